@@ -8,9 +8,10 @@
 #include <memory>
 #include <span>
 
-// What a backend must be. A backend object is a handle: cheap to copy, copies share one open database, any thread may
-// call it. What each operation means is DESIGN's record in short: a record is changed by nothing but `commit` under the
-// newest fence, `post`, `relay` and `erase`; the laws in testing/laws/backend.hpp say it in tests.
+// What a backend must be. A backend object is a handle: cheap to copy, copies share one open
+// database, any thread may call it. What each operation means is DESIGN's record in short: a record
+// is changed by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
+// in testing/laws/backend.hpp say it in tests.
 //
 // Models: backend::Memory (the reference), backend::File.
 
@@ -59,9 +60,10 @@ concept scans_keys = requires(B& b, std::span<ScanRequest> batch) {
   { b.scan(batch) } -> std::same_as<void>;
 };
 template <class B>
-concept record_backend = is_a_shared_handle<B> && names_owners<B> && opens_stores<B> && acquires_leases<B> &&
-                         commits_changes<B> && reads_records<B> && posts_messages<B> && relays_messages<B> &&
-                         erases_records<B> && scans_keys<B>;
+concept record_backend =
+    is_a_shared_handle<B> && names_owners<B> && opens_stores<B> && acquires_leases<B> &&
+    commits_changes<B> && reads_records<B> && posts_messages<B> && relays_messages<B> &&
+    erases_records<B> && scans_keys<B>;
 
 /// A commit may hold changes of several records, all or nothing. A backend says so with
 /// `static constexpr bool is_transactional = true`.

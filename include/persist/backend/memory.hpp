@@ -22,7 +22,9 @@ namespace memory {
 /// Lets a map of strings be searched with a view.
 struct TextHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+  std::size_t operator()(std::string_view text) const noexcept {
+    return std::hash<std::string_view>{}(text);
+  }
 };
 
 struct Record {
@@ -37,7 +39,8 @@ struct Record {
   Outbox outbox;
 };
 
-/// What is left of an erased record: not its key, only what keeps epochs and versions from going back.
+/// What is left of an erased record: not its key, only what keeps epochs and versions from going
+/// back.
 struct Tombstone {
   std::uint64_t epoch = 0;
   std::uint64_t version = 0;
@@ -53,22 +56,27 @@ struct StoreState {
   std::vector<std::weak_ptr<WakeQueue>> watchers;
 
   [[nodiscard]] Hash128 hash(std::string_view key) const noexcept {
-    return detail::siphash128(birth.low, birth.high, as_bytes(key));
+    const auto digest = detail::SipHash({birth.low, birth.high}).add(as_bytes(key)).finish();
+    return {load_little<std::uint64_t>(digest.data()),
+            load_little<std::uint64_t>(digest.data() + 8)};
   }
 };
 
 }  // namespace memory
 
-/// Records in this process's memory: for tests, for tools, and as the reference of what every backend does.
+/// Records in this process's memory: for tests, for tools, and as the reference of what every
+/// backend does.
 ///
-/// Durability: none; what was saved is gone with the last handle. Every operation takes one lock for the whole batch and
-/// copies the bytes it hands out. Scans cost a walk over all keys of the store per page. Safe to call from any thread.
+/// Durability: none; what was saved is gone with the last handle. Every operation takes one lock
+/// for the whole batch and copies the bytes it hands out. Scans cost a walk over all keys of the
+/// store per page. Safe to call from any thread.
 class Memory {
  public:
   static constexpr bool is_transactional = true;
 
   /// A new, empty database. `clock` judges its leases and must outlive every handle.
-  explicit Memory(Clock& clock = SystemClock::instance()) : db_(std::make_shared<Database>(clock)) {}
+  explicit Memory(Clock& clock = SystemClock::instance())
+      : db_(std::make_shared<Database>(clock)) {}
 
   [[nodiscard]] bool same_database(const Memory& other) const noexcept { return db_ == other.db_; }
   [[nodiscard]] Result<void> status() const { return success; }
@@ -108,7 +116,8 @@ class Memory {
   template <class Request>
   void each(std::span<Request> batch, void (Memory::*one)(Request&)) {
     const std::lock_guard hold(db_->mutex);
-    for (Request& request : batch) (this->*one)(request);
+    for (Request& request : batch)
+      (this->*one)(request);
   }
 
   [[nodiscard]] StoreState& at(StoreId store) { return db_->stores[store.index]; }
@@ -121,7 +130,8 @@ class Memory {
     if (Record* record = find(store, key)) return *record;
     StoreState& state = at(store);
     Record& record = state.records.try_emplace(std::string(key)).first->second;
-    if (const auto erased = state.tombstones.find(state.hash(key)); erased != state.tombstones.end()) {
+    if (const auto erased = state.tombstones.find(state.hash(key));
+        erased != state.tombstones.end()) {
       record.head.fence.epoch = erased->second.epoch;
       record.head.version = erased->second.version;
     }
@@ -147,8 +157,8 @@ class Memory {
   [[nodiscard]] bool judge_all(CommitRequest& request);
   void apply(Change& change);
   void deliver(Change& change, Record& sender);
-  Reception receive_at(StoreId store, std::string_view key, const MessageOrigin& origin, const MessageView& message,
-                       const RecordLimits& limits);
+  Reception receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
+                       const MessageView& message, const RecordLimits& limits);
   void fill(Snapshot& to, const Record& from) const;
 
   std::shared_ptr<Database> db_;
@@ -156,24 +166,28 @@ class Memory {
 
 inline void Memory::open_one(OpenStoreRequest& request) {
   auto& stores = db_->stores;
-  const auto known = std::find_if(stores.begin(), stores.end(),
-                                  [&](const StoreState& state) { return state.name == request.name; });
-  StoreState& state = known != stores.end() ? *known : stores.emplace_back();
-  if (known == stores.end()) {
+  std::uint32_t index = 0;
+  while (index < stores.size() && stores[index].name != request.name)
+    ++index;
+  if (index == stores.size()) {
+    StoreState& state = stores.emplace_back();
     state.name = request.name;
     state.birth = {detail::os::random_bits(), detail::os::random_bits()};
     state.lock = request.lock;
   }
+  const StoreState& state = stores[index];
   if (state.lock != request.lock) {
-    request.error = Error(Errc::invalid, "store \"" + state.name +
-                                             "\" was made with another lock policy; open it with that one, or move its "
-                                             "records to a store of another name");
+    request.error =
+        Error(Errc::invalid,
+              "store \"" + state.name +
+                  "\" was made with another lock policy; open it with that one, or move its "
+                  "records to a store of another name");
   } else if (request.expected_birth && *request.expected_birth != state.birth) {
-    request.error = Error(Errc::refused, "store \"" + state.name +
-                                             "\" is not the one this connection knew: its database was replaced");
+    request.error = Error(Errc::refused,
+                          "store \"" + state.name +
+                              "\" is not the one this connection knew: its database was replaced");
   }
-  request.store = {static_cast<std::uint32_t>(&state == &stores.back() ? stores.size() - 1
-                                                                       : std::size_t(known - stores.begin()))};
+  request.store = {index};
   request.birth = state.birth;
   request.now = db_->clock.wall();
 }
@@ -231,7 +245,8 @@ inline bool Memory::judge_all(CommitRequest& request) {
       any_new = true;
       continue;
     }
-    request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced : CommitRequest::Outcome::superseded;
+    request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
+                                                 : CommitRequest::Outcome::superseded;
     request.culprit = i;
     if (record) {
       change.landed = landed(record->head, change.fence);
@@ -245,8 +260,10 @@ inline bool Memory::judge_all(CommitRequest& request) {
 
 inline void Memory::commit_one(CommitRequest& request) {
   if (!judge_all(request)) return;
-  for (Change& change : request.changes) apply(change);
-  for (Change& change : request.changes) deliver(change, *find(change.store, change.key));
+  for (Change& change : request.changes)
+    apply(change);
+  for (Change& change : request.changes)
+    deliver(change, *find(change.store, change.key));
   for (Change& change : request.changes) {
     const Record& record = *find(change.store, change.key);
     change.version = record.head.version;
@@ -259,7 +276,8 @@ inline void Memory::commit_one(CommitRequest& request) {
 
 inline void Memory::apply(Change& change) {
   Record& record = *find(change.store, change.key);
-  if (judge(record.head, change.fence, 0) != Verdict::apply) return;  // repeated, among others that are new
+  if (judge(record.head, change.fence, 0) != Verdict::apply)
+    return;  // repeated, among others that are new
   if (change.data != nullptr) {
     record.data.swap(*change.data);
     record.has_data = true;
@@ -271,7 +289,8 @@ inline void Memory::apply(Change& change) {
   if (change.metadata != nullptr) record.metadata = *change.metadata;
   acknowledge(record.inbox, change.acknowledged);
   if (change.forget_receipts != 0) {
-    std::erase_if(record.receipts, [&](const Receipt& r) { return r.day <= change.forget_receipts; });
+    std::erase_if(record.receipts,
+                  [&](const Receipt& r) { return r.day <= change.forget_receipts; });
     record.receipts_forgotten = (std::max)(record.receipts_forgotten, change.forget_receipts);
   }
   record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
@@ -281,11 +300,13 @@ inline void Memory::apply(Change& change) {
   if (asked && change.lease == LeaseChange::release) wake(change.store, change.key);
 }
 
-inline Reception Memory::receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
-                                    const MessageView& message, const RecordLimits& limits) {
+inline Reception Memory::receive_at(StoreId store, std::string_view key,
+                                    const MessageOrigin& origin, const MessageView& message,
+                                    const RecordLimits& limits) {
   Record& receiver = make(store, key);
   const Reception reception = receive(receiver.inbox, origin, message, limits, db_->clock.wall());
-  if (reception.outcome == Reception::Outcome::accepted && !receiver.head.fence.owner.nobody()) wake(store, key);
+  if (reception.outcome == Reception::Outcome::accepted && !receiver.head.fence.owner.nobody())
+    wake(store, key);
   return reception;
 }
 
@@ -293,14 +314,16 @@ inline void Memory::deliver(Change& change, Record& sender) {
   static constexpr RecordLimits usual;
   const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
   for (Send& send : change.sends) {
-    const MessageOrigin origin{at(change.store).hash(change.key), change.fence.epoch, send.number, {}};
+    const MessageOrigin origin{
+        at(change.store).hash(change.key), change.fence.epoch, send.number, {}};
     send.delivered = !sender.outbox.waits_for(send.store, send.key) &&
                      receive_at(send.store, send.key, origin, send.message, limits).outcome !=
                          Reception::Outcome::full;
     if (send.delivered) continue;
     const MessageView& m = send.message;
-    sender.outbox.messages.push_back({send.store, std::string(send.key), change.fence.epoch, send.number,
-                                      std::string(m.type), m.codec, m.priority, m.expires, Buffer(m.payload)});
+    sender.outbox.messages.push_back({send.store, std::string(send.key), change.fence.epoch,
+                                      send.number, std::string(m.type), m.codec, m.priority,
+                                      m.expires, Buffer(m.payload)});
     at(change.store).relaying.emplace(change.key);
   }
 }
@@ -323,14 +346,17 @@ inline void Memory::read_one(ReadRequest& request) {
 inline void Memory::post_one(PostRequest& request) {
   static constexpr RecordLimits usual;
   const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
-  const Reception got = receive_at(request.store, request.key, request.origin, request.message, limits);
+  const Reception got =
+      receive_at(request.store, request.key, request.origin, request.message, limits);
   request.position = got.position;
   request.repeated = got.outcome == Reception::Outcome::repeated;
   if (got.outcome == Reception::Outcome::full)
     request.error = Error(Errc::full, "the inbox has no room; it empties when its owner plays");
   else if (got.outcome == Reception::Outcome::too_late)
-    request.error = Error(Errc::refused, "this id was first tried so long ago that nobody can tell whether it took "
-                                         "effect; it was not posted");
+    request.error =
+        Error(Errc::refused,
+              "this id was first tried so long ago that nobody can tell whether it took "
+              "effect; it was not posted");
 }
 
 inline void Memory::relay_one(RelayRequest& request) {
@@ -346,7 +372,8 @@ inline void Memory::relay_one(RelayRequest& request) {
   if (record == nullptr) return;
   record->outbox.take_out(request.take);
   if (record->outbox.messages.empty())
-    if (const auto key = state.relaying.find(request.take_from); key != state.relaying.end()) state.relaying.erase(key);
+    if (const auto key = state.relaying.find(request.take_from); key != state.relaying.end())
+      state.relaying.erase(key);
 }
 
 inline void Memory::erase_one(EraseRequest& request) {
@@ -361,15 +388,16 @@ inline void Memory::erase_one(EraseRequest& request) {
   while (!waiting.empty()) {
     const OutgoingMessage message = waiting.front();
     const Reception got =
-        receive_at(message.store, message.key, {self, message.epoch, message.number, {}}, message.view(), limits);
+        receive_at(message.store, message.key, {self, message.epoch, message.number, {}},
+                   message.view(), limits);
     const bool sent = got.outcome != Reception::Outcome::full;
     if (!sent && !request.drop_outbox) {
-      request.error = Error(Errc::full, "a message in the outbox has no room at " + message.key +
-                                            "; nothing was erased: try later, or erase with drop_outbox");
+      request.error =
+          Error(Errc::full, "a message in the outbox has no room at " + message.key +
+                                "; nothing was erased: try later, or erase with drop_outbox");
       return;
     }
     ++(sent ? request.sent : request.dropped);
-    record = find(request.store, request.key);  // delivering may have made records
     waiting.erase(waiting.begin());
   }
   db_->epochs = (std::max)(db_->epochs, record->head.fence.epoch) + 1;

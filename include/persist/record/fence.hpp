@@ -10,7 +10,8 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// The name of a server as records carry it: up to 23 bytes, kept in place so that an owner is a plain value.
+/// The name of a server as records carry it: up to 23 bytes, kept in place so that an owner is a
+/// plain value.
 class ServerId {
  public:
   static constexpr std::size_t capacity = 23;
@@ -29,16 +30,18 @@ class ServerId {
   std::uint8_t size_ = 0;
 };
 
-/// 128 bits that name something without spelling it: a store's birth, a receipt, a message's id, a sender.
+/// 128 bits that name something without spelling it: a store's birth, a receipt, a message's id, a
+/// sender.
 struct Hash128 {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
   friend constexpr auto operator<=>(const Hash128&, const Hash128&) noexcept = default;
 };
 
-/// Who was given an epoch. The random number belongs to one open database and the session's number is never given out
-/// twice there, so two owners are equal only when they are the same acquisition's: not even a restart or a second
-/// store with the same server id makes one that looks like another.
+/// Who was given an epoch. The random number belongs to one open database and the session's number
+/// is never given out twice there, so two owners are equal only when they are the same
+/// acquisition's: not even a restart or a second store with the same server id makes one that looks
+/// like another.
 struct Owner {
   ServerId server;
   std::uint64_t nonce = 0;
@@ -48,8 +51,9 @@ struct Owner {
   friend constexpr bool operator==(const Owner&, const Owner&) noexcept = default;
 };
 
-/// What every write is checked against, inside the backend's own atomic step: the newest epoch *and* its owner (a
-/// backend that lost its memory can give out an epoch twice) and the number of the session's last write.
+/// What every write is checked against, inside the backend's own atomic step: the newest epoch
+/// *and* its owner (a backend that lost its memory can give out an epoch twice) and the number of
+/// the session's last write.
 struct Fence {
   std::uint64_t epoch = 0;
   Owner owner;

@@ -11,7 +11,8 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// The place of a store's header and records within one open database; given out by `open_store`, never stored.
+/// The place of a store's header and records within one open database; given out by `open_store`,
+/// never stored.
 struct StoreId {
   std::uint32_t index = 0;
   friend constexpr bool operator==(StoreId, StoreId) noexcept = default;
@@ -35,12 +36,13 @@ struct MessageView {
   ByteView payload;
 };
 
-/// What makes a message known again: the number its sending record gave it, or the id its poster chose.
+/// What makes a message known again: the number its sending record gave it, or the id its poster
+/// chose.
 struct MessageOrigin {
-  Hash128 source;             ///< the sending record, or the chosen id
-  std::uint64_t epoch = 0;    ///< of the sending record; 0: `source` is an id
-  std::uint64_t number = 0;   ///< within that epoch
-  WallTime first_tried{};     ///< of an id: when the backend's clock stood there at the first try
+  Hash128 source;            ///< the sending record, or the chosen id
+  std::uint64_t epoch = 0;   ///< of the sending record; 0: `source` is an id
+  std::uint64_t number = 0;  ///< within that epoch
+  WallTime first_tried{};    ///< of an id: when the backend's clock stood there at the first try
 
   [[nodiscard]] constexpr bool is_numbered() const noexcept { return epoch != 0; }
   friend constexpr bool operator==(const MessageOrigin&, const MessageOrigin&) noexcept = default;
@@ -70,10 +72,13 @@ struct OutgoingMessage {
   WallTime expires{};
   Buffer payload;
 
-  [[nodiscard]] MessageView view() const noexcept { return {type, codec, priority, expires, payload}; }
+  [[nodiscard]] MessageView view() const noexcept {
+    return {type, codec, priority, expires, payload};
+  }
 };
 
-/// A purchase that was granted: a keyed hash of its id, and the day (since 1970, UTC) it was granted on.
+/// A purchase that was granted: a keyed hash of its id, and the day (since 1970, UTC) it was
+/// granted on.
 struct Receipt {
   Hash128 id;
   std::uint32_t day = 0;

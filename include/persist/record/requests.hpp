@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
-// What a store asks of a backend. Every operation is a batch: a span of requests that each carry their own reply, so
-// that one sync, one transaction or one round trip serves many players. Views and pointers in a request must stay valid
-// until the call returns.
+// What a store asks of a backend. Every operation is a batch: a span of requests that each carry
+// their own reply, so that one sync, one transaction or one round trip serves many players. Views
+// and pointers in a request must stay valid until the call returns.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -27,7 +27,8 @@ inline constexpr std::uint32_t record_format = 1;
 struct OpenStoreRequest {
   std::string_view name;
   LockKind lock = LockKind::lease;
-  std::optional<Hash128> expected_birth;  ///< what an earlier connection learned; a different one is refused
+  std::optional<Hash128>
+      expected_birth;  ///< what an earlier connection learned; a different one is refused
 
   // reply
   Error error{Errc{}};
@@ -38,11 +39,11 @@ struct OpenStoreRequest {
 
 /// What to do where somebody else holds the record.
 enum class Intent : std::uint8_t {
-  wait,      ///< take it only if it is free or its lease ran out
-  request,   ///< and otherwise leave the holder a request to let go
+  wait,          ///< take it only if it is free or its lease ran out
+  request,       ///< and otherwise leave the holder a request to let go
   keep_request,  ///< a retry: says whether the own request still stands, leaves none
-  withdraw,  ///< take nothing; clear the own request
-  steal,     ///< take it if epoch and renewals are still those that were seen
+  withdraw,      ///< take nothing; clear the own request
+  steal,         ///< take it if epoch and renewals are still those that were seen
 };
 
 /// The record as its new holder gets it.
@@ -100,7 +101,8 @@ struct Send {
   std::uint64_t number = 0;
   MessageView message;
 
-  bool delivered = false;  ///< reply: it is in the receiver's inbox; otherwise it waits in the sender's outbox
+  bool delivered =
+      false;  ///< reply: it is in the receiver's inbox; otherwise it waits in the sender's outbox
 };
 
 /// What one commit does to one record.
@@ -109,8 +111,9 @@ struct Change {
   std::string_view key;
   Fence fence;  ///< epoch and owner must be the record's, the write number higher than its last
 
-  Buffer* data = nullptr;    ///< the new envelope; its bytes are taken and its content is unspecified afterwards
-  bool removes_data = false; ///< the record becomes an empty one
+  Buffer* data =
+      nullptr;  ///< the new envelope; its bytes are taken and its content is unspecified afterwards
+  bool removes_data = false;  ///< the record becomes an empty one
   const std::vector<std::uint64_t>* user_ids = nullptr;
   const Buffer* metadata = nullptr;
   std::span<const std::uint64_t> acknowledged;  ///< positions of messages that were handled
@@ -134,8 +137,9 @@ struct Change {
   WallTime now{};
 
   [[nodiscard]] bool writes() const noexcept {
-    return data != nullptr || removes_data || user_ids != nullptr || metadata != nullptr || !acknowledged.empty() ||
-           !sends.empty() || !receipts.empty() || forget_receipts != 0 || created || load_count;
+    return data != nullptr || removes_data || user_ids != nullptr || metadata != nullptr ||
+           !acknowledged.empty() || !sends.empty() || !receipts.empty() || forget_receipts != 0 ||
+           created || load_count;
   }
 };
 
@@ -145,7 +149,8 @@ struct CommitRequest {
     applied,
     repeated,    ///< these write numbers were applied before; nothing was written now
     fenced,      ///< at least one epoch or owner is not the newest; nothing was written
-    superseded,  ///< epoch and owner are right but a later write number was applied; nothing was written
+    superseded,  ///< epoch and owner are right but a later write number was applied; nothing was
+                 ///< written
     failed,      ///< see `error`
   };
 
@@ -164,8 +169,8 @@ struct ReadRequest {
   Error error{Errc{}};
   bool found = false;  ///< there is a record, if only one with messages
   bool held = false;
-  HeldBy holder;       ///< the last owner, where nobody holds it now
-  Snapshot record;     ///< without receipts and inbox
+  HeldBy holder;    ///< the last owner, where nobody holds it now
+  Snapshot record;  ///< without receipts and inbox
   std::size_t inbox_messages = 0;
   std::size_t inbox_bytes = 0;
   std::size_t outbox_messages = 0;
@@ -178,8 +183,8 @@ struct PostRequest {
   MessageView message;
   const RecordLimits* limits = nullptr;
 
-  Error error{Errc{}};     ///< `full`, `refused` (first tried too long ago), `too_large`, `io`
-  bool repeated = false;   ///< it was accepted before
+  Error error{Errc{}};    ///< `full`, `refused` (first tried too long ago), `too_large`, `io`
+  bool repeated = false;  ///< it was accepted before
   std::uint64_t position = 0;
 };
 
@@ -204,7 +209,8 @@ struct EraseRequest {
   bool drop_outbox = false;  ///< drop what cannot be sent, instead of answering `full`
   const RecordLimits* limits = nullptr;
 
-  Error error{Errc{}};  ///< `full`: a message in the outbox has no room at its receiver; nothing was erased
+  Error error{
+      Errc{}};  ///< `full`: a message in the outbox has no room at its receiver; nothing was erased
   bool found = false;
   std::uint64_t epoch = 0;
   std::size_t sent = 0;
@@ -223,6 +229,8 @@ struct ScanRequest {
   bool done = false;
 };
 
-[[nodiscard]] inline bool failed(const Error& error) noexcept { return error.code() != Errc{}; }
+[[nodiscard]] inline bool failed(const Error& error) noexcept {
+  return error.code() != Errc{};
+}
 
 }  // namespace persist::inline PERSIST_ABI

@@ -10,11 +10,12 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// Where a backend tells a store that something happened to a record before the store would have looked: a release was
-/// asked for, a record was let go, a message came. Only ever a hint; losing one costs time, never data.
+/// Where a backend tells a store that something happened to a record before the store would have
+/// looked: a release was asked for, a record was let go, a message came. Only ever a hint; losing
+/// one costs time, never data.
 ///
-/// Safe to call from any thread. A store that does not drain it pays for one string per event up to a bound, then
-/// learns only that something happened.
+/// Safe to call from any thread. A store that does not drain it pays for one string per event up to
+/// a bound, then learns only that something happened.
 class WakeQueue {
  public:
   static constexpr std::size_t capacity = 4096;
