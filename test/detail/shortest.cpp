@@ -15,8 +15,9 @@ TEST(Shortest, the_text_of_a_float_is_known_again) {
 }
 
 TEST(Shortest, what_only_a_double_tells_apart_is_no_text_of_a_float) {
-  for (const double value : {0.10000000149011612, 0.1234567891, 1e300, 1e-300, 16777217.0,
-                             std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+  for (const double value :
+       {0.10000000149011612, 0.1234567891, 1e300, 1e-300, 16777217.0,
+        std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
     EXPECT_FALSE(is_float_text(value)) << value;
   }
 }
