@@ -1,0 +1,106 @@
+#pragma once
+
+#include <persist/detail/config.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace persist::inline PERSIST_ABI {
+
+using ByteView = std::span<const std::byte>;
+
+[[nodiscard]] inline ByteView as_bytes(std::string_view text) noexcept {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+[[nodiscard]] inline std::string_view as_text(ByteView bytes) noexcept {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+[[nodiscard]] inline bool same_bytes(ByteView a, ByteView b) noexcept {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
+
+/// Bytes that are owned and grow at the end.
+///
+/// Unlike a vector it does not clear what it grows by: an encoder writes every byte once. Growth doubles, so appending
+/// is amortised constant. Running out of memory throws `std::bad_alloc` (ends the program without exceptions).
+class Buffer {
+ public:
+  Buffer() noexcept = default;
+  explicit Buffer(ByteView bytes) { append(bytes); }
+  Buffer(const Buffer& other) : Buffer(other.view()) {}
+  Buffer(Buffer&& other) noexcept
+      : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)), room_(std::exchange(other.room_, 0)) {}
+  Buffer& operator=(Buffer other) noexcept { return swap(other), *this; }
+  ~Buffer() = default;
+
+  [[nodiscard]] std::byte* data() noexcept { return data_.get(); }
+  [[nodiscard]] const std::byte* data() const noexcept { return data_.get(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return room_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] ByteView view() const noexcept { return {data_.get(), size_}; }
+  operator ByteView() const noexcept { return view(); }  // NOLINT: owned bytes are bytes
+
+  void clear() noexcept { size_ = 0; }
+  /// Drops what lies behind `size`, which must not be more than there is.
+  void shrink(std::size_t size) noexcept { size_ = size < size_ ? size : size_; }
+  void reserve(std::size_t room) {
+    if (room > room_) reallocate(room);
+  }
+  /// Makes room for `count` more bytes and returns where they begin; their content is unspecified.
+  [[nodiscard]] std::byte* grow(std::size_t count) {
+    if (count > room_ - size_) [[unlikely]] reallocate(size_ + count > 2 * room_ ? size_ + count : 2 * room_);
+    std::byte* at = data_.get() + size_;
+    size_ += count;
+    return at;
+  }
+  void push(std::byte value) { *grow(1) = value; }
+  void append(ByteView bytes) {
+    if (!bytes.empty()) std::memcpy(grow(bytes.size()), bytes.data(), bytes.size());
+  }
+  void append(std::string_view text) { append(persist::as_bytes(text)); }
+  void swap(Buffer& other) noexcept {
+    data_.swap(other.data_);
+    std::swap(size_, other.size_);
+    std::swap(room_, other.room_);
+  }
+
+  friend bool operator==(const Buffer& a, const Buffer& b) noexcept { return same_bytes(a, b); }
+
+ private:
+  void reallocate(std::size_t room) {
+    std::unique_ptr<std::byte[]> grown(new std::byte[room]);
+    if (size_ != 0) std::memcpy(grown.get(), data_.get(), size_);
+    data_ = std::move(grown);
+    room_ = room;
+  }
+
+  std::unique_ptr<std::byte[]> data_;
+  std::size_t size_ = 0;
+  std::size_t room_ = 0;
+};
+
+/// Numbers in files are little-endian, whatever the machine; compilers turn these loops into one move.
+template <std::unsigned_integral T>
+void store_little(std::byte* to, T value) noexcept {
+  for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = static_cast<std::byte>((value >> (8 * i)) & 0xff);
+}
+template <std::unsigned_integral T>
+[[nodiscard]] T load_little(const std::byte* from) noexcept {
+  T value = 0;
+  for (std::size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>(value | (static_cast<T>(from[i]) << (8 * i)));
+  return value;
+}
+template <std::unsigned_integral T>
+void append_little(Buffer& to, T value) {
+  store_little(to.grow(sizeof(T)), value);
+}
+
+}  // namespace persist::inline PERSIST_ABI
