@@ -28,15 +28,18 @@ using ByteView = std::span<const std::byte>;
 
 /// Bytes that are owned and grow at the end.
 ///
-/// Unlike a vector it does not clear what it grows by: an encoder writes every byte once. Growth doubles, so appending
-/// is amortised constant. Running out of memory throws `std::bad_alloc` (ends the program without exceptions).
+/// Unlike a vector it does not clear what it grows by: an encoder writes every byte once. Growth
+/// doubles, so appending is amortised constant. Running out of memory throws `std::bad_alloc` (ends
+/// the program without exceptions).
 class Buffer {
  public:
   Buffer() noexcept = default;
   explicit Buffer(ByteView bytes) { append(bytes); }
   Buffer(const Buffer& other) : Buffer(other.view()) {}
   Buffer(Buffer&& other) noexcept
-      : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)), room_(std::exchange(other.room_, 0)) {}
+      : data_(std::move(other.data_)),
+        size_(std::exchange(other.size_, 0)),
+        room_(std::exchange(other.room_, 0)) {}
   Buffer& operator=(Buffer other) noexcept { return swap(other), *this; }
   ~Buffer() = default;
 
@@ -56,7 +59,8 @@ class Buffer {
   }
   /// Makes room for `count` more bytes and returns where they begin; their content is unspecified.
   [[nodiscard]] std::byte* grow(std::size_t count) {
-    if (count > room_ - size_) [[unlikely]] reallocate(size_ + count > 2 * room_ ? size_ + count : 2 * room_);
+    if (count > room_ - size_) [[unlikely]]
+      reallocate(size_ + count > 2 * room_ ? size_ + count : 2 * room_);
     std::byte* at = data_.get() + size_;
     size_ += count;
     return at;
@@ -87,15 +91,18 @@ class Buffer {
   std::size_t room_ = 0;
 };
 
-/// Numbers in files are little-endian, whatever the machine; compilers turn these loops into one move.
+/// Numbers in files are little-endian, whatever the machine; compilers turn these loops into one
+/// move.
 template <std::unsigned_integral T>
 void store_little(std::byte* to, T value) noexcept {
-  for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = static_cast<std::byte>((value >> (8 * i)) & 0xff);
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    to[i] = static_cast<std::byte>((value >> (8 * i)) & 0xff);
 }
 template <std::unsigned_integral T>
 [[nodiscard]] T load_little(const std::byte* from) noexcept {
   T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>(value | (static_cast<T>(from[i]) << (8 * i)));
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    value = static_cast<T>(value | (static_cast<T>(from[i]) << (8 * i)));
   return value;
 }
 template <std::unsigned_integral T>

@@ -11,7 +11,8 @@ namespace persist::inline PERSIST_ABI {
 
 using Duration = std::chrono::nanoseconds;
 
-/// Time since the machine started, suspension included. Points of two machines have nothing to do with each other.
+/// Time since the machine started, suspension included. Points of two machines have nothing to do
+/// with each other.
 struct BootClock {
   using duration = Duration;
   using rep = duration::rep;
@@ -23,7 +24,8 @@ using TimePoint = BootClock::time_point;
 /// Calendar time in UTC, for people and for records: never used to decide who may write.
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
-/// Ends a wait early. Safe to call from any thread; a notification that nobody waits for is kept for the next wait.
+/// Ends a wait early. Safe to call from any thread; a notification that nobody waits for is kept
+/// for the next wait.
 class Wake {
  public:
   void notify() {
@@ -68,9 +70,12 @@ class Clock {
 /// The machine's own clocks.
 class SystemClock final : public Clock {
  public:
-  [[nodiscard]] TimePoint now() const override { return TimePoint(Duration(detail::os::boot_time_ns())); }
+  [[nodiscard]] TimePoint now() const override {
+    return TimePoint(Duration(detail::os::boot_time_ns()));
+  }
   [[nodiscard]] WallTime wall() const override {
-    return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    return std::chrono::time_point_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now());
   }
   void wait_until(TimePoint deadline, Wake& wake) override {
     if (const TimePoint at = now(); at < deadline) wake.wait_for(deadline - at);

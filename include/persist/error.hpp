@@ -13,8 +13,8 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// What went wrong, by what the caller can do about it. The numbers may be logged and compared across builds: never
-/// renumber.
+/// What went wrong, by what the caller can do about it. The numbers may be logged and compared
+/// across builds: never renumber.
 enum class Errc : std::uint8_t {
   locked = 1,           ///< another server holds the record: wait, ask, or tell the player
   fenced = 2,           ///< somebody newer has the record: this session can change nothing any more
@@ -32,18 +32,20 @@ enum class Errc : std::uint8_t {
   full = 14,            ///< a bounded queue has no room
   unavailable = 15,     ///< the backend cannot be reached; retry
   timeout = 16,         ///< the deadline passed
-  unknown_outcome = 17, ///< it may or may not have been written
-  unsupported = 18,     ///< this stack cannot do it
-  cancelled = 19,       ///< the caller called it off
-  io = 20,              ///< the operating system refused; the detail has its words
+  unknown_outcome = 17,  ///< it may or may not have been written
+  unsupported = 18,      ///< this stack cannot do it
+  cancelled = 19,        ///< the caller called it off
+  io = 20,               ///< the operating system refused; the detail has its words
 };
 
 [[nodiscard]] constexpr std::string_view name(Errc code) noexcept {
   constexpr std::string_view names[] = {
-      "no error",        "locked",         "fenced",      "closed",  "busy",        "not_found",
-      "corrupt",         "schema_mismatch", "too_new",    "wrong_codec", "unknown_schema", "invalid",
-      "refused",         "too_large",      "full",        "unavailable", "timeout", "unknown_outcome",
-      "unsupported",     "cancelled",      "io"};
+      "no error", "locked",          "fenced",         "closed",
+      "busy",     "not_found",       "corrupt",        "schema_mismatch",
+      "too_new",  "wrong_codec",     "unknown_schema", "invalid",
+      "refused",  "too_large",       "full",           "unavailable",
+      "timeout",  "unknown_outcome", "unsupported",    "cancelled",
+      "io"};
   const auto index = static_cast<std::size_t>(code);
   return index < std::size(names) ? names[index] : "unknown error";
 }
@@ -73,10 +75,13 @@ struct Holder {
 class Error {
  public:
   Error() noexcept = default;
-  Error(Errc code) noexcept : code_(code) {}  // NOLINT(google-explicit-constructor): a code is an error
+  Error(Errc code) noexcept
+      : code_(code) {}  // NOLINT(google-explicit-constructor): a code is an error
   Error(Errc code, std::string detail) : code_(code) { more().detail = std::move(detail); }
   Error(const Error& other)
-      : code_(other.code_), os_(other.os_), more_(other.more_ ? std::make_unique<More>(*other.more_) : nullptr) {}
+      : code_(other.code_),
+        os_(other.os_),
+        more_(other.more_ ? std::make_unique<More>(*other.more_) : nullptr) {}
   Error(Error&&) noexcept = default;
   Error& operator=(const Error& other) { return *this = Error(other); }
   Error& operator=(Error&&) noexcept = default;
@@ -85,20 +90,36 @@ class Error {
   [[nodiscard]] Errc code() const noexcept { return code_; }
   /// The value of errno behind `io`, or 0.
   [[nodiscard]] int os_error() const noexcept { return os_; }
-  [[nodiscard]] std::string_view detail() const noexcept { return more_ ? std::string_view(more_->detail) : ""; }
-  [[nodiscard]] std::string_view key() const noexcept { return more_ ? std::string_view(more_->key) : ""; }
-  /// Where inside the record, in the form `inventory[3].count`; empty when it is not about one place.
-  [[nodiscard]] std::string_view path() const noexcept { return more_ ? std::string_view(more_->path) : ""; }
-  [[nodiscard]] std::string_view expected() const noexcept { return more_ ? std::string_view(more_->expected) : ""; }
-  [[nodiscard]] std::string_view found() const noexcept { return more_ ? std::string_view(more_->found) : ""; }
+  [[nodiscard]] std::string_view detail() const noexcept {
+    return more_ ? std::string_view(more_->detail) : "";
+  }
+  [[nodiscard]] std::string_view key() const noexcept {
+    return more_ ? std::string_view(more_->key) : "";
+  }
+  /// Where inside the record, in the form `inventory[3].count`; empty when it is not about one
+  /// place.
+  [[nodiscard]] std::string_view path() const noexcept {
+    return more_ ? std::string_view(more_->path) : "";
+  }
+  [[nodiscard]] std::string_view expected() const noexcept {
+    return more_ ? std::string_view(more_->expected) : "";
+  }
+  [[nodiscard]] std::string_view found() const noexcept {
+    return more_ ? std::string_view(more_->found) : "";
+  }
   /// Who holds the record, where the code is `locked` or `fenced` and it is known; otherwise null.
-  [[nodiscard]] const Holder* holder() const noexcept { return more_ && more_->held ? &more_->holder : nullptr; }
+  [[nodiscard]] const Holder* holder() const noexcept {
+    return more_ && more_->held ? &more_->holder : nullptr;
+  }
 
   Error&& for_key(std::string_view key) && { return more().key = key, std::move(*this); }
-  Error&& held_by(Holder holder) && { return more().held = true, more().holder = std::move(holder), std::move(*this); }
+  Error&& held_by(Holder holder) && {
+    return more().held = true, more().holder = std::move(holder), std::move(*this);
+  }
   Error&& with_os(int number) && { return os_ = number, std::move(*this); }
   Error&& at(std::string path, std::string expected, std::string found) && {
-    more().path = std::move(path), more().expected = std::move(expected), more().found = std::move(found);
+    more().path = std::move(path), more().expected = std::move(expected),
+    more().found = std::move(found);
     return std::move(*this);
   }
 
@@ -106,7 +127,9 @@ class Error {
   [[nodiscard]] std::string message() const;
 
   friend bool operator==(const Error& error, Errc code) noexcept { return error.code_ == code; }
-  friend std::ostream& operator<<(std::ostream& to, const Error& error) { return to << error.message(); }
+  friend std::ostream& operator<<(std::ostream& to, const Error& error) {
+    return to << error.message();
+  }
   operator std::error_code() const noexcept { return make_error_code(code_); }  // NOLINT
 
  private:

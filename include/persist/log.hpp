@@ -16,13 +16,16 @@ enum class LogLevel : std::uint8_t { debug, info, warning, error, off };
   return names[static_cast<std::uint8_t>(level) % std::size(names)];
 }
 
-/// Where a store writes what nobody is connected to hear. The sink is called on the thread that found out, one call a
-/// line, and may be null: then lines go to stderr. Nothing below `level` is put together, let alone written.
+/// Where a store writes what nobody is connected to hear. The sink is called on the thread that
+/// found out, one call a line, and may be null: then lines go to stderr. Nothing below `level` is
+/// put together, let alone written.
 struct Log {
   LogLevel level = LogLevel::warning;
   std::function<void(LogLevel, std::string_view)> sink;
 
-  [[nodiscard]] bool wants(LogLevel line) const noexcept { return line >= level && level != LogLevel::off; }
+  [[nodiscard]] bool wants(LogLevel line) const noexcept {
+    return line >= level && level != LogLevel::off;
+  }
   void write(LogLevel line, std::string_view text) const {
     if (!wants(line)) return;
     if (sink) return sink(line, text);

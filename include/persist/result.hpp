@@ -16,13 +16,15 @@ inline constexpr Success success{};
 
 /// A value or the reason why there is none.
 ///
-/// A default-constructed one is an error (`invalid`), so a forgotten assignment never reads as success. Reading the
-/// value of one that holds an error ends the program with one sentence, in every build: there is no undefined
-/// behaviour to reach from here. A success allocates nothing.
+/// A default-constructed one is an error (`invalid`), so a forgotten assignment never reads as
+/// success. Reading the value of one that holds an error ends the program with one sentence, in
+/// every build: there is no undefined behaviour to reach from here. A success allocates nothing.
 template <class T>
 class [[nodiscard]] Result {
-  static_assert(std::is_object_v<T>, "Result<T> holds an object: use T* or std::reference_wrapper for a reference");
-  static_assert(!std::same_as<std::remove_cv_t<T>, Error>, "Result<Error> says nothing: return Error or Result<void>");
+  static_assert(std::is_object_v<T>,
+                "Result<T> holds an object: use T* or std::reference_wrapper for a reference");
+  static_assert(!std::same_as<std::remove_cv_t<T>, Error>,
+                "Result<Error> says nothing: return Error or Result<void>");
 
  public:
   using value_type = T;
@@ -32,7 +34,8 @@ class [[nodiscard]] Result {
   Result(Errc code) noexcept : error_(code) {}                // NOLINT
   template <class U = T>
     requires(std::constructible_from<T, U &&> && !std::same_as<std::remove_cvref_t<U>, Result> &&
-             !std::same_as<std::remove_cvref_t<U>, Error> && !std::same_as<std::remove_cvref_t<U>, Errc>)
+             !std::same_as<std::remove_cvref_t<U>, Error> &&
+             !std::same_as<std::remove_cvref_t<U>, Errc>)
   Result(U&& value) : has_(true) {  // NOLINT: a value is a result
     std::construct_at(std::addressof(value_), std::forward<U>(value));
   }
@@ -50,7 +53,9 @@ class [[nodiscard]] Result {
     std::destroy_at(this);
     return *std::construct_at(this, std::move(other));
   }
-  ~Result() { has_ ? std::destroy_at(std::addressof(value_)) : std::destroy_at(std::addressof(error_)); }
+  ~Result() {
+    has_ ? std::destroy_at(std::addressof(value_)) : std::destroy_at(std::addressof(error_));
+  }
 
   [[nodiscard]] bool has_value() const noexcept { return has_; }
   explicit operator bool() const noexcept { return has_; }
@@ -75,10 +80,12 @@ class [[nodiscard]] Result {
 
  private:
   void need_value() const {
-    if (!has_) [[unlikely]] detail::fatal(("a Result was read that holds an error: " + error_.message()).c_str());
+    if (!has_) [[unlikely]]
+      detail::fatal(("a Result was read that holds an error: " + error_.message()).c_str());
   }
   void need_error() const {
-    if (has_) [[unlikely]] detail::fatal("the error of a Result was read that holds a value");
+    if (has_) [[unlikely]]
+      detail::fatal("the error of a Result was read that holds a value");
   }
 
   union {
@@ -102,10 +109,12 @@ class [[nodiscard]] Result<void> {
   [[nodiscard]] bool has_value() const noexcept { return has_; }
   explicit operator bool() const noexcept { return has_; }
   void value() const {
-    if (!has_) [[unlikely]] detail::fatal(("a Result was read that holds an error: " + error_.message()).c_str());
+    if (!has_) [[unlikely]]
+      detail::fatal(("a Result was read that holds an error: " + error_.message()).c_str());
   }
   [[nodiscard]] const Error& error() const& {
-    if (has_) [[unlikely]] detail::fatal("the error of a Result was read that holds a value");
+    if (has_) [[unlikely]]
+      detail::fatal("the error of a Result was read that holds a value");
     return error_;
   }
   [[nodiscard]] bool is(Errc code) const noexcept { return !has_ && error_.code() == code; }

@@ -2,8 +2,9 @@
 
 #include <persist/version.hpp>
 
-// What changes the layout or the meaning of a type goes into the name of the inline namespace, so that two units built
-// with different choices do not link into one program that sees a type two ways.
+// What changes the layout or the meaning of a type goes into the name of the inline namespace, so
+// that two units built with different choices do not link into one program that sees a type two
+// ways.
 
 #if !defined(PERSIST_NO_HANA) && defined(__has_include)
 #if __has_include(<boost/hana/accessors.hpp>)
@@ -28,7 +29,7 @@
 
 #define PERSIST_JOIN_(a, b, c, d, e) a##b##_h##c##_x##d##_c##e
 #define PERSIST_JOIN(a, b, c, d, e) PERSIST_JOIN_(a, b, c, d, e)
-#define PERSIST_ABI                                                                        \
+#define PERSIST_ABI                                                                \
   PERSIST_JOIN(v, PERSIST_VERSION_MAJOR, PERSIST_HAS_HANA, PERSIST_HAS_EXCEPTIONS, \
                PERSIST_HAS_CHECKS)
 

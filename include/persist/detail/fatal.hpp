@@ -7,7 +7,8 @@
 
 namespace persist::inline PERSIST_ABI::detail {
 
-/// Ends the program with one sentence on stderr: for misuse that has no other safe answer, in every build.
+/// Ends the program with one sentence on stderr: for misuse that has no other safe answer, in every
+/// build.
 [[noreturn]] inline void fatal(const char* sentence) {
   std::fprintf(stderr, "persist: %s\n", sentence);
   std::abort();

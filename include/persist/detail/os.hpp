@@ -9,12 +9,13 @@
 
 #include <unistd.h>
 
-// Every call to the operating system that the core makes without a file in it; files are in detail/os_file.hpp. A port
-// to another system is these two headers.
+// Every call to the operating system that the core makes without a file in it; files are in
+// detail/os_file.hpp. A port to another system is these two headers.
 
 namespace persist::inline PERSIST_ABI::detail::os {
 
-/// Nanoseconds since the machine started; goes on while the machine sleeps, where the system can say so.
+/// Nanoseconds since the machine started; goes on while the machine sleeps, where the system can
+/// say so.
 [[nodiscard]] inline std::int64_t boot_time_ns() noexcept {
   timespec at{};
 #if defined(CLOCK_BOOTTIME)
@@ -31,7 +32,9 @@ namespace persist::inline PERSIST_ABI::detail::os {
   return (static_cast<std::uint64_t>(source()) << 32) | source();
 }
 
-[[nodiscard]] inline std::uint64_t process_id() noexcept { return static_cast<std::uint64_t>(::getpid()); }
+[[nodiscard]] inline std::uint64_t process_id() noexcept {
+  return static_cast<std::uint64_t>(::getpid());
+}
 
 [[nodiscard]] inline std::string host_name() {
   char name[256] = {};

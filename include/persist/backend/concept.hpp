@@ -1,0 +1,79 @@
+#pragma once
+
+#include <persist/record/requests.hpp>
+#include <persist/record/wake.hpp>
+#include <persist/result.hpp>
+
+#include <concepts>
+#include <memory>
+#include <span>
+
+// What a backend must be. A backend object is a handle: cheap to copy, copies share one open
+// database, any thread may call it. What each operation means is DESIGN's record in short: a record
+// is changed by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
+// in testing/laws/backend.hpp say it in tests.
+//
+// Models: backend::Memory (the reference), backend::File.
+
+namespace persist::inline PERSIST_ABI {
+
+// One atom per operation, so that the compiler names the one that is missing.
+template <class B>
+concept is_a_shared_handle = std::copy_constructible<B> && requires(const B& a, const B& b) {
+  { a.same_database(b) } -> std::same_as<bool>;
+  { a.status() } -> std::same_as<Result<void>>;
+};
+template <class B>
+concept names_owners = requires(B& b, ServerId server) {
+  { b.next_owner(server) } -> std::same_as<Owner>;
+};
+template <class B>
+concept opens_stores = requires(B& b, std::span<OpenStoreRequest> batch) {
+  { b.open_store(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept acquires_leases = requires(B& b, std::span<AcquireRequest> batch) {
+  { b.acquire(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept commits_changes = requires(B& b, std::span<CommitRequest> batch) {
+  { b.commit(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept reads_records = requires(B& b, std::span<ReadRequest> batch) {
+  { b.read(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept posts_messages = requires(B& b, std::span<PostRequest> batch) {
+  { b.post(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept relays_messages = requires(B& b, std::span<RelayRequest> batch) {
+  { b.relay(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept erases_records = requires(B& b, std::span<EraseRequest> batch) {
+  { b.erase(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept scans_keys = requires(B& b, std::span<ScanRequest> batch) {
+  { b.scan(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept record_backend =
+    is_a_shared_handle<B> && names_owners<B> && opens_stores<B> && acquires_leases<B> &&
+    commits_changes<B> && reads_records<B> && posts_messages<B> && relays_messages<B> &&
+    erases_records<B> && scans_keys<B>;
+
+/// A commit may hold changes of several records, all or nothing. A backend says so with
+/// `static constexpr bool is_transactional = true`.
+template <class B>
+concept transactional_backend = record_backend<B> && B::is_transactional;
+
+/// Can wake a store early. The queue is held weakly: a store that is gone is forgotten.
+template <class B>
+concept watched_backend = requires(B& b, StoreId store, std::weak_ptr<WakeQueue> queue) {
+  { b.watch(store, queue) } -> std::same_as<void>;
+};
+
+}  // namespace persist::inline PERSIST_ABI

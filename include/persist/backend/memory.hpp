@@ -1,0 +1,425 @@
+#pragma once
+
+#include <persist/backend/concept.hpp>
+#include <persist/detail/os.hpp>
+#include <persist/detail/siphash.hpp>
+#include <persist/record/head.hpp>
+#include <persist/record/mailbox.hpp>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+namespace persist::inline PERSIST_ABI::backend {
+
+namespace memory {
+
+/// Lets a map of strings be searched with a view.
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const noexcept {
+    return std::hash<std::string_view>{}(text);
+  }
+};
+
+struct Record {
+  Head head;
+  bool has_data = false;
+  Buffer data;
+  std::vector<std::uint64_t> user_ids;
+  Buffer metadata;
+  std::vector<Receipt> receipts;
+  std::uint32_t receipts_forgotten = 0;
+  Inbox inbox;
+  Outbox outbox;
+};
+
+/// What is left of an erased record: not its key, only what keeps epochs and versions from going
+/// back.
+struct Tombstone {
+  std::uint64_t epoch = 0;
+  std::uint64_t version = 0;
+};
+
+struct StoreState {
+  std::string name;
+  Hash128 birth;
+  LockKind lock = LockKind::lease;
+  std::unordered_map<std::string, Record, TextHash, std::equal_to<>> records;
+  std::map<Hash128, Tombstone> tombstones;
+  std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
+  std::vector<std::weak_ptr<WakeQueue>> watchers;
+
+  [[nodiscard]] Hash128 hash(std::string_view key) const noexcept {
+    const auto digest = detail::SipHash({birth.low, birth.high}).add(as_bytes(key)).finish();
+    return {load_little<std::uint64_t>(digest.data()),
+            load_little<std::uint64_t>(digest.data() + 8)};
+  }
+};
+
+}  // namespace memory
+
+/// Records in this process's memory: for tests, for tools, and as the reference of what every
+/// backend does.
+///
+/// Durability: none; what was saved is gone with the last handle. Every operation takes one lock
+/// for the whole batch and copies the bytes it hands out. Scans cost a walk over all keys of the
+/// store per page. Safe to call from any thread.
+class Memory {
+ public:
+  static constexpr bool is_transactional = true;
+
+  /// A new, empty database. `clock` judges its leases and must outlive every handle.
+  explicit Memory(Clock& clock = SystemClock::instance())
+      : db_(std::make_shared<Database>(clock)) {}
+
+  [[nodiscard]] bool same_database(const Memory& other) const noexcept { return db_ == other.db_; }
+  [[nodiscard]] Result<void> status() const { return success; }
+  [[nodiscard]] Owner next_owner(ServerId server) {
+    const std::lock_guard hold(db_->mutex);
+    return {server, db_->nonce, ++db_->sessions};
+  }
+
+  void open_store(std::span<OpenStoreRequest> batch) { each(batch, &Memory::open_one); }
+  void acquire(std::span<AcquireRequest> batch) { each(batch, &Memory::acquire_one); }
+  void commit(std::span<CommitRequest> batch) { each(batch, &Memory::commit_one); }
+  void read(std::span<ReadRequest> batch) { each(batch, &Memory::read_one); }
+  void post(std::span<PostRequest> batch) { each(batch, &Memory::post_one); }
+  void relay(std::span<RelayRequest> batch) { each(batch, &Memory::relay_one); }
+  void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
+  void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
+
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    const std::lock_guard hold(db_->mutex);
+    db_->stores[store.index].watchers.push_back(std::move(queue));
+  }
+
+ private:
+  using Record = memory::Record;
+  using StoreState = memory::StoreState;
+
+  struct Database {
+    explicit Database(Clock& time) : clock(time), nonce(detail::os::random_bits() | 1) {}
+    std::mutex mutex;
+    Clock& clock;
+    std::uint64_t nonce;
+    std::uint64_t sessions = 0;
+    std::uint64_t epochs = 0;
+    std::deque<StoreState> stores;
+  };
+
+  template <class Request>
+  void each(std::span<Request> batch, void (Memory::*one)(Request&)) {
+    const std::lock_guard hold(db_->mutex);
+    for (Request& request : batch)
+      (this->*one)(request);
+  }
+
+  [[nodiscard]] StoreState& at(StoreId store) { return db_->stores[store.index]; }
+  [[nodiscard]] Record* find(StoreId store, std::string_view key) {
+    const auto found = at(store).records.find(key);
+    return found == at(store).records.end() ? nullptr : &found->second;
+  }
+  /// The record of that key, made where there is none: with the version an erased one had.
+  [[nodiscard]] Record& make(StoreId store, std::string_view key) {
+    if (Record* record = find(store, key)) return *record;
+    StoreState& state = at(store);
+    Record& record = state.records.try_emplace(std::string(key)).first->second;
+    if (const auto erased = state.tombstones.find(state.hash(key));
+        erased != state.tombstones.end()) {
+      record.head.fence.epoch = erased->second.epoch;
+      record.head.version = erased->second.version;
+    }
+    return record;
+  }
+  void wake(StoreId store, std::string_view key) {
+    std::erase_if(at(store).watchers, [&](const std::weak_ptr<WakeQueue>& watcher) {
+      const auto queue = watcher.lock();
+      if (queue) queue->push(key);
+      return queue == nullptr;
+    });
+  }
+
+  void open_one(OpenStoreRequest& request);
+  void acquire_one(AcquireRequest& request);
+  void commit_one(CommitRequest& request);
+  void read_one(ReadRequest& request);
+  void post_one(PostRequest& request);
+  void relay_one(RelayRequest& request);
+  void erase_one(EraseRequest& request);
+  void scan_one(ScanRequest& request);
+
+  [[nodiscard]] bool judge_all(CommitRequest& request);
+  void apply(Change& change);
+  void deliver(Change& change, Record& sender);
+  Reception receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
+                       const MessageView& message, const RecordLimits& limits);
+  void fill(Snapshot& to, const Record& from) const;
+
+  std::shared_ptr<Database> db_;
+};
+
+inline void Memory::open_one(OpenStoreRequest& request) {
+  auto& stores = db_->stores;
+  std::uint32_t index = 0;
+  while (index < stores.size() && stores[index].name != request.name)
+    ++index;
+  if (index == stores.size()) {
+    StoreState& state = stores.emplace_back();
+    state.name = request.name;
+    state.birth = {detail::os::random_bits(), detail::os::random_bits()};
+    state.lock = request.lock;
+  }
+  const StoreState& state = stores[index];
+  if (state.lock != request.lock) {
+    request.error =
+        Error(Errc::invalid,
+              "store \"" + state.name +
+                  "\" was made with another lock policy; open it with that one, or move its "
+                  "records to a store of another name");
+  } else if (request.expected_birth && *request.expected_birth != state.birth) {
+    request.error = Error(Errc::refused,
+                          "store \"" + state.name +
+                              "\" is not the one this connection knew: its database was replaced");
+  }
+  request.store = {index};
+  request.birth = state.birth;
+  request.now = db_->clock.wall();
+}
+
+inline void Memory::fill(Snapshot& to, const Record& from) const {
+  to.fence = from.head.fence;
+  to.version = from.head.version;
+  to.has_data = from.has_data;
+  to.data = from.data;
+  to.user_ids = from.user_ids;
+  to.metadata = from.metadata;
+  to.load_count = from.head.load_count;
+  to.created = from.head.created;
+  to.updated = from.head.updated;
+  to.outbox = from.outbox.numbers();
+}
+
+inline void Memory::acquire_one(AcquireRequest& request) {
+  const TimePoint now = db_->clock.now();
+  if (request.intent == Intent::withdraw) {
+    if (Record* record = find(request.store, request.key)) ask(record->head, request);
+    request.outcome = AcquireRequest::Outcome::held;
+    return;
+  }
+  Record& record = make(request.store, request.key);
+  const Claim claimed = claim(record.head, request, now);
+  if (claimed == Claim::held) {
+    if (ask(record.head, request)) wake(request.store, request.key);
+    request.outcome = AcquireRequest::Outcome::held;
+    request.holder = held_by(record.head, now);
+    return;
+  }
+  if (claimed == Claim::fresh) {
+    db_->epochs = (std::max)(db_->epochs, record.head.fence.epoch) + 1;
+    take(record.head, request, db_->epochs, now);
+  }
+  request.outcome = AcquireRequest::Outcome::taken;
+  fill(request.record, record);
+  request.record.receipts = record.receipts;
+  request.record.receipts_forgotten = record.receipts_forgotten;
+  request.record.inbox = record.inbox.messages;
+  request.record.now = db_->clock.wall();
+}
+
+inline bool Memory::judge_all(CommitRequest& request) {
+  bool any_new = false;
+  request.outcome = CommitRequest::Outcome::repeated;
+  for (std::size_t i = 0; i < request.changes.size(); ++i) {
+    Change& change = request.changes[i];
+    const Record* record = find(change.store, change.key);
+    const Verdict verdict = record ? judge(record->head, change.fence, 0) : Verdict::fenced;
+    if (record) change.version = record->head.version;
+    if (verdict == Verdict::repeated) continue;
+    if (verdict == Verdict::apply) {
+      any_new = true;
+      continue;
+    }
+    request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
+                                                 : CommitRequest::Outcome::superseded;
+    request.culprit = i;
+    if (record) {
+      change.landed = landed(record->head, change.fence);
+      change.holder = held_by(record->head, db_->clock.now());
+    }
+    change.erased = at(change.store).tombstones.contains(at(change.store).hash(change.key));
+    return false;
+  }
+  return any_new;
+}
+
+inline void Memory::commit_one(CommitRequest& request) {
+  if (!judge_all(request)) return;
+  for (Change& change : request.changes)
+    apply(change);
+  for (Change& change : request.changes)
+    deliver(change, *find(change.store, change.key));
+  for (Change& change : request.changes) {
+    const Record& record = *find(change.store, change.key);
+    change.version = record.head.version;
+    change.release_requested = record.head.asked();
+    change.messages = newer_than(record.inbox, change.seen_position);
+    change.now = db_->clock.wall();
+  }
+  request.outcome = CommitRequest::Outcome::applied;
+}
+
+inline void Memory::apply(Change& change) {
+  Record& record = *find(change.store, change.key);
+  if (judge(record.head, change.fence, 0) != Verdict::apply)
+    return;  // repeated, among others that are new
+  if (change.data != nullptr) {
+    record.data.swap(*change.data);
+    record.has_data = true;
+  } else if (change.removes_data) {
+    record.data = Buffer();
+    record.has_data = false;
+  }
+  if (change.user_ids != nullptr) record.user_ids = *change.user_ids;
+  if (change.metadata != nullptr) record.metadata = *change.metadata;
+  acknowledge(record.inbox, change.acknowledged);
+  if (change.forget_receipts != 0) {
+    std::erase_if(record.receipts,
+                  [&](const Receipt& r) { return r.day <= change.forget_receipts; });
+    record.receipts_forgotten = (std::max)(record.receipts_forgotten, change.forget_receipts);
+  }
+  record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
+  const bool asked = record.head.asked();
+  const bool wrote = change.data != nullptr || change.removes_data;
+  advance(record.head, change, wrote, db_->clock.now(), wrote ? db_->clock.wall() : WallTime{});
+  if (asked && change.lease == LeaseChange::release) wake(change.store, change.key);
+}
+
+inline Reception Memory::receive_at(StoreId store, std::string_view key,
+                                    const MessageOrigin& origin, const MessageView& message,
+                                    const RecordLimits& limits) {
+  Record& receiver = make(store, key);
+  const Reception reception = receive(receiver.inbox, origin, message, limits, db_->clock.wall());
+  if (reception.outcome == Reception::Outcome::accepted && !receiver.head.fence.owner.nobody())
+    wake(store, key);
+  return reception;
+}
+
+inline void Memory::deliver(Change& change, Record& sender) {
+  static constexpr RecordLimits usual;
+  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
+  for (Send& send : change.sends) {
+    const MessageOrigin origin{
+        at(change.store).hash(change.key), change.fence.epoch, send.number, {}};
+    send.delivered = !sender.outbox.waits_for(send.store, send.key) &&
+                     receive_at(send.store, send.key, origin, send.message, limits).outcome !=
+                         Reception::Outcome::full;
+    if (send.delivered) continue;
+    const MessageView& m = send.message;
+    sender.outbox.messages.push_back({send.store, std::string(send.key), change.fence.epoch,
+                                      send.number, std::string(m.type), m.codec, m.priority,
+                                      m.expires, Buffer(m.payload)});
+    at(change.store).relaying.emplace(change.key);
+  }
+}
+
+inline void Memory::read_one(ReadRequest& request) {
+  const Record* record = find(request.store, request.key);
+  request.record.now = db_->clock.wall();
+  request.found = record != nullptr;
+  if (record == nullptr) return;
+  const TimePoint now = db_->clock.now();
+  request.held = record->head.leased_at(now);
+  request.holder = held_by(record->head, now);
+  request.inbox_messages = record->inbox.messages.size();
+  request.inbox_bytes = record->inbox.bytes;
+  request.outbox_messages = record->outbox.messages.size();
+  fill(request.record, *record);
+  if (!request.wants_data) request.record.data = Buffer();
+}
+
+inline void Memory::post_one(PostRequest& request) {
+  static constexpr RecordLimits usual;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
+  const Reception got =
+      receive_at(request.store, request.key, request.origin, request.message, limits);
+  request.position = got.position;
+  request.repeated = got.outcome == Reception::Outcome::repeated;
+  if (got.outcome == Reception::Outcome::full)
+    request.error = Error(Errc::full, "the inbox has no room; it empties when its owner plays");
+  else if (got.outcome == Reception::Outcome::too_late)
+    request.error =
+        Error(Errc::refused,
+              "this id was first tried so long ago that nobody can tell whether it took "
+              "effect; it was not posted");
+}
+
+inline void Memory::relay_one(RelayRequest& request) {
+  StoreState& state = at(request.store);
+  if (request.take_from.empty()) {
+    for (const std::string& key : state.relaying) {
+      if (request.waiting.size() == request.most) break;
+      request.waiting.push_back({key, find(request.store, key)->outbox.messages});
+    }
+    return;
+  }
+  Record* record = find(request.store, request.take_from);
+  if (record == nullptr) return;
+  record->outbox.take_out(request.take);
+  if (record->outbox.messages.empty())
+    if (const auto key = state.relaying.find(request.take_from); key != state.relaying.end())
+      state.relaying.erase(key);
+}
+
+inline void Memory::erase_one(EraseRequest& request) {
+  static constexpr RecordLimits usual;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
+  Record* record = find(request.store, request.key);
+  request.found = record != nullptr;
+  if (record == nullptr) return;
+  StoreState& state = at(request.store);
+  const Hash128 self = state.hash(request.key);
+  auto& waiting = record->outbox.messages;
+  while (!waiting.empty()) {
+    const OutgoingMessage message = waiting.front();
+    const Reception got =
+        receive_at(message.store, message.key, {self, message.epoch, message.number, {}},
+                   message.view(), limits);
+    const bool sent = got.outcome != Reception::Outcome::full;
+    if (!sent && !request.drop_outbox) {
+      request.error =
+          Error(Errc::full, "a message in the outbox has no room at " + message.key +
+                                "; nothing was erased: try later, or erase with drop_outbox");
+      return;
+    }
+    ++(sent ? request.sent : request.dropped);
+    waiting.erase(waiting.begin());
+  }
+  db_->epochs = (std::max)(db_->epochs, record->head.fence.epoch) + 1;
+  request.epoch = db_->epochs;
+  state.tombstones[self] = {request.epoch, record->head.version};
+  const bool asked = record->head.asked();
+  state.relaying.erase(std::string(request.key));
+  state.records.erase(state.records.find(request.key));
+  if (asked) wake(request.store, request.key);
+}
+
+inline void Memory::scan_one(ScanRequest& request) {
+  std::set<std::string_view> page;
+  for (const auto& [key, record] : at(request.store).records) {
+    if (!record.has_data || key <= request.after) continue;
+    if (page.size() == request.most && key > *page.rbegin()) continue;
+    page.insert(key);
+    if (page.size() > request.most) page.erase(std::prev(page.end()));
+  }
+  request.keys.assign(page.begin(), page.end());
+  request.next = request.keys.empty() ? request.after : request.keys.back();
+  request.done = page.size() < request.most;
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend

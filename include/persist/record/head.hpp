@@ -1,0 +1,162 @@
+#pragma once
+
+#include <persist/record/requests.hpp>
+
+#include <array>
+
+// The state machine of a record without its bytes: who may write, and what an operation does to
+// that. Every embedded backend keeps one `Head` a record and decides with these functions; a
+// backend on a database says the same in SQL or a script and is held to it by the laws.
+
+namespace persist::inline PERSIST_ABI {
+
+/// An epoch that has ended, and how far its session had written.
+struct PastWrite {
+  std::uint64_t epoch = 0;
+  std::uint64_t nonce = 0;
+  std::uint64_t session = 0;
+  std::uint64_t write = 0;
+
+  [[nodiscard]] bool belongs_to(const Fence& fence) const noexcept {
+    return epoch == fence.epoch && nonce == fence.owner.nonce && session == fence.owner.session;
+  }
+};
+
+struct Head {
+  Fence fence;                      ///< the owner is nobody after a release or an erase
+  std::array<PastWrite, 3> past{};  ///< newest first; with the fence, the last four epochs
+  std::uint64_t version = 0;
+  std::uint64_t load_count = 0;
+  std::uint64_t renewals = 0;
+  Duration lease{};  ///< zero: not leased
+  TimePoint renewed{};
+  WallTime created{};
+  WallTime updated{};
+  Owner asker;  ///< who asked the holder to let go
+
+  [[nodiscard]] bool asked() const noexcept { return !asker.nobody(); }
+  [[nodiscard]] bool leased_at(TimePoint now) const noexcept {
+    return !fence.owner.nobody() && lease > Duration::zero() && now < renewed + lease;
+  }
+};
+
+/// Whether a commit may write.
+enum class Verdict : std::uint8_t { apply, repeated, fenced, superseded };
+
+/// Judges one change against the record, before anything is written.
+///
+/// `forgotten_below` is for a backend that does not write acquisitions: epochs under it were given
+/// out by an earlier run, whose unwritten acquisitions are lost. Such an epoch that is higher than
+/// the record's is still the newest, because every acquisition since would have got a higher one.
+/// Zero where acquisitions are never lost.
+[[nodiscard]] inline Verdict judge(const Head& head, const Fence& asked,
+                                   std::uint64_t forgotten_below) noexcept {
+  if (asked.epoch == head.fence.epoch && asked.owner == head.fence.owner && !asked.owner.nobody()) {
+    if (asked.write > head.fence.write) return Verdict::apply;
+    return asked.write == head.fence.write ? Verdict::repeated : Verdict::superseded;
+  }
+  if (asked.epoch > head.fence.epoch && asked.epoch < forgotten_below) return Verdict::apply;
+  // A repeat of the last write of an epoch that ended by that very write: its release.
+  const PastWrite& last = head.past[0];
+  if (head.fence.owner.nobody() && last.belongs_to(asked) && last.epoch == head.fence.epoch)
+    return asked.write == last.write
+               ? Verdict::repeated
+               : (asked.write < last.write ? Verdict::superseded : Verdict::fenced);
+  return Verdict::fenced;
+}
+
+/// Whether this write of an older session had been applied; "no" may also mean that it is too long
+/// ago to know.
+[[nodiscard]] inline bool landed(const Head& head, const Fence& asked) noexcept {
+  if (asked.epoch == head.fence.epoch && asked.owner == head.fence.owner)
+    return asked.write <= head.fence.write;
+  for (const PastWrite& past : head.past)
+    if (past.belongs_to(asked)) return asked.write <= past.write;
+  return false;
+}
+
+[[nodiscard]] inline HeldBy held_by(const Head& head, TimePoint now) {
+  const Duration age = now - head.renewed;
+  return {head.fence.owner,
+          head.fence.epoch,
+          head.renewals,
+          age,
+          head.lease > age ? head.lease - age : Duration::zero(),
+          head.asker};
+}
+
+/// Ends the current epoch: its last write number is remembered, nobody owns the record, no request
+/// stands.
+inline void end_epoch(Head& head) {
+  if (!head.fence.owner.nobody()) {
+    head.past = {PastWrite{head.fence.epoch, head.fence.owner.nonce, head.fence.owner.session,
+                           head.fence.write},
+                 head.past[0], head.past[1]};
+  }
+  head.fence.owner = Owner{};
+  head.lease = Duration::zero();
+  head.asker = Owner{};
+}
+
+/// What an acquire may do.
+enum class Claim : std::uint8_t { fresh, again, held };
+
+[[nodiscard]] inline Claim claim(const Head& head, const AcquireRequest& request,
+                                 TimePoint now) noexcept {
+  if (head.fence.owner == request.owner && !request.owner.nobody()) return Claim::again;
+  if (request.intent == Intent::steal && head.fence.epoch == request.seen_epoch &&
+      head.renewals == request.seen_renewals)
+    return Claim::fresh;
+  return head.leased_at(now) ? Claim::held : Claim::fresh;
+}
+
+/// Gives the record to the owner of the request under `epoch`, which must be higher than any given
+/// before.
+inline void take(Head& head, const AcquireRequest& request, std::uint64_t epoch, TimePoint now) {
+  end_epoch(head);
+  head.fence = {epoch, request.owner, 0};
+  head.lease = request.lease;
+  head.renewed = now;
+  ++head.renewals;
+}
+
+/// Leaves, keeps or withdraws the request of an acquire that found the record held. Says whether
+/// the holder should be woken.
+inline bool ask(Head& head, const AcquireRequest& request) {
+  if (request.intent == Intent::withdraw && head.asker == request.owner) head.asker = Owner{};
+  if (request.intent != Intent::request) return false;
+  head.asker = request.owner;
+  return true;
+}
+
+/// What an applied change does to the head. `wrote_data` says whether the version grows.
+inline void advance(Head& head, const Change& change, bool wrote_data, TimePoint now,
+                    WallTime wall) {
+  if (head.fence.epoch != change.fence.epoch) {  // judged under `forgotten_below`
+    end_epoch(head);
+    head.fence.epoch = change.fence.epoch;
+    head.fence.owner = change.fence.owner;
+    head.fence.write = 0;
+  }
+  if (change.load_count)
+    head.load_count = *change.load_count;
+  else if (head.fence.write == 0)
+    ++head.load_count;
+  head.fence.write = change.fence.write;
+  if (wrote_data) {
+    ++head.version;
+    if (head.created == WallTime{}) head.created = wall;
+    head.updated = wall;
+  }
+  if (change.created) head.created = *change.created;
+  // While somebody asks for the record a save does not renew, so that the asker waits one lease at
+  // most.
+  if (change.lease == LeaseChange::renew && !head.asked()) {
+    head.lease = change.lease_length;
+    head.renewed = now;
+    ++head.renewals;
+  }
+  if (change.lease == LeaseChange::release) end_epoch(head);
+}
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,236 @@
+#pragma once
+
+#include <persist/bytes.hpp>
+#include <persist/clock.hpp>
+#include <persist/error.hpp>
+#include <persist/record/fence.hpp>
+#include <persist/record/message.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// What a store asks of a backend. Every operation is a batch: a span of requests that each carry
+// their own reply, so that one sync, one transaction or one round trip serves many players. Views
+// and pointers in a request must stay valid until the call returns.
+
+namespace persist::inline PERSIST_ABI {
+
+/// How a store's records are locked; part of its header. Never renumber.
+enum class LockKind : std::uint8_t { none = 0, lease = 1, optimistic = 2, external = 3 };
+
+inline constexpr std::uint32_t record_format = 1;
+
+struct OpenStoreRequest {
+  std::string_view name;
+  LockKind lock = LockKind::lease;
+  std::optional<Hash128>
+      expected_birth;  ///< what an earlier connection learned; a different one is refused
+
+  // reply
+  Error error{Errc{}};
+  StoreId store;
+  Hash128 birth;
+  WallTime now{};
+};
+
+/// What to do where somebody else holds the record.
+enum class Intent : std::uint8_t {
+  wait,          ///< take it only if it is free or its lease ran out
+  request,       ///< and otherwise leave the holder a request to let go
+  keep_request,  ///< a retry: says whether the own request still stands, leaves none
+  withdraw,      ///< take nothing; clear the own request
+  steal,         ///< take it if epoch and renewals are still those that were seen
+};
+
+/// The record as its new holder gets it.
+struct Snapshot {
+  Fence fence;
+  std::uint64_t version = 0;
+  bool has_data = false;
+  Buffer data;
+  std::vector<std::uint64_t> user_ids;
+  Buffer metadata;
+  std::vector<Receipt> receipts;
+  std::uint32_t receipts_forgotten = 0;  ///< the newest day of which a receipt was forgotten
+  std::uint64_t load_count = 0;
+  WallTime created{};
+  WallTime updated{};
+  std::vector<std::uint64_t> outbox;  ///< numbers of messages that still wait here, of all epochs
+  std::vector<Message> inbox;
+  WallTime now{};
+};
+
+/// Who stands in the way.
+struct HeldBy {
+  Owner owner;
+  std::uint64_t epoch = 0;
+  std::uint64_t renewals = 0;
+  Duration age{};   ///< since the last renewal
+  Duration left{};  ///< until the lease runs out, by the backend's clock
+  Owner asker;      ///< whose request stands, if anybody's
+};
+
+struct AcquireRequest {
+  enum class Outcome : std::uint8_t { pending, taken, held, failed };
+
+  StoreId store;
+  std::string_view key;
+  Owner owner;
+  Duration lease{};  ///< zero: the record is not leased and the next acquire takes it
+  Intent intent = Intent::wait;
+  std::uint64_t seen_epoch = 0;     ///< for `steal`
+  std::uint64_t seen_renewals = 0;  ///< for `steal`
+
+  // reply
+  Outcome outcome = Outcome::pending;
+  Snapshot record;  ///< `taken`
+  HeldBy holder;    ///< `held`
+  Error error{Errc{}};
+};
+
+enum class LeaseChange : std::uint8_t { keep, renew, release };
+
+/// A message that leaves in the commit which contains its cause.
+struct Send {
+  StoreId store;
+  std::string_view key;
+  std::uint64_t number = 0;
+  MessageView message;
+
+  bool delivered =
+      false;  ///< reply: it is in the receiver's inbox; otherwise it waits in the sender's outbox
+};
+
+/// What one commit does to one record.
+struct Change {
+  StoreId store;
+  std::string_view key;
+  Fence fence;  ///< epoch and owner must be the record's, the write number higher than its last
+
+  Buffer* data =
+      nullptr;  ///< the new envelope; its bytes are taken and its content is unspecified afterwards
+  bool removes_data = false;  ///< the record becomes an empty one
+  const std::vector<std::uint64_t>* user_ids = nullptr;
+  const Buffer* metadata = nullptr;
+  std::span<const std::uint64_t> acknowledged;  ///< positions of messages that were handled
+  std::span<Send> sends;
+  std::span<const Receipt> receipts;
+  std::uint32_t forget_receipts = 0;  ///< those of this day and before
+  std::optional<WallTime> created;
+  std::optional<std::uint64_t> load_count;
+  LeaseChange lease = LeaseChange::keep;
+  Duration lease_length{};
+  std::uint64_t seen_position = 0;  ///< the newest message the session knows
+  const RecordLimits* limits = nullptr;
+
+  // reply
+  std::uint64_t version = 0;
+  bool release_requested = false;
+  bool erased = false;  ///< `fenced`: the record was erased
+  bool landed = false;  ///< `fenced`, `superseded`: this write number had been applied before
+  HeldBy holder;        ///< `fenced`: by whom
+  std::vector<Message> messages;
+  WallTime now{};
+
+  [[nodiscard]] bool writes() const noexcept {
+    return data != nullptr || removes_data || user_ids != nullptr || metadata != nullptr ||
+           !acknowledged.empty() || !sends.empty() || !receipts.empty() || forget_receipts != 0 ||
+           created || load_count;
+  }
+};
+
+struct CommitRequest {
+  enum class Outcome : std::uint8_t {
+    pending,
+    applied,
+    repeated,    ///< these write numbers were applied before; nothing was written now
+    fenced,      ///< at least one epoch or owner is not the newest; nothing was written
+    superseded,  ///< epoch and owner are right but a later write number was applied; nothing was
+                 ///< written
+    failed,      ///< see `error`
+  };
+
+  std::span<Change> changes;
+
+  Outcome outcome = Outcome::pending;
+  std::size_t culprit = 0;  ///< which change was refused
+  Error error{Errc{}};
+};
+
+struct ReadRequest {
+  StoreId store;
+  std::string_view key;
+  bool wants_data = true;
+
+  Error error{Errc{}};
+  bool found = false;  ///< there is a record, if only one with messages
+  bool held = false;
+  HeldBy holder;    ///< the last owner, where nobody holds it now
+  Snapshot record;  ///< without receipts and inbox
+  std::size_t inbox_messages = 0;
+  std::size_t inbox_bytes = 0;
+  std::size_t outbox_messages = 0;
+};
+
+struct PostRequest {
+  StoreId store;
+  std::string_view key;
+  MessageOrigin origin;
+  MessageView message;
+  const RecordLimits* limits = nullptr;
+
+  Error error{Errc{}};    ///< `full`, `refused` (first tried too long ago), `too_large`, `io`
+  bool repeated = false;  ///< it was accepted before
+  std::uint64_t position = 0;
+};
+
+/// Lists records whose outbox waits (`keys` empty), or takes messages out of one by number.
+struct RelayRequest {
+  struct Waiting {
+    std::string key;
+    std::vector<OutgoingMessage> messages;
+  };
+  StoreId store;
+  std::size_t most = 64;  ///< records to list
+  std::string_view take_from;
+  std::span<const OutgoingMessage> take;
+
+  Error error{Errc{}};
+  std::vector<Waiting> waiting;
+};
+
+struct EraseRequest {
+  StoreId store;
+  std::string_view key;
+  bool drop_outbox = false;  ///< drop what cannot be sent, instead of answering `full`
+  const RecordLimits* limits = nullptr;
+
+  Error error{
+      Errc{}};  ///< `full`: a message in the outbox has no room at its receiver; nothing was erased
+  bool found = false;
+  std::uint64_t epoch = 0;
+  std::size_t sent = 0;
+  std::size_t dropped = 0;
+};
+
+/// A page of keys with data, in no particular order; `after` is the `next` of the page before.
+struct ScanRequest {
+  StoreId store;
+  std::string after;
+  std::size_t most = 1000;
+
+  Error error{Errc{}};
+  std::vector<std::string> keys;
+  std::string next;
+  bool done = false;
+};
+
+[[nodiscard]] inline bool failed(const Error& error) noexcept {
+  return error.code() != Errc{};
+}
+
+}  // namespace persist::inline PERSIST_ABI
