@@ -8,4 +8,6 @@
 
 int second_unit();
 
-int second_unit() { return 0; }
+int second_unit() {
+  return 0;
+}

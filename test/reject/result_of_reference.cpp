@@ -8,4 +8,6 @@ using Held = int&;
 #endif
 
 bool use(persist::Result<Held>& result);
-bool use(persist::Result<Held>& result) { return result.has_value(); }
+bool use(persist::Result<Held>& result) {
+  return result.has_value();
+}
