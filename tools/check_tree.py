@@ -24,7 +24,7 @@ LAYERS = [
     ["observe", "testing"],
 ]
 SAME_PART = {"compress": "codec", "session_ref": "session"}
-WITHIN_A_ROW = {("codec", "schema")}  # who may include whom all the same
+WITHIN_A_ROW = {("codec", "schema"), ("lock", "access")}  # who may include whom all the same
 WORDS = 0  # the one row whose parts may include each other
 
 UMBRELLA = "persist.hpp"
