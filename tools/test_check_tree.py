@@ -56,6 +56,17 @@ class Rules(unittest.TestCase):
             + "#include <persist/schema/more.hpp>\n",
             "test/schema/more.cpp": "#include <persist/schema/more.hpp>\n"})
 
+    def test_what_stands_beside_a_layer_belongs_to_it(self):
+        self.assertEqual(self.breaches({
+            "include/persist/session_ref.hpp": PRAGMA + "#include <persist/lock/lease.hpp>\n",
+            "include/persist/lock/lease.hpp": PRAGMA + "#include <persist/access/shared.hpp>\n",
+            "include/persist/access/shared.hpp": PRAGMA,
+            "include/persist/persist.hpp": GOOD["include/persist/persist.hpp"]
+            + "#include <persist/session_ref.hpp>\n",
+            "test/session_ref.cpp": "#include <persist/session_ref.hpp>\n",
+            "test/lock/lease.cpp": "#include <persist/lock/lease.hpp>\n",
+            "test/access/shared.cpp": "#include <persist/access/shared.hpp>\n"}), [])
+
     def test_a_part_outside_the_layers_is_named(self):
         found = self.breaches({"include/persist/odd/x.hpp": PRAGMA})
         self.assertTrue(any("`odd` belongs to no layer" in breach for breach in found), found)
@@ -63,6 +74,11 @@ class Rules(unittest.TestCase):
     def test_the_umbrella_reaches_every_public_header(self):
         self.finds("include/persist/log.hpp:1: persist.hpp does not reach it", {
             "include/persist/log.hpp": PRAGMA, "test/log.cpp": "#include <persist/log.hpp>\n"})
+
+    def test_the_umbrella_need_not_reach_details(self):
+        self.assertEqual(self.breaches({
+            "include/persist/detail/x.hpp": PRAGMA,
+            "test/detail/x.cpp": "#include <persist/detail/x.hpp>\n"}), [])
 
     def test_the_umbrella_leaves_adapters_and_testing_out(self):
         for name in ("backend/redis.hpp", "testing/clock.hpp"):
@@ -157,7 +173,7 @@ class Functions(unittest.TestCase):
         self.check("A& A::operator=(const A&) {\n}\nbool operator==(A, B) {\n}\n", (1, 2), (3, 4))
 
     def test_braces_in_strings_comments_and_macros_do_not_count(self):
-        self.check("void f() {\n  g(\"}\", '}', R\"x(}\n)x\", 1'000'000);  // }\n  /* } */\n}\n"
+        self.check("void f() {\n  g(\"}\", 1'0, '}', R\"x(}\n)x\", 1'000'000);  // }\n  /* } */\n}\n"
                    "#define M(x) { \\\n  x\nint g() {\n}\n", (1, 5), (8, 9))
 
 
