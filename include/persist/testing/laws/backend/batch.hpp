@@ -18,11 +18,13 @@ struct Side {
   Side(Driver<B>& d, std::string_view name, bool one_by_one)
       : driver(d.db, d.clock, d.report, name), single(one_by_one) {}
 
-  template <class Request>
-  void run(std::vector<Request>& batch, void (B::*operation)(std::span<Request>)) {
-    if (!single) return (driver.db.*operation)(batch);
-    for (Request& request : batch)
-      (driver.db.*operation)({&request, 1});
+  /// Hands the batch to `operation` as one span, or request by request.
+  template <class Request, class Operation>
+  void run(std::vector<Request>& batch, Operation operation) {
+    const std::span<Request> all(batch);
+    if (!single) return operation(driver.db, all);
+    for (std::size_t i = 0; i < all.size(); ++i)
+      operation(driver.db, all.subspan(i, 1));
   }
 
   Driver<B> driver;
@@ -94,7 +96,7 @@ class RandomBatches {
       }
       batch.push_back(std::move(request));
     }
-    side.run(batch, &B::acquire);
+    side.run(batch, [](B& b, auto requests) { b.acquire(requests); });
     for (const AcquireRequest& r : batch) {
       note(side,
            {static_cast<std::uint64_t>(r.outcome), r.record.version, r.record.fence.write,
@@ -131,7 +133,7 @@ class RandomBatches {
       }
       batch.push_back({changes.back()});
     }
-    side.run(batch, &B::commit);
+    side.run(batch, [](B& b, auto requests) { b.commit(requests); });
     for (const CommitRequest& r : batch) {
       note(side, {static_cast<std::uint64_t>(r.outcome), r.culprit});
       for (const Change& c : r.changes) {
@@ -171,7 +173,7 @@ class RandomBatches {
                        {"Gift", 1, 0, {}, as_bytes("posted")},
                        nullptr});
     }
-    side.run(batch, &B::post);
+    side.run(batch, [](B& b, auto requests) { b.post(requests); });
     for (const PostRequest& r : batch)
       note(side, {static_cast<std::uint64_t>(r.error.code()), r.repeated, r.position}, r.key);
   }
@@ -182,7 +184,7 @@ class RandomBatches {
       for (const OutgoingMessage& message : waiting.messages)
         if (random() % 2 == 0)
           batch.push_back({side.driver.store, 64, {}, waiting.key, {&message, 1}});
-      side.run(batch, &B::relay);
+      side.run(batch, [](B& b, auto requests) { b.relay(requests); });
       note(side, {waiting.messages.size()}, waiting.key);
     }
   }
@@ -194,7 +196,7 @@ class RandomBatches {
       name = key(random);
       batch.push_back({side.driver.store, name, random() % 2 == 0, nullptr});
     }
-    side.run(batch, &B::erase);
+    side.run(batch, [](B& b, auto requests) { b.erase(requests); });
     for (const EraseRequest& r : batch)
       note(side, {static_cast<std::uint64_t>(r.error.code()), r.found, r.sent, r.dropped}, r.key);
   }
