@@ -7,8 +7,10 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI {
 
@@ -78,7 +80,10 @@ class SessionCore {
   virtual Result<bool> encode(Buffer& out) = 0;
   /// Takes over what was read, or the default where there is no record. On failure the session stays without data.
   virtual Result<void> decode(Snapshot& from) = 0;
+  /// Lets listeners look at the data and change it before it is encoded.
   virtual void fire_saving(Reason reason) = 0;
+  /// What the last decoding dropped because the data policy allows it.
+  [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
   virtual void deliver(Event& event, SessionHost& store) = 0;
   /// Whether the session's data may be read for a save now; `unlock` follows a yes.
   virtual bool try_lock() = 0;

@@ -3,8 +3,8 @@
 #include <persist/access/shared.hpp>
 #include <persist/backend/concept.hpp>
 #include <persist/detail/os.hpp>
-#include <persist/detail/siphash.hpp>
 #include <persist/lock/concept.hpp>
+#include <persist/record/key_hash.hpp>
 #include <persist/session/commit.hpp>
 #include <persist/session/options.hpp>
 #include <persist/store/due_list.hpp>
@@ -27,17 +27,16 @@ namespace persist::inline PERSIST_ABI {
 /// Every call that reaches storage is prepare (here), perform (the backend, any thread) and complete (here). The lock
 /// is held for the first and the third, never while the backend works.
 template <class Backend, class LockPolicy>
-class Engine final : public SessionHost, public RoundPartner<Backend> {
+class Engine : public SessionHost, public RoundPartner<Backend> {
  public:
   using Access = access_of<LockPolicy>;
   using Mutex = typename Access::Mutex;
   using Lock = std::unique_lock<Mutex>;
 
   Engine(std::string_view name, Backend backend, StoreOptions options);
-  ~Engine() = default;
 
   [[nodiscard]] const Error& opening_error() const noexcept { return opening_error_; }
-  [[nodiscard]] Backend& backend() override { return backend_; }
+  [[nodiscard]] Backend& backend() final { return backend_; }
   [[nodiscard]] StoreId store() const noexcept { return store_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
@@ -50,10 +49,7 @@ class Engine final : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] WallTime backend_time() const {
     return opened_wall_ + std::chrono::duration_cast<std::chrono::milliseconds>(now() - opened_);
   }
-  [[nodiscard]] Hash128 hash(std::string_view text) const {
-    const auto digest = detail::SipHash({birth_.low, birth_.high}).add(as_bytes(text)).finish();
-    return {load_little<std::uint64_t>(digest.data()), load_little<std::uint64_t>(digest.data() + 8)};
-  }
+  [[nodiscard]] Hash128 hash(std::string_view text) const { return key_hash(birth_, text); }
   /// Why no call may be made now, or `Errc{}`.
   [[nodiscard]] Error refusal() const;
   void log(LogLevel level, std::string_view text) const { options_.log.write(level, text); }
@@ -71,20 +67,20 @@ class Engine final : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Result<Saved> commit_now(SessionCore& session, Aim aim, Reason reason);
   void request_save(SessionCore& session, bool force);
   void request_release(SessionCore& session, Reason reason);
-  void became_dirty(SessionCore& session) override;
-  void last_handle_dropped(SessionCore& session) override;
-  Error board(SessionCore& session, Aim aim) override;
-  void cut(SessionCore& session, Cut& cut, Change& change) override;
-  void unboard(SessionCore& session, Cut& cut) override;
+  void became_dirty(SessionCore& session) final;
+  void last_handle_dropped(SessionCore& session) final;
+  Error board(SessionCore& session, Aim aim) final;
+  void cut(SessionCore& session, Cut& cut, Change& change) final;
+  void unboard(SessionCore& session, Cut& cut) final;
   void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
-              Result<Saved>& result) override;
-  void end(SessionCore& session, State state, Reason reason, bool was_saved) override;
+              Result<Saved>& result) final;
+  void end(SessionCore& session, State state, Reason reason, bool was_saved) final;
 
   // Rounds (engine_poll.hpp).
-  void begin_poll() override;
-  void prepare(Round& round) override;
-  void complete(Round& round) override;
-  [[nodiscard]] TimePoint end_poll() override;
+  void begin_poll() final;
+  void prepare(Round& round) final;
+  void complete(Round& round) final;
+  [[nodiscard]] TimePoint end_poll() final;
   void set_poll_limit(Duration limit) noexcept { poll_limit_ = limit; }
   [[nodiscard]] TimePoint next_deadline();
   /// Ends every session: saves and gives back what is open, in batches, until `deadline`. Returns how many could not be
@@ -97,10 +93,15 @@ class Engine final : public SessionHost, public RoundPartner<Backend> {
 
   /// Queues what the listeners of a session are to be told; `drain` tells them.
   void tell(SessionCore& session, Event event) { events_.emplace_back(SessionPtr(&session), std::move(event)); }
-  void drain() override;
+  void drain() final;
   [[nodiscard]] bool is_busy() const noexcept { return draining_ || preparing_; }
   /// Handlers of messages were connected: those that wait may have found theirs.
   void offer_messages_again();
+  /// The session's messages could not be handled now; the next poll tries again.
+  void postpone_messages(SessionCore& session);
+
+ protected:
+  ~Engine() = default;
 
  private:
   [[nodiscard]] Flight& new_flight();
@@ -133,7 +134,6 @@ class Engine final : public SessionHost, public RoundPartner<Backend> {
   void start_queued_loads();
   [[nodiscard]] Error locked_error(const SessionCore& session, const HeldBy& holder, std::string detail);
 
-  [[nodiscard]] bool owns(const SessionCore& session) const noexcept { return session.host == this; }
   [[nodiscard]] Duration min_gap_of(const SessionCore& session) const {
     return session.extras && session.extras->min_gap ? *session.extras->min_gap : options_.min_gap;
   }
@@ -171,6 +171,7 @@ class Engine final : public SessionHost, public RoundPartner<Backend> {
   std::vector<Flight*> outgoing_;  ///< in the round that is being put together
   std::size_t first_commit_ = 0;
   std::size_t first_acquire_ = 0;
+  std::size_t acquires_ = 0;
   std::vector<std::pair<TimePoint, Flight*>> resends_;  ///< whose outcome is unknown
   std::deque<std::pair<SessionPtr, Event>> events_;
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();

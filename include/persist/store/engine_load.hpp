@@ -167,6 +167,12 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   }
   ++metrics_.loads;
   change_state(session, State::open);
+  if (std::vector<std::string> dropped = session.take_dropped(); !dropped.empty()) {
+    Event event;
+    event.kind = Event::Kind::dropped_fields;
+    event.paths = std::move(dropped);
+    tell(session, std::move(event));
+  }
   const SessionExtras& extras = *session.extras;
   if (!extras.inbox.empty()) {
     Event event;

@@ -41,7 +41,8 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   if constexpr (L::is_leased) {
     if (options_.renew > Duration::zero()) due = (std::min)(due, session.renewed + options_.renew);
   }
-  due = (std::max)(due, session.not_before);
+  // A gap between saves does not hold up the last one.
+  if (session.state != State::releasing || session.failures != 0) due = (std::max)(due, session.not_before);
   if constexpr (L::is_leased) {
     if (session.state == State::open) due = (std::min)(due, trusted_until(session));
   }
@@ -126,6 +127,13 @@ void Engine<B, L>::offer_messages_again() {
 }
 
 template <class B, class L>
+void Engine<B, L>::postpone_messages(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (std::exchange(session.messages_wait, true)) return;
+  messages_wait_.emplace_back(&session);
+}
+
+template <class B, class L>
 void Engine<B, L>::prepare(Round& round) {
   first_commit_ = round.commits.size();
   first_acquire_ = round.acquires.size();
@@ -160,6 +168,7 @@ void Engine<B, L>::prepare(Round& round) {
       collect(*session, round);
     }
   }
+  acquires_ = round.acquires.size() - first_acquire_;
 }
 
 /// Decides what a session that is due needs, and adds it to the round.
@@ -216,7 +225,7 @@ void Engine<B, L>::complete(Round& round) {
     if (!flight.resend) recycle(flight);
   }
   outgoing_.clear();
-  for (std::size_t i = first_acquire_; i < round.acquires.size() && owns(*round.loading[i]); ++i)
+  for (std::size_t i = first_acquire_; i < first_acquire_ + acquires_; ++i)
     settle_load(*round.loading[i], round.acquires[i], round.decoded[i]);
   drain();
 }
