@@ -1,0 +1,127 @@
+#pragma once
+
+#include <persist/record/fence.hpp>
+#include <persist/session/event.hpp>
+#include <persist/session/extras.hpp>
+
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+namespace persist::inline PERSIST_ABI {
+
+class SessionCore;
+struct Snapshot;
+
+/// The store's side of a session, as the session sees it.
+class SessionHost {
+ public:
+  virtual void became_dirty(SessionCore& session) = 0;
+  virtual void last_handle_dropped(SessionCore& session) = 0;
+
+ protected:
+  ~SessionHost() = default;
+};
+
+/// What a store knows of a session without its key's, data's and codec's types. Lives as long as anybody points at it;
+/// `host` is null once the session has ended or the store is gone.
+class SessionCore {
+ public:
+  SessionCore(SessionHost& store, std::string_view spelled) : host(&store), key_size_(static_cast<std::uint8_t>(spelled.size())) {
+    key_ = std::make_unique<char[]>(spelled.size());
+    std::memcpy(key_.get(), spelled.data(), spelled.size());
+  }
+  SessionCore(const SessionCore&) = delete;
+  SessionCore& operator=(const SessionCore&) = delete;
+  virtual ~SessionCore() = default;
+
+  [[nodiscard]] std::string_view key() const noexcept { return {key_.get(), key_size_}; }
+  [[nodiscard]] bool dirty() const noexcept { return edited != saved; }
+  [[nodiscard]] SessionExtras& more() { return extras ? *extras : *(extras = std::make_unique<SessionExtras>()); }
+  [[nodiscard]] LoadState* load() const noexcept { return extras ? extras->load.get() : nullptr; }
+  [[nodiscard]] TransactionGroup* group() const noexcept { return extras ? extras->group.get() : nullptr; }
+
+  /// Marks the data changed: what is saved from now on is more than what was cut before.
+  void mark_dirty() {
+    if (++edited == saved) ++edited;
+    if (!listed && host != nullptr) host->became_dirty(*this);
+  }
+
+  // The typed half. None of these calls the store.
+  /// Appends the record's envelope; false where the data says that there is no record. `invalid` and the codec's errors.
+  virtual Result<bool> encode(Buffer& out) = 0;
+  /// Takes over what was read, or the default where there is no record. On failure the session stays without data.
+  virtual Result<void> decode(Snapshot& from) = 0;
+  virtual void fire_saving(Reason reason) = 0;
+  virtual void deliver(Event& event) = 0;
+  /// Whether the session's data may be read for a save now; `unlock` follows a yes.
+  virtual bool try_lock() = 0;
+  virtual void unlock() = 0;
+
+  SessionHost* host;
+  SessionCore* next_in_bucket = nullptr;
+  std::unique_ptr<SessionExtras> extras;
+
+  std::uint64_t number = 0;  ///< the owner's session number
+  std::uint64_t epoch = 0;
+  std::uint64_t write = 0;  ///< of the last commit that was prepared
+  std::uint64_t version = 0;
+  std::uint64_t load_count = 0;
+  WallTime created{};
+  WallTime updated{};
+  TimePoint renewed{};   ///< when the last accepted renewal was sent
+  TimePoint save_at{};   ///< while dirty: when it is to be saved; the epoch of the clock: not stamped yet
+  TimePoint due{};       ///< what the due list is ordered by
+  std::uint32_t due_index = no_index;
+  std::uint32_t edited = 0;  ///< generation of the data
+  std::uint32_t saved = 0;   ///< generation that is durable
+  std::uint32_t stored_bytes = 0;
+  std::uint32_t stored_crc = 0;
+  std::atomic<std::uint32_t> refs{0};
+  std::atomic<std::uint32_t> handles{0};
+  std::uint16_t edit_guards = 0;
+  std::uint16_t failures = 0;  ///< attempts that failed in a row
+  State state = State::loading;
+  Reason ending = Reason::asked;
+  bool listed : 1 = false;        ///< on the list of sessions that became dirty
+  bool in_flight : 1 = false;     ///< a commit is out
+  bool in_function : 1 = false;   ///< a handler, grant or transaction is running on a copy
+  bool save_wanted : 1 = false;   ///< `request_save`
+  bool force_wanted : 1 = false;
+  bool check_wanted : 1 = false;  ///< the backend hinted at something
+  bool is_new : 1 = false;        ///< there was no record when it was loaded
+  bool has_record : 1 = false;    ///< there is one now
+
+  static constexpr std::uint32_t no_index = 0xffffffff;
+
+ private:
+  std::unique_ptr<char[]> key_;
+  std::uint8_t key_size_;
+};
+
+/// Keeps a session alive. Counting is atomic, because handles of a shared store are dropped by any thread.
+class SessionPtr {
+ public:
+  SessionPtr() noexcept = default;
+  explicit SessionPtr(SessionCore* core) noexcept : core_(core) {
+    if (core_ != nullptr) core_->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+  SessionPtr(const SessionPtr& other) noexcept : SessionPtr(other.core_) {}
+  SessionPtr(SessionPtr&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  SessionPtr& operator=(SessionPtr other) noexcept { return std::swap(core_, other.core_), *this; }
+  ~SessionPtr() {
+    if (core_ != nullptr && core_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete core_;
+  }
+  [[nodiscard]] SessionCore* get() const noexcept { return core_; }
+  [[nodiscard]] SessionCore& operator*() const noexcept { return *core_; }
+  [[nodiscard]] SessionCore* operator->() const noexcept { return core_; }
+  explicit operator bool() const noexcept { return core_ != nullptr; }
+  friend bool operator==(const SessionPtr&, const SessionPtr&) noexcept = default;
+
+ private:
+  SessionCore* core_ = nullptr;
+};
+
+}  // namespace persist::inline PERSIST_ABI
