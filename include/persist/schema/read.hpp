@@ -548,8 +548,10 @@ class Reading {
     return in_.ok();
   }
   static constexpr bool sorts_keys = [] {
-    if constexpr (requires { Reader::sorts_keys; }) return Reader::sorts_keys;
-    else return false;
+    if constexpr (requires { Reader::sorts_keys; })
+      return Reader::sorts_keys;
+    else
+      return false;
   }();
 
   /// A field without a member: kept with the struct it is in.
