@@ -102,8 +102,15 @@ class Value {
   [[nodiscard]] const Value& operator[](std::string_view key) const noexcept;
   /// The member of that name, made if it is not there; what is no map becomes one.
   [[nodiscard]] Value& operator[](std::string_view key);
-  /// The element, or a null value where there is none.
-  [[nodiscard]] const Value& operator[](std::size_t index) const noexcept;
+  /// The element, or a null value where there is none. To change one, take it from elements().
+  template <std::integral I>
+  [[nodiscard]] const Value& operator[](I index) const noexcept {
+    return element(static_cast<std::size_t>(index));
+  }
+  template <std::integral I>
+  [[nodiscard]] const Value& operator[](I index) noexcept {
+    return element(static_cast<std::size_t>(index));
+  }
   bool erase(std::string_view key);
   /// Appends to an array; what is no array becomes one.
   Value& push_back(Value element);
@@ -114,6 +121,7 @@ class Value {
  private:
   using Map = std::vector<Member>;
   [[nodiscard]] bool equals(const Value& other) const noexcept;
+  [[nodiscard]] const Value& element(std::size_t index) const noexcept;
   [[nodiscard]] Map::iterator lower_bound(Map& map, std::string_view key) const noexcept;
 
   std::variant<std::monostate, bool, std::int64_t, std::uint64_t, float, double, std::string, Bytes,
@@ -224,7 +232,7 @@ inline Value& Value::operator[](std::string_view key) {
   if (at == map.end() || at->key != key) at = map.insert(at, Member{std::string(key), Value()});
   return at->value;
 }
-inline const Value& Value::operator[](std::size_t index) const noexcept {
+inline const Value& Value::element(std::size_t index) const noexcept {
   static const Value null;
   return index < elements().size() ? elements()[index] : null;
 }
