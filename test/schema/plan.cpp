@@ -39,8 +39,8 @@ TEST(Plan, canonical_order_is_shorter_first_then_bytewise) {
 TEST(Plan, every_stored_field_is_found_by_its_name) {
   for (const std::size_t field : P::declared)
     EXPECT_EQ(P::find(P::names[field]), field);
-  EXPECT_EQ(P::position_in(P::canonical, 1, 0), 2u);
-  EXPECT_EQ(P::position_in(P::canonical, 1, 2), 2u);
+  EXPECT_EQ(position_in(P::canonical, 1, 0), 2u);
+  EXPECT_EQ(position_in(P::canonical, 1, 2), 2u);
 }
 
 }  // namespace

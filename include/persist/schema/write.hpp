@@ -35,6 +35,16 @@ template <class P, class T>
   });
 }
 
+/// Entries of a map, by the text of their keys. The values' type is left out, so that all maps
+/// share one sort.
+using KeyEntry = std::pair<KeyText, const void*>;
+template <class Writer>
+void sort_entries(std::vector<KeyEntry>& entries) {
+  std::sort(entries.begin(), entries.end(), [](const KeyEntry& a, const KeyEntry& b) {
+    return Writer::key_less(a.first.view(), b.first.view());
+  });
+}
+
 /// The walk that turns a value into tokens. One function a kind; each says what the kind looks like
 /// in every format.
 template <class Rules, class Writer>
@@ -256,16 +266,13 @@ class Writing {
       value(mapped, kept.below(key));
     };
     if constexpr (Writer::sorts_keys) {
-      using Entry = std::pair<KeyText, const typename M::mapped_type*>;
-      std::vector<Entry> entries;
+      std::vector<KeyEntry> entries;
       entries.reserve(from.size());
       for (const auto& [key, mapped] : from)
         entries.emplace_back(KeyText(key), &mapped);
-      std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-        return Writer::key_less(a.first.view(), b.first.view());
-      });
+      sort_entries<Writer>(entries);
       for (const auto& [key, mapped] : entries)
-        write(key.view(), *mapped);
+        write(key.view(), *static_cast<const typename M::mapped_type*>(mapped));
     } else {
       for (const auto& [key, mapped] : from)
         write(KeyText(key).view(), mapped);
