@@ -133,6 +133,29 @@ struct Plan {
   }
 };
 
+// For walks over types at compile time.
+
+template <template <class...> class Tuple, class... Ts>
+[[nodiscard]] constexpr Types<Ts...> types_of(const Tuple<Ts...>*) {
+  return {};
+}
+
+template <class T>
+inline constexpr char type_tag = 0;  // its address is the type
+
+/// The structs that a walk is in, so that one that contains itself comes to an end.
+struct Describing {
+  const char* type;
+  const Describing* outer;
+};
+/// How many steps above T was begun, from 1; 0 if it was not.
+template <class T>
+[[nodiscard]] constexpr std::size_t depth_of(const Describing* at) noexcept {
+  for (std::size_t depth = 1; at != nullptr; at = at->outer, ++depth)
+    if (at->type == &type_tag<T>) return depth;
+  return 0;
+}
+
 /// Whether elements of a sequence of T can be told apart.
 template <class Rules, class T>
 inline constexpr bool is_identified = [] {
