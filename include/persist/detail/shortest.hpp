@@ -7,8 +7,9 @@
 
 namespace persist::inline PERSIST_ABI::detail {
 
-/// Whether a double read from text may have been written from a float: the float nearest to it, written in the
-/// shortest way a float has, reads as this double. So 0.1 is text of a float although no float is 0.1 exactly.
+/// Whether a double read from text may have been written from a float: the float nearest to it,
+/// written in the shortest way a float has, reads as this double. So 0.1 is text of a float
+/// although no float is 0.1 exactly.
 [[nodiscard]] inline bool is_float_text(double value) noexcept {
   const auto nearest = static_cast<float>(value);
   if (!std::isfinite(nearest)) return false;
