@@ -61,7 +61,7 @@ struct SessionExtras {
   std::uint64_t send_number = 0;
   std::size_t outbox_waiting = 0;  ///< as of the last reply
 
-  std::unique_ptr<LoadState> load;
+  std::shared_ptr<LoadState> load;  ///< until it is done; shared with the callers that wait for it
   std::shared_ptr<TransactionGroup> group;
 
   std::optional<Duration> autosave;  ///< instead of the store's
