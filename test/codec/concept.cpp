@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "codec/profile.hpp"
+#include <codec/profile.hpp>
 
 namespace {
 

@@ -19,8 +19,8 @@
 
 #include <gtest/gtest.h>
 
-#include "codec/profile.hpp"
-#include "support/hex.hpp"
+#include <codec/profile.hpp>
+#include <support/hex.hpp>
 
 namespace {
 

@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "codec/profile.hpp"
+#include <codec/profile.hpp>
 
 namespace {
 

@@ -1,3 +1,4 @@
+// builds: single no-exceptions
 #include <persist/codec/record.hpp>
 
 #include <persist/codec/cbor.hpp>

@@ -1,3 +1,4 @@
+// builds: single nohana no-exceptions
 #include <persist/codec/token_codec.hpp>
 
 #include <persist/codec/cbor.hpp>
@@ -10,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "codec/profile.hpp"
+#include <codec/profile.hpp>
 
 namespace {
 
