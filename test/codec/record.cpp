@@ -101,6 +101,8 @@ TEST(Record, whose_data_is_not_of_the_type_is_a_mismatch) {
   const Error error = refused<codec::Cbor, Third>(bytes);
   EXPECT_EQ(error, Errc::schema_mismatch);
   EXPECT_EQ(error.path(), "coins");
+  EXPECT_FALSE(error.expected().empty() || error.found().empty());
+  EXPECT_TRUE(says(error, "the bytes were left as they are")) << error;
 }
 
 TEST(Record, that_cannot_be_encoded_leaves_the_buffer_as_it_was) {

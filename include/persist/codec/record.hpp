@@ -90,7 +90,7 @@ template <class Codec, class Policy, class T>
         " on, and this build has " + std::to_string(schema_version_of<Policy>()));
   }
   auto decoded = Codec::template decode<Policy>(opened->payload, scratch, unknown, limits);
-  if (!decoded) return decoded.error();
+  if (!decoded) return envelope::left_alone(decoded.error());
   return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
 }
 
