@@ -109,10 +109,11 @@ consteval std::size_t count_members() {
       count > most_members || members_are_whole<T, count>(),
       "persist: a C array cannot be a member of a stored aggregate, use std::array; nor can a type "
       "that has no default");
-  static_assert(count > most_members ||
-                    !one_is_whole<T>(std::make_index_sequence<count>{}, std::make_index_sequence<0>{}),
-                "persist: a member of this aggregate cannot be counted, as its type converts from anything: "
-                "list the members in persist_fields");
+  static_assert(
+      count > most_members ||
+          !one_is_whole<T>(std::make_index_sequence<count>{}, std::make_index_sequence<0>{}),
+      "persist: a member of this aggregate cannot be counted, as its type converts from anything: "
+      "list the members in persist_fields");
   return count;
 }
 

@@ -88,6 +88,14 @@ struct Plan {
     return found;
   }();
 
+  static_assert(identity == none || is_stored[identity], "persist: an Identity must be stored");
+
+  /// Where a field stands in an order of this plan; `guess` is looked at first.
+  [[nodiscard]] static constexpr std::size_t position_in(const Order& order, std::size_t field,
+                                                         std::size_t guess) noexcept {
+    if (guess < order.size() && order[guess] == field) return guess;
+    return static_cast<std::size_t>(std::find(order.begin(), order.end(), field) - order.begin());
+  }
   /// The stored field of that name, or `none`.
   [[nodiscard]] static constexpr std::size_t find(std::string_view name) noexcept {
     const auto at = std::lower_bound(canonical.begin(), canonical.end(), name,
@@ -97,5 +105,14 @@ struct Plan {
     return at != canonical.end() && names[*at] == name ? *at : none;
   }
 };
+
+/// Whether elements of a sequence of T can be told apart.
+template <class Rules, class T>
+inline constexpr bool is_identified = [] {
+  if constexpr (kind_of<T> == Kind::structure)
+    return Plan<Rules, T>::identity != Plan<Rules, T>::none;
+  else
+    return false;
+}();
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail

@@ -164,7 +164,7 @@ class Writing {
   void sequence(const S& from, Trail kept) {
     using Element = typename S::value_type;
     out_.begin_array(from.size());
-    if constexpr (identified<Element>()) {
+    if constexpr (is_identified<Rules, Element>) {
       if (kept.node != nullptr) {
         identified_elements(from, kept);
         return out_.end_array();
@@ -173,14 +173,6 @@ class Writing {
     for (const Element& element : from)
       value(element, {});
     out_.end_array();
-  }
-
-  template <class Element>
-  static consteval bool identified() {
-    if constexpr (kind_of<Element> == Kind::structure)
-      return Plan<Rules, Element>::identity != Plan<Rules, Element>::none;
-    else
-      return false;
   }
 
   /// Elements find their unknown fields by identity. Where two elements now have one identity,

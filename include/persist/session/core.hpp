@@ -85,6 +85,8 @@ class SessionCore {
   /// What the last decoding dropped because the data policy allows it.
   [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
   virtual void deliver(Event& event, SessionHost& store) = 0;
+  /// What was encoded last is durable; called where `keeps_durable`.
+  virtual void saved_as_encoded() = 0;
   /// Whether the session's data may be read for a save now; `unlock` follows a yes.
   virtual bool try_lock() = 0;
   virtual void unlock() = 0;
@@ -124,6 +126,7 @@ class SessionCore {
   bool gives_back : 1 = false;    ///< a load that came to nothing: the record goes back as it is
   bool check_wanted : 1 = false;  ///< the backend hinted at something
   bool skips_equal : 1 = false;   ///< the data is captured from the game: what is equal to the stored is not written
+  bool keeps_durable : 1 = false; ///< a copy of the data as it is stored is kept
   bool is_new : 1 = false;        ///< there was no record when it was loaded
   bool has_record : 1 = false;    ///< there is one now
 

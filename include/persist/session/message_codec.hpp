@@ -8,7 +8,11 @@
 
 #include <concepts>
 #include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 namespace persist::inline PERSIST_ABI {
@@ -29,6 +33,21 @@ struct MessageSet<M, std::variant<Allowed...>> {
   static constexpr bool names_differ = ((of_name(schema::type_name<Allowed>) == 1) && ...);
 };
 
+/// A function that the game hands over to change data may return nothing, a bool or a Result<void>.
+template <class F, class... Args>
+Result<void> call(F& fn, Args&... args) {
+  using R = std::invoke_result_t<F&, Args&...>;
+  if constexpr (std::is_void_v<R>) {
+    fn(args...);
+    return success;
+  } else if constexpr (std::is_same_v<R, bool>) {
+    return fn(args...) ? Result<void>(success) : Result<void>(Error(Errc::refused, "the function returned false"));
+  } else {
+    static_assert(std::is_same_v<R, Result<void>>, "the function returns nothing, a bool or a persist::Result<void>");
+    return fn(args...);
+  }
+}
+
 /// What a handler takes as its message: the second argument of a function, a lambda or an object with one `()`.
 template <class F>
 struct HandledMessage : HandledMessage<decltype(&F::operator())> {};
@@ -46,6 +65,13 @@ template <class R, class C, class D, class M>
 struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R (*)(D, M)> {};
 
 }  // namespace detail
+
+/// Changes data for one type of message. Fails without a trace: it works on a copy.
+template <class Data>
+struct MessageHandler {
+  std::string_view type;
+  std::function<Result<void>(Data&, const Message&)> handle;
+};
 
 /// Checks at compile time that a record of that data takes messages of type M.
 template <class Policy, class M>
@@ -76,6 +102,16 @@ template <class M>
   else read = Error(Errc::wrong_codec, "a message is CBOR or JSON; this one says codec " + std::to_string(from.codec));
   if (!read) return read.error();
   return message;
+}
+
+/// Turns a game's handler, `fn(Data&, const M&)`, into one that takes what lies in an inbox.
+template <class Data, class M, class F>
+[[nodiscard]] MessageHandler<Data> core_handler(F&& fn) {
+  return {schema::type_name<M>, [fn = std::forward<F>(fn)](Data& data, const Message& from) mutable -> Result<void> {
+            Result<M> message = decode_message<M>(from);
+            if (!message) return message.error();
+            return detail::call(fn, data, *message);
+          }};
 }
 
 }  // namespace persist::inline PERSIST_ABI

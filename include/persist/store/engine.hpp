@@ -59,6 +59,12 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void start_load(SessionCore& session, std::shared_ptr<LoadState> load);
   /// Runs the load to its end in this call. The session must be registered by `start_load`.
   void finish_load(SessionCore& session, const LoadState& load);
+  /// A session whose key is still being released here.
+  [[nodiscard]] SessionCore* find_queued(std::string_view key) {
+    for (const SessionPtr& session : queued_loads_)
+      if (session->key() == key) return session.get();
+    return nullptr;
+  }
   /// One caller no longer wants it.
   void abandon_load(SessionCore& session);
 
@@ -94,6 +100,19 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// Queues what the listeners of a session are to be told; `drain` tells them.
   void tell(SessionCore& session, Event event) { events_.emplace_back(SessionPtr(&session), std::move(event)); }
   void drain() final;
+  /// Waits on the clock until the session may be saved again under its `min_gap`.
+  void wait_for_gap(SessionCore& session) {
+    if (session.failures != 0 || min_gap_of(session) <= Duration::zero()) return;
+    Wake nobody;
+    clock_.wait_until(session.not_before, nobody);
+  }
+  /// How many more renewals may fail before the lease is no longer trusted.
+  [[nodiscard]] int attempts_left(const SessionCore& session) const {
+    if constexpr (!LockPolicy::is_leased) return 0;
+    const Duration left = trusted_until(session) - now();
+    const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
+    return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
+  }
   [[nodiscard]] bool is_busy() const noexcept { return draining_ || preparing_; }
   /// Handlers of messages were connected: those that wait may have found theirs.
   void offer_messages_again();

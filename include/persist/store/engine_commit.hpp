@@ -9,6 +9,12 @@
 
 namespace persist::inline PERSIST_ABI {
 
+/// The checksum an envelope carries, to tell whether the record is what was stored last.
+[[nodiscard]] inline std::uint32_t stored_checksum(ByteView envelope) noexcept {
+  using Layout = codec::EnvelopeLayout;
+  return envelope.size() < Layout::size ? 0 : load_little<std::uint32_t>(envelope.data() + Layout::checksum);
+}
+
 template <class B, class L>
 Flight& Engine<B, L>::new_flight() {
   const Lock hold(mutex_);
@@ -159,7 +165,7 @@ void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
     return;
   }
   cut.bytes = static_cast<std::uint32_t>(cut.data.size());
-  cut.crc = *exists ? codec::envelope_crc(cut.data) : 0;
+  cut.crc = *exists ? stored_checksum(cut.data) : 0;
   const bool same = session.has_record == *exists && cut.bytes == session.stored_bytes && cut.crc == session.stored_crc;
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
   if (same && !must && (!touched || session.skips_equal)) {

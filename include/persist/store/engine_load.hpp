@@ -104,7 +104,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.has_record = record.has_data;
   session.is_new = !record.has_data;
   session.stored_bytes = static_cast<std::uint32_t>(record.data.size());
-  session.stored_crc = record.has_data ? codec::envelope_crc(record.data) : 0;
+  session.stored_crc = record.has_data ? stored_checksum(record.data) : 0;
   SessionExtras& extras = session.more();
   extras.user_ids = std::move(record.user_ids);
   extras.metadata = std::move(record.metadata);

@@ -71,6 +71,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (change.version != 0) session.version = change.version;
   if (cut.has_data) {
     session.saved = cut.generation;
+    if (session.keeps_durable) session.saved_as_encoded();
     session.stored_bytes = cut.bytes;
     session.stored_crc = cut.crc;
     session.has_record = change.data != nullptr;
@@ -170,10 +171,9 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   back_off(session);
   if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
   if constexpr (L::is_leased) {
-    const Duration left = trusted_until(session) - now();
     Event event;
     event.kind = Event::Kind::renewal_failed;
-    event.attempts_left = left <= Duration::zero() ? 0 : static_cast<int>(left / (std::max)(options_.renew / 4, Duration(1s)));
+    event.attempts_left = attempts_left(session);
     event.error = result.error();
     tell(session, std::move(event));
   }

@@ -56,7 +56,7 @@ class Value {
   Value(std::string text) noexcept;  // NOLINT
   template <class T>
     requires std::is_arithmetic_v<T>
-  Value(T number) noexcept;  // NOLINT
+  Value(T number) noexcept;                                   // NOLINT
   Value(std::string_view text) : Value(std::string(text)) {}  // NOLINT
   Value(const char* text) : Value(std::string(text)) {}       // NOLINT
   Value(const Value& other);
