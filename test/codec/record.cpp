@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include <support/hex.hpp>
+
 namespace {
 
 using namespace persist;
@@ -59,7 +61,34 @@ TEST(Record, gives_back_data_and_versions) {
   EXPECT_EQ(save.coins, 42);
   EXPECT_EQ(read->schema_version, 3u);
   EXPECT_EQ(read->lowest_reader, 2u);
-  EXPECT_EQ(read->fingerprint, 0u);
+  EXPECT_EQ(read->fingerprint, (schema::fingerprint<Save, Third>));
+}
+
+TEST(Record, lies_in_bytes_as_the_format_document_shows) {
+  EXPECT_EQ(test::to_hex(record<codec::Cbor, Third>(10, {3, 1})),
+            "ff707374"
+            "d7a563db"
+            "0100"
+            "0100"
+            "00000000"
+            "03000000"
+            "01000000"
+            "69f21db65c462086"
+            "08000000"
+            "a165636f696e730a");
+}
+
+TEST(Record, of_data_whose_shape_only_it_knows_has_no_fingerprint) {
+  Buffer bytes;
+  UnknownFields unknown;
+  Value value = Value::map({{"coins", 5}});
+  ASSERT_TRUE((codec::encode_record<codec::Cbor, Unversioned>(value, unknown, {}, bytes)));
+  const auto envelope = codec::open_envelope(bytes);
+  ASSERT_TRUE(envelope);
+  EXPECT_EQ(envelope->fingerprint, 0u);
+  Save save;
+  EXPECT_TRUE((codec::decode_record<codec::Cbor, Third>(bytes, save, unknown)));
+  EXPECT_EQ(save.coins, 5);
 }
 
 TEST(Record, of_another_codec_names_both) {
