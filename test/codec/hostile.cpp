@@ -79,7 +79,7 @@ Result<void> decode_as(ByteView bytes) {
     UnknownFields unknown;
     result = Codec::template decode<Keeping>(bytes, scratch, unknown);
   }
-  EXPECT_LE(bytes_asked_for - before, 64 * 1024 + 400 * bytes.size()) << bytes.size();
+  EXPECT_LE(bytes_asked_for - before, 65'536 + 400 * bytes.size()) << bytes.size();
   return result;
 }
 template <class Codec>
