@@ -27,8 +27,8 @@ struct Cbor;
 struct Json;
 }  // namespace codec
 
-template <class Key, class Data, class Backend = backend::Memory, class LockPolicy = lock::Lease<conflict::Request>,
-          class Codec = codec::Cbor>
+template <class Key, class Data, class Backend = backend::Memory,
+          class LockPolicy = lock::Lease<conflict::Request>, class Codec = codec::Cbor>
 class Store;
 
 }  // namespace persist::inline PERSIST_ABI

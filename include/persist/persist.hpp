@@ -1,7 +1,7 @@
 #pragma once
 
-// Everything that a game server needs; adapters for databases and compressors, the testing kit and observation are
-// headers of their own.
+// Everything that a game server needs; adapters for databases and compressors, the testing kit and
+// observation are headers of their own.
 
 #include <persist/access/confined.hpp>
 #include <persist/access/shared.hpp>

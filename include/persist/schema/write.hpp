@@ -28,19 +28,10 @@ namespace detail {
 template <class P, class T>
 [[nodiscard]] KeyText identity_of(const T& element) {
   return Describe<T>::apply(element, [](const auto&... member) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      KeyText text(0);
-      (
-          [&] {
-            if constexpr (I == P::identity) {
-              static_assert(text_key<std::remove_cvref_t<decltype(member)>>,
-                            "persist: an Identity is an integer, a text or an enum");
-              text = KeyText(member);
-            }
-          }(),
-          ...);
-      return text;
-    }(std::index_sequence_for<decltype(member)...>{});
+    const auto& identity = std::get<P::identity>(std::tie(member...));
+    static_assert(text_key<std::remove_cvref_t<decltype(identity)>>,
+                  "persist: an Identity is an integer, a text or an enum");
+    return KeyText(identity);
   });
 }
 

@@ -17,8 +17,8 @@ enum class Aim : std::uint8_t {
   give_back,  ///< give the record back as it is
 };
 
-/// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can go to another thread
-/// and be sent again as it was.
+/// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can
+/// go to another thread and be sent again as it was.
 struct Cut {
   std::string key;
   Buffer data;
@@ -49,8 +49,9 @@ struct Cut {
   }
 };
 
-/// A commit on its way: the cargo that goes to the backend, and the sessions it belongs to, which stay with the caller's
-/// thread. Kept and used again, so that a save allocates nothing once the store has warmed up.
+/// A commit on its way: the cargo that goes to the backend, and the sessions it belongs to, which
+/// stay with the caller's thread. Kept and used again, so that a save allocates nothing once the
+/// store has warmed up.
 struct Flight {
   std::vector<Cut> cuts;  ///< may be longer than `size`: spare ones keep their buffers
   std::vector<Change> changes;
@@ -67,7 +68,9 @@ struct Flight {
     cuts[sessions.size()].clear();
     sessions.push_back(std::move(session));
   }
-  void clear() { sessions.clear(), changes.clear(), results.clear(), attempts = 0, resend = false, request = {}; }
+  void clear() {
+    sessions.clear(), changes.clear(), results.clear(), attempts = 0, resend = false, request = {};
+  }
 };
 
 }  // namespace persist::inline PERSIST_ABI

@@ -22,8 +22,8 @@ struct TransactionGroup {
 /// A message that came with the record or with a reply, and has not left the record yet.
 struct WaitingMessage {
   Message message;
-  std::uint8_t tries = 0;   ///< how often a handler failed on it
-  bool handled = false;     ///< acknowledged by the next commit
+  std::uint8_t tries = 0;  ///< how often a handler failed on it
+  bool handled = false;    ///< acknowledged by the next commit
 };
 
 /// How far a load has come.

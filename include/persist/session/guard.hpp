@@ -8,9 +8,10 @@ namespace persist::inline PERSIST_ABI {
 
 /// Access to a session's data for a change. One pointer.
 ///
-/// While it lives the session is not encoded, so half an edit is never saved; when it ends, and not before, the session
-/// is dirty, so no edit slips behind a save. In a shared store it also holds the session's lock, and `->` needs a guard
-/// with a name: over a temporary one a loop would go on without the lock.
+/// While it lives the session is not encoded, so half an edit is never saved; when it ends, and not
+/// before, the session is dirty, so no edit slips behind a save. In a shared store it also holds
+/// the session's lock, and `->` needs a guard with a name: over a temporary one a loop would go on
+/// without the lock.
 template <class Node>
 class [[nodiscard]] EditGuard {
  public:
@@ -33,12 +34,12 @@ class [[nodiscard]] EditGuard {
   [[nodiscard]] auto* operator->() & { return &node_->edit_target(); }
   [[nodiscard]] auto& operator*() & { return node_->edit_target(); }
   [[nodiscard]] auto* operator->() &&
-    requires(!Node::is_shared)
+        requires(!Node::is_shared)
   {
     return &node_->edit_target();
   }
   [[nodiscard]] auto& operator*() &&
-    requires(!Node::is_shared)
+        requires(!Node::is_shared)
   {
     return node_->edit_target();
   }
@@ -47,7 +48,8 @@ class [[nodiscard]] EditGuard {
   Node* node_;
 };
 
-/// Access to a session's data for reading. One pointer; in a shared store it holds the session's lock.
+/// Access to a session's data for reading. One pointer; in a shared store it holds the session's
+/// lock.
 template <class Node>
 class [[nodiscard]] ViewGuard {
  public:

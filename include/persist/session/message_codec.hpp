@@ -41,14 +41,17 @@ Result<void> call(F& fn, Args&... args) {
     fn(args...);
     return success;
   } else if constexpr (std::is_same_v<R, bool>) {
-    return fn(args...) ? Result<void>(success) : Result<void>(Error(Errc::refused, "the function returned false"));
+    return fn(args...) ? Result<void>(success)
+                       : Result<void>(Error(Errc::refused, "the function returned false"));
   } else {
-    static_assert(std::is_same_v<R, Result<void>>, "the function returns nothing, a bool or a persist::Result<void>");
+    static_assert(std::is_same_v<R, Result<void>>,
+                  "the function returns nothing, a bool or a persist::Result<void>");
     return fn(args...);
   }
 }
 
-/// What a handler takes as its message: the second argument of a function, a lambda or an object with one `()`.
+/// What a handler takes as its message: the second argument of a function, a lambda or an object
+/// with one `()`.
 template <class F>
 struct HandledMessage : HandledMessage<decltype(&F::operator())> {};
 template <class R, class D, class M>
@@ -77,7 +80,8 @@ struct MessageHandler {
 template <class Policy, class M>
 constexpr void check_message() {
   static_assert(!std::is_void_v<typename Policy::message>,
-                "this data takes no messages: name them in its policy, `using message = std::variant<Gift, Mail>`");
+                "this data takes no messages: name them in its policy, `using message = "
+                "std::variant<Gift, Mail>`");
   static_assert(detail::MessageSet<M, typename Policy::message>::contains,
                 "the data policy's `message` does not list this type of message");
   static_assert(detail::MessageSet<M, typename Policy::message>::names_differ,
@@ -97,9 +101,13 @@ template <class M>
   Result<M> message(M{});
   UnknownFields ignored;
   Result<void> read;
-  if (from.codec == codec::Cbor::id) read = codec::Cbor::decode<schema::NoPolicy>(from.payload, *message, ignored);
-  else if (from.codec == codec::Json::id) read = codec::Json::decode<schema::NoPolicy>(from.payload, *message, ignored);
-  else read = Error(Errc::wrong_codec, "a message is CBOR or JSON; this one says codec " + std::to_string(from.codec));
+  if (from.codec == codec::Cbor::id)
+    read = codec::Cbor::decode<schema::NoPolicy>(from.payload, *message, ignored);
+  else if (from.codec == codec::Json::id)
+    read = codec::Json::decode<schema::NoPolicy>(from.payload, *message, ignored);
+  else
+    read = Error(Errc::wrong_codec,
+                 "a message is CBOR or JSON; this one says codec " + std::to_string(from.codec));
   if (!read) return read.error();
   return message;
 }
@@ -107,7 +115,8 @@ template <class M>
 /// Turns a game's handler, `fn(Data&, const M&)`, into one that takes what lies in an inbox.
 template <class Data, class M, class F>
 [[nodiscard]] MessageHandler<Data> core_handler(F&& fn) {
-  return {schema::type_name<M>, [fn = std::forward<F>(fn)](Data& data, const Message& from) mutable -> Result<void> {
+  return {schema::type_name<M>,
+          [fn = std::forward<F>(fn)](Data& data, const Message& from) mutable -> Result<void> {
             Result<M> message = decode_message<M>(from);
             if (!message) return message.error();
             return detail::call(fn, data, *message);

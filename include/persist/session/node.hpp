@@ -20,7 +20,8 @@ namespace persist::inline PERSIST_ABI {
 template <class Stack>
 class StoreCore;
 
-/// A session with its types: the key it was loaded with, the data, and what the data's build does not know.
+/// A session with its types: the key it was loaded with, the data, and what the data's build does
+/// not know.
 template <class S>
 class SessionNode final : public SessionCore {
  public:
@@ -45,8 +46,8 @@ class SessionNode final : public SessionCore {
     if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-  /// What an edit changes: the data; inside a handler, grant or transaction the copy it works on; after the end a copy
-  /// that is never saved.
+  /// What an edit changes: the data; inside a handler, grant or transaction the copy it works on;
+  /// after the end a copy that is never saved.
   [[nodiscard]] Data& edit_target() {
     if (working_ != nullptr) return *working_;
     if (!ended(state)) [[likely]]
@@ -58,13 +59,17 @@ class SessionNode final : public SessionCore {
     }
     return *rare.after_end;
   }
-  [[nodiscard]] const Data& view_target() const noexcept { return working_ != nullptr ? *working_ : data_; }
+  [[nodiscard]] const Data& view_target() const noexcept {
+    return working_ != nullptr ? *working_ : data_;
+  }
 
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
   [[nodiscard]] Signals<Data>& signals() { return rare().signals; }
   [[nodiscard]] std::vector<MessageHandler<Data>>& handlers() { return rare().handlers; }
-  [[nodiscard]] const Data* durable_copy() const noexcept { return rare_ ? rare_->durable.get() : nullptr; }
+  [[nodiscard]] const Data* durable_copy() const noexcept {
+    return rare_ ? rare_->durable.get() : nullptr;
+  }
 
   Result<bool> encode(Buffer& out) override;
   Result<void> decode(Snapshot& from) override;
@@ -81,9 +86,9 @@ class SessionNode final : public SessionCore {
     if constexpr (Policy::keep_durable) rare().durable = std::move(rare().encoded);
   }
 
-  /// Runs `fn` on a copy of the data and moves the copy in when it returned well and the result is valid. Whatever
-  /// happens otherwise leaves nothing, also of what was sent inside. With `capture` the game's data is pulled before and
-  /// what changed is pushed after.
+  /// Runs `fn` on a copy of the data and moves the copy in when it returned well and the result is
+  /// valid. Whatever happens otherwise leaves nothing, also of what was sent inside. With `capture`
+  /// the game's data is pulled before and what changed is pushed after.
   template <class F>
   Result<void> on_copy(F&& fn);
   /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
@@ -149,16 +154,18 @@ Result<void> SessionNode<S>::check(const Data& data) {
   if (const auto encoded = encode_data(data, bytes); !encoded) return encoded.error();
   const std::size_t limit = core().limits().record_bytes;
   if (bytes.size() <= limit) return success;
-  return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) + " bytes; the limit is " +
-                                    std::to_string(limit))
+  return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
+                                    " bytes; the limit is " + std::to_string(limit))
       .for_key(key());
 }
 
 template <class S>
 Result<void> SessionNode<S>::decode(Snapshot& from) {
   if (!from.has_data) {
-    if (rare_ && rare_->default_value) data_ = std::move(*std::exchange(rare_->default_value, nullptr));
-    else data_ = Policy::defaults(key_value_);
+    if (rare_ && rare_->default_value)
+      data_ = std::move(*std::exchange(rare_->default_value, nullptr));
+    else
+      data_ = Policy::defaults(key_value_);
     if constexpr (gives_user_ids<typename S::Key>) {
       UserIds users;
       S::Key::user_ids(key_value_, users);
@@ -183,7 +190,8 @@ template <class S>
 template <class F>
 Result<void> SessionNode<S>::on_copy(F&& fn) {
   if (in_function || edit_guards != 0)
-    return Error(Errc::busy, "an edit guard, handler, grant or transaction of this session is open").for_key(key());
+    return Error(Errc::busy, "an edit guard, handler, grant or transaction of this session is open")
+        .for_key(key());
   capture();
   Data copy = data_;
   const std::size_t sent = extras ? extras->sends.size() : 0;
@@ -195,7 +203,8 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   } catch (const std::exception& thrown) {
     done = Error(Errc::refused, std::string("the function threw: ") + thrown.what()).for_key(key());
   } catch (...) {
-    done = Error(Errc::refused, "the function threw something that is no std::exception").for_key(key());
+    done = Error(Errc::refused, "the function threw something that is no std::exception")
+               .for_key(key());
   }
 #else
   done = fn(copy);

@@ -15,9 +15,9 @@ namespace persist::inline PERSIST_ABI {
 
 /// A loaded record: the data, and the right to change it while nobody newer has it.
 ///
-/// A handle: copies are the same session, and it outlives its store safely (every call then answers `closed`). The first
-/// `release` ends it for all handles; dropping the last handle is a release at the next poll, and reported as one.
-/// Thread rule: that of its store.
+/// A handle: copies are the same session, and it outlives its store safely (every call then answers
+/// `closed`). The first `release` ends it for all handles; dropping the last handle is a release at
+/// the next poll, and reported as one. Thread rule: that of its store.
 template <class S>
 class Session {
  public:
@@ -50,7 +50,9 @@ class Session {
   /// The key as storage spells it.
   [[nodiscard]] std::string_view id() const noexcept { return node_->key(); }
   /// Names this one session among all that ever were in this database.
-  [[nodiscard]] std::string instance_id() const { return std::to_string(node_->epoch) + "-" + std::to_string(node_->number); }
+  [[nodiscard]] std::string instance_id() const {
+    return std::to_string(node_->epoch) + "-" + std::to_string(node_->number);
+  }
   [[nodiscard]] State state() const noexcept { return node_->state; }
   [[nodiscard]] bool is_active() const noexcept { return !ended(node_->state); }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return node_->epoch; }
@@ -63,18 +65,23 @@ class Session {
   [[nodiscard]] bool is_dirty() const noexcept { return node_->dirty(); }
   [[nodiscard]] std::size_t stored_bytes() const noexcept { return node_->stored_bytes; }
   /// How often a lost connection may still fail to renew before somebody else can take over.
-  [[nodiscard]] int attempts_left() const { return node_->host == nullptr ? 0 : core().attempts_left(*node_); }
+  [[nodiscard]] int attempts_left() const {
+    return node_->host == nullptr ? 0 : core().attempts_left(*node_);
+  }
   [[nodiscard]] Usage usage() const {
-    const double limit = node_->host == nullptr ? 0.0 : static_cast<double>(core().limits().record_bytes);
-    return {node_->stored_bytes, limit > 0 ? static_cast<double>(node_->stored_bytes) / limit : 0.0};
+    const double limit =
+        node_->host == nullptr ? 0.0 : static_cast<double>(core().limits().record_bytes);
+    return {node_->stored_bytes,
+            limit > 0 ? static_cast<double>(node_->stored_bytes) / limit : 0.0};
   }
 
   // The data.
-  /// Access for a change; the session is dirty when the guard ends. After the session's end: to a copy that is never
-  /// saved (see `try_edit`).
+  /// Access for a change; the session is dirty when the guard ends. After the session's end: to a
+  /// copy that is never saved (see `try_edit`).
   [[nodiscard]] Edit edit() {
-    static_assert(!S::Policy::has_capture || S::Policy::has_apply,
-                  "this data is captured from the game: change it there, or give its policy an `apply`");
+    static_assert(
+        !S::Policy::has_capture || S::Policy::has_apply,
+        "this data is captured from the game: change it there, or give its policy an `apply`");
     return Edit(*node_);
   }
   /// Runs `fn(data)` inside one guard and returns what it returns.
@@ -96,27 +103,31 @@ class Session {
     if (!ended(node_->state)) node_->mark_dirty();
   }
 
-  // Saving. Each blocks for one round trip, but for the `request_` ones. A failure is also told by `on_saved`.
-  /// Writes what changed. `closed`, `busy` (an edit guard is open, or a save is out), `invalid` (`validate` said no),
-  /// `too_large`, `fenced` (the session is lost), `io`, `unavailable` and `timeout` (it stays dirty and is tried again by
-  /// `poll`), `unknown_outcome`. With `min_gap` it waits first.
+  // Saving. Each blocks for one round trip, but for the `request_` ones. A failure is also told by
+  // `on_saved`.
+  /// Writes what changed. `closed`, `busy` (an edit guard is open, or a save is out), `invalid`
+  /// (`validate` said no), `too_large`, `fenced` (the session is lost), `io`, `unavailable` and
+  /// `timeout` (it stays dirty and is tried again by `poll`), `unknown_outcome`. With `min_gap` it
+  /// waits first.
   Result<Saved> save(SaveOptions options = {});
   /// Has the next poll save it; joins one that is wanted already.
   Result<void> request_save(SaveOptions options = {});
-  /// Saves what changed and gives the record back, in one commit; the session has ended, for all handles. Errors as
-  /// `save`: with `invalid` and `too_large` the record is given back as it was; with the others the session is
-  /// `releasing` and `poll` goes on trying.
+  /// Saves what changed and gives the record back, in one commit; the session has ended, for all
+  /// handles. Errors as `save`: with `invalid` and `too_large` the record is given back as it was;
+  /// with the others the session is `releasing` and `poll` goes on trying.
   Result<Saved> release(Reason reason = Reason::asked);
   Result<void> request_release(Reason reason = Reason::asked);
   /// Erases the record with all it has, and ends the session.
   Result<void> erase();
-  /// What storage holds now. `fenced` if another epoch wrote since, `not_found` if there is nothing yet; the kept copy
-  /// where the data policy says `keep_durable`, and otherwise blocks for one read.
+  /// What storage holds now. `fenced` if another epoch wrote since, `not_found` if there is nothing
+  /// yet; the kept copy where the data policy says `keep_durable`, and otherwise blocks for one
+  /// read.
   [[nodiscard]] Result<Data> durable();
 
   // Beside the data; saved with it.
   [[nodiscard]] std::span<const std::uint64_t> user_ids() const noexcept {
-    return node_->extras ? std::span<const std::uint64_t>(node_->extras->user_ids) : std::span<const std::uint64_t>();
+    return node_->extras ? std::span<const std::uint64_t>(node_->extras->user_ids)
+                         : std::span<const std::uint64_t>();
   }
   Result<void> add_user_id(std::uint64_t user);
   Result<void> remove_user_id(std::uint64_t user);
@@ -130,32 +141,47 @@ class Session {
   void set_min_gap(Duration gap) { node_->more().min_gap = gap; }
 
   // Between players.
-  /// Sends a message to another record with the save that holds its cause, or not at all. `full`: the outbox is;
-  /// `invalid`: the key; `closed`; `busy`: while the lease is in doubt.
+  /// Sends a message to another record with the save that holds its cause, or not at all. `full`:
+  /// the outbox is; `invalid`: the key; `closed`; `busy`: while the lease is in doubt.
   template <class K, class M>
   Result<void> send(const K& key, const M& message, PostOptions options = {});
-  /// Applies a purchase once: `fn(data)` runs on a copy, unless this receipt was granted before. `closed`, `busy`,
-  /// `invalid` (the result breaks a rule), and what `fn` says.
+  /// Applies a purchase once: `fn(data)` runs on a copy, unless this receipt was granted before.
+  /// `closed`, `busy`, `invalid` (the result breaks a rule), and what `fn` says.
   template <class F>
   Result<Grant> grant_once(ReceiptId receipt, F&& fn);
-  /// Handles one type of message for this session: `fn(Data&, const Gift&)`, before the store's own handlers.
+  /// Handles one type of message for this session: `fn(Data&, const Gift&)`, before the store's own
+  /// handlers.
   template <class F>
   void on_message(F&& fn);
-  [[nodiscard]] std::size_t waiting_messages() const noexcept { return node_->extras ? node_->extras->inbox.size() : 0; }
+  [[nodiscard]] std::size_t waiting_messages() const noexcept {
+    return node_->extras ? node_->extras->inbox.size() : 0;
+  }
 
   // Signals: connected until the returned connection is dropped.
   template <class F>
-  Connection on_saving(F&& fn) { return node_->signals().saving.connect(std::forward<F>(fn)); }
+  Connection on_saving(F&& fn) {
+    return node_->signals().saving.connect(std::forward<F>(fn));
+  }
   template <class F>
-  Connection on_saved(F&& fn) { return node_->signals().saved.connect(std::forward<F>(fn)); }
+  Connection on_saved(F&& fn) {
+    return node_->signals().saved.connect(std::forward<F>(fn));
+  }
   template <class F>
-  Connection on_save_refused(F&& fn) { return node_->signals().save_refused.connect(std::forward<F>(fn)); }
+  Connection on_save_refused(F&& fn) {
+    return node_->signals().save_refused.connect(std::forward<F>(fn));
+  }
   template <class F>
-  Connection on_state_changed(F&& fn) { return node_->signals().state_changed.connect(std::forward<F>(fn)); }
+  Connection on_state_changed(F&& fn) {
+    return node_->signals().state_changed.connect(std::forward<F>(fn));
+  }
   template <class F>
-  Connection on_renewal_failed(F&& fn) { return node_->signals().renewal_failed.connect(std::forward<F>(fn)); }
+  Connection on_renewal_failed(F&& fn) {
+    return node_->signals().renewal_failed.connect(std::forward<F>(fn));
+  }
   template <class F>
-  Connection on_dropped_fields(F&& fn) { return node_->signals().dropped_fields.connect(std::forward<F>(fn)); }
+  Connection on_dropped_fields(F&& fn) {
+    return node_->signals().dropped_fields.connect(std::forward<F>(fn));
+  }
   /// One that is connected after the end is called at once.
   template <class F>
   Connection on_released(F&& fn);

@@ -31,7 +31,7 @@ struct PeekOptions {
 struct Inspection {
   bool exists = false;  ///< with data
   bool held = false;
-  Holder holder;        ///< or, where nobody holds it, who did last
+  Holder holder;  ///< or, where nobody holds it, who did last
   bool release_requested = false;
   std::uint64_t version = 0;
   std::uint64_t load_count = 0;
@@ -50,7 +50,8 @@ struct Posted {
 
 struct Overwritten {
   std::uint64_t version = 0;
-  bool dropped_unknown = false;  ///< the old record had fields that this build does not know; they are gone
+  bool dropped_unknown =
+      false;  ///< the old record had fields that this build does not know; they are gone
 };
 
 /// A page of keys. `next` begins the page after it.

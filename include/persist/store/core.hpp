@@ -11,7 +11,8 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// A store with its types: makes sessions, holds what its listeners connected to, reads records without a session.
+/// A store with its types: makes sessions, holds what its listeners connected to, reads records
+/// without a session.
 template <class S>
 class StoreCore final : public Engine<typename S::Backend, typename S::LockPolicy> {
  public:
@@ -32,24 +33,32 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   void edited_after_end(const Node& node) {
     const auto hold = lock();
     ++this->metrics().edits_after_end;
-    this->log(LogLevel::warning, std::string(node.key()) + ": an edit after the session's end goes to a copy that is never saved");
+    this->log(LogLevel::warning,
+              std::string(node.key()) +
+                  ": an edit after the session's end goes to a copy that is never saved");
   }
   /// The session's own handler of that type of message, or else the store's.
-  [[nodiscard]] const MessageHandler<Data>* find_handler(const std::vector<MessageHandler<Data>>* own, std::string_view type) const {
+  [[nodiscard]] const MessageHandler<Data>* find_handler(
+      const std::vector<MessageHandler<Data>>* own, std::string_view type) const {
     for (const auto* list : {own, &handlers_}) {
       if (list == nullptr) continue;
-      const auto at = std::find_if(list->begin(), list->end(), [&](const auto& handler) { return handler.type == type; });
+      const auto at = std::find_if(list->begin(), list->end(),
+                                   [&](const auto& handler) { return handler.type == type; });
       if (at != list->end()) return &*at;
     }
     return nullptr;
   }
   [[nodiscard]] WallTime expiry(Duration after) const {
     constexpr Duration most = std::chrono::hours(24 * 45);
-    return this->backend_time() + std::chrono::duration_cast<std::chrono::milliseconds>((std::min)(after, most));
+    return this->backend_time() +
+           std::chrono::duration_cast<std::chrono::milliseconds>((std::min)(after, most));
   }
 
-  /// The session of that key that is open here, or is being loaded or released; null if there is none.
-  [[nodiscard]] Node* find(std::string_view key) { return static_cast<Node*>(this->registry().find(key)); }
+  /// The session of that key that is open here, or is being loaded or released; null if there is
+  /// none.
+  [[nodiscard]] Node* find(std::string_view key) {
+    return static_cast<Node*>(this->registry().find(key));
+  }
 
   /// Reads the record and hands it to `use(Snapshot&&)`. `not_found` where there is no data.
   [[nodiscard]] Result<Snapshot> read(std::string_view key) {
@@ -58,7 +67,8 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     request.key = key;
     this->backend().read(std::span(&request, 1));
     if (failed(request.error)) return Error(request.error).for_key(key);
-    if (!request.found || !request.record.has_data) return Error(Errc::not_found, "there is no record").for_key(key);
+    if (!request.found || !request.record.has_data)
+      return Error(Errc::not_found, "there is no record").for_key(key);
     return std::move(request.record);
   }
   [[nodiscard]] Result<Data> decode(std::string_view key, const Snapshot& record) const {
@@ -66,9 +76,11 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     UnknownFields unknown;
     const auto info = [&] {
       if constexpr (detail::RecordOf<Data>::may_be_empty)
-        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data, data.emplace(), unknown);
+        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data,
+                                                                           data.emplace(), unknown);
       else
-        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data, data, unknown);
+        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data, data,
+                                                                           unknown);
     }();
     if (!info) return Error(info.error()).for_key(key);
     return data;
@@ -89,9 +101,11 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     request.limits = &this->limits();
     this->backend().erase(std::span(&request, 1));
     if (failed(request.error)) return Error(request.error).for_key(key);
-    if (Node* here = find(key); here != nullptr && here->load() == nullptr) this->end(*here, State::lost, Reason::lost, false);
+    if (Node* here = find(key); here != nullptr && here->load() == nullptr)
+      this->end(*here, State::lost, Reason::lost, false);
     this->drain();
-    return request.found ? Result<void>(success) : Result<void>(Error(Errc::not_found, "there is no record").for_key(key));
+    return request.found ? Result<void>(success)
+                         : Result<void>(Error(Errc::not_found, "there is no record").for_key(key));
   }
 
  private:

@@ -21,11 +21,12 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// The part of a store that knows nothing of keys, data and codecs: which sessions there are, what is due, and the
-/// rounds that go to the backend. Compiled once per backend and lock policy, however many stores a program has.
+/// The part of a store that knows nothing of keys, data and codecs: which sessions there are, what
+/// is due, and the rounds that go to the backend. Compiled once per backend and lock policy,
+/// however many stores a program has.
 ///
-/// Every call that reaches storage is prepare (here), perform (the backend, any thread) and complete (here). The lock
-/// is held for the first and the third, never while the backend works.
+/// Every call that reaches storage is prepare (here), perform (the backend, any thread) and
+/// complete (here). The lock is held for the first and the third, never while the backend works.
 template <class Backend, class LockPolicy>
 class Engine : public SessionHost, public RoundPartner<Backend> {
  public:
@@ -69,7 +70,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void abandon_load(SessionCore& session);
 
   // Saving (engine_commit.hpp, engine_settle.hpp).
-  /// One commit of the session, in this call. The session is out from `board` to `settle`; meanwhile the lock is free.
+  /// One commit of the session, in this call. The session is out from `board` to `settle`;
+  /// meanwhile the lock is free.
   [[nodiscard]] Result<Saved> commit_now(SessionCore& session, Aim aim, Reason reason);
   void request_save(SessionCore& session, bool force);
   void request_release(SessionCore& session, Reason reason);
@@ -89,8 +91,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] TimePoint end_poll() final;
   void set_poll_limit(Duration limit) noexcept { poll_limit_ = limit; }
   [[nodiscard]] TimePoint next_deadline();
-  /// Ends every session: saves and gives back what is open, in batches, until `deadline`. Returns how many could not be
-  /// saved.
+  /// Ends every session: saves and gives back what is open, in batches, until `deadline`. Returns
+  /// how many could not be saved.
   std::size_t close_all(TimePoint deadline);
   /// Forgets the sessions that are still there; their handles stay valid and say `closed`.
   void let_go();
@@ -98,7 +100,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void relay();
 
   /// Queues what the listeners of a session are to be told; `drain` tells them.
-  void tell(SessionCore& session, Event event) { events_.emplace_back(SessionPtr(&session), std::move(event)); }
+  void tell(SessionCore& session, Event event) {
+    events_.emplace_back(SessionPtr(&session), std::move(event));
+  }
   void drain() final;
   /// Waits on the clock until the session may be saved again under its `min_gap`.
   void wait_for_gap(SessionCore& session) {
@@ -151,13 +155,15 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void held(SessionCore& session, const HeldBy& holder);
   void load_done(SessionCore& session, Error error);
   void start_queued_loads();
-  [[nodiscard]] Error locked_error(const SessionCore& session, const HeldBy& holder, std::string detail);
+  [[nodiscard]] Error locked_error(const SessionCore& session, const HeldBy& holder,
+                                   std::string detail);
 
   [[nodiscard]] Duration min_gap_of(const SessionCore& session) const {
     return session.extras && session.extras->min_gap ? *session.extras->min_gap : options_.min_gap;
   }
   [[nodiscard]] Duration autosave_of(const SessionCore& session) const {
-    return session.extras && session.extras->autosave ? *session.extras->autosave : options_.autosave;
+    return session.extras && session.extras->autosave ? *session.extras->autosave
+                                                      : options_.autosave;
   }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;
@@ -216,12 +222,14 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
   limits_.inbox_bytes = options_.inbox_limit.bytes;
   limits_.outbox_messages = options_.outbox_limit;
   if (options_.server_id.size() > ServerId::capacity) {
-    opening_error_ = Error(Errc::invalid, "the server id \"" + options_.server_id + "\" is longer than 23 bytes");
+    opening_error_ = Error(Errc::invalid,
+                           "the server id \"" + options_.server_id + "\" is longer than 23 bytes");
     return;
   }
   server_ = backend_.next_owner(ServerId(options_.server_id));
   if (options_.server_id.empty()) {
-    server_.server = ServerId("server-" + std::to_string(detail::os::random_bits() % 1'000'000'000));
+    server_.server =
+        ServerId("server-" + std::to_string(detail::os::random_bits() % 1'000'000'000));
   }
   OpenStoreRequest request;
   request.name = name_;
@@ -245,8 +253,8 @@ Error Engine<Backend, LockPolicy>::refusal() const {
   return Errc{};
 }
 
-/// Calls listeners, in the order things happened, until nothing is left to tell. A call from inside a listener only adds
-/// to the queue. The lock is free while a listener runs.
+/// Calls listeners, in the order things happened, until nothing is left to tell. A call from inside
+/// a listener only adds to the queue. The lock is free while a listener runs.
 template <class Backend, class LockPolicy>
 void Engine<Backend, LockPolicy>::drain() {
   Lock hold(mutex_);

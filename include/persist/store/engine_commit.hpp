@@ -12,7 +12,9 @@ namespace persist::inline PERSIST_ABI {
 /// The checksum an envelope carries, to tell whether the record is what was stored last.
 [[nodiscard]] inline std::uint32_t stored_checksum(ByteView envelope) noexcept {
   using Layout = codec::EnvelopeLayout;
-  return envelope.size() < Layout::size ? 0 : load_little<std::uint32_t>(envelope.data() + Layout::checksum);
+  return envelope.size() < Layout::size
+             ? 0
+             : load_little<std::uint32_t>(envelope.data() + Layout::checksum);
 }
 
 template <class B, class L>
@@ -36,11 +38,15 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
   const Lock hold(mutex_);
   if (ended(session.state) || session.state == State::loading)
     return Error(Errc::closed, "the session is not open").for_key(session.key());
-  if (session.in_flight) return Error(Errc::busy, "a save of this session is under way").for_key(session.key());
+  if (session.in_flight)
+    return Error(Errc::busy, "a save of this session is under way").for_key(session.key());
   if (session.in_function)
-    return Error(Errc::busy, "a handler, grant or transaction of this session is running").for_key(session.key());
-  // An open guard keeps the data back, not the renewal; but partners of a transaction only go with their data.
-  if (session.edit_guards != 0 && (aim != Aim::renew || session.group() != nullptr) && aim != Aim::give_back)
+    return Error(Errc::busy, "a handler, grant or transaction of this session is running")
+        .for_key(session.key());
+  // An open guard keeps the data back, not the renewal; but partners of a transaction only go with
+  // their data.
+  if (session.edit_guards != 0 && (aim != Aim::renew || session.group() != nullptr) &&
+      aim != Aim::give_back)
     return Error(Errc::busy, "an edit guard of this session is open").for_key(session.key());
   session.in_flight = true;
   return Errc{};
@@ -53,12 +59,13 @@ void Engine<B, L>::unboard(SessionCore& session, Cut& cut) {
   session.in_flight = false;
 }
 
-/// Puts the session into the flight and, where a transaction is not durable yet, its partners. All are marked as out, or
-/// on an error none.
+/// Puts the session into the flight and, where a transaction is not durable yet, its partners. All
+/// are marked as out, or on an error none.
 template <class B, class L>
 Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason) {
   const auto add = [&](SessionCore& each, Aim its_aim, Reason its_reason) {
-    Error no = each.host == nullptr ? Error(Errc::closed, "the session has ended") : each.host->board(each, its_aim);
+    Error no = each.host == nullptr ? Error(Errc::closed, "the session has ended")
+                                    : each.host->board(each, its_aim);
     if (failed(no)) return no;
     flight.add(SessionPtr(&each));
     flight.cuts[flight.size() - 1].aim = its_aim;
@@ -79,7 +86,8 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
   return no;
 }
 
-/// Cuts every session of the flight. False where nothing is to be written: then the results are final and nobody is out.
+/// Cuts every session of the flight. False where nothing is to be written: then the results are
+/// final and nobody is out.
 template <class B, class L>
 bool Engine<B, L>::prepare_flight(Flight& flight) {
   flight.changes.assign(flight.size(), Change{});
@@ -96,15 +104,17 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
   if (any) {
     flight.request.changes = std::span(flight.changes);
     const TimePoint sent = now();
-    for (std::size_t i = 0; i < flight.size(); ++i) flight.cuts[i].sent = sent;
+    for (std::size_t i = 0; i < flight.size(); ++i)
+      flight.cuts[i].sent = sent;
     return true;
   }
   for (std::size_t i = 0; i < flight.size(); ++i) {
     SessionCore& session = *flight.sessions[i];
     const Cut& cut = flight.cuts[i];
-    flight.results[i] = failed(cut.refused)
-                            ? Result<Saved>(cut.refused)
-                            : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
+    flight.results[i] =
+        failed(cut.refused)
+            ? Result<Saved>(cut.refused)
+            : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
     session.host->unboard(session, flight.cuts[i]);
   }
   return false;
@@ -115,7 +125,8 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const Lock hold(mutex_);
   const bool writes = cut.aim == Aim::force || (session.dirty() && cut.aim != Aim::give_back) ||
                       (cut.aim == Aim::release && options_.save_on_release);
-  const bool may_read = session.edit_guards == 0 && !(cut.aim == Aim::release && !options_.save_on_release);
+  const bool may_read =
+      session.edit_guards == 0 && !(cut.aim == Aim::release && !options_.save_on_release);
   cut.key = session.key();
   // Where somebody else has the session's lock it is being edited or looked at, and stays due.
   if (writes && may_read && session.try_lock()) {
@@ -134,8 +145,10 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   change.limits = &limits_;
   change.seen_position = session.extras ? session.extras->seen_position : 0;
   const bool gives_back = cut.aim == Aim::release || cut.aim == Aim::give_back;
-  if (gives_back) change.lease = LeaseChange::release;
-  else if constexpr (L::is_leased) change.lease = LeaseChange::renew;
+  if (gives_back)
+    change.lease = LeaseChange::release;
+  else if constexpr (L::is_leased)
+    change.lease = LeaseChange::renew;
   change.lease_length = options_.lease;
   // A load that came to nothing does not count as one.
   if (cut.aim == Aim::give_back && session.write == 1) change.load_count = session.load_count;
@@ -152,9 +165,10 @@ void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
   if (!exists) {
     cut.refused = exists.error();
   } else if (cut.data.size() > limits_.record_bytes) {
-    cut.refused = Error(Errc::too_large, "the record has " + std::to_string(cut.data.size()) + " bytes; the limit is " +
-                                             std::to_string(limits_.record_bytes))
-                      .for_key(session.key());
+    cut.refused =
+        Error(Errc::too_large, "the record has " + std::to_string(cut.data.size()) +
+                                   " bytes; the limit is " + std::to_string(limits_.record_bytes))
+            .for_key(session.key());
   }
   if (failed(cut.refused)) {
     ++metrics_.saves_refused;
@@ -166,18 +180,22 @@ void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
   }
   cut.bytes = static_cast<std::uint32_t>(cut.data.size());
   cut.crc = *exists ? stored_checksum(cut.data) : 0;
-  const bool same = session.has_record == *exists && cut.bytes == session.stored_bytes && cut.crc == session.stored_crc;
+  const bool same = session.has_record == *exists && cut.bytes == session.stored_bytes &&
+                    cut.crc == session.stored_crc;
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
   if (same && !must && (!touched || session.skips_equal)) {
     session.saved = cut.generation;  // what is stored is what there is
     return;
   }
   cut.has_data = true;
-  if (*exists) change.data = &cut.data;
-  else change.removes_data = true;
+  if (*exists)
+    change.data = &cut.data;
+  else
+    change.removes_data = true;
 }
 
-/// What belongs to the same moment as the data: acknowledgements, receipts, messages, user ids, metadata.
+/// What belongs to the same moment as the data: acknowledgements, receipts, messages, user ids,
+/// metadata.
 template <class B, class L>
 void Engine<B, L>::cut_rest(SessionCore& session, Cut& cut, Change& change) {
   if (!session.extras) return;
@@ -212,8 +230,8 @@ void Engine<B, L>::cut_rest(SessionCore& session, Cut& cut, Change& change) {
   }
 }
 
-/// A commit that writes nothing new is still sent where it renews or gives back. Where several threads save one session at
-/// once, one is sent and the others are told `busy`.
+/// A commit that writes nothing new is still sent where it renews or gives back. Where several
+/// threads save one session at once, one is sent and the others are told `busy`.
 template <class B, class L>
 Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason reason) {
   const SessionPtr alive(&session);

@@ -32,7 +32,8 @@ void Engine<B, L>::start_queued_loads() {
       if (session->load()->waiters > 0 && now() < session->load()->deadline) {
         queued_loads_.push_back(std::move(session));
       } else {
-        load_done(*session, Error(Errc::busy, "its last session here is still being saved").for_key(session->key()));
+        load_done(*session, Error(Errc::busy, "its last session here is still being saved")
+                                .for_key(session->key()));
       }
       continue;
     }
@@ -41,7 +42,8 @@ void Engine<B, L>::start_queued_loads() {
   }
 }
 
-/// Fills the request of the next attempt. Only the first one leaves the holder a request; retries keep it.
+/// Fills the request of the next attempt. Only the first one leaves the holder a request; retries
+/// keep it.
 template <class B, class L>
 void Engine<B, L>::ask(SessionCore& session, AcquireRequest& request) {
   LoadState& load = *session.load();
@@ -63,7 +65,8 @@ void Engine<B, L>::ask(SessionCore& session, AcquireRequest& request) {
 }
 
 template <class B, class L>
-void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded) {
+void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
+                               const Result<void>& decoded) {
   const Lock hold(mutex_);
   session.in_flight = false;
   const std::shared_ptr<LoadState> load = session.extras->load;
@@ -74,7 +77,8 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request, co
     opened(session, request);
     if (!decoded) return load_done(session, named(decoded.error()));
     if (load->waiters == 0 || (load->while_ && !load->while_()))
-      return load_done(session, named(Error(Errc::cancelled, "nobody waits for this load any more")));
+      return load_done(session,
+                       named(Error(Errc::cancelled, "nobody waits for this load any more")));
     return load_done(session, Errc{});
   }
   if (request.outcome == AcquireRequest::Outcome::held) {
@@ -82,7 +86,8 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request, co
     held(session, request.holder);
   } else {
     const bool may_pass = request.error == Errc::unavailable || request.error == Errc::timeout;
-    if (!may_pass || load->once || now() >= load->deadline) return load_done(session, named(request.error));
+    if (!may_pass || load->once || now() >= load->deadline)
+      return load_done(session, named(request.error));
     back_off(session);
     load->next_try = session.not_before;
   }
@@ -115,7 +120,8 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
     extras.seen_position = (std::max)(extras.seen_position, message.position);
     extras.inbox.push_back({std::move(message)});
   }
-  if (!record.outbox.empty() && options_.relay > Duration::zero()) next_relay_ = (std::min)(next_relay_, now());
+  if (!record.outbox.empty() && options_.relay > Duration::zero())
+    next_relay_ = (std::min)(next_relay_, now());
 }
 
 template <class B, class L>
@@ -129,22 +135,28 @@ void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
     load.seen_renewals = holder.renewals;
     return;  // at once
   }
-  if (!waits) return load_done(session, locked_error(session, holder, "it was not asked to let go"));
+  if (!waits)
+    return load_done(session, locked_error(session, holder, "it was not asked to let go"));
   if (load.attempts > 1 && other_asks)
-    return load_done(session, locked_error(session, holder, "a newer request came from another server"));
+    return load_done(session,
+                     locked_error(session, holder, "a newer request came from another server"));
   if (load.attempts == 1) load.asked = true;
   if (now() >= load.deadline) {
-    // The next and last attempt takes the request back, so that nobody is sent away for a player who is not coming.
+    // The next and last attempt takes the request back, so that nobody is sent away for a player
+    // who is not coming.
     load.error = locked_error(session, holder, "the holder did not let go before the deadline");
     return;
   }
-  // Where a hint does not reach us we look again after 1, 2, 4, then every 5 s, and when the lease runs out.
-  const Duration pause = (std::min)(Duration(1s) * (1 << (std::min)(load.attempts - 1, 3U)), Duration(5s));
+  // Where a hint does not reach us we look again after 1, 2, 4, then every 5 s, and when the lease
+  // runs out.
+  const Duration pause =
+      (std::min)(Duration(1s) * (1 << (std::min)(load.attempts - 1, 3U)), Duration(5s));
   load.next_try = (std::min)({now() + pause, now() + holder.left + 1ms, load.deadline});
 }
 
 template <class B, class L>
-Error Engine<B, L>::locked_error(const SessionCore& session, const HeldBy& holder, std::string detail) {
+Error Engine<B, L>::locked_error(const SessionCore& session, const HeldBy& holder,
+                                 std::string detail) {
   return Error(Errc::locked, std::move(detail))
       .for_key(session.key())
       .held_by({std::string(holder.owner.server.view()), holder.epoch,
@@ -185,7 +197,8 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   reschedule(session);
 }
 
-/// One caller no longer wants it; the last one to go ends it, and takes its request to the holder back.
+/// One caller no longer wants it; the last one to go ends it, and takes its request to the holder
+/// back.
 template <class B, class L>
 void Engine<B, L>::abandon_load(SessionCore& session) {
   const Lock hold(mutex_);
@@ -207,8 +220,8 @@ void Engine<B, L>::add_load(SessionCore& session, Round& round) {
   ask(session, round.acquires.emplace_back());
 }
 
-/// Attempts, and waits on the clock between them. A session of the same key that is being released here is finished
-/// first.
+/// Attempts, and waits on the clock between them. A session of the same key that is being released
+/// here is finished first.
 template <class B, class L>
 void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
   const SessionPtr alive(&session);
@@ -226,13 +239,15 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
       round.perform(backend_);
       settle_load(session, round.acquires[0], round.decoded[0]);
     } else if (before && before.get() != &session &&
-               commit_now(*before, before->gives_back ? Aim::give_back : Aim::release, before->ending)) {
+               commit_now(*before, before->gives_back ? Aim::give_back : Aim::release,
+                          before->ending)) {
       continue;
     }
     if (load.done) break;
     clock_.wait_until(round.empty() ? now() + 100ms : load.next_try, wakes_->wake());
   }
-  if (session.gives_back && !ended(session.state)) (void)commit_now(session, Aim::give_back, Reason::asked);
+  if (session.gives_back && !ended(session.state))
+    (void)commit_now(session, Aim::give_back, Reason::asked);
   drain();
 }
 

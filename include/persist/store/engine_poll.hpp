@@ -18,8 +18,9 @@ void Engine<B, L>::became_dirty(SessionCore& session) {
   newly_dirty_.emplace_back(&session);
 }
 
-/// Sets when a session that became dirty is to be saved: between half and all of the interval from now, each session at
-/// a moment of its own, so that a thousand edits of one moment are not a thousand saves of another.
+/// Sets when a session that became dirty is to be saved: between half and all of the interval from
+/// now, each session at a moment of its own, so that a thousand edits of one moment are not a
+/// thousand saves of another.
 template <class B, class L>
 void Engine<B, L>::stamp(SessionCore& session) {
   const Duration interval = autosave_of(session);
@@ -37,12 +38,14 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   if (const LoadState* load = session.load()) return load->next_try;
   TimePoint due = TimePoint::max();
   if (session.dirty() && !session.listed) due = session.save_at;
-  if (session.save_wanted || session.check_wanted || session.state == State::releasing) due = TimePoint::min();
+  if (session.save_wanted || session.check_wanted || session.state == State::releasing)
+    due = TimePoint::min();
   if constexpr (L::is_leased) {
     if (options_.renew > Duration::zero()) due = (std::min)(due, session.renewed + options_.renew);
   }
   // A gap between saves does not hold up the last one.
-  if (session.state != State::releasing || session.failures != 0) due = (std::max)(due, session.not_before);
+  if (session.state != State::releasing || session.failures != 0)
+    due = (std::max)(due, session.not_before);
   if constexpr (L::is_leased) {
     if (session.state == State::open) due = (std::min)(due, trusted_until(session));
   }
@@ -52,8 +55,10 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
 template <class B, class L>
 void Engine<B, L>::reschedule(SessionCore& session) {
   const TimePoint due = when_due(session);
-  if (due == TimePoint::max()) due_.remove(session);
-  else due_.set(session, due);
+  if (due == TimePoint::max())
+    due_.remove(session);
+  else
+    due_.set(session, due);
 }
 
 template <class B, class L>
@@ -84,7 +89,8 @@ void Engine<B, L>::last_handle_dropped(SessionCore& session) {
     return;
   }
   if (session.state == State::open || session.state == State::suspect)
-    log(LogLevel::info, std::string(session.key()) + ": the last handle was dropped without a release; releasing");
+    log(LogLevel::info,
+        std::string(session.key()) + ": the last handle was dropped without a release; releasing");
   request_release(session, Reason::dropped);
 }
 
@@ -97,8 +103,10 @@ void Engine<B, L>::begin_poll() {
   for (const std::string& key : woken_) {
     SessionCore* session = registry_.find(key);
     if (session == nullptr) continue;
-    if (LoadState* load = session->load()) load->next_try = poll_began_;
-    else session->check_wanted = true;
+    if (LoadState* load = session->load())
+      load->next_try = poll_began_;
+    else
+      session->check_wanted = true;
     reschedule(*session);
   }
   std::vector<SessionPtr> dirty;
@@ -184,7 +192,8 @@ void Engine<B, L>::collect(SessionCore& session, Round& round) {
       return;
     }
     if constexpr (L::is_leased) {
-      if (session.state == State::open && round_now_ >= trusted_until(session)) change_state(session, State::suspect);
+      if (session.state == State::open && round_now_ >= trusted_until(session))
+        change_state(session, State::suspect);
     }
     if (when_due(session) > round_now_) return reschedule(session);
     if (session.state == State::releasing) {
@@ -209,8 +218,10 @@ void Engine<B, L>::collect(SessionCore& session, Round& round) {
   const Lock hold(mutex_);
   if (ended(session.state)) return;
   if (aim == Aim::save || aim == Aim::force) {
-    if (busy) session.save_wanted = session.save_wanted || reason == Reason::asked;
-    else if (session.dirty()) stamp(session);  // it was refused: play goes on, and it is tried again
+    if (busy)
+      session.save_wanted = session.save_wanted || reason == Reason::asked;
+    else if (session.dirty())
+      stamp(session);  // it was refused: play goes on, and it is tried again
   }
   // An open guard keeps it due; look again soon.
   busy ? due_.set(session, round_now_ + 10ms) : reschedule(session);
@@ -242,7 +253,8 @@ TimePoint Engine<B, L>::next_deadline() {
   const Lock hold(mutex_);
   const TimePoint soon = now();
   TimePoint next = due_.empty() ? TimePoint::max() : due_.first().due;
-  for (const auto& [at, flight] : resends_) next = (std::min)(next, at);
+  for (const auto& [at, flight] : resends_)
+    next = (std::min)(next, at);
   next = (std::min)(next, next_relay_);
   if (!queued_loads_.empty() || !messages_wait_.empty()) next = (std::min)(next, soon + 10ms);
   if (!newly_dirty_.empty() || !wakes_->empty()) next = (std::min)(next, soon);
@@ -266,7 +278,8 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
     set_poll_limit(Duration::zero());
     const TimePoint next = poll_partners<B>(std::span(&self, 1));
     if (registry_.size() == 0 || now() >= deadline) break;
-    if (stuck && !Access::is_shared) break;  // the guards are this thread's own: they will not end while we wait
+    if (stuck && !Access::is_shared)
+      break;  // the guards are this thread's own: they will not end while we wait
     clock_.wait_until((std::min)(next, deadline), wakes_->wake());
   }
   return registry_.size();
@@ -277,7 +290,8 @@ void Engine<B, L>::let_go() {
   closing_ = true;
   for (const SessionPtr& session : registry_.all()) {
     if (session->state != State::loading && !session->gives_back) {
-      log(LogLevel::error, std::string(session->key()) + ": the store was closed before its last changes were saved");
+      log(LogLevel::error, std::string(session->key()) +
+                               ": the store was closed before its last changes were saved");
     }
     end(*session, State::lost, Reason::shutdown, false);
   }

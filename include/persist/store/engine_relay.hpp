@@ -7,10 +7,12 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// Posts what waits in the outboxes of this store's records, in order per receiver, and takes out what was accepted.
+/// Posts what waits in the outboxes of this store's records, in order per receiver, and takes out
+/// what was accepted.
 ///
-/// Needs no lease: a message is known by its sender's number, so posting it again changes nothing, and taking it out
-/// names it. A server that dies in between leaves a message that the next one posts again.
+/// Needs no lease: a message is known by its sender's number, so posting it again changes nothing,
+/// and taking it out names it. A server that dies in between leaves a message that the next one
+/// posts again.
 template <class B, class L>
 void Engine<B, L>::relay() {
   RelayRequest list;
@@ -30,8 +32,10 @@ void Engine<B, L>::relay() {
       post.message = message.view();
       post.limits = &limits_;
       backend_.post(std::span(&post, 1));
-      if (failed(post.error)) full.insert(message.key);
-      else taken.push_back(message);
+      if (failed(post.error))
+        full.insert(message.key);
+      else
+        taken.push_back(message);
     }
     left_behind = left_behind || !full.empty();
     if (taken.empty()) continue;
@@ -46,7 +50,8 @@ void Engine<B, L>::relay() {
       here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, taken.size());
   }
   const Lock hold(mutex_);
-  // A receiver that is full stays full until its owner plays: looking every few seconds is often enough.
+  // A receiver that is full stays full until its owner plays: looking every few seconds is often
+  // enough.
   next_relay_ = now() + (left_behind ? options_.relay : 4 * options_.relay);
   if (options_.relay <= Duration::zero()) next_relay_ = TimePoint::max();
 }

@@ -10,8 +10,8 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// Gives every session of the flight its outcome. Where that is unknown and the bytes must go again as they are, the
-/// flight is kept for another try.
+/// Gives every session of the flight its outcome. Where that is unknown and the bytes must go again
+/// as they are, the flight is kept for another try.
 template <class B, class L>
 void Engine<B, L>::complete_flight(Flight& flight) {
   const CommitRequest& request = flight.request;
@@ -19,14 +19,17 @@ void Engine<B, L>::complete_flight(Flight& flight) {
     const Lock hold(mutex_);
     ++metrics_.rounds;
   }
-  const bool unknown = request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
-  const bool must_repeat = flight.size() > 1 || flight.cuts[0].aim == Aim::release || flight.cuts[0].aim == Aim::give_back;
+  const bool unknown =
+      request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
+  const bool must_repeat = flight.size() > 1 || flight.cuts[0].aim == Aim::release ||
+                           flight.cuts[0].aim == Aim::give_back;
   ++flight.attempts;
   flight.resend = unknown && must_repeat && flight.attempts < 16;
   if (flight.resend) {
     const Lock hold(mutex_);
     resends_.emplace_back(now() + Duration(1s) * flight.attempts, &flight);
-    for (Result<Saved>& result : flight.results) result = request.error;
+    for (Result<Saved>& result : flight.results)
+      result = request.error;
     return;
   }
   std::vector<SessionHost*> others;
@@ -39,12 +42,13 @@ void Engine<B, L>::complete_flight(Flight& flight) {
     if (session.host != this) others.push_back(session.host);
     session.host->settle(session, flight.cuts[i], flight.changes[i], request, flight.results[i]);
   }
-  for (SessionHost* host : others) host->drain();
+  for (SessionHost* host : others)
+    host->drain();
 }
 
 template <class B, class L>
-void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
-                          Result<Saved>& result) {
+void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
+                          const CommitRequest& request, Result<Saved>& result) {
   const Lock hold(mutex_);
   session.in_flight = false;
   using Outcome = CommitRequest::Outcome;
@@ -57,8 +61,11 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const 
       settle_fenced(session, cut, change, result);
       break;
     case Outcome::superseded:
-      // A later commit of this session was applied, so this one's content is not needed; what it was is not known.
-      settle_failed(session, cut, Error(Errc::unknown_outcome, "a later commit of this session came first"), result);
+      // A later commit of this session was applied, so this one's content is not needed; what it
+      // was is not known.
+      settle_failed(session, cut,
+                    Error(Errc::unknown_outcome, "a later commit of this session came first"),
+                    result);
       break;
     default:
       settle_failed(session, cut, request.error, result);
@@ -67,7 +74,8 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const 
 }
 
 template <class B, class L>
-void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result) {
+void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change,
+                                  Result<Saved>& result) {
   if (change.version != 0) session.version = change.version;
   if (cut.has_data) {
     session.saved = cut.generation;
@@ -89,8 +97,10 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (session.group() != nullptr) session.extras->group.reset();
 
   const bool gives_back = change.lease == LeaseChange::release;
-  if (failed(cut.refused)) result = cut.refused;
-  else result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
+  if (failed(cut.refused))
+    result = cut.refused;
+  else
+    result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
   if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
   if (gives_back) {
     ++metrics_.releases;
@@ -110,7 +120,8 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   reschedule(session);
 }
 
-/// Takes over what rode in the commit beside the data, and the messages that came back with the reply.
+/// Takes over what rode in the commit beside the data, and the messages that came back with the
+/// reply.
 template <class B, class L>
 void Engine<B, L>::settle_parts(SessionCore& session, Cut& cut, Change& change) {
   if (change.messages.empty() && !session.extras) return;
@@ -119,18 +130,22 @@ void Engine<B, L>::settle_parts(SessionCore& session, Cut& cut, Change& change) 
     return std::find(cut.acknowledged.begin(), cut.acknowledged.end(), waiting.message.position) !=
            cut.acknowledged.end();
   });
-  extras.sends.erase(extras.sends.begin(), extras.sends.begin() + static_cast<std::ptrdiff_t>(cut.messages.size()));
+  extras.sends.erase(extras.sends.begin(),
+                     extras.sends.begin() + static_cast<std::ptrdiff_t>(cut.messages.size()));
   metrics_.messages_sent += cut.messages.size();
   for (const Send& send : cut.sends) {
     if (send.delivered) continue;
     ++extras.outbox_waiting;
-    if (options_.relay > Duration::zero()) next_relay_ = (std::min)(next_relay_, now() + options_.relay);
+    if (options_.relay > Duration::zero())
+      next_relay_ = (std::min)(next_relay_, now() + options_.relay);
   }
   const auto granted = static_cast<std::ptrdiff_t>(cut.receipts.size());
   extras.receipts.insert(extras.receipts.end(), cut.receipts.begin(), cut.receipts.end());
-  extras.pending_receipts.erase(extras.pending_receipts.begin(), extras.pending_receipts.begin() + granted);
+  extras.pending_receipts.erase(extras.pending_receipts.begin(),
+                                extras.pending_receipts.begin() + granted);
   if (change.forget_receipts != 0) {
-    std::erase_if(extras.receipts, [&](const Receipt& receipt) { return receipt.day <= change.forget_receipts; });
+    std::erase_if(extras.receipts,
+                  [&](const Receipt& receipt) { return receipt.day <= change.forget_receipts; });
     extras.receipts_forgotten = (std::max)(extras.receipts_forgotten, change.forget_receipts);
   }
   if (change.messages.empty()) return;
@@ -144,26 +159,33 @@ void Engine<B, L>::settle_parts(SessionCore& session, Cut& cut, Change& change) 
 }
 
 template <class B, class L>
-void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result) {
+void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
+                                 Result<Saved>& result) {
   undo(session, cut);
-  const std::string_view what = change.erased ? "the record was erased" : "another session has the record";
-  Error error = Error(Errc::fenced, std::string(what) + "; nothing was written").for_key(session.key());
+  const std::string_view what =
+      change.erased ? "the record was erased" : "another session has the record";
+  Error error =
+      Error(Errc::fenced, std::string(what) + "; nothing was written").for_key(session.key());
   if (!change.holder.owner.nobody()) {
     error = std::move(error).held_by(
         {std::string(change.holder.owner.server.view()), change.holder.epoch,
          std::chrono::duration_cast<std::chrono::milliseconds>(change.holder.age)});
   }
-  // An earlier try of this very commit had landed before somebody else took over: then nothing is lost.
+  // An earlier try of this very commit had landed before somebody else took over: then nothing is
+  // lost.
   const bool had_landed = change.landed && cut.has_data;
-  if (had_landed) result = Saved{true, session.version, cut.bytes, session.updated};
-  else result = error;
+  if (had_landed)
+    result = Saved{true, session.version, cut.bytes, session.updated};
+  else
+    result = error;
   if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
   ++metrics_.lost;
   end(session, State::lost, Reason::lost, had_landed);
 }
 
 template <class B, class L>
-void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& error, Result<Saved>& result) {
+void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& error,
+                                 Result<Saved>& result) {
   undo(session, cut);
   Error named = error;
   result = std::move(named).for_key(session.key());
@@ -191,13 +213,15 @@ void Engine<B, L>::undo(SessionCore& session, Cut& cut) {
   if (cut.has_metadata) session.more().metadata_changed = true;
 }
 
-/// The next try comes after a pause that doubles up to 20 s, less up to a quarter of it, so that servers that failed
-/// together do not come back together.
+/// The next try comes after a pause that doubles up to 20 s, less up to a quarter of it, so that
+/// servers that failed together do not come back together.
 template <class B, class L>
 void Engine<B, L>::back_off(SessionCore& session) {
   const int doublings = (std::min)(static_cast<int>(session.failures++), 5);
   const Duration pause = (std::min)(Duration(1s) * (1 << doublings), Duration(20s));
-  const Duration less = pause / 4 * static_cast<std::int64_t>((session.number * 2654435761U + session.failures) % 256) / 256;
+  const Duration less =
+      pause / 4 *
+      static_cast<std::int64_t>((session.number * 2654435761U + session.failures) % 256) / 256;
   session.not_before = now() + pause - less;
 }
 
@@ -214,7 +238,7 @@ template <class B, class L>
 void Engine<B, L>::change_state(SessionCore& session, State to) {
   Event event;
   event.kind = Event::Kind::state_changed;
-  event.from = std::exchange(session.state, to);
+  event.from = session.state.exchange(to);
   event.to = to;
   tell(session, std::move(event));
 }
@@ -228,9 +252,11 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   registry_.remove(session);
   session.ending = reason;
   const bool was_open = session.state != State::loading && !session.gives_back;
-  if (session.handles.load(std::memory_order_acquire) != 0) retired_.insert(session);
-  else session.host = nullptr;
-  session.state = was_open ? session.state : state;
+  if (session.handles.load(std::memory_order_acquire) != 0)
+    retired_.insert(session);
+  else
+    session.host = nullptr;
+  if (!was_open) session.state = state;
   if (was_open) {
     change_state(session, state);
     Event event;

@@ -9,8 +9,8 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// A load that `poll` carries on. Dropping it before it was taken calls it off: the record, or the request to its holder,
-/// is given back.
+/// A load that `poll` carries on. Dropping it before it was taken calls it off: the record, or the
+/// request to its holder, is given back.
 template <class S>
 class [[nodiscard]] Loading {
  public:
@@ -33,11 +33,13 @@ class [[nodiscard]] Loading {
 
   /// Whether `take` has an answer.
   [[nodiscard]] bool ready() const noexcept { return !session_ || !load_ || load_->done; }
-  /// The session, or why there is none: `locked` (names the holder), `cancelled`, what reading and decoding say; `busy`
-  /// while it is not ready. Once.
+  /// The session, or why there is none: `locked` (names the holder), `cancelled`, what reading and
+  /// decoding say; `busy` while it is not ready. Once.
   [[nodiscard]] Result<Session<S>> take() {
-    if (!session_) return failed(error_) ? error_ : Error(Errc::cancelled, "this load was taken or called off");
-    if (!ready()) return Error(Errc::busy, "the record is still being loaded").for_key(session_->id());
+    if (!session_)
+      return failed(error_) ? error_ : Error(Errc::cancelled, "this load was taken or called off");
+    if (!ready())
+      return Error(Errc::busy, "the record is still being loaded").for_key(session_->id());
     Session<S> session = *std::exchange(session_, std::nullopt);
     const auto load = std::move(load_);
     if (load && failed(load->error)) return load->error;
@@ -46,7 +48,8 @@ class [[nodiscard]] Loading {
   void cancel() {
     if (!session_) return;
     auto& node = session_->node();
-    if (load_ && !load_->done && node.host != nullptr) static_cast<StoreCore<S>&>(*node.host).abandon_load(node);
+    if (load_ && !load_->done && node.host != nullptr)
+      static_cast<StoreCore<S>&>(*node.host).abandon_load(node);
     session_.reset();
     error_ = Error(Errc::cancelled, "the load was called off");
   }

@@ -10,14 +10,16 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// What several stores on one database have to say to it at one moment: one batch a kind of request.
+/// What several stores on one database have to say to it at one moment: one batch a kind of
+/// request.
 ///
-/// Commits go before acquisitions, so that a record that one store lets go is another's in the same round.
+/// Commits go before acquisitions, so that a record that one store lets go is another's in the same
+/// round.
 struct Round {
   std::vector<CommitRequest> commits;
   std::vector<AcquireRequest> acquires;
-  /// Per acquire: the session that is being loaded. Until the round is complete nobody else sees its data, so it is
-  /// the scratch that the record is decoded into.
+  /// Per acquire: the session that is being loaded. Until the round is complete nobody else sees
+  /// its data, so it is the scratch that the record is decoded into.
   std::vector<SessionPtr> loading;
   std::vector<Result<void>> decoded;
 
@@ -31,7 +33,8 @@ struct Round {
     backend.acquire(std::span(acquires));
     decoded.assign(acquires.size(), success);
     for (std::size_t i = 0; i < acquires.size(); ++i)
-      if (acquires[i].outcome == AcquireRequest::Outcome::taken) decoded[i] = loading[i]->decode(acquires[i].record);
+      if (acquires[i].outcome == AcquireRequest::Outcome::taken)
+        decoded[i] = loading[i]->decode(acquires[i].record);
   }
 };
 
@@ -52,34 +55,39 @@ class RoundPartner {
   ~RoundPartner() = default;
 };
 
-/// Runs rounds until nothing more is due: for each database one batch a round, however many stores share it. Returns the
-/// earliest time at which something is due.
+/// Runs rounds until nothing more is due: for each database one batch a round, however many stores
+/// share it. Returns the earliest time at which something is due.
 template <class Backend>
 TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners) {
-  // A reply may make more due at once (a record that was let go, a steal that now knows what to steal). What still is
-  // due after this many rounds waits for the next poll.
+  // A reply may make more due at once (a record that was let go, a steal that now knows what to
+  // steal). What still is due after this many rounds waits for the next poll.
   constexpr int most_rounds = 16;
-  for (RoundPartner<Backend>* partner : partners) partner->begin_poll();
+  for (RoundPartner<Backend>* partner : partners)
+    partner->begin_poll();
   Round round;
   for (int i = 0; i < most_rounds; ++i) {
     std::vector<RoundPartner<Backend>*> left(partners.begin(), partners.end());
     bool any = false;
     while (!left.empty()) {
       Backend& database = left.front()->backend();
-      const auto others = std::stable_partition(left.begin(), left.end(), [&](RoundPartner<Backend>* partner) {
-        return partner->backend().same_database(database);
-      });
+      const auto others =
+          std::stable_partition(left.begin(), left.end(), [&](RoundPartner<Backend>* partner) {
+            return partner->backend().same_database(database);
+          });
       round.clear();
-      for (auto at = left.begin(); at != others; ++at) (*at)->prepare(round);
+      for (auto at = left.begin(); at != others; ++at)
+        (*at)->prepare(round);
       round.perform(database);
       any = any || !round.empty();
-      for (auto at = left.begin(); at != others; ++at) (*at)->complete(round);
+      for (auto at = left.begin(); at != others; ++at)
+        (*at)->complete(round);
       left.erase(left.begin(), others);
     }
     if (!any) break;
   }
   TimePoint next = TimePoint::max();
-  for (RoundPartner<Backend>* partner : partners) next = (std::min)(next, partner->end_poll());
+  for (RoundPartner<Backend>* partner : partners)
+    next = (std::min)(next, partner->end_poll());
   return next;
 }
 

@@ -12,9 +12,11 @@ namespace persist::inline PERSIST_ABI {
 
 template <class S>
 Error Session<S>::refusal() const {
-  if (node_->host == nullptr || ended(node_->state)) return Error(Errc::closed, "the session has ended").for_key(id());
+  if (node_->host == nullptr || ended(node_->state))
+    return Error(Errc::closed, "the session has ended").for_key(id());
   if (Error no = core().refusal(); failed(no)) return no;
-  if (node_->state == State::loading) return Error(Errc::busy, "the session is still loading").for_key(id());
+  if (node_->state == State::loading)
+    return Error(Errc::busy, "the session is still loading").for_key(id());
   return Errc{};
 }
 
@@ -36,7 +38,8 @@ template <class S>
 Result<Saved> Session<S>::release(Reason reason) {
   if (Error no = refusal(); failed(no)) return no;
   if (node_->edit_guards != 0 || node_->in_flight || node_->in_function)
-    return Error(Errc::busy, "an edit guard, a save or a function of this session is open").for_key(id());
+    return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
+        .for_key(id());
   core().request_release(*node_, reason);
   return core().commit_now(*node_, Aim::release, node_->ending);
 }
@@ -93,7 +96,9 @@ Result<Value> Session<S>::metadata() const {
   Result<Value> value(Value{});
   if (!node_->extras || node_->extras->metadata.empty()) return value;
   UnknownFields none;
-  if (auto read = codec::Cbor::decode<schema::NoPolicy>(node_->extras->metadata, *value, none); !read) return read.error();
+  if (auto read = codec::Cbor::decode<schema::NoPolicy>(node_->extras->metadata, *value, none);
+      !read)
+    return read.error();
   return value;
 }
 
@@ -102,7 +107,8 @@ Result<void> Session<S>::set_metadata(const Value& value) {
   if (Error no = refusal(); failed(no)) return no;
   Buffer bytes;
   UnknownFields none;
-  if (auto written = codec::Cbor::encode<schema::NoPolicy>(value, none, bytes); !written) return written.error();
+  if (auto written = codec::Cbor::encode<schema::NoPolicy>(value, none, bytes); !written)
+    return written.error();
   const auto hold = core().lock();
   node_->more().metadata = std::move(bytes);
   node_->extras->metadata_changed = true;
@@ -117,7 +123,8 @@ T& Session<S>::attach(Args&&... args) {
   auto& all = node_->more().attachments;
   for (auto& [type, object] : all)
     if (type == &tag) return *static_cast<T*>(object.get());
-  return *static_cast<T*>(all.emplace_back(&tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
+  return *static_cast<T*>(
+      all.emplace_back(&tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
 }
 
 template <class S>
@@ -125,7 +132,8 @@ template <class K, class M>
 Result<void> Session<S>::send(const K& key, const M& message, PostOptions options) {
   check_message<typename S::Policy, M>();
   if (Error no = refusal(); failed(no)) return no;
-  if (node_->state != State::open) return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
+  if (node_->state != State::open)
+    return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
   KeyBuffer spelled;
   if (auto fits = key::spell_checked<typename S::Key>(key, spelled); !fits) return fits;
   OutgoingMessage out;
@@ -133,7 +141,8 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
   const auto hold = core().lock();
   SessionExtras& extras = node_->more();
   if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)
-    return Error(Errc::full, "too many messages of this record wait for their receivers").for_key(id());
+    return Error(Errc::full, "too many messages of this record wait for their receivers")
+        .for_key(id());
   out.store = core().store();
   out.key = spelled.view();
   out.epoch = node_->epoch;
@@ -151,21 +160,26 @@ template <class S>
 template <class F>
 Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
   if (Error no = refusal(); failed(no)) return no;
-  if (node_->state != State::open) return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
+  if (node_->state != State::open)
+    return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
   if (receipt.id.empty()) return Error(Errc::invalid, "a receipt needs an id").for_key(id());
   const std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
-  const Receipt mine{core().hash(receipt.id), day_of(receipt.time ? *receipt.time : core().backend_time())};
+  const Receipt mine{core().hash(receipt.id),
+                     day_of(receipt.time ? *receipt.time : core().backend_time())};
   const auto is_mine = [&](const Receipt& each) { return each.id == mine.id; };
   if (const SessionExtras* extras = node_->extras.get()) {
     const auto hold = core().lock();
     const bool saved = std::any_of(extras->receipts.begin(), extras->receipts.end(), is_mine);
-    const bool granted = std::any_of(extras->pending_receipts.begin(), extras->pending_receipts.end(), is_mine);
+    const bool granted =
+        std::any_of(extras->pending_receipts.begin(), extras->pending_receipts.end(), is_mine);
     if (saved || granted) {
       ++core().metrics().grants_repeated;
       return saved ? Grant::durable : Grant::pending;
     }
     // Something was forgotten that may have been this one.
-    if (extras->receipts_forgotten != 0 && (!receipt.time || mine.day <= extras->receipts_forgotten)) return Grant::refused;
+    if (extras->receipts_forgotten != 0 &&
+        (!receipt.time || mine.day <= extras->receipts_forgotten))
+      return Grant::refused;
   }
   auto done = node_->on_copy([&](Data& copy) { return detail::call(fn, copy); });
   if (!done) return done.error();

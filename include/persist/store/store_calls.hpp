@@ -23,7 +23,9 @@ decltype(auto) function_first(Use&& use, First& first, Rest&... rest) {
   if constexpr (sizeof...(Rest) == 0) {
     return use(first);
   } else {
-    return function_first([&](auto& fn, auto&... others) -> decltype(auto) { return use(fn, first, others...); }, rest...);
+    return function_first(
+        [&](auto& fn, auto&... others) -> decltype(auto) { return use(fn, first, others...); },
+        rest...);
   }
 }
 
@@ -66,7 +68,8 @@ class StoreCalls {
   template <class K>
   Result<Inspection> inspect(const K& key);
   template <class K, class F>
-  auto update(const K& key, F& fn) -> typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type;
+  auto update(const K& key, F& fn) ->
+      typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type;
   template <class K>
   Result<Overwritten> overwrite(const K& key, Data data);
   template <class K>
@@ -98,7 +101,8 @@ class StoreCalls {
     if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load());
     return loading.take();
   }
-  /// A session for one change of a record that nobody holds; `changes` says what it does to the node.
+  /// A session for one change of a record that nobody holds; `changes` says what it does to the
+  /// node.
   template <class K, class F>
   Result<Saved> change_offline(const K& key, Conflict conflict, F&& changes);
 
@@ -107,7 +111,8 @@ class StoreCalls {
 
 template <class S>
 template <class K>
-Loading<S> StoreCalls<S>::begin(const K& key, LoadOptionsFor<Data> options, bool once, Duration deadline) {
+Loading<S> StoreCalls<S>::begin(const K& key, LoadOptionsFor<Data> options, bool once,
+                                Duration deadline) {
   using KeyValue = typename S::KeyValue;
   static_assert(std::constructible_from<KeyValue, const K&>,
                 "a load needs the key itself; what only spells it is for calls without a session");
@@ -126,7 +131,8 @@ Loading<S> StoreCalls<S>::begin(const K& key, LoadOptionsFor<Data> options, bool
   auto load = std::make_shared<LoadState>();
   load->conflict = options.conflict.value_or(S::LockPolicy::conflict);
   load->once = once;
-  load->deadline = core_.now() + (options.deadline > Duration::zero() ? options.deadline : deadline);
+  load->deadline =
+      core_.now() + (options.deadline > Duration::zero() ? options.deadline : deadline);
   load->while_ = std::move(options.while_);
   load->waiters = 1;
   Handle session(*new Node(core_, spelled.view(), static_cast<KeyValue>(key)));
@@ -156,8 +162,10 @@ Result<Peeked<typename S::Data>> StoreCalls<S>::peek(const K& key, PeekOptions o
     if (auto here = find(key)) {
       auto metadata = here->metadata();
       if (!metadata) return metadata.error();
-      return Peeked<Data>{here->clone(), here->version(), here->load_count(), here->created(), here->updated(),
-                          {here->user_ids().begin(), here->user_ids().end()}, *std::move(metadata)};
+      return Peeked<Data>{here->clone(),       here->version(),
+                          here->load_count(),  here->created(),
+                          here->updated(),     {here->user_ids().begin(), here->user_ids().end()},
+                          *std::move(metadata)};
     }
   }
   Result<Snapshot> record = core_.read(spelled.view());
@@ -167,10 +175,12 @@ Result<Peeked<typename S::Data>> StoreCalls<S>::peek(const K& key, PeekOptions o
   Value metadata;
   UnknownFields none;
   if (!record->metadata.empty()) {
-    if (auto read = codec::Cbor::decode<schema::NoPolicy>(record->metadata, metadata, none); !read) return read.error();
+    if (auto read = codec::Cbor::decode<schema::NoPolicy>(record->metadata, metadata, none); !read)
+      return read.error();
   }
-  return Peeked<Data>{*std::move(data),         record->version,   record->load_count, record->created,
-                      record->updated, std::move(record->user_ids), std::move(metadata)};
+  return Peeked<Data>{*std::move(data),   record->version, record->load_count,
+                      record->created,    record->updated, std::move(record->user_ids),
+                      std::move(metadata)};
 }
 
 template <class S>
@@ -205,7 +215,8 @@ template <class K, class F>
 Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&& changes) {
   LoadOptionsFor<Data> options;
   options.conflict = conflict;
-  auto session = finish(begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline));
+  auto session = finish(
+      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline));
   if (!session) return session.error();
   Node& node = session->node();
   Result<void> done = changes(node, *session);
@@ -217,7 +228,8 @@ Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&&
 
 template <class S>
 template <class K, class F>
-auto StoreCalls<S>::update(const K& key, F& fn) -> typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type {
+auto StoreCalls<S>::update(const K& key, F& fn) ->
+    typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type {
   using R = std::invoke_result_t<F&, Data&>;
   using Answer = typename detail::UpdateResult<R>::type;
   Answer answer;
@@ -262,7 +274,8 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
     if (auto done = replace(here->node()); !done) return done.error();
     saved = core_.commit_now(here->node(), Aim::force, Reason::asked);
   } else {
-    saved = change_offline(key, Conflict::steal, [&](Node& node, Handle&) { return replace(node); });
+    saved =
+        change_offline(key, Conflict::steal, [&](Node& node, Handle&) { return replace(node); });
   }
   if (!saved) return saved.error();
   answer.version = saved->version;
@@ -289,11 +302,13 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
   request.store = core_.store();
   request.key = spelled.view();
   // Without an id one is drawn: it makes the library's own retries known.
-  const std::string drawn = options.id.empty() ? std::to_string(detail::os::random_bits()) + std::to_string(detail::os::random_bits())
+  const std::string drawn = options.id.empty() ? std::to_string(detail::os::random_bits()) +
+                                                     std::to_string(detail::os::random_bits())
                                                : std::string();
   request.origin.source = core_.hash(options.id.empty() ? std::string_view(drawn) : options.id);
   request.origin.first_tried = options.first_tried.value_or(core_.backend_time());
-  request.message = {schema::type_name<M>, codec::Cbor::id, options.priority, core_.expiry(options.expires), payload};
+  request.message = {schema::type_name<M>, codec::Cbor::id, options.priority,
+                     core_.expiry(options.expires), payload};
   request.limits = &core_.limits();
   core_.backend().post(std::span(&request, 1));
   if (failed(request.error)) return Error(request.error).for_key(spelled.view());
