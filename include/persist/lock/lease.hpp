@@ -1,0 +1,16 @@
+#pragma once
+
+#include <persist/lock/concept.hpp>
+
+namespace persist::inline PERSIST_ABI::lock {
+
+/// One session per record among all servers, for as long as it renews its lease. `ConflictStrategy`
+/// is one of `conflict::Refuse`, `Request`, `Steal`; a load may override it.
+template <class ConflictStrategy = conflict::Request>
+struct Lease {
+  static constexpr LockKind kind = LockKind::lease;
+  static constexpr bool is_leased = true;
+  static constexpr Conflict conflict = ConflictStrategy::value;
+};
+
+}  // namespace persist::inline PERSIST_ABI::lock

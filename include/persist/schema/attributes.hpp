@@ -1,0 +1,102 @@
+#pragma once
+
+#include <persist/schema/fields.hpp>
+
+#include <cstddef>
+#include <string_view>
+#include <type_traits>
+
+namespace persist::inline PERSIST_ABI {
+
+/// Attributes of members, given from outside: `using fields = persist::Fields<...>` in a Data
+/// policy. They hold for a struct wherever it occurs in the data.
+template <class... Attributes>
+struct Fields {};
+
+namespace schema::detail {
+template <class Member, class Owner>
+Owner owner_of(Member Owner::*);
+
+template <auto Member>
+struct Attribute {
+  using owner = decltype(owner_of(Member));
+  static constexpr std::string_view member = member_name<Member>();
+  static constexpr bool identity = false;
+  static constexpr bool transient = false;
+  static constexpr std::string_view stored_name{};
+};
+}  // namespace schema::detail
+
+/// The member tells elements of a sequence apart, so that unknown fields find theirs again after it
+/// moved.
+template <auto Member>
+struct Identity : schema::detail::Attribute<Member> {
+  static constexpr bool identity = true;
+};
+/// The member is stored under another name.
+template <auto Member, detail::FixedString Name>
+struct Renamed : schema::detail::Attribute<Member> {
+  static constexpr std::string_view stored_name = Name.view();
+};
+/// The member is not stored; a load leaves its default.
+template <auto Member>
+struct Transient : schema::detail::Attribute<Member> {
+  static constexpr bool transient = true;
+};
+
+namespace schema {
+
+/// What is written without a Data policy, like a message: it is taken, not written back, so what is
+/// unknown in it is let go.
+struct NoPolicy {
+  static constexpr bool drop_unknown = true;
+};
+
+namespace detail {
+
+template <class Policy>
+concept has_attributes = requires { typename Policy::fields; };
+template <class Policy>
+concept says_drop = requires { Policy::drop_unknown; };
+
+template <class Policy>
+struct FieldsOf {
+  using type = Fields<>;
+};
+template <has_attributes Policy>
+struct FieldsOf<Policy> {
+  using type = typename Policy::fields;
+};
+
+template <class Policy>
+consteval bool drops_unknown() {
+  if constexpr (says_drop<Policy>)
+    return Policy::drop_unknown;
+  else
+    return false;
+}
+
+/// All that the walks need to know of a policy, so that policies that say the same share their
+/// walks.
+template <class Attributes, bool Drops>
+struct Rules;
+template <class... Attributes, bool Drops>
+struct Rules<Fields<Attributes...>, Drops> {
+  static constexpr bool drops_unknown = Drops;
+
+  /// Calls `use` with each attribute of a member of T.
+  template <class T, class F>
+  static constexpr void each(F&& use) {
+    (
+        [&] {
+          if constexpr (std::is_same_v<typename Attributes::owner, T>) use(Attributes{});
+        }(),
+        ...);
+  }
+};
+template <class Policy>
+using RulesOf = Rules<typename FieldsOf<Policy>::type, drops_unknown<Policy>()>;
+
+}  // namespace detail
+}  // namespace schema
+}  // namespace persist::inline PERSIST_ABI

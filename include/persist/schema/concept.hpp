@@ -1,0 +1,50 @@
+#pragma once
+
+#include <persist/schema/kind.hpp>
+
+#include <concepts>
+#include <type_traits>
+
+// The Data axis. A Data policy is what a record holds: either the type itself, if it can be stored,
+// or a struct that names it as `data_type` and adds hooks.
+//
+//   expression                      meaning
+//   typename D::data_type           the value; marks D as a policy (containers have a value_type
+//   too) D::defaults(key) -> data_type   optional: the value of a record that does not exist yet
+//   D::capture(key) -> data_type    optional: pulls the value from the game, at every save
+//   D::apply(key, const data_type&) optional, with capture: pushes a change into the game
+//   D::validate(const data_type&) -> Result<void>   optional: after every load, before every save;
+//   pure D::schema_version               optional: 1 unless given D::fields, D::reconcile,
+//   D::message, D::keep_durable, D::drop_unknown   optional, see policy.hpp
+//
+// Models: any storable type; policy structs. Hooks are never overloaded.
+
+namespace persist::inline PERSIST_ABI {
+
+/// A struct that says what is stored, as against the thing itself.
+template <class D>
+concept names_its_data = requires { typename D::data_type; };
+
+namespace schema::detail {
+template <class D>
+struct DataTypeOf {
+  using type = D;
+};
+template <names_its_data D>
+struct DataTypeOf<D> {
+  using type = typename D::data_type;
+};
+}  // namespace schema::detail
+
+/// The value a Data policy stores.
+template <class D>
+using data_type_of = typename schema::detail::DataTypeOf<D>::type;
+
+/// A value that can be stored, as far as its outside tells.
+template <class T>
+concept storable_data = schema::storable<T> && std::default_initializable<T> && std::movable<T>;
+
+template <class D>
+concept data_policy = storable_data<data_type_of<D>>;
+
+}  // namespace persist::inline PERSIST_ABI

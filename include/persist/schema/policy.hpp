@@ -1,0 +1,151 @@
+#pragma once
+
+#include <persist/result.hpp>
+#include <persist/schema/attributes.hpp>
+#include <persist/schema/concept.hpp>
+#include <persist/schema/policy/hook.hpp>
+#include <persist/schema/read.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace persist::inline PERSIST_ABI {
+namespace schema::detail {
+
+template <class T>
+inline constexpr bool is_fields = false;
+template <class... As>
+inline constexpr bool is_fields<Fields<As...>> = true;
+
+template <class D>
+consteval std::uint32_t version_of() {
+  if constexpr (requires { D::schema_version; }) {
+    static_assert(
+        std::convertible_to<decltype(D::schema_version), std::uint32_t>,
+        "persist: schema_version is a number: static constexpr std::uint32_t schema_version = 2;");
+    return static_cast<std::uint32_t>(D::schema_version);
+  } else {
+    return 1;
+  }
+}
+template <class D>
+consteval bool keeps_durable() {
+  if constexpr (requires { D::keep_durable; })
+    return D::keep_durable;
+  else
+    return false;
+}
+template <class D>
+struct MessageOf {
+  using type = void;
+};
+template <class D>
+  requires requires { typename D::message; }
+struct MessageOf<D> {
+  using type = typename D::message;
+  static_assert(is_variant<type>,
+                "persist: message lists what may be sent to a record: using message = "
+                "std::variant<Gift, Mail>;");
+};
+
+/// Whether all that a policy says is understood. A name that is there and does not fit stops the
+/// compiler in one sentence, because a hook that is silently not called is worse.
+template <class D>
+consteval bool check_policy() {
+  using T = data_type_of<D>;
+  if constexpr (requires { typename D::reconcile; })
+    static_assert(
+        std::same_as<typename D::reconcile, reconcile::Deep>,
+        "persist: the only way to fill in what is missing is persist::schema::reconcile::Deep");
+  if constexpr (requires { typename D::fields; })
+    static_assert(is_fields<typename D::fields>,
+                  "persist: fields lists attributes: using fields = persist::Fields<...>;");
+  static_assert(
+      !requires { typename D::migrations; }, "persist: migrations are not supported");
+  static_assert(
+      !requires { typename D::indexes; }, "persist: indexes are not supported");
+  if constexpr (names_defaults<D>)
+    static_assert(hook_like<decltype(address_of_defaults<D>()), T, 1>,
+                  "persist: the hook defaults does not fit: it is static data_type defaults(key)");
+  if constexpr (names_capture<D>)
+    static_assert(hook_like<decltype(address_of_capture<D>()), T, 1>,
+                  "persist: the hook capture does not fit: it is static data_type capture(key)");
+  if constexpr (names_apply<D>) {
+    static_assert(
+        hook_ending_with<decltype(address_of_apply<D>()), void, 2, const T&>,
+        "persist: the hook apply does not fit: it is static void apply(key, const data_type&)");
+    static_assert(names_capture<D>,
+                  "persist: the hook apply does nothing without the hook capture");
+  }
+  if constexpr (names_validate<D>)
+    static_assert(hook_ending_with<decltype(address_of_validate<D>()), Result<void>, 1, const T&>,
+                  "persist: the hook validate does not fit: it is static persist::Result<void> "
+                  "validate(const data_type&)");
+  return true;
+}
+
+}  // namespace schema::detail
+
+/// A Data policy as the layers above see it: every hook is there to call, and says whether the
+/// policy has one.
+template <data_policy D>
+struct DataPolicy {
+  static_assert(schema::detail::check_policy<D>());
+
+  using policy = D;
+  using data_type = data_type_of<D>;
+  using fields = typename schema::detail::FieldsOf<D>::type;
+  /// A variant of what may be sent to the record, or void.
+  using message = typename schema::detail::MessageOf<D>::type;
+
+  static constexpr bool has_defaults = schema::detail::names_defaults<D>;
+  static constexpr bool has_capture = schema::detail::names_capture<D>;
+  static constexpr bool has_apply = schema::detail::names_apply<D>;
+  static constexpr bool has_validate = schema::detail::names_validate<D>;
+  static constexpr bool keep_durable = schema::detail::keeps_durable<D>();
+  static constexpr bool drop_unknown = schema::detail::drops_unknown<D>();
+  static constexpr std::uint32_t schema_version = schema::detail::version_of<D>();
+
+  /// The value of a record that is not there yet.
+  template <class KeyValue>
+  [[nodiscard]] static data_type defaults([[maybe_unused]] const KeyValue& key) {
+    if constexpr (has_defaults) {
+      static_assert(std::invocable<decltype(&D::defaults), const KeyValue&>,
+                    "persist: the hook defaults does not fit: it does not take this store's key");
+      return D::defaults(key);
+    } else {
+      return data_type{};
+    }
+  }
+  template <class KeyValue>
+  [[nodiscard]] static data_type capture(const KeyValue& key)
+    requires has_capture
+  {
+    static_assert(std::invocable<decltype(&D::capture), const KeyValue&>,
+                  "persist: the hook capture does not fit: it does not take this store's key");
+    return D::capture(key);
+  }
+  template <class KeyValue>
+  static void apply(const KeyValue& key, const data_type& data)
+    requires has_apply
+  {
+    static_assert(std::invocable<decltype(&D::apply), const KeyValue&, const data_type&>,
+                  "persist: the hook apply does not fit: it does not take this store's key");
+    D::apply(key, data);
+  }
+  /// Whether the data keeps the game's own rules; always, where the policy has none.
+  [[nodiscard]] static Result<void> validate([[maybe_unused]] const data_type& data) {
+    if constexpr (has_validate)
+      return D::validate(data);
+    else
+      return success;
+  }
+};
+
+namespace reconcile {
+using schema::reconcile::Deep;
+}  // namespace reconcile
+
+}  // namespace persist::inline PERSIST_ABI

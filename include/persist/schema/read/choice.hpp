@@ -1,0 +1,84 @@
+#pragma once
+
+#include <persist/schema/kind.hpp>
+#include <persist/schema/name.hpp>
+#include <persist/schema/read/base.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+template <class Walk, class T>
+[[nodiscard]] bool read_optional(Walk& walk, T& into, const Place& at) {
+  static_assert(
+      kind_of<typename T::value_type> != Kind::optional &&
+          kind_of<typename T::value_type> != Kind::unit,
+      "persist: an optional of an optional has two kinds of nothing, and storage has one");
+  if (walk.in().peek() == Token::null) return into.reset(), walk.in().null();
+  if (!into.has_value()) into.emplace();
+  return walk.value(*into, at);
+}
+
+template <class... Ts>
+consteval bool distinct_names() {
+  std::array<std::string_view, sizeof...(Ts)> names{type_name<Ts>...};
+  std::sort(names.begin(), names.end());
+  return std::adjacent_find(names.begin(), names.end()) == names.end();
+}
+
+template <class Walk, class... Ts>
+[[nodiscard]] bool read_variant(Walk& walk, std::variant<Ts...>& into, const Place& at) {
+  static_assert(distinct_names<Ts...>(),
+                "persist: two alternatives of a variant have one name: give one a persist_name");
+  if (walk.in().peek() == Token::null) {
+    if constexpr ((std::same_as<Ts, std::monostate> || ...))
+      return into = std::monostate(), walk.in().null();
+  }
+  std::size_t count = 0;
+  std::string_view name;
+  const std::string_view expected = "a map with the name of the type as its key";
+  if (!walk.expect(Token::map, at, expected) || !walk.in().begin_map(count)) return false;
+  if (!walk.in().next_key(name))
+    return walk.in().ok() && walk.mismatch(at, expected, "an empty map");
+  bool known = false;
+  bool read = true;
+  (
+      [&] {
+        if (known || kind_of<Ts> == Kind::unit || type_name<Ts> != name) return;
+        known = true;
+        if (!std::holds_alternative<Ts>(into)) into.template emplace<Ts>();
+        read = walk.value(*std::get_if<Ts>(&into), at);
+      }(),
+      ...);
+  if (!known) {
+    const std::string unknown_name(name);
+    Kept item;
+    read = read_kept(walk.in(), item) && walk.replace(into, at, unknown_name, std::move(item));
+  }
+  if (!read) return false;
+  if (walk.in().next_key(name)) return walk.mismatch(at, expected, "a map of more");
+  return walk.in().ok();
+}
+template <class Walk, class T>
+[[nodiscard]] bool read_adapted(Walk& walk, T& into, const Place& at) {
+  auto stored = adapt<T>::store(into);
+  if (!walk.value(stored, at)) return false;
+  if constexpr (requires { into = adapt<T>::restore(std::move(stored)); }) {
+    into = adapt<T>::restore(std::move(stored));
+    return true;
+  } else {
+    auto restored = adapt<T>::restore(std::move(stored));
+    if (!restored) return walk.fail(std::move(restored).error().at(at.path(), "", ""));
+    into = *std::move(restored);
+    return true;
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <persist/record/requests.hpp>
+#include <persist/session/core.hpp>
+
+#include <string>
+#include <vector>
+
+namespace persist::inline PERSIST_ABI {
+
+/// What a commit of a session is for.
+enum class Aim : std::uint8_t {
+  save,       ///< write what changed, if anything did
+  force,      ///< write in any case
+  renew,      ///< be heard of, and hear; write what changed
+  release,    ///< write what changed and give the record back
+  give_back,  ///< give the record back as it is
+};
+
+/// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can
+/// go to another thread and be sent again as it was.
+struct Cut {
+  std::string key;
+  Buffer data;
+  Buffer metadata;
+  std::vector<std::uint64_t> user_ids;
+  std::vector<std::uint64_t> acknowledged;
+  std::vector<OutgoingMessage> messages;
+  std::vector<Send> sends;  ///< views of `messages`
+  std::vector<Receipt> receipts;
+  std::uint32_t generation = 0;
+  std::uint32_t bytes = 0;
+  std::uint32_t crc = 0;
+  TimePoint sent{};
+  Aim aim = Aim::save;
+  Reason reason = Reason::asked;
+  bool has_data = false;  ///< data is written or removed
+  bool has_ids = false;
+  bool has_metadata = false;
+  Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
+
+  void clear() {
+    key.clear(), data.clear(), metadata.clear(), user_ids.clear(), acknowledged.clear();
+    messages.clear(), sends.clear(), receipts.clear();
+    generation = bytes = crc = 0;
+    aim = Aim::save, reason = Reason::asked;
+    has_data = has_ids = has_metadata = false;
+    refused = Error(Errc{});
+  }
+};
+
+/// A commit on its way: the cargo that goes to the backend, and the sessions it belongs to, which
+/// stay with the caller's thread. Kept and used again, so that a save allocates nothing once the
+/// store has warmed up.
+struct Flight {
+  std::vector<Cut> cuts;  ///< may be longer than `size`: spare ones keep their buffers
+  std::vector<Change> changes;
+  CommitRequest request;
+
+  std::vector<SessionPtr> sessions;
+  std::vector<Result<Saved>> results;
+  std::uint32_t attempts = 0;
+  bool resend = false;  ///< its outcome is unknown: the same bytes go again
+
+  [[nodiscard]] std::size_t size() const noexcept { return sessions.size(); }
+  void add(SessionPtr session) {
+    if (cuts.size() == sessions.size()) cuts.emplace_back();
+    cuts[sessions.size()].clear();
+    sessions.push_back(std::move(session));
+  }
+  void clear() {
+    sessions.clear(), changes.clear(), results.clear(), attempts = 0, resend = false, request = {};
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <persist/bytes.hpp>
+#include <persist/record/message.hpp>
+#include <persist/session/options.hpp>
+#include <persist/session/state.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace persist::inline PERSIST_ABI {
+
+class SessionCore;
+
+/// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
+struct TransactionGroup {
+  std::vector<SessionCore*> partners;
+};
+
+/// A message that came with the record or with a reply, and has not left the record yet.
+struct WaitingMessage {
+  Message message;
+  std::uint8_t tries = 0;  ///< how often a handler failed on it
+  bool handled = false;    ///< acknowledged by the next commit
+};
+
+/// How far a load has come.
+struct LoadState {
+  Conflict conflict = Conflict::refuse;
+  bool once = false;  ///< `try_load`: one attempt
+  bool asked = false;
+  bool stealing = false;
+  std::uint32_t attempts = 0;
+  std::uint64_t seen_epoch = 0;
+  std::uint64_t seen_renewals = 0;
+  TimePoint deadline{};
+  TimePoint next_try{};
+  TimePoint sent{};
+  std::function<bool()> while_;
+  bool done = false;
+  Error error{Errc{}};  ///< once done
+  int waiters = 0;      ///< callers that still want it; none: the lease is given back
+};
+
+/// What few sessions have, so that the many without it pay one pointer.
+struct SessionExtras {
+  std::vector<std::uint64_t> user_ids;
+  Buffer metadata;  ///< CBOR
+  bool ids_changed = false;
+  bool metadata_changed = false;
+
+  std::vector<Receipt> receipts;          ///< saved
+  std::vector<Receipt> pending_receipts;  ///< granted, not saved yet
+  std::uint32_t receipts_forgotten = 0;
+
+  std::vector<WaitingMessage> inbox;
+  std::uint64_t seen_position = 0;
+  std::vector<OutgoingMessage> sends;  ///< sent, not saved yet
+  std::uint64_t send_number = 0;
+  std::size_t outbox_waiting = 0;  ///< as of the last reply
+
+  std::shared_ptr<LoadState> load;  ///< until it is done; shared with the callers that wait for it
+  std::shared_ptr<TransactionGroup> group;
+
+  std::optional<Duration> autosave;  ///< instead of the store's
+  std::optional<Duration> min_gap;
+
+  /// Objects the game hangs on the session, each found by the address of its type's tag.
+  std::vector<std::pair<const void*, std::shared_ptr<void>>> attachments;
+};
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <persist/detail/config.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+/// What a connection knows of the signal it belongs to.
+class SlotList {
+ public:
+  virtual ~SlotList() = default;
+  virtual void disconnect(const void* slot) = 0;
+};
+}  // namespace detail
+
+/// Keeps a handler connected; dropping it disconnects. Harmless after the signal is gone.
+///
+/// A handler whose connection was dropped is not called any more, not even by a firing that is
+/// under way: what it captured may be gone. A handler that is running at that moment finishes.
+class [[nodiscard]] Connection {
+ public:
+  Connection() noexcept = default;
+  Connection(std::weak_ptr<detail::SlotList> list, const void* slot) noexcept
+      : list_(std::move(list)), slot_(slot) {}
+  Connection(Connection&& other) noexcept
+      : list_(std::exchange(other.list_, {})), slot_(std::exchange(other.slot_, nullptr)) {}
+  Connection& operator=(Connection&& other) noexcept {
+    disconnect();
+    list_ = std::exchange(other.list_, {});
+    slot_ = std::exchange(other.slot_, nullptr);
+    return *this;
+  }
+  ~Connection() { disconnect(); }
+
+  void disconnect() noexcept {
+    if (const auto list = list_.lock()) list->disconnect(slot_);
+    detach();
+  }
+  /// Leaves the handler connected for as long as the signal lives.
+  void detach() noexcept { list_.reset(), slot_ = nullptr; }
+  [[nodiscard]] bool connected() const noexcept { return slot_ != nullptr && !list_.expired(); }
+
+ private:
+  std::weak_ptr<detail::SlotList> list_;
+  const void* slot_ = nullptr;
+};
+
+/// Calls its handlers in the order they were connected.
+///
+/// Handlers may do anything, also connect, disconnect, fire again or destroy the signal's owner. A
+/// handler that is connected while the signal fires is called from the next firing on. Safe from
+/// any thread: the list is locked, never while a handler runs. An unused signal is one null
+/// pointer.
+template <class... Args>
+class Signal {
+ public:
+  template <class F>
+  Connection connect(F&& handler) {
+    return add(std::forward<F>(handler), false);
+  }
+  /// Connects a handler that is called at most once.
+  template <class F>
+  Connection once(F&& handler) {
+    return add(std::forward<F>(handler), true);
+  }
+  [[nodiscard]] bool has_handlers() const { return slots_ != nullptr && slots_->any(); }
+
+  void fire(Args... args) const {
+    if (slots_ == nullptr) return;
+    const std::shared_ptr<Slots> alive = slots_;  // a handler may destroy this signal
+    for (auto slot = alive->after(nullptr, alive->last()); slot.first;
+         slot = alive->after(slot.first, slot.second))
+      slot.first->call(args...);
+  }
+
+ private:
+  struct Slot {
+    std::function<void(Args...)> call;
+    bool only_once = false;
+    bool gone = false;
+    std::size_t number = 0;
+  };
+  using SlotPtr = std::shared_ptr<Slot>;
+
+  class Slots final : public detail::SlotList {
+   public:
+    SlotPtr add(std::function<void(Args...)> call, bool only_once) {
+      const std::lock_guard hold(mutex_);
+      return slots_.emplace_back(
+          std::make_shared<Slot>(Slot{std::move(call), only_once, false, ++count_}));
+    }
+    void disconnect(const void* slot) override {
+      const std::lock_guard hold(mutex_);
+      slots_.remove_if(
+          [slot](const SlotPtr& each) { return each.get() == slot && (each->gone = true); });
+    }
+    [[nodiscard]] bool any() const {
+      const std::lock_guard hold(mutex_);
+      return !slots_.empty();
+    }
+    [[nodiscard]] std::size_t last() const {
+      const std::lock_guard hold(mutex_);
+      return count_;
+    }
+    /// The next handler to call that was there when the firing began; one that is called once
+    /// leaves the list first.
+    std::pair<SlotPtr, std::size_t> after(const SlotPtr& before, std::size_t newest) {
+      const std::lock_guard hold(mutex_);
+      const std::size_t from = before ? before->number : 0;
+      for (auto at = slots_.begin(); at != slots_.end(); ++at) {
+        if ((*at)->number <= from || (*at)->number > newest) continue;
+        SlotPtr next = *at;
+        if (next->only_once) slots_.erase(at);
+        return {std::move(next), newest};
+      }
+      return {nullptr, newest};
+    }
+
+   private:
+    mutable std::mutex mutex_;
+    std::list<SlotPtr> slots_;
+    std::size_t count_ = 0;
+  };
+
+  template <class F>
+  Connection add(F&& handler, bool only_once) {
+    if (slots_ == nullptr) slots_ = std::make_shared<Slots>();
+    const SlotPtr slot = slots_->add(std::forward<F>(handler), only_once);
+    return Connection(slots_, slot.get());
+  }
+
+  std::shared_ptr<Slots> slots_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
