@@ -152,17 +152,17 @@ template <class Files>
 Result<void> Database<Files>::open() {
   const auto made = log_.files.make_folder(log_.folder());
   if (!made) return made.error();
-  if (*made) {
-    const std::string& path = log_.folder();
-    const std::size_t slash = path.find_last_of('/');
-    const std::string parent =
-        slash == path.npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
-    if (const auto named = log_.files.sync_folder(parent); !named) return named;
-  }
+  // Names that a killed process gave may not be on disk yet, and what is appended to a file is lost
+  // with its name.
+  const std::string& path = log_.folder();
+  const std::size_t slash = path.find_last_of('/');
+  const std::string parent = slash == path.npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
+  if (const auto named = log_.files.sync_folder(parent); !named && *made) return named;
   const FolderHolder me{detail::os::process_id(), detail::os::host_name(), clock_.wall()};
   auto lock =
       FolderLock<Files>::take(log_.files, log_.folder(), me, options_.wait_for_lock, clock_);
   if (!lock) return lock.error();
+  if (const auto named = log_.files.sync_folder(path); !named) return named;
   Recovery<Files> recovery(log_, index_, report_);
   if (const auto opened = recovery.open(detail::os::random_bits(), me); !opened) return opened;
   for (std::uint32_t old = log_.oldest(); old < index_.oldest; ++old)
