@@ -147,6 +147,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void saved_event(SessionCore& session, const Result<Saved>& result);
 
   void change_state(SessionCore& session, State to);
+  void take_hints();
   void stamp(SessionCore& session);
   void reschedule(SessionCore& session);
   [[nodiscard]] TimePoint when_due(SessionCore& session);

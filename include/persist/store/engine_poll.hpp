@@ -97,18 +97,7 @@ void Engine<B, L>::last_handle_dropped(SessionCore& session) {
 template <class B, class L>
 void Engine<B, L>::begin_poll() {
   const Lock hold(mutex_);
-  const TimePoint began = now();
-  wakes_->drain(woken_);
   (void)wakes_->wake().take();
-  for (const std::string& key : woken_) {
-    SessionCore* session = registry_.find(key);
-    if (session == nullptr) continue;
-    if (LoadState* load = session->load())
-      load->next_try = began;
-    else
-      session->check_wanted = true;
-    reschedule(*session);
-  }
   std::vector<SessionPtr> dirty;
   dirty.swap(newly_dirty_);
   for (const SessionPtr& session : dirty) {
@@ -120,6 +109,22 @@ void Engine<B, L>::begin_poll() {
   }
   offer_messages_again();
   start_queued_loads();
+}
+
+/// Sessions that the backend hinted at are looked at now: in each round, so that a record that was
+/// let go in one is taken in the next.
+template <class B, class L>
+void Engine<B, L>::take_hints() {
+  wakes_->drain(woken_);
+  for (const std::string& key : woken_) {
+    SessionCore* session = registry_.find(key);
+    if (session == nullptr) continue;
+    if (LoadState* load = session->load())
+      load->next_try = now();
+    else
+      session->check_wanted = true;
+    reschedule(*session);
+  }
 }
 
 template <class B, class L>
@@ -151,6 +156,7 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
   {
     const Lock hold(mutex_);
     mine.now = now();
+    take_hints();
     while (!due_.empty() && due_.first().due <= mine.now) {
       due.emplace_back(&due_.first());
       due_.remove(*due.back());
@@ -269,7 +275,9 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
   while (true) {
     bool stuck = true;
-    for (const SessionPtr& session : registry_.all()) {
+    std::vector<SessionPtr> all = registry_.all();
+    all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+    for (const SessionPtr& session : all) {
       if (LoadState* load = session->load()) {
         load->waiters = 1;
         abandon_load(*session);
@@ -290,8 +298,13 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
 template <class B, class L>
 void Engine<B, L>::let_go() {
   closing_ = true;
-  for (const SessionPtr& session : registry_.all()) {
-    if (session->state != State::loading && !session->gives_back) {
+  std::vector<SessionPtr> all = registry_.all();
+  all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+  queued_loads_.clear();
+  for (const SessionPtr& session : all) {
+    if (session->load() != nullptr) {
+      load_done(*session, Error(Errc::closed, "the store was closed").for_key(session->key()));
+    } else if (!session->gives_back) {
       log(LogLevel::error, std::string(session->key()) +
                                ": the store was closed before its last changes were saved");
     }

@@ -103,7 +103,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     result = cut.refused;
   else
     result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
-  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  if (cut.aim < Aim::renew || cut.aim == Aim::release || cut.has_data) saved_event(session, result);
   if (gives_back) {
     ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
