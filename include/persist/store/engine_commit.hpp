@@ -158,7 +158,7 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     change.lease = LeaseChange::renew;
   change.lease_length = options_.lease;
   // A load that came to nothing does not count as one.
-  if (cut.aim == Aim::give_back && session.write == 1) change.load_count = session.load_count;
+  if (cut.aim == Aim::give_back && !session.counted) change.load_count = session.load_count;
 }
 
 /// Whether a commit with that aim looks at the data.

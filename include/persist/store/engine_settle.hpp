@@ -93,7 +93,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     ++metrics_.renewals;
     if (session.failures != 0) session.not_before = TimePoint{};
   }
-  if (session.write == 1 && cut.aim != Aim::give_back) ++session.load_count;
+  if (!std::exchange(session.counted, true) && cut.aim != Aim::give_back) ++session.load_count;
   session.failures = 0;
   settle_parts(session, cut, change);
   if (session.group() != nullptr) session.extras->group.reset();
