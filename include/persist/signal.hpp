@@ -22,12 +22,13 @@ class SlotList {
 
 /// Keeps a handler connected; dropping it disconnects. Harmless after the signal is gone.
 ///
-/// A handler whose connection was dropped is not called any more, not even by a firing that is under way: what it
-/// captured may be gone. A handler that is running at that moment finishes.
+/// A handler whose connection was dropped is not called any more, not even by a firing that is
+/// under way: what it captured may be gone. A handler that is running at that moment finishes.
 class [[nodiscard]] Connection {
  public:
   Connection() noexcept = default;
-  Connection(std::weak_ptr<detail::SlotList> list, const void* slot) noexcept : list_(std::move(list)), slot_(slot) {}
+  Connection(std::weak_ptr<detail::SlotList> list, const void* slot) noexcept
+      : list_(std::move(list)), slot_(slot) {}
   Connection(Connection&& other) noexcept
       : list_(std::exchange(other.list_, {})), slot_(std::exchange(other.slot_, nullptr)) {}
   Connection& operator=(Connection&& other) noexcept {
@@ -53,9 +54,10 @@ class [[nodiscard]] Connection {
 
 /// Calls its handlers in the order they were connected.
 ///
-/// Handlers may do anything, also connect, disconnect, fire again or destroy the signal's owner. A handler that is
-/// connected while the signal fires is called from the next firing on. Safe from any thread: the list is locked, never
-/// while a handler runs. An unused signal is one null pointer.
+/// Handlers may do anything, also connect, disconnect, fire again or destroy the signal's owner. A
+/// handler that is connected while the signal fires is called from the next firing on. Safe from
+/// any thread: the list is locked, never while a handler runs. An unused signal is one null
+/// pointer.
 template <class... Args>
 class Signal {
  public:
@@ -73,7 +75,8 @@ class Signal {
   void fire(Args... args) const {
     if (slots_ == nullptr) return;
     const std::shared_ptr<Slots> alive = slots_;  // a handler may destroy this signal
-    for (auto slot = alive->after(nullptr, alive->last()); slot.first; slot = alive->after(slot.first, slot.second))
+    for (auto slot = alive->after(nullptr, alive->last()); slot.first;
+         slot = alive->after(slot.first, slot.second))
       slot.first->call(args...);
   }
 
@@ -90,11 +93,13 @@ class Signal {
    public:
     SlotPtr add(std::function<void(Args...)> call, bool only_once) {
       const std::lock_guard hold(mutex_);
-      return slots_.emplace_back(std::make_shared<Slot>(Slot{std::move(call), only_once, false, ++count_}));
+      return slots_.emplace_back(
+          std::make_shared<Slot>(Slot{std::move(call), only_once, false, ++count_}));
     }
     void disconnect(const void* slot) override {
       const std::lock_guard hold(mutex_);
-      slots_.remove_if([slot](const SlotPtr& each) { return each.get() == slot && (each->gone = true); });
+      slots_.remove_if(
+          [slot](const SlotPtr& each) { return each.get() == slot && (each->gone = true); });
     }
     [[nodiscard]] bool any() const {
       const std::lock_guard hold(mutex_);
@@ -104,7 +109,8 @@ class Signal {
       const std::lock_guard hold(mutex_);
       return count_;
     }
-    /// The next handler to call that was there when the firing began; one that is called once leaves the list first.
+    /// The next handler to call that was there when the firing began; one that is called once
+    /// leaves the list first.
     std::pair<SlotPtr, std::size_t> after(const SlotPtr& before, std::size_t newest) {
       const std::lock_guard hold(mutex_);
       const std::size_t from = before ? before->number : 0;

@@ -4,8 +4,8 @@
 
 namespace persist::inline PERSIST_ABI::access {
 
-/// One thread at a time uses the store and its sessions; which one may change between calls. The null form: its locks
-/// are empty types whose calls are nothing.
+/// One thread at a time uses the store and its sessions; which one may change between calls. The
+/// null form: its locks are empty types whose calls are nothing.
 struct Confined {
   static constexpr bool is_shared = false;
 

@@ -11,7 +11,8 @@ namespace persist::inline PERSIST_ABI::access {
 
 /// The lock of one session: four bytes, and its own thread may take it again, up to 15 deep.
 ///
-/// The upper 28 bits name the thread that holds it, the lower four how often. Waiting threads sleep in the system
+/// The upper 28 bits name the thread that holds it, the lower four how often. Waiting threads sleep
+/// in the system
 /// (`std::atomic::wait`), so that a long edit does not burn a core.
 class SessionLock {
  public:
@@ -25,12 +26,14 @@ class SessionLock {
     const std::uint32_t self = this_thread();
     std::uint32_t word = word_.load(std::memory_order_relaxed);
     if ((word & ~depth_mask) == self) {
-      if ((word & depth_mask) == depth_mask) detail::fatal("a session was locked more than 15 deep by one thread");
+      if ((word & depth_mask) == depth_mask)
+        detail::fatal("a session was locked more than 15 deep by one thread");
       word_.store(word + 1, std::memory_order_relaxed);
       return true;
     }
     word = 0;
-    return word_.compare_exchange_strong(word, self | 1, std::memory_order_acquire, std::memory_order_relaxed);
+    return word_.compare_exchange_strong(word, self | 1, std::memory_order_acquire,
+                                         std::memory_order_relaxed);
   }
   void unlock() noexcept {
     const std::uint32_t word = word_.load(std::memory_order_relaxed);
@@ -59,7 +62,8 @@ struct Synchronised {
   using SessionLock = access::SessionLock;
 };
 
-/// A lock policy whose store and sessions all threads may use. Costs four bytes a session and a lock per call.
+/// A lock policy whose store and sessions all threads may use. Costs four bytes a session and a
+/// lock per call.
 template <class LockPolicy>
 struct Shared : LockPolicy {
   using access = Synchronised;

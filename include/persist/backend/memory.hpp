@@ -1,68 +1,16 @@
 #pragma once
 
 #include <persist/backend/concept.hpp>
+#include <persist/backend/memory/state.hpp>
 #include <persist/detail/os.hpp>
-#include <persist/detail/siphash.hpp>
-#include <persist/record/head.hpp>
-#include <persist/record/mailbox.hpp>
 
 #include <deque>
-#include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string>
-#include <unordered_map>
 
 namespace persist::inline PERSIST_ABI::backend {
-
-namespace memory {
-
-/// Lets a map of strings be searched with a view.
-struct TextHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const noexcept {
-    return std::hash<std::string_view>{}(text);
-  }
-};
-
-struct Record {
-  Head head;
-  bool has_data = false;
-  Buffer data;
-  std::vector<std::uint64_t> user_ids;
-  Buffer metadata;
-  std::vector<Receipt> receipts;
-  std::uint32_t receipts_forgotten = 0;
-  Inbox inbox;
-  Outbox outbox;
-};
-
-/// What is left of an erased record: not its key, only what keeps epochs and versions from going
-/// back.
-struct Tombstone {
-  std::uint64_t epoch = 0;
-  std::uint64_t version = 0;
-};
-
-struct StoreState {
-  std::string name;
-  Hash128 birth;
-  LockKind lock = LockKind::lease;
-  std::unordered_map<std::string, Record, TextHash, std::equal_to<>> records;
-  std::map<Hash128, Tombstone> tombstones;
-  std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
-  std::vector<std::weak_ptr<WakeQueue>> watchers;
-
-  [[nodiscard]] Hash128 hash(std::string_view key) const noexcept {
-    const auto digest = detail::SipHash({birth.low, birth.high}).add(as_bytes(key)).finish();
-    return {load_little<std::uint64_t>(digest.data()),
-            load_little<std::uint64_t>(digest.data() + 8)};
-  }
-};
-
-}  // namespace memory
 
 /// Records in this process's memory: for tests, for tools, and as the reference of what every
 /// backend does.
@@ -155,8 +103,9 @@ class Memory {
   void scan_one(ScanRequest& request);
 
   [[nodiscard]] bool judge_all(CommitRequest& request);
-  void apply(Change& change);
+  [[nodiscard]] bool apply(Change& change);
   void deliver(Change& change, Record& sender);
+  void answer(Change& change);
   Reception receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
                        const MessageView& message, const RecordLimits& limits);
   void fill(Snapshot& to, const Record& from) const;
@@ -169,6 +118,12 @@ inline void Memory::open_one(OpenStoreRequest& request) {
   std::uint32_t index = 0;
   while (index < stores.size() && stores[index].name != request.name)
     ++index;
+  if (index == stores.size() && request.expected_birth) {
+    request.error = Error(Errc::refused, "there is no store \"" + std::string(request.name) +
+                                             "\" where this connection knew one: its database was "
+                                             "replaced");
+    return;
+  }
   if (index == stores.size()) {
     StoreState& state = stores.emplace_back();
     state.name = request.name;
@@ -252,32 +207,40 @@ inline bool Memory::judge_all(CommitRequest& request) {
       change.landed = landed(record->head, change.fence);
       change.holder = held_by(record->head, db_->clock.now());
     }
-    change.erased = at(change.store).tombstones.contains(at(change.store).hash(change.key));
+    change.erased = at(change.store).erased_since(change.key, change.fence.epoch);
     return false;
   }
   return any_new;
 }
 
 inline void Memory::commit_one(CommitRequest& request) {
-  if (!judge_all(request)) return;
+  const bool any_new = judge_all(request);
+  if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
+  std::vector<Change*> applied;
   for (Change& change : request.changes)
-    apply(change);
+    if (any_new && apply(change)) applied.push_back(&change);
+  for (Change* change : applied)
+    deliver(*change, *find(change->store, change->key));
   for (Change& change : request.changes)
-    deliver(change, *find(change.store, change.key));
-  for (Change& change : request.changes) {
-    const Record& record = *find(change.store, change.key);
-    change.version = record.head.version;
-    change.release_requested = record.head.asked();
-    change.messages = newer_than(record.inbox, change.seen_position);
-    change.now = db_->clock.wall();
-  }
-  request.outcome = CommitRequest::Outcome::applied;
+    answer(change);
+  if (any_new) request.outcome = CommitRequest::Outcome::applied;
 }
 
-inline void Memory::apply(Change& change) {
+/// What a commit learns, whether it was applied now or before.
+inline void Memory::answer(Change& change) {
+  const Record& record = *find(change.store, change.key);
+  change.version = record.head.version;
+  change.release_requested = record.head.asked();
+  change.messages = newer_than(record.inbox, change.seen_position);
+  change.now = db_->clock.wall();
+  for (Send& send : change.sends)
+    send.delivered = !record.outbox.holds(change.fence.epoch, send.number);
+}
+
+/// Says whether it was new; among changes that are new one may be a repeat.
+inline bool Memory::apply(Change& change) {
   Record& record = *find(change.store, change.key);
-  if (judge(record.head, change.fence, 0) != Verdict::apply)
-    return;  // repeated, among others that are new
+  if (judge(record.head, change.fence, 0) != Verdict::apply) return false;
   if (change.data != nullptr) {
     record.data.swap(*change.data);
     record.has_data = true;
@@ -298,6 +261,7 @@ inline void Memory::apply(Change& change) {
   const bool wrote = change.data != nullptr || change.removes_data;
   advance(record.head, change, wrote, db_->clock.now(), wrote ? db_->clock.wall() : WallTime{});
   if (asked && change.lease == LeaseChange::release) wake(change.store, change.key);
+  return true;
 }
 
 inline Reception Memory::receive_at(StoreId store, std::string_view key,
@@ -316,10 +280,10 @@ inline void Memory::deliver(Change& change, Record& sender) {
   for (Send& send : change.sends) {
     const MessageOrigin origin{
         at(change.store).hash(change.key), change.fence.epoch, send.number, {}};
-    send.delivered = !sender.outbox.waits_for(send.store, send.key) &&
-                     receive_at(send.store, send.key, origin, send.message, limits).outcome !=
-                         Reception::Outcome::full;
-    if (send.delivered) continue;
+    if (!sender.outbox.waits_for(send.store, send.key) &&
+        receive_at(send.store, send.key, origin, send.message, limits).outcome !=
+            Reception::Outcome::full)
+      continue;
     const MessageView& m = send.message;
     sender.outbox.messages.push_back({send.store, std::string(send.key), change.fence.epoch,
                                       send.number, std::string(m.type), m.codec, m.priority,
@@ -362,10 +326,9 @@ inline void Memory::post_one(PostRequest& request) {
 inline void Memory::relay_one(RelayRequest& request) {
   StoreState& state = at(request.store);
   if (request.take_from.empty()) {
-    for (const std::string& key : state.relaying) {
-      if (request.waiting.size() == request.most) break;
-      request.waiting.push_back({key, find(request.store, key)->outbox.messages});
-    }
+    for (auto key = state.relaying.upper_bound(request.after);
+         key != state.relaying.end() && request.waiting.size() < request.most; ++key)
+      request.waiting.push_back({*key, find(request.store, *key)->outbox.messages});
     return;
   }
   Record* record = find(request.store, request.take_from);
@@ -410,16 +373,17 @@ inline void Memory::erase_one(EraseRequest& request) {
 }
 
 inline void Memory::scan_one(ScanRequest& request) {
+  const std::size_t most = (std::max)(request.most, std::size_t{1});
   std::set<std::string_view> page;
   for (const auto& [key, record] : at(request.store).records) {
     if (!record.has_data || key <= request.after) continue;
-    if (page.size() == request.most && key > *page.rbegin()) continue;
+    if (page.size() == most && key > *page.rbegin()) continue;
     page.insert(key);
-    if (page.size() > request.most) page.erase(std::prev(page.end()));
+    if (page.size() > most) page.erase(std::prev(page.end()));
   }
   request.keys.assign(page.begin(), page.end());
   request.next = request.keys.empty() ? request.after : request.keys.back();
-  request.done = page.size() < request.most;
+  request.done = page.size() < most;
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend

@@ -6,9 +6,9 @@
 
 #include <concepts>
 
-// The LockPolicy axis: who may write, among servers and among threads, and what happens when somebody else holds the
-// record. A policy is an empty type that says four things; the fence is not among them, because no policy may switch
-// it off.
+// The LockPolicy axis: who may write, among servers and among threads, and what happens when
+// somebody else holds the record. A policy is an empty type that says four things; the fence is not
+// among them, because no policy may switch it off.
 //
 //   kind          what the store's header says; another kind cannot open the store
 //   is_leased     whether an acquisition shuts others out until its lease ends

@@ -4,8 +4,8 @@
 
 namespace persist::inline PERSIST_ABI::lock {
 
-/// One session per record among all servers, for as long as it renews its lease. `ConflictStrategy` is one of
-/// `conflict::Refuse`, `Request`, `Steal`; a load may override it.
+/// One session per record among all servers, for as long as it renews its lease. `ConflictStrategy`
+/// is one of `conflict::Refuse`, `Request`, `Steal`; a load may override it.
 template <class ConflictStrategy = conflict::Request>
 struct Lease {
   static constexpr LockKind kind = LockKind::lease;

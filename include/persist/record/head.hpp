@@ -24,7 +24,7 @@ struct PastWrite {
 
 struct Head {
   Fence fence;                      ///< the owner is nobody after a release or an erase
-  std::array<PastWrite, 3> past{};  ///< newest first; with the fence, the last four epochs
+  std::array<PastWrite, 4> past{};  ///< newest first, so the last four epochs when it is free too
   std::uint64_t version = 0;
   std::uint64_t load_count = 0;
   std::uint64_t renewals = 0;
@@ -91,7 +91,7 @@ inline void end_epoch(Head& head) {
   if (!head.fence.owner.nobody()) {
     head.past = {PastWrite{head.fence.epoch, head.fence.owner.nonce, head.fence.owner.session,
                            head.fence.write},
-                 head.past[0], head.past[1]};
+                 head.past[0], head.past[1], head.past[2]};
   }
   head.fence.owner = Owner{};
   head.lease = Duration::zero();

@@ -125,6 +125,11 @@ struct Outbox {
     return std::any_of(messages.begin(), messages.end(),
                        [&](const OutgoingMessage& m) { return m.store == store && m.key == key; });
   }
+  [[nodiscard]] bool holds(std::uint64_t epoch, std::uint64_t number) const noexcept {
+    return std::any_of(messages.begin(), messages.end(), [&](const OutgoingMessage& m) {
+      return m.epoch == epoch && m.number == number;
+    });
+  }
   void take_out(std::span<const OutgoingMessage> taken) {
     std::erase_if(messages, [&](const OutgoingMessage& m) {
       return std::any_of(taken.begin(), taken.end(), [&](const OutgoingMessage& t) {

@@ -32,8 +32,8 @@ struct OpenStoreRequest {
 
   // reply
   Error error{Errc{}};
-  StoreId store;
-  Hash128 birth;
+  StoreId store{};
+  Hash128 birth{};
   WallTime now{};
 };
 
@@ -48,38 +48,38 @@ enum class Intent : std::uint8_t {
 
 /// The record as its new holder gets it.
 struct Snapshot {
-  Fence fence;
+  Fence fence{};
   std::uint64_t version = 0;
   bool has_data = false;
-  Buffer data;
-  std::vector<std::uint64_t> user_ids;
-  Buffer metadata;
-  std::vector<Receipt> receipts;
+  Buffer data{};
+  std::vector<std::uint64_t> user_ids{};
+  Buffer metadata{};
+  std::vector<Receipt> receipts{};
   std::uint32_t receipts_forgotten = 0;  ///< the newest day of which a receipt was forgotten
   std::uint64_t load_count = 0;
   WallTime created{};
   WallTime updated{};
-  std::vector<std::uint64_t> outbox;  ///< numbers of messages that still wait here, of all epochs
-  std::vector<Message> inbox;
+  std::vector<std::uint64_t> outbox{};  ///< numbers of messages that still wait here, of all epochs
+  std::vector<Message> inbox{};
   WallTime now{};
 };
 
 /// Who stands in the way.
 struct HeldBy {
-  Owner owner;
+  Owner owner{};
   std::uint64_t epoch = 0;
   std::uint64_t renewals = 0;
   Duration age{};   ///< since the last renewal
   Duration left{};  ///< until the lease runs out, by the backend's clock
-  Owner asker;      ///< whose request stands, if anybody's
+  Owner asker{};    ///< whose request stands, if anybody's
 };
 
 struct AcquireRequest {
   enum class Outcome : std::uint8_t { pending, taken, held, failed };
 
-  StoreId store;
+  StoreId store{};
   std::string_view key;
-  Owner owner;
+  Owner owner{};
   Duration lease{};  ///< zero: the record is not leased and the next acquire takes it
   Intent intent = Intent::wait;
   std::uint64_t seen_epoch = 0;     ///< for `steal`
@@ -87,8 +87,8 @@ struct AcquireRequest {
 
   // reply
   Outcome outcome = Outcome::pending;
-  Snapshot record;  ///< `taken`
-  HeldBy holder;    ///< `held`
+  Snapshot record{};  ///< `taken`
+  HeldBy holder{};    ///< `held`
   Error error{Errc{}};
 };
 
@@ -96,10 +96,10 @@ enum class LeaseChange : std::uint8_t { keep, renew, release };
 
 /// A message that leaves in the commit which contains its cause.
 struct Send {
-  StoreId store;
+  StoreId store{};
   std::string_view key;
   std::uint64_t number = 0;
-  MessageView message;
+  MessageView message{};
 
   bool delivered =
       false;  ///< reply: it is in the receiver's inbox; otherwise it waits in the sender's outbox
@@ -107,18 +107,19 @@ struct Send {
 
 /// What one commit does to one record.
 struct Change {
-  StoreId store;
+  StoreId store{};
   std::string_view key;
-  Fence fence;  ///< epoch and owner must be the record's, the write number higher than its last
+  Fence fence{};  ///< epoch and owner must be the record's, the write number higher than its last
 
-  Buffer* data =
-      nullptr;  ///< the new envelope; its bytes are taken and its content is unspecified afterwards
+  /// The new envelope. Its bytes may be taken when the commit is applied; any other outcome leaves
+  /// them as they are, so that the same bytes can be sent again.
+  Buffer* data = nullptr;
   bool removes_data = false;  ///< the record becomes an empty one
   const std::vector<std::uint64_t>* user_ids = nullptr;
   const Buffer* metadata = nullptr;
-  std::span<const std::uint64_t> acknowledged;  ///< positions of messages that were handled
-  std::span<Send> sends;
-  std::span<const Receipt> receipts;
+  std::span<const std::uint64_t> acknowledged{};  ///< positions of messages that were handled
+  std::span<Send> sends{};
+  std::span<const Receipt> receipts{};
   std::uint32_t forget_receipts = 0;  ///< those of this day and before
   std::optional<WallTime> created;
   std::optional<std::uint64_t> load_count;
@@ -132,8 +133,8 @@ struct Change {
   bool release_requested = false;
   bool erased = false;  ///< `fenced`: the record was erased
   bool landed = false;  ///< `fenced`, `superseded`: this write number had been applied before
-  HeldBy holder;        ///< `fenced`: by whom
-  std::vector<Message> messages;
+  HeldBy holder{};      ///< `fenced`: by whom
+  std::vector<Message> messages{};
   WallTime now{};
 
   [[nodiscard]] bool writes() const noexcept {
@@ -154,7 +155,7 @@ struct CommitRequest {
     failed,      ///< see `error`
   };
 
-  std::span<Change> changes;
+  std::span<Change> changes{};
 
   Outcome outcome = Outcome::pending;
   std::size_t culprit = 0;  ///< which change was refused
@@ -162,25 +163,25 @@ struct CommitRequest {
 };
 
 struct ReadRequest {
-  StoreId store;
+  StoreId store{};
   std::string_view key;
   bool wants_data = true;
 
   Error error{Errc{}};
   bool found = false;  ///< there is a record, if only one with messages
   bool held = false;
-  HeldBy holder;    ///< the last owner, where nobody holds it now
-  Snapshot record;  ///< without receipts and inbox
+  HeldBy holder{};    ///< the last owner, where nobody holds it now
+  Snapshot record{};  ///< without receipts and inbox
   std::size_t inbox_messages = 0;
   std::size_t inbox_bytes = 0;
   std::size_t outbox_messages = 0;
 };
 
 struct PostRequest {
-  StoreId store;
+  StoreId store{};
   std::string_view key;
-  MessageOrigin origin;
-  MessageView message;
+  MessageOrigin origin{};
+  MessageView message{};
   const RecordLimits* limits = nullptr;
 
   Error error{Errc{}};    ///< `full`, `refused` (first tried too long ago), `too_large`, `io`
@@ -188,23 +189,24 @@ struct PostRequest {
   std::uint64_t position = 0;
 };
 
-/// Lists records whose outbox waits (`keys` empty), or takes messages out of one by number.
+/// Lists records whose outbox waits (`take_from` empty), or takes messages out of one by number.
 struct RelayRequest {
   struct Waiting {
     std::string key;
     std::vector<OutgoingMessage> messages;
   };
-  StoreId store;
-  std::size_t most = 64;  ///< records to list
+  StoreId store{};
+  std::size_t most = 64;   ///< records to list
+  std::string_view after;  ///< list behind this key, so that full receivers hold up nobody else
   std::string_view take_from;
-  std::span<const OutgoingMessage> take;
+  std::span<const OutgoingMessage> take{};
 
   Error error{Errc{}};
-  std::vector<Waiting> waiting;
+  std::vector<Waiting> waiting{};
 };
 
 struct EraseRequest {
-  StoreId store;
+  StoreId store{};
   std::string_view key;
   bool drop_outbox = false;  ///< drop what cannot be sent, instead of answering `full`
   const RecordLimits* limits = nullptr;
@@ -219,13 +221,13 @@ struct EraseRequest {
 
 /// A page of keys with data, in no particular order; `after` is the `next` of the page before.
 struct ScanRequest {
-  StoreId store;
-  std::string after;
+  StoreId store{};
+  std::string after{};
   std::size_t most = 1000;
 
   Error error{Errc{}};
-  std::vector<std::string> keys;
-  std::string next;
+  std::vector<std::string> keys{};
+  std::string next{};
   bool done = false;
 };
 

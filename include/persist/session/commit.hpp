@@ -9,10 +9,16 @@
 namespace persist::inline PERSIST_ABI {
 
 /// What a commit of a session is for.
-enum class Aim : std::uint8_t { save, force, renew, release };
+enum class Aim : std::uint8_t {
+  save,       ///< write what changed, if anything did
+  force,      ///< write in any case
+  renew,      ///< be heard of, and hear; write what changed
+  release,    ///< write what changed and give the record back
+  give_back,  ///< give the record back as it is
+};
 
-/// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can go to another thread
-/// and be sent again as it was.
+/// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can
+/// go to another thread and be sent again as it was.
 struct Cut {
   std::string key;
   Buffer data;
@@ -25,6 +31,7 @@ struct Cut {
   std::uint32_t generation = 0;
   std::uint32_t bytes = 0;
   std::uint32_t crc = 0;
+  TimePoint sent{};
   Aim aim = Aim::save;
   Reason reason = Reason::asked;
   bool has_data = false;  ///< data is written or removed
@@ -42,13 +49,13 @@ struct Cut {
   }
 };
 
-/// A commit on its way: the cargo that goes to the backend, and the sessions it belongs to, which stay with the caller's
-/// thread. Kept and used again, so that a save allocates nothing once the store has warmed up.
+/// A commit on its way: the cargo that goes to the backend, and the sessions it belongs to, which
+/// stay with the caller's thread. Kept and used again, so that a save allocates nothing once the
+/// store has warmed up.
 struct Flight {
   std::vector<Cut> cuts;  ///< may be longer than `size`: spare ones keep their buffers
   std::vector<Change> changes;
   CommitRequest request;
-  TimePoint sent{};
 
   std::vector<SessionPtr> sessions;
   std::vector<Result<Saved>> results;
@@ -61,7 +68,9 @@ struct Flight {
     cuts[sessions.size()].clear();
     sessions.push_back(std::move(session));
   }
-  void clear() { sessions.clear(), changes.clear(), results.clear(), attempts = 0, resend = false, request = {}; }
+  void clear() {
+    sessions.clear(), changes.clear(), results.clear(), attempts = 0, resend = false, request = {};
+  }
 };
 
 }  // namespace persist::inline PERSIST_ABI

@@ -7,29 +7,57 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI {
 
 class SessionCore;
+struct Change;
+struct CommitRequest;
 struct Snapshot;
 
-/// The store's side of a session, as the session sees it.
+struct Cut;
+enum class Aim : std::uint8_t;
+
+/// The store's side of a session. Each call takes the store's lock itself, so that a commit over
+/// sessions of several stores never holds two of them.
 class SessionHost {
  public:
   virtual void became_dirty(SessionCore& session) = 0;
   virtual void last_handle_dropped(SessionCore& session) = 0;
 
+  // One commit of one session, step by step; a transaction takes these steps with sessions of
+  // several stores.
+
+  /// Marks the session as out, or says why it cannot go now.
+  virtual Error board(SessionCore& session, Aim aim) = 0;
+  /// Takes what leaves of it, at this moment.
+  virtual void cut(SessionCore& session, Cut& cut, Change& change) = 0;
+  /// It stays after all: what was cut is as if it had not been.
+  virtual void unboard(SessionCore& session, Cut& cut) = 0;
+  /// Takes the outcome.
+  virtual void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
+                      Result<Saved>& result) = 0;
+  virtual void end(SessionCore& session, State state, Reason reason, bool was_saved) = 0;
+  /// Tells listeners what happened.
+  virtual void drain() = 0;
+
+  /// A hook of a policy is running: it may not call the store.
+  bool in_hook = false;
+
  protected:
   ~SessionHost() = default;
 };
 
-/// What a store knows of a session without its key's, data's and codec's types. Lives as long as anybody points at it;
-/// `host` is null once the session has ended or the store is gone.
+/// What a store knows of a session without its key's, data's and codec's types. Lives as long as
+/// anybody points at it; `host` is null once the session has ended or the store is gone.
 class SessionCore {
  public:
-  SessionCore(SessionHost& store, std::string_view spelled) : host(&store), key_size_(static_cast<std::uint8_t>(spelled.size())) {
+  SessionCore(SessionHost& store, std::string_view spelled)
+      : host(&store), key_size_(static_cast<std::uint8_t>(spelled.size())) {
     key_ = std::make_unique<char[]>(spelled.size());
     std::memcpy(key_.get(), spelled.data(), spelled.size());
   }
@@ -38,24 +66,37 @@ class SessionCore {
   virtual ~SessionCore() = default;
 
   [[nodiscard]] std::string_view key() const noexcept { return {key_.get(), key_size_}; }
-  [[nodiscard]] bool dirty() const noexcept { return edited != saved; }
-  [[nodiscard]] SessionExtras& more() { return extras ? *extras : *(extras = std::make_unique<SessionExtras>()); }
+  [[nodiscard]] bool dirty() const noexcept {
+    return edited.load(std::memory_order_relaxed) != saved;
+  }
+  [[nodiscard]] SessionExtras& more() {
+    return extras ? *extras : *(extras = std::make_unique<SessionExtras>());
+  }
   [[nodiscard]] LoadState* load() const noexcept { return extras ? extras->load.get() : nullptr; }
-  [[nodiscard]] TransactionGroup* group() const noexcept { return extras ? extras->group.get() : nullptr; }
+  [[nodiscard]] TransactionGroup* group() const noexcept {
+    return extras ? extras->group.get() : nullptr;
+  }
 
   /// Marks the data changed: what is saved from now on is more than what was cut before.
   void mark_dirty() {
-    if (++edited == saved) ++edited;
+    edited.fetch_add(1, std::memory_order_relaxed);
     if (!listed && host != nullptr) host->became_dirty(*this);
   }
 
   // The typed half. None of these calls the store.
-  /// Appends the record's envelope; false where the data says that there is no record. `invalid` and the codec's errors.
+  /// Appends the record's envelope; false where the data says that there is no record. `invalid`
+  /// and the codec's errors.
   virtual Result<bool> encode(Buffer& out) = 0;
-  /// Takes over what was read, or the default where there is no record. On failure the session stays without data.
+  /// Takes over what was read, or the default where there is no record. On failure the session
+  /// stays without data.
   virtual Result<void> decode(Snapshot& from) = 0;
+  /// Lets listeners look at the data and change it before it is encoded.
   virtual void fire_saving(Reason reason) = 0;
-  virtual void deliver(Event& event) = 0;
+  /// What the last decoding dropped because the data policy allows it.
+  [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
+  virtual void deliver(Event& event, SessionHost& store) = 0;
+  /// What was encoded last is durable; called where `keeps_durable`.
+  virtual void saved_as_encoded() = 0;
   /// Whether the session's data may be read for a save now; `unlock` follows a yes.
   virtual bool try_lock() = 0;
   virtual void unlock() = 0;
@@ -71,28 +112,36 @@ class SessionCore {
   std::uint64_t load_count = 0;
   WallTime created{};
   WallTime updated{};
-  TimePoint renewed{};   ///< when the last accepted renewal was sent
-  TimePoint save_at{};   ///< while dirty: when it is to be saved; the epoch of the clock: not stamped yet
-  TimePoint due{};       ///< what the due list is ordered by
+  TimePoint renewed{};  ///< when the last accepted renewal was sent
+  TimePoint
+      save_at{};  ///< while dirty: when it is to be saved; the epoch of the clock: not stamped yet
+  TimePoint not_before{};  ///< after a failure, or for `min_gap`: no commit leaves sooner
+  TimePoint due{};         ///< what the due list is ordered by
   std::uint32_t due_index = no_index;
-  std::uint32_t edited = 0;  ///< generation of the data
-  std::uint32_t saved = 0;   ///< generation that is durable
+  std::atomic<std::uint32_t> edited{0};  ///< generation of the data
+  std::uint32_t saved = 0;               ///< generation that is durable
   std::uint32_t stored_bytes = 0;
   std::uint32_t stored_crc = 0;
   std::atomic<std::uint32_t> refs{0};
   std::atomic<std::uint32_t> handles{0};
-  std::uint16_t edit_guards = 0;
+  std::atomic<std::uint16_t> edit_guards{
+      0};                      ///< open ones; the data is half changed while there are any
   std::uint16_t failures = 0;  ///< attempts that failed in a row
-  State state = State::loading;
+  std::atomic<State> state{State::loading};
   Reason ending = Reason::asked;
-  bool listed : 1 = false;        ///< on the list of sessions that became dirty
-  bool in_flight : 1 = false;     ///< a commit is out
-  bool in_function : 1 = false;   ///< a handler, grant or transaction is running on a copy
-  bool save_wanted : 1 = false;   ///< `request_save`
-  bool force_wanted : 1 = false;
-  bool check_wanted : 1 = false;  ///< the backend hinted at something
-  bool is_new : 1 = false;        ///< there was no record when it was loaded
-  bool has_record : 1 = false;    ///< there is one now
+  bool listed = false;                   ///< on the list of sessions that became dirty
+  bool in_flight = false;                ///< a commit is out
+  bool messages_wait = false;            ///< their handlers could not run yet
+  std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
+  bool save_wanted = false;              ///< `request_save`
+  bool force_wanted = false;
+  bool gives_back = false;    ///< a load that came to nothing: the record goes back as it is
+  bool check_wanted = false;  ///< the backend hinted at something
+  bool skips_equal =
+      false;  ///< the data is captured from the game: what is equal to the stored is not written
+  bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
+  bool is_new = false;         ///< there was no record when it was loaded
+  bool has_record = false;     ///< there is one now
 
   static constexpr std::uint32_t no_index = 0xffffffff;
 
@@ -101,7 +150,8 @@ class SessionCore {
   std::uint8_t key_size_;
 };
 
-/// Keeps a session alive. Counting is atomic, because handles of a shared store are dropped by any thread.
+/// Keeps a session alive. Counting is atomic, because handles of a shared store are dropped by any
+/// thread.
 class SessionPtr {
  public:
   SessionPtr() noexcept = default;

@@ -7,7 +7,8 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// Something that happened to a session and that its listeners are told in order, after all states have changed.
+/// Something that happened to a session and that its listeners are told in order, after all states
+/// have changed.
 struct Event {
   enum class Kind : std::uint8_t {
     state_changed,   ///< from, to

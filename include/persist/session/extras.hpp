@@ -22,8 +22,8 @@ struct TransactionGroup {
 /// A message that came with the record or with a reply, and has not left the record yet.
 struct WaitingMessage {
   Message message;
-  std::uint8_t tries = 0;   ///< how often a handler failed on it
-  bool handled = false;     ///< acknowledged by the next commit
+  std::uint8_t tries = 0;  ///< how often a handler failed on it
+  bool handled = false;    ///< acknowledged by the next commit
 };
 
 /// How far a load has come.
@@ -61,7 +61,7 @@ struct SessionExtras {
   std::uint64_t send_number = 0;
   std::size_t outbox_waiting = 0;  ///< as of the last reply
 
-  std::unique_ptr<LoadState> load;
+  std::shared_ptr<LoadState> load;  ///< until it is done; shared with the callers that wait for it
   std::shared_ptr<TransactionGroup> group;
 
   std::optional<Duration> autosave;  ///< instead of the store's

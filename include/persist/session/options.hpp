@@ -24,30 +24,33 @@ struct InboxLimit {
 
 /// What a store is told at run time. A duration of zero or less switches the thing off.
 struct StoreOptions {
-  std::string server_id{};            ///< who we are in `locked`; up to 23 bytes; random when empty
-  Duration autosave = 30s;            ///< an edit is on its way to the disk after this at most
-  Duration min_gap = 0s;              ///< between two saves of one session; a save that comes sooner waits
-  Duration lease = 60s;               ///< how long a silent holder keeps others out
-  Duration renew = 20s;               ///< how often a holder is heard of; well under the lease
-  Duration load_deadline = 10s;       ///< of a blocking load that finds a holder
-  Duration begin_deadline = 90s;      ///< of a load that was begun: longer than a lease, so a dead holder's runs out
-  Duration close_deadline = 10s;      ///< for `~Store` and `close_all`
-  Duration relay = 5s;                ///< how often waiting messages are sent on
-  bool save_on_release = true;        ///< false: a release gives the record back as it was last saved
+  std::string server_id{};  ///< who we are in `locked`; up to 23 bytes; random when empty
+  Duration autosave = 30s;  ///< an edit is on its way to the disk after this at most
+  Duration min_gap = 0s;    ///< between two saves of one session; a save that comes sooner waits
+  Duration lease = 60s;     ///< how long a silent holder keeps others out
+  Duration renew = 20s;     ///< how often a holder is heard of; well under the lease
+  Duration load_deadline = 10s;  ///< of a blocking load that finds a holder
+  Duration begin_deadline =
+      90s;  ///< of a load that was begun: longer than a lease, so a dead holder's runs out
+  Duration close_deadline = 10s;  ///< for `~Store` and `close_all`
+  Duration relay = 5s;            ///< how often waiting messages are sent on
+  bool save_on_release = true;    ///< false: a release gives the record back as it was last saved
   std::size_t record_limit = std::size_t{4} << 20;  ///< bytes of one record
   InboxLimit inbox_limit{};
-  std::size_t outbox_limit = 1000;    ///< messages of one record that wait for their receivers
-  Clock* clock = nullptr;             ///< must outlive the store; the machine's when null
+  std::size_t outbox_limit = 1000;  ///< messages of one record that wait for their receivers
+  Clock* clock = nullptr;           ///< must outlive the store; the machine's when null
   Log log{};
 };
 
 /// What one load is told.
 template <class Data>
 struct LoadOptionsFor {
-  std::optional<Conflict> conflict{};   ///< instead of the lock policy's
-  Duration deadline = Duration::zero(); ///< instead of the store's; zero: the store's
-  std::optional<Data> default_value{};  ///< instead of the data policy's, for a record that does not exist
-  std::function<bool()> while_{};       ///< asked when the load completes: "no" gives the record back, `cancelled`
+  std::optional<Conflict> conflict{};    ///< instead of the lock policy's
+  Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
+  std::optional<Data>
+      default_value{};  ///< instead of the data policy's, for a record that does not exist
+  std::function<bool()>
+      while_{};  ///< asked when the load completes: "no" gives the record back, `cancelled`
 };
 
 struct SaveOptions {
@@ -56,14 +59,17 @@ struct SaveOptions {
 
 /// How a message is posted.
 struct PostOptions {
-  std::string_view id{};  ///< makes a repeat known; tried again later than 7 days after the first try it is refused
+  std::string_view id{};  ///< makes a repeat known; tried again later than 7 days after the first
+                          ///< try it is refused
   Duration expires = std::chrono::hours(24 * 7);  ///< at most 45 days
   std::uint8_t priority = 0;                      ///< higher is handled earlier
-  std::optional<WallTime> first_tried{};          ///< of a retry by hand: when the first try was, by the backend's clock
+  std::optional<WallTime>
+      first_tried{};  ///< of a retry by hand: when the first try was, by the backend's clock
 };
 
 struct PollOptions {
-  Duration at_most = Duration::zero();  ///< stops between sessions after this long; zero: does all that is due
+  Duration at_most =
+      Duration::zero();  ///< stops between sessions after this long; zero: does all that is due
 };
 
 }  // namespace persist::inline PERSIST_ABI

@@ -9,21 +9,26 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// Where a session is in its life. It only moves down this list, but for `open` and `suspect`, which may alternate.
+/// Where a session is in its life. It only moves down this list, but for `open` and `suspect`,
+/// which may alternate.
 enum class State : std::uint8_t {
-  loading,    ///< waits for its record
-  open,       ///< holds the record
-  suspect,    ///< could not renew in time: somebody may take over; edits are kept and saved if nobody has
+  loading,  ///< waits for its record
+  open,     ///< holds the record
+  suspect,  ///< could not renew in time: somebody may take over; edits are kept and saved if nobody
+            ///< has
   releasing,  ///< its last save is under way
   released,   ///< ended; the last save and the return of the lease are done
   lost,       ///< ended; somebody newer has the record, and what was not saved is not
 };
 
 [[nodiscard]] constexpr std::string_view name(State state) noexcept {
-  constexpr std::string_view names[] = {"loading", "open", "suspect", "releasing", "released", "lost"};
+  constexpr std::string_view names[] = {"loading",   "open",     "suspect",
+                                        "releasing", "released", "lost"};
   return names[static_cast<std::uint8_t>(state)];
 }
-[[nodiscard]] constexpr bool ended(State state) noexcept { return state >= State::released; }
+[[nodiscard]] constexpr bool ended(State state) noexcept {
+  return state >= State::released;
+}
 
 /// Why a session is saved, or why it ended.
 enum class Reason : std::uint8_t {
@@ -37,7 +42,8 @@ enum class Reason : std::uint8_t {
 };
 
 [[nodiscard]] constexpr std::string_view name(Reason reason) noexcept {
-  constexpr std::string_view names[] = {"asked", "autosave", "transaction", "handover", "shutdown", "dropped", "lost"};
+  constexpr std::string_view names[] = {"asked",    "autosave", "transaction", "handover",
+                                        "shutdown", "dropped",  "lost"};
   return names[static_cast<std::uint8_t>(reason)];
 }
 

@@ -6,8 +6,9 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// Sessions by when something is to be done about them: a binary heap in which each session knows its place, so that
-/// changing one's mind is O(log n) and asking what is due is O(1) however many sessions there are.
+/// Sessions by when something is to be done about them: a binary heap in which each session knows
+/// its place, so that changing one's mind is O(log n) and asking what is due is O(1) however many
+/// sessions there are.
 class DueList {
  public:
   [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
@@ -34,10 +35,13 @@ class DueList {
   }
 
  private:
-  void place(std::uint32_t at, SessionCore* session) noexcept { heap_[at] = session, session->due_index = at; }
+  void place(std::uint32_t at, SessionCore* session) noexcept {
+    heap_[at] = session, session->due_index = at;
+  }
   std::uint32_t up(std::uint32_t at) noexcept {
     SessionCore* session = heap_[at];
-    for (; at > 0 && session->due < heap_[(at - 1) / 2]->due; at = (at - 1) / 2) place(at, heap_[(at - 1) / 2]);
+    for (; at > 0 && session->due < heap_[(at - 1) / 2]->due; at = (at - 1) / 2)
+      place(at, heap_[(at - 1) / 2]);
     place(at, session);
     return at;
   }

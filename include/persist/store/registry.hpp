@@ -8,8 +8,8 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// The sessions of a store by the spelling of their key. Chains run through the sessions themselves, so that an entry
-/// costs eight bytes to sixteen. Holds a reference to each.
+/// The sessions of a store by the spelling of their key. Chains run through the sessions
+/// themselves, so that an entry costs eight bytes to sixteen. Holds a reference to each.
 class Registry {
  public:
   Registry() : buckets_(8, nullptr) {}
@@ -32,7 +32,8 @@ class Registry {
   }
   /// Forgets the session; the caller must hold a reference of its own. Harmless if it is not there.
   void remove(SessionCore& session) {
-    for (SessionCore** at = &buckets_[slot(session.key())]; *at != nullptr; at = &(*at)->next_in_bucket) {
+    for (SessionCore** at = &buckets_[slot(session.key())]; *at != nullptr;
+         at = &(*at)->next_in_bucket) {
       if (*at != &session) continue;
       *at = std::exchange(session.next_in_bucket, nullptr);
       --size_;
@@ -43,7 +44,8 @@ class Registry {
   template <class F>
   void for_each(F&& visit) const {
     for (SessionCore* head : buckets_)
-      for (SessionCore* at = head; at != nullptr; at = at->next_in_bucket) visit(*at);
+      for (SessionCore* at = head; at != nullptr; at = at->next_in_bucket)
+        visit(*at);
   }
   [[nodiscard]] std::vector<SessionPtr> all() const {
     std::vector<SessionPtr> sessions;
@@ -65,10 +67,12 @@ class Registry {
     std::vector<SessionCore*> old(2 * buckets_.size(), nullptr);
     old.swap(buckets_);
     for (SessionCore* head : old)
-      while (head != nullptr) link(*std::exchange(head, head->next_in_bucket));
+      while (head != nullptr)
+        link(*std::exchange(head, head->next_in_bucket));
   }
   void clear() {
-    for (const SessionPtr& session : all()) remove(*session);
+    for (const SessionPtr& session : all())
+      remove(*session);
   }
 
   std::vector<SessionCore*> buckets_;  // a power of two

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <persist/bytes.hpp>
+#include <persist/result.hpp>
+#include <persist/schema/attributes.hpp>
+#include <persist/schema/token.hpp>
+#include <persist/schema/unknown.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+// The Codec axis: how data becomes bytes.
+//
+// A codec is a struct of static members:
+//
+//   id -> std::uint16_t          what a record says wrote it: unique, never renumbered; 1 to 1023
+//   are the library's name -> std::string_view     for people encode<Policy>(const T&,
+//   UnknownFields&, Buffer&) -> Result<void>
+//                                appends the data, and what is kept of fields this build does not
+//                                know
+//   decode<Policy>(ByteView, T&, UnknownFields&, schema::Limits) -> Result<void>
+//                                fills a fresh value; what it has no member for goes to the unknown
+//                                fields
+//
+// Laws. What was encoded decodes to equal data. Equal data is equal bytes. A failed encode leaves
+// the buffer as it was; a failed decode leaves a scratch value that is thrown away. Bytes are
+// hostile: no input crashes, hangs, or takes memory out of proportion to its size. What a codec
+// cannot keep it refuses (`invalid`), at the latest when it encodes.
+//
+// Models: codec::Cbor, codec::Json.
+
+namespace persist::inline PERSIST_ABI {
+
+/// The codec can be named in a record, and to a person.
+template <class C>
+concept names_itself = requires {
+  { C::id } -> std::convertible_to<std::uint16_t>;
+  { C::name } -> std::convertible_to<std::string_view>;
+};
+
+template <class C, class T, class Policy = schema::NoPolicy>
+concept encodes = requires(const T& data, UnknownFields& unknown, Buffer& out) {
+  { C::template encode<Policy>(data, unknown, out) } -> std::same_as<Result<void>>;
+};
+
+template <class C, class T, class Policy = schema::NoPolicy>
+concept decodes =
+    requires(ByteView bytes, T& scratch, UnknownFields& unknown, schema::Limits limits) {
+      { C::template decode<Policy>(bytes, scratch, unknown, limits) } -> std::same_as<Result<void>>;
+    };
+
+/// As in `template <codec_for<PlayerData> Codec>`.
+template <class C, class T, class Policy = schema::NoPolicy>
+concept codec_for = names_itself<C> && encodes<C, T, Policy> && decodes<C, T, Policy>;
+
+namespace codec {
+
+/// The ids of the library's codecs. They are in every record: never renumber.
+inline constexpr std::uint16_t cbor_id = 1;
+inline constexpr std::uint16_t json_id = 2;
+
+/// What a person calls the codec of that id: its name where it is one of the library's, else its
+/// number.
+[[nodiscard]] inline std::string name_of(std::uint16_t id) {
+  switch (id) {
+    case cbor_id:
+      return "cbor";
+    case json_id:
+      return "json";
+    default:
+      return "number " + std::to_string(id);
+  }
+}
+
+}  // namespace codec
+
+}  // namespace persist::inline PERSIST_ABI

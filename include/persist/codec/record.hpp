@@ -1,0 +1,97 @@
+#pragma once
+
+#include <persist/bytes.hpp>
+#include <persist/codec/concept.hpp>
+#include <persist/codec/envelope.hpp>
+#include <persist/error.hpp>
+#include <persist/result.hpp>
+#include <persist/schema/token.hpp>
+#include <persist/schema/unknown.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// The schema version of a record, and the lowest schema version that may read it.
+struct RecordVersion {
+  std::uint32_t schema_version = 1;
+  std::uint32_t lowest_reader = 1;
+
+  friend bool operator==(RecordVersion, RecordVersion) = default;
+};
+
+/// What a record that was read said of itself. The session keeps it for its next save.
+struct RecordInfo : RecordVersion {
+  std::uint64_t fingerprint = 0;  ///< 0: not known
+};
+
+/// The schema version that a build with this Data policy writes; 1 where the policy names none.
+template <class Policy>
+[[nodiscard]] constexpr std::uint32_t schema_version_of() noexcept {
+  if constexpr (requires { Policy::schema_version; }) {
+    return Policy::schema_version;
+  } else {
+    return 1;
+  }
+}
+
+/// What a new record of this build says. Only builds of its schema version and above may read it.
+template <class Policy>
+[[nodiscard]] constexpr RecordVersion version_of() noexcept {
+  return {schema_version_of<Policy>(), schema_version_of<Policy>()};
+}
+
+/// What this build says in a record that it loaded and writes again. One of a higher schema, which
+/// its writer allowed this build to read, keeps both numbers: the newer build must not migrate it a
+/// second time.
+template <class Policy>
+[[nodiscard]] constexpr RecordVersion version_after(const RecordVersion& loaded) noexcept {
+  return loaded.schema_version > schema_version_of<Policy>() ? loaded : version_of<Policy>();
+}
+
+/// Appends a whole record: envelope and encoded data. The errors are those of the codec and of
+/// `write_envelope`; then `out` is as it was. The fingerprint is 0, because Cbor and Json name
+/// every field.
+template <class Codec, class Policy, class T>
+  requires codec_for<Codec, T, Policy>
+[[nodiscard]] Result<void> encode_record(const T& data, UnknownFields& unknown,
+                                         RecordVersion version, Buffer& out) {
+  const EnvelopeHeader header{.codec = Codec::id,
+                              .schema_version = version.schema_version,
+                              .lowest_reader = version.lowest_reader,
+                              .fingerprint = 0};
+  return write_envelope(
+      out, header, [&](Buffer& to) { return Codec::template encode<Policy>(data, unknown, to); });
+}
+
+/// Reads a whole record into `scratch`, a fresh value.
+///
+/// `wrong_codec` names both codecs. `too_new`: only a higher schema version may read it, or it
+/// holds something that this build could not keep. `corrupt`, `schema_mismatch`, `too_large` as the
+/// envelope and the codec have them. On failure `scratch` holds anything, and `bytes` are as they
+/// were: whoever calls must not replace them.
+template <class Codec, class Policy, class T>
+  requires codec_for<Codec, T, Policy>
+[[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown,
+                                               schema::Limits limits = {}) {
+  const auto opened = open_envelope(bytes);
+  if (!opened) return opened.error();
+  if (opened->codec != Codec::id) {
+    return envelope::refusal(Errc::wrong_codec,
+                             "the record was written by the codec " + name_of(opened->codec) +
+                                 ", and this store reads " + std::string(Codec::name),
+                             "open the store with the codec that wrote it");
+  }
+  if (opened->lowest_reader > schema_version_of<Policy>()) {
+    return envelope::from_the_future(
+        "the record has schema version " + std::to_string(opened->schema_version) +
+        " and may be read from version " + std::to_string(opened->lowest_reader) +
+        " on, and this build has " + std::to_string(schema_version_of<Policy>()));
+  }
+  auto decoded = Codec::template decode<Policy>(opened->payload, scratch, unknown, limits);
+  if (!decoded) return decoded.error();
+  return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <persist/detail/config.hpp>
+
+// Names without their definitions, and the one place that holds default template arguments.
+
+namespace persist::inline PERSIST_ABI {
+
+namespace conflict {
+struct Refuse;
+struct Request;
+struct Steal;
+}  // namespace conflict
+
+namespace lock {
+template <class ConflictStrategy>
+struct Lease;
+struct None;
+}  // namespace lock
+
+namespace backend {
+class Memory;
+}  // namespace backend
+
+namespace codec {
+struct Cbor;
+struct Json;
+}  // namespace codec
+
+template <class Key, class Data, class Backend = backend::Memory,
+          class LockPolicy = lock::Lease<conflict::Request>, class Codec = codec::Cbor>
+class Store;
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,28 @@
+#pragma once
+
+// Everything that a game server needs; adapters for databases and compressors, the testing kit and
+// observation are headers of their own.
+
+#include <persist/access/confined.hpp>
+#include <persist/access/shared.hpp>
+#include <persist/backend/memory.hpp>
+#include <persist/bytes.hpp>
+#include <persist/clock.hpp>
+#include <persist/codec/cbor.hpp>
+#include <persist/codec/json.hpp>
+#include <persist/error.hpp>
+#include <persist/fwd.hpp>
+#include <persist/key/number.hpp>
+#include <persist/key/policy.hpp>
+#include <persist/key/prefixed.hpp>
+#include <persist/key/scoped.hpp>
+#include <persist/key/text.hpp>
+#include <persist/lock/lease.hpp>
+#include <persist/lock/none.hpp>
+#include <persist/log.hpp>
+#include <persist/result.hpp>
+#include <persist/schema/policy.hpp>
+#include <persist/schema/value.hpp>
+#include <persist/signal.hpp>
+#include <persist/store.hpp>
+#include <persist/version.hpp>

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <persist/session/node.hpp>
+
+#include <algorithm>
+#include <mutex>
+#include <string>
+#include <vector>
+
+// What a session tells its listeners, and how messages reach their handlers.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class S>
+void SessionNode<S>::fire_saving(Reason reason) {
+  capture();
+  if (rare_) rare_->signals.saving.fire(data_, reason);
+  core().fire_saving(*this, reason);
+}
+
+template <class S>
+void SessionNode<S>::deliver(Event& event, SessionHost& store) {
+  auto& core = static_cast<StoreCore<S>&>(store);
+  if (event.kind == Event::Kind::messages) return handle_messages(core);
+  tell(event, core);
+}
+
+/// Fires the session's signal and the store's. A failure that nobody listens to is written to the
+/// log.
+template <class S>
+void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
+  auto& all = core.signals();
+  bool heard = false;
+  const auto fire = [&](auto member, const auto& on_store, const auto&... args) {
+    if (rare_) {
+      const auto& on_session = rare_->signals.*member;
+      heard = on_session.has_handlers();
+      on_session.fire(args...);
+    }
+    if (!on_store.has_handlers()) return;
+    heard = true;
+    typename S::Handle self(*this);
+    on_store.fire(self, args...);
+  };
+  using Own = Signals<Data>;
+  switch (event.kind) {
+    case Event::Kind::state_changed:
+      fire(&Own::state_changed, all.state_changed, event.from, event.to);
+      break;
+    case Event::Kind::saved:
+      fire(&Own::saved, all.saved, event.saved);
+      if (!heard && !event.saved)
+        core.log(LogLevel::warning, "a save failed: " + event.saved.error().message());
+      break;
+    case Event::Kind::save_refused:
+      fire(&Own::save_refused, all.save_refused, event.error);
+      if (!heard) core.log(LogLevel::warning, "a save was refused: " + event.error.message());
+      break;
+    case Event::Kind::released:
+      fire(&Own::released, all.released, event.reason, event.was_saved);
+      if (!heard && !event.was_saved)
+        core.log(LogLevel::warning, std::string(key()) + ": the session ended (" +
+                                        std::string(name(event.reason)) +
+                                        ") and its last changes were not saved");
+      break;
+    case Event::Kind::renewal_failed:
+      fire(&Own::renewal_failed, all.renewal_failed, event.attempts_left);
+      if (!heard) core.log(LogLevel::warning, "a lease was not renewed: " + event.error.message());
+      break;
+    case Event::Kind::dropped_fields:
+      fire(&Own::dropped_fields, all.dropped_fields, event.paths);
+      if (!heard)
+        core.log(LogLevel::warning,
+                 std::string(key()) +
+                     ": fields that this build does not know were dropped, the first " +
+                     event.paths.front());
+      break;
+    case Event::Kind::messages:
+      break;
+  }
+}
+
+/// Gives each waiting message to its handler: higher priority first, then in the order they came.
+/// One that has no handler waits, one whose handler failed three times is put aside; neither holds
+/// up the others. What was handled is acknowledged by the commit that saves its effect.
+template <class S>
+void SessionNode<S>::handle_messages(StoreCore<S>& core) {
+  constexpr std::uint8_t most_tries = 3;
+  if (ended(state) || !extras || extras->inbox.empty()) return;
+  const std::unique_lock<SessionLock> reading(lock_);
+  if (in_function || edit_guards != 0 || state == State::loading)
+    return core.postpone_messages(*this);
+  std::vector<WaitingMessage> waiting;
+  {
+    const auto hold = core.lock();
+    for (const WaitingMessage& each : extras->inbox)
+      if (!each.handled && each.tries < most_tries) waiting.push_back(each);
+  }
+  std::stable_sort(waiting.begin(), waiting.end(),
+                   [](const WaitingMessage& a, const WaitingMessage& b) {
+                     return a.message.priority > b.message.priority;
+                   });
+  for (const WaitingMessage& each : waiting) {
+    const Message& message = each.message;
+    const bool expired = message.expires <= core.backend_time();
+    const auto* handler =
+        expired ? nullptr : core.find_handler(rare_ ? &rare_->handlers : nullptr, message.type);
+    if (!expired && handler == nullptr) continue;
+    Result<void> done = success;
+    if (expired)
+      mark_dirty();
+    else
+      done = on_copy([&](Data& copy) { return handler->handle(copy, message); });
+    if (ended(state)) return;
+    if (!done && done.error() == Errc::busy) return core.postpone_messages(*this);
+    const auto hold = core.lock();
+    const auto at = std::find_if(
+        extras->inbox.begin(), extras->inbox.end(),
+        [&](const WaitingMessage& w) { return w.message.position == message.position; });
+    if (at == extras->inbox.end()) continue;
+    if (done) {
+      at->handled = true;
+      ++core.metrics().messages_handled;
+      continue;
+    }
+    ++core.metrics().messages_failed;
+    core.log(LogLevel::warning, std::string(key()) + ": the handler of a message (" + message.type +
+                                    ") failed: " + done.error().message());
+    if (++at->tries == most_tries)
+      core.log(LogLevel::error, std::string(key()) + ": a message (" + message.type +
+                                    ") is put aside until the next load");
+    else
+      core.postpone_messages(*this);
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI

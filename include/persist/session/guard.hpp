@@ -1,0 +1,85 @@
+#pragma once
+
+#include <persist/detail/config.hpp>
+
+#include <utility>
+
+namespace persist::inline PERSIST_ABI {
+
+/// Access to a session's data for a change. One pointer.
+///
+/// While it lives the session is not encoded, so half an edit is never saved; when it ends, and not
+/// before, the session is dirty, so no edit slips behind a save. In a shared store it also holds
+/// the session's lock, and `->` needs a guard with a name: over a temporary one a loop would go on
+/// without the lock.
+template <class Node>
+class [[nodiscard]] EditGuard {
+ public:
+  explicit EditGuard(Node& node) : node_(&node) {
+    node_->add_ref();
+    node_->guard_lock().lock();
+    node_->edit_guards.fetch_add(1, std::memory_order_relaxed);
+  }
+  EditGuard(EditGuard&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  EditGuard& operator=(EditGuard&&) = delete;
+  ~EditGuard() {
+    if (node_ == nullptr) return;
+    node_->edit_guards.fetch_sub(1, std::memory_order_relaxed);
+    // Inside a handler, grant or transaction the edit belongs to that, and counts when it succeeds.
+    if (!node_->in_function) node_->mark_dirty();
+    node_->guard_lock().unlock();
+    node_->drop_ref();
+  }
+
+  [[nodiscard]] auto* operator->() & { return &node_->edit_target(); }
+  [[nodiscard]] auto& operator*() & { return node_->edit_target(); }
+  [[nodiscard]] auto* operator->() &&
+        requires(!Node::is_shared)
+  {
+    return &node_->edit_target();
+  }
+  [[nodiscard]] auto& operator*() &&
+        requires(!Node::is_shared)
+  {
+    return node_->edit_target();
+  }
+
+ private:
+  Node* node_;
+};
+
+/// Access to a session's data for reading. One pointer; in a shared store it holds the session's
+/// lock.
+template <class Node>
+class [[nodiscard]] ViewGuard {
+ public:
+  explicit ViewGuard(Node& node) : node_(&node) {
+    node_->add_ref();
+    node_->guard_lock().lock();
+  }
+  ViewGuard(ViewGuard&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  ViewGuard& operator=(ViewGuard&&) = delete;
+  ~ViewGuard() {
+    if (node_ == nullptr) return;
+    node_->guard_lock().unlock();
+    node_->drop_ref();
+  }
+
+  [[nodiscard]] const auto* operator->() const& { return &node_->view_target(); }
+  [[nodiscard]] const auto& operator*() const& { return node_->view_target(); }
+  [[nodiscard]] const auto* operator->() const&&
+    requires(!Node::is_shared)
+  {
+    return &node_->view_target();
+  }
+  [[nodiscard]] const auto& operator*() const&&
+    requires(!Node::is_shared)
+  {
+    return node_->view_target();
+  }
+
+ private:
+  Node* node_;
+};
+
+}  // namespace persist::inline PERSIST_ABI

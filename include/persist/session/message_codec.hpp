@@ -1,0 +1,126 @@
+#pragma once
+
+#include <persist/codec/cbor.hpp>
+#include <persist/codec/json.hpp>
+#include <persist/record/message.hpp>
+#include <persist/result.hpp>
+#include <persist/schema/name.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+
+template <class M, class Allowed>
+struct MessageSet {
+  static constexpr bool contains = std::same_as<M, Allowed>;
+  static constexpr bool names_differ = true;
+};
+template <class M, class... Allowed>
+struct MessageSet<M, std::variant<Allowed...>> {
+  static constexpr bool contains = (std::same_as<M, Allowed> || ...);
+  static constexpr std::size_t of_name(std::string_view name) {
+    return (std::size_t{0} + ... + (schema::type_name<Allowed> == name ? 1U : 0U));
+  }
+  static constexpr bool names_differ = ((of_name(schema::type_name<Allowed>) == 1) && ...);
+};
+
+/// A function that the game hands over to change data may return nothing, a bool or a Result<void>.
+template <class F, class... Args>
+Result<void> call(F& fn, Args&... args) {
+  using R = std::invoke_result_t<F&, Args&...>;
+  if constexpr (std::is_void_v<R>) {
+    fn(args...);
+    return success;
+  } else if constexpr (std::is_same_v<R, bool>) {
+    return fn(args...) ? Result<void>(success)
+                       : Result<void>(Error(Errc::refused, "the function returned false"));
+  } else {
+    static_assert(std::is_same_v<R, Result<void>>,
+                  "the function returns nothing, a bool or a persist::Result<void>");
+    return fn(args...);
+  }
+}
+
+/// What a handler takes as its message: the second argument of a function, a lambda or an object
+/// with one `()`.
+template <class F>
+struct HandledMessage : HandledMessage<decltype(&F::operator())> {};
+template <class R, class D, class M>
+struct HandledMessage<R (*)(D, M)> {
+  using type = std::remove_cvref_t<M>;
+};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M)> : HandledMessage<R (*)(D, M)> {};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M) const> : HandledMessage<R (*)(D, M)> {};
+template <class R, class D, class M>
+struct HandledMessage<R (*)(D, M) noexcept> : HandledMessage<R (*)(D, M)> {};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R (*)(D, M)> {};
+
+}  // namespace detail
+
+/// Changes data for one type of message. Fails without a trace: it works on a copy.
+template <class Data>
+struct MessageHandler {
+  std::string_view type;
+  std::function<Result<void>(Data&, const Message&)> handle;
+};
+
+/// Checks at compile time that a record of that data takes messages of type M.
+template <class Policy, class M>
+constexpr void check_message() {
+  static_assert(!std::is_void_v<typename Policy::message>,
+                "this data takes no messages: name them in its policy, `using message = "
+                "std::variant<Gift, Mail>`");
+  static_assert(detail::MessageSet<M, typename Policy::message>::contains,
+                "the data policy's `message` does not list this type of message");
+  static_assert(detail::MessageSet<M, typename Policy::message>::names_differ,
+                "two messages of this data have one name: give one of them a `persist_name`");
+}
+
+/// Messages are CBOR, whatever the store's codec: the reader may be another build with another one.
+template <class M>
+[[nodiscard]] Result<void> encode_message(const M& message, Buffer& out) {
+  UnknownFields none;
+  return codec::Cbor::encode<schema::NoPolicy>(message, none, out);
+}
+
+/// Reads a message that was written as CBOR or as JSON. `wrong_codec` for anything else.
+template <class M>
+[[nodiscard]] Result<M> decode_message(const Message& from) {
+  Result<M> message(M{});
+  UnknownFields ignored;
+  Result<void> read;
+  if (from.codec == codec::Cbor::id)
+    read = codec::Cbor::decode<schema::NoPolicy>(from.payload, *message, ignored);
+  else if (from.codec == codec::Json::id)
+    read = codec::Json::decode<schema::NoPolicy>(from.payload, *message, ignored);
+  else
+    read = Error(Errc::wrong_codec,
+                 "a message is CBOR or JSON; this one says codec " + std::to_string(from.codec));
+  if (!read) return read.error();
+  return message;
+}
+
+/// Turns a game's handler, `fn(Data&, const M&)`, into one that takes what lies in an inbox.
+template <class Data, class M, class F>
+[[nodiscard]] MessageHandler<Data> core_handler(F&& fn) {
+  return {schema::type_name<M>,
+          [fn = std::forward<F>(fn)](Data& data, const Message& from) mutable -> Result<void> {
+            Result<M> message = decode_message<M>(from);
+            if (!message) return message.error();
+            return detail::call(fn, data, *message);
+          }};
+}
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,229 @@
+#pragma once
+
+#include <persist/codec/record.hpp>
+#include <persist/record/requests.hpp>
+#include <persist/session/core.hpp>
+#include <persist/session/guard.hpp>
+#include <persist/session/message_codec.hpp>
+#include <persist/session/signals.hpp>
+#include <persist/session/stack.hpp>
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace persist::inline PERSIST_ABI {
+
+template <class Stack>
+class StoreCore;
+
+/// A session with its types: the key it was loaded with, the data, and what the data's build does
+/// not know.
+template <class S>
+class SessionNode final : public SessionCore {
+ public:
+  using Data = typename S::Data;
+  using KeyValue = typename S::KeyValue;
+  using Policy = typename S::Policy;
+  using SessionLock = typename S::Access::SessionLock;
+  static constexpr bool is_shared = S::Access::is_shared;
+
+  SessionNode(SessionHost& store, std::string_view spelled, KeyValue value)
+      : SessionCore(store, spelled), key_value_(std::move(value)) {
+    skips_equal = Policy::has_capture;
+    keeps_durable = Policy::keep_durable;
+  }
+
+  [[nodiscard]] const KeyValue& key_value() const noexcept { return key_value_; }
+  [[nodiscard]] Data& data() noexcept { return data_; }
+  [[nodiscard]] UnknownFields& unknown() noexcept { return unknown_; }
+  [[nodiscard]] SessionLock& guard_lock() noexcept { return lock_; }
+  void add_ref() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+  void drop_ref() noexcept {
+    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+  /// What an edit changes: the data; inside a handler, grant or transaction the copy it works on;
+  /// after the end a copy that is never saved.
+  [[nodiscard]] Data& edit_target() {
+    if (working_ != nullptr) return *working_;
+    if (!ended(state)) [[likely]]
+      return data_;
+    Rare& rare = this->rare();
+    if (!rare.after_end) {
+      rare.after_end = std::make_unique<Data>(data_);
+      if (host != nullptr) core().edited_after_end(*this);
+    }
+    return *rare.after_end;
+  }
+  [[nodiscard]] const Data& view_target() const noexcept {
+    return working_ != nullptr ? *working_ : data_;
+  }
+
+  /// The default of a load that brings its own.
+  void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
+  [[nodiscard]] Signals<Data>& signals() { return rare().signals; }
+  [[nodiscard]] std::vector<MessageHandler<Data>>& handlers() { return rare().handlers; }
+  [[nodiscard]] const Data* durable_copy() const noexcept {
+    return rare_ ? rare_->durable.get() : nullptr;
+  }
+
+  Result<bool> encode(Buffer& out) override;
+  Result<void> decode(Snapshot& from) override;
+  void fire_saving(Reason reason) override;
+  void deliver(Event& event, SessionHost& store) override;
+  bool try_lock() override { return lock_.try_lock(); }
+  void unlock() override { lock_.unlock(); }
+  [[nodiscard]] std::vector<std::string> take_dropped() override {
+    std::vector<std::string> paths = unknown_.dropped();
+    unknown_.forget_dropped();
+    return paths;
+  }
+  void saved_as_encoded() override {
+    if constexpr (Policy::keep_durable) rare().durable = std::move(rare().encoded);
+  }
+
+  /// Runs `fn` on a copy of the data and moves the copy in when it returned well and the result is
+  /// valid. Whatever happens otherwise leaves nothing, also of what was sent inside. With `capture`
+  /// the game's data is pulled before and what changed is pushed after.
+  template <class F>
+  Result<void> on_copy(F&& fn);
+  /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
+  void begin_copy(Data& copy) noexcept { working_ = &copy, in_function = true; }
+  void end_copy() noexcept { working_ = nullptr, in_function = false; }
+  void take_in(Data&& copy);
+  void capture() {
+    if constexpr (Policy::has_capture) data_ = Policy::capture(key_value_);
+  }
+
+  /// Whether such data could be saved: valid, and not too large.
+  [[nodiscard]] Result<void> check(const Data& data);
+  [[nodiscard]] StoreCore<S>& core() { return static_cast<StoreCore<S>&>(*host); }
+
+ private:
+  struct Rare {
+    Signals<Data> signals;
+    std::vector<MessageHandler<Data>> handlers;
+    std::unique_ptr<Data> default_value;
+    std::unique_ptr<Data> after_end;
+    std::unique_ptr<Data> encoded;
+    std::unique_ptr<Data> durable;
+  };
+  [[nodiscard]] Rare& rare() { return rare_ ? *rare_ : *(rare_ = std::make_unique<Rare>()); }
+  [[nodiscard]] Result<bool> encode_data(const Data& data, Buffer& out);
+  void handle_messages(StoreCore<S>& core);
+  void tell(Event& event, StoreCore<S>& core);
+
+  PERSIST_NO_UNIQUE_ADDRESS SessionLock lock_;
+  codec::RecordVersion version_ = codec::version_of<Policy>();
+  KeyValue key_value_;
+  Data data_{};
+  UnknownFields unknown_;
+  Data* working_ = nullptr;
+  std::unique_ptr<Rare> rare_;
+};
+
+template <class S>
+Result<bool> SessionNode<S>::encode_data(const Data& data, Buffer& out) {
+  Result<void> written = Policy::validate(data);
+  if (written) {
+    if constexpr (detail::RecordOf<Data>::may_be_empty) {
+      if (!data) return false;
+      written = codec::encode_record<typename S::Codec, Policy>(*data, unknown_, version_, out);
+    } else {
+      written = codec::encode_record<typename S::Codec, Policy>(data, unknown_, version_, out);
+    }
+  }
+  if (written) return true;
+  Error why = written.error();
+  return std::move(why).for_key(key());
+}
+
+template <class S>
+Result<bool> SessionNode<S>::encode(Buffer& out) {
+  if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
+  return encode_data(data_, out);
+}
+
+template <class S>
+Result<void> SessionNode<S>::check(const Data& data) {
+  Buffer bytes;
+  if (const auto encoded = encode_data(data, bytes); !encoded) return encoded.error();
+  const std::size_t limit = core().limits().record_bytes;
+  if (bytes.size() <= limit) return success;
+  return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
+                                    " bytes; the limit is " + std::to_string(limit))
+      .for_key(key());
+}
+
+template <class S>
+Result<void> SessionNode<S>::decode(Snapshot& from) {
+  if (!from.has_data) {
+    if (rare_ && rare_->default_value)
+      data_ = std::move(*std::exchange(rare_->default_value, nullptr));
+    else
+      data_ = Policy::defaults(key_value_);
+    if constexpr (gives_user_ids<typename S::Key>) {
+      UserIds users;
+      S::Key::user_ids(key_value_, users);
+      from.user_ids.assign(users.begin(), users.end());
+      more().ids_changed = !users.empty();
+    }
+    return success;
+  }
+  const auto info = [&] {
+    if constexpr (detail::RecordOf<Data>::may_be_empty)
+      return codec::decode_record<typename S::Codec, Policy>(from.data, data_.emplace(), unknown_);
+    else
+      return codec::decode_record<typename S::Codec, Policy>(from.data, data_, unknown_);
+  }();
+  if (!info) return info.error();
+  version_ = codec::version_after<Policy>(*info);
+  if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
+  return Policy::validate(data_);
+}
+
+template <class S>
+template <class F>
+Result<void> SessionNode<S>::on_copy(F&& fn) {
+  if (in_function || edit_guards != 0)
+    return Error(Errc::busy, "an edit guard, handler, grant or transaction of this session is open")
+        .for_key(key());
+  capture();
+  Data copy = data_;
+  const std::size_t sent = extras ? extras->sends.size() : 0;
+  begin_copy(copy);
+  Result<void> done;
+#if PERSIST_HAS_EXCEPTIONS
+  try {
+    done = fn(copy);
+  } catch (const std::exception& thrown) {
+    done = Error(Errc::refused, std::string("the function threw: ") + thrown.what()).for_key(key());
+  } catch (...) {
+    done = Error(Errc::refused, "the function threw something that is no std::exception")
+               .for_key(key());
+  }
+#else
+  done = fn(copy);
+#endif
+  end_copy();
+  if (done) done = Policy::validate(copy);
+  if (!done) {
+    if (extras) extras->sends.resize(sent);
+    return done;
+  }
+  take_in(std::move(copy));
+  return success;
+}
+
+template <class S>
+void SessionNode<S>::take_in(Data&& copy) {
+  data_ = std::move(copy);
+  if constexpr (Policy::has_apply) Policy::apply(key_value_, data_);
+  mark_dirty();
+}
+
+}  // namespace persist::inline PERSIST_ABI

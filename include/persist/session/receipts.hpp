@@ -1,0 +1,44 @@
+#pragma once
+
+#include <persist/record/message.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace persist::inline PERSIST_ABI {
+
+// How long the id of a purchase is remembered: at least so many of them, and all of so many days.
+// Shops ask again for days, not for months.
+inline constexpr std::size_t receipts_kept = 4096;
+inline constexpr std::uint32_t receipt_days_kept = 90;
+
+/// The day a receipt of that time is kept under: days since 1970, UTC.
+[[nodiscard]] inline std::uint32_t day_of(WallTime time) {
+  const auto days = std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();
+  return days < 0 ? 0 : static_cast<std::uint32_t>(days);
+}
+
+/// The newest day whose receipts, and all older ones, may be forgotten; 0 for none.
+///
+/// Whole days are forgotten, never single receipts, so that "older than what was forgotten" is a
+/// clear line: what lies behind it is refused, not granted a second time.
+[[nodiscard]] inline std::uint32_t forget_through(std::span<const Receipt> receipts, WallTime now) {
+  if (receipts.size() <= receipts_kept) return 0;
+  std::vector<std::uint32_t> days;
+  days.reserve(receipts.size());
+  for (const Receipt& receipt : receipts)
+    days.push_back(receipt.day);
+  // The last day that must stay is that of the 4,096th newest receipt.
+  const auto kept = days.end() - static_cast<std::ptrdiff_t>(receipts_kept);
+  std::nth_element(days.begin(), kept, days.end());
+  const std::uint32_t today = day_of(now);
+  const std::uint32_t old = today > receipt_days_kept ? today - receipt_days_kept : 0;
+  const std::uint32_t limit = (std::min)(*kept, old);
+  const bool any =
+      std::any_of(days.begin(), days.end(), [limit](std::uint32_t day) { return day < limit; });
+  return any && limit > 0 ? limit - 1 : 0;
+}
+
+}  // namespace persist::inline PERSIST_ABI

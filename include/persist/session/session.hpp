@@ -1,0 +1,200 @@
+#pragma once
+
+#include <persist/schema/value.hpp>
+#include <persist/session/deliver.hpp>
+#include <persist/session/grant.hpp>
+#include <persist/session/message_codec.hpp>
+#include <persist/session/options.hpp>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace persist::inline PERSIST_ABI {
+
+/// A loaded record: the data, and the right to change it while nobody newer has it.
+///
+/// A handle: copies are the same session, and it outlives its store safely (every call then answers
+/// `closed`). The first `release` ends it for all handles; dropping the last handle is a release at
+/// the next poll, and reported as one. Thread rule: that of its store.
+template <class S>
+class Session {
+ public:
+  using Data = typename S::Data;
+  using Node = SessionNode<S>;
+  using Edit = EditGuard<Node>;
+  using View = ViewGuard<Node>;
+
+  explicit Session(Node& node) noexcept : node_(&node) {
+    node_->add_ref();
+    node_->handles.fetch_add(1, std::memory_order_relaxed);
+  }
+  Session(const Session& other) noexcept : Session(*other.node_) {}
+  Session& operator=(const Session& other) noexcept {
+    if (other.node_ != node_) {
+      std::destroy_at(this);
+      std::construct_at(this, other);
+    }
+    return *this;
+  }
+  ~Session() {
+    if (node_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && node_->host != nullptr)
+      node_->host->last_handle_dropped(*node_);
+    node_->drop_ref();
+  }
+  friend bool operator==(const Session& a, const Session& b) noexcept { return a.node_ == b.node_; }
+
+  // What it is. None of these calls reads a clock or the backend.
+  [[nodiscard]] const typename S::KeyValue& key() const noexcept { return node_->key_value(); }
+  /// The key as storage spells it.
+  [[nodiscard]] std::string_view id() const noexcept { return node_->key(); }
+  /// Names this one session among all that ever were in this database.
+  [[nodiscard]] std::string instance_id() const {
+    return std::to_string(node_->epoch) + "-" + std::to_string(node_->number);
+  }
+  [[nodiscard]] State state() const noexcept { return node_->state; }
+  [[nodiscard]] bool is_active() const noexcept { return !ended(node_->state); }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return node_->epoch; }
+  /// Of the record, as of the last load or save; grows with each write of the data.
+  [[nodiscard]] std::uint64_t version() const noexcept { return node_->version; }
+  [[nodiscard]] WallTime created() const noexcept { return node_->created; }
+  [[nodiscard]] WallTime updated() const noexcept { return node_->updated; }
+  [[nodiscard]] std::uint64_t load_count() const noexcept { return node_->load_count; }
+  [[nodiscard]] bool is_new() const noexcept { return node_->is_new; }
+  [[nodiscard]] bool is_dirty() const noexcept { return node_->dirty(); }
+  [[nodiscard]] std::size_t stored_bytes() const noexcept { return node_->stored_bytes; }
+  /// How often a lost connection may still fail to renew before somebody else can take over.
+  [[nodiscard]] int attempts_left() const {
+    return node_->host == nullptr ? 0 : core().attempts_left(*node_);
+  }
+  [[nodiscard]] Usage usage() const {
+    const double limit =
+        node_->host == nullptr ? 0.0 : static_cast<double>(core().limits().record_bytes);
+    return {node_->stored_bytes,
+            limit > 0 ? static_cast<double>(node_->stored_bytes) / limit : 0.0};
+  }
+
+  // The data.
+  /// Access for a change; the session is dirty when the guard ends. After the session's end: to a
+  /// copy that is never saved (see `try_edit`).
+  [[nodiscard]] Edit edit() {
+    static_assert(
+        !S::Policy::has_capture || S::Policy::has_apply,
+        "this data is captured from the game: change it there, or give its policy an `apply`");
+    return Edit(*node_);
+  }
+  /// Runs `fn(data)` inside one guard and returns what it returns.
+  template <class F>
+    requires std::invocable<F, Data&>
+  decltype(auto) edit(F&& fn) {
+    Edit guard = edit();
+    return std::forward<F>(fn)(*guard);
+  }
+  /// As `edit`, but `closed` after the end.
+  [[nodiscard]] Result<Edit> try_edit() {
+    if (ended(node_->state)) return Error(Errc::closed, "the session has ended").for_key(id());
+    return Result<Edit>(edit());
+  }
+  [[nodiscard]] View view() const { return View(*node_); }
+  [[nodiscard]] Data clone() const { return *View(*node_).operator->(); }
+  /// Marks the session dirty: it is written by the next save even if nothing changed.
+  void touch() {
+    if (!ended(node_->state)) node_->mark_dirty();
+  }
+
+  // Saving. Each blocks for one round trip, but for the `request_` ones. A failure is also told by
+  // `on_saved`.
+  /// Writes what changed. `closed`, `busy` (an edit guard is open, or a save is out), `invalid`
+  /// (`validate` said no), `too_large`, `fenced` (the session is lost), `io`, `unavailable` and
+  /// `timeout` (it stays dirty and is tried again by `poll`), `unknown_outcome`. With `min_gap` it
+  /// waits first.
+  Result<Saved> save(SaveOptions options = {});
+  /// Has the next poll save it; joins one that is wanted already.
+  Result<void> request_save(SaveOptions options = {});
+  /// Saves what changed and gives the record back, in one commit; the session has ended, for all
+  /// handles. Errors as `save`: with `invalid` and `too_large` the record is given back as it was;
+  /// with the others the session is `releasing` and `poll` goes on trying.
+  Result<Saved> release(Reason reason = Reason::asked);
+  Result<void> request_release(Reason reason = Reason::asked);
+  /// Erases the record with all it has, and ends the session.
+  Result<void> erase();
+  /// What storage holds now. `fenced` if another epoch wrote since, `not_found` if there is nothing
+  /// yet; the kept copy where the data policy says `keep_durable`, and otherwise blocks for one
+  /// read.
+  [[nodiscard]] Result<Data> durable();
+
+  // Beside the data; saved with it.
+  [[nodiscard]] std::span<const std::uint64_t> user_ids() const noexcept {
+    return node_->extras ? std::span<const std::uint64_t>(node_->extras->user_ids)
+                         : std::span<const std::uint64_t>();
+  }
+  Result<void> add_user_id(std::uint64_t user);
+  Result<void> remove_user_id(std::uint64_t user);
+  /// A small value of the game's own; null where there is none.
+  [[nodiscard]] Result<Value> metadata() const;
+  Result<void> set_metadata(const Value& value);
+  /// An object of the game's that lives with the session, made at the first call. Never saved.
+  template <class T, class... Args>
+  T& attach(Args&&... args);
+  void set_autosave(Duration interval) { node_->more().autosave = interval, touch_schedule(); }
+  void set_min_gap(Duration gap) { node_->more().min_gap = gap; }
+
+  // Between players.
+  /// Sends a message to another record with the save that holds its cause, or not at all. `full`:
+  /// the outbox is; `invalid`: the key; `closed`; `busy`: while the lease is in doubt.
+  template <class K, class M>
+  Result<void> send(const K& key, const M& message, PostOptions options = {});
+  /// Applies a purchase once: `fn(data)` runs on a copy, unless this receipt was granted before.
+  /// `closed`, `busy`, `invalid` (the result breaks a rule), and what `fn` says.
+  template <class F>
+  Result<Grant> grant_once(ReceiptId receipt, F&& fn);
+  /// Handles one type of message for this session: `fn(Data&, const Gift&)`, before the store's own
+  /// handlers.
+  template <class F>
+  void on_message(F&& fn);
+  [[nodiscard]] std::size_t waiting_messages() const noexcept {
+    return node_->extras ? node_->extras->inbox.size() : 0;
+  }
+
+  // Signals: connected until the returned connection is dropped.
+  template <class F>
+  Connection on_saving(F&& fn) {
+    return node_->signals().saving.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_saved(F&& fn) {
+    return node_->signals().saved.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_save_refused(F&& fn) {
+    return node_->signals().save_refused.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_state_changed(F&& fn) {
+    return node_->signals().state_changed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_renewal_failed(F&& fn) {
+    return node_->signals().renewal_failed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_dropped_fields(F&& fn) {
+    return node_->signals().dropped_fields.connect(std::forward<F>(fn));
+  }
+  /// One that is connected after the end is called at once.
+  template <class F>
+  Connection on_released(F&& fn);
+
+  [[nodiscard]] Node& node() const noexcept { return *node_; }
+
+ private:
+  [[nodiscard]] StoreCore<S>& core() const { return static_cast<StoreCore<S>&>(*node_->host); }
+  /// Why this session takes no call now, or `Errc{}`.
+  [[nodiscard]] Error refusal() const;
+  void touch_schedule();
+
+  Node* node_;
+};
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <persist/backend/concept.hpp>
+#include <persist/codec/record.hpp>
+#include <persist/key/policy.hpp>
+#include <persist/lock/concept.hpp>
+#include <persist/schema/policy.hpp>
+
+#include <optional>
+#include <type_traits>
+
+namespace persist::inline PERSIST_ABI {
+
+template <class Stack>
+class Session;
+
+namespace detail {
+template <class T>
+struct RecordOf {
+  using type = T;
+  static constexpr bool may_be_empty = false;
+};
+template <class T>
+struct RecordOf<std::optional<T>> {
+  using type = T;
+  static constexpr bool may_be_empty = true;
+};
+}  // namespace detail
+
+/// The five arguments of a store, checked one by one so that the compiler names the one at fault,
+/// and what they stand for.
+template <class K, class D, class B, class L, class C>
+struct Stack {
+  static_assert(usable_as_key<K>,
+                "the Key of a Store is an integer, a string type, or a policy with a value_type "
+                "and a spell function");
+  static_assert(data_policy<D>,
+                "the Data of a Store is a type that can be stored, or a policy with a data_type");
+  static_assert(
+      record_backend<B>,
+      "the Backend of a Store does not do all that a backend must: see backend/concept.hpp");
+  static_assert(
+      lock_policy<L>,
+      "the LockPolicy of a Store is lock::Lease<...> or lock::None, or one in access::Shared");
+  static_assert(codec_for<C, typename detail::RecordOf<data_type_of<D>>::type, DataPolicy<D>>,
+                "the Codec of a Store cannot write and read its Data");
+
+  using Key = key::policy_of<K>;
+  using KeyValue = typename Key::value_type;
+  using Data = data_type_of<D>;
+  using Policy = DataPolicy<D>;
+  using Backend = B;
+  using LockPolicy = L;
+  using Codec = C;
+  using Access = access_of<L>;
+  using Handle = Session<Stack>;
+};
+
+}  // namespace persist::inline PERSIST_ABI

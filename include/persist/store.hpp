@@ -1,0 +1,208 @@
+#pragma once
+
+#include <persist/fwd.hpp>
+#include <persist/store/answers.hpp>
+#include <persist/store/loading.hpp>
+#include <persist/store/session_calls.hpp>
+#include <persist/store/store_calls.hpp>
+#include <persist/store/transact.hpp>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace persist::inline PERSIST_ABI {
+
+/// The records of one name in a database, and the sessions on them.
+///
+/// Opening never fails here: `status` says whether it did, and every call answers it. The
+/// destructor saves and gives back what is open, within `close_deadline`, and logs what it could
+/// not save. Destroying a store inside one of its own handlers ends the program. Thread rule: one
+/// thread at a time, or all in `access::Shared`; no call waits for storage but those that say so.
+template <class Key, class Data, class Backend, class LockPolicy, class Codec>
+class Store {
+ public:
+  using Stack = persist::Stack<Key, Data, Backend, LockPolicy, Codec>;
+  using Core = StoreCore<Stack>;
+  using Session = persist::Session<Stack>;
+  using Loading = persist::Loading<Stack>;
+  using DataType = typename Stack::Data;
+  using LoadOptions = LoadOptionsFor<DataType>;
+
+  /// Blocks for one round trip. An unusable name, server id or database shows in `status`.
+  Store(std::string_view name, Backend backend, StoreOptions options = {})
+      : core_(std::make_unique<Core>(name, std::move(backend), std::move(options))) {}
+  Store(Store&&) noexcept = default;
+  Store& operator=(Store&&) = delete;
+  ~Store() {
+    if (core_ == nullptr) return;
+    if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
+    core_->close_all(core_->now() + core_->options().close_deadline);
+    core_->let_go();
+  }
+
+  [[nodiscard]] Result<void> status() const {
+    return failed(core_->opening_error()) ? Result<void>(core_->opening_error())
+                                          : Result<void>(success);
+  }
+  [[nodiscard]] const std::string& name() const noexcept { return core_->name(); }
+  [[nodiscard]] std::size_t open_sessions() const noexcept { return core_->registry().size(); }
+  [[nodiscard]] const Metrics& metrics() const noexcept { return core_->metrics(); }
+
+  // Loading.
+  /// Blocks until the record is ours or the deadline has passed. A key that is open here gives the
+  /// same session. `invalid` (the key), `locked` (names the holder), `cancelled`, `corrupt`,
+  /// `wrong_codec`, `too_new`, `schema_mismatch` (the bytes are left as they are), `io`,
+  /// `unavailable`, `timeout`.
+  template <class K>
+  [[nodiscard]] Result<Session> load(const K& key, LoadOptions options = {}) {
+    return calls().load(key, std::move(options));
+  }
+  /// Begins a load that `poll` carries on; reaches storage only there.
+  template <class K>
+  [[nodiscard]] Loading begin_load(const K& key, LoadOptions options = {}) {
+    return calls().begin(key, std::move(options), false, core_->options().begin_deadline);
+  }
+  /// One attempt that never waits for a holder: `locked`.
+  template <class K>
+  [[nodiscard]] Result<Session> try_load(const K& key, LoadOptions options = {}) {
+    return calls().try_load(key, std::move(options));
+  }
+  /// The session that is open here; `not_found` if there is none. Reaches no storage.
+  template <class K>
+  [[nodiscard]] Result<Session> find(const K& key) {
+    return calls().find(key);
+  }
+
+  // Without a session. Each blocks for one round trip, `update`, `overwrite` and `grant_once` for
+  // two.
+  /// What is durable. `not_found`, `invalid`, and what decoding says.
+  template <class K>
+  [[nodiscard]] Result<Peeked<DataType>> peek(const K& key, PeekOptions options = {}) {
+    return calls().peek(key, options);
+  }
+  template <class K>
+  [[nodiscard]] Result<Inspection> inspect(const K& key) {
+    return calls().inspect(key);
+  }
+  /// Changes a record with `fn(data)` and returns what that returns: the live data where a session
+  /// is open here, or a record that nobody holds; else `locked`. `not_found` where there is none.
+  template <class K, class F>
+  auto update(const K& key, F&& fn) {
+    return calls().update(key, fn);
+  }
+  /// Replaces the data; whoever has the record elsewhere loses it. Receipts, messages, user ids and
+  /// metadata stay. A record that cannot be read is not overwritten: erase it first.
+  template <class K>
+  Result<Overwritten> overwrite(const K& key, DataType data) {
+    return calls().overwrite(key, std::move(data));
+  }
+  /// Removes the record with its messages, receipts and user ids. A session of it ends; a late save
+  /// writes nothing.
+  template <class K>
+  Result<void> erase(const K& key, EraseOptions options = {}) {
+    return calls().erase(key, options);
+  }
+  /// Leaves a message for a record that is open here, elsewhere, nowhere, or does not exist yet.
+  /// `full`, `refused` (this id was first tried too long ago), `invalid`.
+  template <class K, class M>
+  Result<Posted> post(const K& key, const M& message, PostOptions options = {}) {
+    return calls().post(key, message, options);
+  }
+  /// A purchase of somebody who is not here, or is: `durable` once it is saved, `locked` where
+  /// another server holds the record.
+  template <class K, class F>
+  Result<Grant> grant_once(const K& key, ReceiptId receipt, F&& fn) {
+    return calls().grant_once(key, receipt, fn);
+  }
+  /// Changes several open sessions together: `transact(a, b, …, fn)`; see `transact_sessions`.
+  template <class... Args>
+  Result<Transacted> transact(Args&&... sessions_then_function) {
+    return detail::function_first(
+        [](auto&& fn, auto&... sessions) { return transact_sessions(fn, sessions...); },
+        sessions_then_function...);
+  }
+  template <class... Args>
+  Result<Transacted> request_transact(Args&&... sessions_then_function) {
+    return detail::function_first(
+        [](auto&& fn, auto&... sessions) { return request_transaction(fn, sessions...); },
+        sessions_then_function...);
+  }
+  /// A page of keys with data, in no particular order; `after` is the `next` of the page before.
+  [[nodiscard]] Result<KeyPage> scan(std::string after = {}, std::size_t most = 1000) {
+    return calls().scan(std::move(after), most);
+  }
+
+  // What is due.
+  /// Saves, renews, relays, loads and releases what is due, and calls listeners. Returns when it
+  /// wants to be called next.
+  TimePoint poll(PollOptions options = {}) {
+    RoundPartner<Backend>* self = core_.get();
+    core_->set_poll_limit(options.at_most);
+    return poll_partners<Backend>(std::span(&self, 1));
+  }
+  [[nodiscard]] TimePoint next_deadline() { return core_->next_deadline(); }
+  /// Saves and gives back every session, in batches. Returns how many could not be, before the
+  /// deadline.
+  std::size_t close_all(Duration within) { return core_->close_all(core_->now() + within); }
+
+  // Handlers and signals of every session. Handlers of messages are best connected before the first
+  // load.
+  /// `fn(Data&, const Gift&)` changes the data; the message leaves the record in the commit that
+  /// saves the change.
+  template <class F>
+  void on_message(F&& fn) {
+    calls().on_message(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_saving(F&& fn) {
+    return core_->signals().saving.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_saved(F&& fn) {
+    return core_->signals().saved.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_save_refused(F&& fn) {
+    return core_->signals().save_refused.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_released(F&& fn) {
+    return core_->signals().released.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_state_changed(F&& fn) {
+    return core_->signals().state_changed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_renewal_failed(F&& fn) {
+    return core_->signals().renewal_failed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_dropped_fields(F&& fn) {
+    return core_->signals().dropped_fields.connect(std::forward<F>(fn));
+  }
+
+  [[nodiscard]] Core& core() noexcept { return *core_; }
+
+ private:
+  [[nodiscard]] StoreCalls<Stack> calls() { return StoreCalls<Stack>(*core_); }
+
+  std::unique_ptr<Core> core_;
+};
+
+/// Polls several stores with one batch per database and kind, so that what is due in all of them
+/// shares one sync. Returns when the first of them wants to be called next.
+template <class First, class... Rest>
+TimePoint poll(First& first, Rest&... rest) {
+  using Backend = typename First::Stack::Backend;
+  static_assert((std::same_as<Backend, typename Rest::Stack::Backend> && ...),
+                "stores that are polled together have one type of backend");
+  RoundPartner<Backend>* const partners[] = {&first.core(), &rest.core()...};
+  first.core().set_poll_limit(Duration::zero());
+  (rest.core().set_poll_limit(Duration::zero()), ...);
+  return poll_partners<Backend>(std::span(partners));
+}
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <persist/error.hpp>
+#include <persist/schema/value.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+// What the calls without a session answer.
+
+namespace persist::inline PERSIST_ABI {
+
+/// A record as it was read, without any right to change it.
+template <class Data>
+struct Peeked {
+  Data data;
+  std::uint64_t version = 0;
+  std::uint64_t load_count = 0;
+  WallTime created{};
+  WallTime updated{};
+  std::vector<std::uint64_t> user_ids;
+  Value metadata;
+};
+
+struct PeekOptions {
+  bool live = false;  ///< the data of the session that is open here, saved or not
+};
+
+/// Who holds a record, and what waits in it.
+struct Inspection {
+  bool exists = false;  ///< with data
+  bool held = false;
+  Holder holder;  ///< or, where nobody holds it, who did last
+  bool release_requested = false;
+  std::uint64_t version = 0;
+  std::uint64_t load_count = 0;
+  std::size_t bytes = 0;
+  std::size_t inbox_messages = 0;
+  std::size_t inbox_bytes = 0;
+  std::size_t outbox_messages = 0;
+  WallTime created{};
+  WallTime updated{};
+};
+
+struct Posted {
+  bool repeated = false;       ///< it had been posted before
+  std::uint64_t position = 0;  ///< in the inbox; 0 for a repeat whose place was forgotten
+};
+
+struct Overwritten {
+  std::uint64_t version = 0;
+  bool dropped_unknown =
+      false;  ///< the old record had fields that this build does not know; they are gone
+};
+
+/// A page of keys. `next` begins the page after it.
+struct KeyPage {
+  std::vector<std::string> keys;
+  std::string next;
+  bool done = false;
+};
+
+struct EraseOptions {
+  bool drop_outbox = false;  ///< messages that cannot be delivered do not hold it up
+};
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <persist/session/deliver.hpp>
+#include <persist/session/node.hpp>
+#include <persist/store/engine_relay.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace persist::inline PERSIST_ABI {
+
+/// A store with its types: makes sessions, holds what its listeners connected to, reads records
+/// without a session.
+template <class S>
+class StoreCore final : public Engine<typename S::Backend, typename S::LockPolicy> {
+ public:
+  using Base = Engine<typename S::Backend, typename S::LockPolicy>;
+  using Data = typename S::Data;
+  using Node = SessionNode<S>;
+  using Base::Base;
+
+  [[nodiscard]] typename Base::Lock lock() { return typename Base::Lock(this->mutex()); }
+  [[nodiscard]] Signals<Data, Session<S>&>& signals() noexcept { return signals_; }
+  [[nodiscard]] std::vector<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
+
+  void fire_saving(Node& node, Reason reason) {
+    if (!signals_.saving.has_handlers()) return;
+    Session<S> self(node);
+    signals_.saving.fire(self, node.data(), reason);
+  }
+  void edited_after_end(const Node& node) {
+    const auto hold = lock();
+    ++this->metrics().edits_after_end;
+    this->log(LogLevel::warning,
+              std::string(node.key()) +
+                  ": an edit after the session's end goes to a copy that is never saved");
+  }
+  /// The session's own handler of that type of message, or else the store's.
+  [[nodiscard]] const MessageHandler<Data>* find_handler(
+      const std::vector<MessageHandler<Data>>* own, std::string_view type) const {
+    for (const auto* list : {own, &handlers_}) {
+      if (list == nullptr) continue;
+      const auto at = std::find_if(list->begin(), list->end(),
+                                   [&](const auto& handler) { return handler.type == type; });
+      if (at != list->end()) return &*at;
+    }
+    return nullptr;
+  }
+  [[nodiscard]] WallTime expiry(Duration after) const {
+    constexpr Duration most = std::chrono::hours(24 * 45);
+    return this->backend_time() +
+           std::chrono::duration_cast<std::chrono::milliseconds>((std::min)(after, most));
+  }
+
+  /// The session of that key that is open here, or is being loaded or released; null if there is
+  /// none.
+  [[nodiscard]] Node* find(std::string_view key) {
+    return static_cast<Node*>(this->registry().find(key));
+  }
+
+  /// Reads the record and hands it to `use(Snapshot&&)`. `not_found` where there is no data.
+  [[nodiscard]] Result<Snapshot> read(std::string_view key) {
+    ReadRequest request;
+    request.store = this->store();
+    request.key = key;
+    this->backend().read(std::span(&request, 1));
+    if (failed(request.error)) return Error(request.error).for_key(key);
+    if (!request.found || !request.record.has_data)
+      return Error(Errc::not_found, "there is no record").for_key(key);
+    return std::move(request.record);
+  }
+  [[nodiscard]] Result<Data> decode(std::string_view key, const Snapshot& record) const {
+    Data data{};
+    UnknownFields unknown;
+    const auto info = [&] {
+      if constexpr (detail::RecordOf<Data>::may_be_empty)
+        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data,
+                                                                           data.emplace(), unknown);
+      else
+        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data, data,
+                                                                           unknown);
+    }();
+    if (!info) return Error(info.error()).for_key(key);
+    return data;
+  }
+  [[nodiscard]] Result<Data> read_durable(const Node& node) {
+    Result<Snapshot> record = read(node.key());
+    if (!record) return record.error();
+    if (record->fence.epoch != node.epoch)
+      return Error(Errc::fenced, "another session has the record").for_key(node.key());
+    return decode(node.key(), *record);
+  }
+  /// Erases the record; a session of it that is open here ends with it.
+  Result<void> erase(std::string_view key, bool drop_outbox) {
+    EraseRequest request;
+    request.store = this->store();
+    request.key = key;
+    request.drop_outbox = drop_outbox;
+    request.limits = &this->limits();
+    this->backend().erase(std::span(&request, 1));
+    if (failed(request.error)) return Error(request.error).for_key(key);
+    if (Node* here = find(key); here != nullptr && here->load() == nullptr)
+      this->end(*here, State::lost, Reason::lost, false);
+    this->drain();
+    return request.found ? Result<void>(success)
+                         : Result<void>(Error(Errc::not_found, "there is no record").for_key(key));
+  }
+
+ private:
+  Signals<Data, Session<S>&> signals_;
+  std::vector<MessageHandler<Data>> handlers_;
+};
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,273 @@
+#pragma once
+
+#include <persist/access/shared.hpp>
+#include <persist/backend/concept.hpp>
+#include <persist/detail/os.hpp>
+#include <persist/lock/concept.hpp>
+#include <persist/record/key_hash.hpp>
+#include <persist/session/commit.hpp>
+#include <persist/session/options.hpp>
+#include <persist/store/due_list.hpp>
+#include <persist/store/metrics.hpp>
+#include <persist/store/registry.hpp>
+#include <persist/store/round.hpp>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace persist::inline PERSIST_ABI {
+
+/// The part of a store that knows nothing of keys, data and codecs: which sessions there are, what
+/// is due, and the rounds that go to the backend. Compiled once per backend and lock policy,
+/// however many stores a program has.
+///
+/// Every call that reaches storage is prepare (here), perform (the backend, any thread) and
+/// complete (here). The lock is held for the first and the third, never while the backend works.
+template <class Backend, class LockPolicy>
+class Engine : public SessionHost, public RoundPartner<Backend> {
+ public:
+  using Access = access_of<LockPolicy>;
+  using Mutex = typename Access::Mutex;
+  using Lock = std::unique_lock<Mutex>;
+
+  Engine(std::string_view name, Backend backend, StoreOptions options);
+
+  [[nodiscard]] const Error& opening_error() const noexcept { return opening_error_; }
+  [[nodiscard]] Backend& backend() final { return backend_; }
+  [[nodiscard]] StoreId store() const noexcept { return store_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
+  [[nodiscard]] const RecordLimits& limits() const noexcept { return limits_; }
+  [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
+  [[nodiscard]] Registry& registry() noexcept { return registry_; }
+  [[nodiscard]] Mutex& mutex() noexcept { return mutex_; }
+  [[nodiscard]] TimePoint now() const { return clock_.now(); }
+  /// The backend's calendar clock, as far as it is known without asking.
+  [[nodiscard]] WallTime backend_time() const {
+    return opened_wall_ + std::chrono::duration_cast<std::chrono::milliseconds>(now() - opened_);
+  }
+  [[nodiscard]] Hash128 hash(std::string_view text) const { return key_hash(birth_, text); }
+  /// Why no call may be made now, or `Errc{}`.
+  [[nodiscard]] Error refusal() const;
+  void log(LogLevel level, std::string_view text) const { options_.log.write(level, text); }
+
+  // Loading (engine_load.hpp).
+  /// Registers a session that is to be loaded; `waiters` callers want it.
+  void start_load(SessionCore& session, std::shared_ptr<LoadState> load);
+  /// Runs the load to its end in this call. The session must be registered by `start_load`.
+  void finish_load(SessionCore& session, const LoadState& load);
+  /// A session whose key is still being released here.
+  [[nodiscard]] SessionCore* find_queued(std::string_view key) {
+    for (const SessionPtr& session : queued_loads_)
+      if (session->key() == key) return session.get();
+    return nullptr;
+  }
+  /// One caller no longer wants it.
+  void abandon_load(SessionCore& session);
+
+  // Saving (engine_commit.hpp, engine_settle.hpp).
+  /// One commit of the session, in this call. The session is out from `board` to `settle`;
+  /// meanwhile the lock is free.
+  [[nodiscard]] Result<Saved> commit_now(SessionCore& session, Aim aim, Reason reason);
+  void request_save(SessionCore& session, bool force);
+  void request_release(SessionCore& session, Reason reason);
+  void became_dirty(SessionCore& session) final;
+  void last_handle_dropped(SessionCore& session) final;
+  Error board(SessionCore& session, Aim aim) final;
+  void cut(SessionCore& session, Cut& cut, Change& change) final;
+  void unboard(SessionCore& session, Cut& cut) final;
+  void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
+              Result<Saved>& result) final;
+  void end(SessionCore& session, State state, Reason reason, bool was_saved) final;
+
+  // Rounds (engine_poll.hpp).
+  void begin_poll() final;
+  void prepare(Round& round) final;
+  void complete(Round& round) final;
+  [[nodiscard]] TimePoint end_poll() final;
+  void set_poll_limit(Duration limit) noexcept { poll_limit_ = limit; }
+  [[nodiscard]] TimePoint next_deadline();
+  /// Ends every session: saves and gives back what is open, in batches, until `deadline`. Returns
+  /// how many could not be saved.
+  std::size_t close_all(TimePoint deadline);
+  /// Forgets the sessions that are still there; their handles stay valid and say `closed`.
+  void let_go();
+  /// Sends on what waits in outboxes, and takes out what arrived (engine_relay.hpp).
+  void relay();
+
+  /// Queues what the listeners of a session are to be told; `drain` tells them.
+  void tell(SessionCore& session, Event event) {
+    events_.emplace_back(SessionPtr(&session), std::move(event));
+  }
+  void drain() final;
+  /// Waits on the clock until the session may be saved again under its `min_gap`.
+  void wait_for_gap(SessionCore& session) {
+    if (session.failures != 0 || min_gap_of(session) <= Duration::zero()) return;
+    Wake nobody;
+    clock_.wait_until(session.not_before, nobody);
+  }
+  /// How many more renewals may fail before the lease is no longer trusted.
+  [[nodiscard]] int attempts_left(const SessionCore& session) const {
+    if constexpr (!LockPolicy::is_leased) return 0;
+    const Duration left = trusted_until(session) - now();
+    const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
+    return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
+  }
+  [[nodiscard]] bool is_busy() const noexcept { return draining_ || preparing_; }
+  /// Handlers of messages were connected: those that wait may have found theirs.
+  void offer_messages_again();
+  /// The session's messages could not be handled now; the next poll tries again.
+  void postpone_messages(SessionCore& session);
+
+ protected:
+  ~Engine() = default;
+
+ private:
+  [[nodiscard]] Flight& new_flight();
+  void recycle(Flight& flight);
+  [[nodiscard]] Error assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason);
+  [[nodiscard]] bool prepare_flight(Flight& flight);
+  void complete_flight(Flight& flight);
+  void cut_data(SessionCore& session, Cut& cut, Change& change);
+  void cut_rest(SessionCore& session, Cut& cut, Change& change);
+  void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
+  void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
+  void settle_failed(SessionCore& session, Cut& cut, const Error& error, Result<Saved>& result);
+  void settle_parts(SessionCore& session, Cut& cut, Change& change);
+  void undo(SessionCore& session, Cut& cut);
+  void back_off(SessionCore& session);
+  void saved_event(SessionCore& session, const Result<Saved>& result);
+
+  void change_state(SessionCore& session, State to);
+  void stamp(SessionCore& session);
+  void reschedule(SessionCore& session);
+  [[nodiscard]] TimePoint when_due(SessionCore& session);
+  void collect(SessionCore& session, Round& round);
+  void add_load(SessionCore& session, Round& round);
+
+  void ask(SessionCore& session, AcquireRequest& request);
+  void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
+  void opened(SessionCore& session, AcquireRequest& request);
+  void held(SessionCore& session, const HeldBy& holder);
+  void load_done(SessionCore& session, Error error);
+  void start_queued_loads();
+  [[nodiscard]] Error locked_error(const SessionCore& session, const HeldBy& holder,
+                                   std::string detail);
+
+  [[nodiscard]] Duration min_gap_of(const SessionCore& session) const {
+    return session.extras && session.extras->min_gap ? *session.extras->min_gap : options_.min_gap;
+  }
+  [[nodiscard]] Duration autosave_of(const SessionCore& session) const {
+    return session.extras && session.extras->autosave ? *session.extras->autosave
+                                                      : options_.autosave;
+  }
+  [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
+    return session.renewed + options_.lease - options_.lease / 10;
+  }
+  [[nodiscard]] Owner owner_of(const SessionCore& session) const noexcept {
+    return {server_.server, server_.nonce, session.number};
+  }
+
+  Backend backend_;
+  std::string name_;
+  StoreOptions options_;
+  RecordLimits limits_;
+  Clock& clock_;
+  Owner server_;  ///< server id and random number of every owner here
+  StoreId store_;
+  Hash128 birth_;
+  Error opening_error_{Errc{}};
+  TimePoint opened_;
+  WallTime opened_wall_{};
+  Metrics metrics_;
+
+  Registry registry_;
+  Registry retired_;  ///< sessions that have ended and still have handles
+  DueList due_;
+  std::vector<SessionPtr> newly_dirty_;
+  std::vector<SessionPtr> messages_wait_;
+  std::vector<SessionPtr> queued_loads_;  ///< whose key is still being released here
+  std::vector<std::unique_ptr<Flight>> flights_;
+  std::vector<Flight*> idle_flights_;
+  std::vector<Flight*> outgoing_;  ///< in the round that is being put together
+  std::size_t first_commit_ = 0;
+  std::size_t first_acquire_ = 0;
+  std::size_t acquires_ = 0;
+  std::vector<std::pair<TimePoint, Flight*>> resends_;  ///< whose outcome is unknown
+  std::deque<std::pair<SessionPtr, Event>> events_;
+  std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
+  std::vector<std::string> woken_;
+  TimePoint next_relay_ = TimePoint::max();
+  TimePoint round_now_{};
+  TimePoint poll_began_{};
+  Duration poll_limit_{};
+  bool draining_ = false;
+  bool preparing_ = false;
+  bool closing_ = false;
+  PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
+};
+
+template <class Backend, class LockPolicy>
+Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, StoreOptions options)
+    : backend_(std::move(backend)),
+      name_(name),
+      options_(std::move(options)),
+      clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()) {
+  limits_.record_bytes = options_.record_limit;
+  limits_.inbox_messages = options_.inbox_limit.messages;
+  limits_.inbox_bytes = options_.inbox_limit.bytes;
+  limits_.outbox_messages = options_.outbox_limit;
+  if (options_.server_id.size() > ServerId::capacity) {
+    opening_error_ = Error(Errc::invalid,
+                           "the server id \"" + options_.server_id + "\" is longer than 23 bytes");
+    return;
+  }
+  server_ = backend_.next_owner(ServerId(options_.server_id));
+  if (options_.server_id.empty()) {
+    server_.server =
+        ServerId("server-" + std::to_string(detail::os::random_bits() % 1'000'000'000));
+  }
+  OpenStoreRequest request;
+  request.name = name_;
+  request.lock = LockPolicy::kind;
+  backend_.open_store(std::span(&request, 1));
+  opening_error_ = std::move(request.error);
+  store_ = request.store;
+  birth_ = request.birth;
+  opened_ = now();
+  opened_wall_ = request.now;
+  if (failed(opening_error_)) return;
+  if constexpr (watched_backend<Backend>) backend_.watch(store_, wakes_);
+  if (options_.relay > Duration::zero()) next_relay_ = opened_ + options_.relay;
+}
+
+template <class Backend, class LockPolicy>
+Error Engine<Backend, LockPolicy>::refusal() const {
+  if (failed(opening_error_)) return opening_error_;
+  if (this->in_hook) return Error(Errc::invalid, "a hook of a policy may not call the store");
+  if (closing_) return Error(Errc::closed, "the store is closing");
+  return Errc{};
+}
+
+/// Calls listeners, in the order things happened, until nothing is left to tell. A call from inside
+/// a listener only adds to the queue. The lock is free while a listener runs.
+template <class Backend, class LockPolicy>
+void Engine<Backend, LockPolicy>::drain() {
+  Lock hold(mutex_);
+  if (draining_) return;
+  draining_ = true;
+  while (!events_.empty()) {
+    auto [session, event] = std::move(events_.front());
+    events_.pop_front();
+    hold.unlock();
+    session->deliver(event, *this);
+    hold.lock();
+  }
+  draining_ = false;
+}
+
+}  // namespace persist::inline PERSIST_ABI

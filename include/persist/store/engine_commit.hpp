@@ -1,0 +1,256 @@
+#pragma once
+
+#include <persist/codec/envelope.hpp>
+#include <persist/store/engine.hpp>
+
+#include <algorithm>
+
+// What leaves of a session in a commit.
+
+namespace persist::inline PERSIST_ABI {
+
+/// The checksum an envelope carries, to tell whether the record is what was stored last.
+[[nodiscard]] inline std::uint32_t stored_checksum(ByteView envelope) noexcept {
+  using Layout = codec::EnvelopeLayout;
+  return envelope.size() < Layout::size
+             ? 0
+             : load_little<std::uint32_t>(envelope.data() + Layout::checksum);
+}
+
+template <class B, class L>
+Flight& Engine<B, L>::new_flight() {
+  const Lock hold(mutex_);
+  if (idle_flights_.empty()) return *flights_.emplace_back(std::make_unique<Flight>());
+  Flight* flight = idle_flights_.back();
+  idle_flights_.pop_back();
+  return *flight;
+}
+
+template <class B, class L>
+void Engine<B, L>::recycle(Flight& flight) {
+  const Lock hold(mutex_);
+  flight.clear();
+  idle_flights_.push_back(&flight);
+}
+
+template <class B, class L>
+Error Engine<B, L>::board(SessionCore& session, Aim aim) {
+  const Lock hold(mutex_);
+  if (ended(session.state) || session.state == State::loading)
+    return Error(Errc::closed, "the session is not open").for_key(session.key());
+  if (session.in_flight)
+    return Error(Errc::busy, "a save of this session is under way").for_key(session.key());
+  if (session.in_function)
+    return Error(Errc::busy, "a handler, grant or transaction of this session is running")
+        .for_key(session.key());
+  // An open guard keeps the data back, not the renewal; but partners of a transaction only go with
+  // their data.
+  if (session.edit_guards != 0 && (aim != Aim::renew || session.group() != nullptr) &&
+      aim != Aim::give_back)
+    return Error(Errc::busy, "an edit guard of this session is open").for_key(session.key());
+  session.in_flight = true;
+  return Errc{};
+}
+
+template <class B, class L>
+void Engine<B, L>::unboard(SessionCore& session, Cut& cut) {
+  const Lock hold(mutex_);
+  undo(session, cut);
+  session.in_flight = false;
+}
+
+/// Puts the session into the flight and, where a transaction is not durable yet, its partners. All
+/// are marked as out, or on an error none.
+template <class B, class L>
+Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason) {
+  const auto add = [&](SessionCore& each, Aim its_aim, Reason its_reason) {
+    Error no = each.host == nullptr ? Error(Errc::closed, "the session has ended")
+                                    : each.host->board(each, its_aim);
+    if (failed(no)) return no;
+    flight.add(SessionPtr(&each));
+    flight.cuts[flight.size() - 1].aim = its_aim;
+    flight.cuts[flight.size() - 1].reason = its_reason;
+    return Error(Errc{});
+  };
+  Error no = add(session, aim, reason);
+  if (const TransactionGroup* group = session.group(); group != nullptr && !failed(no)) {
+    for (SessionCore* partner : group->partners) {
+      if (partner == &session) continue;
+      no = add(*partner, Aim::save, Reason::transaction);
+      if (failed(no)) break;
+    }
+  }
+  if (failed(no))
+    for (std::size_t i = 0; i < flight.size(); ++i)
+      flight.sessions[i]->host->unboard(*flight.sessions[i], flight.cuts[i]);
+  return no;
+}
+
+/// Cuts every session of the flight. False where nothing is to be written: then the results are
+/// final and nobody is out.
+template <class B, class L>
+bool Engine<B, L>::prepare_flight(Flight& flight) {
+  flight.changes.assign(flight.size(), Change{});
+  flight.results.assign(flight.size(), Result<Saved>());
+  bool any = false;
+  bool refused = false;
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    SessionCore& session = *flight.sessions[i];
+    session.host->cut(session, flight.cuts[i], flight.changes[i]);
+    refused = refused || failed(flight.cuts[i].refused);
+    any = any || flight.changes[i].writes() || flight.cuts[i].aim > Aim::force;
+  }
+  if (refused && flight.size() > 1) any = false;  // a transaction is written whole or not at all
+  if (any) {
+    flight.request.changes = std::span(flight.changes);
+    const TimePoint sent = now();
+    for (std::size_t i = 0; i < flight.size(); ++i)
+      flight.cuts[i].sent = sent;
+    return true;
+  }
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    SessionCore& session = *flight.sessions[i];
+    const Cut& cut = flight.cuts[i];
+    flight.results[i] =
+        failed(cut.refused)
+            ? Result<Saved>(cut.refused)
+            : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
+    session.host->unboard(session, flight.cuts[i]);
+  }
+  return false;
+}
+
+template <class B, class L>
+void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
+  const Lock hold(mutex_);
+  const bool writes = cut.aim == Aim::force || (session.dirty() && cut.aim != Aim::give_back) ||
+                      (cut.aim == Aim::release && options_.save_on_release);
+  const bool may_read =
+      session.edit_guards == 0 && !(cut.aim == Aim::release && !options_.save_on_release);
+  cut.key = session.key();
+  // Where somebody else has the session's lock it is being edited or looked at, and stays due.
+  if (writes && may_read && session.try_lock()) {
+    preparing_ = true;
+    session.fire_saving(cut.reason);
+    preparing_ = false;
+    if (session.edit_guards == 0) cut_data(session, cut, change);
+    session.unlock();
+  }
+  const bool data_is_whole = failed(cut.refused) ? false : (cut.has_data || !session.dirty());
+  if (data_is_whole && may_read && cut.aim != Aim::give_back) cut_rest(session, cut, change);
+
+  change.store = store_;
+  change.key = cut.key;
+  change.fence = {session.epoch, owner_of(session), ++session.write};
+  change.limits = &limits_;
+  change.seen_position = session.extras ? session.extras->seen_position : 0;
+  const bool gives_back = cut.aim == Aim::release || cut.aim == Aim::give_back;
+  if (gives_back)
+    change.lease = LeaseChange::release;
+  else if constexpr (L::is_leased)
+    change.lease = LeaseChange::renew;
+  change.lease_length = options_.lease;
+  // A load that came to nothing does not count as one.
+  if (cut.aim == Aim::give_back && session.write == 1) change.load_count = session.load_count;
+}
+
+/// Encodes the data and decides whether it has to be written.
+template <class B, class L>
+void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
+  cut.generation = session.edited;
+  const bool touched = session.dirty();
+  this->in_hook = true;
+  const Result<bool> exists = session.encode(cut.data);
+  this->in_hook = false;
+  if (!exists) {
+    cut.refused = exists.error();
+  } else if (cut.data.size() > limits_.record_bytes) {
+    cut.refused =
+        Error(Errc::too_large, "the record has " + std::to_string(cut.data.size()) +
+                                   " bytes; the limit is " + std::to_string(limits_.record_bytes))
+            .for_key(session.key());
+  }
+  if (failed(cut.refused)) {
+    ++metrics_.saves_refused;
+    Event event;
+    event.kind = Event::Kind::save_refused;
+    event.error = cut.refused;
+    tell(session, std::move(event));
+    return;
+  }
+  cut.bytes = static_cast<std::uint32_t>(cut.data.size());
+  cut.crc = *exists ? stored_checksum(cut.data) : 0;
+  const bool same = session.has_record == *exists && cut.bytes == session.stored_bytes &&
+                    cut.crc == session.stored_crc;
+  const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
+  if (same && !must && (!touched || session.skips_equal)) {
+    session.saved = cut.generation;  // what is stored is what there is
+    return;
+  }
+  cut.has_data = true;
+  if (*exists)
+    change.data = &cut.data;
+  else
+    change.removes_data = true;
+}
+
+/// What belongs to the same moment as the data: acknowledgements, receipts, messages, user ids,
+/// metadata.
+template <class B, class L>
+void Engine<B, L>::cut_rest(SessionCore& session, Cut& cut, Change& change) {
+  if (!session.extras) return;
+  SessionExtras& extras = *session.extras;
+  for (const WaitingMessage& waiting : extras.inbox)
+    if (waiting.handled) cut.acknowledged.push_back(waiting.message.position);
+  change.acknowledged = cut.acknowledged;
+
+  cut.messages = extras.sends;
+  for (const OutgoingMessage& message : cut.messages) {
+    Send send;
+    send.store = message.store;
+    send.key = message.key;
+    send.number = message.number;
+    send.message = message.view();
+    cut.sends.push_back(send);
+  }
+  change.sends = cut.sends;
+
+  cut.receipts = extras.pending_receipts;
+  change.receipts = cut.receipts;
+  change.forget_receipts = forget_through(extras.receipts, backend_time());
+  if (std::exchange(extras.ids_changed, false)) {
+    cut.has_ids = true;
+    cut.user_ids = extras.user_ids;
+    change.user_ids = &cut.user_ids;
+  }
+  if (std::exchange(extras.metadata_changed, false)) {
+    cut.has_metadata = true;
+    cut.metadata = extras.metadata;
+    change.metadata = &cut.metadata;
+  }
+}
+
+/// A commit that writes nothing new is still sent where it renews or gives back. Where several
+/// threads save one session at once, one is sent and the others are told `busy`.
+template <class B, class L>
+Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason reason) {
+  const SessionPtr alive(&session);
+  Flight& flight = new_flight();
+  if (Error no = assemble(flight, session, aim, reason); failed(no)) {
+    recycle(flight);
+    return no;
+  }
+  Result<Saved> result;
+  bool kept = false;
+  if (prepare_flight(flight)) {
+    backend_.commit(std::span(&flight.request, 1));
+    complete_flight(flight);
+    kept = flight.resend;
+  }
+  result = flight.results[0];
+  if (!kept) recycle(flight);
+  drain();
+  return result;
+}
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,254 @@
+#pragma once
+
+#include <persist/store/engine_settle.hpp>
+
+#include <algorithm>
+
+// Loading: attempts, and what is done about a holder.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class B, class L>
+void Engine<B, L>::start_load(SessionCore& session, std::shared_ptr<LoadState> load) {
+  const Lock hold(mutex_);
+  if (session.number == 0) session.number = backend_.next_owner(server_.server).session;
+  load->next_try = now();
+  session.more().load = std::move(load);
+  if (registry_.find(session.key()) != nullptr) {  // one that is releasing: its end comes first
+    queued_loads_.emplace_back(&session);
+    return;
+  }
+  registry_.insert(session);
+  reschedule(session);
+}
+
+/// Sessions whose key was still being released when their load began.
+template <class B, class L>
+void Engine<B, L>::start_queued_loads() {
+  std::vector<SessionPtr> queued = std::move(queued_loads_);
+  queued_loads_.clear();
+  for (SessionPtr& session : queued) {
+    if (registry_.find(session->key()) != nullptr) {
+      if (session->load()->waiters > 0 && now() < session->load()->deadline) {
+        queued_loads_.push_back(std::move(session));
+      } else {
+        load_done(*session, Error(Errc::busy, "its last session here is still being saved")
+                                .for_key(session->key()));
+      }
+      continue;
+    }
+    registry_.insert(*session);
+    reschedule(*session);
+  }
+}
+
+/// Fills the request of the next attempt. Only the first one leaves the holder a request; retries
+/// keep it.
+template <class B, class L>
+void Engine<B, L>::ask(SessionCore& session, AcquireRequest& request) {
+  LoadState& load = *session.load();
+  load.sent = now();
+  session.in_flight = true;
+  request.store = store_;
+  request.key = session.key();
+  request.owner = owner_of(session);
+  if constexpr (L::is_leased) request.lease = options_.lease;
+  if (failed(load.error)) {
+    request.intent = Intent::withdraw;
+  } else if (load.stealing) {
+    request.intent = Intent::steal;
+    request.seen_epoch = load.seen_epoch;
+    request.seen_renewals = load.seen_renewals;
+  } else if (load.conflict == Conflict::request && !load.once) {
+    request.intent = load.attempts == 0 ? Intent::request : Intent::keep_request;
+  }
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
+                               const Result<void>& decoded) {
+  const Lock hold(mutex_);
+  session.in_flight = false;
+  const std::shared_ptr<LoadState> load = session.extras->load;
+  ++load->attempts;
+  const auto named = [&](const Error& error) { return Error(error).for_key(session.key()); };
+  if (failed(load->error)) return load_done(session, load->error);  // the request was withdrawn
+  if (request.outcome == AcquireRequest::Outcome::taken) {
+    opened(session, request);
+    if (!decoded) return load_done(session, named(decoded.error()));
+    if (load->waiters == 0 || (load->while_ && !load->while_()))
+      return load_done(session,
+                       named(Error(Errc::cancelled, "nobody waits for this load any more")));
+    return load_done(session, Errc{});
+  }
+  if (request.outcome == AcquireRequest::Outcome::held) {
+    ++metrics_.conflicts;
+    held(session, request.holder);
+  } else {
+    const bool may_pass = request.error == Errc::unavailable || request.error == Errc::timeout;
+    if (!may_pass || load->once || now() >= load->deadline)
+      return load_done(session, named(request.error));
+    back_off(session);
+    load->next_try = session.not_before;
+  }
+  if (!load->done) reschedule(session);
+}
+
+/// The record is ours: what the backend knows of it.
+template <class B, class L>
+void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
+  Snapshot& record = request.record;
+  session.epoch = record.fence.epoch;
+  session.write = record.fence.write;
+  session.version = record.version;
+  session.load_count = record.load_count;
+  session.created = record.created;
+  session.updated = record.updated;
+  session.renewed = session.load()->sent;
+  session.failures = 0;
+  session.has_record = record.has_data;
+  session.is_new = !record.has_data;
+  session.stored_bytes = static_cast<std::uint32_t>(record.data.size());
+  session.stored_crc = record.has_data ? stored_checksum(record.data) : 0;
+  SessionExtras& extras = session.more();
+  extras.user_ids = std::move(record.user_ids);
+  extras.metadata = std::move(record.metadata);
+  extras.receipts = std::move(record.receipts);
+  extras.receipts_forgotten = record.receipts_forgotten;
+  extras.outbox_waiting = record.outbox.size();
+  for (Message& message : record.inbox) {
+    extras.seen_position = (std::max)(extras.seen_position, message.position);
+    extras.inbox.push_back({std::move(message)});
+  }
+  if (!record.outbox.empty() && options_.relay > Duration::zero())
+    next_relay_ = (std::min)(next_relay_, now());
+}
+
+template <class B, class L>
+void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
+  LoadState& load = *session.load();
+  const bool other_asks = !holder.asker.nobody() && holder.asker != owner_of(session);
+  const bool waits = load.conflict == Conflict::request && !load.once && load.waiters > 0;
+  if (load.conflict == Conflict::steal && !load.once && load.attempts <= 8) {
+    load.stealing = true;
+    load.seen_epoch = holder.epoch;
+    load.seen_renewals = holder.renewals;
+    return;  // at once
+  }
+  if (!waits)
+    return load_done(session, locked_error(session, holder, "it was not asked to let go"));
+  if (load.attempts > 1 && other_asks)
+    return load_done(session,
+                     locked_error(session, holder, "a newer request came from another server"));
+  if (load.attempts == 1) load.asked = true;
+  if (now() >= load.deadline) {
+    // The next and last attempt takes the request back, so that nobody is sent away for a player
+    // who is not coming.
+    load.error = locked_error(session, holder, "the holder did not let go before the deadline");
+    return;
+  }
+  // Where a hint does not reach us we look again after 1, 2, 4, then every 5 s, and when the lease
+  // runs out.
+  const Duration pause =
+      (std::min)(Duration(1s) * (1 << (std::min)(load.attempts - 1, 3U)), Duration(5s));
+  load.next_try = (std::min)({now() + pause, now() + holder.left + 1ms, load.deadline});
+}
+
+template <class B, class L>
+Error Engine<B, L>::locked_error(const SessionCore& session, const HeldBy& holder,
+                                 std::string detail) {
+  return Error(Errc::locked, std::move(detail))
+      .for_key(session.key())
+      .held_by({std::string(holder.owner.server.view()), holder.epoch,
+                std::chrono::duration_cast<std::chrono::milliseconds>(holder.age)});
+}
+
+/// Ends the load: as an open session, or with an error; then a lease that was taken is given back.
+template <class B, class L>
+void Engine<B, L>::load_done(SessionCore& session, Error error) {
+  const std::shared_ptr<LoadState> load = std::exchange(session.extras->load, nullptr);
+  load->done = true;
+  load->error = std::move(error);
+  if (failed(load->error)) {
+    ++metrics_.loads_failed;
+    if (session.epoch == 0) return end(session, State::released, Reason::asked, false);
+    session.ending = Reason::asked;
+    session.state = State::releasing;
+    session.gives_back = true;
+    return reschedule(session);
+  }
+  ++metrics_.loads;
+  change_state(session, State::open);
+  if (std::vector<std::string> dropped = session.take_dropped(); !dropped.empty()) {
+    Event event;
+    event.kind = Event::Kind::dropped_fields;
+    event.paths = std::move(dropped);
+    tell(session, std::move(event));
+  }
+  const SessionExtras& extras = *session.extras;
+  if (!extras.inbox.empty()) {
+    Event event;
+    event.kind = Event::Kind::messages;
+    tell(session, std::move(event));
+  } else if (extras.user_ids.empty() && extras.metadata.empty() && extras.receipts.empty() &&
+             extras.receipts_forgotten == 0 && extras.outbox_waiting == 0 && !extras.ids_changed) {
+    session.extras.reset();  // like most: nothing that most have not
+  }
+  reschedule(session);
+}
+
+/// One caller no longer wants it; the last one to go ends it, and takes its request to the holder
+/// back.
+template <class B, class L>
+void Engine<B, L>::abandon_load(SessionCore& session) {
+  const Lock hold(mutex_);
+  LoadState* load = session.load();
+  if (load == nullptr || --load->waiters > 0) return;
+  Error error = Error(Errc::cancelled, "the load was called off").for_key(session.key());
+  load->next_try = now();
+  if (load->asked) {
+    load->error = std::move(error);
+  } else if (!session.in_flight) {
+    return load_done(session, std::move(error));
+  }
+  reschedule(session);
+}
+
+template <class B, class L>
+void Engine<B, L>::add_load(SessionCore& session, Round& round) {
+  round.loading.emplace_back(&session);
+  ask(session, round.acquires.emplace_back());
+}
+
+/// Attempts, and waits on the clock between them. A session of the same key that is being released
+/// here is finished first.
+template <class B, class L>
+void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
+  const SessionPtr alive(&session);
+  while (!load.done) {
+    Round round;
+    SessionPtr before;
+    {
+      const Lock hold(mutex_);
+      start_queued_loads();
+      before = SessionPtr(registry_.find(session.key()));
+      if (load.done) break;
+      if (before.get() == &session && !session.in_flight) add_load(session, round);
+    }
+    if (!round.empty()) {
+      round.perform(backend_);
+      settle_load(session, round.acquires[0], round.decoded[0]);
+    } else if (before && before.get() != &session &&
+               commit_now(*before, before->gives_back ? Aim::give_back : Aim::release,
+                          before->ending)) {
+      continue;
+    }
+    if (load.done) break;
+    clock_.wait_until(round.empty() ? now() + 100ms : load.next_try, wakes_->wake());
+  }
+  if (session.gives_back && !ended(session.state))
+    (void)commit_now(session, Aim::give_back, Reason::asked);
+  drain();
+}
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,305 @@
+#pragma once
+
+#include <persist/store/engine_load.hpp>
+
+#include <algorithm>
+#include <limits>
+
+// What is due when, and the rounds of a poll.
+
+namespace persist::inline PERSIST_ABI {
+
+/// The session is on its way to the disk from the next poll on; an edit itself reads no clock.
+template <class B, class L>
+void Engine<B, L>::became_dirty(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (session.listed || ended(session.state)) return;
+  session.listed = true;
+  newly_dirty_.emplace_back(&session);
+}
+
+/// Sets when a session that became dirty is to be saved: between half and all of the interval from
+/// now, each session at a moment of its own, so that a thousand edits of one moment are not a
+/// thousand saves of another.
+template <class B, class L>
+void Engine<B, L>::stamp(SessionCore& session) {
+  const Duration interval = autosave_of(session);
+  if (interval <= Duration::zero()) {
+    session.save_at = TimePoint::max();
+    return;
+  }
+  const auto place = static_cast<std::int64_t>((session.number * 0x9e3779b97f4a7c15U) >> 56);
+  session.save_at = now() + interval / 2 + interval / 2 * place / 256;
+}
+
+template <class B, class L>
+TimePoint Engine<B, L>::when_due(SessionCore& session) {
+  if (session.in_flight || ended(session.state)) return TimePoint::max();
+  if (const LoadState* load = session.load()) return load->next_try;
+  TimePoint due = TimePoint::max();
+  if (session.dirty() && !session.listed) due = session.save_at;
+  if (session.save_wanted || session.check_wanted || session.state == State::releasing)
+    due = TimePoint::min();
+  if constexpr (L::is_leased) {
+    if (options_.renew > Duration::zero()) due = (std::min)(due, session.renewed + options_.renew);
+  }
+  // A gap between saves does not hold up the last one.
+  if (session.state != State::releasing || session.failures != 0)
+    due = (std::max)(due, session.not_before);
+  if constexpr (L::is_leased) {
+    if (session.state == State::open) due = (std::min)(due, trusted_until(session));
+  }
+  return due;
+}
+
+template <class B, class L>
+void Engine<B, L>::reschedule(SessionCore& session) {
+  const TimePoint due = when_due(session);
+  if (due == TimePoint::max())
+    due_.remove(session);
+  else
+    due_.set(session, due);
+}
+
+template <class B, class L>
+void Engine<B, L>::request_save(SessionCore& session, bool force) {
+  const Lock hold(mutex_);
+  session.save_wanted = true;
+  session.force_wanted = session.force_wanted || force;
+  reschedule(session);
+}
+
+template <class B, class L>
+void Engine<B, L>::request_release(SessionCore& session, Reason reason) {
+  const Lock hold(mutex_);
+  if (session.state != State::open && session.state != State::suspect) return;
+  session.ending = reason;
+  change_state(session, State::releasing);
+  reschedule(session);
+}
+
+template <class B, class L>
+void Engine<B, L>::last_handle_dropped(SessionCore& session) {
+  const SessionPtr alive(&session);
+  const Lock hold(mutex_);
+  if (session.handles.load(std::memory_order_acquire) != 0) return;
+  if (ended(session.state)) {
+    retired_.remove(session);
+    session.host = nullptr;
+    return;
+  }
+  if (session.state == State::open || session.state == State::suspect)
+    log(LogLevel::info,
+        std::string(session.key()) + ": the last handle was dropped without a release; releasing");
+  request_release(session, Reason::dropped);
+}
+
+template <class B, class L>
+void Engine<B, L>::begin_poll() {
+  const Lock hold(mutex_);
+  poll_began_ = now();
+  wakes_->drain(woken_);
+  (void)wakes_->wake().take();
+  for (const std::string& key : woken_) {
+    SessionCore* session = registry_.find(key);
+    if (session == nullptr) continue;
+    if (LoadState* load = session->load())
+      load->next_try = poll_began_;
+    else
+      session->check_wanted = true;
+    reschedule(*session);
+  }
+  std::vector<SessionPtr> dirty;
+  dirty.swap(newly_dirty_);
+  for (const SessionPtr& session : dirty) {
+    session->listed = false;
+    if (ended(session->state) || !session->dirty()) continue;
+    stamp(*session);
+    reschedule(*session);
+  }
+  offer_messages_again();
+  start_queued_loads();
+}
+
+template <class B, class L>
+void Engine<B, L>::offer_messages_again() {
+  const Lock hold(mutex_);
+  std::vector<SessionPtr> waiting;
+  waiting.swap(messages_wait_);
+  for (const SessionPtr& session : waiting) {
+    session->messages_wait = false;
+    Event event;
+    event.kind = Event::Kind::messages;
+    tell(*session, std::move(event));
+  }
+}
+
+template <class B, class L>
+void Engine<B, L>::postpone_messages(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (std::exchange(session.messages_wait, true)) return;
+  messages_wait_.emplace_back(&session);
+}
+
+template <class B, class L>
+void Engine<B, L>::prepare(Round& round) {
+  first_commit_ = round.commits.size();
+  first_acquire_ = round.acquires.size();
+  outgoing_.clear();
+  std::vector<SessionPtr> due;
+  {
+    const Lock hold(mutex_);
+    round_now_ = now();
+    while (!due_.empty() && due_.first().due <= round_now_) {
+      due.emplace_back(&due_.first());
+      due_.remove(*due.back());
+    }
+    for (std::size_t i = 0; i < resends_.size();) {
+      if (resends_[i].first > round_now_) {
+        ++i;
+        continue;
+      }
+      outgoing_.push_back(resends_[i].second);
+      resends_.erase(resends_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+  for (Flight* flight : outgoing_) {
+    flight->request.outcome = CommitRequest::Outcome::pending;
+    flight->request.error = Errc{};
+    round.commits.push_back(std::move(flight->request));
+  }
+  for (const SessionPtr& session : due) {
+    if (poll_limit_ > Duration::zero() && now() - poll_began_ >= poll_limit_) {
+      const Lock hold(mutex_);  // the rest goes on at the next call
+      reschedule(*session);
+    } else {
+      collect(*session, round);
+    }
+  }
+  acquires_ = round.acquires.size() - first_acquire_;
+}
+
+/// Decides what a session that is due needs, and adds it to the round.
+template <class B, class L>
+void Engine<B, L>::collect(SessionCore& session, Round& round) {
+  Aim aim = Aim::renew;
+  Reason reason = Reason::autosave;
+  {
+    const Lock hold(mutex_);
+    if (ended(session.state) || session.in_flight) return;
+    if (session.load() != nullptr) {
+      session.load()->next_try <= round_now_ ? add_load(session, round) : reschedule(session);
+      return;
+    }
+    if constexpr (L::is_leased) {
+      if (session.state == State::open && round_now_ >= trusted_until(session))
+        change_state(session, State::suspect);
+    }
+    if (when_due(session) > round_now_) return reschedule(session);
+    if (session.state == State::releasing) {
+      aim = session.gives_back ? Aim::give_back : Aim::release;
+      reason = session.ending;
+    } else if (session.save_wanted) {
+      aim = session.force_wanted ? Aim::force : Aim::save;
+      reason = Reason::asked;
+      session.save_wanted = session.force_wanted = false;
+    } else if (session.dirty() && session.save_at <= round_now_) {
+      aim = Aim::save;
+    }
+  }
+  Flight& flight = new_flight();
+  const bool busy = failed(assemble(flight, session, aim, reason));
+  if (!busy && prepare_flight(flight)) {
+    outgoing_.push_back(&flight);
+    round.commits.push_back(std::move(flight.request));
+    return;
+  }
+  recycle(flight);
+  const Lock hold(mutex_);
+  if (ended(session.state)) return;
+  if (aim == Aim::save || aim == Aim::force) {
+    if (busy)
+      session.save_wanted = session.save_wanted || reason == Reason::asked;
+    else if (session.dirty())
+      stamp(session);  // it was refused: play goes on, and it is tried again
+  }
+  // An open guard keeps it due; look again soon.
+  busy ? due_.set(session, round_now_ + 10ms) : reschedule(session);
+}
+
+template <class B, class L>
+void Engine<B, L>::complete(Round& round) {
+  for (std::size_t i = 0; i < outgoing_.size(); ++i) {
+    Flight& flight = *outgoing_[i];
+    flight.request = std::move(round.commits[first_commit_ + i]);
+    complete_flight(flight);
+    if (!flight.resend) recycle(flight);
+  }
+  outgoing_.clear();
+  for (std::size_t i = first_acquire_; i < first_acquire_ + acquires_; ++i)
+    settle_load(*round.loading[i], round.acquires[i], round.decoded[i]);
+  drain();
+}
+
+template <class B, class L>
+TimePoint Engine<B, L>::end_poll() {
+  if (now() >= next_relay_) relay();
+  drain();
+  return next_deadline();
+}
+
+template <class B, class L>
+TimePoint Engine<B, L>::next_deadline() {
+  const Lock hold(mutex_);
+  const TimePoint soon = now();
+  TimePoint next = due_.empty() ? TimePoint::max() : due_.first().due;
+  for (const auto& [at, flight] : resends_)
+    next = (std::min)(next, at);
+  next = (std::min)(next, next_relay_);
+  if (!queued_loads_.empty() || !messages_wait_.empty()) next = (std::min)(next, soon + 10ms);
+  if (!newly_dirty_.empty() || !wakes_->empty()) next = (std::min)(next, soon);
+  return next;
+}
+
+template <class B, class L>
+std::size_t Engine<B, L>::close_all(TimePoint deadline) {
+  RoundPartner<B>* self = this;
+  while (true) {
+    bool stuck = true;
+    for (const SessionPtr& session : registry_.all()) {
+      if (LoadState* load = session->load()) {
+        load->waiters = 1;
+        abandon_load(*session);
+      } else {
+        request_release(*session, Reason::shutdown);
+      }
+      stuck = stuck && session->edit_guards != 0;
+    }
+    set_poll_limit(Duration::zero());
+    const TimePoint next = poll_partners<B>(std::span(&self, 1));
+    if (registry_.size() == 0 || now() >= deadline) break;
+    if (stuck && !Access::is_shared)
+      break;  // the guards are this thread's own: they will not end while we wait
+    clock_.wait_until((std::min)(next, deadline), wakes_->wake());
+  }
+  return registry_.size();
+}
+
+template <class B, class L>
+void Engine<B, L>::let_go() {
+  closing_ = true;
+  for (const SessionPtr& session : registry_.all()) {
+    if (session->state != State::loading && !session->gives_back) {
+      log(LogLevel::error, std::string(session->key()) +
+                               ": the store was closed before its last changes were saved");
+    }
+    end(*session, State::lost, Reason::shutdown, false);
+  }
+  drain();
+  for (const SessionPtr& session : retired_.all()) {
+    retired_.remove(*session);
+    session->host = nullptr;
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <persist/store/engine_poll.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace persist::inline PERSIST_ABI {
+
+/// Posts what waits in the outboxes of this store's records, in order per receiver, and takes out
+/// what was accepted.
+///
+/// Needs no lease: a message is known by its sender's number, so posting it again changes nothing,
+/// and taking it out names it. A server that dies in between leaves a message that the next one
+/// posts again.
+template <class B, class L>
+void Engine<B, L>::relay() {
+  RelayRequest list;
+  list.store = store_;
+  backend_.relay(std::span(&list, 1));
+  bool left_behind = failed(list.error) || list.waiting.size() == list.most;
+  for (const RelayRequest::Waiting& record : list.waiting) {
+    const Hash128 sender = hash(record.key);
+    std::vector<OutgoingMessage> taken;
+    std::set<std::string_view> full;  // a later message must not overtake one that has no room
+    for (const OutgoingMessage& message : record.messages) {
+      if (full.contains(message.key)) continue;
+      PostRequest post;
+      post.store = message.store;
+      post.key = message.key;
+      post.origin = {sender, message.epoch, message.number, {}};
+      post.message = message.view();
+      post.limits = &limits_;
+      backend_.post(std::span(&post, 1));
+      if (failed(post.error))
+        full.insert(message.key);
+      else
+        taken.push_back(message);
+    }
+    left_behind = left_behind || !full.empty();
+    if (taken.empty()) continue;
+    RelayRequest take;
+    take.store = store_;
+    take.take_from = record.key;
+    take.take = taken;
+    backend_.relay(std::span(&take, 1));
+    const Lock hold(mutex_);
+    metrics_.messages_relayed += taken.size();
+    if (SessionCore* here = registry_.find(record.key); here != nullptr && here->extras)
+      here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, taken.size());
+  }
+  const Lock hold(mutex_);
+  // A receiver that is full stays full until its owner plays: looking every few seconds is often
+  // enough.
+  next_relay_ = now() + (left_behind ? options_.relay : 4 * options_.relay);
+  if (options_.relay <= Duration::zero()) next_relay_ = TimePoint::max();
+}
+
+}  // namespace persist::inline PERSIST_ABI

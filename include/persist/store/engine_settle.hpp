@@ -1,0 +1,276 @@
+#pragma once
+
+#include <persist/session/receipts.hpp>
+#include <persist/store/engine_commit.hpp>
+
+#include <algorithm>
+#include <utility>
+
+// What the outcome of a commit means for its sessions.
+
+namespace persist::inline PERSIST_ABI {
+
+/// Gives every session of the flight its outcome. Where that is unknown and the bytes must go again
+/// as they are, the flight is kept for another try.
+template <class B, class L>
+void Engine<B, L>::complete_flight(Flight& flight) {
+  const CommitRequest& request = flight.request;
+  {
+    const Lock hold(mutex_);
+    ++metrics_.rounds;
+  }
+  const bool unknown =
+      request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
+  const bool must_repeat = flight.size() > 1 || flight.cuts[0].aim == Aim::release ||
+                           flight.cuts[0].aim == Aim::give_back;
+  ++flight.attempts;
+  flight.resend = unknown && must_repeat && flight.attempts < 16;
+  if (flight.resend) {
+    const Lock hold(mutex_);
+    resends_.emplace_back(now() + Duration(1s) * flight.attempts, &flight);
+    for (Result<Saved>& result : flight.results)
+      result = request.error;
+    return;
+  }
+  std::vector<SessionHost*> others;
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    SessionCore& session = *flight.sessions[i];
+    if (session.host == nullptr) {
+      flight.results[i] = Error(Errc::closed, "the store is gone");
+      continue;
+    }
+    if (session.host != this) others.push_back(session.host);
+    session.host->settle(session, flight.cuts[i], flight.changes[i], request, flight.results[i]);
+  }
+  for (SessionHost* host : others)
+    host->drain();
+}
+
+template <class B, class L>
+void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
+                          const CommitRequest& request, Result<Saved>& result) {
+  const Lock hold(mutex_);
+  session.in_flight = false;
+  using Outcome = CommitRequest::Outcome;
+  switch (request.outcome) {
+    case Outcome::applied:
+    case Outcome::repeated:
+      settle_applied(session, cut, change, result);
+      break;
+    case Outcome::fenced:
+      settle_fenced(session, cut, change, result);
+      break;
+    case Outcome::superseded:
+      // A later commit of this session was applied, so this one's content is not needed; what it
+      // was is not known.
+      settle_failed(session, cut,
+                    Error(Errc::unknown_outcome, "a later commit of this session came first"),
+                    result);
+      break;
+    default:
+      settle_failed(session, cut, request.error, result);
+      break;
+  }
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change,
+                                  Result<Saved>& result) {
+  if (change.version != 0) session.version = change.version;
+  if (cut.has_data) {
+    session.saved = cut.generation;
+    if (session.keeps_durable) session.saved_as_encoded();
+    session.stored_bytes = cut.bytes;
+    session.stored_crc = cut.crc;
+    session.has_record = change.data != nullptr;
+    session.updated = change.now;
+    if (session.created == WallTime{}) session.created = change.now;
+    ++metrics_.saves;
+    metrics_.bytes_saved += cut.bytes;
+  } else {
+    ++metrics_.renewals;
+  }
+  if (session.write == 1 && cut.aim != Aim::give_back) ++session.load_count;
+  session.failures = 0;
+  session.not_before = cut.sent + min_gap_of(session);
+  settle_parts(session, cut, change);
+  if (session.group() != nullptr) session.extras->group.reset();
+
+  const bool gives_back = change.lease == LeaseChange::release;
+  if (failed(cut.refused))
+    result = cut.refused;
+  else
+    result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
+  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  if (gives_back) {
+    ++metrics_.releases;
+    if (cut.reason == Reason::handover) ++metrics_.handovers;
+    return end(session, State::released, cut.reason, !failed(cut.refused));
+  }
+  if (change.lease == LeaseChange::renew && !change.release_requested) {
+    session.renewed = cut.sent;
+    if (session.state == State::suspect) change_state(session, State::open);
+  }
+  if (change.release_requested && session.state != State::releasing) {
+    session.ending = Reason::handover;
+    change_state(session, State::releasing);
+  }
+  session.check_wanted = false;
+  if (session.dirty() && !session.listed) became_dirty(session);
+  reschedule(session);
+}
+
+/// Takes over what rode in the commit beside the data, and the messages that came back with the
+/// reply.
+template <class B, class L>
+void Engine<B, L>::settle_parts(SessionCore& session, Cut& cut, Change& change) {
+  if (change.messages.empty() && !session.extras) return;
+  SessionExtras& extras = session.more();
+  std::erase_if(extras.inbox, [&](const WaitingMessage& waiting) {
+    return std::find(cut.acknowledged.begin(), cut.acknowledged.end(), waiting.message.position) !=
+           cut.acknowledged.end();
+  });
+  extras.sends.erase(extras.sends.begin(),
+                     extras.sends.begin() + static_cast<std::ptrdiff_t>(cut.messages.size()));
+  metrics_.messages_sent += cut.messages.size();
+  for (const Send& send : cut.sends) {
+    if (send.delivered) continue;
+    ++extras.outbox_waiting;
+    if (options_.relay > Duration::zero())
+      next_relay_ = (std::min)(next_relay_, now() + options_.relay);
+  }
+  const auto granted = static_cast<std::ptrdiff_t>(cut.receipts.size());
+  extras.receipts.insert(extras.receipts.end(), cut.receipts.begin(), cut.receipts.end());
+  extras.pending_receipts.erase(extras.pending_receipts.begin(),
+                                extras.pending_receipts.begin() + granted);
+  if (change.forget_receipts != 0) {
+    std::erase_if(extras.receipts,
+                  [&](const Receipt& receipt) { return receipt.day <= change.forget_receipts; });
+    extras.receipts_forgotten = (std::max)(extras.receipts_forgotten, change.forget_receipts);
+  }
+  if (change.messages.empty()) return;
+  for (Message& message : change.messages) {
+    extras.seen_position = (std::max)(extras.seen_position, message.position);
+    extras.inbox.push_back({std::move(message)});
+  }
+  Event event;
+  event.kind = Event::Kind::messages;
+  tell(session, std::move(event));
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
+                                 Result<Saved>& result) {
+  undo(session, cut);
+  const std::string_view what =
+      change.erased ? "the record was erased" : "another session has the record";
+  Error error =
+      Error(Errc::fenced, std::string(what) + "; nothing was written").for_key(session.key());
+  if (!change.holder.owner.nobody()) {
+    error = std::move(error).held_by(
+        {std::string(change.holder.owner.server.view()), change.holder.epoch,
+         std::chrono::duration_cast<std::chrono::milliseconds>(change.holder.age)});
+  }
+  // An earlier try of this very commit had landed before somebody else took over: then nothing is
+  // lost.
+  const bool had_landed = change.landed && cut.has_data;
+  if (had_landed)
+    result = Saved{true, session.version, cut.bytes, session.updated};
+  else
+    result = error;
+  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  ++metrics_.lost;
+  end(session, State::lost, Reason::lost, had_landed);
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& error,
+                                 Result<Saved>& result) {
+  undo(session, cut);
+  Error named = error;
+  result = std::move(named).for_key(session.key());
+  ++metrics_.saves_failed;
+  back_off(session);
+  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  if constexpr (L::is_leased) {
+    Event event;
+    event.kind = Event::Kind::renewal_failed;
+    event.attempts_left = attempts_left(session);
+    event.error = result.error();
+    tell(session, std::move(event));
+  }
+  if (cut.aim == Aim::release && session.state != State::releasing) {
+    session.ending = cut.reason;
+    change_state(session, State::releasing);
+  }
+  reschedule(session);
+}
+
+/// What was cut is as if it had not been: it goes with the next commit, under a number of its own.
+template <class B, class L>
+void Engine<B, L>::undo(SessionCore& session, Cut& cut) {
+  if (cut.has_ids) session.more().ids_changed = true;
+  if (cut.has_metadata) session.more().metadata_changed = true;
+}
+
+/// The next try comes after a pause that doubles up to 20 s, less up to a quarter of it, so that
+/// servers that failed together do not come back together.
+template <class B, class L>
+void Engine<B, L>::back_off(SessionCore& session) {
+  const int doublings = (std::min)(static_cast<int>(session.failures++), 5);
+  const Duration pause = (std::min)(Duration(1s) * (1 << doublings), Duration(20s));
+  const Duration less =
+      pause / 4 *
+      static_cast<std::int64_t>((session.number * 2654435761U + session.failures) % 256) / 256;
+  session.not_before = now() + pause - less;
+}
+
+template <class B, class L>
+void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result) {
+  if (!result && result.error() == Errc::busy) return;
+  Event event;
+  event.kind = Event::Kind::saved;
+  event.saved = result;
+  tell(session, std::move(event));
+}
+
+template <class B, class L>
+void Engine<B, L>::change_state(SessionCore& session, State to) {
+  Event event;
+  event.kind = Event::Kind::state_changed;
+  event.from = session.state.exchange(to);
+  event.to = to;
+  tell(session, std::move(event));
+}
+
+template <class B, class L>
+void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool was_saved) {
+  const Lock hold(mutex_);
+  if (ended(session.state)) return;
+  const SessionPtr alive(&session);
+  due_.remove(session);
+  registry_.remove(session);
+  session.ending = reason;
+  const bool was_open = session.state != State::loading && !session.gives_back;
+  if (session.handles.load(std::memory_order_acquire) != 0)
+    retired_.insert(session);
+  else
+    session.host = nullptr;
+  if (!was_open) session.state = state;
+  if (was_open) {
+    change_state(session, state);
+    Event event;
+    event.kind = Event::Kind::released;
+    event.reason = reason;
+    event.was_saved = was_saved;
+    tell(session, std::move(event));
+  }
+  if (session.group() == nullptr) return;
+  // A transaction that was not durable when a partner ended is stored for none of them.
+  const std::shared_ptr<TransactionGroup> group = std::exchange(session.extras->group, nullptr);
+  for (SessionCore* partner : group->partners)
+    if (partner != &session && partner->host != nullptr && partner->group() == group.get())
+      partner->host->end(*partner, State::lost, Reason::lost, false);
+}
+
+}  // namespace persist::inline PERSIST_ABI

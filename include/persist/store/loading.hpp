@@ -1,0 +1,65 @@
+#pragma once
+
+#include <persist/session/session.hpp>
+#include <persist/store/core.hpp>
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace persist::inline PERSIST_ABI {
+
+/// A load that `poll` carries on. Dropping it before it was taken calls it off: the record, or the
+/// request to its holder, is given back.
+template <class S>
+class [[nodiscard]] Loading {
+ public:
+  explicit Loading(Error error) : error_(std::move(error)) {}
+  /// `load` is null where the session is open already.
+  Loading(Session<S> session, std::shared_ptr<LoadState> load)
+      : session_(std::move(session)), load_(std::move(load)) {}
+  Loading(Loading&& other) noexcept
+      : session_(std::exchange(other.session_, std::nullopt)),
+        load_(std::move(other.load_)),
+        error_(std::move(other.error_)) {}
+  Loading& operator=(Loading&& other) noexcept {
+    cancel();
+    session_ = std::exchange(other.session_, std::nullopt);
+    load_ = std::move(other.load_);
+    error_ = std::move(other.error_);
+    return *this;
+  }
+  ~Loading() { cancel(); }
+
+  /// Whether `take` has an answer.
+  [[nodiscard]] bool ready() const noexcept { return !session_ || !load_ || load_->done; }
+  /// The session, or why there is none: `locked` (names the holder), `cancelled`, what reading and
+  /// decoding say; `busy` while it is not ready. Once.
+  [[nodiscard]] Result<Session<S>> take() {
+    if (!session_)
+      return failed(error_) ? error_ : Error(Errc::cancelled, "this load was taken or called off");
+    if (!ready())
+      return Error(Errc::busy, "the record is still being loaded").for_key(session_->id());
+    Session<S> session = *std::exchange(session_, std::nullopt);
+    const auto load = std::move(load_);
+    if (load && failed(load->error)) return load->error;
+    return session;
+  }
+  void cancel() {
+    if (!session_) return;
+    auto& node = session_->node();
+    if (load_ && !load_->done && node.host != nullptr)
+      static_cast<StoreCore<S>&>(*node.host).abandon_load(node);
+    session_.reset();
+    error_ = Error(Errc::cancelled, "the load was called off");
+  }
+  [[nodiscard]] const std::shared_ptr<LoadState>& load() const noexcept { return load_; }
+  [[nodiscard]] const std::optional<Session<S>>& session() const noexcept { return session_; }
+
+ private:
+  std::optional<Session<S>> session_;
+  std::shared_ptr<LoadState> load_;
+  Error error_{Errc{}};
+};
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,214 @@
+#pragma once
+
+#include <persist/session/session.hpp>
+#include <persist/store/core.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+// The calls of a session that need its store.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class S>
+Error Session<S>::refusal() const {
+  if (node_->host == nullptr || ended(node_->state))
+    return Error(Errc::closed, "the session has ended").for_key(id());
+  if (Error no = core().refusal(); failed(no)) return no;
+  if (node_->state == State::loading)
+    return Error(Errc::busy, "the session is still loading").for_key(id());
+  return Errc{};
+}
+
+template <class S>
+Result<Saved> Session<S>::save(SaveOptions options) {
+  if (Error no = refusal(); failed(no)) return no;
+  core().wait_for_gap(*node_);
+  return core().commit_now(*node_, options.force ? Aim::force : Aim::save, Reason::asked);
+}
+
+template <class S>
+Result<void> Session<S>::request_save(SaveOptions options) {
+  if (Error no = refusal(); failed(no)) return no;
+  core().request_save(*node_, options.force);
+  return success;
+}
+
+template <class S>
+Result<Saved> Session<S>::release(Reason reason) {
+  if (Error no = refusal(); failed(no)) return no;
+  if (node_->edit_guards != 0 || node_->in_flight || node_->in_function)
+    return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
+        .for_key(id());
+  core().request_release(*node_, reason);
+  return core().commit_now(*node_, Aim::release, node_->ending);
+}
+
+template <class S>
+Result<void> Session<S>::request_release(Reason reason) {
+  if (Error no = refusal(); failed(no)) return no;
+  core().request_release(*node_, reason);
+  return success;
+}
+
+template <class S>
+Result<void> Session<S>::erase() {
+  if (Error no = refusal(); failed(no)) return no;
+  return core().erase(id(), false);
+}
+
+template <class S>
+Result<typename S::Data> Session<S>::durable() {
+  if (const Data* kept = node_->durable_copy()) return *kept;
+  if (Error no = refusal(); failed(no)) return no;
+  return core().read_durable(*node_);
+}
+
+template <class S>
+void Session<S>::touch_schedule() {
+  if (node_->dirty() && node_->host != nullptr && !node_->listed) node_->host->became_dirty(*node_);
+}
+
+template <class S>
+Result<void> Session<S>::add_user_id(std::uint64_t user) {
+  if (Error no = refusal(); failed(no)) return no;
+  const auto hold = core().lock();
+  auto& ids = node_->more().user_ids;
+  if (std::find(ids.begin(), ids.end(), user) != ids.end()) return success;
+  ids.push_back(user);
+  node_->extras->ids_changed = true;
+  node_->mark_dirty();
+  return success;
+}
+
+template <class S>
+Result<void> Session<S>::remove_user_id(std::uint64_t user) {
+  if (Error no = refusal(); failed(no)) return no;
+  const auto hold = core().lock();
+  if (std::erase(node_->more().user_ids, user) == 0) return success;
+  node_->extras->ids_changed = true;
+  node_->mark_dirty();
+  return success;
+}
+
+template <class S>
+Result<Value> Session<S>::metadata() const {
+  Result<Value> value(Value{});
+  if (!node_->extras || node_->extras->metadata.empty()) return value;
+  UnknownFields none;
+  if (auto read = codec::Cbor::decode<schema::NoPolicy>(node_->extras->metadata, *value, none);
+      !read)
+    return read.error();
+  return value;
+}
+
+template <class S>
+Result<void> Session<S>::set_metadata(const Value& value) {
+  if (Error no = refusal(); failed(no)) return no;
+  Buffer bytes;
+  UnknownFields none;
+  if (auto written = codec::Cbor::encode<schema::NoPolicy>(value, none, bytes); !written)
+    return written.error();
+  const auto hold = core().lock();
+  node_->more().metadata = std::move(bytes);
+  node_->extras->metadata_changed = true;
+  node_->mark_dirty();
+  return success;
+}
+
+template <class S>
+template <class T, class... Args>
+T& Session<S>::attach(Args&&... args) {
+  static constexpr char tag = 0;  // its address names T
+  auto& all = node_->more().attachments;
+  for (auto& [type, object] : all)
+    if (type == &tag) return *static_cast<T*>(object.get());
+  return *static_cast<T*>(
+      all.emplace_back(&tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
+}
+
+template <class S>
+template <class K, class M>
+Result<void> Session<S>::send(const K& key, const M& message, PostOptions options) {
+  check_message<typename S::Policy, M>();
+  if (Error no = refusal(); failed(no)) return no;
+  if (node_->state != State::open)
+    return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
+  KeyBuffer spelled;
+  if (auto fits = key::spell_checked<typename S::Key>(key, spelled); !fits) return fits;
+  OutgoingMessage out;
+  if (auto written = encode_message(message, out.payload); !written) return written;
+  const auto hold = core().lock();
+  SessionExtras& extras = node_->more();
+  if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)
+    return Error(Errc::full, "too many messages of this record wait for their receivers")
+        .for_key(id());
+  out.store = core().store();
+  out.key = spelled.view();
+  out.epoch = node_->epoch;
+  out.number = ++extras.send_number;
+  out.type = schema::type_name<M>;
+  out.codec = codec::Cbor::id;
+  out.priority = options.priority;
+  out.expires = core().expiry(options.expires);
+  extras.sends.push_back(std::move(out));
+  if (!node_->in_function) node_->mark_dirty();
+  return success;
+}
+
+template <class S>
+template <class F>
+Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
+  if (Error no = refusal(); failed(no)) return no;
+  if (node_->state != State::open)
+    return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
+  if (receipt.id.empty()) return Error(Errc::invalid, "a receipt needs an id").for_key(id());
+  const std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
+  const Receipt mine{core().hash(receipt.id),
+                     day_of(receipt.time ? *receipt.time : core().backend_time())};
+  const auto is_mine = [&](const Receipt& each) { return each.id == mine.id; };
+  if (const SessionExtras* extras = node_->extras.get()) {
+    const auto hold = core().lock();
+    const bool saved = std::any_of(extras->receipts.begin(), extras->receipts.end(), is_mine);
+    const bool granted =
+        std::any_of(extras->pending_receipts.begin(), extras->pending_receipts.end(), is_mine);
+    if (saved || granted) {
+      ++core().metrics().grants_repeated;
+      return saved ? Grant::durable : Grant::pending;
+    }
+    // Something was forgotten that may have been this one.
+    if (extras->receipts_forgotten != 0 &&
+        (!receipt.time || mine.day <= extras->receipts_forgotten))
+      return Grant::refused;
+  }
+  auto done = node_->on_copy([&](Data& copy) { return detail::call(fn, copy); });
+  if (!done) return done.error();
+  const auto hold = core().lock();
+  node_->more().pending_receipts.push_back(mine);
+  ++core().metrics().grants;
+  return Grant::pending;
+}
+
+template <class S>
+template <class F>
+void Session<S>::on_message(F&& fn) {
+  using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+  check_message<typename S::Policy, M>();
+  node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+  if (node_->host == nullptr) return;
+  core().postpone_messages(*node_);
+  core().offer_messages_again();
+  core().drain();
+}
+
+template <class S>
+template <class F>
+Connection Session<S>::on_released(F&& fn) {
+  if (ended(node_->state) && !(node_->host != nullptr && core().is_busy())) {
+    fn(node_->ending, node_->state == State::released && !node_->dirty());
+    return {};
+  }
+  return node_->signals().released.connect(std::forward<F>(fn));
+}
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,348 @@
+#pragma once
+
+#include <persist/store/answers.hpp>
+#include <persist/store/loading.hpp>
+#include <persist/store/session_calls.hpp>
+
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+
+/// Calls `use(fn, sessions…)` where the function came last.
+template <class Use, class Last>
+decltype(auto) function_first(Use&& use, Last& fn) {
+  return use(fn);
+}
+template <class Use, class First, class... Rest>
+decltype(auto) function_first(Use&& use, First& first, Rest&... rest) {
+  if constexpr (sizeof...(Rest) == 0) {
+    return use(first);
+  } else {
+    return function_first(
+        [&](auto& fn, auto&... others) -> decltype(auto) { return use(fn, first, others...); },
+        rest...);
+  }
+}
+
+template <class R>
+struct UpdateResult {
+  using type = Result<R>;
+};
+template <class T>
+struct UpdateResult<Result<T>> {
+  using type = Result<T>;
+};
+
+}  // namespace detail
+
+/// The calls of a store, over its core: what `Store` composes.
+template <class S>
+class StoreCalls {
+ public:
+  using Core = StoreCore<S>;
+  using Node = SessionNode<S>;
+  using Data = typename S::Data;
+  using Handle = Session<S>;
+
+  explicit StoreCalls(Core& core) noexcept : core_(core) {}
+
+  template <class K>
+  Loading<S> begin(const K& key, LoadOptionsFor<Data> options, bool once, Duration deadline);
+  template <class K>
+  Result<Handle> load(const K& key, LoadOptionsFor<Data> options) {
+    return finish(begin(key, std::move(options), false, core_.options().load_deadline));
+  }
+  template <class K>
+  Result<Handle> try_load(const K& key, LoadOptionsFor<Data> options) {
+    return finish(begin(key, std::move(options), true, Duration::zero()));
+  }
+  template <class K>
+  Result<Handle> find(const K& key);
+  template <class K>
+  Result<Peeked<Data>> peek(const K& key, PeekOptions options);
+  template <class K>
+  Result<Inspection> inspect(const K& key);
+  template <class K, class F>
+  auto update(const K& key, F& fn) ->
+      typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type;
+  template <class K>
+  Result<Overwritten> overwrite(const K& key, Data data);
+  template <class K>
+  Result<void> erase(const K& key, EraseOptions options);
+  template <class K, class M>
+  Result<Posted> post(const K& key, const M& message, PostOptions options);
+  template <class K, class F>
+  Result<Grant> grant_once(const K& key, ReceiptId receipt, F& fn);
+  Result<KeyPage> scan(std::string after, std::size_t most);
+  template <class F>
+  void on_message(F&& fn) {
+    using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+    check_message<typename S::Policy, M>();
+    core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    for (const SessionPtr& session : core_.registry().all())
+      if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
+    core_.offer_messages_again();
+    core_.drain();
+  }
+
+ private:
+  /// Spells the key into `spelled`, unless the store takes no call now.
+  template <class K>
+  Result<void> spell(const K& key, KeyBuffer& spelled) {
+    if (Error no = core_.refusal(); failed(no)) return no;
+    return key::spell_checked<typename S::Key>(key, spelled);
+  }
+  Result<Handle> finish(Loading<S> loading) {
+    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load());
+    return loading.take();
+  }
+  /// A session for one change of a record that nobody holds; `changes` says what it does to the
+  /// node.
+  template <class K, class F>
+  Result<Saved> change_offline(const K& key, Conflict conflict, F&& changes);
+
+  Core& core_;
+};
+
+template <class S>
+template <class K>
+Loading<S> StoreCalls<S>::begin(const K& key, LoadOptionsFor<Data> options, bool once,
+                                Duration deadline) {
+  using KeyValue = typename S::KeyValue;
+  static_assert(std::constructible_from<KeyValue, const K&>,
+                "a load needs the key itself; what only spells it is for calls without a session");
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return Loading<S>(fits.error());
+  const auto hold = core_.lock();
+  if (Node* here = core_.find(spelled.view()); here != nullptr && here->state != State::releasing) {
+    const std::shared_ptr<LoadState> under_way = here->extras ? here->extras->load : nullptr;
+    if (under_way) ++under_way->waiters;
+    return Loading<S>(Handle(*here), under_way);
+  }
+  if (Node* queued = static_cast<Node*>(core_.find_queued(spelled.view()))) {
+    ++queued->extras->load->waiters;
+    return Loading<S>(Handle(*queued), queued->extras->load);
+  }
+  auto load = std::make_shared<LoadState>();
+  load->conflict = options.conflict.value_or(S::LockPolicy::conflict);
+  load->once = once;
+  load->deadline =
+      core_.now() + (options.deadline > Duration::zero() ? options.deadline : deadline);
+  load->while_ = std::move(options.while_);
+  load->waiters = 1;
+  Handle session(*new Node(core_, spelled.view(), static_cast<KeyValue>(key)));
+  if (options.default_value) session.node().set_default(std::move(*options.default_value));
+  core_.start_load(session.node(), load);
+  return Loading<S>(std::move(session), std::move(load));
+}
+
+template <class S>
+template <class K>
+Result<Session<S>> StoreCalls<S>::find(const K& key) {
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  const auto hold = core_.lock();
+  Node* here = core_.find(spelled.view());
+  if (here == nullptr || (here->state != State::open && here->state != State::suspect))
+    return Error(Errc::not_found, "no session of this key is open here").for_key(spelled.view());
+  return Handle(*here);
+}
+
+template <class S>
+template <class K>
+Result<Peeked<typename S::Data>> StoreCalls<S>::peek(const K& key, PeekOptions options) {
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  if (options.live) {
+    if (auto here = find(key)) {
+      auto metadata = here->metadata();
+      if (!metadata) return metadata.error();
+      return Peeked<Data>{here->clone(),       here->version(),
+                          here->load_count(),  here->created(),
+                          here->updated(),     {here->user_ids().begin(), here->user_ids().end()},
+                          *std::move(metadata)};
+    }
+  }
+  Result<Snapshot> record = core_.read(spelled.view());
+  if (!record) return record.error();
+  Result<Data> data = core_.decode(spelled.view(), *record);
+  if (!data) return data.error();
+  Value metadata;
+  UnknownFields none;
+  if (!record->metadata.empty()) {
+    if (auto read = codec::Cbor::decode<schema::NoPolicy>(record->metadata, metadata, none); !read)
+      return read.error();
+  }
+  return Peeked<Data>{*std::move(data),   record->version, record->load_count,
+                      record->created,    record->updated, std::move(record->user_ids),
+                      std::move(metadata)};
+}
+
+template <class S>
+template <class K>
+Result<Inspection> StoreCalls<S>::inspect(const K& key) {
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  ReadRequest request;
+  request.store = core_.store();
+  request.key = spelled.view();
+  core_.backend().read(std::span(&request, 1));
+  if (failed(request.error)) return Error(request.error).for_key(spelled.view());
+  Inspection found;
+  found.exists = request.found && request.record.has_data;
+  found.held = request.held;
+  found.holder = {std::string(request.holder.owner.server.view()), request.holder.epoch,
+                  std::chrono::duration_cast<std::chrono::milliseconds>(request.holder.age)};
+  found.release_requested = !request.holder.asker.nobody();
+  found.version = request.record.version;
+  found.load_count = request.record.load_count;
+  found.bytes = request.record.data.size();
+  found.inbox_messages = request.inbox_messages;
+  found.inbox_bytes = request.inbox_bytes;
+  found.outbox_messages = request.outbox_messages;
+  found.created = request.record.created;
+  found.updated = request.record.updated;
+  return found;
+}
+
+template <class S>
+template <class K, class F>
+Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&& changes) {
+  LoadOptionsFor<Data> options;
+  options.conflict = conflict;
+  auto session = finish(
+      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline));
+  if (!session) return session.error();
+  Node& node = session->node();
+  Result<void> done = changes(node, *session);
+  if (done) return core_.commit_now(node, Aim::release, Reason::asked);
+  // Nothing was changed, so nothing is written: the record goes back as it was.
+  (void)core_.commit_now(node, Aim::give_back, Reason::asked);
+  return done.error();
+}
+
+template <class S>
+template <class K, class F>
+auto StoreCalls<S>::update(const K& key, F& fn) ->
+    typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type {
+  using R = std::invoke_result_t<F&, Data&>;
+  using Answer = typename detail::UpdateResult<R>::type;
+  Answer answer;
+  const auto run = [&](Data& copy) -> Result<void> {
+    if constexpr (std::is_void_v<R>) {
+      fn(copy);
+      answer = success;
+      return success;
+    } else {
+      answer = fn(copy);
+      return answer ? Result<void>(success) : Result<void>(answer.error());
+    }
+  };
+  if (auto here = find(key)) {
+    const std::unique_lock<typename Node::SessionLock> writing(here->node().guard_lock());
+    auto done = here->node().on_copy(run);
+    return done ? std::move(answer) : Answer(done.error());
+  }
+  auto saved = change_offline(key, Conflict::refuse, [&](Node& node, Handle&) -> Result<void> {
+    if (node.is_new) return Error(Errc::not_found, "there is no record").for_key(node.key());
+    return node.on_copy(run);
+  });
+  return saved ? std::move(answer) : Answer(saved.error());
+}
+
+template <class S>
+template <class K>
+Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
+  Overwritten answer;
+  const auto replace = [&](Node& node) -> Result<void> {
+    answer.dropped_unknown = !node.unknown().empty();
+    UnknownFields kept = std::exchange(node.unknown(), UnknownFields());
+    auto done = node.on_copy([&](Data& copy) -> Result<void> {
+      copy = std::move(data);
+      return success;
+    });
+    if (!done) node.unknown() = std::move(kept);
+    return done;
+  };
+  Result<Saved> saved;
+  if (auto here = find(key)) {
+    if (auto done = replace(here->node()); !done) return done.error();
+    saved = core_.commit_now(here->node(), Aim::force, Reason::asked);
+  } else {
+    saved =
+        change_offline(key, Conflict::steal, [&](Node& node, Handle&) { return replace(node); });
+  }
+  if (!saved) return saved.error();
+  answer.version = saved->version;
+  return answer;
+}
+
+template <class S>
+template <class K>
+Result<void> StoreCalls<S>::erase(const K& key, EraseOptions options) {
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  return core_.erase(spelled.view(), options.drop_outbox);
+}
+
+template <class S>
+template <class K, class M>
+Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions options) {
+  check_message<typename S::Policy, M>();
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  Buffer payload;
+  if (auto written = encode_message(message, payload); !written) return written.error();
+  PostRequest request;
+  request.store = core_.store();
+  request.key = spelled.view();
+  // Without an id one is drawn: it makes the library's own retries known.
+  const std::string drawn = options.id.empty() ? std::to_string(detail::os::random_bits()) +
+                                                     std::to_string(detail::os::random_bits())
+                                               : std::string();
+  request.origin.source = core_.hash(options.id.empty() ? std::string_view(drawn) : options.id);
+  request.origin.first_tried = options.first_tried.value_or(core_.backend_time());
+  request.message = {schema::type_name<M>, codec::Cbor::id, options.priority,
+                     core_.expiry(options.expires), payload};
+  request.limits = &core_.limits();
+  core_.backend().post(std::span(&request, 1));
+  if (failed(request.error)) return Error(request.error).for_key(spelled.view());
+  return Posted{request.repeated, request.position};
+}
+
+template <class S>
+template <class K, class F>
+Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) {
+  if (auto here = find(key)) {
+    Result<Grant> granted = here->grant_once(receipt, fn);
+    if (!granted || *granted != Grant::pending) return granted;
+    auto saved = core_.commit_now(here->node(), Aim::save, Reason::asked);
+    return saved ? Grant::durable : Grant::pending;
+  }
+  Result<Grant> granted;
+  auto saved = change_offline(key, Conflict::refuse, [&](Node&, Handle& session) -> Result<void> {
+    granted = session.grant_once(receipt, fn);
+    return granted ? Result<void>(success) : Result<void>(granted.error());
+  });
+  if (!saved) return saved.error();
+  return *granted == Grant::pending ? Result<Grant>(Grant::durable) : granted;
+}
+
+template <class S>
+Result<KeyPage> StoreCalls<S>::scan(std::string after, std::size_t most) {
+  if (Error no = core_.refusal(); failed(no)) return no;
+  ScanRequest request;
+  request.store = core_.store();
+  request.after = std::move(after);
+  request.most = most;
+  core_.backend().scan(std::span(&request, 1));
+  if (failed(request.error)) return request.error;
+  return KeyPage{std::move(request.keys), std::move(request.next), request.done};
+}
+
+}  // namespace persist::inline PERSIST_ABI

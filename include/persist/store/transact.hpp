@@ -1,0 +1,180 @@
+#pragma once
+
+#include <persist/session/session.hpp>
+#include <persist/store/core.hpp>
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// One change of several sessions, all or nothing: `fn` on copies, then one commit with all of
+/// them.
+template <class... S>
+class Transaction {
+ public:
+  explicit Transaction(Session<S>&... sessions)
+      : nodes_(&sessions.node()...), cores_{&sessions.node()...} {}
+  ~Transaction() {
+    for (std::size_t i = 0; i < locked_; ++i)
+      cores_[i]->unlock();
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  /// Why the partners cannot change together now, or `Errc{}`. Locks them.
+  [[nodiscard]] Error check() {
+    for (std::size_t i = 0; i < cores_.size(); ++i) {
+      const SessionCore& core = *cores_[i];
+      if (core.host == nullptr || core.state != State::open)
+        return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
+      if (core.host->in_hook)
+        return Error(Errc::invalid, "a hook of a policy may not call the store");
+      if (std::find(cores_.begin(), cores_.begin() + static_cast<std::ptrdiff_t>(i), cores_[i]) !=
+          cores_.begin() + static_cast<std::ptrdiff_t>(i))
+        return Error(Errc::invalid, "the same session takes part twice").for_key(core.key());
+      if (core.edit_guards != 0 || core.in_function || core.in_flight || core.group() != nullptr)
+        return Error(Errc::busy,
+                     "a guard, a save, a function or a transaction of this session is open")
+            .for_key(core.key());
+    }
+    if (!share_a_database())
+      return Error(Errc::unsupported, "the partners' stores do not share one open database");
+    for (; locked_ < cores_.size(); ++locked_)
+      if (!cores_[locked_]->try_lock())
+        return Error(Errc::busy, "another thread is editing this session")
+            .for_key(cores_[locked_]->key());
+    return Errc{};
+  }
+
+  /// Runs `fn` on copies and moves them in when it and every rule said yes; otherwise nothing has
+  /// changed.
+  template <class F>
+  [[nodiscard]] Result<void> run(F& fn) {
+    std::array<std::size_t, sizeof...(S)> sent{};
+    for (std::size_t i = 0; i < cores_.size(); ++i)
+      sent[i] = cores_[i]->extras ? cores_[i]->extras->sends.size() : 0;
+    each([](auto& node) { node.capture(); });
+    auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
+    zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
+    Result<void> done = guarded(
+        [&] { return std::apply([&](auto&... copy) { return call(fn, copy...); }, copies); });
+    each([](auto& node) { node.end_copy(); });
+    zip(copies, [&done](auto& node, auto& copy) {
+      if (done) done = node.check(copy);
+    });
+    if (!done) {
+      for (std::size_t i = 0; i < cores_.size(); ++i)
+        if (cores_[i]->extras) cores_[i]->extras->sends.resize(sent[i]);
+      return done;
+    }
+    zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
+    auto group = std::make_shared<TransactionGroup>();
+    group->partners.assign(cores_.begin(), cores_.end());
+    for (SessionCore* core : cores_)
+      core->more().group = group;
+    return success;
+  }
+
+  /// Commits all partners now.
+  [[nodiscard]] Result<Transacted> commit() {
+    auto& first = *std::get<0>(nodes_);
+    auto& core = first.core();
+    ++core.metrics().transactions;
+    const Result<Saved> saved = core.commit_now(first, Aim::save, Reason::transaction);
+    if (saved) return Transacted::durable;
+    // What is not written is still applied here and will be: saying that it failed would have it
+    // done twice.
+    return first.group() != nullptr ? Result<Transacted>(Transacted::pending)
+                                    : Result<Transacted>(saved.error());
+  }
+  [[nodiscard]] Result<Transacted> request() {
+    auto& first = *std::get<0>(nodes_);
+    ++first.core().metrics().transactions;
+    first.core().request_save(first, false);
+    return Transacted::pending;
+  }
+
+ private:
+  template <class F>
+  static Result<void> guarded(F&& body) {
+#if PERSIST_HAS_EXCEPTIONS
+    try {
+      return body();
+    } catch (const std::exception& thrown) {
+      return Error(Errc::refused, std::string("the function threw: ") + thrown.what());
+    } catch (...) {
+      return Error(Errc::refused, "the function threw something that is no std::exception");
+    }
+#else
+    return body();
+#endif
+  }
+  [[nodiscard]] bool share_a_database() {
+    auto& first = std::get<0>(nodes_)->core().backend();
+    return std::apply(
+        [&](auto*... node) { return (first.same_database(node->core().backend()) && ...); },
+        nodes_);
+  }
+  template <class F>
+  void each(F&& use) {
+    std::apply([&](auto*... node) { (use(*node), ...); }, nodes_);
+  }
+  template <class Copies, class F>
+  void zip(Copies& copies, F&& use) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (use(*std::get<I>(nodes_), std::get<I>(copies)), ...);
+    }(std::index_sequence_for<S...>{});
+  }
+
+  std::tuple<SessionNode<S>*...> nodes_;
+  std::array<SessionCore*, sizeof...(S)> cores_;
+  std::size_t locked_ = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI {
+
+/// Changes several open sessions together: `fn(data, data, …)` runs at once on copies; if it
+/// returns well and every result is valid and fits, the copies are moved in and committed in one
+/// write.
+///
+/// `durable`, or `pending` (applied here; written with the next commit of any partner, and with all
+/// of them). An error means that nothing has changed: `invalid` (a partner is not open, or takes
+/// part twice, or a rule is broken), `busy`, `unsupported` (not one database), `too_large`, what
+/// `fn` says; `fenced`: somebody newer has a record, and all partners are lost. Blocks for one
+/// round trip.
+template <class F, class... S>
+  requires(sizeof...(S) >= 2)
+Result<Transacted> transact_sessions(F&& fn, Session<S>&... sessions) {
+  static_assert((transactional_backend<typename S::Backend> && ...),
+                "this backend cannot commit several records together, so its sessions cannot take "
+                "part in a transaction");
+  {
+    detail::Transaction<S...> transaction(sessions...);
+    if (Error no = transaction.check(); failed(no)) return no;
+    if (auto done = transaction.run(fn); !done) return done.error();
+  }
+  detail::Transaction<S...> transaction(sessions...);
+  return transaction.commit();
+}
+
+/// As `transact_sessions`, but leaves the commit to the next poll: `pending`.
+template <class F, class... S>
+  requires(sizeof...(S) >= 2)
+Result<Transacted> request_transaction(F&& fn, Session<S>&... sessions) {
+  static_assert((transactional_backend<typename S::Backend> && ...),
+                "this backend cannot commit several records together, so its sessions cannot take "
+                "part in a transaction");
+  detail::Transaction<S...> transaction(sessions...);
+  if (Error no = transaction.check(); failed(no)) return no;
+  if (auto done = transaction.run(fn); !done) return done.error();
+  return transaction.request();
+}
+
+}  // namespace persist::inline PERSIST_ABI

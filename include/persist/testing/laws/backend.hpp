@@ -1,0 +1,93 @@
+#pragma once
+
+#include <persist/testing/laws/backend/batch.hpp>
+#include <persist/testing/laws/backend/fence.hpp>
+#include <persist/testing/laws/backend/lease.hpp>
+#include <persist/testing/laws/backend/mail.hpp>
+#include <persist/testing/laws/backend/record.hpp>
+
+#include <vector>
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// One sentence that must be true of a backend, and how to find out.
+template <record_backend B>
+struct BackendLaw {
+  const char* sentence;
+  void (*run)(laws::Driver<B>&);
+
+  /// Tries it on a backend that is fresh, or holds nothing in a store named "laws", and whose
+  /// leases `clock` judges.
+  [[nodiscard]] Report operator()(B& backend, ManualClock& clock) const {
+    Report report;
+    laws::Driver<B> driver(backend, clock, report);
+    run(driver);
+    return report;
+  }
+};
+
+/// What every backend promises. Give each law a backend of its own; a law that does not pass says
+/// in its report which sentence broke, with the line in the law.
+template <record_backend B>
+[[nodiscard]] std::vector<BackendLaw<B>> backend_laws() {
+  using namespace laws;
+  return {
+      {"an old epoch's commit is refused and writes nothing", an_old_epoch_changes_nothing},
+      {"the right epoch with a wrong owner is refused", a_wrong_owner_is_refused},
+      {"an epoch that was never given out is refused", an_epoch_never_given_out_is_refused},
+      {"a lower write number is refused", a_lower_write_number_is_superseded},
+      {"a repeated write says applied and does nothing, before and after the release",
+       a_repeated_write_says_applied_and_does_nothing},
+      {"a renewal after the release is refused", a_commit_after_the_release_is_refused},
+      {"epochs never go back", epochs_never_go_back},
+      {"an erase fences the open session and leaves the record empty",
+       an_erase_fences_the_open_session},
+      {"versions go on after an erase", versions_go_on_after_an_erase},
+      {"the last four epochs know what landed", the_last_four_epochs_know_what_landed},
+      {"owners are never equal and copies share the database", owners_are_never_equal},
+      {"acquire is exclusive", acquire_is_exclusive},
+      {"a repeated acquire gives the same epoch", a_repeated_acquire_gives_the_same_epoch},
+      {"an expired lease is free for others", an_expired_lease_is_free_for_others},
+      {"an expired lease that nobody took is renewed by the next commit",
+       an_expired_lease_nobody_took_is_renewed_by_the_next_commit},
+      {"a commit that keeps the lease does not renew it",
+       a_commit_that_keeps_the_lease_does_not_renew_it},
+      {"a lease of no length holds nobody up", a_lease_of_no_length_holds_nobody_up},
+      {"a late steal is refused", a_late_steal_is_refused},
+      {"a request to let go is seen by the holder", a_request_is_seen_by_the_holder},
+      {"while a request stands commits save but do not renew",
+       while_a_request_stands_commits_save_but_do_not_renew},
+      {"a newer asker replaces the older one", a_newer_asker_replaces_the_older},
+      {"a request belongs to its epoch", a_request_belongs_to_its_epoch},
+      {"a request for a free record takes it", a_request_for_a_free_record_takes_it},
+      {"the calendar does not touch leases", the_calendar_does_not_touch_leases},
+      {"watchers are woken", watchers_are_woken},
+      {"a message waits until it is acknowledged", a_message_waits_until_it_is_acknowledged},
+      {"an acknowledgement and its change are one write",
+       an_acknowledgement_and_its_change_are_one_write},
+      {"new messages come with each commit", new_messages_come_with_each_commit},
+      {"a full inbox refuses and drops nothing", a_full_inbox_refuses_and_drops_nothing},
+      {"an id is known after its message is gone", an_id_is_known_after_its_message_is_gone},
+      {"a numbered message is known for ever", a_numbered_message_is_known_for_ever},
+      {"a sent message leaves with its cause", a_sent_message_leaves_with_its_cause},
+      {"a save never fails because a receiver is full",
+       a_save_never_fails_because_a_receiver_is_full},
+      {"a relay is harmless when repeated", a_relay_is_harmless_when_repeated},
+      {"records whose outbox waits are listed in pages", waiting_records_are_listed_in_pages},
+      {"an erase sends what waits first", an_erase_sends_what_waits_first},
+      {"a load brings what was saved", a_load_brings_what_was_saved},
+      {"data can be removed", data_can_be_removed},
+      {"times are the backend's", times_are_the_backends},
+      {"the first commit of an epoch counts a load", the_first_commit_of_an_epoch_counts_a_load},
+      {"receipts are kept until they are forgotten", receipts_are_kept_until_forgotten},
+      {"a scan finds each record with data once", a_scan_finds_each_record_with_data_once},
+      {"a store is found by its name", a_store_is_found_by_its_name},
+      {"a store's header is checked", a_header_is_checked},
+      {"the changes of one commit are all or nothing", changes_of_one_commit_are_all_or_nothing},
+      {"a message to oneself is new at once", a_message_to_oneself_is_new_at_once},
+      {"every byte of a key is kept", every_key_byte_is_kept},
+      {"a batch is equal to its requests one by one", a_batch_is_its_requests_one_by_one},
+  };
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing

@@ -1,0 +1,229 @@
+#pragma once
+
+#include <persist/testing/laws/backend/driver.hpp>
+
+#include <deque>
+#include <random>
+
+// The law of batches: a batch is the same as its requests one by one. Random batches go to one
+// store as they are and to another request by request; every reply and every record must be equal.
+
+namespace persist::inline PERSIST_ABI::testing::laws {
+
+/// One of the two stores, with the sessions that hold its records. Both sides are given the same
+/// draws, so sessions of one place are the same session; only epochs, which need not be
+/// consecutive, may differ.
+template <class B>
+struct Side {
+  Side(Driver<B>& d, std::string_view name, bool one_by_one)
+      : driver(d.db, d.clock, d.report, name), single(one_by_one) {}
+
+  /// Hands the batch to `operation` as one span, or request by request.
+  template <class Request, class Operation>
+  void run(std::vector<Request>& batch, Operation operation) {
+    const std::span<Request> all(batch);
+    if (!single) return operation(driver.db, all);
+    for (std::size_t i = 0; i < all.size(); ++i)
+      operation(driver.db, all.subspan(i, 1));
+  }
+
+  Driver<B> driver;
+  bool single;
+  std::vector<Holding> sessions;
+  std::string replies;  ///< everything that was answered, as text
+};
+
+template <class B>
+class RandomBatches {
+ public:
+  explicit RandomBatches(Driver<B>& d)
+      : sides_{Side<B>(d, "batched", false), Side<B>(d, "single", true)} {}
+
+  void run(std::uint64_t seed) {
+    const auto draw = std::mt19937_64(seed)();
+    for (Side<B>& side : sides_) {
+      std::mt19937_64 random(draw);
+      side.replies.clear();
+      switch (seed % 8) {
+        case 0:
+        case 1:
+          acquire(side, random);
+          break;
+        case 6:
+          post(side, random);
+          break;
+        case 7:
+          (random() % 4 == 0) ? erase(side, random) : relay(side, random);
+          break;
+        default:
+          commit(side, random);
+          break;
+      }
+      look(side);
+    }
+    Report& report = sides_[0].driver.report;
+    report.that(sides_[0].replies == sides_[1].replies,
+                "a batch is its requests one by one; seed " + std::to_string(seed) + ":\n" +
+                    sides_[0].replies + "against\n" + sides_[1].replies);
+  }
+
+ private:
+  using Random = std::mt19937_64;
+  static constexpr std::uint64_t keys = 5;
+  static std::string key(Random& random) { return "k" + std::to_string(random() % keys); }
+
+  static void note(Side<B>& side, std::initializer_list<std::uint64_t> numbers,
+                   std::string_view text = {}) {
+    for (const std::uint64_t number : numbers)
+      side.replies.append(std::to_string(number)).push_back(' ');
+    side.replies.append(text).push_back('\n');
+  }
+
+  static void acquire(Side<B>& side, Random& random) {
+    std::vector<std::string> names(1 + random() % 6);
+    std::vector<AcquireRequest> batch;
+    for (std::string& name : names) {
+      name = key(random);
+      const Owner owner = random() % 4 == 0 && !side.sessions.empty()
+                              ? side.sessions[random() % side.sessions.size()].fence.owner
+                              : side.driver.somebody();
+      AcquireRequest request{side.driver.store, name, owner, minute,
+                             static_cast<Intent>(random() % 4)};
+      if (random() % 2 == 0) {
+        const HeldBy seen = side.driver.read(name).holder;
+        request.intent = Intent::steal;
+        request.seen_epoch = seen.epoch, request.seen_renewals = seen.renewals;
+      }
+      batch.push_back(std::move(request));
+    }
+    side.run(batch, [](B& b, auto requests) { b.acquire(requests); });
+    for (const AcquireRequest& r : batch) {
+      note(side,
+           {static_cast<std::uint64_t>(r.outcome), r.record.version, r.record.fence.write,
+            r.record.load_count, r.record.inbox.size(), r.record.outbox.size(),
+            r.record.receipts.size()},
+           as_text(r.record.data));
+      if (r.outcome == Taken::taken) side.sessions.push_back({std::string(r.key), r.record.fence});
+    }
+    if (side.sessions.size() > 24)
+      side.sessions.erase(side.sessions.begin(), side.sessions.begin() + 8);
+  }
+
+  static void commit(Side<B>& side, Random& random) {
+    if (side.sessions.empty()) return;
+    static constexpr auto limits = [] {
+      RecordLimits l;
+      l.inbox_messages = 3;
+      return l;
+    }();
+    std::deque<Draft> drafts;
+    std::deque<std::vector<Change>> changes;
+    std::vector<CommitRequest> batch;
+    for (std::uint64_t count = 1 + random() % 6; count != 0; --count) {
+      changes.emplace_back();
+      for (std::uint64_t partners = 1 + (random() % 4 == 0 && transactional()); partners != 0;
+           --partners) {
+        Holding& session =
+            side.sessions[side.sessions.size() - 1 -
+                          random() % (std::min)(side.sessions.size(), std::size_t{8})];
+        if (!changes.back().empty() && changes.back()[0].key == session.key) continue;
+        if (random() % 8 != 0) session.fence.write += random() % 8 == 0 ? 2 : 1;
+        drafts.push_back(some_change(side, session, random).limits(limits));
+        changes.back().push_back(drafts.back().bind());
+      }
+      batch.push_back({changes.back()});
+    }
+    side.run(batch, [](B& b, auto requests) { b.commit(requests); });
+    for (const CommitRequest& r : batch) {
+      note(side, {static_cast<std::uint64_t>(r.outcome), r.culprit});
+      for (const Change& c : r.changes) {
+        note(side, {c.version, c.release_requested, c.erased, c.landed, c.messages.size()}, c.key);
+        if (r.outcome != Outcome::applied && r.outcome != Outcome::repeated) continue;
+        for (const Send& send : c.sends)
+          note(side, {send.delivered});
+      }
+    }
+  }
+  static constexpr bool transactional() { return transactional_backend<B>; }
+
+  static Draft some_change(Side<B>& side, const Holding& session, Random& random) {
+    Draft draft = side.driver.again(session);
+    const std::uint64_t number = session.fence.write;
+    if (random() % 2 == 0) draft.data("data" + std::to_string(random() % 1000));
+    if (random() % 8 == 0) draft.no_data();
+    if (random() % 4 == 0) draft.metadata("meta" + std::to_string(random() % 1000));
+    if (random() % 4 == 0) draft.users({random() % 10, random() % 10});
+    if (random() % 4 == 0) draft.receipt(random(), static_cast<std::uint32_t>(random() % 5));
+    if (random() % 16 == 0) draft.forget_receipts(static_cast<std::uint32_t>(random() % 5));
+    if (random() % 2 == 0) draft.acknowledge(1 + random() % 12);
+    if (random() % 3 == 0) draft.send(key(random), number, "sent" + std::to_string(number));
+    if (random() % 2 == 0) draft.renew();
+    if (random() % 10 == 0) draft.release();
+    return draft;
+  }
+
+  static void post(Side<B>& side, Random& random) {
+    std::vector<std::string> names(1 + random() % 5);
+    std::vector<PostRequest> batch;
+    for (std::string& name : names) {
+      name = key(random);
+      batch.push_back({side.driver.store,
+                       name,
+                       {{random() % 12, 1}, 0, 0, side.driver.clock.wall()},
+                       {"Gift", 1, 0, {}, as_bytes("posted")},
+                       nullptr});
+    }
+    side.run(batch, [](B& b, auto requests) { b.post(requests); });
+    for (const PostRequest& r : batch)
+      note(side, {static_cast<std::uint64_t>(r.error.code()), r.repeated, r.position}, r.key);
+  }
+
+  static void relay(Side<B>& side, Random& random) {
+    for (const auto& waiting : side.driver.waiting()) {
+      std::vector<RelayRequest> batch;
+      for (const OutgoingMessage& message : waiting.messages)
+        if (random() % 2 == 0)
+          batch.push_back({side.driver.store, 64, {}, waiting.key, {&message, 1}});
+      side.run(batch, [](B& b, auto requests) { b.relay(requests); });
+      note(side, {waiting.messages.size()}, waiting.key);
+    }
+  }
+
+  static void erase(Side<B>& side, Random& random) {
+    std::vector<std::string> names(1 + random() % 2);
+    std::vector<EraseRequest> batch;
+    for (std::string& name : names) {
+      name = key(random);
+      batch.push_back({side.driver.store, name, random() % 2 == 0, nullptr});
+    }
+    side.run(batch, [](B& b, auto requests) { b.erase(requests); });
+    for (const EraseRequest& r : batch)
+      note(side, {static_cast<std::uint64_t>(r.error.code()), r.found, r.sent, r.dropped}, r.key);
+  }
+
+  /// Every record as a reader sees it.
+  static void look(Side<B>& side) {
+    for (std::uint64_t i = 0; i < keys; ++i) {
+      const ReadRequest r = side.driver.read("k" + std::to_string(i));
+      note(side,
+           {r.found, r.held, r.record.version, r.record.has_data, r.record.fence.write,
+            r.record.load_count, r.inbox_messages, r.inbox_bytes, r.outbox_messages,
+            r.record.user_ids.size(), r.holder.asker.nobody()},
+           as_text(r.record.data));
+      note(side, {}, as_text(r.record.metadata));
+    }
+  }
+
+  Side<B> sides_[2];
+};
+
+template <class B>
+void a_batch_is_its_requests_one_by_one(Driver<B>& d) {
+  RandomBatches<B> batches(d);
+  for (std::uint64_t seed = 0; seed < 2000 && d.report.failures().empty(); ++seed) {
+    batches.run(seed);
+    if (seed % 16 == 0) d.clock.advance(minute / 3);
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing::laws
