@@ -22,6 +22,7 @@
 #include <persist/log.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/policy.hpp>
+#include <persist/schema/rolls_safely.hpp>
 #include <persist/schema/value.hpp>
 #include <persist/signal.hpp>
 #include <persist/store.hpp>
