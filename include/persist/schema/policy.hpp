@@ -64,6 +64,7 @@ consteval bool check_policy() {
   if constexpr (requires { typename D::fields; })
     static_assert(is_fields<typename D::fields>,
                   "persist: fields lists attributes: using fields = persist::Fields<...>;");
+  static_assert(version_of<D>() >= 1, "persist: schema versions begin at 1");
   static_assert(
       !requires { typename D::migrations; }, "persist: migrations are not supported");
   static_assert(
