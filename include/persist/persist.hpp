@@ -5,6 +5,7 @@
 
 #include <persist/access/confined.hpp>
 #include <persist/access/shared.hpp>
+#include <persist/backend/file.hpp>
 #include <persist/backend/memory.hpp>
 #include <persist/bytes.hpp>
 #include <persist/clock.hpp>
