@@ -69,9 +69,7 @@ template <class Rules, class T>
 constexpr void fingerprint_of(Fingerprint& print, const Describing* outer) {
   constexpr Kind kind = kind_of<T>;
   print.add(static_cast<std::size_t>(kind));
-  if constexpr (kind == Kind::integer && !std::is_same_v<T, std::byte>) {
-    print.add(number_name<T>());
-  } else if constexpr (kind == Kind::real) {
+  if constexpr ((kind == Kind::integer && !std::is_same_v<T, std::byte>) || kind == Kind::real) {
     print.add(number_name<T>());
   } else if constexpr (kind == Kind::enumeration) {
     print.add(type_name<T>);
