@@ -68,6 +68,8 @@ class SessionCore {
   [[nodiscard]] bool dirty() const noexcept {
     return edited.load(std::memory_order_relaxed) != saved;
   }
+  /// Whether autosave is to look at it: data that is captured from the game changes unsaid.
+  [[nodiscard]] bool wants_saves() const noexcept { return dirty() || skips_equal; }
   [[nodiscard]] SessionExtras& more() {
     return extras ? *extras : *(extras = std::make_unique<SessionExtras>());
   }

@@ -79,6 +79,8 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (change.version != 0) session.version = change.version;
   if (cut.has_data) {
     session.saved = cut.generation;
+    session.save_at = TimePoint{};
+    session.not_before = cut.sent + min_gap_of(session);
     if (session.keeps_durable) session.saved_as_encoded();
     session.stored_bytes = cut.bytes;
     session.stored_crc = cut.crc;
@@ -89,10 +91,10 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     metrics_.bytes_saved += cut.bytes;
   } else {
     ++metrics_.renewals;
+    if (session.failures != 0) session.not_before = TimePoint{};
   }
   if (session.write == 1 && cut.aim != Aim::give_back) ++session.load_count;
   session.failures = 0;
-  session.not_before = cut.sent + min_gap_of(session);
   settle_parts(session, cut, change);
   if (session.group() != nullptr) session.extras->group.reset();
 
@@ -101,7 +103,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     result = cut.refused;
   else
     result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
-  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  if (cut.aim < Aim::renew || cut.aim == Aim::release || cut.has_data) saved_event(session, result);
   if (gives_back) {
     ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
@@ -116,7 +118,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     change_state(session, State::releasing);
   }
   session.check_wanted = false;
-  if (session.dirty() && !session.listed) became_dirty(session);
+  if (session.wants_saves() && !session.listed) became_dirty(session);
   reschedule(session);
 }
 
@@ -198,6 +200,10 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
     event.attempts_left = attempts_left(session);
     event.error = result.error();
     tell(session, std::move(event));
+  }
+  if ((cut.aim == Aim::save || cut.aim == Aim::force) && cut.reason != Reason::autosave) {
+    session.save_wanted = true;  // somebody asked for it
+    session.force_wanted = session.force_wanted || cut.aim == Aim::force;
   }
   if (cut.aim == Aim::release && session.state != State::releasing) {
     session.ending = cut.reason;

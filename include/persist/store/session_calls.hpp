@@ -62,8 +62,10 @@ Result<typename S::Data> Session<S>::durable() {
 
 template <class S>
 void Session<S>::touch_schedule() {
-  if (node_->dirty() && node_->host() != nullptr && !node_->listed)
-    node_->host()->became_dirty(*node_);
+  if (node_->host() == nullptr || !node_->wants_saves()) return;
+  const auto hold = core().lock();
+  node_->save_at = TimePoint{};
+  if (!node_->listed) core().became_dirty(*node_);
 }
 
 template <class S>
