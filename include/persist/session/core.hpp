@@ -135,8 +135,9 @@ class SessionCore {
   std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
   bool save_wanted = false;              ///< `request_save`
   bool force_wanted = false;
-  bool gives_back = false;    ///< a load that came to nothing: the record goes back as it is
-  bool check_wanted = false;  ///< the backend hinted at something
+  bool has_listeners = false;  ///< its own signals were connected
+  bool gives_back = false;     ///< a load that came to nothing: the record goes back as it is
+  bool check_wanted = false;   ///< the backend hinted at something
   bool skips_equal =
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable = false;  ///< a copy of the data as it is stored is kept

@@ -22,7 +22,12 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   using Base::Base;
 
   [[nodiscard]] typename Base::Lock lock() { return typename Base::Lock(this->mutex()); }
-  [[nodiscard]] Signals<Data, Session<S>&>& signals() noexcept { return signals_; }
+  /// For connecting; `listeners` for firing.
+  [[nodiscard]] Signals<Data, Session<S>&>& signals() noexcept {
+    this->has_listeners_ = true;
+    return signals_;
+  }
+  [[nodiscard]] const Signals<Data, Session<S>&>& listeners() const noexcept { return signals_; }
   [[nodiscard]] std::vector<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
 
   void fire_saving(Node& node, Reason reason) {
