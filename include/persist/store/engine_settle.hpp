@@ -103,11 +103,15 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     result = cut.refused;
   else
     result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
-  if (cut.aim < Aim::renew || cut.aim == Aim::release || cut.has_data) saved_event(session, result);
+  const bool was_a_save = cut.aim < Aim::renew || cut.aim == Aim::release;
+  if (was_a_save || cut.has_data || failed(cut.refused)) saved_event(session, result);
   if (gives_back) {
     ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
-    return end(session, State::released, cut.reason, !failed(cut.refused));
+    if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
+      log(LogLevel::error, "released without its last changes: " + cut.refused.message());
+    }
+    return end(session, State::released, cut.reason, !failed(cut.refused) && !session.dirty());
   }
   if (change.lease == LeaseChange::renew && !change.release_requested) {
     session.renewed = cut.sent;
@@ -259,6 +263,7 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   due_.remove(session);
   registry_.remove(session);
   session.ending = reason;
+  session.was_saved = was_saved;
   const bool was_open = session.state != State::loading && !session.gives_back;
   if (session.handles.load(std::memory_order_acquire) != 0)
     retired_.insert(session);
@@ -268,7 +273,8 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
     change_state(session, state);
   else
     session.state = state;
-  if (was_open && (!was_saved || is_heard(session))) {
+  session.end_was_told = was_open && was_saved && !is_heard(session);  // to nobody
+  if (was_open && !session.end_was_told) {
     Event event;
     event.kind = Event::Kind::released;
     event.reason = reason;

@@ -203,8 +203,8 @@ void Session<S>::on_message(F&& fn) {
 template <class S>
 template <class F>
 Connection Session<S>::on_released(F&& fn) {
-  if (ended(node_->state) && !(node_->host() != nullptr && core().is_busy())) {
-    fn(node_->ending, node_->state == State::released && !node_->dirty());
+  if (node_->end_was_told) {
+    fn(node_->ending, node_->was_saved);
     return {};
   }
   return node_->signals().released.connect(std::forward<F>(fn));

@@ -85,7 +85,10 @@ class StoreCalls {
   void on_message(F&& fn) {
     using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
     check_message<typename S::Policy, M>();
-    core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    {
+      const auto hold = core_.lock();
+      core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    }
     for (const SessionPtr& session : core_.registry().all())
       if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
     core_.offer_messages_again();
