@@ -103,12 +103,7 @@ class BasicFile {
   [[nodiscard]] OpenReport report() const { return db_ ? db_->report() : OpenReport{}; }
   /// Who opened the folder last: this process, or for a snapshot whoever writes to it.
   [[nodiscard]] FolderHolder opened_by() const { return db_ ? db_->opened_by() : FolderHolder{}; }
-  /// Names and lock kinds of the stores in the folder, for tools.
-  struct StoreInfo {
-    std::string name;
-    LockKind lock = LockKind::lease;
-    Hash128 birth;
-  };
+  using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
     std::vector<StoreInfo> all;
     if (db_)

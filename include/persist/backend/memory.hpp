@@ -43,12 +43,7 @@ class Memory {
   void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
   void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
 
-  /// What there is, for tools.
-  struct StoreInfo {
-    std::string name;
-    LockKind lock = LockKind::lease;
-    Hash128 birth;
-  };
+  using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
     const std::lock_guard hold(db_->mutex);
     std::vector<StoreInfo> all;
