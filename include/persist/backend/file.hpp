@@ -14,8 +14,8 @@ namespace persist::inline PERSIST_ABI::backend {
 /// default.
 ///
 /// Effect: a commit is written, synced, then visible, then acknowledged; all that threads hand in
-/// while a sync is under way share the next one. A record costs about 350 bytes of memory and its
-/// key; opening reads the whole log once.
+/// while a sync is under way share the next one. A record costs about 420 bytes of memory; opening
+/// reads the whole log once.
 /// Errors: the constructor never fails; a handle that did not open answers every operation with the
 /// opening error: `locked` (another process has the folder; named), `corrupt` (with file and
 /// offset; nothing was touched), `too_new`, `io`. A write that did not fit answers `io` and leaves
