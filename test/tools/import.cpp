@@ -208,7 +208,7 @@ TYPED_TEST(ImportInto, a_key_that_stands_twice_in_one_file_is_refused_with_both_
   const auto report = this->import(std::string(ProfileText{}) + "\n" + std::string(ProfileText{}));
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().detail(),
-            "in:3: the key Player_1 stands at in:1 too: which of the two counts?");
+            "in:3: the key Player_1 stands in line 1 too: which of the two counts?");
   EXPECT_EQ(this->exported(), "");
 }
 

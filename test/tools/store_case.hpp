@@ -1,15 +1,19 @@
 #pragma once
 
+#include <persist/backend/file.hpp>
 #include <persist/backend/memory.hpp>
 #include <persist/testing/manual_clock.hpp>
 
 #include <persistctl/export.hpp>
 #include <persistctl/import.hpp>
 
+#include <filesystem>
 #include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include <stdlib.h>
 
 // A store in each backend that the tool is tested on.
 
@@ -21,7 +25,30 @@ struct InMemory {
   Backend backend{clock};
 };
 
-using Places = testing::Types<InMemory>;
+/// A folder that is gone when the test ends.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "persistctl-XXXXXX").string();
+    if (::mkdtemp(name.data()) != nullptr) path_ = name;
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string operator/(const char* name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+struct InFile {
+  using Backend = persist::backend::File;
+  Folder folder;
+  persist::testing::ManualClock clock;
+  Backend backend{folder / "save", {.clock = &clock}};
+};
+
+using Places = testing::Types<InMemory, InFile>;
 
 template <class Place>
 class StoreCase : public testing::Test {
