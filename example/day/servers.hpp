@@ -49,13 +49,12 @@ class Servers {
   }
 
   /// Plays all events. An error says at which line; what a rule of the game refuses is none.
-  Result<void> play(const std::vector<Event>& day,
-                    const std::function<void(std::size_t)>& progress = {}) {
+  Result<void> play(const std::vector<Event>& day, const std::function<void()>& progress = {}) {
     for (const Event& event : day) {
       if (auto moved = advance_to(midnight_ + event.at); !moved) return moved;
       waiting_.push_back({&event});
       if (auto played = carry_on(); !played) return played;
-      if (progress) progress(event.line);
+      if (progress) progress();
     }
     while (!waiting_.empty() || !loading_.empty())  // a load ends, well or badly, by its deadline
       if (auto moved = advance_to(clock_.now() + 1s); !moved) return moved;
