@@ -4,6 +4,8 @@
 add_library(persist_own INTERFACE)
 target_compile_options(persist_own INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+# The headers of a tool are used by its tests and by examples too, as <persistctl/import.hpp>.
+target_include_directories(persist_own INTERFACE ${PROJECT_SOURCE_DIR}/tools)
 
 if(PERSIST_SINGLE_HEADER)
   # A tree of one-line headers stands where include/ would be, so that what is tested can only be

@@ -2,6 +2,7 @@
 
 #include <persist/detail/config.hpp>
 
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -91,18 +92,26 @@ class Buffer {
   std::size_t room_ = 0;
 };
 
-/// Numbers in files are little-endian, whatever the machine; compilers turn these loops into one
-/// move.
+/// Numbers in files are little-endian, whatever the machine. Where the machine is too it is one
+/// move, which not every compiler makes of the loop.
 template <std::unsigned_integral T>
 void store_little(std::byte* to, T value) noexcept {
-  for (std::size_t i = 0; i < sizeof(T); ++i)
-    to[i] = static_cast<std::byte>((value >> (8 * i)) & 0xff);
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(to, &value, sizeof(T));
+  } else {
+    for (std::size_t i = 0; i < sizeof(T); ++i)
+      to[i] = static_cast<std::byte>((value >> (8 * i)) & 0xff);
+  }
 }
 template <std::unsigned_integral T>
 [[nodiscard]] T load_little(const std::byte* from) noexcept {
   T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i)
-    value = static_cast<T>(value | (static_cast<T>(from[i]) << (8 * i)));
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(&value, from, sizeof(T));
+  } else {
+    for (std::size_t i = 0; i < sizeof(T); ++i)
+      value = static_cast<T>(value | (static_cast<T>(from[i]) << (8 * i)));
+  }
   return value;
 }
 template <std::unsigned_integral T>

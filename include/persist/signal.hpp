@@ -2,6 +2,7 @@
 
 #include <persist/detail/config.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <list>
@@ -12,11 +13,13 @@
 namespace persist::inline PERSIST_ABI {
 
 namespace detail {
-/// What a connection knows of the signal it belongs to.
+/// What a connection knows of the signal it belongs to. Slots are numbered and no number is used
+/// twice: an address would be, and a late disconnect would hit somebody else's handler.
 class SlotList {
  public:
   virtual ~SlotList() = default;
-  virtual void disconnect(const void* slot) = 0;
+  virtual void disconnect(std::size_t slot) = 0;
+  [[nodiscard]] virtual bool holds(std::size_t slot) const = 0;
 };
 }  // namespace detail
 
@@ -27,14 +30,14 @@ class SlotList {
 class [[nodiscard]] Connection {
  public:
   Connection() noexcept = default;
-  Connection(std::weak_ptr<detail::SlotList> list, const void* slot) noexcept
+  Connection(std::weak_ptr<detail::SlotList> list, std::size_t slot) noexcept
       : list_(std::move(list)), slot_(slot) {}
   Connection(Connection&& other) noexcept
-      : list_(std::exchange(other.list_, {})), slot_(std::exchange(other.slot_, nullptr)) {}
+      : list_(std::exchange(other.list_, {})), slot_(std::exchange(other.slot_, 0)) {}
   Connection& operator=(Connection&& other) noexcept {
     disconnect();
     list_ = std::exchange(other.list_, {});
-    slot_ = std::exchange(other.slot_, nullptr);
+    slot_ = std::exchange(other.slot_, 0);
     return *this;
   }
   ~Connection() { disconnect(); }
@@ -44,12 +47,15 @@ class [[nodiscard]] Connection {
     detach();
   }
   /// Leaves the handler connected for as long as the signal lives.
-  void detach() noexcept { list_.reset(), slot_ = nullptr; }
-  [[nodiscard]] bool connected() const noexcept { return slot_ != nullptr && !list_.expired(); }
+  void detach() noexcept { list_.reset(), slot_ = 0; }
+  [[nodiscard]] bool connected() const {
+    const auto list = list_.lock();
+    return list != nullptr && list->holds(slot_);
+  }
 
  private:
   std::weak_ptr<detail::SlotList> list_;
-  const void* slot_ = nullptr;
+  std::size_t slot_ = 0;
 };
 
 /// Calls its handlers in the order they were connected.
@@ -84,7 +90,6 @@ class Signal {
   struct Slot {
     std::function<void(Args...)> call;
     bool only_once = false;
-    bool gone = false;
     std::size_t number = 0;
   };
   using SlotPtr = std::shared_ptr<Slot>;
@@ -94,12 +99,19 @@ class Signal {
     SlotPtr add(std::function<void(Args...)> call, bool only_once) {
       const std::lock_guard hold(mutex_);
       return slots_.emplace_back(
-          std::make_shared<Slot>(Slot{std::move(call), only_once, false, ++count_}));
+          std::make_shared<Slot>(Slot{std::move(call), only_once, ++count_}));
     }
-    void disconnect(const void* slot) override {
+    void disconnect(std::size_t slot) override {
+      SlotPtr gone;  // destroyed without the lock: what the handler holds may disconnect too
       const std::lock_guard hold(mutex_);
-      slots_.remove_if(
-          [slot](const SlotPtr& each) { return each.get() == slot && (each->gone = true); });
+      const auto at = find(slot);
+      if (at == slots_.end()) return;
+      gone = *at;
+      slots_.erase(at);
+    }
+    [[nodiscard]] bool holds(std::size_t slot) const override {
+      const std::lock_guard hold(mutex_);
+      return find(slot) != slots_.end();
     }
     [[nodiscard]] bool any() const {
       const std::lock_guard hold(mutex_);
@@ -124,6 +136,11 @@ class Signal {
     }
 
    private:
+    [[nodiscard]] typename std::list<SlotPtr>::const_iterator find(std::size_t slot) const {
+      return std::find_if(slots_.begin(), slots_.end(),
+                          [slot](const SlotPtr& each) { return each->number == slot; });
+    }
+
     mutable std::mutex mutex_;
     std::list<SlotPtr> slots_;
     std::size_t count_ = 0;
@@ -133,7 +150,7 @@ class Signal {
   Connection add(F&& handler, bool only_once) {
     if (slots_ == nullptr) slots_ = std::make_shared<Slots>();
     const SlotPtr slot = slots_->add(std::forward<F>(handler), only_once);
-    return Connection(slots_, slot.get());
+    return Connection(slots_, slot->number);
   }
 
   std::shared_ptr<Slots> slots_;

@@ -139,8 +139,7 @@ class Store {
   /// wants to be called next.
   TimePoint poll(PollOptions options = {}) {
     RoundPartner<Backend>* self = core_.get();
-    core_->set_poll_limit(options.at_most);
-    return poll_partners<Backend>(std::span(&self, 1));
+    return poll_partners<Backend>(std::span(&self, 1), options.at_most, core_->clock());
   }
   [[nodiscard]] TimePoint next_deadline() { return core_->next_deadline(); }
   /// Saves and gives back every session, in batches. Returns how many could not be, before the
@@ -200,9 +199,7 @@ TimePoint poll(First& first, Rest&... rest) {
   static_assert((std::same_as<Backend, typename Rest::Stack::Backend> && ...),
                 "stores that are polled together have one type of backend");
   RoundPartner<Backend>* const partners[] = {&first.core(), &rest.core()...};
-  first.core().set_poll_limit(Duration::zero());
-  (rest.core().set_poll_limit(Duration::zero()), ...);
-  return poll_partners<Backend>(std::span(partners));
+  return poll_partners<Backend>(std::span(partners), Duration::zero(), first.core().clock());
 }
 
 }  // namespace persist::inline PERSIST_ABI

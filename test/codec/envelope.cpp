@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/hex.hpp"
+#include <support/hex.hpp>
 
 namespace {
 
@@ -52,11 +52,11 @@ TEST(Envelope, gives_back_what_it_was_given) {
   EXPECT_EQ(as_text(opened->payload), "payload");
 }
 
-TEST(Envelope, is_laid_out_as_the_format_document_shows) {
-  const EnvelopeHeader as_documented{.codec = 1, .schema_version = 3, .lowest_reader = 1};
+TEST(Envelope, has_every_field_in_its_place) {
+  const EnvelopeHeader small{.codec = 1, .schema_version = 3, .lowest_reader = 1};
   EXPECT_EQ(test::to_hex(sealed("\xa1\x65"
                                 "coins\x0a",
-                                as_documented)),
+                                small)),
             "ff707374"
             "78965e44"
             "0100"

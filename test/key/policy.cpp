@@ -1,3 +1,4 @@
+// builds: single no-exceptions
 #include <persist/key/policy.hpp>
 
 #include <persist/key/prefixed.hpp>

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI::backend {
 
@@ -41,6 +42,20 @@ class Memory {
   void relay(std::span<RelayRequest> batch) { each(batch, &Memory::relay_one); }
   void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
   void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
+
+  /// What there is, for tools.
+  struct StoreInfo {
+    std::string name;
+    LockKind lock = LockKind::lease;
+    Hash128 birth;
+  };
+  [[nodiscard]] std::vector<StoreInfo> stores() const {
+    const std::lock_guard hold(db_->mutex);
+    std::vector<StoreInfo> all;
+    for (const StoreState& store : db_->stores)
+      all.push_back({store.name, store.lock, store.birth});
+    return all;
+  }
 
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
     const std::lock_guard hold(db_->mutex);

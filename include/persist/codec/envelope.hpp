@@ -74,6 +74,13 @@ namespace envelope {
   return refusal(Errc::too_new, std::move(what), "read it with the newer build that wrote it");
 }
 
+/// The same words for what is wrong inside the payload.
+[[nodiscard]] inline Error left_alone(const Error& error) {
+  const auto detail = std::string(error.detail()) + (error.detail().empty() ? "" : "; ");
+  return Error(error.code(), detail + "the bytes were left as they are")
+      .at(std::string(error.path()), std::string(error.expected()), std::string(error.found()));
+}
+
 [[nodiscard]] inline std::string hexadecimal(std::uint32_t number) {
   char digits[8];
   const auto end = std::to_chars(digits, digits + sizeof digits, number, 16).ptr;

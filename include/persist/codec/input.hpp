@@ -24,6 +24,9 @@ class Input {
   /// the object.
   static constexpr std::uint32_t deepest = 128;
 
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+
   [[nodiscard]] bool ok() const noexcept { return ok_; }
   /// The position of the next byte.
   [[nodiscard]] std::size_t offset() const noexcept { return at_; }
@@ -55,8 +58,6 @@ class Input {
     }
   }
   ~Input() = default;
-  Input(const Input&) = delete;
-  Input& operator=(const Input&) = delete;
 
   [[nodiscard]] bool at_end() const noexcept { return at_ == size_; }
   [[nodiscard]] std::size_t left() const noexcept { return size_ - at_; }

@@ -18,6 +18,9 @@ namespace persist::inline PERSIST_ABI::codec {
 /// are thrown away; whoever made it asks `ok()` at the end and then drops what was written.
 class Output {
  public:
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
   [[nodiscard]] bool ok() const noexcept { return ok_; }
   /// Keeps the first failure.
   void fail(Error error) {
@@ -30,8 +33,6 @@ class Output {
  protected:
   explicit Output(Buffer& out) noexcept : out_(out) {}
   ~Output() = default;
-  Output(const Output&) = delete;
-  Output& operator=(const Output&) = delete;
 
   /// What no reader would follow is not written either, or a record could be saved and never
   /// loaded.

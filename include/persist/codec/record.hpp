@@ -5,11 +5,14 @@
 #include <persist/codec/envelope.hpp>
 #include <persist/error.hpp>
 #include <persist/result.hpp>
+#include <persist/schema/fingerprint.hpp>
 #include <persist/schema/token.hpp>
 #include <persist/schema/unknown.hpp>
+#include <persist/schema/value/core.hpp>
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 namespace persist::inline PERSIST_ABI::codec {
 
@@ -50,9 +53,19 @@ template <class Policy>
   return loaded.schema_version > schema_version_of<Policy>() ? loaded : version_of<Policy>();
 }
 
+/// The fingerprint of the type that is written; 0, not known, for data whose shape only its record
+/// knows.
+template <class Policy, class T>
+[[nodiscard]] constexpr std::uint64_t fingerprint_of() noexcept {
+  if constexpr (std::is_same_v<T, Value>) {
+    return 0;
+  } else {
+    return schema::fingerprint<T, Policy>;
+  }
+}
+
 /// Appends a whole record: envelope and encoded data. The errors are those of the codec and of
-/// `write_envelope`; then `out` is as it was. The fingerprint is 0, because Cbor and Json name
-/// every field.
+/// `write_envelope`; then `out` is as it was.
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<void> encode_record(const T& data, UnknownFields& unknown,
@@ -60,7 +73,7 @@ template <class Codec, class Policy, class T>
   const EnvelopeHeader header{.codec = Codec::id,
                               .schema_version = version.schema_version,
                               .lowest_reader = version.lowest_reader,
-                              .fingerprint = 0};
+                              .fingerprint = fingerprint_of<Policy, T>()};
   return write_envelope(
       out, header, [&](Buffer& to) { return Codec::template encode<Policy>(data, unknown, to); });
 }
@@ -90,7 +103,7 @@ template <class Codec, class Policy, class T>
         " on, and this build has " + std::to_string(schema_version_of<Policy>()));
   }
   auto decoded = Codec::template decode<Policy>(opened->payload, scratch, unknown, limits);
-  if (!decoded) return decoded.error();
+  if (!decoded) return envelope::left_alone(decoded.error());
   return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
 }
 

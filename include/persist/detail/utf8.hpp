@@ -48,6 +48,10 @@ namespace persist::inline PERSIST_ABI::detail {
       i += 8;
       continue;
     }
+    if (static_cast<signed char>(text[i]) >= 0) {
+      ++i;
+      continue;
+    }
     const std::size_t length = utf8_character(text.data() + i, text.size() - i);
     if (length == 0) break;
     i += length;

@@ -55,7 +55,8 @@ enum class Verdict : std::uint8_t { apply, repeated, fenced, superseded };
     if (asked.write > head.fence.write) return Verdict::apply;
     return asked.write == head.fence.write ? Verdict::repeated : Verdict::superseded;
   }
-  if (asked.epoch > head.fence.epoch && asked.epoch < forgotten_below) return Verdict::apply;
+  if (asked.epoch > head.fence.epoch && asked.epoch < forgotten_below && !asked.owner.nobody())
+    return Verdict::apply;
   // A repeat of the last write of an epoch that ended by that very write: its release.
   const PastWrite& last = head.past[0];
   if (head.fence.owner.nobody() && last.belongs_to(asked) && last.epoch == head.fence.epoch)

@@ -32,15 +32,6 @@ class Fingerprint {
   std::uint64_t hash_ = 0xcbf29ce484222325;
 };
 
-template <class T>
-inline constexpr char type_tag = 0;  // its address is the type
-
-/// The structs that are being described, so that one that contains itself comes to an end.
-struct Describing {
-  const char* type;
-  const Describing* outer;
-};
-
 template <class Rules, class T>
 constexpr void fingerprint_of(Fingerprint& print, const Describing* outer);
 
@@ -49,16 +40,9 @@ constexpr void fingerprint_all(Fingerprint& print, const Describing* outer, Type
   print.add(sizeof...(Ts));
   (fingerprint_of<Rules, Ts>(print, outer), ...);
 }
-template <template <class...> class Tuple, class... Ts>
-constexpr Types<Ts...> types_of(const Tuple<Ts...>*) {
-  return {};
-}
-
 template <class Rules, class T>
 constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
-  std::size_t depth = 0;
-  for (const Describing* at = outer; at != nullptr; at = at->outer, ++depth)
-    if (at->type == &type_tag<T>) return print.add(depth);
+  if (const std::size_t depth = depth_of<T>(outer); depth != 0) return print.add(depth - 1);
   using P = Plan<Rules, T>;
   const Describing here{&type_tag<T>, outer};
   print.add(P::stored_count);

@@ -7,9 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <numeric>
+#include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
@@ -24,6 +25,46 @@ template <class T>
 [[nodiscard]] constexpr std::size_t position_of(std::string_view member) noexcept {
   const auto& names = Describe<T>::names;
   return static_cast<std::size_t>(std::find(names.begin(), names.end(), member) - names.begin());
+}
+
+// These take spans and no types, so that a compiler makes them once and not for each struct.
+
+using FieldOrder = std::span<const std::size_t>;
+using FieldNames = std::span<const std::string_view>;
+
+constexpr void sort_fields(std::span<std::size_t> order, FieldNames names) noexcept {
+  for (std::size_t end = 1; end < order.size(); ++end)
+    for (std::size_t at = end; at != 0 && canonical_less(names[order[at]], names[order[at - 1]]);
+         --at)
+      std::swap(order[at], order[at - 1]);
+}
+[[nodiscard]] constexpr bool names_differ(FieldOrder sorted, FieldNames names) noexcept {
+  for (std::size_t at = 1; at < sorted.size(); ++at)
+    if (names[sorted[at - 1]] == names[sorted[at]]) return false;
+  return true;
+}
+/// The field of that name among the sorted ones, or `none`.
+[[nodiscard]] constexpr std::size_t find_field(FieldOrder sorted, FieldNames names,
+                                               std::string_view name, std::size_t none) noexcept {
+  std::size_t low = 0;
+  std::size_t high = sorted.size();
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    if (canonical_less(names[sorted[middle]], name))
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < sorted.size() && names[sorted[low]] == name ? sorted[low] : none;
+}
+/// Where a field stands in an order; `guess` is looked at first.
+[[nodiscard]] constexpr std::size_t position_in(FieldOrder order, std::size_t field,
+                                                std::size_t guess) noexcept {
+  if (guess < order.size() && order[guess] == field) return guess;
+  std::size_t at = 0;
+  while (at < order.size() && order[at] != field)
+    ++at;
+  return at;
 }
 
 /// How a struct is stored under a policy: everything about its fields that is known at compile
@@ -65,14 +106,10 @@ struct Plan {
   }();
   static constexpr Order canonical = [] {
     Order order = declared;
-    std::sort(order.begin(), order.end(),
-              [](std::size_t a, std::size_t b) { return canonical_less(names[a], names[b]); });
+    sort_fields(order, names);
     return order;
   }();
-  static_assert(std::adjacent_find(canonical.begin(), canonical.end(),
-                                   [](std::size_t a, std::size_t b) {
-                                     return names[a] == names[b];
-                                   }) == canonical.end(),
+  static_assert(names_differ(canonical, names),
                 "persist: two fields of a struct are stored under one name");
 
   /// The member that holds what is unknown, or `none`.
@@ -90,21 +127,34 @@ struct Plan {
 
   static_assert(identity == none || is_stored[identity], "persist: an Identity must be stored");
 
-  /// Where a field stands in an order of this plan; `guess` is looked at first.
-  [[nodiscard]] static constexpr std::size_t position_in(const Order& order, std::size_t field,
-                                                         std::size_t guess) noexcept {
-    if (guess < order.size() && order[guess] == field) return guess;
-    return static_cast<std::size_t>(std::find(order.begin(), order.end(), field) - order.begin());
-  }
   /// The stored field of that name, or `none`.
   [[nodiscard]] static constexpr std::size_t find(std::string_view name) noexcept {
-    const auto at = std::lower_bound(canonical.begin(), canonical.end(), name,
-                                     [](std::size_t field, std::string_view wanted) {
-                                       return canonical_less(names[field], wanted);
-                                     });
-    return at != canonical.end() && names[*at] == name ? *at : none;
+    return find_field(canonical, names, name, none);
   }
 };
+
+// For walks over types at compile time.
+
+template <template <class...> class Tuple, class... Ts>
+[[nodiscard]] constexpr Types<Ts...> types_of(const Tuple<Ts...>*) {
+  return {};
+}
+
+template <class T>
+inline constexpr char type_tag = 0;  // its address is the type
+
+/// The structs that a walk is in, so that one that contains itself comes to an end.
+struct Describing {
+  const char* type;
+  const Describing* outer;
+};
+/// How many steps above T was begun, from 1; 0 if it was not.
+template <class T>
+[[nodiscard]] constexpr std::size_t depth_of(const Describing* at) noexcept {
+  for (std::size_t depth = 1; at != nullptr; at = at->outer, ++depth)
+    if (at->type == &type_tag<T>) return depth;
+  return 0;
+}
 
 /// Whether elements of a sequence of T can be told apart.
 template <class Rules, class T>

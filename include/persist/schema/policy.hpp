@@ -56,9 +56,8 @@ template <class D>
 consteval bool check_policy() {
   using T = data_type_of<D>;
   if constexpr (requires { typename D::reconcile; })
-    static_assert(
-        std::same_as<typename D::reconcile, reconcile::Deep>,
-        "persist: the only way to fill in what is missing is persist::schema::reconcile::Deep");
+    static_assert(std::same_as<typename D::reconcile, reconcile::Deep>,
+                  "persist: the only way to fill in what is missing is persist::reconcile::Deep");
   if constexpr (requires { typename D::fields; })
     static_assert(is_fields<typename D::fields>,
                   "persist: fields lists attributes: using fields = persist::Fields<...>;");

@@ -2,6 +2,8 @@
 
 #include <persist/schema/value/core.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -87,8 +89,8 @@ class UnknownFields {
   [[nodiscard]] bool empty() const noexcept {
     return !state_ || !state_->root || state_->root->empty();
   }
-  /// Places where something could not be kept, for a signal to name them: `inventory[3].sockets`.
-  /// At most 32; `dropped_count` has them all.
+  /// Places where something could not be kept, each once, for a signal to name them:
+  /// `inventory[3].sockets`. At most 32; `dropped_count` has them all.
   [[nodiscard]] const std::vector<std::string>& dropped() const noexcept {
     static const std::vector<std::string> none;
     return state_ ? state_->dropped : none;
@@ -111,6 +113,8 @@ class UnknownFields {
     return *state().root;
   }
   void drop(std::string path) {
+    const auto& named = dropped();
+    if (std::find(named.begin(), named.end(), path) != named.end()) return;
     if (state().dropped.size() < 32) state().dropped.push_back(std::move(path));
     ++state().dropped_count;
   }

@@ -24,7 +24,7 @@
 namespace persist::inline PERSIST_ABI::schema {
 namespace detail {
 
-/// The identity of an element, as text.
+/// The identity of an element, as text that may refer to the element.
 template <class P, class T>
 [[nodiscard]] KeyText identity_of(const T& element) {
   return Describe<T>::apply(element, [](const auto&... member) {
@@ -32,6 +32,16 @@ template <class P, class T>
     static_assert(text_key<std::remove_cvref_t<decltype(identity)>>,
                   "persist: an Identity is an integer, a text or an enum");
     return KeyText(identity);
+  });
+}
+
+/// Entries of a map, by the text of their keys. The values' type is left out, so that all maps
+/// share one sort.
+using KeyEntry = std::pair<KeyText, const void*>;
+template <class Writer>
+void sort_entries(std::vector<KeyEntry>& entries) {
+  std::sort(entries.begin(), entries.end(), [](const KeyEntry& a, const KeyEntry& b) {
+    return Writer::key_less(a.first.view(), b.first.view());
   });
 }
 
@@ -256,16 +266,13 @@ class Writing {
       value(mapped, kept.below(key));
     };
     if constexpr (Writer::sorts_keys) {
-      using Entry = std::pair<KeyText, const typename M::mapped_type*>;
-      std::vector<Entry> entries;
+      std::vector<KeyEntry> entries;
       entries.reserve(from.size());
       for (const auto& [key, mapped] : from)
         entries.emplace_back(KeyText(key), &mapped);
-      std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-        return Writer::key_less(a.first.view(), b.first.view());
-      });
+      sort_entries<Writer>(entries);
       for (const auto& [key, mapped] : entries)
-        write(key.view(), *mapped);
+        write(key.view(), *static_cast<const typename M::mapped_type*>(mapped));
     } else {
       for (const auto& [key, mapped] : from)
         write(KeyText(key).view(), mapped);

@@ -45,19 +45,16 @@ class SessionHost {
   /// Tells listeners what happened.
   virtual void drain() = 0;
 
-  /// A hook of a policy is running: it may not call the store.
-  bool in_hook = false;
-
  protected:
   ~SessionHost() = default;
 };
 
 /// What a store knows of a session without its key's, data's and codec's types. Lives as long as
-/// anybody points at it; `host` is null once the session has ended or the store is gone.
+/// anybody points at it; `host()` is null once the session has ended or the store is gone.
 class SessionCore {
  public:
   SessionCore(SessionHost& store, std::string_view spelled)
-      : host(&store), key_size_(static_cast<std::uint8_t>(spelled.size())) {
+      : host_(&store), key_size_(static_cast<std::uint8_t>(spelled.size())) {
     key_ = std::make_unique<char[]>(spelled.size());
     std::memcpy(key_.get(), spelled.data(), spelled.size());
   }
@@ -66,6 +63,8 @@ class SessionCore {
   virtual ~SessionCore() = default;
 
   [[nodiscard]] std::string_view key() const noexcept { return {key_.get(), key_size_}; }
+  [[nodiscard]] SessionHost* host() const noexcept { return host_.load(std::memory_order_acquire); }
+  void detach() noexcept { host_.store(nullptr, std::memory_order_release); }
   [[nodiscard]] bool dirty() const noexcept {
     return edited.load(std::memory_order_relaxed) != saved;
   }
@@ -80,7 +79,7 @@ class SessionCore {
   /// Marks the data changed: what is saved from now on is more than what was cut before.
   void mark_dirty() {
     edited.fetch_add(1, std::memory_order_relaxed);
-    if (!listed && host != nullptr) host->became_dirty(*this);
+    if (SessionHost* store = host(); !listed && store != nullptr) store->became_dirty(*this);
   }
 
   // The typed half. None of these calls the store.
@@ -101,7 +100,6 @@ class SessionCore {
   virtual bool try_lock() = 0;
   virtual void unlock() = 0;
 
-  SessionHost* host;
   SessionCore* next_in_bucket = nullptr;
   std::unique_ptr<SessionExtras> extras;
 
@@ -129,7 +127,7 @@ class SessionCore {
   std::uint16_t failures = 0;  ///< attempts that failed in a row
   std::atomic<State> state{State::loading};
   Reason ending = Reason::asked;
-  bool listed = false;                   ///< on the list of sessions that became dirty
+  std::atomic<bool> listed{false};       ///< on the list of sessions that became dirty
   bool in_flight = false;                ///< a commit is out
   bool messages_wait = false;            ///< their handlers could not run yet
   std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
@@ -146,6 +144,7 @@ class SessionCore {
   static constexpr std::uint32_t no_index = 0xffffffff;
 
  private:
+  std::atomic<SessionHost*> host_;
   std::unique_ptr<char[]> key_;
   std::uint8_t key_size_;
 };

@@ -86,13 +86,13 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
 template <class S>
 void SessionNode<S>::handle_messages(StoreCore<S>& core) {
   constexpr std::uint8_t most_tries = 3;
-  if (ended(state) || !extras || extras->inbox.empty()) return;
   const std::unique_lock<SessionLock> reading(lock_);
   if (in_function || edit_guards != 0 || state == State::loading)
     return core.postpone_messages(*this);
   std::vector<WaitingMessage> waiting;
   {
     const auto hold = core.lock();
+    if (ended(state) || !extras) return;
     for (const WaitingMessage& each : extras->inbox)
       if (!each.handled && each.tries < most_tries) waiting.push_back(each);
   }

@@ -5,6 +5,7 @@
 #include <persist/session/options.hpp>
 #include <persist/session/state.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,9 +40,9 @@ struct LoadState {
   TimePoint next_try{};
   TimePoint sent{};
   std::function<bool()> while_;
-  bool done = false;
   Error error{Errc{}};  ///< once done
-  int waiters = 0;      ///< callers that still want it; none: the lease is given back
+  std::atomic<bool> done{false};
+  int waiters = 0;  ///< callers that still want it; none: the lease is given back
 };
 
 /// What few sessions have, so that the many without it pay one pointer.

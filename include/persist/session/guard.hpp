@@ -67,16 +67,13 @@ class [[nodiscard]] ViewGuard {
 
   [[nodiscard]] const auto* operator->() const& { return &node_->view_target(); }
   [[nodiscard]] const auto& operator*() const& { return node_->view_target(); }
-  [[nodiscard]] const auto* operator->() const&&
-    requires(!Node::is_shared)
-  {
-    return &node_->view_target();
-  }
-  [[nodiscard]] const auto& operator*() const&&
-    requires(!Node::is_shared)
-  {
-    return node_->view_target();
-  }
+  // A temporary guard of a shared store would be gone before what it gave is read.
+  void operator->() const&&
+    requires(Node::is_shared)
+  = delete;
+  void operator*() const&&
+    requires(Node::is_shared)
+  = delete;
 
  private:
   Node* node_;

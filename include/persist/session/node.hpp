@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/codec/record.hpp>
+#include <persist/detail/hook.hpp>
 #include <persist/record/requests.hpp>
 #include <persist/session/core.hpp>
 #include <persist/session/guard.hpp>
@@ -55,7 +56,7 @@ class SessionNode final : public SessionCore {
     Rare& rare = this->rare();
     if (!rare.after_end) {
       rare.after_end = std::make_unique<Data>(data_);
-      if (host != nullptr) core().edited_after_end(*this);
+      if (host() != nullptr) core().edited_after_end(*this);
     }
     return *rare.after_end;
   }
@@ -96,12 +97,15 @@ class SessionNode final : public SessionCore {
   void end_copy() noexcept { working_ = nullptr, in_function = false; }
   void take_in(Data&& copy);
   void capture() {
-    if constexpr (Policy::has_capture) data_ = Policy::capture(key_value_);
+    if constexpr (Policy::has_capture) {
+      const detail::HookScope hook;
+      data_ = Policy::capture(key_value_);
+    }
   }
 
   /// Whether such data could be saved: valid, and not too large.
   [[nodiscard]] Result<void> check(const Data& data);
-  [[nodiscard]] StoreCore<S>& core() { return static_cast<StoreCore<S>&>(*host); }
+  [[nodiscard]] StoreCore<S>& core() { return static_cast<StoreCore<S>&>(*host()); }
 
  private:
   struct Rare {
@@ -113,6 +117,15 @@ class SessionNode final : public SessionCore {
     std::unique_ptr<Data> durable;
   };
   [[nodiscard]] Rare& rare() { return rare_ ? *rare_ : *(rare_ = std::make_unique<Rare>()); }
+  [[nodiscard]] Result<void> valid(const Data& data) const {
+    if constexpr (!Policy::has_validate) return success;
+    const detail::HookScope hook;
+    return Policy::validate(data);
+  }
+  [[nodiscard]] Data defaults() const {
+    const detail::HookScope hook;
+    return Policy::defaults(key_value_);
+  }
   [[nodiscard]] Result<bool> encode_data(const Data& data, Buffer& out);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
@@ -128,7 +141,7 @@ class SessionNode final : public SessionCore {
 
 template <class S>
 Result<bool> SessionNode<S>::encode_data(const Data& data, Buffer& out) {
-  Result<void> written = Policy::validate(data);
+  Result<void> written = valid(data);
   if (written) {
     if constexpr (detail::RecordOf<Data>::may_be_empty) {
       if (!data) return false;
@@ -165,7 +178,7 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
     if (rare_ && rare_->default_value)
       data_ = std::move(*std::exchange(rare_->default_value, nullptr));
     else
-      data_ = Policy::defaults(key_value_);
+      data_ = defaults();
     if constexpr (gives_user_ids<typename S::Key>) {
       UserIds users;
       S::Key::user_ids(key_value_, users);
@@ -183,7 +196,7 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
   if (!info) return info.error();
   version_ = codec::version_after<Policy>(*info);
   if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
-  return Policy::validate(data_);
+  return valid(data_);
 }
 
 template <class S>
@@ -210,7 +223,7 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   done = fn(copy);
 #endif
   end_copy();
-  if (done) done = Policy::validate(copy);
+  if (done) done = valid(copy);
   if (!done) {
     if (extras) extras->sends.resize(sent);
     return done;
@@ -222,7 +235,10 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
 template <class S>
 void SessionNode<S>::take_in(Data&& copy) {
   data_ = std::move(copy);
-  if constexpr (Policy::has_apply) Policy::apply(key_value_, data_);
+  if constexpr (Policy::has_apply) {
+    const detail::HookScope hook;
+    Policy::apply(key_value_, data_);
+  }
   mark_dirty();
 }
 

@@ -7,9 +7,10 @@
 #include <persist/session/options.hpp>
 
 #include <memory>
-#include <span>
+#include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI {
 
@@ -39,8 +40,8 @@ class Session {
     return *this;
   }
   ~Session() {
-    if (node_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && node_->host != nullptr)
-      node_->host->last_handle_dropped(*node_);
+    if (node_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && node_->host() != nullptr)
+      node_->host()->last_handle_dropped(*node_);
     node_->drop_ref();
   }
   friend bool operator==(const Session& a, const Session& b) noexcept { return a.node_ == b.node_; }
@@ -57,22 +58,22 @@ class Session {
   [[nodiscard]] bool is_active() const noexcept { return !ended(node_->state); }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return node_->epoch; }
   /// Of the record, as of the last load or save; grows with each write of the data.
-  [[nodiscard]] std::uint64_t version() const noexcept { return node_->version; }
-  [[nodiscard]] WallTime created() const noexcept { return node_->created; }
-  [[nodiscard]] WallTime updated() const noexcept { return node_->updated; }
-  [[nodiscard]] std::uint64_t load_count() const noexcept { return node_->load_count; }
+  [[nodiscard]] std::uint64_t version() const { return read(node_->version); }
+  [[nodiscard]] WallTime created() const { return read(node_->created); }
+  [[nodiscard]] WallTime updated() const { return read(node_->updated); }
+  [[nodiscard]] std::uint64_t load_count() const { return read(node_->load_count); }
   [[nodiscard]] bool is_new() const noexcept { return node_->is_new; }
   [[nodiscard]] bool is_dirty() const noexcept { return node_->dirty(); }
-  [[nodiscard]] std::size_t stored_bytes() const noexcept { return node_->stored_bytes; }
+  [[nodiscard]] std::size_t stored_bytes() const { return read(node_->stored_bytes); }
   /// How often a lost connection may still fail to renew before somebody else can take over.
   [[nodiscard]] int attempts_left() const {
-    return node_->host == nullptr ? 0 : core().attempts_left(*node_);
+    return node_->host() == nullptr ? 0 : core().attempts_left(*node_);
   }
   [[nodiscard]] Usage usage() const {
     const double limit =
-        node_->host == nullptr ? 0.0 : static_cast<double>(core().limits().record_bytes);
-    return {node_->stored_bytes,
-            limit > 0 ? static_cast<double>(node_->stored_bytes) / limit : 0.0};
+        node_->host() == nullptr ? 0.0 : static_cast<double>(core().limits().record_bytes);
+    const std::size_t bytes = stored_bytes();
+    return {bytes, limit > 0 ? static_cast<double>(bytes) / limit : 0.0};
   }
 
   // The data.
@@ -97,7 +98,10 @@ class Session {
     return Result<Edit>(edit());
   }
   [[nodiscard]] View view() const { return View(*node_); }
-  [[nodiscard]] Data clone() const { return *View(*node_).operator->(); }
+  [[nodiscard]] Data clone() const {
+    const View guard = view();
+    return *guard;
+  }
   /// Marks the session dirty: it is written by the next save even if nothing changed.
   void touch() {
     if (!ended(node_->state)) node_->mark_dirty();
@@ -125,9 +129,8 @@ class Session {
   [[nodiscard]] Result<Data> durable();
 
   // Beside the data; saved with it.
-  [[nodiscard]] std::span<const std::uint64_t> user_ids() const noexcept {
-    return node_->extras ? std::span<const std::uint64_t>(node_->extras->user_ids)
-                         : std::span<const std::uint64_t>();
+  [[nodiscard]] std::vector<std::uint64_t> user_ids() const {
+    return read_more([](const SessionExtras& more) { return more.user_ids; });
   }
   Result<void> add_user_id(std::uint64_t user);
   Result<void> remove_user_id(std::uint64_t user);
@@ -153,8 +156,8 @@ class Session {
   /// handlers.
   template <class F>
   void on_message(F&& fn);
-  [[nodiscard]] std::size_t waiting_messages() const noexcept {
-    return node_->extras ? node_->extras->inbox.size() : 0;
+  [[nodiscard]] std::size_t waiting_messages() const {
+    return read_more([](const SessionExtras& more) { return more.inbox.size(); });
   }
 
   // Signals: connected until the returned connection is dropped.
@@ -189,7 +192,24 @@ class Session {
   [[nodiscard]] Node& node() const noexcept { return *node_; }
 
  private:
-  [[nodiscard]] StoreCore<S>& core() const { return static_cast<StoreCore<S>&>(*node_->host); }
+  [[nodiscard]] StoreCore<S>& core() const { return static_cast<StoreCore<S>&>(*node_->host()); }
+  /// The store's lock, where other threads may change what is read; nothing otherwise, and after
+  /// the store is gone.
+  [[nodiscard]] auto lock() const {
+    using Lock = std::unique_lock<typename S::Access::Mutex>;
+    return node_->host() == nullptr ? Lock() : Lock(core().mutex());
+  }
+  template <class T>
+  [[nodiscard]] T read(const T& field) const {
+    const auto hold = lock();
+    return field;
+  }
+  template <class F>
+  [[nodiscard]] auto read_more(F&& use) const {
+    const auto hold = lock();
+    using R = decltype(use(std::declval<const SessionExtras&>()));
+    return node_->extras ? use(*node_->extras) : R{};
+  }
   /// Why this session takes no call now, or `Errc{}`.
   [[nodiscard]] Error refusal() const;
   void touch_schedule();

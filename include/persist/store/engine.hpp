@@ -2,6 +2,7 @@
 
 #include <persist/access/shared.hpp>
 #include <persist/backend/concept.hpp>
+#include <persist/detail/hook.hpp>
 #include <persist/detail/os.hpp>
 #include <persist/lock/concept.hpp>
 #include <persist/record/key_hash.hpp>
@@ -45,6 +46,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
   [[nodiscard]] Registry& registry() noexcept { return registry_; }
   [[nodiscard]] Mutex& mutex() noexcept { return mutex_; }
+  [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
   [[nodiscard]] TimePoint now() const { return clock_.now(); }
   /// The backend's calendar clock, as far as it is known without asking.
   [[nodiscard]] WallTime backend_time() const {
@@ -73,6 +75,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// One commit of the session, in this call. The session is out from `board` to `settle`;
   /// meanwhile the lock is free.
   [[nodiscard]] Result<Saved> commit_now(SessionCore& session, Aim aim, Reason reason);
+  /// The last commit of the session, in this call; `busy` changes nothing.
+  [[nodiscard]] Result<Saved> release_now(SessionCore& session, Reason reason);
   void request_save(SessionCore& session, bool force);
   void request_release(SessionCore& session, Reason reason);
   void became_dirty(SessionCore& session) final;
@@ -86,10 +90,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
   // Rounds (engine_poll.hpp).
   void begin_poll() final;
-  void prepare(Round& round) final;
-  void complete(Round& round) final;
+  void prepare(Round& round, Manifest& mine) final;
+  void complete(Round& round, Manifest& mine) final;
   [[nodiscard]] TimePoint end_poll() final;
-  void set_poll_limit(Duration limit) noexcept { poll_limit_ = limit; }
   [[nodiscard]] TimePoint next_deadline();
   /// Ends every session: saves and gives back what is open, in batches, until `deadline`. Returns
   /// how many could not be saved.
@@ -146,7 +149,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void stamp(SessionCore& session);
   void reschedule(SessionCore& session);
   [[nodiscard]] TimePoint when_due(SessionCore& session);
-  void collect(SessionCore& session, Round& round);
+  void collect(SessionCore& session, Round& round, Manifest& mine);
   void add_load(SessionCore& session, Round& round);
 
   void ask(SessionCore& session, AcquireRequest& request);
@@ -193,18 +196,11 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::vector<SessionPtr> queued_loads_;  ///< whose key is still being released here
   std::vector<std::unique_ptr<Flight>> flights_;
   std::vector<Flight*> idle_flights_;
-  std::vector<Flight*> outgoing_;  ///< in the round that is being put together
-  std::size_t first_commit_ = 0;
-  std::size_t first_acquire_ = 0;
-  std::size_t acquires_ = 0;
   std::vector<std::pair<TimePoint, Flight*>> resends_;  ///< whose outcome is unknown
   std::deque<std::pair<SessionPtr, Event>> events_;
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
   std::vector<std::string> woken_;
   TimePoint next_relay_ = TimePoint::max();
-  TimePoint round_now_{};
-  TimePoint poll_began_{};
-  Duration poll_limit_{};
   bool draining_ = false;
   bool preparing_ = false;
   bool closing_ = false;
@@ -248,7 +244,8 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
 template <class Backend, class LockPolicy>
 Error Engine<Backend, LockPolicy>::refusal() const {
   if (failed(opening_error_)) return opening_error_;
-  if (this->in_hook) return Error(Errc::invalid, "a hook of a policy may not call the store");
+  if (detail::HookScope::active())
+    return Error(Errc::invalid, "a hook of a policy may not call the store");
   if (closing_) return Error(Errc::closed, "the store is closing");
   return Errc{};
 }

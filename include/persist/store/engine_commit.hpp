@@ -64,8 +64,8 @@ void Engine<B, L>::unboard(SessionCore& session, Cut& cut) {
 template <class B, class L>
 Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason) {
   const auto add = [&](SessionCore& each, Aim its_aim, Reason its_reason) {
-    Error no = each.host == nullptr ? Error(Errc::closed, "the session has ended")
-                                    : each.host->board(each, its_aim);
+    Error no = each.host() == nullptr ? Error(Errc::closed, "the session has ended")
+                                      : each.host()->board(each, its_aim);
     if (failed(no)) return no;
     flight.add(SessionPtr(&each));
     flight.cuts[flight.size() - 1].aim = its_aim;
@@ -82,7 +82,7 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
   }
   if (failed(no))
     for (std::size_t i = 0; i < flight.size(); ++i)
-      flight.sessions[i]->host->unboard(*flight.sessions[i], flight.cuts[i]);
+      flight.sessions[i]->host()->unboard(*flight.sessions[i], flight.cuts[i]);
   return no;
 }
 
@@ -96,7 +96,7 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
   bool refused = false;
   for (std::size_t i = 0; i < flight.size(); ++i) {
     SessionCore& session = *flight.sessions[i];
-    session.host->cut(session, flight.cuts[i], flight.changes[i]);
+    session.host()->cut(session, flight.cuts[i], flight.changes[i]);
     refused = refused || failed(flight.cuts[i].refused);
     any = any || flight.changes[i].writes() || flight.cuts[i].aim > Aim::force;
   }
@@ -115,7 +115,7 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
         failed(cut.refused)
             ? Result<Saved>(cut.refused)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
-    session.host->unboard(session, flight.cuts[i]);
+    session.host()->unboard(session, flight.cuts[i]);
   }
   return false;
 }
@@ -159,9 +159,7 @@ template <class B, class L>
 void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
   cut.generation = session.edited;
   const bool touched = session.dirty();
-  this->in_hook = true;
   const Result<bool> exists = session.encode(cut.data);
-  this->in_hook = false;
   if (!exists) {
     cut.refused = exists.error();
   } else if (cut.data.size() > limits_.record_bytes) {
@@ -251,6 +249,19 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
   if (!kept) recycle(flight);
   drain();
   return result;
+}
+
+template <class B, class L>
+Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
+  {
+    const Lock hold(mutex_);
+    if (session.edit_guards != 0 || session.in_flight || session.in_function)
+      return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
+          .for_key(session.key());
+    request_release(session, reason);
+    reason = session.ending;
+  }
+  return commit_now(session, Aim::release, reason);
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -167,8 +167,8 @@ Error Engine<B, L>::locked_error(const SessionCore& session, const HeldBy& holde
 template <class B, class L>
 void Engine<B, L>::load_done(SessionCore& session, Error error) {
   const std::shared_ptr<LoadState> load = std::exchange(session.extras->load, nullptr);
-  load->done = true;
   load->error = std::move(error);
+  load->done = true;  // after the error: other threads look at this first
   if (failed(load->error)) {
     ++metrics_.loads_failed;
     if (session.epoch == 0) return end(session, State::released, Reason::asked, false);

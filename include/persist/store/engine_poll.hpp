@@ -85,7 +85,7 @@ void Engine<B, L>::last_handle_dropped(SessionCore& session) {
   if (session.handles.load(std::memory_order_acquire) != 0) return;
   if (ended(session.state)) {
     retired_.remove(session);
-    session.host = nullptr;
+    session.detach();
     return;
   }
   if (session.state == State::open || session.state == State::suspect)
@@ -97,14 +97,14 @@ void Engine<B, L>::last_handle_dropped(SessionCore& session) {
 template <class B, class L>
 void Engine<B, L>::begin_poll() {
   const Lock hold(mutex_);
-  poll_began_ = now();
+  const TimePoint began = now();
   wakes_->drain(woken_);
   (void)wakes_->wake().take();
   for (const std::string& key : woken_) {
     SessionCore* session = registry_.find(key);
     if (session == nullptr) continue;
     if (LoadState* load = session->load())
-      load->next_try = poll_began_;
+      load->next_try = began;
     else
       session->check_wanted = true;
     reschedule(*session);
@@ -142,60 +142,56 @@ void Engine<B, L>::postpone_messages(SessionCore& session) {
 }
 
 template <class B, class L>
-void Engine<B, L>::prepare(Round& round) {
-  first_commit_ = round.commits.size();
-  first_acquire_ = round.acquires.size();
-  outgoing_.clear();
+void Engine<B, L>::prepare(Round& round, Manifest& mine) {
+  mine.first_commit = round.commits.size();
+  mine.first_acquire = round.acquires.size();
+  mine.flights.clear();
   std::vector<SessionPtr> due;
   {
     const Lock hold(mutex_);
-    round_now_ = now();
-    while (!due_.empty() && due_.first().due <= round_now_) {
+    mine.now = now();
+    while (!due_.empty() && due_.first().due <= mine.now) {
       due.emplace_back(&due_.first());
       due_.remove(*due.back());
     }
-    for (std::size_t i = 0; i < resends_.size();) {
-      if (resends_[i].first > round_now_) {
-        ++i;
-        continue;
-      }
-      outgoing_.push_back(resends_[i].second);
-      resends_.erase(resends_.begin() + static_cast<std::ptrdiff_t>(i));
-    }
+    std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
+      if (resend.first <= mine.now) mine.flights.push_back(resend.second);
+      return resend.first <= mine.now;
+    });
   }
-  for (Flight* flight : outgoing_) {
+  for (Flight* flight : mine.flights) {
     flight->request.outcome = CommitRequest::Outcome::pending;
     flight->request.error = Errc{};
     round.commits.push_back(std::move(flight->request));
   }
   for (const SessionPtr& session : due) {
-    if (poll_limit_ > Duration::zero() && now() - poll_began_ >= poll_limit_) {
+    if (mine.stop_at != TimePoint::max() && now() >= mine.stop_at) {
       const Lock hold(mutex_);  // the rest goes on at the next call
       reschedule(*session);
     } else {
-      collect(*session, round);
+      collect(*session, round, mine);
     }
   }
-  acquires_ = round.acquires.size() - first_acquire_;
+  mine.acquires = round.acquires.size() - mine.first_acquire;
 }
 
 /// Decides what a session that is due needs, and adds it to the round.
 template <class B, class L>
-void Engine<B, L>::collect(SessionCore& session, Round& round) {
+void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
   Aim aim = Aim::renew;
   Reason reason = Reason::autosave;
   {
     const Lock hold(mutex_);
     if (ended(session.state) || session.in_flight) return;
     if (session.load() != nullptr) {
-      session.load()->next_try <= round_now_ ? add_load(session, round) : reschedule(session);
+      session.load()->next_try <= mine.now ? add_load(session, round) : reschedule(session);
       return;
     }
     if constexpr (L::is_leased) {
-      if (session.state == State::open && round_now_ >= trusted_until(session))
+      if (session.state == State::open && mine.now >= trusted_until(session))
         change_state(session, State::suspect);
     }
-    if (when_due(session) > round_now_) return reschedule(session);
+    if (when_due(session) > mine.now) return reschedule(session);
     if (session.state == State::releasing) {
       aim = session.gives_back ? Aim::give_back : Aim::release;
       reason = session.ending;
@@ -203,14 +199,14 @@ void Engine<B, L>::collect(SessionCore& session, Round& round) {
       aim = session.force_wanted ? Aim::force : Aim::save;
       reason = Reason::asked;
       session.save_wanted = session.force_wanted = false;
-    } else if (session.dirty() && session.save_at <= round_now_) {
+    } else if (session.dirty() && session.save_at <= mine.now) {
       aim = Aim::save;
     }
   }
   Flight& flight = new_flight();
   const bool busy = failed(assemble(flight, session, aim, reason));
   if (!busy && prepare_flight(flight)) {
-    outgoing_.push_back(&flight);
+    mine.flights.push_back(&flight);
     round.commits.push_back(std::move(flight.request));
     return;
   }
@@ -224,19 +220,18 @@ void Engine<B, L>::collect(SessionCore& session, Round& round) {
       stamp(session);  // it was refused: play goes on, and it is tried again
   }
   // An open guard keeps it due; look again soon.
-  busy ? due_.set(session, round_now_ + 10ms) : reschedule(session);
+  busy ? due_.set(session, mine.now + 10ms) : reschedule(session);
 }
 
 template <class B, class L>
-void Engine<B, L>::complete(Round& round) {
-  for (std::size_t i = 0; i < outgoing_.size(); ++i) {
-    Flight& flight = *outgoing_[i];
-    flight.request = std::move(round.commits[first_commit_ + i]);
+void Engine<B, L>::complete(Round& round, Manifest& mine) {
+  for (std::size_t i = 0; i < mine.flights.size(); ++i) {
+    Flight& flight = *mine.flights[i];
+    flight.request = std::move(round.commits[mine.first_commit + i]);
     complete_flight(flight);
     if (!flight.resend) recycle(flight);
   }
-  outgoing_.clear();
-  for (std::size_t i = first_acquire_; i < first_acquire_ + acquires_; ++i)
+  for (std::size_t i = mine.first_acquire; i < mine.first_acquire + mine.acquires; ++i)
     settle_load(*round.loading[i], round.acquires[i], round.decoded[i]);
   drain();
 }
@@ -275,8 +270,7 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
       }
       stuck = stuck && session->edit_guards != 0;
     }
-    set_poll_limit(Duration::zero());
-    const TimePoint next = poll_partners<B>(std::span(&self, 1));
+    const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
     if (registry_.size() == 0 || now() >= deadline) break;
     if (stuck && !Access::is_shared)
       break;  // the guards are this thread's own: they will not end while we wait
@@ -298,7 +292,7 @@ void Engine<B, L>::let_go() {
   drain();
   for (const SessionPtr& session : retired_.all()) {
     retired_.remove(*session);
-    session->host = nullptr;
+    session->detach();
   }
 }
 

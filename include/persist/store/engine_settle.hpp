@@ -35,12 +35,12 @@ void Engine<B, L>::complete_flight(Flight& flight) {
   std::vector<SessionHost*> others;
   for (std::size_t i = 0; i < flight.size(); ++i) {
     SessionCore& session = *flight.sessions[i];
-    if (session.host == nullptr) {
+    if (session.host() == nullptr) {
       flight.results[i] = Error(Errc::closed, "the store is gone");
       continue;
     }
-    if (session.host != this) others.push_back(session.host);
-    session.host->settle(session, flight.cuts[i], flight.changes[i], request, flight.results[i]);
+    if (session.host() != this) others.push_back(session.host());
+    session.host()->settle(session, flight.cuts[i], flight.changes[i], request, flight.results[i]);
   }
   for (SessionHost* host : others)
     host->drain();
@@ -255,7 +255,7 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   if (session.handles.load(std::memory_order_acquire) != 0)
     retired_.insert(session);
   else
-    session.host = nullptr;
+    session.detach();
   if (!was_open) session.state = state;
   if (was_open) {
     change_state(session, state);
@@ -269,8 +269,8 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   // A transaction that was not durable when a partner ended is stored for none of them.
   const std::shared_ptr<TransactionGroup> group = std::exchange(session.extras->group, nullptr);
   for (SessionCore* partner : group->partners)
-    if (partner != &session && partner->host != nullptr && partner->group() == group.get())
-      partner->host->end(*partner, State::lost, Reason::lost, false);
+    if (partner != &session && partner->host() != nullptr && partner->group() == group.get())
+      partner->host()->end(*partner, State::lost, Reason::lost, false);
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -48,8 +48,8 @@ class [[nodiscard]] Loading {
   void cancel() {
     if (!session_) return;
     auto& node = session_->node();
-    if (load_ && !load_->done && node.host != nullptr)
-      static_cast<StoreCore<S>&>(*node.host).abandon_load(node);
+    if (load_ && !load_->done && node.host() != nullptr)
+      static_cast<StoreCore<S>&>(*node.host()).abandon_load(node);
     session_.reset();
     error_ = Error(Errc::cancelled, "the load was called off");
   }

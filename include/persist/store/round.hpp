@@ -38,6 +38,19 @@ struct Round {
   }
 };
 
+struct Flight;
+
+/// What one store has in a round: kept by the poll that runs it, so that a poll inside a handler,
+/// or on another thread, is a poll of its own.
+struct Manifest {
+  std::vector<Flight*> flights;
+  std::size_t first_commit = 0;
+  std::size_t first_acquire = 0;
+  std::size_t acquires = 0;
+  TimePoint now{};                       ///< of this round
+  TimePoint stop_at = TimePoint::max();  ///< no session is begun after this
+};
+
 /// A store as `persist::poll` sees it.
 template <class Backend>
 class RoundPartner {
@@ -45,9 +58,9 @@ class RoundPartner {
   [[nodiscard]] virtual Backend& backend() = 0;
   virtual void begin_poll() = 0;
   /// Adds what is due to the round.
-  virtual void prepare(Round& round) = 0;
+  virtual void prepare(Round& round, Manifest& mine) = 0;
   /// Takes the replies of what it added.
-  virtual void complete(Round& round) = 0;
+  virtual void complete(Round& round, Manifest& mine) = 0;
   /// Does what comes after the rounds and says when something is due next.
   virtual TimePoint end_poll() = 0;
 
@@ -56,34 +69,43 @@ class RoundPartner {
 };
 
 /// Runs rounds until nothing more is due: for each database one batch a round, however many stores
-/// share it. Returns the earliest time at which something is due.
+/// share it. With a `limit` above zero no session is begun after that long. Returns the earliest
+/// time at which something is due.
 template <class Backend>
-TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners) {
+TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners, Duration limit,
+                        const Clock& clock) {
   // A reply may make more due at once (a record that was let go, a steal that now knows what to
   // steal). What still is due after this many rounds waits for the next poll.
   constexpr int most_rounds = 16;
+  const TimePoint stop_at = limit > Duration::zero() ? clock.now() + limit : TimePoint::max();
   for (RoundPartner<Backend>* partner : partners)
     partner->begin_poll();
+  std::vector<Manifest> manifests(partners.size());
   Round round;
-  for (int i = 0; i < most_rounds; ++i) {
-    std::vector<RoundPartner<Backend>*> left(partners.begin(), partners.end());
-    bool any = false;
-    while (!left.empty()) {
-      Backend& database = left.front()->backend();
-      const auto others =
-          std::stable_partition(left.begin(), left.end(), [&](RoundPartner<Backend>* partner) {
-            return partner->backend().same_database(database);
-          });
+  bool any = true;
+  for (int i = 0; i < most_rounds && any && (i == 0 || clock.now() < stop_at); ++i) {
+    any = false;
+    std::vector<bool> done(partners.size(), false);
+    for (std::size_t first = 0; first < partners.size(); ++first) {
+      if (done[first]) continue;
+      Backend& database = partners[first]->backend();
+      const auto each = [&](auto use) {
+        for (std::size_t at = first; at < partners.size(); ++at)
+          if (!done[at] && partners[at]->backend().same_database(database))
+            use(*partners[at], manifests[at], at);
+      };
       round.clear();
-      for (auto at = left.begin(); at != others; ++at)
-        (*at)->prepare(round);
+      each([&](RoundPartner<Backend>& partner, Manifest& mine, std::size_t) {
+        mine.stop_at = stop_at;
+        partner.prepare(round, mine);
+      });
       round.perform(database);
       any = any || !round.empty();
-      for (auto at = left.begin(); at != others; ++at)
-        (*at)->complete(round);
-      left.erase(left.begin(), others);
+      each([&](RoundPartner<Backend>& partner, Manifest& mine, std::size_t at) {
+        partner.complete(round, mine);
+        done[at] = true;
+      });
     }
-    if (!any) break;
   }
   TimePoint next = TimePoint::max();
   for (RoundPartner<Backend>* partner : partners)

@@ -12,7 +12,7 @@ namespace persist::inline PERSIST_ABI {
 
 template <class S>
 Error Session<S>::refusal() const {
-  if (node_->host == nullptr || ended(node_->state))
+  if (node_->host() == nullptr || ended(node_->state))
     return Error(Errc::closed, "the session has ended").for_key(id());
   if (Error no = core().refusal(); failed(no)) return no;
   if (node_->state == State::loading)
@@ -37,11 +37,7 @@ Result<void> Session<S>::request_save(SaveOptions options) {
 template <class S>
 Result<Saved> Session<S>::release(Reason reason) {
   if (Error no = refusal(); failed(no)) return no;
-  if (node_->edit_guards != 0 || node_->in_flight || node_->in_function)
-    return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
-        .for_key(id());
-  core().request_release(*node_, reason);
-  return core().commit_now(*node_, Aim::release, node_->ending);
+  return core().release_now(*node_, reason);
 }
 
 template <class S>
@@ -66,7 +62,8 @@ Result<typename S::Data> Session<S>::durable() {
 
 template <class S>
 void Session<S>::touch_schedule() {
-  if (node_->dirty() && node_->host != nullptr && !node_->listed) node_->host->became_dirty(*node_);
+  if (node_->dirty() && node_->host() != nullptr && !node_->listed)
+    node_->host()->became_dirty(*node_);
 }
 
 template <class S>
@@ -195,7 +192,7 @@ void Session<S>::on_message(F&& fn) {
   using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
   check_message<typename S::Policy, M>();
   node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
-  if (node_->host == nullptr) return;
+  if (node_->host() == nullptr) return;
   core().postpone_messages(*node_);
   core().offer_messages_again();
   core().drain();
@@ -204,7 +201,7 @@ void Session<S>::on_message(F&& fn) {
 template <class S>
 template <class F>
 Connection Session<S>::on_released(F&& fn) {
-  if (ended(node_->state) && !(node_->host != nullptr && core().is_busy())) {
+  if (ended(node_->state) && !(node_->host() != nullptr && core().is_busy())) {
     fn(node_->ending, node_->state == State::released && !node_->dirty());
     return {};
   }

@@ -30,9 +30,9 @@ class Transaction {
   [[nodiscard]] Error check() {
     for (std::size_t i = 0; i < cores_.size(); ++i) {
       const SessionCore& core = *cores_[i];
-      if (core.host == nullptr || core.state != State::open)
+      if (core.host() == nullptr || core.state != State::open)
         return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
-      if (core.host->in_hook)
+      if (HookScope::active())
         return Error(Errc::invalid, "a hook of a policy may not call the store");
       if (std::find(cores_.begin(), cores_.begin() + static_cast<std::ptrdiff_t>(i), cores_[i]) !=
           cores_.begin() + static_cast<std::ptrdiff_t>(i))

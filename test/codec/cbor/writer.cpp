@@ -12,8 +12,8 @@
 
 #include <gtest/gtest.h>
 
-#include "support/copy_item.hpp"
-#include "support/hex.hpp"
+#include <support/copy_item.hpp>
+#include <support/hex.hpp>
 
 namespace {
 

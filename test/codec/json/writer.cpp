@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/hex.hpp"
+#include <support/hex.hpp>
 
 namespace {
 

@@ -72,7 +72,7 @@ template <class Walk, class T>
       if (!walk.unknown_field(key, at)) return false;
       continue;
     }
-    next = P::position_in(order, field, next) + 1;
+    next = position_in(order, field, next) + 1;
     member.name = P::names[field];
     if (seen.test(field))
       return walk.fail(Error(Errc::corrupt, "a field is there twice").at(member.path(), "", ""));

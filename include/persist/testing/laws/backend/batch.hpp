@@ -33,53 +33,90 @@ struct Side {
   std::string replies;  ///< everything that was answered, as text
 };
 
-template <class B>
+///
+/// The sides may be two backends on one clock, to compare one with another.
+template <class A, class B>
 class RandomBatches {
  public:
-  explicit RandomBatches(Driver<B>& d)
-      : sides_{Side<B>(d, "batched", false), Side<B>(d, "single", true)} {}
+  RandomBatches(Driver<A>& batched, Driver<B>& single)
+      : batched_(batched, "batched", false), single_(single, "single", true) {}
 
   void run(std::uint64_t seed) {
-    const auto draw = std::mt19937_64(seed)();
-    for (Side<B>& side : sides_) {
-      std::mt19937_64 random(draw);
-      side.replies.clear();
-      switch (seed % 8) {
-        case 0:
-        case 1:
-          acquire(side, random);
-          break;
-        case 6:
-          post(side, random);
-          break;
-        case 7:
-          (random() % 4 == 0) ? erase(side, random) : relay(side, random);
-          break;
-        default:
-          commit(side, random);
-          break;
-      }
-      look(side);
-    }
-    Report& report = sides_[0].driver.report;
-    report.that(sides_[0].replies == sides_[1].replies,
-                "a batch is its requests one by one; seed " + std::to_string(seed) + ":\n" +
-                    sides_[0].replies + "against\n" + sides_[1].replies);
+    step(batched_, seed);
+    step(single_, seed);
+    compare("seed " + std::to_string(seed));
+  }
+  /// Ends all leases and requests and writes every record, so that nothing is left that a backend
+  /// may forget when it is opened again.
+  void settle() {
+    settle(batched_);
+    settle(single_);
+    compare("settled");
+  }
+  /// Compares every record as a reader sees it.
+  void compare_records(std::string_view when) {
+    batched_.replies.clear();
+    single_.replies.clear();
+    look(batched_);
+    look(single_);
+    compare(when);
   }
 
  private:
   using Random = std::mt19937_64;
   static constexpr std::uint64_t keys = 5;
+
+  void compare(std::string_view when) {
+    batched_.driver.report.that(batched_.replies == single_.replies,
+                                "a batch is its requests one by one; " + std::string(when) + ":\n" +
+                                    batched_.replies + "against\n" + single_.replies);
+  }
+  template <class S>
+  static void step(S& side, std::uint64_t seed) {
+    Random random(seed);
+    side.replies.clear();
+    switch (seed % 8) {
+      case 0:
+      case 1:
+        acquire(side, random);
+        break;
+      case 6:
+        post(side, random);
+        break;
+      case 7:
+        (random() % 4 == 0) ? erase(side, random) : relay(side, random);
+        break;
+      default:
+        commit(side, random);
+        break;
+    }
+    look(side);
+  }
+  template <class S>
+  static void settle(S& side) {
+    side.replies.clear();
+    side.sessions.clear();
+    for (std::uint64_t i = 0; i < keys; ++i) {
+      const std::string name = "k" + std::to_string(i);
+      Holding last = side.driver.take_away(name);
+      note(side, {static_cast<std::uint64_t>(
+                     side.driver.commit(side.driver.next(last).metadata("settled").release()))});
+      side.sessions.push_back(last);
+    }
+    look(side);
+  }
   static std::string key(Random& random) { return "k" + std::to_string(random() % keys); }
 
-  static void note(Side<B>& side, std::initializer_list<std::uint64_t> numbers,
+  template <class S>
+  static void note(S& side, std::initializer_list<std::uint64_t> numbers,
                    std::string_view text = {}) {
     for (const std::uint64_t number : numbers)
       side.replies.append(std::to_string(number)).push_back(' ');
     side.replies.append(text).push_back('\n');
   }
 
-  static void acquire(Side<B>& side, Random& random) {
+  template <class S>
+  static void acquire(S& side, Random& random) {
     std::vector<std::string> names(1 + random() % 6);
     std::vector<AcquireRequest> batch;
     for (std::string& name : names) {
@@ -96,7 +133,7 @@ class RandomBatches {
       }
       batch.push_back(std::move(request));
     }
-    side.run(batch, [](B& b, auto requests) { b.acquire(requests); });
+    side.run(batch, [](auto& b, auto requests) { b.acquire(requests); });
     for (const AcquireRequest& r : batch) {
       note(side,
            {static_cast<std::uint64_t>(r.outcome), r.record.version, r.record.fence.write,
@@ -109,7 +146,8 @@ class RandomBatches {
       side.sessions.erase(side.sessions.begin(), side.sessions.begin() + 8);
   }
 
-  static void commit(Side<B>& side, Random& random) {
+  template <class S>
+  static void commit(S& side, Random& random) {
     if (side.sessions.empty()) return;
     static constexpr auto limits = [] {
       RecordLimits l;
@@ -133,7 +171,7 @@ class RandomBatches {
       }
       batch.push_back({changes.back()});
     }
-    side.run(batch, [](B& b, auto requests) { b.commit(requests); });
+    side.run(batch, [](auto& b, auto requests) { b.commit(requests); });
     for (const CommitRequest& r : batch) {
       note(side, {static_cast<std::uint64_t>(r.outcome), r.culprit});
       for (const Change& c : r.changes) {
@@ -144,9 +182,12 @@ class RandomBatches {
       }
     }
   }
-  static constexpr bool transactional() { return transactional_backend<B>; }
+  static constexpr bool transactional() {
+    return transactional_backend<A> && transactional_backend<B>;
+  }
 
-  static Draft some_change(Side<B>& side, const Holding& session, Random& random) {
+  template <class S>
+  static Draft some_change(S& side, const Holding& session, Random& random) {
     Draft draft = side.driver.again(session);
     const std::uint64_t number = session.fence.write;
     if (random() % 2 == 0) draft.data("data" + std::to_string(random() % 1000));
@@ -162,7 +203,8 @@ class RandomBatches {
     return draft;
   }
 
-  static void post(Side<B>& side, Random& random) {
+  template <class S>
+  static void post(S& side, Random& random) {
     std::vector<std::string> names(1 + random() % 5);
     std::vector<PostRequest> batch;
     for (std::string& name : names) {
@@ -173,36 +215,39 @@ class RandomBatches {
                        {"Gift", 1, 0, {}, as_bytes("posted")},
                        nullptr});
     }
-    side.run(batch, [](B& b, auto requests) { b.post(requests); });
+    side.run(batch, [](auto& b, auto requests) { b.post(requests); });
     for (const PostRequest& r : batch)
       note(side, {static_cast<std::uint64_t>(r.error.code()), r.repeated, r.position}, r.key);
   }
 
-  static void relay(Side<B>& side, Random& random) {
+  template <class S>
+  static void relay(S& side, Random& random) {
     for (const auto& waiting : side.driver.waiting()) {
       std::vector<RelayRequest> batch;
       for (const OutgoingMessage& message : waiting.messages)
         if (random() % 2 == 0)
           batch.push_back({side.driver.store, 64, {}, waiting.key, {&message, 1}});
-      side.run(batch, [](B& b, auto requests) { b.relay(requests); });
+      side.run(batch, [](auto& b, auto requests) { b.relay(requests); });
       note(side, {waiting.messages.size()}, waiting.key);
     }
   }
 
-  static void erase(Side<B>& side, Random& random) {
+  template <class S>
+  static void erase(S& side, Random& random) {
     std::vector<std::string> names(1 + random() % 2);
     std::vector<EraseRequest> batch;
     for (std::string& name : names) {
       name = key(random);
       batch.push_back({side.driver.store, name, random() % 2 == 0, nullptr});
     }
-    side.run(batch, [](B& b, auto requests) { b.erase(requests); });
+    side.run(batch, [](auto& b, auto requests) { b.erase(requests); });
     for (const EraseRequest& r : batch)
       note(side, {static_cast<std::uint64_t>(r.error.code()), r.found, r.sent, r.dropped}, r.key);
   }
 
   /// Every record as a reader sees it.
-  static void look(Side<B>& side) {
+  template <class S>
+  static void look(S& side) {
     for (std::uint64_t i = 0; i < keys; ++i) {
       const ReadRequest r = side.driver.read("k" + std::to_string(i));
       note(side,
@@ -214,12 +259,13 @@ class RandomBatches {
     }
   }
 
-  Side<B> sides_[2];
+  Side<A> batched_;
+  Side<B> single_;
 };
 
 template <class B>
 void a_batch_is_its_requests_one_by_one(Driver<B>& d) {
-  RandomBatches<B> batches(d);
+  RandomBatches<B, B> batches(d, d);
   for (std::uint64_t seed = 0; seed < 2000 && d.report.failures().empty(); ++seed) {
     batches.run(seed);
     if (seed % 16 == 0) d.clock.advance(minute / 3);

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <persist/backend/file/stage.hpp>
+
+#include <algorithm>
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// Empties the oldest segment, a bounded number of bytes per batch: what a record still refers to
+/// there is staged to be written again, so that it rides in the same batch and the same sync.
+///
+/// Always the oldest, whatever it holds: then a full cycle through the log copies each live byte
+/// once and frees all others, and the bound below holds for every pattern of writes.
+template <class Files>
+class Compactor {
+ public:
+  /// Whether the log has grown over twice what is live and two segments, or into too many small
+  /// ones. With `budget` twice what is written, the log stays under two and a half times the live
+  /// bytes and three segments.
+  [[nodiscard]] bool is_due(const Index& index, const Log<Files>& log,
+                            std::uint64_t segment_bytes) const {
+    const std::uint64_t segments = log.newest() - log.oldest() + 1;
+    if (stopped_ || segments < 2) return false;
+    const std::uint64_t bytes = log.bytes();
+    return bytes > 2 * index.live_bytes() + 2 * segment_bytes ||
+           segments > 8 + 2 * bytes / segment_bytes;
+  }
+
+  /// Stages up to `budget` bytes of copies; when the segment has been gone through, also that the
+  /// log begins behind it.
+  void stage_some(Stage& stage, const Index& index, const Log<Files>& log, std::uint64_t budget) {
+    const std::uint32_t victim = log.oldest();
+    if (victim != victim_) begin(victim);
+    stage.leaving = victim;
+    std::uint64_t staged = 0;
+    while (staged < budget) {
+      if (at_ == payload_.size() && !next_batch(log)) {
+        if (!stopped_) stage.now_oldest = victim + 1;
+        return;
+      }
+      const auto entry = next_entry(payload_, at_, victim, payload_offset_);
+      if (!entry) return stop();
+      staged += stage_entry(stage, index, *entry);
+    }
+  }
+  /// What was staged is not written after all: the segment is gone through once more.
+  void start_over() { victim_ = 0; }
+  /// Damaged bytes that are still referred to keep their segment, and no other one is emptied.
+  void stop() { stopped_ = true; }
+  [[nodiscard]] bool stopped() const noexcept { return stopped_; }
+
+ private:
+  void begin(std::uint32_t victim) {
+    victim_ = victim;
+    next_ = segment_header_size;
+    at_ = 0;
+    payload_ = Buffer();
+  }
+  /// Reads the next batch of the segment; false at its end, or where the next segment begins to
+  /// count, since a batch that was written again is nobody's any more.
+  [[nodiscard]] bool next_batch(const Log<Files>& log) {
+    const auto segment = log.find(victim_);
+    payload_ = Buffer();
+    at_ = 0;
+    std::byte bytes[batch_header_size];
+    const auto got = log.files.read_at(segment->file, next_, bytes);
+    if (!got) return stop(), false;
+    if (*got < batch_header_size) return false;
+    const auto length = load_little<std::uint32_t>(bytes + 24);
+    payload_offset_ = next_ + batch_header_size;
+    if (payload_offset_ + length > segment->size) return false;
+    const auto read =
+        log.files.read_at(segment->file, payload_offset_, {payload_.grow(length), length});
+    if (!read || *read != length ||
+        detail::crc32c(payload_) != load_little<std::uint32_t>(bytes + 28))
+      return stop(), payload_ = Buffer(), false;
+    next_ = payload_offset_ + length;
+    return true;
+  }
+  std::uint64_t stage_entry(Stage& stage, const Index& index, const RawEntry& raw) {
+    if (raw.kind == EntryKind::erased) return stage_tombstone(stage, index, raw);
+    if (raw.kind != EntryKind::record) return 0;
+    const auto entry = read_record(raw);
+    if (!entry || entry->store >= index.stores.size()) return stop(), 0;
+    Staged* record = stage.find(index, entry->store, entry->key);
+    if (record == nullptr || record->writes || !record->record.lies_in(victim_)) return 0;
+    record->writes = true;
+    return record->record.live_bytes();
+  }
+  std::uint64_t stage_tombstone(Stage& stage, const Index& index, const RawEntry& raw) {
+    auto entry = read_erased(raw.body);
+    if (!entry || entry->store >= index.stores.size()) return stop(), 0;
+    const auto& stones = index.stores[entry->store].tombstones;
+    const auto found = stones.find(entry->hash);
+    if (found == stones.end() || found->second.segment != victim_) return 0;
+    // No segment before this one is left, so none holds the record, and its key can be forgotten.
+    stage.moved_tombstones.push_back(
+        {entry->store, entry->hash, found->second.epoch, found->second.version, {}});
+    return raw.body.size();
+  }
+
+  std::uint32_t victim_ = 0;
+  std::uint64_t next_ = 0;
+  Buffer payload_;
+  std::uint64_t payload_offset_ = 0;
+  std::size_t at_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file

@@ -1,0 +1,350 @@
+#pragma once
+
+#include <persist/backend/file/commit.hpp>
+#include <persist/backend/file/compact.hpp>
+#include <persist/backend/file/encode.hpp>
+#include <persist/backend/file/folder_lock.hpp>
+#include <persist/backend/file/group.hpp>
+#include <persist/backend/file/recover.hpp>
+#include <persist/record/wake.hpp>
+
+#include <atomic>
+#include <memory>
+#include <shared_mutex>
+#include <variant>
+#include <vector>
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// A span of requests that one caller handed in, to be performed by whoever leads.
+struct Job {
+  std::variant<std::span<OpenStoreRequest>, std::span<AcquireRequest>, std::span<CommitRequest>,
+               std::span<PostRequest>, std::span<RelayRequest>, std::span<EraseRequest>>
+      requests;
+};
+
+inline void fail(AcquireRequest& request, const Error& error) {
+  request.outcome = AcquireRequest::Outcome::failed;
+  request.error = error;
+}
+inline void fail(CommitRequest& request, const Error& error) {
+  request.outcome = CommitRequest::Outcome::failed;
+  request.error = error;
+}
+template <class Request>
+void fail(Request& request, const Error& error) {
+  request.error = error;
+}
+
+/// One open folder. Writers go through `run`, one leader at a time; readers look at the index under
+/// a shared lock that is never held during I/O. The order is: stage, write, sync, publish, reply.
+template <class Files>
+class Database {
+ public:
+  Database(Files files, std::string folder, const FileOptions& options)
+      : options_(options),
+        clock_(options.clock != nullptr ? *options.clock : SystemClock::instance()),
+        log_(std::move(files), std::move(folder)),
+        engine_(index_, log_, clock_),
+        parts_(log_) {}
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  /// Syncs what is not, and says in the log that all is: an empty batch.
+  ~Database() {
+    if (!lock_ || log_.poisoned() || log_.newest() == 0) return;
+    if (!log_.all_synced() && !log_.sync()) return;
+    Buffer last;
+    (void)last.grow(batch_header_size);
+    (void)log_.append(last, false);
+  }
+
+  [[nodiscard]] Result<void> open();
+  [[nodiscard]] Result<void> look() {
+    Recovery<Files> recovery(log_, index_, report_);
+    return recovery.look();
+  }
+
+  /// Performs the job together with those of other threads.
+  void run(Job job) {
+    group_.run(job, [this](const std::vector<Job*>& jobs) { perform(jobs); });
+  }
+  void read(ReadRequest& request) const;
+  void list_waiting(RelayRequest& request) const;
+  void scan(ScanRequest& request) const;
+  [[nodiscard]] Result<void> flush();
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    const std::lock_guard hold(watchers_mutex_);
+    watchers_.emplace_back(store.index, std::move(queue));
+  }
+
+  [[nodiscard]] Owner next_owner(ServerId server) noexcept { return {server, nonce_, ++sessions_}; }
+  [[nodiscard]] Result<void> status() const {
+    const std::shared_lock hold(state_);
+    return failed(status_) ? Result<void>(status_) : Result<void>(success);
+  }
+  [[nodiscard]] FileStats stats() const {
+    const std::shared_lock hold(state_);
+    FileStats now = stats_;
+    now.bytes = log_.bytes();
+    now.live_bytes = index_.live_bytes();
+    now.records = index_.record_count();
+    return now;
+  }
+  [[nodiscard]] const OpenReport& report() const noexcept { return report_; }
+  [[nodiscard]] bool is_snapshot() const noexcept { return !lock_; }
+  [[nodiscard]] FolderHolder opened_by() const {
+    const std::shared_lock hold(state_);
+    return index_.opened_by;
+  }
+  template <class F>
+  void each_store(F visit) const {
+    const std::shared_lock hold(state_);
+    for (const StoreState& store : index_.stores)
+      visit(store);
+  }
+  /// How many callers wait for the batch that is being written.
+  [[nodiscard]] std::size_t waiting() const { return group_.waiting(); }
+
+ private:
+  /// A batch is written when this much is staged, whatever else was handed in.
+  static constexpr std::uint64_t enough = std::uint64_t{32} << 20;
+  static constexpr std::uint64_t least_copied = std::uint64_t{64} << 10;
+
+  void perform(const std::vector<Job*>& jobs) noexcept;
+  template <class Request>
+  void perform_one(Request& request);
+  void end_batch();
+  [[nodiscard]] Result<void> write();
+  void publish();
+  void fail_batch(const Error& error);
+  void wake_up();
+  [[nodiscard]] bool sync_is_due();
+
+  FileOptions options_;
+  Clock& clock_;
+  std::optional<FolderLock<Files>> lock_;  ///< goes last: nobody else may open before all is closed
+  Log<Files> log_;
+  Index index_;
+  Engine<Files> engine_;
+  PartReader<Files> parts_;
+  Compactor<Files> compactor_;
+  GroupCommit<Job> group_;
+  OpenReport report_;
+  std::uint64_t nonce_ = detail::os::random_bits() | 1;
+  std::atomic<std::uint64_t> sessions_ = 0;
+
+  mutable std::shared_mutex state_;  ///< over what readers see: the index, stats, status
+  FileStats stats_;
+  Error status_{Errc{}};
+
+  // Only the leader's.
+  std::vector<std::variant<OpenStoreRequest*, AcquireRequest*, CommitRequest*, PostRequest*,
+                           RelayRequest*, EraseRequest*>>
+      batch_;
+  TimePoint unsynced_since_{};
+  bool unsynced_ = false;
+
+  std::mutex watchers_mutex_;
+  std::vector<std::pair<std::uint32_t, std::weak_ptr<WakeQueue>>> watchers_;
+};
+
+template <class Files>
+Result<void> Database<Files>::open() {
+  const auto made = log_.files.make_folder(log_.folder());
+  if (!made) return made.error();
+  // Names that a killed process gave may not be on disk yet, and what is appended to a file is lost
+  // with its name.
+  const std::string& path = log_.folder();
+  const std::size_t slash = path.find_last_of('/');
+  const std::string parent = slash == path.npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
+  if (const auto named = log_.files.sync_folder(parent); !named && *made) return named;
+  const FolderHolder me{detail::os::process_id(), detail::os::host_name(), clock_.wall()};
+  auto lock =
+      FolderLock<Files>::take(log_.files, log_.folder(), me, options_.wait_for_lock, clock_);
+  if (!lock) return lock.error();
+  if (const auto named = log_.files.sync_folder(path); !named) return named;
+  Recovery<Files> recovery(log_, index_, report_);
+  if (const auto opened = recovery.open(detail::os::random_bits(), me); !opened) return opened;
+  for (std::uint32_t old = log_.oldest(); old < index_.oldest; ++old)
+    log_.drop(old);
+  engine_.begin_run(report_.run);
+  const TimePoint now = clock_.now();
+  for (StoreState& store : index_.stores)
+    for (auto& [key, record] : store.records) {
+      record.head.renewed = now;  // expired, by a lease of no length, but not cleared
+      record.head.renewals = report_.run << 24;  // no pair of epoch and renewals comes twice
+    }
+  lock_ = std::move(*lock);
+  return success;
+}
+
+/// The leader's part. Must not fail halfway: running out of memory here ends the program.
+template <class Files>
+void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
+  for (Job* job : jobs)
+    std::visit(
+        [this](auto requests) {
+          for (auto& request : requests)
+            perform_one(request);
+        },
+        job->requests);
+  end_batch();
+}
+
+template <class Files>
+template <class Request>
+void Database<Files>::perform_one(Request& request) {
+  if (log_.poisoned()) {
+    end_batch();
+    return fail(request, log_.poison());
+  }
+  // A store that is new is a batch of its own, so that what follows finds it published.
+  constexpr bool alone = std::is_same_v<Request, OpenStoreRequest>;
+  if (alone || engine_.stage.bytes >= enough) end_batch();
+  engine_.perform(request);
+  batch_.push_back(&request);
+  if (alone) end_batch();
+}
+
+template <class Files>
+void Database<Files>::end_batch() {
+  if (!batch_.empty()) {
+    const auto wrote = engine_.stage.writes() ? write() : Result<void>(success);
+    wrote ? publish() : fail_batch(wrote.error());
+  }
+  batch_.clear();
+  engine_.stage.clear();
+  engine_.wakes.clear();
+}
+
+template <class Files>
+Result<void> Database<Files>::write() {
+  if (log_.end() >= options_.segment_bytes && !log_.nothing_in_newest())
+    if (const auto begun = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {}); !begun)
+      return begun;
+  Stage& stage = engine_.stage;
+  if (compactor_.is_due(index_, log_, options_.segment_bytes))
+    compactor_.stage_some(stage, index_, log_, 2 * stage.bytes + least_copied);
+  Buffer batch;
+  BatchEncoder<Files> encoder(batch, index_, log_, stage);
+  encoder.encode();
+  if (encoder.left_behind()) compactor_.stop();
+  const auto wrote = log_.append(batch, sync_is_due());
+  if (!wrote) compactor_.start_over();
+  return wrote;
+}
+
+template <class Files>
+bool Database<Files>::sync_is_due() {
+  if (options_.durability == Durability::full) return true;
+  const TimePoint now = clock_.now();
+  if (!unsynced_) unsynced_since_ = now;
+  unsynced_ = true;
+  if (now - unsynced_since_ < options_.sync_every) return false;
+  unsynced_ = false;
+  return true;
+}
+
+template <class Files>
+void Database<Files>::publish() {
+  Stage& stage = engine_.stage;
+  const std::uint32_t before = index_.oldest;
+  {
+    const std::unique_lock hold(state_);
+    if (stage.writes()) ++stats_.batches;
+    stats_.commits += stage.commits;
+    stats_.syncs = log_.syncs();
+    stats_.sync_time = log_.sync_time();
+    for (const StoreEntry& made : stage.new_stores) {
+      StoreState& store = index_.stores.emplace_back();
+      store.name = made.name;
+      store.birth = made.birth;
+      store.lock = made.lock;
+    }
+    if (stage.new_run) {
+      index_.run = *stage.new_run;
+      engine_.run_to_note_ = false;
+    }
+    for (const ErasedEntry& moved : stage.moved_tombstones)
+      index_.bury(moved.store, moved.hash, {moved.epoch, moved.version, log_.newest(), 43});
+    for (Staged& staged : stage.records()) {
+      if (staged.erased) {
+        index_.erase(staged.store, staged.key);
+        index_.bury(staged.store, index_.stores[staged.store].hash(staged.key), *staged.erased);
+      }
+      if (staged.exists) index_.put(staged.store, staged.key, std::move(staged.record));
+    }
+    if (stage.now_oldest != 0) {
+      index_.oldest = stage.now_oldest;
+      ++stats_.compactions;
+    }
+    stats_.compaction_stopped = compactor_.stopped();
+  }
+  for (std::uint32_t old = before; old < index_.oldest; ++old)
+    log_.drop(old);
+  wake_up();
+}
+
+/// Nothing of the batch happened, or nobody knows. What only asked for a record is done over by
+/// itself, because a full disk must not keep players from what needs no room.
+template <class Files>
+void Database<Files>::fail_batch(const Error& error) {
+  {
+    const std::unique_lock hold(state_);
+    if (log_.poisoned()) status_ = log_.poison();
+    stats_.syncs = log_.syncs();
+    stats_.sync_time = log_.sync_time();
+  }
+  std::vector<AcquireRequest*> once_more;
+  for (const auto& one : batch_)
+    std::visit(
+        [&](auto* request) {
+          if constexpr (std::is_same_v<decltype(request), AcquireRequest*>)
+            once_more.push_back(request);
+          fail(*request, error);
+        },
+        one);
+  engine_.stage.clear();
+  engine_.wakes.clear();
+  if (log_.poisoned()) return;
+  for (AcquireRequest* request : once_more) {
+    request->error = Error(Errc{});
+    request->record = Snapshot{};
+    engine_.perform(*request);
+  }
+  if (!engine_.stage.writes()) return publish();
+  for (AcquireRequest* request : once_more)
+    fail(*request, error);
+}
+
+template <class Files>
+void Database<Files>::wake_up() {
+  if (engine_.wakes.empty()) return;
+  const std::lock_guard hold(watchers_mutex_);
+  std::erase_if(watchers_, [&](const auto& watcher) {
+    const auto queue = watcher.second.lock();
+    if (!queue) return true;
+    for (const auto& [store, key] : engine_.wakes)
+      if (store == watcher.first) queue->push(key);
+    return false;
+  });
+}
+
+template <class Files>
+Result<void> Database<Files>::flush() {
+  // An empty job: its batch writes nothing, and then this thread is the only one inside.
+  Result<void> done = success;
+  Job nothing{std::span<AcquireRequest>{}};
+  group_.run(nothing, [&](const std::vector<Job*>& jobs) {
+    perform(jobs);
+    if (log_.poisoned()) {
+      done = log_.poison();
+    } else if (!log_.all_synced()) {
+      done = log_.sync();
+      unsynced_ = false;
+    }
+  });
+  return done;
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file

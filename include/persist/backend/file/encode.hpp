@@ -1,0 +1,135 @@
+#pragma once
+
+#include <persist/backend/file/stage.hpp>
+
+#include <deque>
+#include <memory>
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// Turns what is staged into the bytes of one batch. Places and tombstones are filled in on the
+/// way; they hold once the batch is written.
+template <class Files>
+class BatchEncoder {
+ public:
+  BatchEncoder(Buffer& batch, const Index& index, const Log<Files>& log, Stage& stage)
+      : batch_(batch), index_(index), log_(log), stage_(stage) {
+    (void)batch_.grow(batch_header_size);
+  }
+
+  void encode() {
+    // The first batch of a segment names all stores again, so that older segments can go.
+    if (log_.nothing_in_newest()) {
+      for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
+        const StoreState& store = index_.stores[i];
+        write_entry(batch_, StoreEntry{i, store.name, store.birth, store.lock});
+      }
+      if (!stage_.new_run) write_entry(batch_, RunEntry{index_.run, index_.opened_by});
+    }
+    if (stage_.new_run) write_entry(batch_, RunEntry{*stage_.new_run, index_.opened_by});
+    for (const StoreEntry& store : stage_.new_stores)
+      write_entry(batch_, store);
+    for (const ErasedEntry& moved : stage_.moved_tombstones)
+      write_entry(batch_, moved);
+    for (Staged& staged : stage_.records()) {
+      if (staged.erased) encode_erased(staged);
+      if (staged.exists && staged.writes) encode_record(staged);
+    }
+    // Last, because it is said only if nothing had to stay behind.
+    if (stage_.now_oldest != 0 && left_behind_) stage_.now_oldest = 0;
+    if (stage_.now_oldest != 0) write_oldest(batch_, stage_.now_oldest);
+  }
+  /// Whether damaged bytes could not be moved out of the segment that was to be left.
+  [[nodiscard]] bool left_behind() const noexcept { return left_behind_; }
+
+ private:
+  void encode_erased(Staged& staged) {
+    const std::size_t begin = batch_.size();
+    const StoreState& store = index_.stores[staged.store];
+    Tombstone& left = *staged.erased;
+    write_entry(batch_, ErasedEntry{staged.store, store.hash(staged.key), left.epoch, left.version,
+                                    staged.key});
+    left.segment = log_.newest();
+    left.size = static_cast<std::uint32_t>(batch_.size() - begin);
+  }
+
+  void encode_record(Staged& staged) {
+    Record& record = staged.record;
+    const auto extra = std::make_shared<Extra>(record.more());
+    extra->receipts.reserve(extra->receipts.size() + 1);
+    fresh_.clear();
+    kept_.clear();
+    each_place(record, *extra, [&](Place& place) { move(place); });
+    if (staged.data) add(record.data, *staged.data);
+    if (staged.metadata) replace(extra->metadata, *staged.metadata);
+    if (staged.user_ids) replace(extra->user_ids, *staged.user_ids);
+    if (staged.inbox_changed) {
+      extra->inbox_messages = static_cast<std::uint32_t>(staged.inbox->messages.size());
+      extra->inbox_bytes = static_cast<std::uint32_t>(staged.inbox->bytes);
+      extra->last_position = staged.inbox->last_position;
+      replace(extra->inbox, keep(encode_inbox(*staged.inbox)));
+    }
+    if (staged.outbox_changed) {
+      extra->outbox_messages = static_cast<std::uint32_t>(staged.outbox->messages.size());
+      const bool empty = staged.outbox->messages.empty();
+      replace(extra->outbox, empty ? ByteView() : keep(encode_outbox(*staged.outbox)));
+    }
+    encode_receipts_of(staged, *extra);
+    bool plain = extra->receipts_forgotten == 0;
+    each_place(record, *extra, [&](Place& place) { plain = plain && &place == &record.data; });
+    for (const FreshPart& part : fresh_)
+      plain = plain && part.place == &record.data;
+    record.extra = plain ? nullptr : extra;
+    write_record(batch_, log_.newest(), log_.end(), staged.store, staged.key, record, fresh_);
+  }
+
+  void encode_receipts_of(Staged& staged, Extra& extra) {
+    extra.receipts_forgotten = staged.receipts_forgotten();
+    if (staged.kept_receipts) {
+      std::erase_if(fresh_, [&](const FreshPart& part) {
+        return std::any_of(extra.receipts.begin(), extra.receipts.end(),
+                           [&](const Place& page) { return part.place == &page; });
+      });
+      extra.receipts.clear();
+      staged.new_receipts.insert(staged.new_receipts.begin(), staged.kept_receipts->begin(),
+                                 staged.kept_receipts->end());
+    }
+    if (staged.new_receipts.empty()) return;
+    extra.receipts.emplace_back();  // in the room reserved for it: fresh parts point to the others
+    add(extra.receipts.back(), keep(encode_receipts(staged.new_receipts)));
+  }
+
+  /// Takes a part along that lies in the segment to be left.
+  void move(Place& place) {
+    if (place.segment != stage_.leaving) return;
+    auto bytes = log_.read(place);
+    if (!bytes) {
+      left_behind_ = true;  // damaged: it stays where it is, and so does its segment
+      return;
+    }
+    add(place, keep(std::move(*bytes)));
+  }
+  void add(Place& place, ByteView bytes) {
+    std::erase_if(fresh_, [&](const FreshPart& part) { return part.place == &place; });
+    fresh_.push_back({&place, bytes});
+  }
+  /// A part that is empty is not there.
+  void replace(Place& place, ByteView bytes) {
+    if (!bytes.empty()) return add(place, bytes);
+    std::erase_if(fresh_, [&](const FreshPart& part) { return part.place == &place; });
+    place = Place{};
+  }
+  [[nodiscard]] ByteView keep(Buffer&& bytes) {
+    return kept_.emplace_back(std::move(bytes)).view();
+  }
+
+  Buffer& batch_;
+  const Index& index_;
+  const Log<Files>& log_;
+  Stage& stage_;
+  std::vector<FreshPart> fresh_;
+  std::deque<Buffer> kept_;
+  bool left_behind_ = false;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file

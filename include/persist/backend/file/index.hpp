@@ -1,0 +1,142 @@
+#pragma once
+
+#include <persist/backend/file/entry.hpp>
+#include <persist/detail/text_hash.hpp>
+#include <persist/record/key_hash.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// What is left of an erased record.
+struct Tombstone {
+  std::uint64_t epoch = 0;
+  std::uint64_t version = 0;
+  std::uint32_t segment = 0;
+  std::uint32_t size = 0;
+};
+
+struct StoreState {
+  std::string name;
+  Hash128 birth;
+  LockKind lock = LockKind::lease;
+  std::unordered_map<std::string, Record, detail::TextHash, std::equal_to<>> records;
+  std::map<Hash128, Tombstone> tombstones;
+  std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
+
+  [[nodiscard]] Hash128 hash(std::string_view key) const noexcept { return key_hash(birth, key); }
+  [[nodiscard]] const Record* find(std::string_view key) const {
+    const auto found = records.find(key);
+    return found == records.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] const Tombstone* erased(std::string_view key) const {
+    if (tombstones.empty()) return nullptr;
+    const auto found = tombstones.find(hash(key));
+    return found == tombstones.end() ? nullptr : &found->second;
+  }
+};
+
+/// All that is published: what a reader may see. Knows how many bytes of the log are live.
+/// Not synchronised.
+class Index {
+ public:
+  std::deque<StoreState> stores;
+  std::uint64_t run = 0;
+  FolderHolder opened_by;    ///< by whom the last run was begun
+  std::uint32_t oldest = 1;  ///< the oldest segment that is needed
+
+  [[nodiscard]] std::uint64_t live_bytes() const noexcept { return live_; }
+  [[nodiscard]] std::uint64_t record_count() const noexcept {
+    std::uint64_t count = 0;
+    for (const StoreState& store : stores)
+      count += store.records.size();
+    return count;
+  }
+  void put(std::uint32_t store, std::string_view key, Record record) {
+    StoreState& state = stores[store];
+    const bool waits = record.more().outbox_messages != 0;
+    live_ += record.live_bytes();
+    const auto found = state.records.find(key);
+    if (found == state.records.end()) {
+      state.records.emplace(key, std::move(record));
+    } else {
+      live_ -= found->second.live_bytes();
+      found->second = std::move(record);
+    }
+    set_waiting(state, key, waits);
+  }
+  void erase(std::uint32_t store, std::string_view key) {
+    StoreState& state = stores[store];
+    const auto found = state.records.find(key);
+    if (found == state.records.end()) return;
+    live_ -= found->second.live_bytes();
+    state.records.erase(found);
+    set_waiting(state, key, false);
+  }
+  void bury(std::uint32_t store, const Hash128& hash, const Tombstone& left) {
+    Tombstone& stone = stores[store].tombstones[hash];
+    live_ += left.size;
+    live_ -= stone.size;
+    stone = left;
+  }
+  /// Takes an entry of the log in, in the order they were written. Says whether it made sense.
+  [[nodiscard]] bool replay(const RawEntry& raw) {
+    switch (raw.kind) {
+      case EntryKind::store:
+        return replay_store(raw);
+      case EntryKind::record:
+        return replay_record(raw);
+      case EntryKind::erased:
+        return replay_erased(raw);
+      case EntryKind::run:
+        if (const auto entry = read_run(raw.body))
+          return run = entry->run, opened_by = entry->opened_by, true;
+        return false;
+      case EntryKind::oldest:
+        if (const auto segment = read_oldest(raw.body))
+          return oldest = (std::max)(oldest, *segment), true;
+        return false;
+    }
+    return false;
+  }
+
+ private:
+  static void set_waiting(StoreState& state, std::string_view key, bool waits) {
+    const auto found = state.relaying.find(key);
+    if (waits && found == state.relaying.end()) state.relaying.emplace(key);
+    if (!waits && found != state.relaying.end()) state.relaying.erase(found);
+  }
+  bool replay_store(const RawEntry& raw) {
+    const auto entry = read_store(raw.body);
+    if (!entry || entry->format != record_format || entry->index > stores.size()) return false;
+    if (entry->index == stores.size()) stores.emplace_back();
+    StoreState& state = stores[entry->index];
+    state.name = entry->name;
+    state.birth = entry->birth;
+    state.lock = entry->lock;
+    return true;
+  }
+  bool replay_record(const RawEntry& raw) {
+    auto entry = read_record(raw);
+    if (!entry || entry->store >= stores.size() || entry->key.empty()) return false;
+    return put(entry->store, entry->key, std::move(entry->record)), true;
+  }
+  bool replay_erased(const RawEntry& raw) {
+    const auto entry = read_erased(raw.body);
+    if (!entry || entry->store >= stores.size()) return false;
+    if (!entry->key.empty()) erase(entry->store, entry->key);
+    bury(entry->store, entry->hash,
+         {entry->epoch, entry->version, raw.segment,
+          static_cast<std::uint32_t>(entry_frame + raw.body.size())});
+    return true;
+  }
+
+  std::uint64_t live_ = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file

@@ -1,0 +1,310 @@
+#pragma once
+
+#include <persist/backend/file/index.hpp>
+#include <persist/backend/file/log.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <set>
+#include <vector>
+
+// Opening a log: what is in the folder becomes the index, or is refused in words. Nothing that was
+// there is changed before all of it has been judged.
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+template <class Files>
+class Recovery {
+ public:
+  Recovery(Log<Files>& log, Index& index, OpenReport& report)
+      : log_(log), index_(index), report_(report) {}
+
+  /// Reads the log and makes it ready for appending: a torn tail is moved aside, what may not be on
+  /// disk is written again into a new segment, and a new run is noted, synced.
+  [[nodiscard]] Result<void> open(std::uint64_t fresh_salt, const FolderHolder& opened_by) {
+    if (const auto read = read_all(false); !read) return read;
+    if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1);
+    if (const auto whole = check_places(); !whole) return whole;
+    if (const auto saved = save_torn_tail(); !saved) return saved;
+    report_.run = index_.run + 1;
+    if (report_.run >= epoch_limit >> 24)
+      return Error(Errc::unsupported,
+                   "this folder has been opened too often: no run number is left");
+    return append_run({report_.run, opened_by});
+  }
+  /// Reads the log as it is and leaves it so; a batch without an end is one that is being written.
+  [[nodiscard]] Result<void> look() {
+    if (const auto read = read_all(true); !read) return read;
+    if (segments_.empty()) return Error(Errc::not_found, "there is no store in " + log_.folder());
+    return check_places();
+  }
+
+ private:
+  struct Found {
+    std::shared_ptr<typename Log<Files>::Segment> segment;
+    SegmentHeader header;
+    Buffer bytes;
+  };
+  struct Batch {
+    BatchHeader header;
+    std::uint64_t payload = 0;  ///< its offset
+  };
+
+  [[nodiscard]] Error damage(std::uint32_t segment, std::uint64_t offset,
+                             std::string_view what) const {
+    return Error(Errc::corrupt, std::string(what) + " in " + log_.path(segment_name(segment)) +
+                                    " at offset " + std::to_string(offset) +
+                                    "; nothing was changed");
+  }
+
+  [[nodiscard]] Result<void> read_all(bool only_look) {
+    if (const auto listed = list(only_look); !listed) return listed;
+    std::uint64_t expected = segments_.empty() ? 1 : segments_.front().header.first_sequence;
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+      const bool last = i + 1 == segments_.size();
+      const auto next =
+          read_segment(segments_[i], expected,
+                       last ? ~std::uint64_t{0} : segments_[i + 1].header.first_sequence);
+      if (!next) return next.error();
+      expected = *next;
+      if (!last) segments_[i].bytes = Buffer();
+    }
+    if (!segments_.empty() && segments_.front().header.number > index_.oldest)
+      return damage(index_.oldest, 0, "a segment is missing: there is nothing");
+    log_.resume(salt_, expected);
+    return success;
+  }
+
+  /// Opens the segments and checks that they belong together.
+  [[nodiscard]] Result<void> list(bool only_look) {
+    const auto names = log_.files.list(log_.folder());
+    if (!names) return names.error();
+    std::vector<std::uint32_t> numbers;
+    for (const std::string& name : *names)
+      if (const auto number = segment_number(name)) numbers.push_back(*number);
+    std::sort(numbers.begin(), numbers.end());
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      if (i != 0 && numbers[i] != numbers[i - 1] + 1)
+        return damage(numbers[i - 1] + 1, 0, "a segment is missing: there is nothing");
+      const bool writable = !only_look && i + 1 == numbers.size();
+      if (const auto opened = open_segment(numbers[i], writable); !opened) return opened;
+    }
+    if (!segments_.empty()) index_.oldest = segments_.back().header.oldest;
+    return success;
+  }
+  [[nodiscard]] Result<void> open_segment(std::uint32_t number, bool writable) {
+    using detail::os::Access;
+    auto file =
+        log_.files.open(log_.path(segment_name(number)), writable ? Access::write : Access::read);
+    if (!file) return file.error();
+    const auto size = log_.files.size(*file);
+    if (!size) return size.error();
+    Found found;
+    found.segment = std::make_shared<typename Log<Files>::Segment>();
+    found.segment->number = number;
+    found.segment->size = *size;
+    found.segment->file = std::move(*file);
+    std::byte first[segment_header_size];
+    const auto got = log_.files.read_at(found.segment->file, 0, first);
+    if (!got) return got.error();
+    std::uint32_t format = log_format;
+    const auto header = SegmentHeader::read(ByteView(first, *got), format);
+    if (!header && format > log_format)
+      return Error(Errc::too_new, log_.path(segment_name(number)) + " has format " +
+                                      std::to_string(format) + "; this build reads up to " +
+                                      std::to_string(log_format));
+    if (!header || header->number != number) return damage(number, 0, "a broken header");
+    if (segments_.empty()) salt_ = header->salt;
+    if (header->salt != salt_) return damage(number, 0, "the header of another log");
+    found.header = *header;
+    log_.adopt(found.segment);
+    segments_.push_back(std::move(found));
+    return success;
+  }
+
+  /// Takes in the batches of one segment, up to where the next one begins; of the last, those known
+  /// to be on disk. Answers the sequence number that comes next.
+  [[nodiscard]] Result<std::uint64_t> read_segment(Found& found, std::uint64_t expected,
+                                                   std::uint64_t stop) {
+    if (found.header.first_sequence != expected)
+      return damage(found.header.number, 0, "a segment that does not follow the one before");
+    const bool last = stop == ~std::uint64_t{0};
+    const std::uint64_t size = found.segment->size;
+    const auto got = log_.files.read_at(found.segment->file, 0, {found.bytes.grow(size), size});
+    if (!got) return got.error();
+    found.bytes.shrink(*got);
+    std::uint64_t synced = expected - 1;
+    std::vector<Batch> batches;
+    std::uint64_t at = segment_header_size;
+    for (; at < found.bytes.size() && expected != stop; ++expected) {
+      const auto header = whole_batch(found, at, expected);
+      if (!header) break;
+      batches.push_back({*header, at + batch_header_size});
+      synced = (std::max)(synced, header->synced);
+      at += batch_header_size + header->length;
+    }
+    if (last && at < found.bytes.size()) {
+      if (synced_later(found, at, expected))
+        return damage(found.header.number, at, "a damaged batch before others that are whole");
+      torn_at_ = at;
+      torn_ = true;
+    }
+    if (!last && expected != stop) return damage(found.header.number, at, "a damaged batch");
+    for (const Batch& batch : batches) {
+      if (const auto taken = take(found, batch); !taken) return taken.error();
+      if (last && batch.header.sequence > synced && batch.header.length != 0)
+        unsynced_.push_back(batch);
+    }
+    return expected;
+  }
+  [[nodiscard]] std::optional<BatchHeader> whole_batch(const Found& found, std::uint64_t at,
+                                                       std::uint64_t expected) const {
+    const ByteView left = found.bytes.view().subspan(at);
+    const auto header = BatchHeader::read(left, salt_);
+    if (!header || header->sequence != expected) return std::nullopt;
+    if (header->length > left.size() - batch_header_size) return std::nullopt;
+    if (detail::crc32c(left.subspan(batch_header_size, header->length)) != header->payload_crc)
+      return std::nullopt;
+    return header;
+  }
+  /// Whether a batch behind `at` says that the one at `at` had been synced.
+  [[nodiscard]] bool synced_later(const Found& found, std::uint64_t at,
+                                  std::uint64_t broken) const {
+    std::byte mark[8];
+    store_little(mark, salt_);
+    const ByteView bytes = found.bytes;
+    for (std::uint64_t i = at + 1; i + batch_header_size <= bytes.size(); ++i) {
+      if (bytes[i] != mark[0] || std::memcmp(bytes.data() + i, mark, 8) != 0) continue;
+      const auto header = BatchHeader::read(bytes.subspan(i), salt_);
+      if (header && header->synced >= broken) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] Result<void> take(const Found& found, const Batch& batch) {
+    const ByteView payload = found.bytes.view().subspan(batch.payload, batch.header.length);
+    std::size_t at = 0;
+    while (at < payload.size()) {
+      const std::size_t begin = at;
+      const auto entry = next_entry(payload, at, found.header.number, batch.payload);
+      if (!entry || !index_.replay(*entry))
+        return damage(found.header.number, batch.payload + begin, "an entry that makes no sense");
+    }
+    return success;
+  }
+  /// Every part must lie inside a segment that is there.
+  [[nodiscard]] Result<void> check_places() const {
+    for (const StoreState& store : index_.stores)
+      for (const auto& [key, record] : store.records) {
+        Result<void> all = success;
+        record.each_part([&](PartKind, const Place& place) {
+          const auto segment = log_.find(place.segment);
+          if (!segment || std::uint64_t{place.offset} + place.size > segment->size)
+            all = damage(place.segment, place.offset, "bytes of a record are missing");
+        });
+        if (!all) return all;
+      }
+    return success;
+  }
+
+  [[nodiscard]] Result<void> save_torn_tail() {
+    if (!torn_) return success;
+    const Found& found = segments_.back();
+    const std::string side = log_.path("torn-" + std::to_string(found.header.number) + "-" +
+                                       std::to_string(torn_at_) + ".tail");
+    (void)log_.files.remove(side);  // of an open that ended here
+    const auto file = log_.files.open(side, detail::os::Access::create);
+    if (!file) return file.error();
+    const ByteView tail = found.bytes.view().subspan(torn_at_);
+    if (const auto wrote = log_.files.write_at(*file, 0, tail); !wrote) return wrote;
+    if (const auto synced = log_.files.sync(*file); !synced) return synced;
+    if (const auto named = log_.files.sync_folder(log_.folder()); !named) return named;
+    report_.torn_tail = side;
+    report_.torn_bytes = tail.size();
+    return success;
+  }
+  /// Notes the run. Where the end of the log is known to be on disk, behind it; otherwise in the
+  /// first batch of a new segment, which says where the old one stops to count.
+  [[nodiscard]] Result<void> append_run(const RunEntry& run) {
+    index_.run = run.run;
+    index_.opened_by = run.opened_by;
+    Buffer note;
+    if (!segments_.empty() && !torn_ && unsynced_.empty()) {
+      (void)note.grow(batch_header_size);
+      write_stores(note);
+      write_entry(note, run);
+      return log_.append(note, true);
+    }
+    if (!unsynced_.empty()) log_.resume(salt_, unsynced_.front().header.sequence);
+    const auto made = log_.begin_segment(index_.oldest, [&](std::uint32_t number, Buffer& bytes) {
+      const std::size_t begin = bytes.size();
+      (void)bytes.grow(batch_header_size);
+      write_stores(bytes);
+      write_again(number, bytes);
+      write_entry(bytes, run);
+      log_.seal_in(bytes, begin);
+    });
+    if (!made) return made;
+    report_.batches_rewritten = unsynced_.size();
+    if (torn_) (void)log_.files.truncate(segments_.back().segment->file, torn_at_);
+    return success;
+  }
+  void write_stores(Buffer& to) const {
+    for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
+      const StoreState& store = index_.stores[i];
+      write_entry(to, StoreEntry{i, store.name, store.birth, store.lock});
+    }
+  }
+  /// Writes again what the batches say that may not be on disk: not as they are, because one may
+  /// refer to bytes of another, but each record as it is now with all that lies in them.
+  void write_again(std::uint32_t number, Buffer& to) {
+    std::set<std::pair<std::uint32_t, std::string_view>> touched;
+    const ByteView old = segments_.empty() ? ByteView() : segments_.back().bytes.view();
+    for (const Batch& batch : unsynced_) {
+      const ByteView payload = old.subspan(batch.payload, batch.header.length);
+      for (std::size_t at = 0; at < payload.size();) {
+        const auto raw = next_entry(payload, at, number, 0);
+        if (raw->kind == EntryKind::erased) write_erased_again(number, *read_erased(raw->body), to);
+        if (raw->kind != EntryKind::record) continue;
+        const auto entry = read_record(*raw);
+        touched.emplace(entry->store, entry->key);
+      }
+    }
+    write_oldest(to, index_.oldest);
+    for (const auto& [store, key] : touched) {
+      const Record* record = index_.stores[store].find(key);
+      if (record != nullptr) write_record_again(number, store, key, *record, old, to);
+    }
+  }
+  void write_erased_again(std::uint32_t number, const ErasedEntry& erased, Buffer& to) {
+    const std::size_t begin = to.size();
+    write_entry(to, erased);
+    const Tombstone& now = index_.stores[erased.store].tombstones[erased.hash];
+    index_.bury(erased.store, erased.hash,
+                {now.epoch, now.version, number, static_cast<std::uint32_t>(to.size() - begin)});
+  }
+  void write_record_again(std::uint32_t number, std::uint32_t store, std::string_view key,
+                          Record record, ByteView old, Buffer& to) {
+    const auto extra = std::make_shared<Extra>(record.more());
+    const std::uint32_t old_segment = segments_.back().header.number;
+    std::vector<FreshPart> fresh;
+    each_place(record, *extra, [&](Place& place) {
+      if (place.segment == old_segment && place.offset >= unsynced_.front().payload)
+        fresh.push_back({&place, old.subspan(place.offset, place.size)});
+    });
+    if (record.extra) record.extra = extra;
+    write_record(to, number, 0, store, key, record, fresh);
+    index_.put(store, key, std::move(record));
+  }
+
+  Log<Files>& log_;
+  Index& index_;
+  OpenReport& report_;
+  std::vector<Found> segments_;
+  std::vector<Batch> unsynced_;
+  std::uint64_t salt_ = 0;
+  std::uint64_t torn_at_ = 0;
+  bool torn_ = false;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file

@@ -1,0 +1,175 @@
+#pragma once
+
+#include <persist/bytes.hpp>
+#include <persist/result.hpp>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// The only place that makes file system calls. `backend::BasicFile<Files>` takes this policy as a
+// template argument, so that tests can put a disk that fails in its place and users pay nothing.
+
+namespace persist::inline PERSIST_ABI::detail::os {
+
+/// `io` with errno's words, saying what was done to which file.
+[[nodiscard]] inline Error io_error(std::string_view what, std::string_view path, int number) {
+  return Error(Errc::io, "cannot " + std::string(what) + " " + std::string(path)).with_os(number);
+}
+
+/// An open file; closes itself.
+class FileHandle {
+ public:
+  FileHandle() noexcept = default;
+  FileHandle(int descriptor, std::string path) noexcept
+      : descriptor_(descriptor), path_(std::move(path)) {}
+  FileHandle(FileHandle&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
+  FileHandle& operator=(FileHandle other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    path_.swap(other.path_);
+    return *this;
+  }
+  ~FileHandle() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+ private:
+  int descriptor_ = -1;
+  std::string path_;
+};
+
+enum class Access : std::uint8_t {
+  read,    ///< it must exist
+  write,   ///< it must exist; for reading too
+  create,  ///< made anew; it must not exist
+  share,   ///< made where there is none: the lock file
+};
+
+/// The file system of the machine. Files are made 0600, folders 0700. All calls block; none retries
+/// but after an interrupted call, and none is retried after a failed sync.
+struct Files {
+  using Handle = FileHandle;
+
+  [[nodiscard]] Result<Handle> open(const std::string& path, Access access) const {
+    constexpr int flags[] = {O_RDONLY, O_RDWR, O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_CREAT};
+    const int got = ::open(path.c_str(), flags[static_cast<int>(access)] | O_CLOEXEC, 0600);
+    if (got < 0) return io_error("open", path, errno);
+    return Handle(got, path);
+  }
+  /// Fills `to` from `offset` on; a count below its size is the end of the file.
+  [[nodiscard]] Result<std::size_t> read_at(const Handle& file, std::uint64_t offset,
+                                            std::span<std::byte> to) const {
+    std::size_t done = 0;
+    while (done < to.size()) {
+      const ssize_t got = ::pread(file.descriptor(), to.data() + done, to.size() - done,
+                                  static_cast<off_t>(offset + done));
+      if (got == 0) break;
+      if (got < 0 && errno != EINTR) return io_error("read", file.path(), errno);
+      if (got > 0) done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+  /// Writes all of it or fails; after a failure any part of it may have been written.
+  [[nodiscard]] Result<void> write_at(const Handle& file, std::uint64_t offset,
+                                      ByteView bytes) const {
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+      const ssize_t got = ::pwrite(file.descriptor(), bytes.data() + done, bytes.size() - done,
+                                   static_cast<off_t>(offset + done));
+      if (got < 0 && errno != EINTR) return io_error("write to", file.path(), errno);
+      if (got > 0) done += static_cast<std::size_t>(got);
+    }
+    return success;
+  }
+  [[nodiscard]] Result<std::uint64_t> size(const Handle& file) const {
+    struct stat about {};
+    if (::fstat(file.descriptor(), &about) != 0) return io_error("look at", file.path(), errno);
+    return static_cast<std::uint64_t>(about.st_size);
+  }
+  [[nodiscard]] Result<void> truncate(const Handle& file, std::uint64_t size) const {
+    if (::ftruncate(file.descriptor(), static_cast<off_t>(size)) != 0)
+      return io_error("cut back", file.path(), errno);
+    return success;
+  }
+  /// Returns when the file's bytes and length survive a power cut. After a failure the system may
+  /// have dropped them for good: a second call would lie.
+  [[nodiscard]] Result<void> sync(const Handle& file) const {
+#if defined(__APPLE__)
+    const int failed = ::fcntl(file.descriptor(), F_FULLFSYNC);
+#else
+    const int failed = ::fdatasync(file.descriptor());
+#endif
+    if (failed != 0) return io_error("sync", file.path(), errno);
+    return success;
+  }
+  /// Makes names that were given or removed in a folder survive a power cut.
+  [[nodiscard]] Result<void> sync_folder(const std::string& path) const {
+    const int got = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (got < 0) return io_error("open", path, errno);
+    const Handle folder(got, path);
+    if (::fsync(got) != 0) return io_error("sync", path, errno);
+    return success;
+  }
+  [[nodiscard]] Result<void> rename(const std::string& from, const std::string& to) const {
+    if (::rename(from.c_str(), to.c_str()) != 0) return io_error("rename", from, errno);
+    return success;
+  }
+  [[nodiscard]] Result<void> remove(const std::string& path) const {
+    if (::unlink(path.c_str()) != 0) return io_error("remove", path, errno);
+    return success;
+  }
+  /// Makes a folder; one that is there already is fine. Says whether it was made.
+  [[nodiscard]] Result<bool> make_folder(const std::string& path) const {
+    if (::mkdir(path.c_str(), 0700) == 0) return true;
+    const int why = errno;
+    struct stat about {};
+    if (why == EEXIST && ::stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode)) return false;
+    return io_error("make the folder", path, why);
+  }
+  [[nodiscard]] Result<std::vector<std::string>> list(const std::string& path) const {
+    DIR* folder = ::opendir(path.c_str());
+    if (folder == nullptr) return io_error("list", path, errno);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(folder))
+      names.emplace_back(entry->d_name);
+    const int why = errno;
+    ::closedir(folder);
+    if (why != 0) return io_error("list", path, why);
+    return names;
+  }
+  /// Takes the file's lock for as long as the handle lives; false where another handle, of this
+  /// process or another, has it.
+  [[nodiscard]] Result<bool> lock(const Handle& file) const { return lock_call(file, set_lock); }
+  /// Whether another handle has the lock; takes nothing.
+  [[nodiscard]] Result<bool> is_locked(const Handle& file) const {
+    return lock_call(file, query_lock);
+  }
+
+ private:
+#if defined(F_OFD_SETLK)  // belong to the handle; older locks are lost when any handle is closed
+  static constexpr int set_lock = F_OFD_SETLK, query_lock = F_OFD_GETLK;
+#else
+  static constexpr int set_lock = F_SETLK, query_lock = F_GETLK;
+#endif
+  static Result<bool> lock_call(const Handle& file, int command) {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    if (::fcntl(file.descriptor(), command, &lock) == 0)
+      return command == set_lock || lock.l_type != F_UNLCK;
+    if (command == set_lock && (errno == EAGAIN || errno == EACCES)) return false;
+    return io_error("lock", file.path(), errno);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::detail::os

@@ -1,0 +1,175 @@
+#include <persist/backend/file/compact.hpp>
+
+#include "backend/file/support.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+namespace {
+
+using namespace persist_test;
+
+constexpr FileOptions small{.segment_bytes = 8192};
+
+/// Saves random records again and again; knows what must be there.
+struct Churn {
+  explicit Churn(Bench& on) : bench(on) {}
+
+  /// One random change; says whether it was acknowledged.
+  bool step() {
+    const std::string key = "k" + std::to_string(random() % 12);
+    const std::string value(random() % 1500, static_cast<char>('a' + random() % 26));
+    if (random() % 10 == 0) {
+      const auto erased = bench.driver->erase(key);
+      if (persist::failed(erased.error)) return maybe[key] = "nothing", false;
+      known[key] = "nothing";
+      return true;
+    }
+    if (!bench.saved(key, value)) return maybe[key] = value, false;
+    known[key] = value;
+    return true;
+  }
+  /// Every record is as acknowledged, or as the one change that nobody answered.
+  void check(const std::string& where) {
+    for (const auto& [key, value] : known) {
+      const std::string now = bench.text(key);
+      EXPECT_TRUE(now == value || (maybe.contains(key) && now == maybe[key])) << key << where;
+      known[key] = now;
+    }
+    maybe.clear();
+  }
+  Bench& bench;
+  std::mt19937_64 random{7};
+  std::map<std::string, std::string> known, maybe;
+};
+
+TEST(FileCompaction, KeepsTheLogInProportionToWhatIsLive) {
+  Bench bench({}, small);
+  Churn churn(bench);
+  for (int i = 0; i < 3000; ++i) {
+    ASSERT_TRUE(churn.step());
+    const auto now = bench.file->stats();
+    ASSERT_LE(now.bytes, 5 * now.live_bytes / 2 + 3 * small.segment_bytes) << i;
+  }
+  EXPECT_GT(bench.file->stats().compactions, 50u);
+  churn.check(" while it is open");
+  const auto live = bench.file->stats().live_bytes;
+  bench.reopen();
+  churn.check(" after opening again");
+  EXPECT_EQ(bench.file->stats().live_bytes, live) << "live bytes are counted right";
+}
+
+TEST(FileCompaction, CopiesWhatNobodyWritesAnyMore) {
+  Bench bench({}, small);
+  for (int i = 0; i < 40; ++i)
+    ASSERT_TRUE(bench.saved("cold" + std::to_string(i), "cold" + std::to_string(i)));
+  Holding rich = bench.driver->take("rich");
+  bench.driver->post("rich", 1, "mail");
+  bench.driver->commit(
+      bench.driver->next(rich).data("d").metadata("m").users({1, 2}).receipt(5, 9));
+  persist::RecordLimits none;
+  none.inbox_messages = 0;
+  bench.driver->commit(bench.driver->next(rich).send("full", 1, "waits").limits(none).release());
+  bench.driver->erase("cold0");
+  for (int i = 0; i < 200; ++i)
+    ASSERT_TRUE(bench.saved("hot", std::string(1000, 'h')));
+  ASSERT_GT(bench.file->stats().compactions, 5u);
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 1; i < 40; ++i)
+      EXPECT_EQ(bench.text("cold" + std::to_string(i)), "cold" + std::to_string(i));
+    EXPECT_EQ(bench.text("cold0"), "nothing");
+    const auto got =
+        bench.driver->acquire("rich", bench.driver->somebody(), persist::Intent::wait, {});
+    EXPECT_EQ(persist::as_text(got.record.metadata), "m");
+    EXPECT_EQ(got.record.user_ids.size(), 2u);
+    EXPECT_EQ(got.record.receipts.size(), 1u);
+    EXPECT_EQ(got.record.inbox.size(), 1u);
+    EXPECT_EQ(bench.driver->waiting().size(), 1u);
+    bench.kill_and_open();
+  }
+}
+
+TEST(FileCompaction, ForgetsTheKeyOfAnErasedRecordAndKeepsItsEpoch) {
+  Bench bench({}, small);
+  Holding secret = bench.driver->take("secret-name");
+  bench.driver->save(secret, "x");
+  bench.driver->erase("secret-name");
+  for (int i = 0; i < 300; ++i)
+    ASSERT_TRUE(bench.saved("hot", std::string(1000, 'h')));
+  for (const std::string& name : bench.disk.files()) {
+    const auto& bytes = bench.disk.bytes(name);
+    const std::string all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    EXPECT_EQ(all.find("secret-name"), all.npos) << name;
+  }
+  bench.kill_and_open();
+  EXPECT_EQ(bench.driver->commit(bench.driver->next(secret).data("late")), Outcome::fenced);
+  EXPECT_EQ(bench.text("secret-name"), "nothing");
+  Holding again = bench.driver->take("secret-name");
+  auto draft = bench.driver->next(again).data("new");
+  bench.driver->commit(draft);
+  EXPECT_EQ(draft.change().version, 2u);
+}
+
+TEST(FileCompaction, ManyRestartsDoNotLeaveManySegments) {
+  Bench bench({}, small);
+  for (int i = 0; i < 60; ++i) {
+    ASSERT_TRUE(bench.saved("k", "x" + std::to_string(i)));
+    bench.kill_and_open();
+  }
+  std::size_t segments = 0;
+  for (const std::string& name : bench.disk.files())
+    segments += name.ends_with(".log") ? 1 : 0;
+  EXPECT_LT(segments, 20u);
+  EXPECT_EQ(bench.text("k"), "x59");
+}
+
+TEST(FileCompaction, DamagedBytesKeepTheirSegment) {
+  Bench bench({}, small);
+  ASSERT_TRUE(bench.saved("bad", std::string(100, 'b')));
+  auto& bytes = bench.disk.bytes(newest_segment(bench.disk));
+  const std::string all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  bytes[all.find(std::string(100, 'b')) + 50] ^= std::byte{1};
+  for (int i = 0; i < 100; ++i)
+    ASSERT_TRUE(bench.saved("hot", std::string(1000, 'h')));
+  EXPECT_TRUE(bench.file->stats().compaction_stopped);
+  EXPECT_EQ(bench.text("bad"), "error: corrupt") << "still there for whoever can mend it";
+  EXPECT_EQ(bench.file->stats().compactions, 0u);
+}
+
+/// Plays the same changes on a disk that stops at the n-th operation, for every n.
+void stop_everywhere(bool power) {
+  std::uint64_t operations = 0;
+  {
+    Bench bench({}, small);
+    Churn churn(bench);
+    for (int i = 0; i < 90; ++i)
+      churn.step();
+    ASSERT_GT(bench.file->stats().compactions, 1u);
+    operations = bench.disk.state().operations;
+  }
+  for (std::uint64_t stop = 12; stop <= operations; ++stop) {
+    Bench bench({}, small);
+    Churn churn(bench);
+    bench.disk.state().stop_at = stop;
+    for (int i = 0; i < 90 && churn.step(); ++i) {
+    }
+    const std::string where = " stopped at operation " + std::to_string(stop);
+    power ? bench.cut_power_and_open(stop) : bench.kill_and_open();
+    ASSERT_TRUE(bench.file->status()) << bench.file->status().error() << where;
+    churn.check(where);
+    for (int i = 0; i < 10; ++i)
+      ASSERT_TRUE(churn.step()) << where;
+    bench.cut_power_and_open();
+    churn.check(where + " and went on");
+  }
+}
+TEST(FileCompaction, IsSafeWhereverTheProcessStops) {
+  stop_everywhere(false);
+}
+TEST(FileCompaction, IsSafeWhereverThePowerIsCut) {
+  stop_everywhere(true);
+}
+
+}  // namespace

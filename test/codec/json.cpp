@@ -1,0 +1,95 @@
+#include <persist/codec/json.hpp>
+
+#include <persist/codec/cbor.hpp>
+#include <persist/schema/value.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include <codec/profile.hpp>
+
+namespace {
+
+using namespace persist;
+using schema::NoPolicy;
+
+struct Save {
+  std::int64_t coins = 10;
+  std::string a = "x";
+  double speed = 1.5;
+};
+
+template <class T>
+std::string encoded(const T& data) {
+  Buffer out;
+  const auto result = codec::Json::encode<NoPolicy>(data, out);
+  return result ? std::string(as_text(out)) : result.error().message();
+}
+template <class T>
+Errc decoded(std::string_view json, T& into) {
+  UnknownFields unknown;
+  const auto result = codec::Json::decode<NoPolicy>(as_bytes(json), into, unknown);
+  return result ? Errc{} : result.error().code();
+}
+
+TEST(Json, fields_are_written_as_they_are_declared) {
+  EXPECT_EQ(encoded(Save{}), R"({"coins":10,"a":"x","speed":1.5})");
+}
+
+TEST(Json, people_get_a_member_per_line) {
+  Buffer out;
+  ASSERT_TRUE(codec::Json::encode_pretty<NoPolicy>(Save{}, out));
+  EXPECT_EQ(as_text(out), "{\n  \"coins\": 10,\n  \"a\": \"x\",\n  \"speed\": 1.5\n}");
+  Save back{0, "", 0};
+  EXPECT_EQ(decoded(as_text(out), back), Errc{});
+  EXPECT_EQ(back.coins, 10);
+}
+
+TEST(Json, a_name_that_is_there_twice_is_corrupt) {
+  Save save;
+  EXPECT_EQ(decoded(R"({"a":"x","a":"x"})", save), Errc::corrupt);
+  EXPECT_EQ(decoded(R"({"a":"x","\u0061":"x"})", save), Errc::corrupt);
+  std::map<std::string, int> map;
+  EXPECT_EQ(decoded(R"({"a":1,"a":1})", map), Errc::corrupt);
+  Value value;
+  EXPECT_EQ(decoded(R"([{"a":1,"b":1,"a":1}])", value), Errc::corrupt);
+}
+
+TEST(Json, numbers_that_the_member_cannot_hold_are_a_mismatch) {
+  Save save;
+  EXPECT_EQ(decoded(R"({"coins":1.5})", save), Errc::schema_mismatch);
+  EXPECT_EQ(decoded(R"({"coins":18446744073709551615})", save), Errc::schema_mismatch);
+  EXPECT_EQ(decoded(R"({"coins":2.0,"speed":3})", save), Errc{});
+  EXPECT_EQ(save.coins, 2);
+  EXPECT_EQ(save.speed, 3.0);
+}
+
+TEST(Json, nan_is_invalid_and_leaves_nothing) {
+  Buffer out;
+  EXPECT_TRUE(codec::Json::encode<NoPolicy>(Save{.speed = std::nan("")}, out).is(Errc::invalid));
+  EXPECT_TRUE(
+      codec::Json::encode_pretty<NoPolicy>(Save{.speed = std::nan("")}, out).is(Errc::invalid));
+  EXPECT_TRUE(out.empty());
+}
+
+TEST(Json, is_turned_into_cbor_and_back_without_loss) {
+  const std::string json = encoded(test::full_profile());
+  Value value;
+  ASSERT_EQ(decoded(json, value), Errc{});
+  Buffer cbor;
+  ASSERT_TRUE(codec::Cbor::encode<NoPolicy>(value, cbor));
+  UnknownFields unknown;
+  Value again;
+  ASSERT_TRUE(codec::Cbor::decode<NoPolicy>(cbor, again, unknown));
+  EXPECT_EQ(again, value);
+  test::Profile profile;
+  ASSERT_EQ(decoded(encoded(again), profile), Errc{});
+  EXPECT_EQ(profile, test::full_profile());
+}
+
+}  // namespace

@@ -1,0 +1,404 @@
+#include <persist/store/engine_poll.hpp>
+
+#include <support/world.hpp>
+
+// What is due when: autosave, gaps, renewals, and the batches they make.
+
+namespace {
+
+using namespace test;
+
+using EnginePoll = World;
+
+TEST_F(EnginePoll, an_edit_is_saved_within_the_interval) {
+  auto players = open();
+  auto session = players.load(1u);
+  session->edit()->coins = 7;
+  play(29s, players);
+  play(1s, players);
+  EXPECT_EQ(coins(players, 1), 7);
+  EXPECT_FALSE(session->is_dirty());
+}
+
+TEST_F(EnginePoll, a_session_that_is_edited_all_the_time_is_saved_within_the_interval) {
+  auto told = options();
+  told.renew = 0s;
+  told.lease = 1h;
+  Players players("players", db, told);
+  auto session = players.load(1u);
+  for (int second = 0; second < 31; ++second) {
+    session->edit()->coins = second;
+    play(1s, players);
+  }
+  EXPECT_GE(coins(players, 1), 10);
+}
+
+TEST_F(EnginePoll, autosaves_of_one_moment_are_spread) {
+  auto players = open();
+  std::vector<Players::Session> sessions;
+  for (std::uint64_t key = 0; key < 100; ++key) {
+    sessions.push_back(*players.load(key));
+    sessions.back().edit()->coins = 1;
+  }
+  db.script() = {};
+  std::size_t most = 0;
+  for (int second = 0; second < 30; ++second) {
+    const auto before = db.script().changes;
+    play(1s, players);
+    most = (std::max)(most, db.script().changes - before);
+  }
+  EXPECT_GE(db.script().changes, 100U);
+  EXPECT_LT(most, 50U);
+}
+
+TEST_F(EnginePoll, all_that_is_due_at_one_poll_is_one_batch) {
+  auto players = open();
+  std::vector<Players::Session> sessions;
+  for (std::uint64_t key = 0; key < 50; ++key) {
+    sessions.push_back(*players.load(key));
+    sessions.back().edit()->coins = 1;
+  }
+  players.poll();
+  db.script() = {};
+  clock.advance(31s);
+  players.poll();
+  EXPECT_EQ(db.script().commit_batches, 1U);
+  EXPECT_EQ(db.script().commit_requests, 50U);
+}
+
+TEST_F(EnginePoll, stores_that_are_polled_together_share_one_batch) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto one = a.load(1u);
+  auto two = b.load(2u);
+  one->edit()->coins = 1;
+  two->edit()->coins = 2;
+  persist::poll(a, b);
+  db.script() = {};
+  clock.advance(31s);
+  persist::poll(a, b);
+  EXPECT_EQ(db.script().commit_batches, 1U);
+  EXPECT_EQ(db.script().commit_requests, 2U);
+  EXPECT_EQ(coins(a, 1), 1);
+  EXPECT_EQ(coins(a, 2), 2);
+}
+
+TEST_F(EnginePoll, a_clean_session_is_not_written) {
+  auto players = open();
+  auto session = players.load(1u);
+  session->edit()->coins = 7;
+  ASSERT_TRUE(session->save());
+  const auto version = session->version();
+  play(10min, players);
+  const auto saved = session->save();
+  ASSERT_TRUE(saved);
+  EXPECT_FALSE(saved->written);
+  EXPECT_EQ(session->version(), version);
+  EXPECT_EQ(players.inspect(1u)->version, version);
+}
+
+TEST_F(EnginePoll, a_lease_is_renewed_and_renewals_are_one_batch) {
+  auto players = open();
+  auto one = players.load(1u);
+  auto two = players.load(2u);
+  db.script() = {};
+  clock.advance(20s);
+  players.poll();
+  EXPECT_EQ(db.script().commit_batches, 1U);
+  EXPECT_EQ(db.script().commit_requests, 2U);
+  EXPECT_EQ(players.metrics().renewals, 2U);
+  play(10min, players);
+  EXPECT_EQ(one->state(), State::open);
+  EXPECT_TRUE(players.inspect(2u)->held);
+}
+
+TEST_F(EnginePoll, a_renewal_that_is_due_on_a_dirty_session_is_a_save) {
+  auto told = options();
+  told.autosave = 0s;
+  Players players("players", db, told);
+  auto session = players.load(1u);
+  session->edit()->coins = 7;
+  play(19s, players);
+  EXPECT_EQ(coins(players, 1), -1);
+  play(1s, players);
+  EXPECT_EQ(coins(players, 1), 7);
+  EXPECT_EQ(players.metrics().saves, 1U);
+}
+
+TEST_F(EnginePoll, a_requested_save_joins_the_one_that_waits) {
+  auto players = open();
+  auto session = players.load(1u);
+  session->edit()->coins = 7;
+  db.script() = {};
+  ASSERT_TRUE(session->request_save());
+  ASSERT_TRUE(session->request_save());
+  EXPECT_EQ(db.script().commit_requests, 0U);
+  players.poll();
+  players.poll();
+  EXPECT_EQ(db.script().commit_requests, 1U);
+  EXPECT_EQ(coins(players, 1), 7);
+}
+
+TEST_F(EnginePoll, a_forced_save_that_was_requested_writes_a_clean_session) {
+  auto players = open();
+  auto session = players.load(1u);
+  ASSERT_TRUE(session->save({.force = true}));
+  ASSERT_TRUE(session->request_save({.force = true}));
+  players.poll();
+  EXPECT_EQ(session->version(), 2U);
+}
+
+TEST_F(EnginePoll, min_gap_waits_and_drops_nothing) {
+  auto told = options();
+  told.min_gap = 10s;
+  Players players("players", db, told);
+  auto session = players.load(1u);
+  session->edit()->coins = 1;
+  ASSERT_TRUE(session->save());
+  session->edit()->coins = 2;
+  ASSERT_TRUE(session->request_save());
+  play(9s, players);
+  EXPECT_EQ(coins(players, 1), 1);
+  play(1s, players);
+  EXPECT_EQ(coins(players, 1), 2);
+  session->edit()->coins = 3;
+  const auto before = clock.now();
+  ASSERT_TRUE(session->save());
+  EXPECT_EQ(clock.now() - before, 10s);
+  EXPECT_EQ(coins(players, 1), 3);
+}
+
+TEST_F(EnginePoll, a_gap_longer_than_the_lease_costs_no_lease) {
+  auto told = options();
+  told.min_gap = 5min;
+  Players players("players", db, told);
+  auto session = players.load(1u);
+  session->edit()->coins = 1;
+  ASSERT_TRUE(session->save());
+  session->edit()->coins = 2;
+  const auto version = session->version();
+  for (int second = 0; second < 299; ++second) {
+    play(1s, players);
+    ASSERT_EQ(session->state(), State::open) << second;
+    ASSERT_TRUE(players.inspect(1u)->held) << second;
+  }
+  EXPECT_EQ(session->version(), version);
+  play(40s, players);
+  EXPECT_EQ(coins(players, 1), 2);
+}
+
+TEST_F(EnginePoll, a_gap_does_not_hold_up_the_last_save) {
+  auto told = options();
+  told.min_gap = 1h;
+  Players players("players", db, told);
+  auto session = players.load(1u);
+  session->edit()->coins = 1;
+  ASSERT_TRUE(session->save());
+  session->edit()->coins = 2;
+  ASSERT_TRUE(session->request_release());
+  players.poll();
+  EXPECT_EQ(session->state(), State::released);
+  EXPECT_EQ(coins(players, 1), 2);
+}
+
+TEST_F(EnginePoll, a_session_whose_renewals_fail_is_suspect_and_comes_back) {
+  auto players = open();
+  auto session = players.load(1u);
+  std::vector<int> left;
+  const auto heard = session->on_renewal_failed([&](int tries) { left.push_back(tries); });
+  db.fail_commits(Errc::unavailable, 1000);
+  play(53s, players);
+  EXPECT_EQ(session->state(), State::open);
+  play(2s, players);
+  EXPECT_EQ(session->state(), State::suspect);
+  ASSERT_FALSE(left.empty());
+  EXPECT_GT(left.front(), left.back());
+  EXPECT_EQ(left.back(), session->attempts_left());
+  session->edit()->coins = 7;
+  EXPECT_TRUE(session->send(2u, Gift{1}).is(Errc::busy));
+  EXPECT_TRUE(session->grant_once("r", [](Player&) {}).is(Errc::busy));
+  db.script().commits.clear();
+  play(25s, players);
+  EXPECT_EQ(session->state(), State::open);
+  EXPECT_EQ(coins(players, 1), 7);
+}
+
+TEST_F(EnginePoll, an_expired_lease_that_nobody_took_goes_on) {
+  auto players = open();
+  auto session = players.load(1u);
+  session->edit()->coins = 7;
+  clock.advance(10min);
+  EXPECT_FALSE(players.inspect(1u)->held);
+  ASSERT_TRUE(session->save());
+  EXPECT_EQ(session->state(), State::open);
+  EXPECT_TRUE(players.inspect(1u)->held);
+  EXPECT_EQ(coins(players, 1), 7);
+}
+
+TEST_F(EnginePoll, a_session_whose_record_was_taken_is_lost_at_its_next_commit) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto old = a.load(1u);
+  old->edit()->coins = 7;
+  clock.advance(61s);
+  auto newer = b.load(1u);
+  ASSERT_TRUE(newer);
+  EXPECT_GT(newer->epoch(), old->epoch());
+  std::vector<Reason> why;
+  const auto heard = old->on_released([&](Reason reason, bool saved) {
+    why.push_back(reason);
+    EXPECT_FALSE(saved);
+  });
+  a.poll();
+  EXPECT_EQ(old->state(), State::lost);
+  EXPECT_EQ(why, std::vector{Reason::lost});
+  EXPECT_EQ(coins(b, 1), -1);
+  EXPECT_EQ(a.metrics().lost, 1U);
+}
+
+TEST_F(EnginePoll, a_save_that_fails_is_tried_again_after_a_growing_pause) {
+  auto players = open();
+  auto session = players.load(1u);
+  session->edit()->coins = 7;
+  db.fail_commits(Errc::unavailable, 3);
+  const auto saved = session->save();
+  EXPECT_TRUE(saved.is(Errc::unavailable));
+  EXPECT_TRUE(session->is_dirty());
+  db.script().commit_requests = 0;
+  play(3s, players);
+  EXPECT_EQ(db.script().commit_requests, 2U);
+  EXPECT_EQ(coins(players, 1), -1);
+  play(5s, players);
+  EXPECT_EQ(coins(players, 1), 7);
+}
+
+TEST_F(EnginePoll, poll_says_when_it_wants_to_be_called_next) {
+  auto told = options();
+  told.relay = 0s;
+  Players players("players", db, told);
+  EXPECT_EQ(players.poll(), persist::TimePoint::max());
+  auto session = players.load(1u);
+  const auto loaded = clock.now();
+  EXPECT_EQ(players.poll(), loaded + 20s);
+  EXPECT_EQ(players.next_deadline(), loaded + 20s);
+  session->edit()->coins = 7;
+  EXPECT_LE(players.next_deadline(), clock.now());
+  const auto next = players.poll();
+  EXPECT_GT(next, clock.now());
+  EXPECT_LE(next, clock.now() + 30s);
+}
+
+TEST_F(EnginePoll, a_poll_with_a_limit_stops_between_sessions_and_goes_on_at_the_next) {
+  auto players = open();
+  std::vector<Players::Session> sessions;
+  for (std::uint64_t key = 0; key < 10; ++key) {
+    sessions.push_back(*players.load(key));
+    sessions.back().edit()->coins = 1;
+    ASSERT_TRUE(sessions.back().request_save());
+  }
+  const auto slow = players.on_saving([&](auto&, Player&, Reason) { clock.advance(200us); });
+  db.script() = {};
+  EXPECT_LE(players.poll({.at_most = 500us}), clock.now());
+  EXPECT_EQ(db.script().commit_requests, 3U);
+  for (int i = 0; i < 3; ++i)
+    (void)players.poll({.at_most = 500us});
+  EXPECT_EQ(db.script().commit_requests, 10U);
+  EXPECT_EQ(players.metrics().saves, 10U);
+}
+
+TEST_F(EnginePoll, a_poll_with_the_smallest_limit_still_does_something) {
+  auto players = open();
+  auto session = players.load(1u);
+  session->edit()->coins = 7;
+  ASSERT_TRUE(session->request_save());
+  const auto slow = players.on_state_changed([](auto&, State, State) {});
+  struct Ticking final : persist::Clock {
+    explicit Ticking(persist::testing::ManualClock& to) : inner(to) {}
+    persist::TimePoint now() const override { return inner.advance(1us), inner.now(); }
+    persist::WallTime wall() const override { return inner.wall(); }
+    void wait_until(persist::TimePoint at, persist::Wake& wake) override {
+      inner.wait_until(at, wake);
+    }
+    persist::testing::ManualClock& inner;
+  } ticking(clock);
+  auto told = options("eu-2");
+  told.clock = &ticking;
+  Players other("players", db, told);
+  auto mine = other.load(2u);
+  mine->edit()->coins = 7;
+  ASSERT_TRUE(mine->request_save());
+  (void)other.poll({.at_most = 1ns});
+  EXPECT_EQ(coins(players, 2), 7);
+}
+
+TEST_F(EnginePoll, a_handler_that_polls_another_store_of_the_round_loses_nothing) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto one = a.load(1u);
+  auto two = b.load(2u);
+  one->edit()->coins = 1;
+  two->edit()->coins = 2;
+  ASSERT_TRUE(one->request_save());
+  ASSERT_TRUE(two->request_save());
+  const auto nested = a.on_saved([&](auto&, const auto&) { persist::poll(a, b); });
+  const auto early = a.on_saving([&](auto&, Player&, Reason) { persist::poll(a, b); });
+  persist::poll(a, b);
+  EXPECT_FALSE(one->is_dirty());
+  EXPECT_FALSE(two->is_dirty());
+  two->edit()->coins = 3;
+  EXPECT_TRUE(two->save());
+  EXPECT_EQ(coins(a, 2), 3);
+}
+
+TEST_F(EnginePoll, an_idle_poll_asks_the_backend_for_nothing) {
+  auto told = options();
+  told.relay = 0s;
+  Players players("players", db, told);
+  std::vector<Players::Session> sessions;
+  for (std::uint64_t key = 0; key < 20; ++key)
+    sessions.push_back(*players.load(key));
+  players.poll();
+  db.script() = {};
+  for (int i = 0; i < 10; ++i)
+    players.poll();
+  EXPECT_EQ(db.script().commit_batches + db.script().acquire_batches, 0U);
+}
+
+TEST_F(EnginePoll, closing_saves_and_gives_back_all_in_one_batch) {
+  auto players = open();
+  std::vector<Players::Session> sessions;
+  for (std::uint64_t key = 0; key < 20; ++key) {
+    sessions.push_back(*players.load(key));
+    sessions.back().edit()->coins = 1;
+  }
+  db.script() = {};
+  EXPECT_EQ(players.close_all(1s), 0U);
+  EXPECT_EQ(db.script().commit_batches, 1U);
+  EXPECT_EQ(coins(players, 19), 1);
+  EXPECT_FALSE(players.inspect(19u)->held);
+  EXPECT_EQ(players.open_sessions(), 0U);
+}
+
+TEST_F(EnginePoll, closing_says_how_many_could_not_be_saved) {
+  auto players = open();
+  auto one = players.load(1u);
+  auto two = players.load(2u);
+  one->edit()->coins = 1;
+  two->edit()->coins = 2;
+  auto guard = one->edit();
+  const auto before = clock.now();
+  EXPECT_EQ(players.close_all(5s), 1U);
+  EXPECT_LE(clock.now() - before, 6s);
+  EXPECT_EQ(coins(players, 2), 2);
+}
+
+TEST_F(EnginePoll, closing_tries_again_until_its_deadline) {
+  auto players = open();
+  auto one = players.load(1u);
+  one->edit()->coins = 1;
+  db.fail_commits(Errc::unavailable, 2);
+  EXPECT_EQ(players.close_all(10s), 0U);
+  EXPECT_EQ(coins(players, 1), 1);
+}
+
+}  // namespace

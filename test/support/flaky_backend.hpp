@@ -1,0 +1,104 @@
+#pragma once
+
+#include <persist/backend/concept.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <span>
+#include <utility>
+
+namespace test {
+
+/// A backend that fails when the test says so: before it did anything, or after it did all of it
+/// and only the reply is lost. Copies share what is planned and what was counted.
+template <class Inner>
+class FlakyBackend {
+ public:
+  static constexpr bool is_transactional = true;
+
+  struct Fault {
+    persist::Errc code;
+    bool applied = false;  ///< it was done, and only the reply is lost
+  };
+  struct Script {
+    std::deque<Fault> commits;   ///< one per commit request, in order; then all is well
+    std::deque<Fault> acquires;  ///< one per acquire request
+    std::size_t commit_batches = 0;
+    std::size_t commit_requests = 0;
+    std::size_t changes = 0;
+    std::size_t acquire_batches = 0;
+    std::size_t acquire_requests = 0;
+    std::size_t posts = 0;
+  };
+
+  explicit FlakyBackend(Inner inner)
+      : inner_(std::move(inner)), script_(std::make_shared<Script>()) {}
+
+  [[nodiscard]] Script& script() noexcept { return *script_; }
+  /// The next `times` commits fail.
+  void fail_commits(persist::Errc code, std::size_t times = 1) {
+    script_->commits.insert(script_->commits.end(), times, Fault{code});
+  }
+  /// The next commit is applied, and nobody hears of it.
+  void lose_reply() { script_->commits.push_back({persist::Errc::unknown_outcome, true}); }
+
+  [[nodiscard]] bool same_database(const FlakyBackend& other) const noexcept {
+    return inner_.same_database(other.inner_);
+  }
+  [[nodiscard]] persist::Result<void> status() const { return inner_.status(); }
+  [[nodiscard]] persist::Owner next_owner(persist::ServerId server) {
+    return inner_.next_owner(server);
+  }
+  void open_store(std::span<persist::OpenStoreRequest> batch) { inner_.open_store(batch); }
+  void acquire(std::span<persist::AcquireRequest> batch) {
+    ++script_->acquire_batches;
+    for (persist::AcquireRequest& request : batch) {
+      ++script_->acquire_requests;
+      if (!fails(script_->acquires, request)) inner_.acquire(std::span(&request, 1));
+    }
+  }
+  void commit(std::span<persist::CommitRequest> batch) {
+    ++script_->commit_batches;
+    for (persist::CommitRequest& request : batch) {
+      ++script_->commit_requests;
+      script_->changes += request.changes.size();
+      if (!fails(script_->commits, request)) inner_.commit(std::span(&request, 1));
+    }
+  }
+  void read(std::span<persist::ReadRequest> batch) { inner_.read(batch); }
+  void post(std::span<persist::PostRequest> batch) {
+    script_->posts += batch.size();
+    inner_.post(batch);
+  }
+  void relay(std::span<persist::RelayRequest> batch) { inner_.relay(batch); }
+  void erase(std::span<persist::EraseRequest> batch) { inner_.erase(batch); }
+  void scan(std::span<persist::ScanRequest> batch) { inner_.scan(batch); }
+  void watch(persist::StoreId store, std::weak_ptr<persist::WakeQueue> queue)
+    requires persist::watched_backend<Inner>
+  {
+    inner_.watch(store, std::move(queue));
+  }
+
+ private:
+  template <class Request>
+  bool fails(std::deque<Fault>& faults, Request& request) {
+    if (faults.empty()) return false;
+    const Fault fault = faults.front();
+    faults.pop_front();
+    if (fault.applied) {
+      if constexpr (std::is_same_v<Request, persist::CommitRequest>)
+        inner_.commit(std::span(&request, 1));
+      else
+        inner_.acquire(std::span(&request, 1));
+    }
+    request.outcome = Request::Outcome::failed;
+    request.error = persist::Error(fault.code, "the test says so");
+    return true;
+  }
+
+  Inner inner_;
+  std::shared_ptr<Script> script_;
+};
+
+}  // namespace test

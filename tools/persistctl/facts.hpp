@@ -1,0 +1,92 @@
+#pragma once
+
+#include <persist/codec/cbor.hpp>
+#include <persist/codec/envelope.hpp>
+#include <persist/codec/json.hpp>
+
+#include <persistctl/store.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+// What is known of a record, as members of a JSON object in an order that people read.
+
+namespace persistctl {
+
+using Facts = std::vector<Value::Member>;
+
+/// Calendar time as ISO 8601 has it, in UTC; null for one that was never set.
+[[nodiscard]] inline Value time_text(WallTime time) {
+  if (time == WallTime{}) return {};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss of_day(time - day);
+  char text[48];
+  std::snprintf(
+      text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(of_day.hours().count()), static_cast<int>(of_day.minutes().count()),
+      static_cast<int>(of_day.seconds().count()), static_cast<int>(of_day.subseconds().count()));
+  return Value(text);
+}
+
+/// What CBOR or JSON bytes hold. `wrong_codec` for any other codec.
+[[nodiscard]] inline Result<Value> decode_payload(std::uint16_t codec, ByteView bytes) {
+  using persist::schema::NoPolicy;
+  Value value;
+  persist::UnknownFields none;
+  Result<void> read = Error(Errc::wrong_codec, "the codec " + persist::codec::name_of(codec) +
+                                                   " is one that this tool cannot read");
+  if (codec == persist::codec::cbor_id)
+    read = persist::codec::Cbor::decode<NoPolicy>(bytes, value, none);
+  if (codec == persist::codec::json_id)
+    read = persist::codec::Json::decode<NoPolicy>(bytes, value, none);
+  if (!read) return read.error();
+  return value;
+}
+
+/// The data of a record, whatever its type: by what its envelope says of itself.
+[[nodiscard]] inline Result<Value> decode_data(ByteView record) {
+  const auto opened = persist::codec::open_envelope(record);
+  if (!opened) return opened.error();
+  return decode_payload(opened->codec, opened->payload);
+}
+
+/// What the library keeps beside the data. Metadata that cannot be read is `corrupt`.
+[[nodiscard]] inline Result<Facts> facts_beside(const persist::ReadRequest& record) {
+  const persist::Snapshot& found = record.record;
+  Value metadata;
+  if (!found.metadata.empty()) {
+    auto read = decode_payload(persist::codec::cbor_id, found.metadata);
+    if (!read) return read.error();
+    metadata = *std::move(read);
+  }
+  Value::Array users(found.user_ids.begin(), found.user_ids.end());
+  return Facts{
+      {"metadata", std::move(metadata)},         {"user_ids", std::move(users)},
+      {"created", time_text(found.created)},     {"updated", time_text(found.updated)},
+      {"load_count", found.load_count},          {"version", found.version},
+      {"inbox_messages", record.inbox_messages}, {"outbox_messages", record.outbox_messages}};
+}
+
+/// Appends a JSON object of these members in their order. `invalid` for what JSON does not have
+/// (NaN, infinity); then the buffer is as it was.
+[[nodiscard]] inline Result<void> write_facts(const Facts& facts, Buffer& out,
+                                              persist::codec::JsonStyle style) {
+  const std::size_t before = out.size();
+  persist::codec::JsonWriter writer(out, style);
+  writer.begin_map(facts.size());
+  for (const Value::Member& fact : facts) {
+    writer.key(fact.key);
+    persist::schema::write_value(writer, fact.value);
+  }
+  writer.end_map();
+  if (writer.ok()) return success;
+  out.shrink(before);
+  return writer.take_error();
+}
+
+}  // namespace persistctl

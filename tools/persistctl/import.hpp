@@ -1,0 +1,156 @@
+#pragma once
+
+#include <persist/codec/cbor.hpp>
+#include <persist/codec/record.hpp>
+
+#include <persistctl/import_batch.hpp>
+#include <persistctl/lines.hpp>
+
+#include <istream>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+// Takes the export of another system into a store. The file is read twice: first it is checked
+// whole, so that a broken line is found before anything is written; then it is written in batches.
+
+namespace persistctl {
+
+template <persist::record_backend Backend>
+class Import {
+ public:
+  Import(Backend backend, OpenedStore store, ImportOptions options)
+      : backend_(std::move(backend)), store_(std::move(store)), options_(std::move(options)) {}
+
+  /// Imports all of `in`, which must be able to go back to where it stands; `name` is for messages.
+  ///
+  /// Errors name the line. `corrupt`, `schema_mismatch`, `invalid`, `too_large`, and with
+  /// `OnConflict::fail` `refused`: nothing was written. `locked`, `fenced`, `io` and what else a
+  /// backend says may come half-way; `report()` tells how far it came. A batch costs two syncs.
+  [[nodiscard]] Result<void> run(std::istream& in, std::string_view name);
+  [[nodiscard]] const ImportReport& report() const noexcept { return report_; }
+
+ private:
+  using Places = std::unordered_map<std::string, std::string>;  ///< where each key stands
+
+  [[nodiscard]] Result<ImportItem> prepare(const Lines& line) const;
+  [[nodiscard]] Result<void> check(Lines lines);
+  [[nodiscard]] Result<void> check_free(const Places& places);
+
+  Backend backend_;
+  OpenedStore store_;
+  ImportOptions options_;
+  ImportReport report_;
+};
+
+template <persist::record_backend Backend>
+Result<void> Import<Backend>::run(std::istream& in, std::string_view name) {
+  const auto begin = in.tellg();
+  if (begin == std::istream::pos_type(-1))
+    return Error(Errc::invalid, std::string(name) + " is read twice: give a file, not a pipe");
+  if (auto checked = check(Lines(in, std::string(name))); !checked) return checked;
+  in.clear();
+  in.seekg(begin);
+  Lines lines(in, std::string(name));
+  ImportBatch batch(backend_, store_, options_, report_);
+  ImportItems items;
+  std::size_t bytes = 0;
+  constexpr std::size_t batch_bytes = std::size_t{8} << 20;
+  for (;;) {
+    const auto more = lines.next();
+    if (!more) return more.error();
+    if (*more) {
+      auto item = prepare(lines);
+      if (!item) return item.error();
+      bytes += item->data.size();
+      items.push_back(*std::move(item));
+    }
+    if (!*more || items.size() == batch_records || bytes >= batch_bytes) {
+      if (auto written = batch.write(std::exchange(items, {})); !written) return written;
+      bytes = 0;
+    }
+    if (!*more) return success;
+  }
+}
+
+/// Reads a line and encodes what is in it: what cannot be written is found before anything is.
+template <persist::record_backend Backend>
+Result<ImportItem> Import<Backend>::prepare(const Lines& line) const {
+  auto profile = read_profile(line.text());
+  if (!profile) return line.error(profile.error().code(), profile.error().message());
+  ImportItem item;
+  item.profile = *std::move(profile);
+  item.place = line.place();
+  using persist::codec::Cbor, persist::schema::NoPolicy;
+  const persist::codec::RecordVersion version{options_.schema_version, options_.schema_version};
+  persist::UnknownFields none;
+  if (auto done = persist::codec::encode_record<Cbor, NoPolicy>(item.profile.data, none, version,
+                                                                item.data);
+      !done)
+    return item.error(done.error());
+  constexpr std::size_t most = persist::RecordLimits{}.record_bytes;
+  if (item.data.size() > most)
+    return item.error({Errc::too_large, "the record takes " + std::to_string(item.data.size()) +
+                                            " bytes, more than " + std::to_string(most)});
+  if (!item.profile.metadata.is_null())
+    if (auto done = Cbor::encode<NoPolicy>(item.profile.metadata, item.metadata); !done)
+      return item.error(done.error());
+  if (!item.profile.messages.empty() && options_.message_type.empty())
+    return item.error(
+        {Errc::invalid,
+         "there are messages that nobody has processed: say what the game calls them, "
+         "--as-message TYPE"});
+  for (const ProfileMessage& message : item.profile.messages)
+    if (auto done = Cbor::encode<NoPolicy>(message.content, item.messages.emplace_back()); !done)
+      return item.error(done.error());
+  return item;
+}
+
+template <persist::record_backend Backend>
+Result<void> Import<Backend>::check(Lines lines) {
+  Places places;
+  for (;;) {
+    const auto more = lines.next();
+    if (!more) return more.error();
+    if (!*more) break;
+    auto item = prepare(lines);
+    if (!item) return item.error();
+    const auto [there, is_new] = places.emplace(item->profile.key, lines.place());
+    if (!is_new)
+      return lines.error(Errc::invalid, "the key " + there->first + " stands at " + there->second +
+                                            " too: which of the two counts?");
+  }
+  return options_.on_conflict == OnConflict::fail ? check_free(places) : Result<void>(success);
+}
+
+template <persist::record_backend Backend>
+Result<void> Import<Backend>::check_free(const Places& places) {
+  std::size_t count = 0;
+  std::string example;
+  std::vector<persist::ReadRequest> batch;
+  const auto flush = [&]() -> Result<void> {
+    backend_.read(batch);
+    for (const persist::ReadRequest& record : batch) {
+      if (failed(record.error)) return Error(record.error).for_key(record.key);
+      if (!is_there(record)) continue;
+      ++count;
+      example = places.at(std::string(record.key)) + ": " + std::string(record.key);
+    }
+    batch.clear();
+    return success;
+  };
+  for (const auto& [key, place] : places) {
+    batch.push_back({.store = store_.id, .key = key, .wants_data = false});
+    if (batch.size() == batch_records)
+      if (auto read = flush(); !read) return read;
+  }
+  if (auto read = flush(); !read) return read;
+  if (count == 0) return success;
+  return Error(Errc::refused, example + " is in the store already, one of " +
+                                  std::to_string(count) +
+                                  "; nothing was imported: choose --on-conflict skip or replace");
+}
+
+}  // namespace persistctl

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <persistctl/words.hpp>
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Which store of a backend a command works on, and what lies in it.
+
+namespace persistctl {
+
+/// A store that was opened under its own lock kind, whatever that is.
+struct OpenedStore {
+  std::string name;
+  persist::StoreId id;
+  persist::Hash128 birth;
+  WallTime now{};
+};
+
+/// Opens the store of that name; without a name the only one there is.
+///
+/// `not_found` names the stores that are there. With `make` a named store that is not there is
+/// made, for a game that locks by leases.
+template <class Backend>
+[[nodiscard]] Result<OpenedStore> open_store(Backend& backend, std::string_view name,
+                                             bool make = false) {
+  if (auto open = backend.status(); !open) return open.error();
+  const auto stores = backend.stores();
+  std::string names;
+  for (const auto& store : stores)
+    names += (names.empty() ? "" : ", ") + store.name;
+  if (name.empty() && stores.size() != 1)
+    return Error(Errc::not_found,
+                 stores.empty() ? "there is no store yet: name the one to make with --store"
+                                : "there are several stores: choose one with --store: " + names);
+  persist::OpenStoreRequest request;
+  request.name = name.empty() ? std::string_view(stores.front().name) : name;
+  const auto found = std::find_if(stores.begin(), stores.end(),
+                                  [&](const auto& store) { return store.name == request.name; });
+  if (found == stores.end() && !make)
+    return Error(Errc::not_found,
+                 "there is no store \"" + std::string(name) +
+                     (names.empty() ? "\": there is none at all" : "\"; there are: " + names));
+  if (found != stores.end()) request.lock = found->lock;
+  backend.open_store(std::span(&request, 1));
+  if (failed(request.error)) return request.error;
+  return OpenedStore{std::string(request.name), request.store, request.birth, request.now};
+}
+
+/// The keys of all records with data, in order of their bytes. Holds all of them in memory.
+template <class Backend>
+[[nodiscard]] Result<std::vector<std::string>> all_keys(Backend& backend,
+                                                        const OpenedStore& store) {
+  std::vector<std::string> keys;
+  persist::ScanRequest page;
+  page.store = store.id;
+  do {
+    page.keys.clear();
+    backend.scan(std::span(&page, 1));
+    if (failed(page.error)) return page.error;
+    keys.insert(keys.end(), page.keys.begin(), page.keys.end());
+    page.after = page.next;
+  } while (!page.done);
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+/// Whether there is anything that may not be taken for a new record: saved data, or somebody who
+/// will save some.
+[[nodiscard]] inline bool is_there(const persist::ReadRequest& record) noexcept {
+  return record.found && (record.record.has_data || record.held);
+}
+
+/// How many records one call to the backend carries: enough that a sync is shared by many, few
+/// enough that memory does not grow with the store.
+inline constexpr std::size_t batch_records = 256;
+
+}  // namespace persistctl
