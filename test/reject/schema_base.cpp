@@ -4,13 +4,18 @@
 struct Named {
   int name = 0;
 };
-#ifdef PERSIST_REJECT_CONTROL
-struct Player {
-  Named named;
-#else
-struct Player : Named {
-#endif
+struct Derived : Named {
   int level = 0;
 };
+struct Holding {
+  Named named;
+  int level = 0;
+};
+
+#ifdef PERSIST_REJECT_CONTROL
+using Player = Holding;
+#else
+using Player = Derived;
+#endif
 
 static_assert(persist::schema::field_count<Player> == 2);

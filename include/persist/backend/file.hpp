@@ -2,6 +2,7 @@
 
 #include <persist/backend/concept.hpp>
 #include <persist/backend/file/query.hpp>
+#include <persist/fwd.hpp>
 
 #include <memory>
 #include <string>
@@ -160,6 +161,6 @@ class BasicFile {
   Error error_{Errc{}};
 };
 
-using File = BasicFile<detail::os::Files>;
+// `File`, the one on the machine's own file system, is named in fwd.hpp.
 
 }  // namespace persist::inline PERSIST_ABI::backend
