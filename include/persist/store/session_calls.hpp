@@ -43,6 +43,7 @@ Result<Saved> Session<S>::release(Reason reason) {
 template <class S>
 Result<void> Session<S>::request_release(Reason reason) {
   if (Error no = refusal(); failed(no)) return no;
+  core().game_lets_go(*node_);
   core().request_release(*node_, reason);
   return success;
 }
