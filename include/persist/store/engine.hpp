@@ -212,6 +212,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::deque<std::pair<SessionPtr, Event>> events_;
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
   std::vector<std::string> woken_;
+  std::string relayed_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
   bool draining_ = false;
   bool preparing_ = false;

@@ -106,7 +106,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   const bool was_a_save = cut.aim < Aim::renew || cut.aim == Aim::release;
   if (was_a_save || cut.has_data || failed(cut.refused)) saved_event(session, result);
   if (gives_back) {
-    ++metrics_.releases;
+    if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
     if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
       log(LogLevel::error, "released without its last changes: " + cut.refused.message());
