@@ -110,6 +110,14 @@ class BasicFile {
       db_->each_store([&](const file::StoreState& s) { all.push_back({s.name, s.lock, s.birth}); });
     return all;
   }
+  /// Writes a copy of what this handle sees to the folder `path`, which must not be there or be
+  /// empty: of a snapshot what it shows, of an open folder all that is there now, while it goes on.
+  ///
+  /// The copy appears whole and synced, or (`io`, `invalid`) not at all. It opens like any folder;
+  /// it is the same database, so of the two only one may go on.
+  [[nodiscard]] Result<void> copy_to(const std::string& path) const {
+    return db_ ? db_->copy_to(path) : Result<void>(error_);
+  }
   /// How many callers wait for the batch that is being written; for tests and for the curious.
   [[nodiscard]] std::size_t waiting() const { return db_ ? db_->waiting() : 0; }
 

@@ -37,6 +37,7 @@ class Recovery {
   [[nodiscard]] Result<void> look() {
     if (const auto read = read_all(true); !read) return read;
     if (segments_.empty()) return Error(Errc::not_found, "there is no store in " + log_.folder());
+    if (torn_) segments_.back().segment->size = torn_at_;
     return check_places();
   }
 
