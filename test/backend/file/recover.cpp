@@ -286,6 +286,9 @@ TEST(FileRecovery, ACommitOfAForgottenAcquisitionIsRefusedWhenSomebodyAcquiredSi
   bench.kill_and_open();
   EXPECT_EQ(bench.driver->commit(bench.driver->next(gone).data("x")), Outcome::fenced)
       << "nor when it was erased";
+  bench.driver->post("gone", 1, "mail");
+  EXPECT_EQ(bench.driver->commit(bench.driver->next(gone).data("x")), Outcome::fenced)
+      << "nor when a message has made it anew";
   EXPECT_EQ(bench.text("gone"), "nothing");
 }
 
