@@ -95,9 +95,9 @@ std::uint32_t newest_that_may_go(const std::vector<Receipt>& receipts) {
 TEST(Receipts, as_many_days_are_forgotten_as_may_be_in_whatever_order_they_lie) {
   std::mt19937 random(7);
   int forgotten = 0;
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 8; ++round) {
     std::uniform_int_distribution<std::size_t> how_many(3'000, 7'000);
-    std::uniform_int_distribution<std::uint32_t> how_old(0, 60 + 8 * static_cast<unsigned>(round));
+    std::uniform_int_distribution<std::uint32_t> how_old(0, 60 + 40 * static_cast<unsigned>(round));
     std::vector<Receipt> receipts;
     add(receipts, how_many(random), today);
     for (Receipt& receipt : receipts)
@@ -106,7 +106,7 @@ TEST(Receipts, as_many_days_are_forgotten_as_may_be_in_whatever_order_they_lie) 
     ASSERT_EQ(through, newest_that_may_go(receipts));
     forgotten += through != 0;
   }
-  EXPECT_GT(forgotten, 5);
+  EXPECT_GT(forgotten, 2);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <persist/detail/config.hpp>
 
+#include <atomic>
 #include <utility>
 
 namespace persist::inline PERSIST_ABI {
