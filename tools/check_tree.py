@@ -258,10 +258,12 @@ class Walk:
     def after_constraint(self, at, head):
         """Past a requires-expression with its braces, or past the parenthesis of a clause."""
         is_expression = head[-1:] and head[-1] in ("=", "&", "|", "!", "requires")
+        if head[-2:] == ["const", "&"] or head[-3:] == ["const", "&", "&"]:
+            is_expression = False  # the clause of a member function for const values
         at += 1
         if self.text(at) == "(":
             at = self.after_group(at)
-        return self.after_group(at) if is_expression else at
+        return self.after_group(at) if is_expression and self.text(at) == "{" else at
 
 
 # -------------------------------------------------------------------------------------------------

@@ -168,6 +168,8 @@ class Functions(unittest.TestCase):
         self.check("template <class T>\nconcept c = requires(T t) {\n t.f();\n} && requires { 1; };\n"
                    "template <class T>\n  requires(sizeof(T) > 1)\nstruct A {\n"
                    "  void f() requires requires(T t) { t.g(); } {\n  }\n};\n", (8, 9))
+        self.check("struct A {\n  void f() const&&\n    requires(X)\n  = delete;\n"
+                   "  void g() const&\n    requires(X)\n  {\n  }\n};\n", (5, 8))
 
     def test_operators(self):
         self.check("A& A::operator=(const A&) {\n}\nbool operator==(A, B) {\n}\n", (1, 2), (3, 4))

@@ -18,8 +18,15 @@ struct Lease;
 struct None;
 }  // namespace lock
 
+namespace detail::os {
+struct Files;
+}  // namespace detail::os
+
 namespace backend {
 class Memory;
+template <class Files>
+class BasicFile;
+using File = BasicFile<detail::os::Files>;
 }  // namespace backend
 
 namespace codec {
@@ -27,7 +34,7 @@ struct Cbor;
 struct Json;
 }  // namespace codec
 
-template <class Key, class Data, class Backend = backend::Memory,
+template <class Key, class Data, class Backend = backend::File,
           class LockPolicy = lock::Lease<conflict::Request>, class Codec = codec::Cbor>
 class Store;
 

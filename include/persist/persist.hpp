@@ -5,6 +5,7 @@
 
 #include <persist/access/confined.hpp>
 #include <persist/access/shared.hpp>
+#include <persist/backend/file.hpp>
 #include <persist/backend/memory.hpp>
 #include <persist/bytes.hpp>
 #include <persist/clock.hpp>
@@ -22,6 +23,7 @@
 #include <persist/log.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/policy.hpp>
+#include <persist/schema/rolls_safely.hpp>
 #include <persist/schema/value.hpp>
 #include <persist/signal.hpp>
 #include <persist/store.hpp>

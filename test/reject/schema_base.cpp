@@ -5,12 +5,15 @@ struct Named {
   int name = 0;
 };
 #ifdef PERSIST_REJECT_CONTROL
-struct Player {
+struct Composed {
   Named named;
-#else
-struct Player : Named {
-#endif
   int level = 0;
 };
+using Player = Composed;
+#else
+struct Player : Named {
+  int level = 0;
+};
+#endif
 
 static_assert(persist::schema::field_count<Player> == 2);

@@ -2,6 +2,7 @@
 
 #include <persist/backend/concept.hpp>
 #include <persist/backend/file/query.hpp>
+#include <persist/fwd.hpp>
 
 #include <memory>
 #include <string>
@@ -13,8 +14,8 @@ namespace persist::inline PERSIST_ABI::backend {
 /// default.
 ///
 /// Effect: a commit is written, synced, then visible, then acknowledged; all that threads hand in
-/// while a sync is under way share the next one. A record costs about 350 bytes of memory and its
-/// key; opening reads the whole log once.
+/// while a sync is under way share the next one. A record costs about 420 bytes of memory; opening
+/// reads the whole log once.
 /// Errors: the constructor never fails; a handle that did not open answers every operation with the
 /// opening error: `locked` (another process has the folder; named), `corrupt` (with file and
 /// offset; nothing was touched), `too_new`, `io`. A write that did not fit answers `io` and leaves
@@ -102,12 +103,7 @@ class BasicFile {
   [[nodiscard]] OpenReport report() const { return db_ ? db_->report() : OpenReport{}; }
   /// Who opened the folder last: this process, or for a snapshot whoever writes to it.
   [[nodiscard]] FolderHolder opened_by() const { return db_ ? db_->opened_by() : FolderHolder{}; }
-  /// Names and lock kinds of the stores in the folder, for tools.
-  struct StoreInfo {
-    std::string name;
-    LockKind lock = LockKind::lease;
-    Hash128 birth;
-  };
+  using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
     std::vector<StoreInfo> all;
     if (db_)
@@ -168,6 +164,6 @@ class BasicFile {
   Error error_{Errc{}};
 };
 
-using File = BasicFile<detail::os::Files>;
+// `File`, the one on the machine's own file system, is named in fwd.hpp.
 
 }  // namespace persist::inline PERSIST_ABI::backend

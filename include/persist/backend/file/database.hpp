@@ -189,7 +189,7 @@ void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
     std::visit(
         [this](auto requests) {
           for (auto& request : requests)
-            perform_one(request);
+            this->perform_one(request);
         },
         job->requests);
   end_batch();

@@ -73,6 +73,9 @@ class Recovery {
     }
     if (!segments_.empty() && segments_.front().header.number > index_.oldest)
       return damage(index_.oldest, 0, "a segment is missing: there is nothing");
+    if (!segments_.empty() && segments_.back().header.number < index_.oldest)
+      return damage(index_.oldest, 0,
+                    "the log says that it begins behind its end: there is nothing");
     log_.resume(salt_, expected);
     return success;
   }

@@ -1,0 +1,15256 @@
+// persist: player data for game servers. The single header, made by tools/amalgamate.py from
+// include/persist: change it there.
+//
+// Distributed under the Boost Software License, Version 1.0.
+
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <bitset>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <compare>
+#include <concepts>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <deque>
+#include <dirent.h>
+#include <exception>
+#include <fcntl.h>
+#include <functional>
+#include <initializer_list>
+#include <iterator>
+#include <limits>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <ostream>
+#include <random>
+#include <set>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <sys/stat.h>
+#include <system_error>
+#include <tuple>
+#include <type_traits>
+#include <unistd.h>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// Everything that a game server needs; adapters for databases and compressors, the testing kit and
+// observation are headers of their own.
+
+/// The one place where the version stands; CMake and the single header read it from here.
+#define PERSIST_VERSION_MAJOR 0
+#define PERSIST_VERSION_MINOR 1
+#define PERSIST_VERSION_PATCH 0
+
+// What changes the layout or the meaning of a type goes into the name of the inline namespace, so
+// that two units built with different choices do not link into one program that sees a type two
+// ways.
+
+#if !defined(PERSIST_NO_HANA) && defined(__has_include)
+#if __has_include(<boost/hana/accessors.hpp>)
+#define PERSIST_HAS_HANA 1
+#endif
+#endif
+#ifndef PERSIST_HAS_HANA
+#define PERSIST_HAS_HANA 0
+#endif
+
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define PERSIST_HAS_EXCEPTIONS 1
+#else
+#define PERSIST_HAS_EXCEPTIONS 0
+#endif
+
+#ifdef NDEBUG
+#define PERSIST_HAS_CHECKS 0
+#else
+#define PERSIST_HAS_CHECKS 1
+#endif
+
+#define PERSIST_JOIN_(a, b, c, d, e) a##b##_h##c##_x##d##_c##e
+#define PERSIST_JOIN(a, b, c, d, e) PERSIST_JOIN_(a, b, c, d, e)
+#define PERSIST_ABI                                                                \
+  PERSIST_JOIN(v, PERSIST_VERSION_MAJOR, PERSIST_HAS_HANA, PERSIST_HAS_EXCEPTIONS, \
+               PERSIST_HAS_CHECKS)
+
+#if defined(_MSC_VER)
+#define PERSIST_NO_UNIQUE_ADDRESS [[msvc::no_unique_address]]
+#define PERSIST_FUNCTION_NAME __FUNCSIG__
+#else
+#define PERSIST_NO_UNIQUE_ADDRESS [[no_unique_address]]
+#define PERSIST_FUNCTION_NAME __PRETTY_FUNCTION__
+#endif
+
+namespace persist::inline PERSIST_ABI::access {
+
+/// One thread at a time uses the store and its sessions; which one may change between calls. The
+/// null form: its locks are empty types whose calls are nothing.
+struct Confined {
+  static constexpr bool is_shared = false;
+
+  struct Mutex {
+    constexpr void lock() const noexcept {}
+    constexpr void unlock() const noexcept {}
+    constexpr bool try_lock() const noexcept { return true; }
+  };
+  using SessionLock = Mutex;
+};
+
+}  // namespace persist::inline PERSIST_ABI::access
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// Ends the program with one sentence on stderr: for misuse that has no other safe answer, in every
+/// build.
+[[noreturn]] inline void fatal(const char* sentence) {
+  std::fprintf(stderr, "persist: %s\n", sentence);
+  std::abort();
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI::access {
+
+/// The lock of one session: four bytes, and its own thread may take it again, up to 15 deep.
+///
+/// The upper 28 bits name the thread that holds it, the lower four how often. Waiting threads sleep
+/// in the system
+/// (`std::atomic::wait`), so that a long edit does not burn a core.
+class SessionLock {
+ public:
+  void lock() noexcept {
+    while (!try_lock()) {
+      const std::uint32_t held = word_.load(std::memory_order_relaxed);
+      if (held != 0) word_.wait(held, std::memory_order_relaxed);
+    }
+  }
+  [[nodiscard]] bool try_lock() noexcept {
+    const std::uint32_t self = this_thread();
+    std::uint32_t word = word_.load(std::memory_order_relaxed);
+    if ((word & ~depth_mask) == self) {
+      if ((word & depth_mask) == depth_mask)
+        detail::fatal("a session was locked more than 15 deep by one thread");
+      word_.store(word + 1, std::memory_order_relaxed);
+      return true;
+    }
+    word = 0;
+    return word_.compare_exchange_strong(word, self | 1, std::memory_order_acquire,
+                                         std::memory_order_relaxed);
+  }
+  void unlock() noexcept {
+    const std::uint32_t word = word_.load(std::memory_order_relaxed);
+    if ((word & depth_mask) > 1) return word_.store(word - 1, std::memory_order_relaxed);
+    word_.store(0, std::memory_order_release);
+    word_.notify_one();
+  }
+
+ private:
+  static constexpr std::uint32_t depth_mask = 15;
+
+  /// A number no other living thread has, shifted past the depth. Wraps after 2^28 threads.
+  static std::uint32_t this_thread() noexcept {
+    static std::atomic<std::uint32_t> count{0};
+    thread_local const std::uint32_t mine = ++count << 4;
+    return mine;
+  }
+
+  std::atomic<std::uint32_t> word_{0};
+};
+
+/// All threads may use the store and its sessions at once.
+struct Synchronised {
+  static constexpr bool is_shared = true;
+  using Mutex = std::recursive_mutex;
+  using SessionLock = access::SessionLock;
+};
+
+/// A lock policy whose store and sessions all threads may use. Costs four bytes a session and a
+/// lock per call.
+template <class LockPolicy>
+struct Shared : LockPolicy {
+  using access = Synchronised;
+};
+
+}  // namespace persist::inline PERSIST_ABI::access
+
+namespace persist::inline PERSIST_ABI {
+
+using ByteView = std::span<const std::byte>;
+
+[[nodiscard]] inline ByteView as_bytes(std::string_view text) noexcept {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+[[nodiscard]] inline std::string_view as_text(ByteView bytes) noexcept {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+[[nodiscard]] inline bool same_bytes(ByteView a, ByteView b) noexcept {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
+
+/// Bytes that are owned and grow at the end.
+///
+/// Unlike a vector it does not clear what it grows by: an encoder writes every byte once. Growth
+/// doubles, so appending is amortised constant. Running out of memory throws `std::bad_alloc` (ends
+/// the program without exceptions).
+class Buffer {
+ public:
+  Buffer() noexcept = default;
+  explicit Buffer(ByteView bytes) { append(bytes); }
+  Buffer(const Buffer& other) : Buffer(other.view()) {}
+  Buffer(Buffer&& other) noexcept
+      : data_(std::move(other.data_)),
+        size_(std::exchange(other.size_, 0)),
+        room_(std::exchange(other.room_, 0)) {}
+  Buffer& operator=(Buffer other) noexcept { return swap(other), *this; }
+  ~Buffer() = default;
+
+  [[nodiscard]] std::byte* data() noexcept { return data_.get(); }
+  [[nodiscard]] const std::byte* data() const noexcept { return data_.get(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return room_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] ByteView view() const noexcept { return {data_.get(), size_}; }
+  operator ByteView() const noexcept { return view(); }  // NOLINT: owned bytes are bytes
+
+  void clear() noexcept { size_ = 0; }
+  /// Drops what lies behind `size`, which must not be more than there is.
+  void shrink(std::size_t size) noexcept { size_ = size < size_ ? size : size_; }
+  void reserve(std::size_t room) {
+    if (room > room_) reallocate(room);
+  }
+  /// Makes room for `count` more bytes and returns where they begin; their content is unspecified.
+  [[nodiscard]] std::byte* grow(std::size_t count) {
+    if (count > room_ - size_) [[unlikely]]
+      reallocate(size_ + count > 2 * room_ ? size_ + count : 2 * room_);
+    std::byte* at = data_.get() + size_;
+    size_ += count;
+    return at;
+  }
+  void push(std::byte value) { *grow(1) = value; }
+  void append(ByteView bytes) {
+    if (!bytes.empty()) std::memcpy(grow(bytes.size()), bytes.data(), bytes.size());
+  }
+  void append(std::string_view text) { append(persist::as_bytes(text)); }
+  void swap(Buffer& other) noexcept {
+    data_.swap(other.data_);
+    std::swap(size_, other.size_);
+    std::swap(room_, other.room_);
+  }
+
+  friend bool operator==(const Buffer& a, const Buffer& b) noexcept { return same_bytes(a, b); }
+
+ private:
+  void reallocate(std::size_t room) {
+    std::unique_ptr<std::byte[]> grown(new std::byte[room]);
+    if (size_ != 0) std::memcpy(grown.get(), data_.get(), size_);
+    data_ = std::move(grown);
+    room_ = room;
+  }
+
+  std::unique_ptr<std::byte[]> data_;
+  std::size_t size_ = 0;
+  std::size_t room_ = 0;
+};
+
+/// Numbers in files are little-endian, whatever the machine. Where the machine is too it is one
+/// move, which not every compiler makes of the loop.
+template <std::unsigned_integral T>
+void store_little(std::byte* to, T value) noexcept {
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(to, &value, sizeof(T));
+  } else {
+    for (std::size_t i = 0; i < sizeof(T); ++i)
+      to[i] = static_cast<std::byte>((value >> (8 * i)) & 0xff);
+  }
+}
+template <std::unsigned_integral T>
+[[nodiscard]] T load_little(const std::byte* from) noexcept {
+  T value = 0;
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(&value, from, sizeof(T));
+  } else {
+    for (std::size_t i = 0; i < sizeof(T); ++i)
+      value = static_cast<T>(value | (static_cast<T>(from[i]) << (8 * i)));
+  }
+  return value;
+}
+template <std::unsigned_integral T>
+void append_little(Buffer& to, T value) {
+  store_little(to.grow(sizeof(T)), value);
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// Every call to the operating system that the core makes without a file in it; files are in
+// detail/os_file.hpp. A port to another system is these two headers.
+
+namespace persist::inline PERSIST_ABI::detail::os {
+
+/// Nanoseconds since the machine started; goes on while the machine sleeps, where the system can
+/// say so.
+[[nodiscard]] inline std::int64_t boot_time_ns() noexcept {
+  timespec at{};
+#if defined(CLOCK_BOOTTIME)
+  ::clock_gettime(CLOCK_BOOTTIME, &at);
+#else
+  ::clock_gettime(CLOCK_MONOTONIC, &at);
+#endif
+  return static_cast<std::int64_t>(at.tv_sec) * 1'000'000'000 + at.tv_nsec;
+}
+
+/// 64 bits nobody can guess or repeat.
+[[nodiscard]] inline std::uint64_t random_bits() {
+  std::random_device source;
+  return (static_cast<std::uint64_t>(source()) << 32) | source();
+}
+
+[[nodiscard]] inline std::uint64_t process_id() noexcept {
+  return static_cast<std::uint64_t>(::getpid());
+}
+
+[[nodiscard]] inline std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? std::string(name) : std::string("unknown");
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail::os
+
+namespace persist::inline PERSIST_ABI {
+
+using Duration = std::chrono::nanoseconds;
+
+/// Time since the machine started, suspension included. Points of two machines have nothing to do
+/// with each other.
+struct BootClock {
+  using duration = Duration;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<BootClock, Duration>;
+  static constexpr bool is_steady = true;
+};
+using TimePoint = BootClock::time_point;
+/// Calendar time in UTC, for people and for records: never used to decide who may write.
+using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
+
+/// Ends a wait early. Safe to call from any thread; a notification that nobody waits for is kept
+/// for the next wait.
+class Wake {
+ public:
+  void notify() {
+    {
+      const std::lock_guard hold(mutex_);
+      rung_ = true;
+    }
+    changed_.notify_all();
+  }
+  /// Waits until notified or until `limit` has passed, and forgets the notification.
+  void wait_for(Duration limit) {
+    std::unique_lock hold(mutex_);
+    changed_.wait_for(hold, limit, [this] { return rung_; });
+    rung_ = false;
+  }
+  /// Forgets a notification without waiting; says whether there was one.
+  bool take() {
+    const std::lock_guard hold(mutex_);
+    return std::exchange(rung_, false);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool rung_ = false;
+};
+
+/// Where all time comes from. Must outlive what uses it and may be called from any thread.
+class Clock {
+ public:
+  Clock() = default;
+  Clock(const Clock&) = delete;
+  Clock& operator=(const Clock&) = delete;
+  virtual ~Clock() = default;
+
+  [[nodiscard]] virtual TimePoint now() const = 0;
+  [[nodiscard]] virtual WallTime wall() const = 0;
+  /// The one place that waits: returns when `deadline` has come or `wake` was notified.
+  virtual void wait_until(TimePoint deadline, Wake& wake) = 0;
+};
+
+/// The machine's own clocks.
+class SystemClock final : public Clock {
+ public:
+  [[nodiscard]] TimePoint now() const override {
+    return TimePoint(Duration(detail::os::boot_time_ns()));
+  }
+  [[nodiscard]] WallTime wall() const override {
+    return std::chrono::time_point_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now());
+  }
+  void wait_until(TimePoint deadline, Wake& wake) override {
+    if (const TimePoint at = now(); at < deadline) wake.wait_for(deadline - at);
+  }
+  /// The one that is used where none is given.
+  [[nodiscard]] static SystemClock& instance() {
+    static SystemClock clock;
+    return clock;
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// What went wrong, by what the caller can do about it. The numbers may be logged and compared
+/// across builds: never renumber.
+enum class Errc : std::uint8_t {
+  locked = 1,           ///< another server holds the record: wait, ask, or tell the player
+  fenced = 2,           ///< somebody newer has the record: this session can change nothing any more
+  closed = 3,           ///< the session or the store has ended
+  busy = 4,             ///< not now: a guard, a save or a transaction is under way
+  not_found = 5,        ///< there is no such record
+  corrupt = 6,          ///< the bytes are damaged; they were left as they are
+  schema_mismatch = 7,  ///< a stored value does not fit the member of that name
+  too_new = 8,          ///< a newer build wrote it and this one may not read it
+  wrong_codec = 9,      ///< another codec wrote it
+  unknown_schema = 10,  ///< the backend does not hold the schema the record names
+  invalid = 11,         ///< the call, the key or the data breaks a rule that the detail names
+  refused = 12,         ///< the other side said no
+  too_large = 13,       ///< over the limit; nothing was written
+  full = 14,            ///< a bounded queue has no room
+  unavailable = 15,     ///< the backend cannot be reached; retry
+  timeout = 16,         ///< the deadline passed
+  unknown_outcome = 17,  ///< it may or may not have been written
+  unsupported = 18,      ///< this stack cannot do it
+  cancelled = 19,        ///< the caller called it off
+  io = 20,               ///< the operating system refused; the detail has its words
+};
+
+[[nodiscard]] constexpr std::string_view name(Errc code) noexcept {
+  constexpr std::string_view names[] = {
+      "no error", "locked",          "fenced",         "closed",
+      "busy",     "not_found",       "corrupt",        "schema_mismatch",
+      "too_new",  "wrong_codec",     "unknown_schema", "invalid",
+      "refused",  "too_large",       "full",           "unavailable",
+      "timeout",  "unknown_outcome", "unsupported",    "cancelled",
+      "io"};
+  const auto index = static_cast<std::size_t>(code);
+  return index < std::size(names) ? names[index] : "unknown error";
+}
+
+[[nodiscard]] inline const std::error_category& error_category() noexcept {
+  static const struct final : std::error_category {
+    const char* name() const noexcept override { return "persist"; }
+    std::string message(int code) const override {
+      return std::string(persist::name(static_cast<Errc>(code)));
+    }
+  } category;
+  return category;
+}
+
+[[nodiscard]] inline std::error_code make_error_code(Errc code) noexcept {
+  return {static_cast<int>(code), error_category()};
+}
+
+/// Who holds a record: the server's id, the epoch it was given, and how long ago it last renewed.
+struct Holder {
+  std::string server;
+  std::uint64_t epoch = 0;
+  std::chrono::milliseconds age{0};
+};
+
+/// A failure in two words: the code, and what a person needs to act on it. Only failures allocate.
+class Error {
+ public:
+  Error() noexcept = default;
+  Error(Errc code) noexcept
+      : code_(code) {}  // NOLINT(google-explicit-constructor): a code is an error
+  Error(Errc code, std::string detail) : code_(code) { more().detail = std::move(detail); }
+  Error(const Error& other)
+      : code_(other.code_),
+        os_(other.os_),
+        more_(other.more_ ? std::make_unique<More>(*other.more_) : nullptr) {}
+  Error(Error&&) noexcept = default;
+  Error& operator=(const Error& other) { return *this = Error(other); }
+  Error& operator=(Error&&) noexcept = default;
+  ~Error() = default;
+
+  [[nodiscard]] Errc code() const noexcept { return code_; }
+  /// The value of errno behind `io`, or 0.
+  [[nodiscard]] int os_error() const noexcept { return os_; }
+  [[nodiscard]] std::string_view detail() const noexcept {
+    return more_ ? std::string_view(more_->detail) : "";
+  }
+  [[nodiscard]] std::string_view key() const noexcept {
+    return more_ ? std::string_view(more_->key) : "";
+  }
+  /// Where inside the record, in the form `inventory[3].count`; empty when it is not about one
+  /// place.
+  [[nodiscard]] std::string_view path() const noexcept {
+    return more_ ? std::string_view(more_->path) : "";
+  }
+  [[nodiscard]] std::string_view expected() const noexcept {
+    return more_ ? std::string_view(more_->expected) : "";
+  }
+  [[nodiscard]] std::string_view found() const noexcept {
+    return more_ ? std::string_view(more_->found) : "";
+  }
+  /// Who holds the record, where the code is `locked` or `fenced` and it is known; otherwise null.
+  [[nodiscard]] const Holder* holder() const noexcept {
+    return more_ && more_->held ? &more_->holder : nullptr;
+  }
+
+  Error&& for_key(std::string_view key) && { return more().key = key, std::move(*this); }
+  Error&& held_by(Holder holder) && {
+    return more().held = true, more().holder = std::move(holder), std::move(*this);
+  }
+  Error&& with_os(int number) && { return os_ = number, std::move(*this); }
+  Error&& at(std::string path, std::string expected, std::string found) && {
+    more().path = std::move(path), more().expected = std::move(expected),
+    more().found = std::move(found);
+    return std::move(*this);
+  }
+
+  /// The whole story in one line: code, key, path, detail, holder.
+  [[nodiscard]] std::string message() const;
+
+  friend bool operator==(const Error& error, Errc code) noexcept { return error.code_ == code; }
+  friend std::ostream& operator<<(std::ostream& to, const Error& error) {
+    return to << error.message();
+  }
+  operator std::error_code() const noexcept { return make_error_code(code_); }  // NOLINT
+
+ private:
+  struct More {
+    std::string detail, key, path, expected, found;
+    Holder holder;
+    bool held = false;
+  };
+  More& more() { return more_ ? *more_ : *(more_ = std::make_unique<More>()); }
+
+  Errc code_ = Errc::invalid;
+  int os_ = 0;
+  std::unique_ptr<More> more_;
+};
+
+inline std::string Error::message() const {
+  std::string text(name(code_));
+  const auto add = [&text](std::string_view between, std::string_view part) {
+    if (!part.empty()) text.append(between).append(part);
+  };
+  add(": ", key());
+  add(": at ", path());
+  add(": expected ", expected());
+  add(", found ", found());
+  add(": ", detail());
+  if (const Holder* by = holder()) {
+    add(" (held by ", by->server.empty() ? "an unnamed server" : by->server);
+    text.append(", epoch ").append(std::to_string(by->epoch)).append(", last heard of ");
+    text.append(std::to_string(by->age.count())).append(" ms ago)");
+  }
+  if (os_ != 0) add(": ", std::generic_category().message(os_));
+  return text;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+template <>
+struct std::is_error_code_enum<persist::Errc> : std::true_type {};
+
+namespace persist::inline PERSIST_ABI {
+
+/// The name of a server as records carry it: up to 23 bytes, kept in place so that an owner is a
+/// plain value.
+class ServerId {
+ public:
+  static constexpr std::size_t capacity = 23;
+
+  constexpr ServerId() noexcept = default;
+  /// Longer names are cut; `Store` refuses them before it gets here.
+  constexpr explicit ServerId(std::string_view name) noexcept
+      : size_(static_cast<std::uint8_t>((std::min)(name.size(), capacity))) {
+    std::copy_n(name.begin(), size_, text_.begin());
+  }
+  [[nodiscard]] constexpr std::string_view view() const noexcept { return {text_.data(), size_}; }
+  friend constexpr bool operator==(const ServerId&, const ServerId&) noexcept = default;
+
+ private:
+  std::array<char, capacity> text_{};
+  std::uint8_t size_ = 0;
+};
+
+/// 128 bits that name something without spelling it: a store's birth, a receipt, a message's id, a
+/// sender.
+struct Hash128 {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  friend constexpr auto operator<=>(const Hash128&, const Hash128&) noexcept = default;
+};
+
+/// Who was given an epoch. The random number belongs to one open database and the session's number
+/// is never given out twice there, so two owners are equal only when they are the same
+/// acquisition's: not even a restart or a second store with the same server id makes one that looks
+/// like another.
+struct Owner {
+  ServerId server;
+  std::uint64_t nonce = 0;
+  std::uint64_t session = 0;
+
+  [[nodiscard]] constexpr bool nobody() const noexcept { return nonce == 0 && session == 0; }
+  friend constexpr bool operator==(const Owner&, const Owner&) noexcept = default;
+};
+
+/// What every write is checked against, inside the backend's own atomic step: the newest epoch
+/// *and* its owner (a backend that lost its memory can give out an epoch twice) and the number of
+/// the session's last write.
+struct Fence {
+  std::uint64_t epoch = 0;
+  Owner owner;
+  std::uint64_t write = 0;
+  friend constexpr bool operator==(const Fence&, const Fence&) noexcept = default;
+};
+
+/// Epochs and versions stay below this, so that they survive systems that count in doubles.
+inline constexpr std::uint64_t epoch_limit = std::uint64_t{1} << 53;
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The place of a store's header and records within one open database; given out by `open_store`,
+/// never stored.
+struct StoreId {
+  std::uint32_t index = 0;
+  friend constexpr bool operator==(StoreId, StoreId) noexcept = default;
+};
+
+/// How much a record may hold before it is refused.
+struct RecordLimits {
+  std::size_t record_bytes = std::size_t{4} << 20;  ///< of the envelope
+  std::size_t inbox_messages = 1000;
+  std::size_t inbox_bytes = std::size_t{1} << 20;
+  std::size_t outbox_messages = 1000;
+  std::chrono::hours repeats_known{24 * 7};  ///< how long the id of a posted message is remembered
+};
+
+/// A message as its sender hands it over; the views are only read during the call.
+struct MessageView {
+  std::string_view type;  ///< the type's unqualified name
+  std::uint16_t codec = 0;
+  std::uint8_t priority = 0;  ///< higher is handled earlier
+  WallTime expires{};         ///< by the backend's clock
+  ByteView payload;
+};
+
+/// What makes a message known again: the number its sending record gave it, or the id its poster
+/// chose.
+struct MessageOrigin {
+  Hash128 source;            ///< the sending record, or the chosen id
+  std::uint64_t epoch = 0;   ///< of the sending record; 0: `source` is an id
+  std::uint64_t number = 0;  ///< within that epoch
+  WallTime first_tried{};    ///< of an id: when the backend's clock stood there at the first try
+
+  [[nodiscard]] constexpr bool is_numbered() const noexcept { return epoch != 0; }
+  friend constexpr bool operator==(const MessageOrigin&, const MessageOrigin&) noexcept = default;
+};
+
+/// A message as it lies in an inbox.
+struct Message {
+  std::uint64_t position = 0;  ///< rises within the inbox; how it is acknowledged
+  MessageOrigin origin;
+  std::string type;
+  std::uint16_t codec = 0;
+  std::uint8_t priority = 0;
+  WallTime posted{};
+  WallTime expires{};
+  Buffer payload;
+};
+
+/// A message that waits in its sender's record until the receiver has room.
+struct OutgoingMessage {
+  StoreId store;
+  std::string key;
+  std::uint64_t epoch = 0;
+  std::uint64_t number = 0;
+  std::string type;
+  std::uint16_t codec = 0;
+  std::uint8_t priority = 0;
+  WallTime expires{};
+  Buffer payload;
+
+  [[nodiscard]] MessageView view() const noexcept {
+    return {type, codec, priority, expires, payload};
+  }
+};
+
+/// A purchase that was granted: a keyed hash of its id, and the day (since 1970, UTC) it was
+/// granted on.
+struct Receipt {
+  Hash128 id;
+  std::uint32_t day = 0;
+  friend constexpr bool operator==(const Receipt&, const Receipt&) noexcept = default;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What a store asks of a backend. Every operation is a batch: a span of requests that each carry
+// their own reply, so that one sync, one transaction or one round trip serves many players. Views
+// and pointers in a request must stay valid until the call returns.
+
+namespace persist::inline PERSIST_ABI {
+
+/// How a store's records are locked; part of its header. Never renumber.
+enum class LockKind : std::uint8_t { none = 0, lease = 1, optimistic = 2, external = 3 };
+
+inline constexpr std::uint32_t record_format = 1;
+
+struct OpenStoreRequest {
+  std::string_view name;
+  LockKind lock = LockKind::lease;
+  std::optional<Hash128>
+      expected_birth;  ///< what an earlier connection learned; a different one is refused
+
+  // reply
+  Error error{Errc{}};
+  StoreId store{};
+  Hash128 birth{};
+  WallTime now{};
+};
+
+/// What to do where somebody else holds the record.
+enum class Intent : std::uint8_t {
+  wait,          ///< take it only if it is free or its lease ran out
+  request,       ///< and otherwise leave the holder a request to let go
+  keep_request,  ///< a retry: says whether the own request still stands, leaves none
+  withdraw,      ///< take nothing; clear the own request
+  steal,         ///< take it if epoch and renewals are still those that were seen
+};
+
+/// The record as its new holder gets it.
+struct Snapshot {
+  Fence fence{};
+  std::uint64_t version = 0;
+  bool has_data = false;
+  Buffer data{};
+  std::vector<std::uint64_t> user_ids{};
+  Buffer metadata{};
+  std::vector<Receipt> receipts{};
+  std::uint32_t receipts_forgotten = 0;  ///< the newest day of which a receipt was forgotten
+  std::uint64_t load_count = 0;
+  WallTime created{};
+  WallTime updated{};
+  std::vector<std::uint64_t> outbox{};  ///< numbers of messages that still wait here, of all epochs
+  std::vector<Message> inbox{};
+  WallTime now{};
+};
+
+/// Who stands in the way.
+struct HeldBy {
+  Owner owner{};
+  std::uint64_t epoch = 0;
+  std::uint64_t renewals = 0;
+  Duration age{};   ///< since the last renewal
+  Duration left{};  ///< until the lease runs out, by the backend's clock
+  Owner asker{};    ///< whose request stands, if anybody's
+};
+
+struct AcquireRequest {
+  enum class Outcome : std::uint8_t { pending, taken, held, failed };
+
+  StoreId store{};
+  std::string_view key;
+  Owner owner{};
+  Duration lease{};  ///< zero: the record is not leased and the next acquire takes it
+  Intent intent = Intent::wait;
+  std::uint64_t seen_epoch = 0;     ///< for `steal`
+  std::uint64_t seen_renewals = 0;  ///< for `steal`
+
+  // reply
+  Outcome outcome = Outcome::pending;
+  Snapshot record{};  ///< `taken`
+  HeldBy holder{};    ///< `held`
+  Error error{Errc{}};
+};
+
+enum class LeaseChange : std::uint8_t { keep, renew, release };
+
+/// A message that leaves in the commit which contains its cause.
+struct Send {
+  StoreId store{};
+  std::string_view key;
+  std::uint64_t number = 0;
+  MessageView message{};
+
+  bool delivered =
+      false;  ///< reply: it is in the receiver's inbox; otherwise it waits in the sender's outbox
+};
+
+/// What one commit does to one record.
+struct Change {
+  StoreId store{};
+  std::string_view key;
+  Fence fence{};  ///< epoch and owner must be the record's, the write number higher than its last
+
+  /// The new envelope. Its bytes may be taken when the commit is applied; any other outcome leaves
+  /// them as they are, so that the same bytes can be sent again.
+  Buffer* data = nullptr;
+  bool removes_data = false;  ///< the record becomes an empty one
+  const std::vector<std::uint64_t>* user_ids = nullptr;
+  const Buffer* metadata = nullptr;
+  std::span<const std::uint64_t> acknowledged{};  ///< positions of messages that were handled
+  std::span<Send> sends{};
+  std::span<const Receipt> receipts{};
+  std::uint32_t forget_receipts = 0;  ///< those of this day and before
+  std::optional<WallTime> created;
+  std::optional<std::uint64_t> load_count;
+  LeaseChange lease = LeaseChange::keep;
+  Duration lease_length{};
+  std::uint64_t seen_position = 0;  ///< the newest message the session knows
+  const RecordLimits* limits = nullptr;
+
+  // reply
+  std::uint64_t version = 0;
+  bool release_requested = false;
+  bool erased = false;  ///< `fenced`: the record was erased
+  bool landed = false;  ///< `fenced`, `superseded`: this write number had been applied before
+  HeldBy holder{};      ///< `fenced`: by whom
+  std::vector<Message> messages{};
+  WallTime now{};
+
+  [[nodiscard]] bool writes() const noexcept {
+    return data != nullptr || removes_data || user_ids != nullptr || metadata != nullptr ||
+           !acknowledged.empty() || !sends.empty() || !receipts.empty() || forget_receipts != 0 ||
+           created || load_count;
+  }
+};
+
+struct CommitRequest {
+  enum class Outcome : std::uint8_t {
+    pending,
+    applied,
+    repeated,    ///< these write numbers were applied before; nothing was written now
+    fenced,      ///< at least one epoch or owner is not the newest; nothing was written
+    superseded,  ///< epoch and owner are right but a later write number was applied; nothing was
+                 ///< written
+    failed,      ///< see `error`
+  };
+
+  std::span<Change> changes{};
+
+  Outcome outcome = Outcome::pending;
+  std::size_t culprit = 0;  ///< which change was refused
+  Error error{Errc{}};
+};
+
+struct ReadRequest {
+  StoreId store{};
+  std::string_view key;
+  bool wants_data = true;
+
+  Error error{Errc{}};
+  bool found = false;  ///< there is a record, if only one with messages
+  bool held = false;
+  HeldBy holder{};    ///< the last owner, where nobody holds it now
+  Snapshot record{};  ///< without receipts and inbox
+  std::size_t inbox_messages = 0;
+  std::size_t inbox_bytes = 0;
+  std::size_t outbox_messages = 0;
+};
+
+struct PostRequest {
+  StoreId store{};
+  std::string_view key;
+  MessageOrigin origin{};
+  MessageView message{};
+  const RecordLimits* limits = nullptr;
+
+  Error error{Errc{}};    ///< `full`, `refused` (first tried too long ago), `too_large`, `io`
+  bool repeated = false;  ///< it was accepted before
+  std::uint64_t position = 0;
+};
+
+/// Lists records whose outbox waits (`take_from` empty), or takes messages out of one by number.
+struct RelayRequest {
+  struct Waiting {
+    std::string key;
+    std::vector<OutgoingMessage> messages;
+  };
+  StoreId store{};
+  std::size_t most = 64;   ///< records to list
+  std::string_view after;  ///< list behind this key, so that full receivers hold up nobody else
+  std::string_view take_from;
+  std::span<const OutgoingMessage> take{};
+
+  Error error{Errc{}};
+  std::vector<Waiting> waiting{};
+};
+
+struct EraseRequest {
+  StoreId store{};
+  std::string_view key;
+  bool drop_outbox = false;  ///< drop what cannot be sent, instead of answering `full`
+  const RecordLimits* limits = nullptr;
+
+  Error error{
+      Errc{}};  ///< `full`: a message in the outbox has no room at its receiver; nothing was erased
+  bool found = false;
+  std::uint64_t epoch = 0;
+  std::size_t sent = 0;
+  std::size_t dropped = 0;
+};
+
+/// A page of keys with data, in no particular order; `after` is the `next` of the page before.
+struct ScanRequest {
+  StoreId store{};
+  std::string after{};
+  std::size_t most = 1000;
+
+  Error error{Errc{}};
+  std::vector<std::string> keys{};
+  std::string next{};
+  bool done = false;
+};
+
+[[nodiscard]] inline bool failed(const Error& error) noexcept {
+  return error.code() != Errc{};
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Where a backend tells a store that something happened to a record before the store would have
+/// looked: a release was asked for, a record was let go, a message came. Only ever a hint; losing
+/// one costs time, never data.
+///
+/// Safe to call from any thread. A store that does not drain it pays for one string per event up to
+/// a bound, then learns only that something happened.
+class WakeQueue {
+ public:
+  static constexpr std::size_t capacity = 4096;
+
+  void push(std::string_view key) {
+    {
+      const std::lock_guard hold(mutex_);
+      if (keys_.size() < capacity) keys_.emplace_back(key);
+    }
+    wake_.notify();
+  }
+  /// Moves what came since into `into`, which is cleared first.
+  void drain(std::vector<std::string>& into) {
+    into.clear();
+    const std::lock_guard hold(mutex_);
+    std::swap(into, keys_);
+  }
+  [[nodiscard]] bool empty() const {
+    const std::lock_guard hold(mutex_);
+    return keys_.empty();
+  }
+  /// What a blocking wait of the store waits on.
+  [[nodiscard]] Wake& wake() noexcept { return wake_; }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> keys_;
+  Wake wake_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// What a function without a value returns when it worked: `return success;`.
+struct Success {};
+inline constexpr Success success{};
+
+/// A value or the reason why there is none.
+///
+/// A default-constructed one is an error (`invalid`), so a forgotten assignment never reads as
+/// success. Reading the value of one that holds an error ends the program with one sentence, in
+/// every build: there is no undefined behaviour to reach from here. A success allocates nothing.
+template <class T>
+class [[nodiscard]] Result {
+  static_assert(std::is_object_v<T>,
+                "Result<T> holds an object: use T* or std::reference_wrapper for a reference");
+  static_assert(!std::same_as<std::remove_cv_t<T>, Error>,
+                "Result<Error> says nothing: return Error or Result<void>");
+
+ public:
+  using value_type = T;
+
+  Result() noexcept : error_() {}
+  Result(Error error) noexcept : error_(std::move(error)) {}  // NOLINT: an error is a result
+  Result(Errc code) noexcept : error_(code) {}                // NOLINT
+  template <class U = T>
+    requires(std::constructible_from<T, U &&> && !std::same_as<std::remove_cvref_t<U>, Result> &&
+             !std::same_as<std::remove_cvref_t<U>, Error> &&
+             !std::same_as<std::remove_cvref_t<U>, Errc>)
+  Result(U&& value) : has_(true) {  // NOLINT: a value is a result
+    std::construct_at(std::addressof(value_), std::forward<U>(value));
+  }
+  Result(const Result& other)
+    requires std::copy_constructible<T>
+      : has_(other.has_) {
+    has_ ? (void)std::construct_at(std::addressof(value_), other.value_)
+         : (void)std::construct_at(std::addressof(error_), other.error_);
+  }
+  Result(Result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) : has_(other.has_) {
+    has_ ? (void)std::construct_at(std::addressof(value_), std::move(other.value_))
+         : (void)std::construct_at(std::addressof(error_), std::move(other.error_));
+  }
+  Result& operator=(Result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+    std::destroy_at(this);
+    return *std::construct_at(this, std::move(other));
+  }
+  ~Result() {
+    has_ ? std::destroy_at(std::addressof(value_)) : std::destroy_at(std::addressof(error_));
+  }
+
+  [[nodiscard]] bool has_value() const noexcept { return has_; }
+  explicit operator bool() const noexcept { return has_; }
+
+  [[nodiscard]] T& value() & { return need_value(), value_; }
+  [[nodiscard]] const T& value() const& { return need_value(), value_; }
+  [[nodiscard]] T&& value() && { return need_value(), std::move(value_); }
+  [[nodiscard]] T& operator*() & { return value(); }
+  [[nodiscard]] const T& operator*() const& { return value(); }
+  [[nodiscard]] T&& operator*() && { return std::move(*this).value(); }
+  [[nodiscard]] T* operator->() { return std::addressof(value()); }
+  [[nodiscard]] const T* operator->() const { return std::addressof(value()); }
+  template <class U>
+  [[nodiscard]] T value_or(U&& other) && {
+    return has_ ? std::move(value_) : static_cast<T>(std::forward<U>(other));
+  }
+
+  [[nodiscard]] const Error& error() const& { return need_error(), error_; }
+  [[nodiscard]] Error&& error() && { return need_error(), std::move(error_); }
+  /// Whether this failed with that code.
+  [[nodiscard]] bool is(Errc code) const noexcept { return !has_ && error_.code() == code; }
+
+ private:
+  void need_value() const {
+    if (!has_) [[unlikely]]
+      detail::fatal(("a Result was read that holds an error: " + error_.message()).c_str());
+  }
+  void need_error() const {
+    if (has_) [[unlikely]]
+      detail::fatal("the error of a Result was read that holds a value");
+  }
+
+  union {
+    T value_;
+    Error error_;
+  };
+  bool has_ = false;
+};
+
+/// Whether it worked, and if not, why.
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  using value_type = void;
+
+  Result() noexcept = default;
+  Result(Success) noexcept : has_(true) {}                    // NOLINT: reads as `return success;`
+  Result(Error error) noexcept : error_(std::move(error)) {}  // NOLINT: an error is a result
+  Result(Errc code) noexcept : error_(code) {}                // NOLINT
+
+  [[nodiscard]] bool has_value() const noexcept { return has_; }
+  explicit operator bool() const noexcept { return has_; }
+  void value() const {
+    if (!has_) [[unlikely]]
+      detail::fatal(("a Result was read that holds an error: " + error_.message()).c_str());
+  }
+  [[nodiscard]] const Error& error() const& {
+    if (has_) [[unlikely]]
+      detail::fatal("the error of a Result was read that holds a value");
+    return error_;
+  }
+  [[nodiscard]] bool is(Errc code) const noexcept { return !has_ && error_.code() == code; }
+
+ private:
+  Error error_;
+  bool has_ = false;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What a backend must be. A backend object is a handle: cheap to copy, copies share one open
+// database, any thread may call it. What each operation means is DESIGN's record in short: a record
+// is changed by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
+// in testing/laws/backend.hpp say it in tests.
+//
+// Models: backend::Memory (the reference), backend::File.
+
+namespace persist::inline PERSIST_ABI {
+
+// One atom per operation, so that the compiler names the one that is missing.
+template <class B>
+concept is_a_shared_handle = std::copy_constructible<B> && requires(const B& a, const B& b) {
+  { a.same_database(b) } -> std::same_as<bool>;
+  { a.status() } -> std::same_as<Result<void>>;
+};
+template <class B>
+concept names_owners = requires(B& b, ServerId server) {
+  { b.next_owner(server) } -> std::same_as<Owner>;
+};
+template <class B>
+concept opens_stores = requires(B& b, std::span<OpenStoreRequest> batch) {
+  { b.open_store(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept acquires_leases = requires(B& b, std::span<AcquireRequest> batch) {
+  { b.acquire(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept commits_changes = requires(B& b, std::span<CommitRequest> batch) {
+  { b.commit(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept reads_records = requires(B& b, std::span<ReadRequest> batch) {
+  { b.read(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept posts_messages = requires(B& b, std::span<PostRequest> batch) {
+  { b.post(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept relays_messages = requires(B& b, std::span<RelayRequest> batch) {
+  { b.relay(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept erases_records = requires(B& b, std::span<EraseRequest> batch) {
+  { b.erase(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept scans_keys = requires(B& b, std::span<ScanRequest> batch) {
+  { b.scan(batch) } -> std::same_as<void>;
+};
+template <class B>
+concept record_backend =
+    is_a_shared_handle<B> && names_owners<B> && opens_stores<B> && acquires_leases<B> &&
+    commits_changes<B> && reads_records<B> && posts_messages<B> && relays_messages<B> &&
+    erases_records<B> && scans_keys<B>;
+
+/// A commit may hold changes of several records, all or nothing. A backend says so with
+/// `static constexpr bool is_transactional = true`.
+template <class B>
+concept transactional_backend = record_backend<B> && B::is_transactional;
+
+/// Can wake a store early. The queue is held weakly: a store that is gone is forgotten.
+template <class B>
+concept watched_backend = requires(B& b, StoreId store, std::weak_ptr<WakeQueue> queue) {
+  { b.watch(store, queue) } -> std::same_as<void>;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::backend {
+
+/// What an acknowledged save has survived.
+enum class Durability : std::uint8_t {
+  /// Synced: it survives a power cut.
+  full,
+  /// Handed to the operating system: it survives the end of the process in any way, not that of the
+  /// machine. A power cut may lose what was saved since the last sync, newest first and whole
+  /// batches at a time, never something in the middle. A later batch syncs at the latest
+  /// `FileOptions::sync_every` after the first that was not; so do `flush()`, a new segment and
+  /// closing.
+  relaxed,
+};
+
+struct FileOptions {
+  Durability durability = Durability::full;
+  Duration wait_for_lock{};  ///< how long to wait while another process has the folder
+  Clock* clock = nullptr;    ///< judges leases; null: the system's. Must outlive every handle
+  std::uint64_t segment_bytes = std::uint64_t{64} << 20;  ///< a file of the log; 4 KiB to 1 GiB
+  Duration sync_every = std::chrono::seconds(1);          ///< for `relaxed`
+};
+
+struct FileStats {
+  std::uint64_t batches = 0;      ///< written to the log
+  std::uint64_t commits = 0;      ///< applied; what shares a batch shares its sync
+  std::uint64_t syncs = 0;        ///< of the log
+  Duration sync_time{};           ///< spent in them, by the machine's clock
+  std::uint64_t bytes = 0;        ///< of all segments
+  std::uint64_t live_bytes = 0;   ///< of them, what a record still refers to
+  std::uint64_t compactions = 0;  ///< segments that were emptied and removed
+  std::uint64_t records = 0;
+  bool compaction_stopped = false;  ///< damaged bytes keep a segment from being emptied
+};
+
+/// What opening found and did.
+struct OpenReport {
+  std::string torn_tail;  ///< the side file that a batch without an end was moved to; empty: none
+  std::uint64_t torn_bytes = 0;
+  std::uint64_t batches_rewritten = 0;  ///< that the last run may not have synced
+  std::uint64_t run = 0;                ///< how often this folder was opened
+};
+
+/// The process that has the folder of a `File`.
+struct FolderHolder {
+  std::uint64_t process = 0;
+  std::string host;
+  WallTime since{};
+
+  [[nodiscard]] std::string text() const {
+    const auto seconds = since.time_since_epoch().count() / 1000;
+    return "process " + std::to_string(process) + " on " + host + ", since " +
+           std::to_string(seconds) + " s after 1970";
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
+// The instruction is found at run time on x86-64 (a program is built for the oldest machine it runs
+// on), at compile time on ARM; elsewhere, and on compilers without the attribute, the tables do it.
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define PERSIST_CRC32C_X86 1
+#elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
+#define PERSIST_CRC32C_ARM 1
+#include <arm_acle.h>
+#endif
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// Eight tables: `tables[n][b]` is what the byte b does to the sum n bytes after it. Polynomial
+/// 0x1EDC6F41, reflected.
+struct Crc32cTables {
+  std::array<std::array<std::uint32_t, 256>, 8> of{};
+
+  constexpr Crc32cTables() {
+    for (std::uint32_t byte = 0; byte < 256; ++byte) {
+      std::uint32_t sum = byte;
+      for (int bit = 0; bit < 8; ++bit)
+        sum = (sum >> 1) ^ ((sum & 1) != 0 ? 0x82F63B78u : 0u);
+      of[0][byte] = sum;
+    }
+    for (std::size_t n = 1; n < 8; ++n) {
+      for (std::size_t byte = 0; byte < 256; ++byte) {
+        of[n][byte] = (of[n - 1][byte] >> 8) ^ of[0][of[n - 1][byte] & 0xff];
+      }
+    }
+  }
+};
+inline constexpr Crc32cTables crc32c_tables{};
+
+/// The sum without any instruction for it, eight bytes at a time ("slicing by 8", Kounavis and
+/// Berry).
+[[nodiscard]] inline std::uint32_t crc32c_by_table(ByteView bytes,
+                                                   std::uint32_t so_far = 0) noexcept {
+  const auto& table = crc32c_tables.of;
+  const std::byte* at = bytes.data();
+  std::size_t left = bytes.size();
+  std::uint32_t sum = ~so_far;
+  for (; left >= 8; left -= 8, at += 8) {
+    const auto word = load_little<std::uint64_t>(at) ^ sum;
+    sum = 0;
+    for (std::size_t i = 0; i < 8; ++i)
+      sum ^= table[7 - i][(word >> (8 * i)) & 0xff];
+  }
+  for (; left != 0; --left, ++at)
+    sum = (sum >> 8) ^ table[0][(sum ^ std::to_integer<std::uint32_t>(*at)) & 0xff];
+  return ~sum;
+}
+
+#if defined(PERSIST_CRC32C_X86)
+
+[[nodiscard]] inline bool has_crc32c_instruction() noexcept {
+#if defined(__SSE4_2__)
+  return true;
+#else
+  return __builtin_cpu_supports("sse4.2") != 0;
+#endif
+}
+
+/// The same sum by the processor. Only where `has_crc32c_instruction()`.
+[[nodiscard]] __attribute__((target("sse4.2"))) inline std::uint32_t crc32c_by_instruction(
+    ByteView bytes, std::uint32_t so_far = 0) noexcept {
+  const std::byte* at = bytes.data();
+  std::size_t left = bytes.size();
+  std::uint64_t sum = static_cast<std::uint32_t>(~so_far);
+  for (; left >= 8; left -= 8, at += 8)
+    sum = __builtin_ia32_crc32di(sum, load_little<std::uint64_t>(at));
+  auto narrow = static_cast<std::uint32_t>(sum);
+  for (; left != 0; --left, ++at)
+    narrow = __builtin_ia32_crc32qi(narrow, std::to_integer<unsigned char>(*at));
+  return ~narrow;
+}
+
+#elif defined(PERSIST_CRC32C_ARM)
+
+[[nodiscard]] inline bool has_crc32c_instruction() noexcept {
+  return true;
+}
+
+/// The same sum by the processor.
+[[nodiscard]] inline std::uint32_t crc32c_by_instruction(ByteView bytes,
+                                                         std::uint32_t so_far = 0) noexcept {
+  const std::byte* at = bytes.data();
+  std::size_t left = bytes.size();
+  std::uint32_t sum = ~so_far;
+  for (; left >= 8; left -= 8, at += 8)
+    sum = __crc32cd(sum, load_little<std::uint64_t>(at));
+  for (; left != 0; --left, ++at)
+    sum = __crc32cb(sum, std::to_integer<unsigned char>(*at));
+  return ~sum;
+}
+
+#else
+
+[[nodiscard]] inline bool has_crc32c_instruction() noexcept {
+  return false;
+}
+[[nodiscard]] inline std::uint32_t crc32c_by_instruction(ByteView bytes,
+                                                         std::uint32_t so_far = 0) noexcept {
+  return crc32c_by_table(bytes, so_far);
+}
+
+#endif
+
+/// CRC-32C (Castagnoli; RFC 3720 appendix B.4). Sums go on: `crc32c(b, crc32c(a))` is that of a
+/// followed by b.
+[[nodiscard]] inline std::uint32_t crc32c(ByteView bytes, std::uint32_t so_far = 0) noexcept {
+  return has_crc32c_instruction() ? crc32c_by_instruction(bytes, so_far)
+                                  : crc32c_by_table(bytes, so_far);
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+// The bytes of the log's frame: segments and batches. doc/format.md has the grammar, the reasons
+// and an example in hex. Numbers here reach disk: never renumber.
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+inline constexpr std::string_view segment_magic = "persistL";
+inline constexpr std::uint32_t log_format = 1;
+inline constexpr std::size_t segment_header_size = 40;
+inline constexpr std::size_t batch_header_size = 36;
+inline constexpr std::uint64_t largest_batch = std::uint64_t{1} << 30;
+
+/// Where bytes lie, how many, and their sum.
+struct Place {
+  std::uint32_t segment = 0;  ///< 0: nowhere
+  std::uint32_t offset = 0;
+  std::uint32_t size = 0;
+  std::uint32_t crc = 0;
+
+  [[nodiscard]] bool exists() const noexcept { return segment != 0; }
+  friend bool operator==(const Place&, const Place&) noexcept = default;
+};
+
+/// Reads numbers and bytes and never past the end: then it is not good any more and gives zeros.
+class Reader {
+ public:
+  explicit Reader(ByteView from) noexcept : left_(from) {}
+
+  template <std::unsigned_integral T>
+  [[nodiscard]] T number() noexcept {
+    const ByteView at = bytes(sizeof(T));
+    return at.size() == sizeof(T) ? load_little<T>(at.data()) : T{0};
+  }
+  [[nodiscard]] ByteView bytes(std::size_t count) noexcept {
+    if (count > left_.size()) return good_ = false, left_ = {}, ByteView{};
+    const ByteView got = left_.first(count);
+    left_ = left_.subspan(count);
+    return got;
+  }
+  [[nodiscard]] std::string_view text() noexcept { return as_text(bytes(number<std::uint16_t>())); }
+  [[nodiscard]] Hash128 hash() noexcept {
+    const auto low = number<std::uint64_t>();
+    return {low, number<std::uint64_t>()};
+  }
+  [[nodiscard]] WallTime time() noexcept {
+    return WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(number<std::uint64_t>())));
+  }
+  /// A count of things that take at least `least` bytes each; more than there is room for is not
+  /// good, so that nothing is allocated for a lie.
+  [[nodiscard]] std::size_t count(std::size_t least) noexcept {
+    const std::size_t n = number<std::uint32_t>();
+    return n <= left_.size() / least ? n : (good_ = false, left_ = {}, std::size_t{0});
+  }
+  [[nodiscard]] bool good() const noexcept { return good_; }
+  [[nodiscard]] bool done() const noexcept { return good_ && left_.empty(); }
+  [[nodiscard]] std::size_t left() const noexcept { return left_.size(); }
+
+ private:
+  ByteView left_;
+  bool good_ = true;
+};
+
+inline void append_text(Buffer& to, std::string_view text) {
+  append_little(to, static_cast<std::uint16_t>(text.size()));
+  to.append(text);
+}
+inline void append_hash(Buffer& to, const Hash128& hash) {
+  append_little(to, hash.low);
+  append_little(to, hash.high);
+}
+inline void append_time(Buffer& to, WallTime time) {
+  append_little(to, static_cast<std::uint64_t>(time.time_since_epoch().count()));
+}
+
+/// The beginning of a segment.
+struct SegmentHeader {
+  std::uint32_t number = 0;  ///< consecutive; the file's name is this in eight digits
+  std::uint64_t salt = 0;    ///< the log's
+  /// The first batch here. What an earlier segment has from this number on does not count: it was
+  /// not known to be on disk and has been written again here, or was torn.
+  std::uint64_t first_sequence = 0;
+  std::uint32_t oldest = 0;  ///< the oldest segment that was needed when this one was made
+
+  void write(Buffer& to) const {
+    const std::size_t begin = to.size();
+    to.append(segment_magic);
+    append_little(to, log_format);
+    append_little(to, number);
+    append_little(to, salt);
+    append_little(to, first_sequence);
+    append_little(to, oldest);
+    append_little(to, detail::crc32c(to.view().subspan(begin)));
+  }
+  /// Nothing, if these are no header's bytes; `format` then tells a newer one from damage.
+  [[nodiscard]] static std::optional<SegmentHeader> read(ByteView bytes, std::uint32_t& format) {
+    if (bytes.size() < segment_header_size) return std::nullopt;
+    const ByteView summed = bytes.first(segment_header_size - 4);
+    Reader from(bytes.first(segment_header_size));
+    if (as_text(from.bytes(8)) != segment_magic) return std::nullopt;
+    format = from.number<std::uint32_t>();
+    SegmentHeader header;
+    header.number = from.number<std::uint32_t>();
+    header.salt = from.number<std::uint64_t>();
+    header.first_sequence = from.number<std::uint64_t>();
+    header.oldest = from.number<std::uint32_t>();
+    if (from.number<std::uint32_t>() != detail::crc32c(summed) || format != log_format)
+      return std::nullopt;
+    return header;
+  }
+};
+
+/// The beginning of a batch: the unit that is there whole or not at all.
+struct BatchHeader {
+  std::uint64_t salt = 0;
+  std::uint64_t sequence = 0;
+  /// The newest batch that was known to be on disk when this one was written: if that one is
+  /// broken now, it is damage and no power cut.
+  std::uint64_t synced = 0;
+  std::uint32_t length = 0;  ///< of the payload
+  std::uint32_t payload_crc = 0;
+
+  void write(std::byte* to) const noexcept {
+    store_little(to, salt);
+    store_little(to + 8, sequence);
+    store_little(to + 16, synced);
+    store_little(to + 24, length);
+    store_little(to + 28, payload_crc);
+    store_little(to + 32, detail::crc32c({to, batch_header_size - 4}));
+  }
+  [[nodiscard]] static std::optional<BatchHeader> read(ByteView bytes,
+                                                       std::uint64_t salt) noexcept {
+    if (bytes.size() < batch_header_size || load_little<std::uint64_t>(bytes.data()) != salt)
+      return std::nullopt;
+    const std::byte* at = bytes.data();
+    if (load_little<std::uint32_t>(at + 32) != detail::crc32c(bytes.first(batch_header_size - 4)))
+      return std::nullopt;
+    return BatchHeader{salt, load_little<std::uint64_t>(at + 8),
+                       load_little<std::uint64_t>(at + 16), load_little<std::uint32_t>(at + 24),
+                       load_little<std::uint32_t>(at + 28)};
+  }
+};
+
+/// Fills in the header that was left room for at the beginning of `batch`.
+inline void seal(Buffer& batch, BatchHeader header) {
+  const ByteView payload = batch.view().subspan(batch_header_size);
+  header.length = static_cast<std::uint32_t>(payload.size());
+  header.payload_crc = detail::crc32c(payload);
+  header.write(batch.data());
+}
+
+[[nodiscard]] inline std::string segment_name(std::uint32_t number) {
+  std::string digits = std::to_string(number);
+  return std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits + ".log";
+}
+[[nodiscard]] inline std::optional<std::uint32_t> segment_number(std::string_view name) {
+  if (name.size() < 12 || name.size() > 14 || name.substr(name.size() - 4) != ".log")
+    return std::nullopt;
+  std::uint64_t number = 0;
+  for (const char c : name.substr(0, name.size() - 4)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    number = number * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  if (number == 0 || number > 0xffff'ffff ||
+      segment_name(static_cast<std::uint32_t>(number)) != name)
+    return std::nullopt;
+  return static_cast<std::uint32_t>(number);
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+// The state machine of a record without its bytes: who may write, and what an operation does to
+// that. Every embedded backend keeps one `Head` a record and decides with these functions; a
+// backend on a database says the same in SQL or a script and is held to it by the laws.
+
+namespace persist::inline PERSIST_ABI {
+
+/// An epoch that has ended, and how far its session had written.
+struct PastWrite {
+  std::uint64_t epoch = 0;
+  std::uint64_t nonce = 0;
+  std::uint64_t session = 0;
+  std::uint64_t write = 0;
+
+  [[nodiscard]] bool belongs_to(const Fence& fence) const noexcept {
+    return epoch == fence.epoch && nonce == fence.owner.nonce && session == fence.owner.session;
+  }
+};
+
+struct Head {
+  Fence fence;                      ///< the owner is nobody after a release or an erase
+  std::array<PastWrite, 4> past{};  ///< newest first, so the last four epochs when it is free too
+  std::uint64_t version = 0;
+  std::uint64_t load_count = 0;
+  std::uint64_t renewals = 0;
+  Duration lease{};  ///< zero: not leased
+  TimePoint renewed{};
+  WallTime created{};
+  WallTime updated{};
+  Owner asker;  ///< who asked the holder to let go
+
+  [[nodiscard]] bool asked() const noexcept { return !asker.nobody(); }
+  [[nodiscard]] bool leased_at(TimePoint now) const noexcept {
+    return !fence.owner.nobody() && lease > Duration::zero() && now < renewed + lease;
+  }
+};
+
+/// Whether a commit may write.
+enum class Verdict : std::uint8_t { apply, repeated, fenced, superseded };
+
+/// Judges one change against the record, before anything is written.
+///
+/// `forgotten_below` is for a backend that does not write acquisitions: epochs under it were given
+/// out by an earlier run, whose unwritten acquisitions are lost. Such an epoch that is higher than
+/// the record's is still the newest, because every acquisition since would have got a higher one.
+/// Zero where acquisitions are never lost.
+[[nodiscard]] inline Verdict judge(const Head& head, const Fence& asked,
+                                   std::uint64_t forgotten_below) noexcept {
+  if (asked.epoch == head.fence.epoch && asked.owner == head.fence.owner && !asked.owner.nobody()) {
+    if (asked.write > head.fence.write) return Verdict::apply;
+    return asked.write == head.fence.write ? Verdict::repeated : Verdict::superseded;
+  }
+  if (asked.epoch > head.fence.epoch && asked.epoch < forgotten_below && !asked.owner.nobody())
+    return Verdict::apply;
+  // A repeat of the last write of an epoch that ended by that very write: its release.
+  const PastWrite& last = head.past[0];
+  if (head.fence.owner.nobody() && last.belongs_to(asked) && last.epoch == head.fence.epoch)
+    return asked.write == last.write
+               ? Verdict::repeated
+               : (asked.write < last.write ? Verdict::superseded : Verdict::fenced);
+  return Verdict::fenced;
+}
+
+/// Whether this write of an older session had been applied; "no" may also mean that it is too long
+/// ago to know.
+[[nodiscard]] inline bool landed(const Head& head, const Fence& asked) noexcept {
+  if (asked.epoch == head.fence.epoch && asked.owner == head.fence.owner)
+    return asked.write <= head.fence.write;
+  for (const PastWrite& past : head.past)
+    if (past.belongs_to(asked)) return asked.write <= past.write;
+  return false;
+}
+
+[[nodiscard]] inline HeldBy held_by(const Head& head, TimePoint now) {
+  const Duration age = now - head.renewed;
+  return {head.fence.owner,
+          head.fence.epoch,
+          head.renewals,
+          age,
+          head.lease > age ? head.lease - age : Duration::zero(),
+          head.asker};
+}
+
+/// Ends the current epoch: its last write number is remembered, nobody owns the record, no request
+/// stands.
+inline void end_epoch(Head& head) {
+  if (!head.fence.owner.nobody()) {
+    head.past = {PastWrite{head.fence.epoch, head.fence.owner.nonce, head.fence.owner.session,
+                           head.fence.write},
+                 head.past[0], head.past[1], head.past[2]};
+  }
+  head.fence.owner = Owner{};
+  head.lease = Duration::zero();
+  head.asker = Owner{};
+}
+
+/// What an acquire may do.
+enum class Claim : std::uint8_t { fresh, again, held };
+
+[[nodiscard]] inline Claim claim(const Head& head, const AcquireRequest& request,
+                                 TimePoint now) noexcept {
+  if (head.fence.owner == request.owner && !request.owner.nobody()) return Claim::again;
+  if (request.intent == Intent::steal && head.fence.epoch == request.seen_epoch &&
+      head.renewals == request.seen_renewals)
+    return Claim::fresh;
+  return head.leased_at(now) ? Claim::held : Claim::fresh;
+}
+
+/// Gives the record to the owner of the request under `epoch`, which must be higher than any given
+/// before.
+inline void take(Head& head, const AcquireRequest& request, std::uint64_t epoch, TimePoint now) {
+  end_epoch(head);
+  head.fence = {epoch, request.owner, 0};
+  head.lease = request.lease;
+  head.renewed = now;
+  ++head.renewals;
+}
+
+/// Leaves, keeps or withdraws the request of an acquire that found the record held. Says whether
+/// the holder should be woken.
+inline bool ask(Head& head, const AcquireRequest& request) {
+  if (request.intent == Intent::withdraw && head.asker == request.owner) head.asker = Owner{};
+  if (request.intent != Intent::request) return false;
+  head.asker = request.owner;
+  return true;
+}
+
+/// What an applied change does to the head. `wrote_data` says whether the version grows.
+inline void advance(Head& head, const Change& change, bool wrote_data, TimePoint now,
+                    WallTime wall) {
+  if (head.fence.epoch != change.fence.epoch) {  // judged under `forgotten_below`
+    end_epoch(head);
+    head.fence.epoch = change.fence.epoch;
+    head.fence.owner = change.fence.owner;
+    head.fence.write = 0;
+  }
+  if (change.load_count)
+    head.load_count = *change.load_count;
+  else if (head.fence.write == 0)
+    ++head.load_count;
+  head.fence.write = change.fence.write;
+  if (wrote_data) {
+    ++head.version;
+    if (head.created == WallTime{}) head.created = wall;
+    head.updated = wall;
+  }
+  if (change.created) head.created = *change.created;
+  // While somebody asks for the record a save does not renew, so that the asker waits one lease at
+  // most.
+  if (change.lease == LeaseChange::renew && !head.asked()) {
+    head.lease = change.lease_length;
+    head.renewed = now;
+    ++head.renewals;
+  }
+  if (change.lease == LeaseChange::release) end_epoch(head);
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// What of a record has a position of its own in the log. Never renumber.
+enum class PartKind : std::uint8_t {
+  data = 1,
+  metadata = 2,
+  user_ids = 3,
+  inbox = 4,
+  outbox = 5,
+  receipts = 6
+};
+
+/// What many records do not have: everything but data. Shared between a record and its copy in a
+/// batch until one of them changes it.
+struct Extra {
+  Place metadata, user_ids, inbox, outbox;
+  std::vector<Place> receipts;  ///< pages, oldest first
+  std::uint32_t receipts_forgotten = 0;
+  std::uint32_t inbox_messages = 0;
+  std::uint32_t inbox_bytes = 0;
+  std::uint32_t outbox_messages = 0;
+  std::uint64_t last_position = 0;
+};
+
+/// What lies in memory of each record: who may write it, and where its bytes are. 350 bytes and
+/// its key; a million players that were ever seen take about 0.45 GB.
+struct Record {
+  Head head;
+  Place data;
+  std::shared_ptr<const Extra> extra;
+  std::uint32_t entry_segment = 0;  ///< where its last entry lies; 0: it was never written
+  std::uint32_t entry_size = 0;     ///< of that, parts not counted
+
+  [[nodiscard]] bool has_data() const noexcept { return data.exists(); }
+  [[nodiscard]] const Extra& more() const noexcept {
+    static const Extra none;
+    return extra ? *extra : none;
+  }
+  /// Calls `visit(kind, place)` for each part that exists.
+  template <class F>
+  void each_part(F visit) const {
+    const auto one = [&](PartKind kind, const Place& place) {
+      if (place.exists()) visit(kind, place);
+    };
+    one(PartKind::data, data);
+    if (!extra) return;
+    one(PartKind::metadata, extra->metadata);
+    one(PartKind::user_ids, extra->user_ids);
+    one(PartKind::inbox, extra->inbox);
+    one(PartKind::outbox, extra->outbox);
+    for (const Place& page : extra->receipts)
+      one(PartKind::receipts, page);
+  }
+  /// Bytes of the log that this record keeps alive.
+  [[nodiscard]] std::uint64_t live_bytes() const {
+    std::uint64_t sum = entry_size;
+    each_part([&](PartKind, const Place& place) { sum += place.size; });
+    return sum;
+  }
+  [[nodiscard]] bool lies_in(std::uint32_t segment) const {
+    bool lies = entry_segment == segment;
+    each_part([&](PartKind, const Place& place) { lies = lies || place.segment == segment; });
+    return lies;
+  }
+};
+
+/// Calls `visit(place)` for each part of a record that is about to be written with that extra.
+template <class F>
+void each_place(Record& record, Extra& extra, F visit) {
+  for (Place* place : {&record.data, &extra.metadata, &extra.user_ids, &extra.inbox, &extra.outbox})
+    if (place->exists()) visit(*place);
+  for (Place& page : extra.receipts)
+    visit(page);
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+// What a batch holds: entries, each whole by itself. A record's entry says all of its head and
+// where each of its parts lies, so the last one alone makes the record; nothing is put together
+// from several.
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// Never renumber.
+enum class EntryKind : std::uint8_t {
+  store = 1,   ///< a store's header
+  record = 2,  ///< a record as it is from now on
+  erased = 3,  ///< what is left of a record
+  run = 4,     ///< the log was opened
+  oldest = 5,  ///< segments before this one are not needed any more
+};
+
+struct StoreEntry {
+  std::uint32_t index = 0;
+  std::string_view name;
+  Hash128 birth;
+  LockKind lock = LockKind::lease;
+  std::uint32_t format = record_format;
+};
+struct ErasedEntry {
+  std::uint32_t store = 0;
+  Hash128 hash;
+  std::uint64_t epoch = 0;
+  std::uint64_t version = 0;
+  std::string_view key;  ///< empty once no segment holds the record itself any more
+};
+struct RunEntry {
+  std::uint64_t run = 0;
+  FolderHolder opened_by;
+};
+struct RecordEntry {
+  std::uint32_t store = 0;
+  std::string_view key;
+  Record record;
+};
+
+/// An entry's bytes and where they lie in their segment.
+struct RawEntry {
+  EntryKind kind{};
+  ByteView body;
+  std::uint32_t segment = 0;
+  std::uint64_t body_offset = 0;
+};
+
+inline constexpr std::size_t entry_frame = 5;
+
+/// The entry at `at` of a batch's payload, and steps behind it; nothing at the end or where the
+/// bytes make no sense (then `at` is not the end).
+[[nodiscard]] inline std::optional<RawEntry> next_entry(ByteView payload, std::size_t& at,
+                                                        std::uint32_t segment,
+                                                        std::uint64_t payload_offset) {
+  Reader from(payload.subspan(at));
+  const auto kind = from.number<std::uint8_t>();
+  const std::size_t length = from.number<std::uint32_t>();
+  const ByteView body = from.bytes(length);
+  if (!from.good() || kind < 1 || kind > 5) return std::nullopt;
+  const std::uint64_t offset = payload_offset + at + entry_frame;
+  at += entry_frame + length;
+  return RawEntry{static_cast<EntryKind>(kind), body, segment, offset};
+}
+
+/// Opens an entry and fills in its length when it goes.
+class EntryFrame {
+ public:
+  EntryFrame(Buffer& to, EntryKind kind) : to_(to) {
+    to.push(static_cast<std::byte>(kind));
+    append_little(to, std::uint32_t{0});
+    begin_ = to.size();
+  }
+  EntryFrame(const EntryFrame&) = delete;
+  EntryFrame& operator=(const EntryFrame&) = delete;
+  ~EntryFrame() {
+    store_little(to_.data() + begin_ - 4, static_cast<std::uint32_t>(to_.size() - begin_));
+  }
+
+ private:
+  Buffer& to_;
+  std::size_t begin_ = 0;
+};
+
+inline void write_entry(Buffer& to, const StoreEntry& store) {
+  const EntryFrame frame(to, EntryKind::store);
+  append_little(to, store.index);
+  append_text(to, store.name);
+  append_hash(to, store.birth);
+  to.push(static_cast<std::byte>(store.lock));
+  append_little(to, store.format);
+}
+inline void write_entry(Buffer& to, const ErasedEntry& erased) {
+  const EntryFrame frame(to, EntryKind::erased);
+  append_little(to, erased.store);
+  append_hash(to, erased.hash);
+  append_little(to, erased.epoch);
+  append_little(to, erased.version);
+  append_text(to, erased.key);
+}
+inline void write_entry(Buffer& to, const RunEntry& run) {
+  const EntryFrame frame(to, EntryKind::run);
+  append_little(to, run.run);
+  append_little(to, run.opened_by.process);
+  append_text(to, run.opened_by.host);
+  append_time(to, run.opened_by.since);
+}
+inline void write_oldest(Buffer& to, std::uint32_t segment) {
+  const EntryFrame frame(to, EntryKind::oldest);
+  append_little(to, segment);
+}
+
+[[nodiscard]] inline std::optional<StoreEntry> read_store(ByteView body) {
+  Reader from(body);
+  StoreEntry store;
+  store.index = from.number<std::uint32_t>();
+  store.name = from.text();
+  store.birth = from.hash();
+  store.lock = static_cast<LockKind>(from.number<std::uint8_t>());
+  store.format = from.number<std::uint32_t>();
+  return from.done() ? std::optional(store) : std::nullopt;
+}
+[[nodiscard]] inline std::optional<ErasedEntry> read_erased(ByteView body) {
+  Reader from(body);
+  ErasedEntry erased;
+  erased.store = from.number<std::uint32_t>();
+  erased.hash = from.hash();
+  erased.epoch = from.number<std::uint64_t>();
+  erased.version = from.number<std::uint64_t>();
+  erased.key = from.text();
+  return from.done() ? std::optional(erased) : std::nullopt;
+}
+[[nodiscard]] inline std::optional<RunEntry> read_run(ByteView body) {
+  Reader from(body);
+  RunEntry run;
+  run.run = from.number<std::uint64_t>();
+  run.opened_by.process = from.number<std::uint64_t>();
+  run.opened_by.host = from.text();
+  run.opened_by.since = from.time();
+  return from.done() ? std::optional(run) : std::nullopt;
+}
+[[nodiscard]] inline std::optional<std::uint32_t> read_oldest(ByteView body) {
+  Reader from(body);
+  const auto segment = from.number<std::uint32_t>();
+  return from.done() ? std::optional(segment) : std::nullopt;
+}
+
+inline void write_head(Buffer& to, const Head& head) {
+  append_little(to, head.fence.epoch);
+  append_little(to, head.fence.write);
+  append_text(to, head.fence.owner.server.view());
+  append_little(to, head.fence.owner.nonce);
+  append_little(to, head.fence.owner.session);
+  append_little(to, head.version);
+  append_little(to, head.load_count);
+  append_time(to, head.created);
+  append_time(to, head.updated);
+  std::uint8_t past = 0;
+  while (past < head.past.size() && head.past[past].epoch != 0)
+    ++past;
+  to.push(static_cast<std::byte>(past));
+  for (std::size_t i = 0; i < past; ++i) {
+    append_little(to, head.past[i].epoch);
+    append_little(to, head.past[i].nonce);
+    append_little(to, head.past[i].session);
+    append_little(to, head.past[i].write);
+  }
+}
+[[nodiscard]] inline bool read_head(Reader& from, Head& head) {
+  head.fence.epoch = from.number<std::uint64_t>();
+  head.fence.write = from.number<std::uint64_t>();
+  head.fence.owner.server = ServerId(from.text());
+  head.fence.owner.nonce = from.number<std::uint64_t>();
+  head.fence.owner.session = from.number<std::uint64_t>();
+  head.version = from.number<std::uint64_t>();
+  head.load_count = from.number<std::uint64_t>();
+  head.created = from.time();
+  head.updated = from.time();
+  const std::size_t past = from.number<std::uint8_t>();
+  if (past > head.past.size()) return false;
+  for (std::size_t i = 0; i < past; ++i) {
+    head.past[i].epoch = from.number<std::uint64_t>();
+    head.past[i].nonce = from.number<std::uint64_t>();
+    head.past[i].session = from.number<std::uint64_t>();
+    head.past[i].write = from.number<std::uint64_t>();
+  }
+  return from.good() && head.fence.epoch < epoch_limit;
+}
+
+/// Bytes that are new with an entry, for the place that will name them.
+struct FreshPart {
+  Place* place = nullptr;
+  ByteView bytes;
+};
+
+inline constexpr std::size_t part_row = 17;
+
+/// Writes a record's entry at the end of `batch`, which will lie at `base` of `segment`. Fresh
+/// parts follow the head and their places, which are the record's, are filled in; those that are
+/// not fresh must exist.
+///
+/// In the bytes a fresh part is named by its distance from the entry, so that a batch can be
+/// written again elsewhere as it is.
+inline void write_record(Buffer& batch, std::uint32_t segment, std::uint64_t base,
+                         std::uint32_t store, std::string_view key, Record& record,
+                         std::span<const FreshPart> fresh) {
+  const std::size_t begin = batch.size();
+  std::size_t fresh_bytes = 0;
+  {
+    const EntryFrame frame(batch, EntryKind::record);
+    append_little(batch, store);
+    append_text(batch, key);
+    write_head(batch, record.head);
+    const Extra& extra = record.more();
+    append_little(batch, extra.receipts_forgotten);
+    append_little(batch, extra.inbox_messages);
+    append_little(batch, extra.inbox_bytes);
+    append_little(batch, extra.outbox_messages);
+    append_little(batch, extra.last_position);
+    for (const FreshPart& part : fresh)
+      *part.place = {segment, 0, static_cast<std::uint32_t>(part.bytes.size()),
+                     detail::crc32c(part.bytes)};
+    std::uint32_t count = 0;
+    record.each_part([&](PartKind, const Place&) { ++count; });
+    append_little(batch, count);
+    const std::size_t body = begin + entry_frame;
+    const std::uint64_t first = base + batch.size() + part_row * count;
+    for (const FreshPart& part : fresh) {
+      part.place->offset = static_cast<std::uint32_t>(first + fresh_bytes);
+      fresh_bytes += part.bytes.size();
+    }
+    record.each_part([&](PartKind kind, const Place& place) {
+      const bool here = place.segment == segment && place.offset >= first;
+      batch.push(static_cast<std::byte>(kind));
+      append_little(batch, here ? 0 : place.segment);
+      append_little(batch,
+                    here ? static_cast<std::uint32_t>(place.offset - base - body) : place.offset);
+      append_little(batch, place.size);
+      append_little(batch, place.crc);
+    });
+    for (const FreshPart& part : fresh)
+      batch.append(part.bytes);
+  }
+  record.entry_segment = segment;
+  record.entry_size = static_cast<std::uint32_t>(batch.size() - begin - fresh_bytes);
+}
+
+/// Puts one row of the directory into its place in the record. A part that is there twice (receipts
+/// aside) or lies outside its entry is refused.
+[[nodiscard]] inline bool read_part(Reader& from, const RawEntry& raw, Record& record,
+                                    Extra& extra) {
+  const auto kind = static_cast<PartKind>(from.number<std::uint8_t>());
+  Place place;
+  place.segment = from.number<std::uint32_t>();
+  place.offset = from.number<std::uint32_t>();
+  place.size = from.number<std::uint32_t>();
+  place.crc = from.number<std::uint32_t>();
+  if (place.segment == 0) {
+    if (std::uint64_t{place.offset} + place.size > raw.body.size()) return false;
+    place.segment = raw.segment;
+    place.offset = static_cast<std::uint32_t>(raw.body_offset + place.offset);
+  }
+  if (kind == PartKind::receipts) return extra.receipts.push_back(place), true;
+  Place* const places[] = {nullptr,      &record.data,  &extra.metadata, &extra.user_ids,
+                           &extra.inbox, &extra.outbox, nullptr};
+  const auto at = static_cast<std::size_t>(kind);
+  if (at >= std::size(places) || places[at] == nullptr || places[at]->exists()) return false;
+  *places[at] = place;
+  return true;
+}
+
+[[nodiscard]] inline std::optional<RecordEntry> read_record(const RawEntry& raw) {
+  Reader from(raw.body);
+  RecordEntry entry;
+  Record& record = entry.record;
+  entry.store = from.number<std::uint32_t>();
+  entry.key = from.text();
+  if (!read_head(from, record.head)) return std::nullopt;
+  auto extra = std::make_shared<Extra>();
+  extra->receipts_forgotten = from.number<std::uint32_t>();
+  extra->inbox_messages = from.number<std::uint32_t>();
+  extra->inbox_bytes = from.number<std::uint32_t>();
+  extra->outbox_messages = from.number<std::uint32_t>();
+  extra->last_position = from.number<std::uint64_t>();
+  const std::size_t count = from.count(part_row);
+  for (std::size_t i = 0; i < count; ++i)
+    if (!read_part(from, raw, record, *extra)) return std::nullopt;
+  if (!from.good()) return std::nullopt;
+  record.entry_segment = raw.segment;
+  record.entry_size = static_cast<std::uint32_t>(entry_frame + raw.body.size() - from.left());
+  if (count > (record.has_data() ? 1u : 0u) || extra->receipts_forgotten != 0 ||
+      extra->last_position != 0)
+    record.extra = std::move(extra);
+  return entry;
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// Lets an unordered map of strings be searched with a view, without making a string.
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const noexcept {
+    return std::hash<std::string_view>{}(text);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// The key of a SipHash: 16 bytes read as two little-endian numbers.
+struct SipKey {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+
+  [[nodiscard]] static SipKey from(const std::array<std::byte, 16>& bytes) noexcept {
+    return {load_little<std::uint64_t>(bytes.data()), load_little<std::uint64_t>(bytes.data() + 8)};
+  }
+};
+
+/// SipHash-2-4 with 128 bits of output (Aumasson and Bernstein; the reference's `siphash.c` with an
+/// outlen of 16).
+///
+/// Who does not know the key can neither find two inputs of one hash nor foresee a hash. Takes its
+/// input in pieces of any size; `finish` may be called once.
+class SipHash {
+ public:
+  using Digest = std::array<std::byte, 16>;
+
+  explicit SipHash(SipKey key) noexcept
+      : v0_(key.low ^ 0x736f6d6570736575u),
+        v1_(key.high ^ 0x646f72616e646f6du ^ 0xee),  // 0xee marks the long output
+        v2_(key.low ^ 0x6c7967656e657261u),
+        v3_(key.high ^ 0x7465646279746573u) {}
+
+  SipHash& add(ByteView bytes) noexcept {
+    total_ += bytes.size();
+    for (const std::byte byte : bytes) {
+      word_ |= std::to_integer<std::uint64_t>(byte) << (8 * filled_);
+      if (++filled_ == 8) {
+        mix(word_);
+        word_ = 0, filled_ = 0;
+      }
+    }
+    return *this;
+  }
+
+  [[nodiscard]] Digest finish() noexcept {
+    mix(word_ | (static_cast<std::uint64_t>(total_ & 0xff) << 56));
+    Digest digest;
+    v2_ ^= 0xee;
+    rounds(4);
+    store_little(digest.data(), v0_ ^ v1_ ^ v2_ ^ v3_);
+    v1_ ^= 0xdd;
+    rounds(4);
+    store_little(digest.data() + 8, v0_ ^ v1_ ^ v2_ ^ v3_);
+    return digest;
+  }
+
+ private:
+  void mix(std::uint64_t word) noexcept {
+    v3_ ^= word;
+    rounds(2);
+    v0_ ^= word;
+  }
+  void rounds(int count) noexcept {
+    for (; count != 0; --count) {
+      v0_ += v1_, v1_ = std::rotl(v1_, 13) ^ v0_, v0_ = std::rotl(v0_, 32);
+      v2_ += v3_, v3_ = std::rotl(v3_, 16) ^ v2_;
+      v0_ += v3_, v3_ = std::rotl(v3_, 21) ^ v0_;
+      v2_ += v1_, v1_ = std::rotl(v1_, 17) ^ v2_, v2_ = std::rotl(v2_, 32);
+    }
+  }
+
+  std::uint64_t v0_, v1_, v2_, v3_;
+  std::uint64_t word_ = 0;
+  unsigned filled_ = 0;
+  std::size_t total_ = 0;
+};
+
+/// The hash of one piece.
+[[nodiscard]] inline SipHash::Digest siphash128(SipKey key, ByteView bytes) noexcept {
+  return SipHash(key).add(bytes).finish();
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI {
+
+/// What stands for a record where its key must not be spelled: in a tombstone, and as the source
+/// that a receiver remembers of the messages it took. Keyed by the store's birth, so that neither
+/// another store nor a reader of the file can tell whose it is.
+[[nodiscard]] inline Hash128 key_hash(const Hash128& birth, std::string_view key) noexcept {
+  const auto digest = detail::siphash128({birth.low, birth.high}, as_bytes(key));
+  return {load_little<std::uint64_t>(digest.data()), load_little<std::uint64_t>(digest.data() + 8)};
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// What is left of an erased record.
+struct Tombstone {
+  std::uint64_t epoch = 0;
+  std::uint64_t version = 0;
+  std::uint32_t segment = 0;
+  std::uint32_t size = 0;
+};
+
+struct StoreState {
+  std::string name;
+  Hash128 birth;
+  LockKind lock = LockKind::lease;
+  std::unordered_map<std::string, Record, detail::TextHash, std::equal_to<>> records;
+  std::map<Hash128, Tombstone> tombstones;
+  std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
+
+  [[nodiscard]] Hash128 hash(std::string_view key) const noexcept { return key_hash(birth, key); }
+  [[nodiscard]] const Record* find(std::string_view key) const {
+    const auto found = records.find(key);
+    return found == records.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] const Tombstone* erased(std::string_view key) const {
+    if (tombstones.empty()) return nullptr;
+    const auto found = tombstones.find(hash(key));
+    return found == tombstones.end() ? nullptr : &found->second;
+  }
+};
+
+/// All that is published: what a reader may see. Knows how many bytes of the log are live.
+/// Not synchronised.
+class Index {
+ public:
+  std::deque<StoreState> stores;
+  std::uint64_t run = 0;
+  FolderHolder opened_by;    ///< by whom the last run was begun
+  std::uint32_t oldest = 1;  ///< the oldest segment that is needed
+
+  [[nodiscard]] std::uint64_t live_bytes() const noexcept { return live_; }
+  [[nodiscard]] std::uint64_t record_count() const noexcept {
+    std::uint64_t count = 0;
+    for (const StoreState& store : stores)
+      count += store.records.size();
+    return count;
+  }
+  void put(std::uint32_t store, std::string_view key, Record record) {
+    StoreState& state = stores[store];
+    const bool waits = record.more().outbox_messages != 0;
+    live_ += record.live_bytes();
+    const auto found = state.records.find(key);
+    if (found == state.records.end()) {
+      state.records.emplace(key, std::move(record));
+    } else {
+      live_ -= found->second.live_bytes();
+      found->second = std::move(record);
+    }
+    set_waiting(state, key, waits);
+  }
+  void erase(std::uint32_t store, std::string_view key) {
+    StoreState& state = stores[store];
+    const auto found = state.records.find(key);
+    if (found == state.records.end()) return;
+    live_ -= found->second.live_bytes();
+    state.records.erase(found);
+    set_waiting(state, key, false);
+  }
+  void bury(std::uint32_t store, const Hash128& hash, const Tombstone& left) {
+    Tombstone& stone = stores[store].tombstones[hash];
+    live_ += left.size;
+    live_ -= stone.size;
+    stone = left;
+  }
+  /// Takes an entry of the log in, in the order they were written. Says whether it made sense.
+  [[nodiscard]] bool replay(const RawEntry& raw) {
+    switch (raw.kind) {
+      case EntryKind::store:
+        return replay_store(raw);
+      case EntryKind::record:
+        return replay_record(raw);
+      case EntryKind::erased:
+        return replay_erased(raw);
+      case EntryKind::run:
+        if (const auto entry = read_run(raw.body))
+          return run = entry->run, opened_by = entry->opened_by, true;
+        return false;
+      case EntryKind::oldest:
+        if (const auto segment = read_oldest(raw.body))
+          return oldest = (std::max)(oldest, *segment), true;
+        return false;
+    }
+    return false;
+  }
+
+ private:
+  static void set_waiting(StoreState& state, std::string_view key, bool waits) {
+    const auto found = state.relaying.find(key);
+    if (waits && found == state.relaying.end()) state.relaying.emplace(key);
+    if (!waits && found != state.relaying.end()) state.relaying.erase(found);
+  }
+  bool replay_store(const RawEntry& raw) {
+    const auto entry = read_store(raw.body);
+    if (!entry || entry->format != record_format || entry->index > stores.size()) return false;
+    if (entry->index == stores.size()) stores.emplace_back();
+    StoreState& state = stores[entry->index];
+    state.name = entry->name;
+    state.birth = entry->birth;
+    state.lock = entry->lock;
+    return true;
+  }
+  bool replay_record(const RawEntry& raw) {
+    auto entry = read_record(raw);
+    if (!entry || entry->store >= stores.size() || entry->key.empty()) return false;
+    return put(entry->store, entry->key, std::move(entry->record)), true;
+  }
+  bool replay_erased(const RawEntry& raw) {
+    const auto entry = read_erased(raw.body);
+    if (!entry || entry->store >= stores.size()) return false;
+    if (!entry->key.empty()) erase(entry->store, entry->key);
+    bury(entry->store, entry->hash,
+         {entry->epoch, entry->version, raw.segment,
+          static_cast<std::uint32_t>(entry_frame + raw.body.size())});
+    return true;
+  }
+
+  std::uint64_t live_ = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+// The only place that makes file system calls. `backend::BasicFile<Files>` takes this policy as a
+// template argument, so that tests can put a disk that fails in its place and users pay nothing.
+
+namespace persist::inline PERSIST_ABI::detail::os {
+
+/// `io` with errno's words, saying what was done to which file.
+[[nodiscard]] inline Error io_error(std::string_view what, std::string_view path, int number) {
+  return Error(Errc::io, "cannot " + std::string(what) + " " + std::string(path)).with_os(number);
+}
+
+/// An open file; closes itself.
+class FileHandle {
+ public:
+  FileHandle() noexcept = default;
+  FileHandle(int descriptor, std::string path) noexcept
+      : descriptor_(descriptor), path_(std::move(path)) {}
+  FileHandle(FileHandle&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
+  FileHandle& operator=(FileHandle other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    path_.swap(other.path_);
+    return *this;
+  }
+  ~FileHandle() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+ private:
+  int descriptor_ = -1;
+  std::string path_;
+};
+
+enum class Access : std::uint8_t {
+  read,    ///< it must exist
+  write,   ///< it must exist; for reading too
+  create,  ///< made anew; it must not exist
+  share,   ///< made where there is none: the lock file
+};
+
+/// The file system of the machine. Files are made 0600, folders 0700. All calls block; none retries
+/// but after an interrupted call, and none is retried after a failed sync.
+struct Files {
+  using Handle = FileHandle;
+
+  [[nodiscard]] Result<Handle> open(const std::string& path, Access access) const {
+    constexpr int flags[] = {O_RDONLY, O_RDWR, O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_CREAT};
+    const int got = ::open(path.c_str(), flags[static_cast<int>(access)] | O_CLOEXEC, 0600);
+    if (got < 0) return io_error("open", path, errno);
+    return Handle(got, path);
+  }
+  /// Fills `to` from `offset` on; a count below its size is the end of the file.
+  [[nodiscard]] Result<std::size_t> read_at(const Handle& file, std::uint64_t offset,
+                                            std::span<std::byte> to) const {
+    std::size_t done = 0;
+    while (done < to.size()) {
+      const ssize_t got = ::pread(file.descriptor(), to.data() + done, to.size() - done,
+                                  static_cast<off_t>(offset + done));
+      if (got == 0) break;
+      if (got < 0 && errno != EINTR) return io_error("read", file.path(), errno);
+      if (got > 0) done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+  /// Writes all of it or fails; after a failure any part of it may have been written.
+  [[nodiscard]] Result<void> write_at(const Handle& file, std::uint64_t offset,
+                                      ByteView bytes) const {
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+      const ssize_t got = ::pwrite(file.descriptor(), bytes.data() + done, bytes.size() - done,
+                                   static_cast<off_t>(offset + done));
+      if (got < 0 && errno != EINTR) return io_error("write to", file.path(), errno);
+      if (got > 0) done += static_cast<std::size_t>(got);
+    }
+    return success;
+  }
+  [[nodiscard]] Result<std::uint64_t> size(const Handle& file) const {
+    struct stat about {};
+    if (::fstat(file.descriptor(), &about) != 0) return io_error("look at", file.path(), errno);
+    return static_cast<std::uint64_t>(about.st_size);
+  }
+  [[nodiscard]] Result<void> truncate(const Handle& file, std::uint64_t size) const {
+    if (::ftruncate(file.descriptor(), static_cast<off_t>(size)) != 0)
+      return io_error("cut back", file.path(), errno);
+    return success;
+  }
+  /// Returns when the file's bytes and length survive a power cut. After a failure the system may
+  /// have dropped them for good: a second call would lie.
+  [[nodiscard]] Result<void> sync(const Handle& file) const {
+#if defined(__APPLE__)
+    const int failed = ::fcntl(file.descriptor(), F_FULLFSYNC);
+#else
+    const int failed = ::fdatasync(file.descriptor());
+#endif
+    if (failed != 0) return io_error("sync", file.path(), errno);
+    return success;
+  }
+  /// Makes names that were given or removed in a folder survive a power cut.
+  [[nodiscard]] Result<void> sync_folder(const std::string& path) const {
+    const int got = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (got < 0) return io_error("open", path, errno);
+    const Handle folder(got, path);
+    if (::fsync(got) != 0) return io_error("sync", path, errno);
+    return success;
+  }
+  [[nodiscard]] Result<void> rename(const std::string& from, const std::string& to) const {
+    if (::rename(from.c_str(), to.c_str()) != 0) return io_error("rename", from, errno);
+    return success;
+  }
+  [[nodiscard]] Result<void> remove(const std::string& path) const {
+    if (::unlink(path.c_str()) != 0) return io_error("remove", path, errno);
+    return success;
+  }
+  /// Makes a folder; one that is there already is fine. Says whether it was made.
+  [[nodiscard]] Result<bool> make_folder(const std::string& path) const {
+    if (::mkdir(path.c_str(), 0700) == 0) return true;
+    const int why = errno;
+    struct stat about {};
+    if (why == EEXIST && ::stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode)) return false;
+    return io_error("make the folder", path, why);
+  }
+  [[nodiscard]] Result<std::vector<std::string>> list(const std::string& path) const {
+    DIR* folder = ::opendir(path.c_str());
+    if (folder == nullptr) return io_error("list", path, errno);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(folder))
+      names.emplace_back(entry->d_name);
+    const int why = errno;
+    ::closedir(folder);
+    if (why != 0) return io_error("list", path, why);
+    return names;
+  }
+  /// Takes the file's lock for as long as the handle lives; false where another handle, of this
+  /// process or another, has it.
+  [[nodiscard]] Result<bool> lock(const Handle& file) const { return lock_call(file, set_lock); }
+  /// Whether another handle has the lock; takes nothing.
+  [[nodiscard]] Result<bool> is_locked(const Handle& file) const {
+    return lock_call(file, query_lock);
+  }
+
+ private:
+#if defined(F_OFD_SETLK)  // belong to the handle; older locks are lost when any handle is closed
+  static constexpr int set_lock = F_OFD_SETLK, query_lock = F_OFD_GETLK;
+#else
+  static constexpr int set_lock = F_SETLK, query_lock = F_GETLK;
+#endif
+  static Result<bool> lock_call(const Handle& file, int command) {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    if (::fcntl(file.descriptor(), command, &lock) == 0)
+      return command == set_lock || lock.l_type != F_UNLCK;
+    if (command == set_lock && (errno == EAGAIN || errno == EACCES)) return false;
+    return io_error("lock", file.path(), errno);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::detail::os
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// The segments of a log and its end. One thread appends, any thread reads.
+///
+/// After a failed append the log ends where it ended before (`io`), or nobody knows where
+/// (`unknown_outcome`, or a cut that failed too): then it is poisoned and takes nothing more, since
+/// the system may have dropped what it was given, and a second sync would say that all is well.
+template <class Files>
+class Log {
+ public:
+  using Handle = typename Files::Handle;
+  struct Segment {
+    std::uint32_t number = 0;
+    Handle file;
+    std::uint64_t size = 0;
+  };
+
+  Log(Files layer, std::string folder) : files(std::move(layer)), folder_(std::move(folder)) {}
+
+  [[nodiscard]] std::string path(std::string_view name) const {
+    return folder_ + "/" + std::string(name);
+  }
+  [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
+  [[nodiscard]] std::uint32_t newest() const noexcept { return newest_; }
+  [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
+  [[nodiscard]] bool nothing_in_newest() const noexcept { return end_ == segment_header_size; }
+  [[nodiscard]] bool poisoned() const noexcept { return failed(poison_); }
+  [[nodiscard]] const Error& poison() const noexcept { return poison_; }
+  [[nodiscard]] bool all_synced() const noexcept { return synced_ + 1 == sequence_; }
+  [[nodiscard]] std::uint64_t syncs() const noexcept { return syncs_; }
+  [[nodiscard]] Duration sync_time() const noexcept { return sync_time_; }
+
+  [[nodiscard]] std::uint32_t oldest() const {
+    const std::lock_guard hold(mutex_);
+    return segments_.empty() ? 0 : segments_.begin()->first;
+  }
+  [[nodiscard]] std::uint64_t bytes() const {
+    const std::lock_guard hold(mutex_);
+    std::uint64_t sum = 0;
+    for (const auto& [number, segment] : segments_)
+      sum += number == newest_ ? end_ : segment->size;
+    return sum;
+  }
+  [[nodiscard]] std::shared_ptr<Segment> find(std::uint32_t number) const {
+    const std::lock_guard hold(mutex_);
+    const auto found = segments_.find(number);
+    return found == segments_.end() ? nullptr : found->second;
+  }
+
+  /// The bytes of a part. `corrupt` if they are not what was written; `not_found` if their segment
+  /// was removed since the place was looked up: look it up again.
+  [[nodiscard]] Result<Buffer> read(const Place& place) const {
+    const auto segment = find(place.segment);
+    if (!segment) return Error(Errc::not_found, "the segment is gone");
+    Buffer bytes;
+    const std::span<std::byte> to(bytes.grow(place.size), place.size);
+    const auto got = files.read_at(segment->file, place.offset, to);
+    if (!got) return got.error();
+    if (*got != place.size || detail::crc32c(bytes) != place.crc)
+      return Error(Errc::corrupt, "damaged bytes in " + path(segment_name(place.segment)) +
+                                      " at offset " + std::to_string(place.offset));
+    return bytes;
+  }
+
+  /// Writes a batch, which begins with room for its header, at the end; syncs it if told.
+  [[nodiscard]] Result<void> append(Buffer& batch, bool then_sync) {
+    if (poisoned()) return poison_;
+    const auto segment = find(newest_);
+    seal(batch, {salt_, sequence_, synced_, 0, 0});
+    if (const auto wrote = files.write_at(segment->file, end_, batch); !wrote) {
+      if (const auto cut = files.truncate(segment->file, end_); !cut) poison_ = cut.error();
+      return wrote.error();
+    }
+    ++sequence_;
+    set_end(*segment, end_ + batch.size());
+    return then_sync ? sync() : Result<void>(success);
+  }
+  /// Makes all that was appended survive a power cut.
+  [[nodiscard]] Result<void> sync() {
+    if (poisoned()) return poison_;
+    const auto synced = timed_sync(find(newest_)->file);
+    if (!synced) return poison_with(synced.error());
+    synced_ = sequence_ - 1;
+    return success;
+  }
+
+  /// Begins a new segment; what was appended is synced before, so that only the newest ever holds
+  /// anything that is not. `content` is called with the segment's first bytes and may append
+  /// batches, which are synced before the segment gets its name.
+  template <class Content>
+  [[nodiscard]] Result<void> begin_segment(std::uint32_t oldest, Content content) {
+    if (poisoned()) return poison_;
+    if (newest_ != 0 && !all_synced())
+      if (const auto synced = sync(); !synced) return synced;
+    const std::uint32_t number = newest_ + 1;
+    Buffer bytes;
+    SegmentHeader{number, salt_, sequence_, oldest}.write(bytes);
+    content(number, bytes);
+    const std::string name = path(segment_name(number)), draft = name + ".new";
+    (void)files.remove(draft);  // of a run that ended here
+    auto file = files.open(draft, detail::os::Access::create);
+    if (!file) return file.error();
+    Result<void> made = files.write_at(*file, 0, bytes);
+    if (made) made = timed_sync(*file);
+    if (made) made = files.rename(draft, name);
+    if (!made) return (void)files.remove(draft), made;
+    if (const auto named = files.sync_folder(folder_); !named) return poison_with(named.error());
+    auto segment = std::make_shared<Segment>(Segment{number, std::move(*file), 0});
+    const std::lock_guard hold(mutex_);
+    segments_.emplace(number, segment);
+    newest_ = number;
+    segment->size = end_ = bytes.size();
+    synced_ = sequence_ - 1;
+    return success;
+  }
+  /// Removes a segment that nothing refers to. One that cannot be removed is left to the next open.
+  void drop(std::uint32_t number) {
+    {
+      const std::lock_guard hold(mutex_);
+      segments_.erase(number);
+    }
+    if (files.remove(path(segment_name(number)))) (void)files.sync_folder(folder_);
+  }
+
+  // For recovery: sets up what it found.
+  void adopt(std::shared_ptr<Segment> segment) {
+    newest_ = segment->number;
+    end_ = segment->size;
+    segments_.emplace(newest_, std::move(segment));
+  }
+  void resume(std::uint64_t salt, std::uint64_t next_sequence) noexcept {
+    salt_ = salt;
+    sequence_ = next_sequence;
+    synced_ = next_sequence - 1;
+  }
+  /// Adds a batch to the bytes of a segment that is being made; it began at `begin` with room for
+  /// its header.
+  void seal_in(Buffer& segment, std::size_t begin) {
+    const ByteView payload = segment.view().subspan(begin + batch_header_size);
+    BatchHeader{salt_, sequence_, sequence_ - 1, static_cast<std::uint32_t>(payload.size()),
+                detail::crc32c(payload)}
+        .write(segment.data() + begin);
+    ++sequence_;
+  }
+
+  Files files;
+
+ private:
+  [[nodiscard]] Result<void> timed_sync(const Handle& file) {
+    const std::int64_t begin = detail::os::boot_time_ns();
+    const auto synced = files.sync(file);
+    sync_time_ += Duration(detail::os::boot_time_ns() - begin);
+    ++syncs_;
+    return synced;
+  }
+  void set_end(Segment& segment, std::uint64_t end) {
+    const std::lock_guard hold(mutex_);
+    segment.size = end_ = end;
+  }
+  Error poison_with(const Error& cause) {
+    poison_ = Error(Errc::io,
+                    "this handle takes no more writes, because a sync failed; what was "
+                    "written before may or may not be on disk: open the folder again")
+                  .with_os(cause.os_error());
+    return Error(Errc::unknown_outcome, std::string(cause.detail())).with_os(cause.os_error());
+  }
+
+  std::string folder_;
+  mutable std::mutex mutex_;  ///< over the map and the sizes; a segment's bytes never change
+  std::map<std::uint32_t, std::shared_ptr<Segment>> segments_;
+  std::uint32_t newest_ = 0;
+  std::uint64_t end_ = 0;
+  std::uint64_t salt_ = 0;
+  std::uint64_t sequence_ = 1;  ///< of the next batch
+  std::uint64_t synced_ = 0;
+  std::uint64_t syncs_ = 0;
+  Duration sync_time_{};
+  Error poison_{Errc{}};
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+// The inbox and the outbox of a record: what may come in, what is known again, what is taken out.
+// Pure data, shared by every embedded backend.
+
+namespace persist::inline PERSIST_ABI {
+
+/// What a message is counted as against the limit: its payload, its type's name and what the record
+/// keeps beside it.
+[[nodiscard]] inline std::size_t inbox_cost(const MessageView& message) noexcept {
+  return message.payload.size() + message.type.size() + 64;
+}
+
+struct Inbox {
+  /// The highest number taken from one sending record. Never forgotten while the record lives: a
+  /// relay may repeat a message however late.
+  struct Sender {
+    Hash128 source;
+    std::uint64_t epoch = 0;
+    std::uint64_t number = 0;
+  };
+  /// An id that was accepted, until `RecordLimits::repeats_known` has passed since it was first
+  /// tried.
+  struct Known {
+    Hash128 id;
+    WallTime first_tried{};
+    std::uint64_t position = 0;
+  };
+
+  std::vector<Message> messages;  ///< by rising position
+  std::vector<Sender> senders;    ///< sorted by source
+  std::vector<Known> known;
+  std::uint64_t last_position = 0;
+  std::size_t bytes = 0;
+
+  [[nodiscard]] bool never_used() const noexcept { return last_position == 0; }
+};
+
+/// How a message was received.
+struct Reception {
+  enum class Outcome : std::uint8_t { accepted, repeated, full, too_late };
+  Outcome outcome = Outcome::accepted;
+  std::uint64_t position = 0;
+};
+
+[[nodiscard]] inline auto find_sender(std::vector<Inbox::Sender>& senders, const Hash128& source) {
+  return std::lower_bound(senders.begin(), senders.end(), source,
+                          [](const Inbox::Sender& s, const Hash128& h) { return s.source < h; });
+}
+
+/// Whether the message came before; judged before there is any question of room, so that a repeat
+/// is always answered as the first was.
+[[nodiscard]] inline std::optional<Reception> recognise(Inbox& inbox, const MessageOrigin& origin,
+                                                        const RecordLimits& limits, WallTime now) {
+  if (origin.is_numbered()) {
+    const auto at = find_sender(inbox.senders, origin.source);
+    if (at == inbox.senders.end() || at->source != origin.source) return std::nullopt;
+    const bool taken =
+        origin.epoch < at->epoch || (origin.epoch == at->epoch && origin.number <= at->number);
+    return taken ? std::optional(Reception{Reception::Outcome::repeated, 0}) : std::nullopt;
+  }
+  for (const Inbox::Known& known : inbox.known)
+    if (known.id == origin.source) return Reception{Reception::Outcome::repeated, known.position};
+  // An id this old may have been forgotten: nobody can say any more whether it took effect.
+  if (origin.first_tried + limits.repeats_known <= now)
+    return Reception{Reception::Outcome::too_late, 0};
+  return std::nullopt;
+}
+
+/// Puts a message into the inbox, once; refuses what would go over the limits, drops nothing.
+inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const MessageView& message,
+                         const RecordLimits& limits, WallTime now) {
+  if (const auto before = recognise(inbox, origin, limits, now)) return *before;
+  const std::size_t cost = inbox_cost(message);
+  if (inbox.messages.size() >= limits.inbox_messages || inbox.bytes + cost > limits.inbox_bytes)
+    return {Reception::Outcome::full, 0};
+  std::erase_if(inbox.known,
+                [&](const Inbox::Known& k) { return k.first_tried + limits.repeats_known <= now; });
+  const std::uint64_t position = ++inbox.last_position;
+  if (origin.is_numbered()) {
+    const auto at = find_sender(inbox.senders, origin.source);
+    if (at != inbox.senders.end() && at->source == origin.source)
+      at->epoch = origin.epoch, at->number = origin.number;
+    else
+      inbox.senders.insert(at, {origin.source, origin.epoch, origin.number});
+  } else {
+    inbox.known.push_back({origin.source, origin.first_tried, position});
+  }
+  inbox.messages.push_back({position, origin, std::string(message.type), message.codec,
+                            message.priority, now, message.expires, Buffer(message.payload)});
+  inbox.bytes += cost;
+  return {Reception::Outcome::accepted, position};
+}
+
+/// Takes out what was acknowledged; positions that are not there (any more) are passed over, as a
+/// repeat must be.
+inline void acknowledge(Inbox& inbox, std::span<const std::uint64_t> positions) {
+  if (positions.empty()) return;
+  std::erase_if(inbox.messages, [&](const Message& message) {
+    if (std::find(positions.begin(), positions.end(), message.position) == positions.end())
+      return false;
+    inbox.bytes -= inbox_cost({message.type, 0, 0, {}, message.payload});
+    return true;
+  });
+}
+
+/// Copies of the messages behind `seen`.
+[[nodiscard]] inline std::vector<Message> newer_than(const Inbox& inbox, std::uint64_t seen) {
+  const auto from =
+      std::upper_bound(inbox.messages.begin(), inbox.messages.end(), seen,
+                       [](std::uint64_t at, const Message& m) { return at < m.position; });
+  return {from, inbox.messages.end()};
+}
+
+struct Outbox {
+  std::vector<OutgoingMessage> messages;  ///< in the order they were sent
+
+  /// Whether an earlier message to that receiver still waits; a later one must not overtake it.
+  [[nodiscard]] bool waits_for(StoreId store, std::string_view key) const noexcept {
+    return std::any_of(messages.begin(), messages.end(),
+                       [&](const OutgoingMessage& m) { return m.store == store && m.key == key; });
+  }
+  [[nodiscard]] bool holds(std::uint64_t epoch, std::uint64_t number) const noexcept {
+    return std::any_of(messages.begin(), messages.end(), [&](const OutgoingMessage& m) {
+      return m.epoch == epoch && m.number == number;
+    });
+  }
+  void take_out(std::span<const OutgoingMessage> taken) {
+    std::erase_if(messages, [&](const OutgoingMessage& m) {
+      return std::any_of(taken.begin(), taken.end(), [&](const OutgoingMessage& t) {
+        return t.epoch == m.epoch && t.number == m.number;
+      });
+    });
+  }
+  [[nodiscard]] std::vector<std::uint64_t> numbers() const {
+    std::vector<std::uint64_t> all;
+    for (const OutgoingMessage& message : messages)
+      all.push_back(message.number);
+    return all;
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The bytes of the parts that are not the user's own: user ids, receipts, inbox, outbox. Data and
+// metadata are kept as they come.
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+[[nodiscard]] inline Buffer encode_user_ids(const std::vector<std::uint64_t>& ids) {
+  Buffer to;
+  for (const std::uint64_t id : ids)
+    append_little(to, id);
+  return to;
+}
+[[nodiscard]] inline bool decode_user_ids(ByteView bytes, std::vector<std::uint64_t>& ids) {
+  Reader from(bytes);
+  ids.clear();
+  while (from.left() >= 8)
+    ids.push_back(from.number<std::uint64_t>());
+  return from.done();
+}
+
+[[nodiscard]] inline Buffer encode_receipts(std::span<const Receipt> receipts) {
+  Buffer to;
+  for (const Receipt& receipt : receipts) {
+    append_hash(to, receipt.id);
+    append_little(to, receipt.day);
+  }
+  return to;
+}
+/// Appends a page.
+[[nodiscard]] inline bool decode_receipts(ByteView bytes, std::vector<Receipt>& receipts) {
+  Reader from(bytes);
+  while (from.left() >= 20) {
+    const Hash128 id = from.hash();
+    receipts.push_back({id, from.number<std::uint32_t>()});
+  }
+  return from.done();
+}
+
+inline void append_payload(Buffer& to, const Buffer& payload) {
+  append_little(to, static_cast<std::uint32_t>(payload.size()));
+  to.append(payload);
+}
+
+[[nodiscard]] inline Buffer encode_inbox(const Inbox& inbox) {
+  Buffer to;
+  append_little(to, inbox.last_position);
+  append_little(to, static_cast<std::uint32_t>(inbox.senders.size()));
+  for (const Inbox::Sender& sender : inbox.senders) {
+    append_hash(to, sender.source);
+    append_little(to, sender.epoch);
+    append_little(to, sender.number);
+  }
+  append_little(to, static_cast<std::uint32_t>(inbox.known.size()));
+  for (const Inbox::Known& known : inbox.known) {
+    append_hash(to, known.id);
+    append_time(to, known.first_tried);
+    append_little(to, known.position);
+  }
+  append_little(to, static_cast<std::uint32_t>(inbox.messages.size()));
+  for (const Message& message : inbox.messages) {
+    append_little(to, message.position);
+    append_hash(to, message.origin.source);
+    append_little(to, message.origin.epoch);
+    append_little(to, message.origin.number);
+    append_time(to, message.origin.first_tried);
+    append_text(to, message.type);
+    append_little(to, message.codec);
+    to.push(static_cast<std::byte>(message.priority));
+    append_time(to, message.posted);
+    append_time(to, message.expires);
+    append_payload(to, message.payload);
+  }
+  return to;
+}
+
+[[nodiscard]] inline bool decode_inbox(ByteView bytes, Inbox& inbox) {
+  Reader from(bytes);
+  inbox = Inbox{};
+  inbox.last_position = from.number<std::uint64_t>();
+  for (std::size_t left = from.count(32); left != 0; --left) {
+    const Hash128 source = from.hash();
+    const auto epoch = from.number<std::uint64_t>();
+    inbox.senders.push_back({source, epoch, from.number<std::uint64_t>()});
+  }
+  for (std::size_t left = from.count(32); left != 0; --left) {
+    const Hash128 id = from.hash();
+    const WallTime tried = from.time();
+    inbox.known.push_back({id, tried, from.number<std::uint64_t>()});
+  }
+  for (std::size_t left = from.count(73); left != 0; --left) {
+    Message& message = inbox.messages.emplace_back();
+    message.position = from.number<std::uint64_t>();
+    message.origin.source = from.hash();
+    message.origin.epoch = from.number<std::uint64_t>();
+    message.origin.number = from.number<std::uint64_t>();
+    message.origin.first_tried = from.time();
+    message.type = from.text();
+    message.codec = from.number<std::uint16_t>();
+    message.priority = from.number<std::uint8_t>();
+    message.posted = from.time();
+    message.expires = from.time();
+    message.payload = Buffer(from.bytes(from.number<std::uint32_t>()));
+    inbox.bytes += inbox_cost({message.type, 0, 0, {}, message.payload});
+  }
+  return from.done();
+}
+
+[[nodiscard]] inline Buffer encode_outbox(const Outbox& outbox) {
+  Buffer to;
+  append_little(to, static_cast<std::uint32_t>(outbox.messages.size()));
+  for (const OutgoingMessage& message : outbox.messages) {
+    append_little(to, message.store.index);
+    append_text(to, message.key);
+    append_little(to, message.epoch);
+    append_little(to, message.number);
+    append_text(to, message.type);
+    append_little(to, message.codec);
+    to.push(static_cast<std::byte>(message.priority));
+    append_time(to, message.expires);
+    append_payload(to, message.payload);
+  }
+  return to;
+}
+
+[[nodiscard]] inline bool decode_outbox(ByteView bytes, Outbox& outbox) {
+  Reader from(bytes);
+  outbox.messages.clear();
+  for (std::size_t left = from.count(39); left != 0; --left) {
+    OutgoingMessage& message = outbox.messages.emplace_back();
+    message.store.index = from.number<std::uint32_t>();
+    message.key = from.text();
+    message.epoch = from.number<std::uint64_t>();
+    message.number = from.number<std::uint64_t>();
+    message.type = from.text();
+    message.codec = from.number<std::uint16_t>();
+    message.priority = from.number<std::uint8_t>();
+    message.expires = from.time();
+    message.payload = Buffer(from.bytes(from.number<std::uint32_t>()));
+  }
+  return from.done();
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// A record while a batch works on it: a copy of its head and places, the parts that were looked
+/// at, and those that are new.
+struct Staged {
+  std::uint32_t store = 0;
+  std::string key;
+  Record record;
+  bool exists = false;              ///< after what was done so far
+  bool writes = false;              ///< its entry goes into the log
+  std::optional<Tombstone> erased;  ///< by this batch, before what the record is now
+  std::optional<ByteView> data;     ///< new; lives in the request
+  std::optional<Buffer> metadata;   ///< new
+  std::optional<Buffer> user_ids;   ///< new
+  std::optional<Inbox> inbox;       ///< loaded
+  std::optional<Outbox> outbox;     ///< loaded
+  bool inbox_changed = false;
+  bool outbox_changed = false;
+  std::vector<Receipt> new_receipts;                  ///< a new page
+  std::optional<std::vector<Receipt>> kept_receipts;  ///< in place of all pages before
+  std::optional<std::uint32_t> forgotten_until;
+
+  [[nodiscard]] bool has_data() const noexcept { return data || record.has_data(); }
+  [[nodiscard]] std::uint64_t last_position() const noexcept {
+    return inbox ? inbox->last_position : record.more().last_position;
+  }
+  [[nodiscard]] std::uint32_t receipts_forgotten() const noexcept {
+    return forgotten_until.value_or(record.more().receipts_forgotten);
+  }
+};
+
+/// Reads the parts of a record through what is staged of it. `corrupt` leaves everything as it was.
+template <class Files>
+class PartReader {
+ public:
+  explicit PartReader(const Log<Files>& log) : log_(log) {}
+
+  [[nodiscard]] Result<void> inbox(Staged& of) const {
+    return load(of.inbox, of.record.more().inbox, decode_inbox, of);
+  }
+  [[nodiscard]] Result<void> outbox(Staged& of) const {
+    return load(of.outbox, of.record.more().outbox, decode_outbox, of);
+  }
+  [[nodiscard]] Result<std::vector<Receipt>> receipts(const Staged& of) const {
+    std::vector<Receipt> all;
+    if (of.kept_receipts) {
+      all = *of.kept_receipts;
+    } else {
+      for (const Place& page : of.record.more().receipts) {
+        const auto bytes = log_.read(page);
+        if (!bytes) return named(bytes.error(), of);
+        if (!decode_receipts(*bytes, all)) return named(Errc::corrupt, of);
+      }
+    }
+    all.insert(all.end(), of.new_receipts.begin(), of.new_receipts.end());
+    return all;
+  }
+  /// All that a reader or a new holder gets to see; `data` may be left out.
+  [[nodiscard]] Result<void> snapshot(Staged& from, bool wants_data, Snapshot& to) const {
+    const Head& head = from.record.head;
+    const Extra& extra = from.record.more();
+    to.fence = head.fence;
+    to.version = head.version;
+    to.load_count = head.load_count;
+    to.created = head.created;
+    to.updated = head.updated;
+    to.has_data = from.has_data();
+    if (wants_data && to.has_data)
+      if (const auto got = copy(from.data, from.record.data, to.data, from); !got) return got;
+    if (const auto got = copy(from.metadata, extra.metadata, to.metadata, from); !got) return got;
+    Buffer ids;
+    if (const auto got = copy(from.user_ids, extra.user_ids, ids, from); !got) return got;
+    if (!decode_user_ids(ids, to.user_ids)) return named(Errc::corrupt, from);
+    if (const auto got = outbox(from); !got) return got;
+    to.outbox = from.outbox->numbers();
+    return success;
+  }
+
+ private:
+  template <class Box>
+  Result<void> load(std::optional<Box>& box, const Place& place, bool (*decode)(ByteView, Box&),
+                    const Staged& of) const {
+    if (box) return success;
+    Box loaded;
+    if (place.exists()) {
+      const auto bytes = log_.read(place);
+      if (!bytes) return named(bytes.error(), of);
+      if (!decode(*bytes, loaded)) return named(Errc::corrupt, of);
+    }
+    box = std::move(loaded);
+    return success;
+  }
+  template <class Bytes>
+  Result<void> copy(const std::optional<Bytes>& fresh, const Place& place, Buffer& to,
+                    const Staged& of) const {
+    to.clear();
+    if (fresh) return to.append(ByteView(*fresh)), success;
+    if (!place.exists()) return success;
+    auto bytes = log_.read(place);
+    if (!bytes) return named(bytes.error(), of);
+    return to = std::move(*bytes), success;
+  }
+  static Error named(Error error, const Staged& of) { return std::move(error).for_key(of.key); }
+
+  const Log<Files>& log_;
+};
+
+/// All that a batch does, before any of it is written: later requests of the batch see what earlier
+/// ones did, readers do not.
+class Stage {
+ public:
+  std::deque<StoreEntry> new_stores;
+  std::optional<std::uint64_t> new_run;
+  std::vector<ErasedEntry> moved_tombstones;
+  std::uint32_t leaving = 0;     ///< a segment that no record written now may refer to any more
+  std::uint32_t now_oldest = 0;  ///< what the log says from now on; 0: as before
+  std::uint64_t bytes = 0;       ///< about what will be written
+  std::uint64_t commits = 0;
+
+  /// The record of that key for this batch to work on; null where there is none.
+  [[nodiscard]] Staged* find(const Index& index, std::uint32_t store, std::string_view key) {
+    Staged* staged = look(store, key);
+    if (staged == nullptr)
+      if (const Record* record = index.stores[store].find(key)) {
+        staged = &add(store, key);
+        staged->record = *record;
+        staged->exists = true;
+      }
+    return staged != nullptr && staged->exists ? staged : nullptr;
+  }
+  /// The same, made where there is none: with the epoch and version that an erased one had.
+  [[nodiscard]] Staged& make(const Index& index, std::uint32_t store, std::string_view key) {
+    if (Staged* record = find(index, store, key)) return *record;
+    Staged* staged = look(store, key);
+    if (staged == nullptr) staged = &add(store, key);
+    if (const Tombstone* left = erased(index, store, key)) {
+      staged->record.head.fence.epoch = left->epoch;
+      staged->record.head.version = left->version;
+    }
+    staged->exists = true;
+    return *staged;
+  }
+  [[nodiscard]] const Tombstone* erased(const Index& index, std::uint32_t store,
+                                        std::string_view key) {
+    const Staged* staged = look(store, key);
+    if (staged != nullptr && staged->erased) return &*staged->erased;
+    return index.stores[store].erased(key);
+  }
+  /// Leaves only the tombstone of a record.
+  void erase(std::uint32_t store, std::string_view key, const Tombstone& left) {
+    Staged* staged = look(store, key);
+    Staged& gone = staged != nullptr ? *staged : add(store, key);
+    Staged empty;
+    empty.store = store;
+    empty.key = gone.key;
+    empty.erased = left;
+    gone = std::move(empty);
+  }
+
+  [[nodiscard]] bool writes() const noexcept {
+    if (!new_stores.empty() || new_run || !moved_tombstones.empty()) return true;
+    for (const Staged& staged : records_)
+      if (staged.writes || staged.erased) return true;
+    return false;
+  }
+  [[nodiscard]] std::deque<Staged>& records() noexcept { return records_; }
+  void clear() { *this = Stage(); }
+
+ private:
+  void set_name(std::uint32_t store, std::string_view key) {
+    std::byte prefix[4];
+    store_little(prefix, store);
+    name_.assign(as_text(prefix)).append(key);
+  }
+  [[nodiscard]] Staged* look(std::uint32_t store, std::string_view key) {
+    if (by_name_.empty()) return nullptr;
+    set_name(store, key);
+    const auto found = by_name_.find(name_);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+  Staged& add(std::uint32_t store, std::string_view key) {
+    Staged& staged = records_.emplace_back();
+    staged.store = store;
+    staged.key = key;
+    set_name(store, key);
+    by_name_.emplace(name_, &staged);
+    return staged;
+  }
+
+  std::deque<Staged> records_;
+  std::unordered_map<std::string, Staged*> by_name_;
+  std::string name_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// How many acquisitions one run number serves; the next one is then taken. Tests make it small.
+template <class Files>
+inline constexpr std::uint64_t epochs_per_run = std::uint64_t{1} << 24;
+
+/// What each request does to the stage of a batch. Used by one thread at a time. A request that
+/// cannot be done changes nothing: all that can fail (damaged bytes) is read before anything is
+/// staged.
+template <class Files>
+class Engine {
+ public:
+  Engine(Index& index, Log<Files>& log, Clock& clock)
+      : index_(index), log_(log), parts_(log), clock_(clock) {}
+
+  Stage stage;
+  std::vector<std::pair<std::uint32_t, std::string>> wakes;  ///< store and key, once published
+
+  /// Begins to give out epochs of a run that was noted durably.
+  void begin_run(std::uint64_t run) {
+    run_ = run;
+    forgotten_below_ = run * (std::uint64_t{1} << 24);
+  }
+
+  void perform(OpenStoreRequest& request);
+  void perform(AcquireRequest& request);
+  void perform(CommitRequest& request);
+  void perform(PostRequest& request);
+  void perform(RelayRequest& request);
+  void perform(EraseRequest& request);
+
+ private:
+  [[nodiscard]] bool valid(StoreId store, std::string_view key, Error& error) const {
+    if (store.index >= index_.stores.size())
+      return error = Error(Errc::invalid, "this database has no such store"), false;
+    if (!key.empty() && key.size() <= 255) return true;
+    return error = Error(Errc::invalid,
+                         "a key has 1 to 255 bytes, this one " + std::to_string(key.size())),
+           false;
+  }
+  [[nodiscard]] std::uint64_t next_epoch() {
+    if (++given_ >= epochs_per_run<Files>) {
+      ++run_;
+      given_ = 1;
+      run_to_note_ = true;
+    }
+    if (run_to_note_) stage.new_run = run_;
+    return run_ * (std::uint64_t{1} << 24) + given_;
+  }
+  void wake(std::uint32_t store, std::string_view key) { wakes.emplace_back(store, key); }
+
+  [[nodiscard]] bool judge_all(CommitRequest& request);
+  [[nodiscard]] bool refuse(CommitRequest& request, std::size_t culprit, Verdict verdict);
+  [[nodiscard]] Result<void> load_for(const Change& change);
+  [[nodiscard]] bool apply(Change& change);
+  void apply_receipts(Staged& record, const Change& change);
+  void deliver(Change& change);
+  void answer(Change& change);
+  Result<Reception> receive_at(std::uint32_t store, std::string_view key,
+                               const MessageOrigin& origin, const MessageView& message,
+                               const RecordLimits& limits);
+
+  static constexpr RecordLimits usual_{};
+
+  Index& index_;
+  Log<Files>& log_;
+  PartReader<Files> parts_;
+  Clock& clock_;
+  std::uint64_t run_ = 0;
+  std::uint64_t given_ = 0;
+  std::uint64_t forgotten_below_ = 0;
+
+ public:
+  bool run_to_note_ = false;  ///< a new run number was begun that is not durable yet
+};
+
+template <class Files>
+void Engine<Files>::perform(OpenStoreRequest& request) {
+  std::uint32_t at = 0;
+  while (at < index_.stores.size() && index_.stores[at].name != request.name)
+    ++at;
+  const std::string name(request.name);
+  const bool is_new = at == index_.stores.size();
+  if (is_new && request.expected_birth) {
+    request.error = Error(Errc::refused, "there is no store \"" + name +
+                                             "\" where this connection knew one: its folder was "
+                                             "replaced");
+    return;
+  }
+  if (request.name.size() > 0xffff) {
+    request.error = Error(Errc::invalid, "a store's name has at most 65,535 bytes");
+    return;
+  }
+  const Hash128 birth = is_new ? Hash128{detail::os::random_bits(), detail::os::random_bits()}
+                               : index_.stores[at].birth;
+  if (is_new) stage.new_stores.push_back({at, request.name, birth, request.lock});
+  if (!is_new && index_.stores[at].lock != request.lock) {
+    request.error =
+        Error(Errc::invalid, "store \"" + name +
+                                 "\" was made with another lock policy; open it with that one, or "
+                                 "move its records to a store of another name");
+  } else if (request.expected_birth && *request.expected_birth != birth) {
+    request.error = Error(Errc::refused, "store \"" + name +
+                                             "\" is not the one this connection knew: its folder "
+                                             "was replaced");
+  }
+  request.store = {at};
+  request.birth = birth;
+  request.now = clock_.wall();
+}
+
+template <class Files>
+void Engine<Files>::perform(AcquireRequest& request) {
+  request.outcome = AcquireRequest::Outcome::failed;
+  if (!valid(request.store, request.key, request.error)) return;
+  const TimePoint now = clock_.now();
+  const std::uint32_t store = request.store.index;
+  Staged* found = stage.find(index_, store, request.key);
+  if (request.intent == Intent::withdraw) {
+    if (found != nullptr) ask(found->record.head, request);
+    request.outcome = AcquireRequest::Outcome::held;
+    return;
+  }
+  Staged& record = found != nullptr ? *found : stage.make(index_, store, request.key);
+  Head& head = record.record.head;
+  const Claim claimed = claim(head, request, now);
+  if (claimed == Claim::held) {
+    if (ask(head, request)) wake(store, request.key);
+    request.outcome = AcquireRequest::Outcome::held;
+    request.holder = held_by(head, now);
+    return;
+  }
+  // All that can fail comes before the record changes hands.
+  Result<void> loaded = parts_.snapshot(record, true, request.record);
+  if (loaded) loaded = parts_.inbox(record);
+  auto receipts = loaded ? parts_.receipts(record) : Result<std::vector<Receipt>>(loaded.error());
+  if (!receipts) {
+    request.error = receipts.error();
+    return;
+  }
+  if (claimed == Claim::fresh) take(head, request, next_epoch(), now);
+  request.outcome = AcquireRequest::Outcome::taken;
+  request.record.fence = head.fence;
+  request.record.receipts = std::move(*receipts);
+  request.record.receipts_forgotten = record.receipts_forgotten();
+  request.record.inbox = record.inbox->messages;
+  request.record.now = clock_.wall();
+}
+
+template <class Files>
+void Engine<Files>::perform(PostRequest& request) {
+  if (!valid(request.store, request.key, request.error)) return;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual_;
+  const auto got =
+      receive_at(request.store.index, request.key, request.origin, request.message, limits);
+  if (!got) {
+    request.error = got.error();
+    return;
+  }
+  request.position = got->position;
+  request.repeated = got->outcome == Reception::Outcome::repeated;
+  if (got->outcome == Reception::Outcome::full)
+    request.error = Error(Errc::full, "the inbox has no room; it empties when its owner plays");
+  else if (got->outcome == Reception::Outcome::too_late)
+    request.error = Error(Errc::refused,
+                          "this id was first tried so long ago that nobody can tell whether it "
+                          "took effect; it was not posted");
+}
+
+/// Puts a message into a record's inbox. A damaged inbox is an error, and left as it is.
+template <class Files>
+Result<Reception> Engine<Files>::receive_at(std::uint32_t store, std::string_view key,
+                                            const MessageOrigin& origin, const MessageView& message,
+                                            const RecordLimits& limits) {
+  if (message.type.size() > 0xffff || message.payload.size() > largest_batch / 2)
+    return Error(Errc::too_large, "a message of this size fits no batch");
+  if (store >= index_.stores.size()) return Error(Errc::invalid, "this database has no such store");
+  Staged* found = stage.find(index_, store, key);
+  Inbox fresh;
+  if (found != nullptr)
+    if (const auto loaded = parts_.inbox(*found); !loaded) return loaded.error();
+  Inbox& inbox = found != nullptr ? *found->inbox : fresh;
+  const Reception reception = receive(inbox, origin, message, limits, clock_.wall());
+  if (reception.outcome != Reception::Outcome::accepted) return reception;
+  Staged& receiver = found != nullptr ? *found : stage.make(index_, store, key);
+  if (found == nullptr) receiver.inbox = std::move(fresh);
+  receiver.inbox_changed = receiver.writes = true;
+  stage.bytes += receiver.inbox->bytes;
+  if (!receiver.record.head.fence.owner.nobody()) wake(store, key);
+  return reception;
+}
+
+/// Takes messages out of an outbox; listing them is a read.
+template <class Files>
+void Engine<Files>::perform(RelayRequest& request) {
+  if (!valid(request.store, request.take_from, request.error)) return;
+  Staged* record = stage.find(index_, request.store.index, request.take_from);
+  if (record == nullptr) return;
+  if (const auto loaded = parts_.outbox(*record); !loaded) {
+    request.error = loaded.error();
+    return;
+  }
+  const std::size_t before = record->outbox->messages.size();
+  record->outbox->take_out(request.take);
+  if (record->outbox->messages.size() != before) record->outbox_changed = record->writes = true;
+}
+
+template <class Files>
+void Engine<Files>::perform(EraseRequest& request) {
+  if (!valid(request.store, request.key, request.error)) return;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual_;
+  const std::uint32_t store = request.store.index;
+  Staged* record = stage.find(index_, store, request.key);
+  request.found = record != nullptr;
+  if (record == nullptr) return;
+  if (const auto loaded = parts_.outbox(*record); !loaded && !request.drop_outbox) {
+    request.error = loaded.error();
+    return;
+  } else if (!loaded) {
+    record->outbox.emplace();
+  }
+  const Hash128 self = index_.stores[store].hash(request.key);
+  auto& waiting = record->outbox->messages;
+  while (!waiting.empty()) {
+    const OutgoingMessage message = waiting.front();
+    const auto got = receive_at(message.store.index, message.key,
+                                {self, message.epoch, message.number, {}}, message.view(), limits);
+    const bool sent = got && got->outcome != Reception::Outcome::full;
+    if (!sent && !request.drop_outbox) {
+      request.error =
+          Error(Errc::full, "a message in the outbox has no room at " + message.key +
+                                "; nothing was erased: try later, or erase with drop_outbox");
+      return;
+    }
+    ++(sent ? request.sent : request.dropped);
+    waiting.erase(waiting.begin());
+    record->outbox_changed = record->writes = true;
+  }
+  request.epoch = next_epoch();
+  const bool asked = record->record.head.asked();
+  stage.erase(store, request.key, {request.epoch, record->record.head.version, 0, 0});
+  if (asked) wake(store, request.key);
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+// The commit of the engine: judge all, load all that is needed, and only then change anything.
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// Pages of receipts that a record may have before they become one.
+inline constexpr std::size_t most_receipt_pages = 16;
+
+template <class Files>
+void Engine<Files>::perform(CommitRequest& request) {
+  request.outcome = CommitRequest::Outcome::failed;
+  std::uint64_t size = 0;
+  for (std::size_t i = 0; i < request.changes.size(); ++i) {
+    const Change& change = request.changes[i];
+    request.culprit = i;
+    if (!valid(change.store, change.key, request.error)) return;
+    for (const Send& send : change.sends)
+      if (!valid(send.store, send.key, request.error)) return;
+    size += change.data != nullptr ? change.data->size() : 0;
+    size += change.metadata != nullptr ? change.metadata->size() : 0;
+    if (size > largest_batch / 2) {
+      request.error = Error(Errc::too_large, "a commit of this size fits no batch");
+      return;
+    }
+  }
+  const bool any_new = judge_all(request);
+  if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
+  for (const Change& change : request.changes)
+    if (const auto loaded = load_for(change); !loaded) {
+      request.outcome = CommitRequest::Outcome::failed;
+      request.error = loaded.error();
+      return;
+    }
+  request.culprit = 0;
+  std::vector<Change*> applied;
+  for (Change& change : request.changes)
+    if (any_new && apply(change)) applied.push_back(&change);
+  for (Change* change : applied)
+    deliver(*change);
+  for (Change& change : request.changes)
+    answer(change);
+  if (any_new) {
+    request.outcome = CommitRequest::Outcome::applied;
+    stage.bytes += size + request.changes.size() * 512;
+    ++stage.commits;
+  }
+}
+
+template <class Files>
+bool Engine<Files>::judge_all(CommitRequest& request) {
+  bool any_new = false;
+  request.outcome = CommitRequest::Outcome::repeated;
+  for (std::size_t i = 0; i < request.changes.size(); ++i) {
+    Change& change = request.changes[i];
+    const Staged* record = stage.find(index_, change.store.index, change.key);
+    Head head;
+    if (record != nullptr) {
+      change.version = record->record.head.version;
+    } else if (const Tombstone* left = stage.erased(index_, change.store.index, change.key)) {
+      head.fence.epoch = left->epoch;
+    }
+    const Verdict verdict =
+        judge(record != nullptr ? record->record.head : head, change.fence, forgotten_below_);
+    if (verdict == Verdict::apply) any_new = true;
+    if (verdict == Verdict::fenced || verdict == Verdict::superseded)
+      return refuse(request, i, verdict);
+  }
+  return any_new;
+}
+
+template <class Files>
+bool Engine<Files>::refuse(CommitRequest& request, std::size_t culprit, Verdict verdict) {
+  Change& change = request.changes[culprit];
+  request.culprit = culprit;
+  request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
+                                               : CommitRequest::Outcome::superseded;
+  if (const Staged* record = stage.find(index_, change.store.index, change.key)) {
+    change.landed = landed(record->record.head, change.fence);
+    change.holder = held_by(record->record.head, clock_.now());
+  }
+  const Tombstone* left = stage.erased(index_, change.store.index, change.key);
+  change.erased = left != nullptr && left->epoch > change.fence.epoch;
+  return false;
+}
+
+/// Reads all that `apply`, `deliver` and `answer` will need of the record itself.
+template <class Files>
+Result<void> Engine<Files>::load_for(const Change& change) {
+  Staged& record = stage.make(index_, change.store.index, change.key);
+  const Extra& extra = record.record.more();
+  if (!change.acknowledged.empty() || extra.last_position > change.seen_position ||
+      record.inbox_changed)
+    if (const auto loaded = parts_.inbox(record); !loaded) return loaded;
+  if (!change.sends.empty())
+    if (const auto loaded = parts_.outbox(record); !loaded) return loaded;
+  if (change.forget_receipts != 0 ||
+      (!change.receipts.empty() && extra.receipts.size() >= most_receipt_pages)) {
+    auto all = parts_.receipts(record);
+    if (!all) return all.error();
+    record.kept_receipts = std::move(*all);
+    record.new_receipts.clear();
+  }
+  return success;
+}
+
+/// Says whether it was new; among changes that are new one may be a repeat.
+template <class Files>
+bool Engine<Files>::apply(Change& change) {
+  Staged& record = stage.make(index_, change.store.index, change.key);
+  Head& head = record.record.head;
+  if (judge(head, change.fence, forgotten_below_) != Verdict::apply) return false;
+  if (change.data != nullptr) {
+    record.data = change.data->view();
+  } else if (change.removes_data) {
+    record.data.reset();
+    record.record.data = Place{};
+  }
+  if (change.user_ids != nullptr) record.user_ids = encode_user_ids(*change.user_ids);
+  if (change.metadata != nullptr) record.metadata = *change.metadata;
+  if (!change.acknowledged.empty()) {
+    const std::size_t before = record.inbox->messages.size();
+    acknowledge(*record.inbox, change.acknowledged);
+    record.inbox_changed = record.inbox_changed || record.inbox->messages.size() != before;
+  }
+  apply_receipts(record, change);
+  const bool asked = head.asked();
+  const bool wrote = change.data != nullptr || change.removes_data;
+  advance(head, change, wrote, clock_.now(), wrote ? clock_.wall() : WallTime{});
+  // A renewal writes nothing: at the next open every lease counts as expired anyway.
+  if (change.writes() || change.lease == LeaseChange::release) record.writes = true;
+  if (asked && change.lease == LeaseChange::release) wake(change.store.index, change.key);
+  return true;
+}
+
+template <class Files>
+void Engine<Files>::apply_receipts(Staged& record, const Change& change) {
+  if (change.forget_receipts != 0) {
+    std::erase_if(*record.kept_receipts,
+                  [&](const Receipt& r) { return r.day <= change.forget_receipts; });
+    record.forgotten_until = (std::max)(record.receipts_forgotten(), change.forget_receipts);
+  }
+  record.new_receipts.insert(record.new_receipts.end(), change.receipts.begin(),
+                             change.receipts.end());
+}
+
+/// Puts what a change sends into its receivers' inboxes. A receiver that is full, or whose inbox is
+/// damaged, does not fail the commit: the message waits.
+template <class Files>
+void Engine<Files>::deliver(Change& change) {
+  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual_;
+  const Hash128 self = index_.stores[change.store.index].hash(change.key);
+  for (Send& send : change.sends) {
+    const MessageOrigin origin{self, change.fence.epoch, send.number, {}};
+    Outbox& outbox = *stage.make(index_, change.store.index, change.key).outbox;
+    if (!outbox.waits_for(send.store, send.key)) {
+      const auto got = receive_at(send.store.index, send.key, origin, send.message, limits);
+      if (got && got->outcome != Reception::Outcome::full) continue;
+    }
+    const MessageView& m = send.message;
+    outbox.messages.push_back({send.store, std::string(send.key), change.fence.epoch, send.number,
+                               std::string(m.type), m.codec, m.priority, m.expires,
+                               Buffer(m.payload)});
+    stage.make(index_, change.store.index, change.key).outbox_changed = true;
+  }
+}
+
+/// What a commit learns, whether it was applied now or before.
+template <class Files>
+void Engine<Files>::answer(Change& change) {
+  const Staged& record = stage.make(index_, change.store.index, change.key);
+  change.version = record.record.head.version;
+  change.release_requested = record.record.head.asked();
+  change.messages =
+      record.inbox ? newer_than(*record.inbox, change.seen_position) : std::vector<Message>();
+  change.now = clock_.wall();
+  for (Send& send : change.sends)
+    send.delivered = !record.outbox->holds(change.fence.epoch, send.number);
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// Empties the oldest segment, a bounded number of bytes per batch: what a record still refers to
+/// there is staged to be written again, so that it rides in the same batch and the same sync.
+///
+/// Always the oldest, whatever it holds: then a full cycle through the log copies each live byte
+/// once and frees all others, and the bound below holds for every pattern of writes.
+template <class Files>
+class Compactor {
+ public:
+  /// Whether the log has grown over twice what is live and two segments, or into too many small
+  /// ones. With `budget` twice what is written, the log stays under two and a half times the live
+  /// bytes and three segments.
+  [[nodiscard]] bool is_due(const Index& index, const Log<Files>& log,
+                            std::uint64_t segment_bytes) const {
+    const std::uint64_t segments = log.newest() - log.oldest() + 1;
+    if (stopped_ || segments < 2) return false;
+    const std::uint64_t bytes = log.bytes();
+    return bytes > 2 * index.live_bytes() + 2 * segment_bytes ||
+           segments > 8 + 2 * bytes / segment_bytes;
+  }
+
+  /// Stages up to `budget` bytes of copies; when the segment has been gone through, also that the
+  /// log begins behind it.
+  void stage_some(Stage& stage, const Index& index, const Log<Files>& log, std::uint64_t budget) {
+    const std::uint32_t victim = log.oldest();
+    if (victim != victim_) begin(victim);
+    stage.leaving = victim;
+    std::uint64_t staged = 0;
+    while (staged < budget) {
+      if (at_ == payload_.size() && !next_batch(log)) {
+        if (!stopped_) stage.now_oldest = victim + 1;
+        return;
+      }
+      const auto entry = next_entry(payload_, at_, victim, payload_offset_);
+      if (!entry) return stop();
+      staged += stage_entry(stage, index, *entry);
+    }
+  }
+  /// What was staged is not written after all: the segment is gone through once more.
+  void start_over() { victim_ = 0; }
+  /// Damaged bytes that are still referred to keep their segment, and no other one is emptied.
+  void stop() { stopped_ = true; }
+  [[nodiscard]] bool stopped() const noexcept { return stopped_; }
+
+ private:
+  void begin(std::uint32_t victim) {
+    victim_ = victim;
+    next_ = segment_header_size;
+    at_ = 0;
+    payload_ = Buffer();
+  }
+  /// Reads the next batch of the segment; false at its end, or where the next segment begins to
+  /// count, since a batch that was written again is nobody's any more.
+  [[nodiscard]] bool next_batch(const Log<Files>& log) {
+    const auto segment = log.find(victim_);
+    payload_ = Buffer();
+    at_ = 0;
+    std::byte bytes[batch_header_size];
+    const auto got = log.files.read_at(segment->file, next_, bytes);
+    if (!got) return stop(), false;
+    if (*got < batch_header_size) return false;
+    const auto length = load_little<std::uint32_t>(bytes + 24);
+    payload_offset_ = next_ + batch_header_size;
+    if (payload_offset_ + length > segment->size) return false;
+    const auto read =
+        log.files.read_at(segment->file, payload_offset_, {payload_.grow(length), length});
+    if (!read || *read != length ||
+        detail::crc32c(payload_) != load_little<std::uint32_t>(bytes + 28))
+      return stop(), payload_ = Buffer(), false;
+    next_ = payload_offset_ + length;
+    return true;
+  }
+  std::uint64_t stage_entry(Stage& stage, const Index& index, const RawEntry& raw) {
+    if (raw.kind == EntryKind::erased) return stage_tombstone(stage, index, raw);
+    if (raw.kind != EntryKind::record) return 0;
+    const auto entry = read_record(raw);
+    if (!entry || entry->store >= index.stores.size()) return stop(), 0;
+    Staged* record = stage.find(index, entry->store, entry->key);
+    if (record == nullptr || record->writes || !record->record.lies_in(victim_)) return 0;
+    record->writes = true;
+    return record->record.live_bytes();
+  }
+  std::uint64_t stage_tombstone(Stage& stage, const Index& index, const RawEntry& raw) {
+    auto entry = read_erased(raw.body);
+    if (!entry || entry->store >= index.stores.size()) return stop(), 0;
+    const auto& stones = index.stores[entry->store].tombstones;
+    const auto found = stones.find(entry->hash);
+    if (found == stones.end() || found->second.segment != victim_) return 0;
+    // No segment before this one is left, so none holds the record, and its key can be forgotten.
+    stage.moved_tombstones.push_back(
+        {entry->store, entry->hash, found->second.epoch, found->second.version, {}});
+    return raw.body.size();
+  }
+
+  std::uint32_t victim_ = 0;
+  std::uint64_t next_ = 0;
+  Buffer payload_;
+  std::uint64_t payload_offset_ = 0;
+  std::size_t at_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// Turns what is staged into the bytes of one batch. Places and tombstones are filled in on the
+/// way; they hold once the batch is written.
+template <class Files>
+class BatchEncoder {
+ public:
+  BatchEncoder(Buffer& batch, const Index& index, const Log<Files>& log, Stage& stage)
+      : batch_(batch), index_(index), log_(log), stage_(stage) {
+    (void)batch_.grow(batch_header_size);
+  }
+
+  void encode() {
+    // The first batch of a segment names all stores again, so that older segments can go.
+    if (log_.nothing_in_newest()) {
+      for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
+        const StoreState& store = index_.stores[i];
+        write_entry(batch_, StoreEntry{i, store.name, store.birth, store.lock});
+      }
+      if (!stage_.new_run) write_entry(batch_, RunEntry{index_.run, index_.opened_by});
+    }
+    if (stage_.new_run) write_entry(batch_, RunEntry{*stage_.new_run, index_.opened_by});
+    for (const StoreEntry& store : stage_.new_stores)
+      write_entry(batch_, store);
+    for (const ErasedEntry& moved : stage_.moved_tombstones)
+      write_entry(batch_, moved);
+    for (Staged& staged : stage_.records()) {
+      if (staged.erased) encode_erased(staged);
+      if (staged.exists && staged.writes) encode_record(staged);
+    }
+    // Last, because it is said only if nothing had to stay behind.
+    if (stage_.now_oldest != 0 && left_behind_) stage_.now_oldest = 0;
+    if (stage_.now_oldest != 0) write_oldest(batch_, stage_.now_oldest);
+  }
+  /// Whether damaged bytes could not be moved out of the segment that was to be left.
+  [[nodiscard]] bool left_behind() const noexcept { return left_behind_; }
+
+ private:
+  void encode_erased(Staged& staged) {
+    const std::size_t begin = batch_.size();
+    const StoreState& store = index_.stores[staged.store];
+    Tombstone& left = *staged.erased;
+    write_entry(batch_, ErasedEntry{staged.store, store.hash(staged.key), left.epoch, left.version,
+                                    staged.key});
+    left.segment = log_.newest();
+    left.size = static_cast<std::uint32_t>(batch_.size() - begin);
+  }
+
+  void encode_record(Staged& staged) {
+    Record& record = staged.record;
+    const auto extra = std::make_shared<Extra>(record.more());
+    extra->receipts.reserve(extra->receipts.size() + 1);
+    fresh_.clear();
+    kept_.clear();
+    each_place(record, *extra, [&](Place& place) { move(place); });
+    if (staged.data) add(record.data, *staged.data);
+    if (staged.metadata) replace(extra->metadata, *staged.metadata);
+    if (staged.user_ids) replace(extra->user_ids, *staged.user_ids);
+    if (staged.inbox_changed) {
+      extra->inbox_messages = static_cast<std::uint32_t>(staged.inbox->messages.size());
+      extra->inbox_bytes = static_cast<std::uint32_t>(staged.inbox->bytes);
+      extra->last_position = staged.inbox->last_position;
+      replace(extra->inbox, keep(encode_inbox(*staged.inbox)));
+    }
+    if (staged.outbox_changed) {
+      extra->outbox_messages = static_cast<std::uint32_t>(staged.outbox->messages.size());
+      const bool empty = staged.outbox->messages.empty();
+      replace(extra->outbox, empty ? ByteView() : keep(encode_outbox(*staged.outbox)));
+    }
+    encode_receipts_of(staged, *extra);
+    bool plain = extra->receipts_forgotten == 0;
+    each_place(record, *extra, [&](Place& place) { plain = plain && &place == &record.data; });
+    for (const FreshPart& part : fresh_)
+      plain = plain && part.place == &record.data;
+    record.extra = plain ? nullptr : extra;
+    write_record(batch_, log_.newest(), log_.end(), staged.store, staged.key, record, fresh_);
+  }
+
+  void encode_receipts_of(Staged& staged, Extra& extra) {
+    extra.receipts_forgotten = staged.receipts_forgotten();
+    if (staged.kept_receipts) {
+      std::erase_if(fresh_, [&](const FreshPart& part) {
+        return std::any_of(extra.receipts.begin(), extra.receipts.end(),
+                           [&](const Place& page) { return part.place == &page; });
+      });
+      extra.receipts.clear();
+      staged.new_receipts.insert(staged.new_receipts.begin(), staged.kept_receipts->begin(),
+                                 staged.kept_receipts->end());
+    }
+    if (staged.new_receipts.empty()) return;
+    extra.receipts.emplace_back();  // in the room reserved for it: fresh parts point to the others
+    add(extra.receipts.back(), keep(encode_receipts(staged.new_receipts)));
+  }
+
+  /// Takes a part along that lies in the segment to be left.
+  void move(Place& place) {
+    if (place.segment != stage_.leaving) return;
+    auto bytes = log_.read(place);
+    if (!bytes) {
+      left_behind_ = true;  // damaged: it stays where it is, and so does its segment
+      return;
+    }
+    add(place, keep(std::move(*bytes)));
+  }
+  void add(Place& place, ByteView bytes) {
+    std::erase_if(fresh_, [&](const FreshPart& part) { return part.place == &place; });
+    fresh_.push_back({&place, bytes});
+  }
+  /// A part that is empty is not there.
+  void replace(Place& place, ByteView bytes) {
+    if (!bytes.empty()) return add(place, bytes);
+    std::erase_if(fresh_, [&](const FreshPart& part) { return part.place == &place; });
+    place = Place{};
+  }
+  [[nodiscard]] ByteView keep(Buffer&& bytes) {
+    return kept_.emplace_back(std::move(bytes)).view();
+  }
+
+  Buffer& batch_;
+  const Index& index_;
+  const Log<Files>& log_;
+  Stage& stage_;
+  std::vector<FreshPart> fresh_;
+  std::deque<Buffer> kept_;
+  bool left_behind_ = false;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// One process at a time: a lock on a file of the folder, with who has it written inside. The lock
+/// goes with the handle, so a process that is killed leaves the folder free.
+template <class Files>
+class FolderLock {
+ public:
+  /// Takes the lock, waiting for it as long as told; `locked`, naming the holder, if it was not to
+  /// be had.
+  [[nodiscard]] static Result<FolderLock> take(const Files& files, const std::string& folder,
+                                               const FolderHolder& me, Duration patience,
+                                               Clock& clock) {
+    auto file = files.open(folder + "/lock", detail::os::Access::share);
+    if (!file) return file.error();
+    const TimePoint deadline = clock.now() + patience;
+    Wake nobody;
+    for (;;) {
+      const auto taken = files.lock(*file);
+      if (!taken) return taken.error();
+      if (*taken) break;
+      const TimePoint now = clock.now();
+      if (now >= deadline) {
+        const auto holder = read(files, *file);
+        return Error(Errc::locked, folder + " is open in " +
+                                       (holder ? holder->text() : std::string("another process")));
+      }
+      clock.wait_until((std::min)(deadline, now + std::chrono::milliseconds(50)), nobody);
+    }
+    const std::string text = "process " + std::to_string(me.process) + "\nhost " + me.host +
+                             "\nsince_ms " + std::to_string(me.since.time_since_epoch().count()) +
+                             "\n";
+    Result<void> wrote = files.truncate(*file, 0);
+    if (wrote) wrote = files.write_at(*file, 0, as_bytes(text));
+    // A full disk must not keep a server from opening its folder: the lock is held, only its
+    // holder goes unnamed.
+    (void)wrote;
+    return FolderLock(std::move(*file));
+  }
+  /// Who has the folder now; nothing if nobody has.
+  [[nodiscard]] static Result<std::optional<FolderHolder>> holder(const Files& files,
+                                                                  const std::string& folder) {
+    const auto file = files.open(folder + "/lock", detail::os::Access::share);
+    if (!file) return file.error();
+    const auto held = files.is_locked(*file);
+    if (!held) return held.error();
+    if (!*held) return std::optional<FolderHolder>();
+    return std::optional(read(files, *file).value_or(FolderHolder{}));
+  }
+
+ private:
+  using Handle = typename Files::Handle;
+  explicit FolderLock(Handle file) : file_(std::move(file)) {}
+
+  [[nodiscard]] static std::optional<FolderHolder> read(const Files& files, const Handle& file) {
+    std::byte bytes[512];
+    const auto got = files.read_at(file, 0, bytes);
+    if (!got) return std::nullopt;
+    const std::string_view text = as_text(ByteView(bytes, *got));
+    FolderHolder holder;
+    const auto number = [](std::string_view digits) {
+      std::int64_t value = 0;
+      std::from_chars(digits.data(), digits.data() + digits.size(), value);
+      return value;
+    };
+    holder.process = static_cast<std::uint64_t>(number(line(text, "process ")));
+    holder.host = line(text, "host ");
+    holder.since = WallTime(std::chrono::milliseconds(number(line(text, "since_ms "))));
+    return holder.process == 0 ? std::nullopt : std::optional(holder);
+  }
+  [[nodiscard]] static std::string_view line(std::string_view text, std::string_view name) {
+    const std::size_t at = text.find(name);
+    if (at == text.npos) return {};
+    const std::string_view rest = text.substr(at + name.size());
+    return rest.substr(0, rest.find('\n'));
+  }
+
+  Handle file_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// Lets callers of many threads share one write and one sync. The first one leads: it performs what
+/// has been handed in. All that comes while it is at it waits and is performed together by the
+/// next leader. So each job waits for at most one sync before its own.
+///
+/// A mutex and a condition variable; only the leader is ever inside `perform`.
+template <class Job>
+class GroupCommit {
+ public:
+  /// Returns when the job was performed, by this thread or another. `perform(jobs)` takes a
+  /// vector of pointers and must not throw.
+  template <class Perform>
+  void run(Job& job, Perform perform) {
+    Waiting mine{&job, false};
+    std::unique_lock hold(mutex_);
+    queue_.push_back(&mine);
+    changed_.wait(hold, [&] { return mine.done || !leading_; });
+    if (mine.done) return;
+    leading_ = true;
+    const std::vector<Waiting*> taken = std::exchange(queue_, {});
+    hold.unlock();
+    std::vector<Job*> jobs;
+    for (const Waiting* waiting : taken)
+      jobs.push_back(waiting->job);
+    perform(jobs);
+    hold.lock();
+    leading_ = false;
+    for (Waiting* waiting : taken)
+      waiting->done = true;
+    hold.unlock();
+    changed_.notify_all();
+  }
+  /// How many wait for the one that is being performed.
+  [[nodiscard]] std::size_t waiting() const {
+    const std::lock_guard hold(mutex_);
+    return queue_.size();
+  }
+
+ private:
+  struct Waiting {
+    Job* job;
+    bool done;
+  };
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Waiting*> queue_;
+  bool leading_ = false;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+// Opening a log: what is in the folder becomes the index, or is refused in words. Nothing that was
+// there is changed before all of it has been judged.
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+template <class Files>
+class Recovery {
+ public:
+  Recovery(Log<Files>& log, Index& index, OpenReport& report)
+      : log_(log), index_(index), report_(report) {}
+
+  /// Reads the log and makes it ready for appending: a torn tail is moved aside, what may not be on
+  /// disk is written again into a new segment, and a new run is noted, synced.
+  [[nodiscard]] Result<void> open(std::uint64_t fresh_salt, const FolderHolder& opened_by) {
+    if (const auto read = read_all(false); !read) return read;
+    if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1);
+    if (const auto whole = check_places(); !whole) return whole;
+    if (const auto saved = save_torn_tail(); !saved) return saved;
+    report_.run = index_.run + 1;
+    if (report_.run >= epoch_limit >> 24)
+      return Error(Errc::unsupported,
+                   "this folder has been opened too often: no run number is left");
+    return append_run({report_.run, opened_by});
+  }
+  /// Reads the log as it is and leaves it so; a batch without an end is one that is being written.
+  [[nodiscard]] Result<void> look() {
+    if (const auto read = read_all(true); !read) return read;
+    if (segments_.empty()) return Error(Errc::not_found, "there is no store in " + log_.folder());
+    return check_places();
+  }
+
+ private:
+  struct Found {
+    std::shared_ptr<typename Log<Files>::Segment> segment;
+    SegmentHeader header;
+    Buffer bytes;
+  };
+  struct Batch {
+    BatchHeader header;
+    std::uint64_t payload = 0;  ///< its offset
+  };
+
+  [[nodiscard]] Error damage(std::uint32_t segment, std::uint64_t offset,
+                             std::string_view what) const {
+    return Error(Errc::corrupt, std::string(what) + " in " + log_.path(segment_name(segment)) +
+                                    " at offset " + std::to_string(offset) +
+                                    "; nothing was changed");
+  }
+
+  [[nodiscard]] Result<void> read_all(bool only_look) {
+    if (const auto listed = list(only_look); !listed) return listed;
+    std::uint64_t expected = segments_.empty() ? 1 : segments_.front().header.first_sequence;
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+      const bool last = i + 1 == segments_.size();
+      const auto next =
+          read_segment(segments_[i], expected,
+                       last ? ~std::uint64_t{0} : segments_[i + 1].header.first_sequence);
+      if (!next) return next.error();
+      expected = *next;
+      if (!last) segments_[i].bytes = Buffer();
+    }
+    if (!segments_.empty() && segments_.front().header.number > index_.oldest)
+      return damage(index_.oldest, 0, "a segment is missing: there is nothing");
+    log_.resume(salt_, expected);
+    return success;
+  }
+
+  /// Opens the segments and checks that they belong together.
+  [[nodiscard]] Result<void> list(bool only_look) {
+    const auto names = log_.files.list(log_.folder());
+    if (!names) return names.error();
+    std::vector<std::uint32_t> numbers;
+    for (const std::string& name : *names)
+      if (const auto number = segment_number(name)) numbers.push_back(*number);
+    std::sort(numbers.begin(), numbers.end());
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      if (i != 0 && numbers[i] != numbers[i - 1] + 1)
+        return damage(numbers[i - 1] + 1, 0, "a segment is missing: there is nothing");
+      const bool writable = !only_look && i + 1 == numbers.size();
+      if (const auto opened = open_segment(numbers[i], writable); !opened) return opened;
+    }
+    if (!segments_.empty()) index_.oldest = segments_.back().header.oldest;
+    return success;
+  }
+  [[nodiscard]] Result<void> open_segment(std::uint32_t number, bool writable) {
+    using detail::os::Access;
+    auto file =
+        log_.files.open(log_.path(segment_name(number)), writable ? Access::write : Access::read);
+    if (!file) return file.error();
+    const auto size = log_.files.size(*file);
+    if (!size) return size.error();
+    Found found;
+    found.segment = std::make_shared<typename Log<Files>::Segment>();
+    found.segment->number = number;
+    found.segment->size = *size;
+    found.segment->file = std::move(*file);
+    std::byte first[segment_header_size];
+    const auto got = log_.files.read_at(found.segment->file, 0, first);
+    if (!got) return got.error();
+    std::uint32_t format = log_format;
+    const auto header = SegmentHeader::read(ByteView(first, *got), format);
+    if (!header && format > log_format)
+      return Error(Errc::too_new, log_.path(segment_name(number)) + " has format " +
+                                      std::to_string(format) + "; this build reads up to " +
+                                      std::to_string(log_format));
+    if (!header || header->number != number) return damage(number, 0, "a broken header");
+    if (segments_.empty()) salt_ = header->salt;
+    if (header->salt != salt_) return damage(number, 0, "the header of another log");
+    found.header = *header;
+    log_.adopt(found.segment);
+    segments_.push_back(std::move(found));
+    return success;
+  }
+
+  /// Takes in the batches of one segment, up to where the next one begins; of the last, those known
+  /// to be on disk. Answers the sequence number that comes next.
+  [[nodiscard]] Result<std::uint64_t> read_segment(Found& found, std::uint64_t expected,
+                                                   std::uint64_t stop) {
+    if (found.header.first_sequence != expected)
+      return damage(found.header.number, 0, "a segment that does not follow the one before");
+    const bool last = stop == ~std::uint64_t{0};
+    const std::uint64_t size = found.segment->size;
+    const auto got = log_.files.read_at(found.segment->file, 0, {found.bytes.grow(size), size});
+    if (!got) return got.error();
+    found.bytes.shrink(*got);
+    std::uint64_t synced = expected - 1;
+    std::vector<Batch> batches;
+    std::uint64_t at = segment_header_size;
+    for (; at < found.bytes.size() && expected != stop; ++expected) {
+      const auto header = whole_batch(found, at, expected);
+      if (!header) break;
+      batches.push_back({*header, at + batch_header_size});
+      synced = (std::max)(synced, header->synced);
+      at += batch_header_size + header->length;
+    }
+    if (last && at < found.bytes.size()) {
+      if (synced_later(found, at, expected))
+        return damage(found.header.number, at, "a damaged batch before others that are whole");
+      torn_at_ = at;
+      torn_ = true;
+    }
+    if (!last && expected != stop) return damage(found.header.number, at, "a damaged batch");
+    for (const Batch& batch : batches) {
+      if (const auto taken = take(found, batch); !taken) return taken.error();
+      if (last && batch.header.sequence > synced && batch.header.length != 0)
+        unsynced_.push_back(batch);
+    }
+    return expected;
+  }
+  [[nodiscard]] std::optional<BatchHeader> whole_batch(const Found& found, std::uint64_t at,
+                                                       std::uint64_t expected) const {
+    const ByteView left = found.bytes.view().subspan(at);
+    const auto header = BatchHeader::read(left, salt_);
+    if (!header || header->sequence != expected) return std::nullopt;
+    if (header->length > left.size() - batch_header_size) return std::nullopt;
+    if (detail::crc32c(left.subspan(batch_header_size, header->length)) != header->payload_crc)
+      return std::nullopt;
+    return header;
+  }
+  /// Whether a batch behind `at` says that the one at `at` had been synced.
+  [[nodiscard]] bool synced_later(const Found& found, std::uint64_t at,
+                                  std::uint64_t broken) const {
+    std::byte mark[8];
+    store_little(mark, salt_);
+    const ByteView bytes = found.bytes;
+    for (std::uint64_t i = at + 1; i + batch_header_size <= bytes.size(); ++i) {
+      if (bytes[i] != mark[0] || std::memcmp(bytes.data() + i, mark, 8) != 0) continue;
+      const auto header = BatchHeader::read(bytes.subspan(i), salt_);
+      if (header && header->synced >= broken) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] Result<void> take(const Found& found, const Batch& batch) {
+    const ByteView payload = found.bytes.view().subspan(batch.payload, batch.header.length);
+    std::size_t at = 0;
+    while (at < payload.size()) {
+      const std::size_t begin = at;
+      const auto entry = next_entry(payload, at, found.header.number, batch.payload);
+      if (!entry || !index_.replay(*entry))
+        return damage(found.header.number, batch.payload + begin, "an entry that makes no sense");
+    }
+    return success;
+  }
+  /// Every part must lie inside a segment that is there.
+  [[nodiscard]] Result<void> check_places() const {
+    for (const StoreState& store : index_.stores)
+      for (const auto& [key, record] : store.records) {
+        Result<void> all = success;
+        record.each_part([&](PartKind, const Place& place) {
+          const auto segment = log_.find(place.segment);
+          if (!segment || std::uint64_t{place.offset} + place.size > segment->size)
+            all = damage(place.segment, place.offset, "bytes of a record are missing");
+        });
+        if (!all) return all;
+      }
+    return success;
+  }
+
+  [[nodiscard]] Result<void> save_torn_tail() {
+    if (!torn_) return success;
+    const Found& found = segments_.back();
+    const std::string side = log_.path("torn-" + std::to_string(found.header.number) + "-" +
+                                       std::to_string(torn_at_) + ".tail");
+    (void)log_.files.remove(side);  // of an open that ended here
+    const auto file = log_.files.open(side, detail::os::Access::create);
+    if (!file) return file.error();
+    const ByteView tail = found.bytes.view().subspan(torn_at_);
+    if (const auto wrote = log_.files.write_at(*file, 0, tail); !wrote) return wrote;
+    if (const auto synced = log_.files.sync(*file); !synced) return synced;
+    if (const auto named = log_.files.sync_folder(log_.folder()); !named) return named;
+    report_.torn_tail = side;
+    report_.torn_bytes = tail.size();
+    return success;
+  }
+  /// Notes the run. Where the end of the log is known to be on disk, behind it; otherwise in the
+  /// first batch of a new segment, which says where the old one stops to count.
+  [[nodiscard]] Result<void> append_run(const RunEntry& run) {
+    index_.run = run.run;
+    index_.opened_by = run.opened_by;
+    Buffer note;
+    if (!segments_.empty() && !torn_ && unsynced_.empty()) {
+      (void)note.grow(batch_header_size);
+      write_stores(note);
+      write_entry(note, run);
+      return log_.append(note, true);
+    }
+    if (!unsynced_.empty()) log_.resume(salt_, unsynced_.front().header.sequence);
+    const auto made = log_.begin_segment(index_.oldest, [&](std::uint32_t number, Buffer& bytes) {
+      const std::size_t begin = bytes.size();
+      (void)bytes.grow(batch_header_size);
+      write_stores(bytes);
+      write_again(number, bytes);
+      write_entry(bytes, run);
+      log_.seal_in(bytes, begin);
+    });
+    if (!made) return made;
+    report_.batches_rewritten = unsynced_.size();
+    if (torn_) (void)log_.files.truncate(segments_.back().segment->file, torn_at_);
+    return success;
+  }
+  void write_stores(Buffer& to) const {
+    for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
+      const StoreState& store = index_.stores[i];
+      write_entry(to, StoreEntry{i, store.name, store.birth, store.lock});
+    }
+  }
+  /// Writes again what the batches say that may not be on disk: not as they are, because one may
+  /// refer to bytes of another, but each record as it is now with all that lies in them.
+  void write_again(std::uint32_t number, Buffer& to) {
+    std::set<std::pair<std::uint32_t, std::string_view>> touched;
+    const ByteView old = segments_.empty() ? ByteView() : segments_.back().bytes.view();
+    for (const Batch& batch : unsynced_) {
+      const ByteView payload = old.subspan(batch.payload, batch.header.length);
+      for (std::size_t at = 0; at < payload.size();) {
+        const auto raw = next_entry(payload, at, number, 0);
+        if (raw->kind == EntryKind::erased) write_erased_again(number, *read_erased(raw->body), to);
+        if (raw->kind != EntryKind::record) continue;
+        const auto entry = read_record(*raw);
+        touched.emplace(entry->store, entry->key);
+      }
+    }
+    write_oldest(to, index_.oldest);
+    for (const auto& [store, key] : touched) {
+      const Record* record = index_.stores[store].find(key);
+      if (record != nullptr) write_record_again(number, store, key, *record, old, to);
+    }
+  }
+  void write_erased_again(std::uint32_t number, const ErasedEntry& erased, Buffer& to) {
+    const std::size_t begin = to.size();
+    write_entry(to, erased);
+    const Tombstone& now = index_.stores[erased.store].tombstones[erased.hash];
+    index_.bury(erased.store, erased.hash,
+                {now.epoch, now.version, number, static_cast<std::uint32_t>(to.size() - begin)});
+  }
+  void write_record_again(std::uint32_t number, std::uint32_t store, std::string_view key,
+                          Record record, ByteView old, Buffer& to) {
+    const auto extra = std::make_shared<Extra>(record.more());
+    const std::uint32_t old_segment = segments_.back().header.number;
+    std::vector<FreshPart> fresh;
+    each_place(record, *extra, [&](Place& place) {
+      if (place.segment == old_segment && place.offset >= unsynced_.front().payload)
+        fresh.push_back({&place, old.subspan(place.offset, place.size)});
+    });
+    if (record.extra) record.extra = extra;
+    write_record(to, number, 0, store, key, record, fresh);
+    index_.put(store, key, std::move(record));
+  }
+
+  Log<Files>& log_;
+  Index& index_;
+  OpenReport& report_;
+  std::vector<Found> segments_;
+  std::vector<Batch> unsynced_;
+  std::uint64_t salt_ = 0;
+  std::uint64_t torn_at_ = 0;
+  bool torn_ = false;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// A span of requests that one caller handed in, to be performed by whoever leads.
+struct Job {
+  std::variant<std::span<OpenStoreRequest>, std::span<AcquireRequest>, std::span<CommitRequest>,
+               std::span<PostRequest>, std::span<RelayRequest>, std::span<EraseRequest>>
+      requests;
+};
+
+inline void fail(AcquireRequest& request, const Error& error) {
+  request.outcome = AcquireRequest::Outcome::failed;
+  request.error = error;
+}
+inline void fail(CommitRequest& request, const Error& error) {
+  request.outcome = CommitRequest::Outcome::failed;
+  request.error = error;
+}
+template <class Request>
+void fail(Request& request, const Error& error) {
+  request.error = error;
+}
+
+/// One open folder. Writers go through `run`, one leader at a time; readers look at the index under
+/// a shared lock that is never held during I/O. The order is: stage, write, sync, publish, reply.
+template <class Files>
+class Database {
+ public:
+  Database(Files files, std::string folder, const FileOptions& options)
+      : options_(options),
+        clock_(options.clock != nullptr ? *options.clock : SystemClock::instance()),
+        log_(std::move(files), std::move(folder)),
+        engine_(index_, log_, clock_),
+        parts_(log_) {}
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  /// Syncs what is not, and says in the log that all is: an empty batch.
+  ~Database() {
+    if (!lock_ || log_.poisoned() || log_.newest() == 0) return;
+    if (!log_.all_synced() && !log_.sync()) return;
+    Buffer last;
+    (void)last.grow(batch_header_size);
+    (void)log_.append(last, false);
+  }
+
+  [[nodiscard]] Result<void> open();
+  [[nodiscard]] Result<void> look() {
+    Recovery<Files> recovery(log_, index_, report_);
+    return recovery.look();
+  }
+
+  /// Performs the job together with those of other threads.
+  void run(Job job) {
+    group_.run(job, [this](const std::vector<Job*>& jobs) { perform(jobs); });
+  }
+  void read(ReadRequest& request) const;
+  void list_waiting(RelayRequest& request) const;
+  void scan(ScanRequest& request) const;
+  [[nodiscard]] Result<void> flush();
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    const std::lock_guard hold(watchers_mutex_);
+    watchers_.emplace_back(store.index, std::move(queue));
+  }
+
+  [[nodiscard]] Owner next_owner(ServerId server) noexcept { return {server, nonce_, ++sessions_}; }
+  [[nodiscard]] Result<void> status() const {
+    const std::shared_lock hold(state_);
+    return failed(status_) ? Result<void>(status_) : Result<void>(success);
+  }
+  [[nodiscard]] FileStats stats() const {
+    const std::shared_lock hold(state_);
+    FileStats now = stats_;
+    now.bytes = log_.bytes();
+    now.live_bytes = index_.live_bytes();
+    now.records = index_.record_count();
+    return now;
+  }
+  [[nodiscard]] const OpenReport& report() const noexcept { return report_; }
+  [[nodiscard]] bool is_snapshot() const noexcept { return !lock_; }
+  [[nodiscard]] FolderHolder opened_by() const {
+    const std::shared_lock hold(state_);
+    return index_.opened_by;
+  }
+  template <class F>
+  void each_store(F visit) const {
+    const std::shared_lock hold(state_);
+    for (const StoreState& store : index_.stores)
+      visit(store);
+  }
+  /// How many callers wait for the batch that is being written.
+  [[nodiscard]] std::size_t waiting() const { return group_.waiting(); }
+
+ private:
+  /// A batch is written when this much is staged, whatever else was handed in.
+  static constexpr std::uint64_t enough = std::uint64_t{32} << 20;
+  static constexpr std::uint64_t least_copied = std::uint64_t{64} << 10;
+
+  void perform(const std::vector<Job*>& jobs) noexcept;
+  template <class Request>
+  void perform_one(Request& request);
+  void end_batch();
+  [[nodiscard]] Result<void> write();
+  void publish();
+  void fail_batch(const Error& error);
+  void wake_up();
+  [[nodiscard]] bool sync_is_due();
+
+  FileOptions options_;
+  Clock& clock_;
+  std::optional<FolderLock<Files>> lock_;  ///< goes last: nobody else may open before all is closed
+  Log<Files> log_;
+  Index index_;
+  Engine<Files> engine_;
+  PartReader<Files> parts_;
+  Compactor<Files> compactor_;
+  GroupCommit<Job> group_;
+  OpenReport report_;
+  std::uint64_t nonce_ = detail::os::random_bits() | 1;
+  std::atomic<std::uint64_t> sessions_ = 0;
+
+  mutable std::shared_mutex state_;  ///< over what readers see: the index, stats, status
+  FileStats stats_;
+  Error status_{Errc{}};
+
+  // Only the leader's.
+  std::vector<std::variant<OpenStoreRequest*, AcquireRequest*, CommitRequest*, PostRequest*,
+                           RelayRequest*, EraseRequest*>>
+      batch_;
+  TimePoint unsynced_since_{};
+  bool unsynced_ = false;
+
+  std::mutex watchers_mutex_;
+  std::vector<std::pair<std::uint32_t, std::weak_ptr<WakeQueue>>> watchers_;
+};
+
+template <class Files>
+Result<void> Database<Files>::open() {
+  const auto made = log_.files.make_folder(log_.folder());
+  if (!made) return made.error();
+  // Names that a killed process gave may not be on disk yet, and what is appended to a file is lost
+  // with its name.
+  const std::string& path = log_.folder();
+  const std::size_t slash = path.find_last_of('/');
+  const std::string parent = slash == path.npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
+  if (const auto named = log_.files.sync_folder(parent); !named && *made) return named;
+  const FolderHolder me{detail::os::process_id(), detail::os::host_name(), clock_.wall()};
+  auto lock =
+      FolderLock<Files>::take(log_.files, log_.folder(), me, options_.wait_for_lock, clock_);
+  if (!lock) return lock.error();
+  if (const auto named = log_.files.sync_folder(path); !named) return named;
+  Recovery<Files> recovery(log_, index_, report_);
+  if (const auto opened = recovery.open(detail::os::random_bits(), me); !opened) return opened;
+  for (std::uint32_t old = log_.oldest(); old < index_.oldest; ++old)
+    log_.drop(old);
+  engine_.begin_run(report_.run);
+  const TimePoint now = clock_.now();
+  for (StoreState& store : index_.stores)
+    for (auto& [key, record] : store.records) {
+      record.head.renewed = now;  // expired, by a lease of no length, but not cleared
+      record.head.renewals = report_.run << 24;  // no pair of epoch and renewals comes twice
+    }
+  lock_ = std::move(*lock);
+  return success;
+}
+
+/// The leader's part. Must not fail halfway: running out of memory here ends the program.
+template <class Files>
+void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
+  for (Job* job : jobs)
+    std::visit(
+        [this](auto requests) {
+          for (auto& request : requests)
+            perform_one(request);
+        },
+        job->requests);
+  end_batch();
+}
+
+template <class Files>
+template <class Request>
+void Database<Files>::perform_one(Request& request) {
+  if (log_.poisoned()) {
+    end_batch();
+    return fail(request, log_.poison());
+  }
+  // A store that is new is a batch of its own, so that what follows finds it published.
+  constexpr bool alone = std::is_same_v<Request, OpenStoreRequest>;
+  if (alone || engine_.stage.bytes >= enough) end_batch();
+  engine_.perform(request);
+  batch_.push_back(&request);
+  if (alone) end_batch();
+}
+
+template <class Files>
+void Database<Files>::end_batch() {
+  if (!batch_.empty()) {
+    const auto wrote = engine_.stage.writes() ? write() : Result<void>(success);
+    wrote ? publish() : fail_batch(wrote.error());
+  }
+  batch_.clear();
+  engine_.stage.clear();
+  engine_.wakes.clear();
+}
+
+template <class Files>
+Result<void> Database<Files>::write() {
+  if (log_.end() >= options_.segment_bytes && !log_.nothing_in_newest())
+    if (const auto begun = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {}); !begun)
+      return begun;
+  Stage& stage = engine_.stage;
+  if (compactor_.is_due(index_, log_, options_.segment_bytes))
+    compactor_.stage_some(stage, index_, log_, 2 * stage.bytes + least_copied);
+  Buffer batch;
+  BatchEncoder<Files> encoder(batch, index_, log_, stage);
+  encoder.encode();
+  if (encoder.left_behind()) compactor_.stop();
+  const auto wrote = log_.append(batch, sync_is_due());
+  if (!wrote) compactor_.start_over();
+  return wrote;
+}
+
+template <class Files>
+bool Database<Files>::sync_is_due() {
+  if (options_.durability == Durability::full) return true;
+  const TimePoint now = clock_.now();
+  if (!unsynced_) unsynced_since_ = now;
+  unsynced_ = true;
+  if (now - unsynced_since_ < options_.sync_every) return false;
+  unsynced_ = false;
+  return true;
+}
+
+template <class Files>
+void Database<Files>::publish() {
+  Stage& stage = engine_.stage;
+  const std::uint32_t before = index_.oldest;
+  {
+    const std::unique_lock hold(state_);
+    if (stage.writes()) ++stats_.batches;
+    stats_.commits += stage.commits;
+    stats_.syncs = log_.syncs();
+    stats_.sync_time = log_.sync_time();
+    for (const StoreEntry& made : stage.new_stores) {
+      StoreState& store = index_.stores.emplace_back();
+      store.name = made.name;
+      store.birth = made.birth;
+      store.lock = made.lock;
+    }
+    if (stage.new_run) {
+      index_.run = *stage.new_run;
+      engine_.run_to_note_ = false;
+    }
+    for (const ErasedEntry& moved : stage.moved_tombstones)
+      index_.bury(moved.store, moved.hash, {moved.epoch, moved.version, log_.newest(), 43});
+    for (Staged& staged : stage.records()) {
+      if (staged.erased) {
+        index_.erase(staged.store, staged.key);
+        index_.bury(staged.store, index_.stores[staged.store].hash(staged.key), *staged.erased);
+      }
+      if (staged.exists) index_.put(staged.store, staged.key, std::move(staged.record));
+    }
+    if (stage.now_oldest != 0) {
+      index_.oldest = stage.now_oldest;
+      ++stats_.compactions;
+    }
+    stats_.compaction_stopped = compactor_.stopped();
+  }
+  for (std::uint32_t old = before; old < index_.oldest; ++old)
+    log_.drop(old);
+  wake_up();
+}
+
+/// Nothing of the batch happened, or nobody knows. What only asked for a record is done over by
+/// itself, because a full disk must not keep players from what needs no room.
+template <class Files>
+void Database<Files>::fail_batch(const Error& error) {
+  {
+    const std::unique_lock hold(state_);
+    if (log_.poisoned()) status_ = log_.poison();
+    stats_.syncs = log_.syncs();
+    stats_.sync_time = log_.sync_time();
+  }
+  std::vector<AcquireRequest*> once_more;
+  for (const auto& one : batch_)
+    std::visit(
+        [&](auto* request) {
+          if constexpr (std::is_same_v<decltype(request), AcquireRequest*>)
+            once_more.push_back(request);
+          fail(*request, error);
+        },
+        one);
+  engine_.stage.clear();
+  engine_.wakes.clear();
+  if (log_.poisoned()) return;
+  for (AcquireRequest* request : once_more) {
+    request->error = Error(Errc{});
+    request->record = Snapshot{};
+    engine_.perform(*request);
+  }
+  if (!engine_.stage.writes()) return publish();
+  for (AcquireRequest* request : once_more)
+    fail(*request, error);
+}
+
+template <class Files>
+void Database<Files>::wake_up() {
+  if (engine_.wakes.empty()) return;
+  const std::lock_guard hold(watchers_mutex_);
+  std::erase_if(watchers_, [&](const auto& watcher) {
+    const auto queue = watcher.second.lock();
+    if (!queue) return true;
+    for (const auto& [store, key] : engine_.wakes)
+      if (store == watcher.first) queue->push(key);
+    return false;
+  });
+}
+
+template <class Files>
+Result<void> Database<Files>::flush() {
+  // An empty job: its batch writes nothing, and then this thread is the only one inside.
+  Result<void> done = success;
+  Job nothing{std::span<AcquireRequest>{}};
+  group_.run(nothing, [&](const std::vector<Job*>& jobs) {
+    perform(jobs);
+    if (log_.poisoned()) {
+      done = log_.poison();
+    } else if (!log_.all_synced()) {
+      done = log_.sync();
+      unsynced_ = false;
+    }
+  });
+  return done;
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+// What readers ask of an open folder: answered from what is published, beside the writers.
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+template <class Files>
+void Database<Files>::read(ReadRequest& request) const {
+  // A segment may be emptied and removed between the look at the index and the read of the bytes:
+  // then the index says where they are now.
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    Staged copy;
+    {
+      const std::shared_lock hold(state_);
+      if (request.store.index >= index_.stores.size()) {
+        request.error = Error(Errc::invalid, "this database has no such store");
+        return;
+      }
+      const Record* record = index_.stores[request.store.index].find(request.key);
+      request.found = record != nullptr;
+      if (record != nullptr) copy.record = *record;
+    }
+    request.record.now = clock_.wall();
+    if (!request.found) return;
+    copy.key = request.key;
+    const Head& head = copy.record.head;
+    const Extra& extra = copy.record.more();
+    const TimePoint now = clock_.now();
+    request.held = head.leased_at(now);
+    request.holder = held_by(head, now);
+    request.inbox_messages = extra.inbox_messages;
+    request.inbox_bytes = extra.inbox_bytes;
+    request.outbox_messages = extra.outbox_messages;
+    const auto filled = parts_.snapshot(copy, request.wants_data, request.record);
+    if (filled) return;
+    request.error = filled.error();
+    if (!filled.is(Errc::not_found)) return;
+    request.error = Error(Errc{});
+  }
+  request.error = Error(Errc::unavailable, "the record's bytes were moved again and again");
+}
+
+template <class Files>
+void Database<Files>::list_waiting(RelayRequest& request) const {
+  std::vector<std::string> keys;
+  std::vector<Record> records;
+  {
+    const std::shared_lock hold(state_);
+    if (request.store.index >= index_.stores.size()) {
+      request.error = Error(Errc::invalid, "this database has no such store");
+      return;
+    }
+    const StoreState& store = index_.stores[request.store.index];
+    for (auto key = store.relaying.upper_bound(request.after);
+         key != store.relaying.end() && keys.size() < request.most; ++key) {
+      keys.push_back(*key);
+      records.push_back(*store.find(*key));
+    }
+  }
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    Staged copy;
+    copy.key = keys[i];
+    copy.record = std::move(records[i]);
+    const auto loaded = parts_.outbox(copy);
+    if (loaded)
+      request.waiting.push_back({std::move(keys[i]), std::move(copy.outbox->messages)});
+    else if (!loaded.is(Errc::not_found))  // moved meanwhile: it is listed the next time
+      request.error = loaded.error();
+  }
+}
+
+template <class Files>
+void Database<Files>::scan(ScanRequest& request) const {
+  const std::shared_lock hold(state_);
+  if (request.store.index >= index_.stores.size()) {
+    request.error = Error(Errc::invalid, "this database has no such store");
+    return;
+  }
+  const std::size_t most = (std::max)(request.most, std::size_t{1});
+  std::set<std::string_view> page;
+  for (const auto& [key, record] : index_.stores[request.store.index].records) {
+    if (!record.has_data() || key <= request.after) continue;
+    if (page.size() == most && key > *page.rbegin()) continue;
+    page.insert(key);
+    if (page.size() > most) page.erase(std::prev(page.end()));
+  }
+  request.keys.assign(page.begin(), page.end());
+  request.next = request.keys.empty() ? request.after : request.keys.back();
+  request.done = page.size() < most;
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+// Names without their definitions, and the one place that holds default template arguments.
+
+namespace persist::inline PERSIST_ABI {
+
+namespace conflict {
+struct Refuse;
+struct Request;
+struct Steal;
+}  // namespace conflict
+
+namespace lock {
+template <class ConflictStrategy>
+struct Lease;
+struct None;
+}  // namespace lock
+
+namespace detail::os {
+struct Files;
+}  // namespace detail::os
+
+namespace backend {
+class Memory;
+template <class Files>
+class BasicFile;
+using File = BasicFile<detail::os::Files>;
+}  // namespace backend
+
+namespace codec {
+struct Cbor;
+struct Json;
+}  // namespace codec
+
+template <class Key, class Data, class Backend = backend::File,
+          class LockPolicy = lock::Lease<conflict::Request>, class Codec = codec::Cbor>
+class Store;
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::backend {
+
+/// Records in a folder of this machine: one log, an index of heads in memory. The embedded
+/// default.
+///
+/// Effect: a commit is written, synced, then visible, then acknowledged; all that threads hand in
+/// while a sync is under way share the next one. A record costs about 350 bytes of memory and its
+/// key; opening reads the whole log once.
+/// Errors: the constructor never fails; a handle that did not open answers every operation with the
+/// opening error: `locked` (another process has the folder; named), `corrupt` (with file and
+/// offset; nothing was touched), `too_new`, `io`. A write that did not fit answers `io` and leaves
+/// everything as it was; later ones work again when there is room. After a failed sync that batch
+/// answers `unknown_outcome` and all later writes `io`, until the folder is opened again; reads go
+/// on. A record whose bytes are damaged answers `corrupt` and is left alone.
+/// Threads: any may call. Copies share the open folder; the last one closes it.
+template <class Files>
+class BasicFile {
+ public:
+  static constexpr bool is_transactional = true;
+
+  /// Opens, and makes where there is none, the folder `path`; its parent must exist.
+  explicit BasicFile(std::string path, FileOptions options = {}, Files files = {}) {
+    auto opened = std::make_shared<Database>(std::move(files), std::move(path), within(options));
+    if (const auto done = opened->open(); !done)
+      error_ = done.error();
+    else
+      db_ = std::move(opened);
+  }
+  [[nodiscard]] static Result<BasicFile> open(std::string path, FileOptions options = {},
+                                              Files files = {}) {
+    BasicFile file(std::move(path), options, std::move(files));
+    if (const auto opened = file.status(); !opened) return opened.error();
+    return file;
+  }
+  /// A view of the folder as it is now, whoever holds it; takes no lock and changes nothing. Reads,
+  /// scans and lists what waits; all else is `refused`.
+  [[nodiscard]] static Result<BasicFile> open_snapshot(std::string path, Files files = {}) {
+    Error last{Errc{}};
+    // What is being written or emptied may look broken; nothing stays so.
+    for (int attempt = 0; attempt < 5; ++attempt) {
+      auto opened = std::make_shared<Database>(files, path, FileOptions{});
+      const auto seen = opened->look();
+      if (seen) return BasicFile(std::move(opened));
+      last = seen.error();
+    }
+    return last;
+  }
+  /// The process that has the folder open now; nothing if none has.
+  [[nodiscard]] static Result<std::optional<FolderHolder>> holder(const std::string& path,
+                                                                  Files files = {}) {
+    return file::FolderLock<Files>::holder(files, path);
+  }
+
+  [[nodiscard]] bool same_database(const BasicFile& other) const noexcept {
+    return db_ != nullptr && db_ == other.db_;
+  }
+  /// The opening error, or why no more can be written.
+  [[nodiscard]] Result<void> status() const { return db_ ? db_->status() : Result<void>(error_); }
+  [[nodiscard]] Owner next_owner(ServerId server) {
+    return db_ ? db_->next_owner(server) : Owner{server, 0, 0};
+  }
+
+  void open_store(std::span<OpenStoreRequest> batch) { write(batch); }
+  void acquire(std::span<AcquireRequest> batch) { write(batch); }
+  void commit(std::span<CommitRequest> batch) { write(batch); }
+  void post(std::span<PostRequest> batch) { write(batch); }
+  void erase(std::span<EraseRequest> batch) { write(batch); }
+  void read(std::span<ReadRequest> batch) {
+    each(batch, [&](ReadRequest& request) { db_->read(request); });
+  }
+  void scan(std::span<ScanRequest> batch) {
+    each(batch, [&](ScanRequest& request) { db_->scan(request); });
+  }
+  void relay(std::span<RelayRequest> batch) {
+    std::size_t at = 0;
+    while (at < batch.size()) {
+      std::size_t end = at;  // of a run of requests that take messages out: they share a write
+      while (end < batch.size() && !batch[end].take_from.empty())
+        ++end;
+      if (end != at) write(batch.subspan(at, end - at));
+      for (at = end; at < batch.size() && batch[at].take_from.empty(); ++at)
+        each(batch.subspan(at, 1), [&](RelayRequest& request) { db_->list_waiting(request); });
+    }
+  }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    if (db_) db_->watch(store, std::move(queue));
+  }
+
+  /// Makes all that was acknowledged survive a power cut; with `Durability::full` it already does.
+  [[nodiscard]] Result<void> flush() { return db_ ? db_->flush() : Result<void>(error_); }
+  [[nodiscard]] FileStats stats() const { return db_ ? db_->stats() : FileStats{}; }
+  /// What opening found.
+  [[nodiscard]] OpenReport report() const { return db_ ? db_->report() : OpenReport{}; }
+  /// Who opened the folder last: this process, or for a snapshot whoever writes to it.
+  [[nodiscard]] FolderHolder opened_by() const { return db_ ? db_->opened_by() : FolderHolder{}; }
+  /// Names and lock kinds of the stores in the folder, for tools.
+  struct StoreInfo {
+    std::string name;
+    LockKind lock = LockKind::lease;
+    Hash128 birth;
+  };
+  [[nodiscard]] std::vector<StoreInfo> stores() const {
+    std::vector<StoreInfo> all;
+    if (db_)
+      db_->each_store([&](const file::StoreState& s) { all.push_back({s.name, s.lock, s.birth}); });
+    return all;
+  }
+  /// How many callers wait for the batch that is being written; for tests and for the curious.
+  [[nodiscard]] std::size_t waiting() const { return db_ ? db_->waiting() : 0; }
+
+ private:
+  using Database = file::Database<Files>;
+  explicit BasicFile(std::shared_ptr<Database> opened) : db_(std::move(opened)) {}
+
+  [[nodiscard]] static FileOptions within(FileOptions options) {
+    options.segment_bytes =
+        (std::clamp)(options.segment_bytes, std::uint64_t{4} << 10, std::uint64_t{1} << 30);
+    return options;
+  }
+  template <class Request, class F>
+  void each(std::span<Request> batch, F one) {
+    for (Request& request : batch)
+      db_ ? one(request) : file::fail(request, error_);
+  }
+  template <class Request>
+  void write(std::span<Request> batch) {
+    if (db_ && !db_->is_snapshot()) return db_->run(file::Job{batch});
+    const Error why =
+        db_ ? Error(Errc::refused, "this is a snapshot: it can only be read") : error_;
+    for (Request& request : batch) {
+      if constexpr (std::is_same_v<Request, OpenStoreRequest>)
+        if (db_ && find_store(request)) continue;
+      file::fail(request, why);
+    }
+  }
+  /// In a snapshot a store that is there can be opened.
+  bool find_store(OpenStoreRequest& request) const {
+    std::uint32_t index = 0;
+    for (const StoreInfo& store : stores()) {
+      if (store.name == request.name && store.lock == request.lock) {
+        request.store = {index};
+        request.birth = store.birth;
+        return true;
+      }
+      ++index;
+    }
+    return false;
+  }
+
+  std::shared_ptr<Database> db_;
+  Error error_{Errc{}};
+};
+
+// `File`, the one on the machine's own file system, is named in fwd.hpp.
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
+namespace persist::inline PERSIST_ABI::backend::memory {
+
+struct Record {
+  Head head;
+  bool has_data = false;
+  Buffer data;
+  std::vector<std::uint64_t> user_ids;
+  Buffer metadata;
+  std::vector<Receipt> receipts;
+  std::uint32_t receipts_forgotten = 0;
+  Inbox inbox;
+  Outbox outbox;
+};
+
+/// What is left of an erased record: not its key, only what keeps epochs and versions from going
+/// back.
+struct Tombstone {
+  std::uint64_t epoch = 0;
+  std::uint64_t version = 0;
+};
+
+struct StoreState {
+  std::string name;
+  Hash128 birth;
+  LockKind lock = LockKind::lease;
+  std::unordered_map<std::string, Record, detail::TextHash, std::equal_to<>> records;
+  std::map<Hash128, Tombstone> tombstones;
+  std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
+  std::vector<std::weak_ptr<WakeQueue>> watchers;
+
+  [[nodiscard]] Hash128 hash(std::string_view key) const noexcept { return key_hash(birth, key); }
+  /// Whether the record was erased after that epoch was given out.
+  [[nodiscard]] bool erased_since(std::string_view key, std::uint64_t epoch) const {
+    const auto found = tombstones.find(hash(key));
+    return found != tombstones.end() && found->second.epoch > epoch;
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::memory
+
+namespace persist::inline PERSIST_ABI::backend {
+
+/// Records in this process's memory: for tests, for tools, and as the reference of what every
+/// backend does.
+///
+/// Durability: none; what was saved is gone with the last handle. Every operation takes one lock
+/// for the whole batch and copies the bytes it hands out. Scans cost a walk over all keys of the
+/// store per page. Safe to call from any thread.
+class Memory {
+ public:
+  static constexpr bool is_transactional = true;
+
+  /// A new, empty database. `clock` judges its leases and must outlive every handle.
+  explicit Memory(Clock& clock = SystemClock::instance())
+      : db_(std::make_shared<Database>(clock)) {}
+
+  [[nodiscard]] bool same_database(const Memory& other) const noexcept { return db_ == other.db_; }
+  [[nodiscard]] Result<void> status() const { return success; }
+  [[nodiscard]] Owner next_owner(ServerId server) {
+    const std::lock_guard hold(db_->mutex);
+    return {server, db_->nonce, ++db_->sessions};
+  }
+
+  void open_store(std::span<OpenStoreRequest> batch) { each(batch, &Memory::open_one); }
+  void acquire(std::span<AcquireRequest> batch) { each(batch, &Memory::acquire_one); }
+  void commit(std::span<CommitRequest> batch) { each(batch, &Memory::commit_one); }
+  void read(std::span<ReadRequest> batch) { each(batch, &Memory::read_one); }
+  void post(std::span<PostRequest> batch) { each(batch, &Memory::post_one); }
+  void relay(std::span<RelayRequest> batch) { each(batch, &Memory::relay_one); }
+  void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
+  void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
+
+  /// What there is, for tools.
+  struct StoreInfo {
+    std::string name;
+    LockKind lock = LockKind::lease;
+    Hash128 birth;
+  };
+  [[nodiscard]] std::vector<StoreInfo> stores() const {
+    const std::lock_guard hold(db_->mutex);
+    std::vector<StoreInfo> all;
+    for (const StoreState& store : db_->stores)
+      all.push_back({store.name, store.lock, store.birth});
+    return all;
+  }
+
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    const std::lock_guard hold(db_->mutex);
+    db_->stores[store.index].watchers.push_back(std::move(queue));
+  }
+
+ private:
+  using Record = memory::Record;
+  using StoreState = memory::StoreState;
+
+  struct Database {
+    explicit Database(Clock& time) : clock(time), nonce(detail::os::random_bits() | 1) {}
+    std::mutex mutex;
+    Clock& clock;
+    std::uint64_t nonce;
+    std::uint64_t sessions = 0;
+    std::uint64_t epochs = 0;
+    std::deque<StoreState> stores;
+  };
+
+  template <class Request>
+  void each(std::span<Request> batch, void (Memory::*one)(Request&)) {
+    const std::lock_guard hold(db_->mutex);
+    for (Request& request : batch)
+      (this->*one)(request);
+  }
+
+  [[nodiscard]] StoreState& at(StoreId store) { return db_->stores[store.index]; }
+  [[nodiscard]] Record* find(StoreId store, std::string_view key) {
+    const auto found = at(store).records.find(key);
+    return found == at(store).records.end() ? nullptr : &found->second;
+  }
+  /// The record of that key, made where there is none: with the version an erased one had.
+  [[nodiscard]] Record& make(StoreId store, std::string_view key) {
+    if (Record* record = find(store, key)) return *record;
+    StoreState& state = at(store);
+    Record& record = state.records.try_emplace(std::string(key)).first->second;
+    if (const auto erased = state.tombstones.find(state.hash(key));
+        erased != state.tombstones.end()) {
+      record.head.fence.epoch = erased->second.epoch;
+      record.head.version = erased->second.version;
+    }
+    return record;
+  }
+  void wake(StoreId store, std::string_view key) {
+    std::erase_if(at(store).watchers, [&](const std::weak_ptr<WakeQueue>& watcher) {
+      const auto queue = watcher.lock();
+      if (queue) queue->push(key);
+      return queue == nullptr;
+    });
+  }
+
+  void open_one(OpenStoreRequest& request);
+  void acquire_one(AcquireRequest& request);
+  void commit_one(CommitRequest& request);
+  void read_one(ReadRequest& request);
+  void post_one(PostRequest& request);
+  void relay_one(RelayRequest& request);
+  void erase_one(EraseRequest& request);
+  void scan_one(ScanRequest& request);
+
+  [[nodiscard]] bool judge_all(CommitRequest& request);
+  [[nodiscard]] bool apply(Change& change);
+  void deliver(Change& change, Record& sender);
+  void answer(Change& change);
+  Reception receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
+                       const MessageView& message, const RecordLimits& limits);
+  void fill(Snapshot& to, const Record& from) const;
+
+  std::shared_ptr<Database> db_;
+};
+
+inline void Memory::open_one(OpenStoreRequest& request) {
+  auto& stores = db_->stores;
+  std::uint32_t index = 0;
+  while (index < stores.size() && stores[index].name != request.name)
+    ++index;
+  if (index == stores.size() && request.expected_birth) {
+    request.error = Error(Errc::refused, "there is no store \"" + std::string(request.name) +
+                                             "\" where this connection knew one: its database was "
+                                             "replaced");
+    return;
+  }
+  if (index == stores.size()) {
+    StoreState& state = stores.emplace_back();
+    state.name = request.name;
+    state.birth = {detail::os::random_bits(), detail::os::random_bits()};
+    state.lock = request.lock;
+  }
+  const StoreState& state = stores[index];
+  if (state.lock != request.lock) {
+    request.error =
+        Error(Errc::invalid,
+              "store \"" + state.name +
+                  "\" was made with another lock policy; open it with that one, or move its "
+                  "records to a store of another name");
+  } else if (request.expected_birth && *request.expected_birth != state.birth) {
+    request.error = Error(Errc::refused,
+                          "store \"" + state.name +
+                              "\" is not the one this connection knew: its database was replaced");
+  }
+  request.store = {index};
+  request.birth = state.birth;
+  request.now = db_->clock.wall();
+}
+
+inline void Memory::fill(Snapshot& to, const Record& from) const {
+  to.fence = from.head.fence;
+  to.version = from.head.version;
+  to.has_data = from.has_data;
+  to.data = from.data;
+  to.user_ids = from.user_ids;
+  to.metadata = from.metadata;
+  to.load_count = from.head.load_count;
+  to.created = from.head.created;
+  to.updated = from.head.updated;
+  to.outbox = from.outbox.numbers();
+}
+
+inline void Memory::acquire_one(AcquireRequest& request) {
+  const TimePoint now = db_->clock.now();
+  if (request.intent == Intent::withdraw) {
+    if (Record* record = find(request.store, request.key)) ask(record->head, request);
+    request.outcome = AcquireRequest::Outcome::held;
+    return;
+  }
+  Record& record = make(request.store, request.key);
+  const Claim claimed = claim(record.head, request, now);
+  if (claimed == Claim::held) {
+    if (ask(record.head, request)) wake(request.store, request.key);
+    request.outcome = AcquireRequest::Outcome::held;
+    request.holder = held_by(record.head, now);
+    return;
+  }
+  if (claimed == Claim::fresh) {
+    db_->epochs = (std::max)(db_->epochs, record.head.fence.epoch) + 1;
+    take(record.head, request, db_->epochs, now);
+  }
+  request.outcome = AcquireRequest::Outcome::taken;
+  fill(request.record, record);
+  request.record.receipts = record.receipts;
+  request.record.receipts_forgotten = record.receipts_forgotten;
+  request.record.inbox = record.inbox.messages;
+  request.record.now = db_->clock.wall();
+}
+
+inline bool Memory::judge_all(CommitRequest& request) {
+  bool any_new = false;
+  request.outcome = CommitRequest::Outcome::repeated;
+  for (std::size_t i = 0; i < request.changes.size(); ++i) {
+    Change& change = request.changes[i];
+    const Record* record = find(change.store, change.key);
+    const Verdict verdict = record ? judge(record->head, change.fence, 0) : Verdict::fenced;
+    if (record) change.version = record->head.version;
+    if (verdict == Verdict::repeated) continue;
+    if (verdict == Verdict::apply) {
+      any_new = true;
+      continue;
+    }
+    request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
+                                                 : CommitRequest::Outcome::superseded;
+    request.culprit = i;
+    if (record) {
+      change.landed = landed(record->head, change.fence);
+      change.holder = held_by(record->head, db_->clock.now());
+    }
+    change.erased = at(change.store).erased_since(change.key, change.fence.epoch);
+    return false;
+  }
+  return any_new;
+}
+
+inline void Memory::commit_one(CommitRequest& request) {
+  const bool any_new = judge_all(request);
+  if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
+  std::vector<Change*> applied;
+  for (Change& change : request.changes)
+    if (any_new && apply(change)) applied.push_back(&change);
+  for (Change* change : applied)
+    deliver(*change, *find(change->store, change->key));
+  for (Change& change : request.changes)
+    answer(change);
+  if (any_new) request.outcome = CommitRequest::Outcome::applied;
+}
+
+/// What a commit learns, whether it was applied now or before.
+inline void Memory::answer(Change& change) {
+  const Record& record = *find(change.store, change.key);
+  change.version = record.head.version;
+  change.release_requested = record.head.asked();
+  change.messages = newer_than(record.inbox, change.seen_position);
+  change.now = db_->clock.wall();
+  for (Send& send : change.sends)
+    send.delivered = !record.outbox.holds(change.fence.epoch, send.number);
+}
+
+/// Says whether it was new; among changes that are new one may be a repeat.
+inline bool Memory::apply(Change& change) {
+  Record& record = *find(change.store, change.key);
+  if (judge(record.head, change.fence, 0) != Verdict::apply) return false;
+  if (change.data != nullptr) {
+    record.data.swap(*change.data);
+    record.has_data = true;
+  } else if (change.removes_data) {
+    record.data = Buffer();
+    record.has_data = false;
+  }
+  if (change.user_ids != nullptr) record.user_ids = *change.user_ids;
+  if (change.metadata != nullptr) record.metadata = *change.metadata;
+  acknowledge(record.inbox, change.acknowledged);
+  if (change.forget_receipts != 0) {
+    std::erase_if(record.receipts,
+                  [&](const Receipt& r) { return r.day <= change.forget_receipts; });
+    record.receipts_forgotten = (std::max)(record.receipts_forgotten, change.forget_receipts);
+  }
+  record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
+  const bool asked = record.head.asked();
+  const bool wrote = change.data != nullptr || change.removes_data;
+  advance(record.head, change, wrote, db_->clock.now(), wrote ? db_->clock.wall() : WallTime{});
+  if (asked && change.lease == LeaseChange::release) wake(change.store, change.key);
+  return true;
+}
+
+inline Reception Memory::receive_at(StoreId store, std::string_view key,
+                                    const MessageOrigin& origin, const MessageView& message,
+                                    const RecordLimits& limits) {
+  Record& receiver = make(store, key);
+  const Reception reception = receive(receiver.inbox, origin, message, limits, db_->clock.wall());
+  if (reception.outcome == Reception::Outcome::accepted && !receiver.head.fence.owner.nobody())
+    wake(store, key);
+  return reception;
+}
+
+inline void Memory::deliver(Change& change, Record& sender) {
+  static constexpr RecordLimits usual;
+  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
+  for (Send& send : change.sends) {
+    const MessageOrigin origin{
+        at(change.store).hash(change.key), change.fence.epoch, send.number, {}};
+    if (!sender.outbox.waits_for(send.store, send.key) &&
+        receive_at(send.store, send.key, origin, send.message, limits).outcome !=
+            Reception::Outcome::full)
+      continue;
+    const MessageView& m = send.message;
+    sender.outbox.messages.push_back({send.store, std::string(send.key), change.fence.epoch,
+                                      send.number, std::string(m.type), m.codec, m.priority,
+                                      m.expires, Buffer(m.payload)});
+    at(change.store).relaying.emplace(change.key);
+  }
+}
+
+inline void Memory::read_one(ReadRequest& request) {
+  const Record* record = find(request.store, request.key);
+  request.record.now = db_->clock.wall();
+  request.found = record != nullptr;
+  if (record == nullptr) return;
+  const TimePoint now = db_->clock.now();
+  request.held = record->head.leased_at(now);
+  request.holder = held_by(record->head, now);
+  request.inbox_messages = record->inbox.messages.size();
+  request.inbox_bytes = record->inbox.bytes;
+  request.outbox_messages = record->outbox.messages.size();
+  fill(request.record, *record);
+  if (!request.wants_data) request.record.data = Buffer();
+}
+
+inline void Memory::post_one(PostRequest& request) {
+  static constexpr RecordLimits usual;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
+  const Reception got =
+      receive_at(request.store, request.key, request.origin, request.message, limits);
+  request.position = got.position;
+  request.repeated = got.outcome == Reception::Outcome::repeated;
+  if (got.outcome == Reception::Outcome::full)
+    request.error = Error(Errc::full, "the inbox has no room; it empties when its owner plays");
+  else if (got.outcome == Reception::Outcome::too_late)
+    request.error =
+        Error(Errc::refused,
+              "this id was first tried so long ago that nobody can tell whether it took "
+              "effect; it was not posted");
+}
+
+inline void Memory::relay_one(RelayRequest& request) {
+  StoreState& state = at(request.store);
+  if (request.take_from.empty()) {
+    for (auto key = state.relaying.upper_bound(request.after);
+         key != state.relaying.end() && request.waiting.size() < request.most; ++key)
+      request.waiting.push_back({*key, find(request.store, *key)->outbox.messages});
+    return;
+  }
+  Record* record = find(request.store, request.take_from);
+  if (record == nullptr) return;
+  record->outbox.take_out(request.take);
+  if (record->outbox.messages.empty())
+    if (const auto key = state.relaying.find(request.take_from); key != state.relaying.end())
+      state.relaying.erase(key);
+}
+
+inline void Memory::erase_one(EraseRequest& request) {
+  static constexpr RecordLimits usual;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
+  Record* record = find(request.store, request.key);
+  request.found = record != nullptr;
+  if (record == nullptr) return;
+  StoreState& state = at(request.store);
+  const Hash128 self = state.hash(request.key);
+  auto& waiting = record->outbox.messages;
+  while (!waiting.empty()) {
+    const OutgoingMessage message = waiting.front();
+    const Reception got =
+        receive_at(message.store, message.key, {self, message.epoch, message.number, {}},
+                   message.view(), limits);
+    const bool sent = got.outcome != Reception::Outcome::full;
+    if (!sent && !request.drop_outbox) {
+      request.error =
+          Error(Errc::full, "a message in the outbox has no room at " + message.key +
+                                "; nothing was erased: try later, or erase with drop_outbox");
+      return;
+    }
+    ++(sent ? request.sent : request.dropped);
+    waiting.erase(waiting.begin());
+  }
+  db_->epochs = (std::max)(db_->epochs, record->head.fence.epoch) + 1;
+  request.epoch = db_->epochs;
+  state.tombstones[self] = {request.epoch, record->head.version};
+  const bool asked = record->head.asked();
+  state.relaying.erase(std::string(request.key));
+  state.records.erase(state.records.find(request.key));
+  if (asked) wake(request.store, request.key);
+}
+
+inline void Memory::scan_one(ScanRequest& request) {
+  const std::size_t most = (std::max)(request.most, std::size_t{1});
+  std::set<std::string_view> page;
+  for (const auto& [key, record] : at(request.store).records) {
+    if (!record.has_data || key <= request.after) continue;
+    if (page.size() == most && key > *page.rbegin()) continue;
+    page.insert(key);
+    if (page.size() > most) page.erase(std::prev(page.end()));
+  }
+  request.keys.assign(page.begin(), page.end());
+  request.next = request.keys.empty() ? request.after : request.keys.back();
+  request.done = page.size() < most;
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
+namespace persist::inline PERSIST_ABI::schema {
+
+/// What a reader stands before. Types are walked in these words, so that a format knows no type and
+/// a type knows no format.
+enum class Token : std::uint8_t {
+  null,
+  boolean,
+  integer,
+  real,
+  text,
+  bytes,
+  array,
+  map,
+  end,  ///< nothing is left
+  bad   ///< the next bytes are no item; reading it says why
+};
+
+/// The word for it in a message.
+[[nodiscard]] constexpr std::string_view name(Token token) noexcept {
+  constexpr std::string_view names[] = {
+      "null",  "a boolean", "an integer", "a real",           "a text",
+      "bytes", "an array",  "a map",      "the end of input", "no item"};
+  return names[static_cast<std::uint8_t>(token)];
+}
+
+/// An integer as wide as a format can hold: the value, or -1 - magnitude.
+struct Integer {
+  bool negative = false;
+  std::uint64_t magnitude = 0;
+};
+
+/// A floating point number, and whether it was stored in 32 bits or fewer.
+struct Real {
+  double value = 0;
+  bool single = false;
+};
+
+/// What one input may cost; checked before anything is allocated, `too_large` beyond.
+struct Limits {
+  std::size_t bytes = std::size_t{64} << 20;
+  std::size_t elements = 4'000'000;
+  std::uint32_t depth = 128;
+};
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// What the readers of all formats share: the input, where they stand in it, what it may cost, and
+/// the first failure.
+///
+/// A failure stays: every later call returns false and changes nothing but the position. Nothing
+/// here recurses or allocates in proportion to what the input claims.
+class Input {
+ public:
+  /// The deepest nesting any reader follows, whatever `Limits` says: open containers are kept in
+  /// the object.
+  static constexpr std::uint32_t deepest = 128;
+
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+
+  [[nodiscard]] bool ok() const noexcept { return ok_; }
+  /// The position of the next byte.
+  [[nodiscard]] std::size_t offset() const noexcept { return at_; }
+  /// Keeps the first failure; returns false, so that it can be returned.
+  bool fail(Error error) {
+    if (ok_) error_ = std::move(error);
+    return ok_ = false;
+  }
+  /// The failure. Only after `ok()` said false.
+  [[nodiscard]] Error take_error() { return std::move(error_); }
+
+ protected:
+  /// An array or map that was begun and not ended.
+  struct Frame {
+    std::uint64_t left;  ///< elements or pairs still to come, where the format says how many
+    bool map;
+    bool begun;  ///< whether an element was there
+  };
+
+  Input(std::string_view format, ByteView bytes, schema::Limits limits)
+      : begin_(reinterpret_cast<const char*>(bytes.data())),
+        size_(bytes.size()),
+        format_(format),
+        elements_(limits.elements),
+        depth_limit_((std::min)(limits.depth, deepest)) {
+    if (bytes.size() > limits.bytes) {
+      too_large(std::to_string(bytes.size()) + " bytes, and the limit is " +
+                std::to_string(limits.bytes));
+    }
+  }
+  ~Input() = default;
+
+  [[nodiscard]] bool at_end() const noexcept { return at_ == size_; }
+  [[nodiscard]] std::size_t left() const noexcept { return size_ - at_; }
+  [[nodiscard]] char next() const noexcept { return begin_[at_]; }
+  [[nodiscard]] std::string_view view(std::size_t from, std::size_t size) const noexcept {
+    return {begin_ + from, size};
+  }
+
+  bool corrupt(std::string what) { return corrupt_at(at_, std::move(what)); }
+  bool corrupt_at(std::size_t where, std::string what) {
+    return fail({Errc::corrupt, std::string(format_) + " at byte " + std::to_string(where) + ": " +
+                                    std::move(what)});
+  }
+  bool too_large(std::string what) {
+    return fail({Errc::too_large, std::string(format_) + " at byte " + std::to_string(at_) + ": " +
+                                      std::move(what)});
+  }
+  bool cut_short() { return corrupt("the input ends in the middle of an item"); }
+  bool mismatch(std::string_view expected, schema::Token found) {
+    if (found == schema::Token::bad) return false;  // peek has said why
+    if (found == schema::Token::end) {
+      return at_end() ? cut_short() : corrupt("an end where a value must be");
+    }
+    return fail(Error(Errc::schema_mismatch)
+                    .at({}, std::string(expected), std::string(schema::name(found))));
+  }
+
+  bool take_elements(std::uint64_t count) {
+    if (count > elements_) return too_large("more elements than the limit for one input");
+    elements_ -= static_cast<std::size_t>(count);
+    return true;
+  }
+  bool enter(Frame frame) {
+    if (depth_ >= depth_limit_)
+      return too_large("nested deeper than " + std::to_string(depth_limit_));
+    frames_[depth_++] = frame;
+    return true;
+  }
+  void leave() noexcept { --depth_; }
+  [[nodiscard]] std::uint32_t depth() const noexcept { return depth_; }
+  [[nodiscard]] Frame& top() noexcept { return frames_[depth_ - 1]; }
+
+  /// Reads one item of any kind and forgets it. A loop, not a recursion: the open containers are in
+  /// `frames_`.
+  template <class Reader>
+  bool pass_over(Reader& reader) {
+    const std::uint32_t outside = depth_;
+    do {
+      read_and_forget(reader);
+      std::string_view key;
+      while (ok_ && depth_ > outside &&
+             !(top().map ? reader.next_key(key) : reader.next_element())) {
+      }
+    } while (ok_ && depth_ > outside);
+    return ok_;
+  }
+
+  const char* begin_;
+  std::size_t size_;
+  std::size_t at_ = 0;
+
+ private:
+  /// A scalar, or the beginning of a container.
+  template <class Reader>
+  bool read_and_forget(Reader& reader) {
+    std::size_t count;
+    bool boolean;
+    schema::Integer integer;
+    schema::Real real;
+    std::string_view text;
+    ByteView bytes;
+    switch (const auto token = reader.peek()) {
+      case schema::Token::null:
+        return reader.null();
+      case schema::Token::boolean:
+        return reader.boolean(boolean);
+      case schema::Token::integer:
+        return reader.integer(integer);
+      case schema::Token::real:
+        return reader.real(real);
+      case schema::Token::text:
+        return reader.text(text);
+      case schema::Token::bytes:
+        return reader.bytes(bytes);
+      case schema::Token::array:
+        return reader.begin_array(count);
+      case schema::Token::map:
+        return reader.begin_map(count);
+      default:
+        return mismatch("an item", token);
+    }
+  }
+
+  std::string_view format_;
+  std::size_t elements_;
+  std::uint32_t depth_limit_;
+  std::uint32_t depth_ = 0;
+  bool ok_ = true;
+  Error error_;
+  Frame frames_[deepest];
+};
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// What the writers of all formats share: the buffer they append to, the nesting, and the first
+/// failure.
+///
+/// After a failure a writer goes on appending, because a check per call costs more than bytes that
+/// are thrown away; whoever made it asks `ok()` at the end and then drops what was written.
+class Output {
+ public:
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  [[nodiscard]] bool ok() const noexcept { return ok_; }
+  /// Keeps the first failure.
+  void fail(Error error) {
+    if (ok_) error_ = std::move(error);
+    ok_ = false;
+  }
+  /// The failure. Only after `ok()` said false.
+  [[nodiscard]] Error take_error() { return std::move(error_); }
+
+ protected:
+  explicit Output(Buffer& out) noexcept : out_(out) {}
+  ~Output() = default;
+
+  /// What no reader would follow is not written either, or a record could be saved and never
+  /// loaded.
+  void enter() {
+    if (++depth_ > Input::deepest) {
+      fail({Errc::too_large, "the data is nested deeper than " + std::to_string(Input::deepest)});
+    }
+  }
+  void leave() noexcept { --depth_; }
+  [[nodiscard]] std::uint32_t depth() const noexcept { return depth_; }
+
+  void not_utf8(std::size_t where) {
+    fail({Errc::invalid, "a text is no UTF-8 from its byte " + std::to_string(where) +
+                             " on: keep such bytes in a byte string (std::vector<std::byte>)"});
+  }
+
+  Buffer& out_;
+
+ private:
+  std::uint32_t depth_ = 0;
+  bool ok_ = true;
+  Error error_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// Whether no byte of these eight is beyond ASCII; most text is, so it is asked first.
+[[nodiscard]] inline bool is_ascii_word(const char* eight) noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, eight, 8);
+  return (word & 0x8080808080808080u) == 0;
+}
+
+/// The length of the well-formed UTF-8 character that begins there (`left` is not 0), or 0 if there
+/// is none.
+///
+/// Table 3-7 of the Unicode standard: no overlong form, no surrogate, nothing beyond U+10FFFF.
+[[nodiscard]] constexpr std::size_t utf8_character(const char* at, std::size_t left) noexcept {
+  const auto byte = [at](std::size_t i) { return static_cast<unsigned char>(at[i]); };
+  const auto within = [&](std::size_t i, unsigned low, unsigned high) {
+    return i < left && byte(i) >= low && byte(i) <= high;
+  };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) return within(1, 0x80, 0xbf) ? 2 : 0;
+  if (first >= 0xe0 && first <= 0xef) {
+    const bool second = within(1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf);
+    return second && within(2, 0x80, 0xbf) ? 3 : 0;
+  }
+  if (first >= 0xf0 && first <= 0xf4) {
+    const bool second = within(1, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf);
+    return second && within(2, 0x80, 0xbf) && within(3, 0x80, 0xbf) ? 4 : 0;
+  }
+  return 0;
+}
+
+/// How many bytes at the beginning of the text are well-formed UTF-8: all of them, or where the
+/// first fault is.
+[[nodiscard]] inline std::size_t utf8_prefix(std::string_view text) noexcept {
+  std::size_t i = 0;
+  while (i < text.size()) {
+    if (i + 8 <= text.size() && is_ascii_word(text.data() + i)) {
+      i += 8;
+      continue;
+    }
+    if (static_cast<signed char>(text[i]) >= 0) {
+      ++i;
+      continue;
+    }
+    const std::size_t length = utf8_character(text.data() + i, text.size() - i);
+    if (length == 0) break;
+    i += length;
+  }
+  return i;
+}
+
+[[nodiscard]] inline bool is_utf8(std::string_view text) noexcept {
+  return utf8_prefix(text) == text.size();
+}
+
+/// Writes a code point (not a surrogate, at most U+10FFFF) to at least 4 bytes; returns how many it
+/// took.
+inline std::size_t write_utf8(char* to, std::uint32_t code_point) noexcept {
+  const auto tail = [code_point](int shift) {
+    return static_cast<char>(0x80 | ((code_point >> shift) & 0x3f));
+  };
+  if (code_point < 0x80) return to[0] = static_cast<char>(code_point), 1;
+  if (code_point < 0x800)
+    return to[0] = static_cast<char>(0xc0 | (code_point >> 6)), to[1] = tail(0), 2;
+  if (code_point < 0x10000) {
+    return to[0] = static_cast<char>(0xe0 | (code_point >> 12)), to[1] = tail(6), to[2] = tail(0),
+           3;
+  }
+  return to[0] = static_cast<char>(0xf0 | (code_point >> 18)), to[1] = tail(12), to[2] = tail(6),
+         to[3] = tail(0), 4;
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI::codec {
+
+class CborReader;
+
+/// The kinds of item, as the three high bits of their first byte (RFC 8949 section 3.1).
+enum class CborMajor : std::uint8_t {
+  unsigned_integer = 0,
+  negative_integer = 1,
+  bytes = 2,
+  text = 3,
+  array = 4,
+  map = 5,
+  tag = 6,
+  simple = 7
+};
+
+/// Appends items to a buffer in the core deterministic encoding (RFC 8949 section 4.2.1): equal
+/// data are equal bytes.
+///
+/// Lengths and integers take their shortest form, and so do floating point numbers, by value: 1.5
+/// takes three bytes whether it came from a float or a double, so the width is not kept. Every NaN
+/// becomes the one NaN of two bytes. The caller brings map keys in the order of `key_less`.
+class CborWriter : public Output {
+ public:
+  using reader = CborReader;
+  static constexpr bool sorts_keys = true;
+
+  explicit CborWriter(Buffer& out) noexcept : Output(out) {}
+
+  void null() { out_.push(std::byte{0xf6}); }
+  void boolean(bool value) { out_.push(value ? std::byte{0xf5} : std::byte{0xf4}); }
+  void integer(std::int64_t value) {
+    if (value < 0) {
+      head(CborMajor::negative_integer, ~static_cast<std::uint64_t>(value));
+    } else {
+      head(CborMajor::unsigned_integer, static_cast<std::uint64_t>(value));
+    }
+  }
+  void unsigned_integer(std::uint64_t value) { head(CborMajor::unsigned_integer, value); }
+  void real(double value) {
+    const auto narrow = static_cast<float>(value);
+    if (value != value || static_cast<double>(narrow) == value) return real(narrow);
+    fixed(0xfb, std::bit_cast<std::uint64_t>(value));
+  }
+  void real(float value) {
+    std::uint16_t half = 0x7e00;
+    if (value != value || fits_half(value, half)) return fixed(0xf9, half);
+    fixed(0xfa, std::bit_cast<std::uint32_t>(value));
+  }
+  void text(std::string_view value) {
+    const std::size_t good = detail::utf8_prefix(value);
+    if (good != value.size()) [[unlikely]]
+      not_utf8(good);
+    head(CborMajor::text, value.size());
+    out_.append(value);
+  }
+  void bytes(ByteView value) {
+    head(CborMajor::bytes, value.size());
+    out_.append(value);
+  }
+
+  void begin_array(std::size_t count) { enter(), head(CborMajor::array, count); }
+  void end_array() noexcept { leave(); }
+  void begin_map(std::size_t count) { enter(), head(CborMajor::map, count); }
+  void key(std::string_view name) { text(name); }
+  void end_map() noexcept { leave(); }
+
+  /// Appends one item that is CBOR already.
+  void raw(ByteView item) { out_.append(item); }
+
+  /// The order of map keys: bytewise by encoding, and a longer text begins with a higher byte.
+  [[nodiscard]] static constexpr bool key_less(std::string_view a, std::string_view b) noexcept {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  }
+
+ private:
+  void head(CborMajor major, std::uint64_t argument) {
+    const auto kind = static_cast<std::uint8_t>(static_cast<unsigned>(major) << 5);
+    if (argument < 24) return out_.push(static_cast<std::byte>(kind | argument));
+    if (argument <= 0xff) return fixed(kind | 24, static_cast<std::uint8_t>(argument));
+    if (argument <= 0xffff) return fixed(kind | 25, static_cast<std::uint16_t>(argument));
+    if (argument <= 0xffffffff) return fixed(kind | 26, static_cast<std::uint32_t>(argument));
+    fixed(kind | 27, argument);
+  }
+  /// A first byte and the bytes of a number behind it, highest first.
+  template <class T>
+  void fixed(int first, T number) {
+    std::byte* at = out_.grow(1 + sizeof(T));
+    *at = static_cast<std::byte>(first);
+    for (std::size_t i = 0; i < sizeof(T); ++i)
+      at[sizeof(T) - i] = static_cast<std::byte>((number >> (8 * i)) & 0xff);
+  }
+
+  /// Whether 16 bits hold exactly this number (which is no NaN), and which 16.
+  [[nodiscard]] static bool fits_half(float value, std::uint16_t& half) noexcept {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const std::uint32_t sign = bits >> 16 & 0x8000;
+    const std::uint32_t fraction = bits & 0x7fffff;
+    const int exponent = static_cast<int>(bits >> 23 & 0xff) - 127;
+    std::uint32_t rest;
+    if (exponent == 128 || (bits << 1) == 0) {  // infinity, zero
+      rest = exponent == 128 ? 0x7c00 : 0;
+    } else if (exponent >= -14 && exponent <= 15 && (fraction & 0x1fff) == 0) {
+      rest = static_cast<std::uint32_t>(exponent + 15) << 10 | fraction >> 13;
+    } else if (exponent >= -24 && exponent < -14) {  // below the normal halves: a multiple of 2^-24
+      const std::uint32_t whole = fraction | 0x800000;
+      const int shift = -exponent - 1;
+      if ((whole & ((1u << shift) - 1)) != 0) return false;
+      rest = whole >> shift;
+    } else {
+      return false;
+    }
+    half = static_cast<std::uint16_t>(sign | rest);
+    return true;
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// Reads CBOR (RFC 8949) as others write it: any length of an argument, indefinite lengths, keys in
+/// any order.
+///
+/// Refused as `corrupt`, because writing the value back would lose it: tags (but the mark 55799 in
+/// front of all, which says no more than "this is CBOR"), undefined and other simple values, keys
+/// that are neither text nor integer. Also what is not well-formed, and text that is no UTF-8.
+/// Equal keys are for the caller to find, who remembers them.
+class CborReader : public Input {
+ public:
+  static constexpr bool bytes_as_text = false;
+  /// Whether keys are expected in the order of the writer's `key_less`; any order is read.
+  static constexpr bool sorts_keys = true;
+
+  explicit CborReader(ByteView bytes, schema::Limits limits = {}) : Input("CBOR", bytes, limits) {
+    if (view(0, size_).starts_with("\xd9\xd9\xf7")) at_ = 3;
+  }
+
+  /// What the next byte begins. `end` where there is none, or where it is the break of an
+  /// indefinite length.
+  [[nodiscard]] schema::Token peek();
+
+  bool null();
+  bool boolean(bool& value);
+  bool integer(schema::Integer& value);
+  /// Never `single`: a deterministic encoder writes a double that a float holds as that float, so
+  /// the width on disk says nothing about the member it came from.
+  bool real(schema::Real& value);
+  /// The text lies in the input, or in the reader until its next call where it came in pieces.
+  bool text(std::string_view& value) { return string(CborMajor::text, "a text", value); }
+  bool bytes(ByteView& value);
+
+  /// `count` is exact, or 0 for an indefinite length, and never more than the bytes that are left
+  /// could hold.
+  bool begin_array(std::size_t& count) { return begin(CborMajor::array, "an array", count); }
+  bool next_element();
+  bool begin_map(std::size_t& count) { return begin(CborMajor::map, "a map", count); }
+  bool next_key(std::string_view& key);
+
+  /// Passes over one item, with the same checks as reading it.
+  bool skip(ByteView& raw);
+  /// Fails when a byte follows.
+  bool finish() {
+    if (ok() && !at_end()) corrupt(std::to_string(left()) + " bytes follow the end of the value");
+    return ok();
+  }
+
+ private:
+  struct Head {
+    CborMajor major{};
+    unsigned info = 0;  ///< the five low bits
+    std::uint64_t argument = 0;
+    [[nodiscard]] bool indefinite() const noexcept { return info == 31; }
+  };
+
+  [[nodiscard]] unsigned next_byte() const noexcept { return static_cast<unsigned char>(next()); }
+  bool head(Head& head);
+  bool begin(CborMajor major, std::string_view expected, std::size_t& count);
+  bool string(CborMajor major, std::string_view expected, std::string_view& value);
+  bool piece(const Head& head, std::string_view& value);
+  bool pieces(CborMajor major, std::string_view& value);
+  /// In a container: whether another element follows; at its end, leaves it.
+  bool another();
+
+  std::string joined_;
+};
+
+inline schema::Token CborReader::peek() {
+  using schema::Token;
+  if (!ok()) return Token::bad;
+  if (at_end()) return Token::end;
+  constexpr Token of_major[] = {Token::integer, Token::integer, Token::bytes, Token::text,
+                                Token::array,   Token::map,     Token::bad,   Token::bad};
+  const unsigned first = next_byte();
+  if (const Token token = of_major[first >> 5]; token != Token::bad) return token;
+  switch (first) {
+    case 0xf4:
+    case 0xf5:
+      return Token::boolean;
+    case 0xf6:
+      return Token::null;
+    case 0xf9:
+    case 0xfa:
+    case 0xfb:
+      return Token::real;
+    case 0xff:
+      return Token::end;
+    default:
+      break;
+  }
+  corrupt(first < 0xe0 ? "a tag, which this library does not keep: remove it before it is read"
+                       : "a simple value that is neither true, false nor null");
+  return Token::bad;
+}
+
+inline bool CborReader::null() {
+  if (const auto found = peek(); found != schema::Token::null) return mismatch("null", found);
+  return ++at_, true;
+}
+
+inline bool CborReader::boolean(bool& value) {
+  if (const auto found = peek(); found != schema::Token::boolean)
+    return mismatch("a boolean", found);
+  value = next_byte() == 0xf5;
+  return ++at_, true;
+}
+
+inline bool CborReader::integer(schema::Integer& value) {
+  if (const auto found = peek(); found != schema::Token::integer)
+    return mismatch("an integer", found);
+  Head number;
+  if (!head(number)) return false;
+  value = {number.major == CborMajor::negative_integer, number.argument};
+  return true;
+}
+
+inline bool CborReader::real(schema::Real& value) {
+  if (const auto found = peek(); found != schema::Token::real) return mismatch("a real", found);
+  Head number;
+  if (!head(number)) return false;
+  value.single = false;
+  if (number.info == 27) return value.value = std::bit_cast<double>(number.argument), true;
+  if (number.info == 26) {
+    return value.value = std::bit_cast<float>(static_cast<std::uint32_t>(number.argument)), true;
+  }
+  const int exponent = static_cast<int>(number.argument >> 10 & 31);
+  const auto fraction = static_cast<double>(number.argument & 0x3ff);
+  if (exponent == 31) {
+    value.value = fraction == 0 ? std::numeric_limits<double>::infinity()
+                                : std::numeric_limits<double>::quiet_NaN();
+  } else {
+    value.value =
+        exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25);
+  }
+  if ((number.argument & 0x8000) != 0) value.value = -value.value;
+  return true;
+}
+
+inline bool CborReader::bytes(ByteView& value) {
+  std::string_view content;
+  if (!string(CborMajor::bytes, "bytes", content)) return false;
+  return value = as_bytes(content), true;
+}
+
+/// The first byte of an item and its argument.
+inline bool CborReader::head(Head& head) {
+  if (!ok()) return false;
+  if (at_end()) return cut_short();
+  const unsigned first = next_byte();
+  head.major = static_cast<CborMajor>(first >> 5);
+  head.info = first & 31;
+  if (head.info < 24) return head.argument = head.info, ++at_, true;
+  if (head.info > 27) {
+    const bool may_be_indefinite = head.major >= CborMajor::bytes && head.major <= CborMajor::map;
+    if (!head.indefinite() || !may_be_indefinite) return corrupt("a byte that begins no item");
+    return ++at_, true;
+  }
+  const std::size_t size = std::size_t{1} << (head.info - 24);
+  if (left() < 1 + size) return cut_short();
+  head.argument = 0;
+  for (std::size_t i = 1; i <= size; ++i) {
+    head.argument = head.argument << 8 | static_cast<unsigned char>(begin_[at_ + i]);
+  }
+  at_ += 1 + size;
+  return true;
+}
+
+inline bool CborReader::begin(CborMajor major, std::string_view expected, std::size_t& count) {
+  const bool map = major == CborMajor::map;
+  const auto wanted = map ? schema::Token::map : schema::Token::array;
+  if (const auto found = peek(); found != wanted) return mismatch(expected, found);
+  const std::size_t start = at_;
+  Head container;
+  if (!head(container)) return false;
+  count = 0;
+  if (container.indefinite())
+    return enter({(std::numeric_limits<std::uint64_t>::max)(), map, false});
+  if (container.argument > left() / (map ? 2 : 1)) {
+    return corrupt_at(start, "a length of " + std::to_string(container.argument) +
+                                 " elements where " + std::to_string(left()) + " bytes are left");
+  }
+  if (!take_elements(container.argument)) return false;
+  count = static_cast<std::size_t>(container.argument);
+  return enter({container.argument, map, false});
+}
+
+inline bool CborReader::another() {
+  if (!ok()) return false;
+  Frame& frame = top();
+  if (frame.left != (std::numeric_limits<std::uint64_t>::max)()) {
+    if (frame.left != 0) return --frame.left, true;
+    return leave(), false;
+  }
+  if (at_end()) return cut_short();
+  if (next_byte() != 0xff) return take_elements(1);
+  ++at_;
+  return leave(), false;
+}
+
+inline bool CborReader::next_element() {
+  return another();
+}
+
+inline bool CborReader::next_key(std::string_view& key) {
+  if (!another()) return false;
+  switch (peek()) {
+    case schema::Token::text:
+      return text(key);
+    case schema::Token::bad:
+      return false;
+    case schema::Token::end:
+      return cut_short();
+    case schema::Token::integer:
+      break;
+    default:
+      return corrupt("this library keeps only maps whose keys are text or integers");
+  }
+  schema::Integer number;
+  if (!integer(number)) return false;
+  if (number.negative && number.magnitude == (std::numeric_limits<std::uint64_t>::max)()) {
+    joined_ = "-18446744073709551616";  // the one whose magnitude does not fit
+  } else {
+    joined_ = number.negative ? "-" + std::to_string(number.magnitude + 1)
+                              : std::to_string(number.magnitude);
+  }
+  return key = joined_, true;
+}
+
+inline bool CborReader::string(CborMajor major, std::string_view expected,
+                               std::string_view& value) {
+  const auto wanted = major == CborMajor::text ? schema::Token::text : schema::Token::bytes;
+  if (const auto found = peek(); found != wanted) return mismatch(expected, found);
+  Head whole;
+  if (!head(whole)) return false;
+  return whole.indefinite() ? pieces(major, value) : piece(whole, value);
+}
+
+inline bool CborReader::piece(const Head& head, std::string_view& value) {
+  if (head.argument > left()) {
+    return corrupt("a length of " + std::to_string(head.argument) + " bytes where " +
+                   std::to_string(left()) + " are left");
+  }
+  value = view(at_, static_cast<std::size_t>(head.argument));
+  if (head.major == CborMajor::text && !detail::is_utf8(value)) {
+    return corrupt_at(at_ + detail::utf8_prefix(value), "a text that is no UTF-8");
+  }
+  at_ += value.size();
+  return true;
+}
+
+inline bool CborReader::pieces(CborMajor major, std::string_view& value) {
+  joined_.clear();
+  while (!at_end() && next_byte() != 0xff) {
+    Head next;
+    std::string_view part;
+    if (!head(next)) return false;
+    if (next.major != major || next.indefinite())
+      return corrupt("a piece of another kind than its string");
+    if (!piece(next, part)) return false;
+    joined_ += part;
+  }
+  if (at_end()) return cut_short();
+  ++at_;
+  return value = joined_, true;
+}
+
+inline bool CborReader::skip(ByteView& raw) {
+  const std::size_t start = at_;
+  if (!pass_over(*this)) return false;
+  return raw = as_bytes(view(start, at_ - start)), true;
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// A text that can be a template argument: `key::Prefixed<"Player_", …>`. Its members are public
+/// because the language asks that of such a type.
+template <std::size_t Size>
+struct FixedString {
+  char text[Size]{};
+
+  constexpr FixedString(
+      const char (&literal)[Size]) noexcept {  // NOLINT: a literal is the only thing it can be
+    for (std::size_t i = 0; i < Size; ++i)
+      text[i] = literal[i];
+  }
+  [[nodiscard]] constexpr std::string_view view() const noexcept { return {text, Size - 1}; }
+};
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+// C++20 takes an aggregate apart only by a structured binding, and a binding has a fixed number of
+// names: one overload for each number of members. Nothing else in the library knows how many there
+// are.
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+inline constexpr std::size_t most_members = 64;
+
+template <std::size_t N>
+using Count = std::integral_constant<std::size_t, N>;
+
+/// Calls `use` with a reference to each member, in the order of their declaration.
+template <class T, class F>
+constexpr decltype(auto) bind(Count<0>, T&, F&& use) {
+  return use();
+}
+
+#define PERSIST_BIND(N, ...)                                    \
+  template <class T, class F>                                   \
+  constexpr decltype(auto) bind(Count<N>, T& object, F&& use) { \
+    auto& [__VA_ARGS__] = object;                               \
+    return use(__VA_ARGS__);                                    \
+  }
+
+PERSIST_BIND(1, a)
+PERSIST_BIND(2, a, b)
+PERSIST_BIND(3, a, b, c)
+PERSIST_BIND(4, a, b, c, d)
+PERSIST_BIND(5, a, b, c, d, e)
+PERSIST_BIND(6, a, b, c, d, e, g)
+PERSIST_BIND(7, a, b, c, d, e, g, h)
+PERSIST_BIND(8, a, b, c, d, e, g, h, i)
+PERSIST_BIND(9, a, b, c, d, e, g, h, i, j)
+PERSIST_BIND(10, a, b, c, d, e, g, h, i, j, k)
+PERSIST_BIND(11, a, b, c, d, e, g, h, i, j, k, l)
+PERSIST_BIND(12, a, b, c, d, e, g, h, i, j, k, l, m)
+PERSIST_BIND(13, a, b, c, d, e, g, h, i, j, k, l, m, n)
+PERSIST_BIND(14, a, b, c, d, e, g, h, i, j, k, l, m, n, o)
+PERSIST_BIND(15, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p)
+PERSIST_BIND(16, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q)
+PERSIST_BIND(17, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r)
+PERSIST_BIND(18, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s)
+PERSIST_BIND(19, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t)
+PERSIST_BIND(20, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u)
+PERSIST_BIND(21, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v)
+PERSIST_BIND(22, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w)
+PERSIST_BIND(23, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x)
+PERSIST_BIND(24, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y)
+PERSIST_BIND(25, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z)
+PERSIST_BIND(26, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2)
+PERSIST_BIND(27, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2)
+PERSIST_BIND(28, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2)
+PERSIST_BIND(29, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2)
+PERSIST_BIND(30, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2)
+PERSIST_BIND(31, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2)
+PERSIST_BIND(32, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2)
+PERSIST_BIND(33, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2)
+PERSIST_BIND(34, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2)
+PERSIST_BIND(35, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2)
+PERSIST_BIND(36, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2)
+PERSIST_BIND(37, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2)
+PERSIST_BIND(38, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2)
+PERSIST_BIND(39, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2)
+PERSIST_BIND(40, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2)
+PERSIST_BIND(41, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2)
+PERSIST_BIND(42, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2)
+PERSIST_BIND(43, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2)
+PERSIST_BIND(44, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2)
+PERSIST_BIND(45, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2)
+PERSIST_BIND(46, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2)
+PERSIST_BIND(47, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2)
+PERSIST_BIND(48, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2)
+PERSIST_BIND(49, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2)
+PERSIST_BIND(50, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2)
+PERSIST_BIND(51, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2)
+PERSIST_BIND(52, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3)
+PERSIST_BIND(53, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3)
+PERSIST_BIND(54, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3)
+PERSIST_BIND(55, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3, d3)
+PERSIST_BIND(56, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3, d3, e3)
+PERSIST_BIND(57, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3, d3, e3, f3)
+PERSIST_BIND(58, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3, d3, e3, f3, g3)
+PERSIST_BIND(59, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3, d3, e3, f3, g3, h3)
+PERSIST_BIND(60, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3, d3, e3, f3, g3, h3, i3)
+PERSIST_BIND(61, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3, d3, e3, f3, g3, h3, i3, j3)
+PERSIST_BIND(62, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3, d3, e3, f3, g3, h3, i3, j3, k3)
+PERSIST_BIND(63, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3, d3, e3, f3, g3, h3, i3, j3, k3, l3)
+PERSIST_BIND(64, a, b, c, d, e, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, a2, b2,
+             c2, d2, e2, f2, g2, h2, i2, j2, k2, l2, m2, n2, o2, p2, q2, r2, s2, t2, u2, v2, w2, x2,
+             y2, z2, a3, b3, c3, d3, e3, f3, g3, h3, i3, j3, k3, l3, m3)
+
+#undef PERSIST_BIND
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+// The only names of members, enumerators and types that C++20 gives are those a compiler puts into
+// the text of a function's own name. This is what it takes to read that text; g++ and clang spell
+// it differently, and both spellings are handled by the same rules.
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+/// A letter of an identifier; bytes above 127 are letters of one that is not English.
+[[nodiscard]] constexpr bool is_letter(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
+
+[[nodiscard]] constexpr int nesting(char c) noexcept {
+  if (c == '(' || c == '[' || c == '{' || c == '<') return 1;
+  return c == ')' || c == ']' || c == '}' || c == '>' ? -1 : 0;
+}
+
+/// The last identifier in `text`: `value.S::coins))}` gives `coins`.
+[[nodiscard]] constexpr std::string_view last_identifier(std::string_view text) noexcept {
+  while (!text.empty() && !is_letter(text.back()))
+    text.remove_suffix(1);
+  std::size_t begin = text.size();
+  while (begin != 0 && is_letter(text[begin - 1]))
+    --begin;
+  return text.substr(begin);
+}
+
+/// What stands for the template argument named `Pretty` in a function's name, to the closing
+/// bracket.
+[[nodiscard]] constexpr std::string_view pretty_argument(std::string_view function) noexcept {
+  constexpr std::string_view mark = "Pretty = ";
+  std::string_view text = function.substr(function.find(mark) + mark.size());
+  text.remove_suffix(1);
+  return text;
+}
+
+/// The parts of a pretty argument that is a pack of `Count`: both compilers put it in one pair of
+/// brackets with commas between.
+template <std::size_t Count>
+[[nodiscard]] constexpr std::array<std::string_view, Count> split_pack(
+    std::string_view text) noexcept {
+  std::array<std::string_view, Count> parts{};
+  text.remove_prefix(1);
+  std::size_t begin = 0;
+  std::size_t part = 0;
+  int depth = 0;
+  for (std::size_t at = 0; at < text.size() && part < Count; ++at) {
+    const int step = nesting(text[at]);
+    if ((depth == 0 && text[at] == ',') || depth + step < 0) {
+      parts[part++] = text.substr(begin, at - begin);
+      begin = at + 1;
+      while (begin < text.size() && text[begin] == ' ')
+        ++begin;
+    }
+    depth += step;
+  }
+  return parts;
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+// Members of a plain aggregate, with their names, without a macro: how many there are is found by
+// asking with how many initialisers the type can be made, the names are read from the addresses of
+// the members of an object that does not exist. Both are paid for once per type.
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+/// Converts to whatever a member is; only ever asked about, never called. `const`, so that a
+/// constructor that takes anything wins over the conversion instead of being ambiguous; defined,
+/// because clang looks into the constexpr constructors of members and misses it otherwise.
+struct Anything {
+  template <class U>
+  operator U() const {  // NOLINT: a conversion is what it is for
+    std::abort();
+  }
+};
+template <std::size_t>
+using AnythingAt = Anything;
+
+/// Converts to the bases of T only.
+template <class T>
+struct AnyBaseOf {
+  template <class U>
+    requires(std::is_base_of_v<U, T> && !std::same_as<U, T>)
+  operator U() const;  // NOLINT
+};
+template <class T>
+concept has_a_base = requires { T{AnyBaseOf<T>{}}; };
+
+template <class T, std::size_t... I>
+consteval bool takes(std::index_sequence<I...>) {
+  return requires { T{AnythingAt<I>{}...}; };
+}
+/// The greatest number of initialisers in [Low, High] that T takes; T is known to take Low.
+template <class T, std::size_t Low, std::size_t High>
+consteval std::size_t count_initialisers() {
+  if constexpr (Low == High) {
+    return Low;
+  } else {
+    constexpr std::size_t middle = (Low + High + 1) / 2;
+    if constexpr (takes<T>(std::make_index_sequence<middle>{})) {
+      return count_initialisers<T, middle, High>();
+    } else {
+      return count_initialisers<T, Low, middle - 1>();
+    }
+  }
+}
+
+/// Whether `{}` can stand for the member after Before; for an array it stands for all elements, and
+/// the initialisers that were counted for them are too many.
+template <class T, std::size_t... Before, std::size_t... After>
+consteval bool one_is_whole(std::index_sequence<Before...>, std::index_sequence<After...>) {
+  return requires { T{AnythingAt<Before>{}..., {}, AnythingAt<After>{}...}; };
+}
+template <class T, std::size_t... Before, std::size_t... After>
+consteval bool eight_are_whole(std::index_sequence<Before...>, std::index_sequence<After...>) {
+  return requires {
+    T{AnythingAt<Before>{}..., {}, {}, {}, {}, {}, {}, {}, {}, AnythingAt<After>{}...};
+  };
+}
+/// Whether each initialiser stands for one member. Asked in groups of eight, as each question
+/// costs.
+template <class T, std::size_t N>
+consteval bool members_are_whole() {
+  if constexpr (N < 8) {
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+      return (
+          one_is_whole<T>(std::make_index_sequence<I>{}, std::make_index_sequence<N - 1 - I>{}) &&
+          ...);
+    }(std::make_index_sequence<N>{});
+  } else {
+    return []<std::size_t... G>(std::index_sequence<G...>) {
+      constexpr auto begin = [](std::size_t group) {
+        return group * 8 < N - 8 ? group * 8 : N - 8;
+      };
+      return (eight_are_whole<T>(std::make_index_sequence<begin(G)>{},
+                                 std::make_index_sequence<N - 8 - begin(G)>{}) &&
+              ...);
+    }(std::make_index_sequence<(N + 7) / 8>{});
+  }
+}
+
+template <class T>
+consteval std::size_t count_members() {
+  static_assert(
+      requires { T{}; }, "persist: a stored type must be default constructible");
+  static_assert(
+      !has_a_base<T>,
+      "persist: an aggregate with a base class cannot be taken apart: make the base a member, or "
+      "list its members in persist_fields");
+  constexpr std::size_t count = count_initialisers<T, 0, most_members + 1>();
+  static_assert(
+      count <= most_members,
+      "persist: an aggregate of more than 64 members needs a persist_fields list (a C array counts "
+      "as its elements)");
+  static_assert(
+      count > most_members || members_are_whole<T, count>(),
+      "persist: a C array cannot be a member of a stored aggregate, use std::array; nor can a type "
+      "that has no default");
+  static_assert(
+      count > most_members ||
+          !one_is_whole<T>(std::make_index_sequence<count>{}, std::make_index_sequence<0>{}),
+      "persist: a member of this aggregate cannot be counted, as its type converts from anything: "
+      "list the members in persist_fields");
+  return count;
+}
+
+// clang warns that the object is not defined, which is the point of it.
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wundefined-var-template"
+#pragma clang diagnostic ignored "-Wundefined-internal"
+#endif
+
+template <class T>
+struct Nowhere {
+  T value;
+  static const Nowhere object;  // never defined
+};
+
+/// Where a member lies, in a form that may be a template argument: a bare pointer to it may not.
+struct Address {
+  const void* at;
+};
+template <Address... Pretty>
+consteval const char* pretty_addresses() {
+  return PERSIST_FUNCTION_NAME;
+}
+
+template <class T, std::size_t N>
+consteval std::array<Address, N> member_addresses() {
+  return bind(Count<N>{}, Nowhere<T>::object.value,
+              [](const auto&... member) { return std::array<Address, N>{Address{&member}...}; });
+}
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
+
+template <class T, std::size_t N>
+consteval std::array<std::string_view, N> member_names() {
+  // The addresses must stay inside this function: an object that holds them would need the one they
+  // point to.
+  constexpr std::array<Address, N> at = member_addresses<T, N>();
+  auto names = [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return split_pack<N>(pretty_argument(pretty_addresses<at[I]...>()));
+  }(std::make_index_sequence<N>{});
+  for (std::string_view& name : names)
+    name = last_identifier(name);
+  return names;
+}
+
+/// The description of a plain aggregate.
+template <class T>
+struct AggregateMembers {
+  static constexpr std::size_t count = count_members<T>();
+  static constexpr std::array<std::string_view, count> names = member_names<T, count>();
+
+  template <class Object, class F>
+  static constexpr decltype(auto) apply(Object& object, F&& use) {
+    return bind(Count<count>{}, object, use);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+#if PERSIST_HAS_HANA
+#include <boost/hana/accessors.hpp>
+#include <boost/hana/concept/struct.hpp>
+#include <boost/hana/first.hpp>
+#include <boost/hana/second.hpp>
+#include <boost/hana/unpack.hpp>
+#endif
+
+// A struct's members by three ways, one description: a list in the type, Hana's macros, or none at
+// all.
+
+namespace persist::inline PERSIST_ABI {
+
+template <auto... Members>
+struct FieldList {};
+template <auto Member, detail::FixedString Name>
+struct NamedField {};
+
+/// `static constexpr auto persist_fields = persist::fields<&T::coins, &T::level>;` in a type
+/// describes it, private members and more than 64 included. Names are those of the members.
+template <auto... Members>
+inline constexpr FieldList<Members...> fields{};
+/// A member in such a list that is stored under another name: `persist::field<&T::coins, "gold">`.
+template <auto Member, detail::FixedString Name>
+inline constexpr NamedField<Member, Name> field{};
+
+namespace schema {
+namespace detail {
+
+using persist::detail::FixedString;
+
+template <auto... Pretty>
+consteval const char* pretty_pointers() {
+  return PERSIST_FUNCTION_NAME;
+}
+/// The name of the member that a member pointer points to.
+template <auto Member>
+consteval std::string_view member_name() {
+  static_assert(std::is_member_object_pointer_v<decltype(Member)>,
+                "persist: a field is named by a pointer to a data member, like &Player::coins");
+  return last_identifier(split_pack<1>(pretty_argument(pretty_pointers<Member>()))[0]);
+}
+
+template <auto Entry, class = decltype(Entry)>
+struct ListedField {
+  static constexpr auto pointer = Entry;
+  static constexpr std::string_view name = member_name<Entry>();
+};
+template <auto Entry, auto Member, FixedString Name>
+struct ListedField<Entry, const NamedField<Member, Name>> {
+  static constexpr auto pointer = Member;
+  static constexpr std::string_view name = Name.view();
+};
+template <auto Entry, auto Member, FixedString Name>
+struct ListedField<Entry, NamedField<Member, Name>>
+    : ListedField<Entry, const NamedField<Member, Name>> {};
+
+template <class List>
+struct ListMembers;
+template <auto... Entries>
+struct ListMembers<FieldList<Entries...>> {
+  static constexpr std::size_t count = sizeof...(Entries);
+  static constexpr std::array<std::string_view, count> names{ListedField<Entries>::name...};
+
+  template <class Object, class F>
+  static constexpr decltype(auto) apply(Object& object, F&& use) {
+    return use(object.*(ListedField<Entries>::pointer)...);
+  }
+};
+
+template <class T>
+concept lists_fields = requires { T::persist_fields; };
+
+#if PERSIST_HAS_HANA
+template <class T>
+concept hana_struct = std::is_class_v<T> && boost::hana::Struct<T>::value;
+
+template <class T>
+struct HanaMembers {
+  static constexpr auto names =
+      boost::hana::unpack(boost::hana::accessors<T>(), [](auto... member) {
+        return std::array<std::string_view, sizeof...(member)>{std::string_view(
+            std::remove_cvref_t<decltype(boost::hana::first(member))>::c_str())...};
+      });
+  static constexpr std::size_t count = names.size();
+
+  template <class Object, class F>
+  static constexpr decltype(auto) apply(Object& object, F&& use) {
+    return boost::hana::unpack(boost::hana::accessors<T>(), [&](auto... member) -> decltype(auto) {
+      return use(boost::hana::second(member)(object)...);
+    });
+  }
+};
+#else
+template <class T>
+concept hana_struct = false;
+template <class T>
+struct HanaMembers;
+#endif
+
+template <class T>
+struct Describe : AggregateMembers<T> {};
+template <class T>
+  requires lists_fields<T>
+struct Describe<T> : ListMembers<std::remove_cv_t<decltype(T::persist_fields)>> {};
+template <class T>
+  requires(hana_struct<T> && !lists_fields<T>)
+struct Describe<T> : HanaMembers<T> {};
+
+template <class... Ts>
+struct Types {};
+template <class T>
+using MemberTypes = decltype(Describe<T>::apply(std::declval<T&>(), [](auto&... member) {
+  return Types<std::remove_cvref_t<decltype(member)>...>{};
+}));
+
+}  // namespace detail
+
+/// The type says itself what its fields are, whatever else it may look like.
+template <class T>
+concept described = detail::lists_fields<T> || detail::hana_struct<T>;
+
+template <class T>
+inline constexpr std::size_t field_count = detail::Describe<std::remove_cv_t<T>>::count;
+
+template <class T, std::size_t I>
+[[nodiscard]] constexpr std::string_view field_name() noexcept {
+  return detail::Describe<std::remove_cv_t<T>>::names[I];
+}
+
+/// Calls `use(name, member)` for each field, in the order of declaration.
+template <class T, class F>
+constexpr void for_each_field(T& object, F&& use) {
+  using Description = detail::Describe<std::remove_cv_t<T>>;
+  Description::apply(object, [&](auto&... member) {
+    [[maybe_unused]] std::size_t index = 0;
+    (use(Description::names[index++], member), ...);
+  });
+}
+
+}  // namespace schema
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Attributes of members, given from outside: `using fields = persist::Fields<...>` in a Data
+/// policy. They hold for a struct wherever it occurs in the data.
+template <class... Attributes>
+struct Fields {};
+
+namespace schema::detail {
+template <class Member, class Owner>
+Owner owner_of(Member Owner::*);
+
+template <auto Member>
+struct Attribute {
+  using owner = decltype(owner_of(Member));
+  static constexpr std::string_view member = member_name<Member>();
+  static constexpr bool identity = false;
+  static constexpr bool transient = false;
+  static constexpr std::string_view stored_name{};
+};
+}  // namespace schema::detail
+
+/// The member tells elements of a sequence apart, so that unknown fields find theirs again after it
+/// moved.
+template <auto Member>
+struct Identity : schema::detail::Attribute<Member> {
+  static constexpr bool identity = true;
+};
+/// The member is stored under another name.
+template <auto Member, detail::FixedString Name>
+struct Renamed : schema::detail::Attribute<Member> {
+  static constexpr std::string_view stored_name = Name.view();
+};
+/// The member is not stored; a load leaves its default.
+template <auto Member>
+struct Transient : schema::detail::Attribute<Member> {
+  static constexpr bool transient = true;
+};
+
+namespace schema {
+
+/// What is written without a Data policy, like a message: it is taken, not written back, so what is
+/// unknown in it is let go.
+struct NoPolicy {
+  static constexpr bool drop_unknown = true;
+};
+
+namespace detail {
+
+template <class Policy>
+concept has_attributes = requires { typename Policy::fields; };
+template <class Policy>
+concept says_drop = requires { Policy::drop_unknown; };
+
+template <class Policy>
+struct FieldsOf {
+  using type = Fields<>;
+};
+template <has_attributes Policy>
+struct FieldsOf<Policy> {
+  using type = typename Policy::fields;
+};
+
+template <class Policy>
+consteval bool drops_unknown() {
+  if constexpr (says_drop<Policy>)
+    return Policy::drop_unknown;
+  else
+    return false;
+}
+
+/// All that the walks need to know of a policy, so that policies that say the same share their
+/// walks.
+template <class Attributes, bool Drops>
+struct Rules;
+template <class... Attributes, bool Drops>
+struct Rules<Fields<Attributes...>, Drops> {
+  static constexpr bool drops_unknown = Drops;
+
+  /// Calls `use` with each attribute of a member of T.
+  template <class T, class F>
+  static constexpr void each(F&& use) {
+    (
+        [&] {
+          if constexpr (std::is_same_v<typename Attributes::owner, T>) use(Attributes{});
+        }(),
+        ...);
+  }
+};
+template <class Policy>
+using RulesOf = Rules<typename FieldsOf<Policy>::type, drops_unknown<Policy>()>;
+
+}  // namespace detail
+}  // namespace schema
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The order of keys in a map that has to be the same wherever it is written: shorter first, then
+/// by bytes. This is the order of RFC 8949, section 4.2.1, for keys that are text.
+[[nodiscard]] constexpr bool canonical_less(std::string_view a, std::string_view b) noexcept {
+  return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
+/// Data whose shape only its record knows: null, bool, integers, reals, text, bytes, arrays and
+/// maps.
+///
+/// Maps are kept in canonical order, so equality and bytes do not depend on how one was built. A
+/// value nests as deep as it was built; one that was read, no deeper than the reader's limit, so
+/// destroying it is safe whatever the input was.
+class Value {
+ public:
+  enum class Kind : std::uint8_t {
+    null,
+    boolean,
+    integer,           ///< fits into std::int64_t
+    unsigned_integer,  ///< only those that do not
+    single,            ///< a float
+    real,              ///< a double
+    text,
+    bytes,
+    array,
+    map
+  };
+  struct Member;
+  using Bytes = std::vector<std::byte>;
+  using Array = std::vector<Value>;
+
+  Value() noexcept = default;
+  Value(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor): these are values
+  Value(Array elements);             // NOLINT
+  Value(Bytes bytes);                // NOLINT
+  Value(std::string text);           // NOLINT
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Value(T number) noexcept;                                   // NOLINT
+  Value(std::string_view text) : Value(std::string(text)) {}  // NOLINT
+  Value(const char* text) : Value(std::string(text)) {}       // NOLINT
+  Value(const Value& other);
+  Value(Value&& other) noexcept { swap(other); }
+  Value& operator=(Value other) noexcept { return swap(other), *this; }
+  ~Value();
+  void swap(Value& other) noexcept { std::swap(kind_, other.kind_), std::swap(data_, other.data_); }
+
+  /// `Value::array({1, "two", nullptr})`
+  [[nodiscard]] static Value array(std::initializer_list<Value> elements = {});
+  /// `Value::map({{"coins", 1}, {"name", "ada"}})`; of keys given twice the first counts.
+  [[nodiscard]] static Value map(std::initializer_list<Member> members = {});
+  /// A map of these members in any order; `corrupt`, naming the key, if one is there twice.
+  [[nodiscard]] static Result<Value> map_of(std::vector<Member> members);
+
+  [[nodiscard]] Kind kind() const noexcept { return kind_; }
+  [[nodiscard]] bool is_null() const noexcept { return kind() == Kind::null; }
+  [[nodiscard]] bool is_text() const noexcept { return kind() == Kind::text; }
+  [[nodiscard]] bool is_array() const noexcept { return kind() == Kind::array; }
+  [[nodiscard]] bool is_map() const noexcept { return kind() == Kind::map; }
+
+  /// The value as a T, by the rules of a typed load: numbers convert where nothing is lost.
+  template <class T>
+  [[nodiscard]] Result<T> as() const;
+  /// What is held, or null if it is of another kind. T is one of bool, std::int64_t, std::uint64_t,
+  /// float, double, std::string, Bytes, Array.
+  template <class T>
+  [[nodiscard]] const T* get_if() const noexcept;
+
+  /// How many elements or members; 0 for what has none.
+  [[nodiscard]] std::size_t size() const noexcept;
+  /// The elements of an array; none for what is no array.
+  [[nodiscard]] std::span<const Value> elements() const noexcept;
+  [[nodiscard]] std::span<Value> elements() noexcept;
+  /// The members of a map in canonical order; none for what is no map.
+  [[nodiscard]] std::span<const Member> members() const noexcept;
+
+  [[nodiscard]] const Value* find(std::string_view key) const noexcept;
+  [[nodiscard]] Value* find(std::string_view key) noexcept;
+  /// The member of that name, or a null value: `value["settings"]["fov"]` never fails.
+  [[nodiscard]] const Value& operator[](std::string_view key) const noexcept;
+  /// The member of that name, made if it is not there; what is no map becomes one.
+  [[nodiscard]] Value& operator[](std::string_view key);
+  /// The element, or a null value where there is none. To change one, take it from elements().
+  template <std::integral I>
+  [[nodiscard]] const Value& operator[](I index) const noexcept {
+    return element(static_cast<std::size_t>(index));
+  }
+  template <std::integral I>
+  [[nodiscard]] const Value& operator[](I index) noexcept {
+    return element(static_cast<std::size_t>(index));
+  }
+  bool erase(std::string_view key);
+  /// Appends to an array; what is no array becomes one.
+  Value& push_back(Value element);
+
+  /// The same data. A float and a double of one value are equal, and so are two NaN.
+  friend bool operator==(const Value& a, const Value& b) noexcept { return a.equals(b); }
+
+ private:
+  using Map = std::vector<Member>;
+  [[nodiscard]] bool equals(const Value& other) const noexcept;
+  [[nodiscard]] const Value& element(std::size_t index) const noexcept;
+  [[nodiscard]] static Value of_map(Map members);
+  [[nodiscard]] Map::iterator lower_bound(Map& map, std::string_view key) const noexcept;
+
+  // By hand and not a std::variant: 16 bytes instead of 40, and half a second less in every unit.
+  union Data {
+    bool boolean;
+    std::int64_t integer = 0;
+    std::uint64_t unsigned_integer;
+    float single;
+    double real;
+    std::string* text;
+    Bytes* bytes;
+    Array* array;
+    Map* map;
+  };
+  Data data_;
+  Kind kind_ = Kind::null;
+};
+
+struct Value::Member {
+  std::string key;
+  Value value;
+
+  friend bool operator==(const Member& a, const Member& b) noexcept {
+    return a.key == b.key && a.value == b.value;
+  }
+};
+
+inline Value::Value(Array elements) : kind_(Kind::array) {
+  data_.array = new Array(std::move(elements));
+}
+inline Value::Value(Bytes bytes) : kind_(Kind::bytes) {
+  data_.bytes = new Bytes(std::move(bytes));
+}
+inline Value::Value(std::string text) : kind_(Kind::text) {
+  data_.text = new std::string(std::move(text));
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+Value::Value(T number) noexcept {
+  if constexpr (std::same_as<T, bool>) {
+    kind_ = Kind::boolean, data_.boolean = number;
+  } else if constexpr (std::same_as<T, float>) {
+    kind_ = Kind::single, data_.single = number;
+  } else if constexpr (std::floating_point<T>) {
+    kind_ = Kind::real, data_.real = static_cast<double>(number);
+  } else if (std::in_range<std::int64_t>(+number)) {
+    kind_ = Kind::integer, data_.integer = static_cast<std::int64_t>(number);
+  } else {
+    kind_ = Kind::unsigned_integer, data_.unsigned_integer = static_cast<std::uint64_t>(number);
+  }
+}
+inline Value::Value(const Value& other) : data_(other.data_), kind_(other.kind_) {
+  if (kind_ == Kind::text) data_.text = new std::string(*other.data_.text);
+  if (kind_ == Kind::bytes) data_.bytes = new Bytes(*other.data_.bytes);
+  if (kind_ == Kind::array) data_.array = new Array(*other.data_.array);
+  if (kind_ == Kind::map) data_.map = new Map(*other.data_.map);
+}
+inline Value::~Value() {
+  if (kind_ == Kind::text) delete data_.text;
+  if (kind_ == Kind::bytes) delete data_.bytes;
+  if (kind_ == Kind::array) delete data_.array;
+  if (kind_ == Kind::map) delete data_.map;
+}
+template <class T>
+const T* Value::get_if() const noexcept {
+  if constexpr (std::same_as<T, bool>)
+    return kind_ == Kind::boolean ? &data_.boolean : nullptr;
+  else if constexpr (std::same_as<T, std::int64_t>)
+    return kind_ == Kind::integer ? &data_.integer : nullptr;
+  else if constexpr (std::same_as<T, std::uint64_t>)
+    return kind_ == Kind::unsigned_integer ? &data_.unsigned_integer : nullptr;
+  else if constexpr (std::same_as<T, float>)
+    return kind_ == Kind::single ? &data_.single : nullptr;
+  else if constexpr (std::same_as<T, double>)
+    return kind_ == Kind::real ? &data_.real : nullptr;
+  else if constexpr (std::same_as<T, std::string>)
+    return kind_ == Kind::text ? data_.text : nullptr;
+  else if constexpr (std::same_as<T, Bytes>)
+    return kind_ == Kind::bytes ? data_.bytes : nullptr;
+  else if constexpr (std::same_as<T, Array>)
+    return kind_ == Kind::array ? data_.array : nullptr;
+  else
+    static_assert(std::same_as<T, void>, "persist: a Value holds no such type: see Value::get_if");
+}
+
+inline Value Value::array(std::initializer_list<Value> elements) {
+  return Value(Array(elements));
+}
+
+inline Value Value::of_map(Map members) {
+  Value made;
+  made.data_.map = new Map(std::move(members));
+  made.kind_ = Kind::map;
+  return made;
+}
+inline Value Value::map(std::initializer_list<Member> members) {
+  Map map(members);
+  std::stable_sort(map.begin(), map.end(),
+                   [](const Member& a, const Member& b) { return canonical_less(a.key, b.key); });
+  map.erase(std::unique(map.begin(), map.end(),
+                        [](const Member& a, const Member& b) { return a.key == b.key; }),
+            map.end());
+  return of_map(std::move(map));
+}
+
+inline Result<Value> Value::map_of(std::vector<Member> members) {
+  std::sort(members.begin(), members.end(),
+            [](const Member& a, const Member& b) { return canonical_less(a.key, b.key); });
+  const auto twice =
+      std::adjacent_find(members.begin(), members.end(),
+                         [](const Member& a, const Member& b) { return a.key == b.key; });
+  if (twice != members.end())
+    return Error(Errc::corrupt, "a map has the key '" + twice->key + "' twice");
+  return of_map(std::move(members));
+}
+
+inline std::size_t Value::size() const noexcept {
+  return elements().size() + members().size();
+}
+inline std::span<const Value> Value::elements() const noexcept {
+  return is_array() ? std::span<const Value>(*data_.array) : std::span<const Value>();
+}
+inline std::span<Value> Value::elements() noexcept {
+  return is_array() ? std::span<Value>(*data_.array) : std::span<Value>();
+}
+inline std::span<const Value::Member> Value::members() const noexcept {
+  return is_map() ? std::span<const Member>(*data_.map) : std::span<const Member>();
+}
+
+inline Value::Map::iterator Value::lower_bound(Map& map, std::string_view key) const noexcept {
+  return std::lower_bound(map.begin(), map.end(), key,
+                          [](const Member& member, std::string_view wanted) {
+                            return canonical_less(member.key, wanted);
+                          });
+}
+inline Value* Value::find(std::string_view key) noexcept {
+  if (!is_map()) return nullptr;
+  Map& map = *data_.map;
+  const auto at = lower_bound(map, key);
+  return at != map.end() && at->key == key ? &at->value : nullptr;
+}
+inline const Value* Value::find(std::string_view key) const noexcept {
+  return const_cast<Value*>(this)->find(key);  // NOLINT: find changes nothing
+}
+inline const Value& Value::operator[](std::string_view key) const noexcept {
+  static const Value null{};
+  const Value* found = find(key);
+  return found ? *found : null;
+}
+inline Value& Value::operator[](std::string_view key) {
+  if (!is_map()) *this = of_map({});
+  Map& map = *data_.map;
+  auto at = lower_bound(map, key);
+  if (at == map.end() || at->key != key) at = map.insert(at, Member{std::string(key), Value()});
+  return at->value;
+}
+inline const Value& Value::element(std::size_t index) const noexcept {
+  static const Value null{};
+  return index < elements().size() ? elements()[index] : null;
+}
+inline bool Value::erase(std::string_view key) {
+  if (!is_map()) return false;
+  const auto at = lower_bound(*data_.map, key);
+  if (at == data_.map->end() || at->key != key) return false;
+  return data_.map->erase(at), true;
+}
+inline Value& Value::push_back(Value element) {
+  if (!is_array()) *this = Value(Array());
+  return data_.array->emplace_back(std::move(element));
+}
+
+inline bool Value::equals(const Value& other) const noexcept {
+  const auto is_real = [](Kind kind) { return kind == Kind::single || kind == Kind::real; };
+  if (is_real(kind_) && is_real(other.kind_)) {
+    const double a = kind_ == Kind::single ? static_cast<double>(data_.single) : data_.real;
+    const double b =
+        other.kind_ == Kind::single ? static_cast<double>(other.data_.single) : other.data_.real;
+    return a == b || (a != a && b != b);
+  }
+  if (kind_ != other.kind_) return false;
+  switch (kind_) {
+    case Kind::boolean:
+      return data_.boolean == other.data_.boolean;
+    case Kind::integer:
+      return data_.integer == other.data_.integer;
+    case Kind::unsigned_integer:
+      return data_.unsigned_integer == other.data_.unsigned_integer;
+    case Kind::text:
+      return *data_.text == *other.data_.text;
+    case Kind::bytes:
+      return *data_.bytes == *other.data_.bytes;
+    case Kind::array:
+      return *data_.array == *other.data_.array;
+    case Kind::map:
+      return *data_.map == *other.data_.map;
+    case Kind::null:
+    case Kind::single:
+    case Kind::real:
+      break;
+  }
+  return true;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What a record holds and this build has no member for. It is kept as the bytes it came in, and
+// goes back to the place it came from.
+
+namespace persist::inline PERSIST_ABI {
+namespace schema {
+
+/// One item that was not understood: its bytes and how to read them, or a value if it came as one.
+struct Kept {
+  Buffer raw;
+  bool (*decode)(ByteView raw, Value& into) = nullptr;  // tells the formats apart as well
+  Value value;
+};
+
+/// What is kept at one place and, by steps (field names, map keys, identities), below it.
+struct KeptNode {
+  /// An enum or variant value that this build does not know, and what the member holds in its
+  /// place.
+  struct Replaced {
+    std::string name;  // of the variant's alternative
+    Kept item;
+    Value placeholder;
+  };
+
+  std::map<std::string, Kept, std::less<>> fields;
+  std::map<std::string, std::unique_ptr<KeptNode>, std::less<>> below;
+  std::unique_ptr<Replaced> replaced;
+  mutable bool reached =
+      false;  // by the walk that is under way: what no walk reaches has lost its place
+
+  [[nodiscard]] bool empty() const noexcept { return fields.empty() && below.empty() && !replaced; }
+
+  [[nodiscard]] std::unique_ptr<KeptNode> clone() const {
+    auto copy = std::make_unique<KeptNode>();
+    copy->fields = fields;
+    for (const auto& [step, node] : below)
+      copy->below.emplace(step, node->clone());
+    if (replaced) copy->replaced = std::make_unique<Replaced>(*replaced);
+    return copy;
+  }
+
+  /// Forgets what the last walk did not reach.
+  void prune() {
+    std::erase_if(below,
+                  [](const auto& entry) { return !std::exchange(entry.second->reached, false); });
+    for (const auto& [step, node] : below)
+      node->prune();
+  }
+};
+
+}  // namespace schema
+
+/// A member of this type holds what is unknown in its struct and everything below, and so travels
+/// with the value when elements of a sequence move. One pointer when empty.
+class Unknown {
+ public:
+  Unknown() noexcept = default;
+  Unknown(const Unknown& other) : node_(other.node_ ? other.node_->clone() : nullptr) {}
+  Unknown(Unknown&&) noexcept = default;
+  Unknown& operator=(Unknown other) noexcept { return node_.swap(other.node_), *this; }
+  ~Unknown() = default;
+
+  [[nodiscard]] bool empty() const noexcept { return !node_ || node_->empty(); }
+  /// The slot the walks fill and read.
+  [[nodiscard]] std::unique_ptr<schema::KeptNode>& node() noexcept { return node_; }
+  [[nodiscard]] const std::unique_ptr<schema::KeptNode>& node() const noexcept { return node_; }
+
+ private:
+  std::unique_ptr<schema::KeptNode> node_;
+};
+
+/// What is unknown in a record that is loaded. It belongs to the session, not to the value. One
+/// pointer when empty.
+class UnknownFields {
+ public:
+  [[nodiscard]] bool empty() const noexcept {
+    return !state_ || !state_->root || state_->root->empty();
+  }
+  /// Places where something could not be kept, each once, for a signal to name them:
+  /// `inventory[3].sockets`. At most 32; `dropped_count` has them all.
+  [[nodiscard]] const std::vector<std::string>& dropped() const noexcept {
+    static const std::vector<std::string> none;
+    return state_ ? state_->dropped : none;
+  }
+  [[nodiscard]] std::size_t dropped_count() const noexcept {
+    return state_ ? state_->dropped_count : 0;
+  }
+  void forget_dropped() noexcept {
+    if (state_) state_->dropped.clear(), state_->dropped_count = 0;
+  }
+  void clear() noexcept { state_.reset(); }
+
+  // For the walks.
+  [[nodiscard]] const schema::KeptNode* root() const noexcept {
+    return state_ ? state_->root.get() : nullptr;
+  }
+  /// The root, made if there is none.
+  [[nodiscard]] schema::KeptNode& make_root() {
+    if (!state().root) state().root = std::make_unique<schema::KeptNode>();
+    return *state().root;
+  }
+  void drop(std::string path) {
+    const auto& named = dropped();
+    if (std::find(named.begin(), named.end(), path) != named.end()) return;
+    if (state().dropped.size() < 32) state().dropped.push_back(std::move(path));
+    ++state().dropped_count;
+  }
+  void prune() {
+    if (state_ && state_->root) state_->root->prune();
+  }
+
+ private:
+  struct State {
+    std::unique_ptr<schema::KeptNode> root;
+    std::vector<std::string> dropped;
+    std::size_t dropped_count = 0;
+  };
+  [[nodiscard]] State& state() {
+    if (!state_) state_ = std::make_unique<State>();
+    return *state_;
+  }
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The Codec axis: how data becomes bytes.
+//
+// A codec is a struct of static members:
+//
+//   id -> std::uint16_t          what a record says wrote it: unique, never renumbered; 1 to 1023
+//   are the library's name -> std::string_view     for people encode<Policy>(const T&,
+//   UnknownFields&, Buffer&) -> Result<void>
+//                                appends the data, and what is kept of fields this build does not
+//                                know
+//   decode<Policy>(ByteView, T&, UnknownFields&, schema::Limits) -> Result<void>
+//                                fills a fresh value; what it has no member for goes to the unknown
+//                                fields
+//
+// Laws. What was encoded decodes to equal data. Equal data is equal bytes. A failed encode leaves
+// the buffer as it was; a failed decode leaves a scratch value that is thrown away. Bytes are
+// hostile: no input crashes, hangs, or takes memory out of proportion to its size. What a codec
+// cannot keep it refuses (`invalid`), at the latest when it encodes.
+//
+// Models: codec::Cbor, codec::Json.
+
+namespace persist::inline PERSIST_ABI {
+
+/// The codec can be named in a record, and to a person.
+template <class C>
+concept names_itself = requires {
+  { C::id } -> std::convertible_to<std::uint16_t>;
+  { C::name } -> std::convertible_to<std::string_view>;
+};
+
+template <class C, class T, class Policy = schema::NoPolicy>
+concept encodes = requires(const T& data, UnknownFields& unknown, Buffer& out) {
+  { C::template encode<Policy>(data, unknown, out) } -> std::same_as<Result<void>>;
+};
+
+template <class C, class T, class Policy = schema::NoPolicy>
+concept decodes =
+    requires(ByteView bytes, T& scratch, UnknownFields& unknown, schema::Limits limits) {
+      { C::template decode<Policy>(bytes, scratch, unknown, limits) } -> std::same_as<Result<void>>;
+    };
+
+/// As in `template <codec_for<PlayerData> Codec>`.
+template <class C, class T, class Policy = schema::NoPolicy>
+concept codec_for = names_itself<C> && encodes<C, T, Policy> && decodes<C, T, Policy>;
+
+namespace codec {
+
+/// The ids of the library's codecs. They are in every record: never renumber.
+inline constexpr std::uint16_t cbor_id = 1;
+inline constexpr std::uint16_t json_id = 2;
+
+/// What a person calls the codec of that id: its name where it is one of the library's, else its
+/// number.
+[[nodiscard]] inline std::string name_of(std::uint16_t id) {
+  switch (id) {
+    case cbor_id:
+      return "cbor";
+    case json_id:
+      return "json";
+    default:
+      return "number " + std::to_string(id);
+  }
+}
+
+}  // namespace codec
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What a type is to storage. Each question looks at the type alone, never at what it is made of: a
+// member that cannot be stored is found by the walk, whose trail names it.
+
+namespace persist::inline PERSIST_ABI {
+
+/// Stores T as another type: specialise it with `using stored_type`, `static stored_type
+/// store(const T&)` and `static T restore(stored_type)` (or `Result<T>`, where not every stored
+/// value is one).
+template <class T>
+struct adapt {};
+
+class Unknown;
+class Value;
+
+namespace schema {
+
+/// Numbers are part of the fingerprint: never renumber.
+enum class Kind : std::uint8_t {
+  none = 0,  ///< cannot be stored
+  boolean = 1,
+  integer = 2,
+  real = 3,
+  enumeration = 4,
+  text = 5,
+  bytes = 6,
+  optional = 7,
+  variant = 8,
+  sequence = 9,  ///< grows at its end
+  array = 10,    ///< std::array
+  set = 11,
+  map = 12,
+  tuple = 13,
+  duration = 14,
+  time_point = 15,
+  structure = 16,
+  value = 17,
+  adapted = 18,
+  unit = 19,  ///< std::monostate
+};
+
+template <class T>
+concept adapted = requires { typename adapt<T>::stored_type; };
+
+template <class T>
+concept text_like = requires(T& text, const T& from, const char* chars, std::size_t size) {
+  requires std::same_as<typename T::value_type, char>;
+  { from } -> std::convertible_to<std::string_view>;
+  text.assign(chars, size);
+};
+template <class T>
+concept growing_bytes = std::same_as<T, Buffer> || (requires(T& bytes, const std::byte* at) {
+                          requires std::same_as<typename T::value_type, std::byte>;
+                          bytes.assign(at, at);
+                        } && std::convertible_to<const T&, ByteView>);
+template <class T>
+concept optional_like = requires(T& maybe, const T& from) {
+  typename T::value_type;
+  { from.has_value() } -> std::convertible_to<bool>;
+  { *maybe } -> std::same_as<typename T::value_type&>;
+  maybe.reset();
+  maybe.emplace();
+};
+template <class T>
+concept container = requires(T& all, const T& from) {
+  typename T::value_type;
+  from.begin() != from.end();
+  { from.size() } -> std::convertible_to<std::size_t>;
+  all.clear();
+};
+template <class T>
+concept keyed = container<T> && requires { typename T::key_type; };
+/// One value for each key. A multimap is a sequence of pairs, as far as storage is concerned.
+template <class T>
+concept map_like = keyed<T> && requires(T& map, typename T::key_type key) {
+  { map.try_emplace(std::move(key)).second } -> std::convertible_to<bool>;
+  { map.begin()->second } -> std::same_as<typename T::mapped_type&>;
+};
+template <class T>
+concept set_like =
+    keyed<T> && requires(T& set, typename T::value_type value) { set.emplace(std::move(value)); };
+template <class T>
+concept sequence_like = container<T> && !keyed<T> && requires(T& all) {
+  all.emplace_back();
+  all.back();
+};
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_array = false;
+template <class T, std::size_t N>
+inline constexpr bool is_array<std::array<T, N>> = true;
+template <class T>
+inline constexpr bool is_tuple = false;
+template <class A, class B>
+inline constexpr bool is_tuple<std::pair<A, B>> = true;
+template <class... Ts>
+inline constexpr bool is_tuple<std::tuple<Ts...>> = true;
+template <class T>
+inline constexpr bool is_variant = false;
+template <class... Ts>
+inline constexpr bool is_variant<std::variant<Ts...>> = true;
+template <class T>
+inline constexpr bool is_duration = false;
+template <class Rep, class Period>
+inline constexpr bool is_duration<std::chrono::duration<Rep, Period>> = true;
+template <class T>
+inline constexpr bool is_time_point = false;
+template <class Clock, class Duration>
+inline constexpr bool is_time_point<std::chrono::time_point<Clock, Duration>> = true;
+
+template <class T>
+consteval Kind container_kind() {
+  if constexpr (text_like<T>)
+    return Kind::text;
+  else if constexpr (growing_bytes<T>)
+    return Kind::bytes;
+  else if constexpr (map_like<T>)
+    return Kind::map;
+  else if constexpr (set_like<T>)
+    return Kind::set;
+  else if constexpr (sequence_like<T>)
+    return Kind::sequence;
+  else if constexpr (optional_like<T>)
+    return Kind::optional;
+  else if constexpr (std::is_aggregate_v<T>)
+    return Kind::structure;
+  else
+    return Kind::none;
+}
+
+template <class T>
+consteval Kind class_kind() {
+  if constexpr (std::same_as<T, Value>)
+    return Kind::value;
+  else if constexpr (std::same_as<T, std::monostate>)
+    return Kind::unit;
+  else if constexpr (std::same_as<T, Unknown>)
+    return Kind::none;
+  else if constexpr (described<T>)
+    return Kind::structure;
+  else if constexpr (is_array<T>)
+    return std::same_as<typename T::value_type, std::byte> ? Kind::bytes : Kind::array;
+  else if constexpr (is_tuple<T>)
+    return Kind::tuple;
+  else if constexpr (is_variant<T>)
+    return Kind::variant;
+  else if constexpr (is_duration<T>)
+    return Kind::duration;
+  else if constexpr (is_time_point<T>)
+    return Kind::time_point;
+  else
+    return container_kind<T>();
+}
+
+template <class T>
+consteval Kind find_kind() {
+  if constexpr (adapted<T>)
+    return Kind::adapted;
+  else if constexpr (std::same_as<T, bool>)
+    return Kind::boolean;
+  else if constexpr (std::integral<T> || std::same_as<T, std::byte>)
+    return Kind::integer;
+  else if constexpr (std::is_enum_v<T>)
+    return Kind::enumeration;
+  else if constexpr (std::same_as<T, float> || std::same_as<T, double>)
+    return Kind::real;
+  else if constexpr (std::is_class_v<T>)
+    return class_kind<T>();
+  else
+    return Kind::none;
+}
+
+}  // namespace detail
+
+template <class T>
+inline constexpr Kind kind_of = detail::find_kind<T>();
+
+/// A type that storage knows what to do with, as far as one can tell without looking inside.
+template <class T>
+concept storable = std::is_object_v<T> && kind_of<std::remove_cv_t<T>> != Kind::none;
+
+}  // namespace schema
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::schema {
+
+/// Where a walk stands, as a chain of frames on its stack: it costs a few words a level, and
+/// becomes text only when something is wrong.
+struct Place {
+  static constexpr std::size_t no_index = static_cast<std::size_t>(-1);
+
+  const Place* up = nullptr;
+  std::string_view name;         ///< a field, or the key of a map's value
+  std::size_t index = no_index;  ///< an element
+  /// Where what is unknown here and below is kept, if not by the path to it.
+  std::unique_ptr<KeptNode>* anchor = nullptr;
+  /// An element that can move and that nothing identifies: no path leads back to it.
+  bool loose = false;
+
+  /// A place right below this one, which must outlive it.
+  [[nodiscard]] Place inside() const noexcept {
+    Place place;
+    place.up = this;
+    return place;
+  }
+  [[nodiscard]] Place inside(std::string_view field) const noexcept {
+    Place place = inside();
+    place.name = field;
+    return place;
+  }
+
+  /// `inventory[3].count`. Keys come from outside, so they are shortened and made printable.
+  [[nodiscard]] std::string path() const {
+    std::string text = up ? up->path() : std::string();
+    if (index != no_index) return text + '[' + std::to_string(index) + ']';
+    if (name.empty()) return text;
+    if (!text.empty()) text += '.';
+    for (const char c : name.substr(0, 64))
+      text += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+    return name.size() > 64 ? text + "..." : text;
+  }
+
+  /// The node for what is unknown here, made if there is none; null where nothing can be kept.
+  [[nodiscard]] KeptNode* keep(UnknownFields& unknown) const {
+    if (anchor) {
+      if (!*anchor) *anchor = std::make_unique<KeptNode>();
+      return anchor->get();
+    }
+    if (loose) return nullptr;
+    if (!up) return &unknown.make_root();
+    KeptNode* above = up->keep(unknown);
+    if (above == nullptr) return nullptr;
+    auto& below = above->below[index == no_index ? std::string(name) : std::to_string(index)];
+    if (!below) below = std::make_unique<KeptNode>();
+    return below.get();
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
+// A stored number becomes a member's number if no information is lost, whatever the two types are.
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+[[nodiscard]] inline std::string text_of(Integer number) {
+  if (!number.negative) return std::to_string(number.magnitude);
+  constexpr auto most = (std::numeric_limits<std::uint64_t>::max)();
+  return number.magnitude == most ? "-18446744073709551616"
+                                  : "-" + std::to_string(number.magnitude + 1);
+}
+[[nodiscard]] inline std::string text_of(Real number) {
+  char text[32];
+  const auto end = number.single
+                       ? std::to_chars(text, text + sizeof text, static_cast<float>(number.value))
+                       : std::to_chars(text, text + sizeof text, number.value);
+  return {text, end.ptr};
+}
+
+template <class T>
+  requires(std::integral<T> || std::same_as<T, std::byte>)
+[[nodiscard]] bool convert(Integer from, T& into) noexcept {
+  if constexpr (std::same_as<T, std::byte>) {
+    if (from.negative || from.magnitude > 0xff) return false;
+    into = static_cast<std::byte>(from.magnitude);
+    return true;
+  } else {
+    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<T>::max)());
+    if (from.magnitude > most || (from.negative && std::is_unsigned_v<T>)) return false;
+    const auto magnitude = static_cast<T>(from.magnitude);
+    into = magnitude;
+    if constexpr (std::is_signed_v<T>)
+      if (from.negative) into = static_cast<T>(-1 - magnitude);
+    return true;
+  }
+}
+
+/// 1.0 is an integer, 1.5 is none.
+[[nodiscard]] inline bool convert(Real from, Integer& into) noexcept {
+  constexpr double limit = 18446744073709551616.0;  // 2^64
+  const double size = std::fabs(from.value);
+  if (!(size < limit) || std::trunc(size) != size) return false;
+  const auto magnitude = static_cast<std::uint64_t>(size);
+  into.negative = from.value < 0;
+  into.magnitude = into.negative ? magnitude - 1 : magnitude;
+  return true;
+}
+
+/// A double becomes a float if it is one, or if it is what the text of one reads as: a float member
+/// that was written as text (0.1) comes back as a double (0.1) that no float equals. Both say the
+/// same decimal number, so nothing is lost.
+[[nodiscard]] inline bool convert(Real from, float& into) noexcept {
+  if (std::isfinite(from.value) && std::fabs(from.value) > (std::numeric_limits<float>::max)())
+    return false;
+  into = static_cast<float>(from.value);
+  if (from.single || std::isnan(from.value) || static_cast<double>(into) == from.value) return true;
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, into).ptr;
+  double again = 0;
+  return std::from_chars(text, end, again).ec == std::errc() && again == from.value;
+}
+[[nodiscard]] inline bool convert(Real from, double& into) noexcept {
+  return into = from.value, true;
+}
+
+/// Only where the floating point number is exactly the integer.
+template <std::floating_point T>
+[[nodiscard]] bool convert(Integer from, T& into) noexcept {
+  into = static_cast<T>(from.magnitude);
+  if (from.negative) into = -into - 1;
+  Integer again;
+  return convert(Real{static_cast<double>(into), false}, again) &&
+         again.negative == from.negative && again.magnitude == from.magnitude;
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+// Values through readers and writers: the walk of a type that says nothing about its shape. The
+// items that a typed walk keeps without understanding them go the same way.
+
+namespace persist::inline PERSIST_ABI::schema {
+
+/// Writes any value. Recursion is as deep as the value.
+template <class Writer>
+void write_value(Writer& out, const Value& from) {
+  switch (from.kind()) {
+    case Value::Kind::null:
+      return out.null();
+    case Value::Kind::boolean:
+      return out.boolean(*from.get_if<bool>());
+    case Value::Kind::integer:
+      return out.integer(*from.get_if<std::int64_t>());
+    case Value::Kind::unsigned_integer:
+      return out.unsigned_integer(*from.get_if<std::uint64_t>());
+    case Value::Kind::single:
+      return out.real(*from.get_if<float>());
+    case Value::Kind::real:
+      return out.real(*from.get_if<double>());
+    case Value::Kind::text:
+      return out.text(*from.get_if<std::string>());
+    case Value::Kind::bytes:
+      return out.bytes(ByteView(*from.get_if<Value::Bytes>()));
+    case Value::Kind::array: {
+      out.begin_array(from.size());
+      for (const Value& element : from.elements())
+        write_value(out, element);
+      return out.end_array();
+    }
+    case Value::Kind::map: {
+      out.begin_map(from.size());
+      for (const Value::Member& member : from.members()) {
+        out.key(member.key);
+        write_value(out, member.value);
+      }
+      return out.end_map();
+    }
+  }
+}
+
+namespace detail {
+
+template <class Reader>
+bool read_integer(Reader& in, Value& into) {
+  Integer whole;
+  if (!in.integer(whole)) return false;
+  constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)());
+  if (!whole.negative) {
+    into = Value(whole.magnitude);
+  } else if (whole.magnitude <= most) {
+    into = Value(-1 - static_cast<std::int64_t>(whole.magnitude));
+  } else {
+    in.fail(Error(Errc::schema_mismatch).at("", "an integer of 64 bits", "a smaller one"));
+    return false;
+  }
+  return true;
+}
+
+}  // namespace detail
+
+/// Reads whatever is there. Recursion is as deep as the reader's limit lets the input nest. A key
+/// that is there twice is `corrupt`.
+template <class Reader>
+[[nodiscard]] bool read_value(Reader& in, Value& into) {
+  switch (in.peek()) {
+    case Token::null:
+      return into = Value(), in.null();
+    case Token::boolean: {
+      bool flag = false;
+      return in.boolean(flag) && (into = Value(flag), true);
+    }
+    case Token::integer:
+      return detail::read_integer(in, into);
+    case Token::real: {
+      Real real;
+      if (!in.real(real)) return false;
+      into = real.single ? Value(static_cast<float>(real.value)) : Value(real.value);
+      return true;
+    }
+    case Token::bytes: {
+      ByteView bytes;
+      return in.bytes(bytes) && (into = Value(Value::Bytes(bytes.begin(), bytes.end())), true);
+    }
+    case Token::array: {
+      std::size_t count = 0;
+      if (!in.begin_array(count)) return false;
+      Value::Array elements;
+      while (in.next_element())
+        if (!read_value(in, elements.emplace_back())) return false;
+      into = Value(std::move(elements));
+      return in.ok();
+    }
+    case Token::map: {
+      std::size_t count = 0;
+      if (!in.begin_map(count)) return false;
+      std::vector<Value::Member> members;
+      for (std::string_view key; in.next_key(key);) {
+        members.push_back({std::string(key), Value()});
+        if (!read_value(in, members.back().value)) return false;
+      }
+      if (!in.ok()) return false;
+      Result<Value> map = Value::map_of(std::move(members));
+      if (!map) return in.fail(std::move(map).error()), false;
+      return into = *std::move(map), true;
+    }
+    case Token::text:
+    case Token::end:
+    case Token::bad:
+      break;
+  }
+  std::string_view text;
+  return in.text(text) && (into = Value(text), true);
+}
+
+namespace detail {
+
+template <class Reader>
+bool decode_kept(ByteView raw, Value& into) {
+  Reader in(raw, Limits{});
+  return read_value(in, into);
+}
+
+/// Takes the next item without understanding it: as its bytes where the input has bytes.
+template <class Reader>
+[[nodiscard]] bool read_kept(Reader& in, Kept& into) {
+  if constexpr (requires(ByteView raw) { in.skip(raw); }) {
+    ByteView raw;
+    if (!in.skip(raw)) return false;
+    into.raw = Buffer(raw);
+    into.decode = &decode_kept<Reader>;
+    return true;
+  } else {
+    return read_value(in, into.value);
+  }
+}
+
+/// Writes such an item back: as it was into the format it came from, by its meaning into any other.
+template <class Writer>
+void write_kept(Writer& out, const Kept& item) {
+  if (item.decode == nullptr) return write_value(out, item.value);
+  if constexpr (requires { typename Writer::reader; })
+    if (item.decode == &decode_kept<typename Writer::reader>) return out.raw(item.raw.view());
+  Value value;
+  if (!item.decode(item.raw, value))
+    return out.fail(
+        Error(Errc::unsupported, "a field that was kept cannot be said in this format"));
+  write_value(out, value);
+}
+
+}  // namespace detail
+}  // namespace persist::inline PERSIST_ABI::schema
+
+namespace persist::inline PERSIST_ABI::schema {
+namespace detail {
+
+/// Enumerators are looked for among these values; those outside are stored as numbers.
+inline constexpr int first_enumerator = -16;
+inline constexpr std::size_t enumerators = 144;
+
+/// Whether every value of the underlying type is a value of the enum. For others a compiler may
+/// refuse the question which value has a name.
+template <class E>
+concept fixed_enum = std::is_enum_v<E> && requires { E{0}; };
+
+template <auto... Pretty>
+consteval const char* pretty_values() {
+  return PERSIST_FUNCTION_NAME;
+}
+
+template <class E>
+struct Enumerators {
+  static constexpr int first = std::is_signed_v<std::underlying_type_t<E>> ? first_enumerator : 0;
+  static constexpr std::size_t count =
+      enumerators - static_cast<std::size_t>(first - first_enumerator);
+
+  /// The name of the value `first + index`, empty where there is none: then the text is a cast,
+  /// `(Colour)7`.
+  static constexpr std::array<std::string_view, count> names = [] {
+    auto texts = []<std::size_t... I>(std::index_sequence<I...>) {
+      return split_pack<count>(
+          pretty_argument(pretty_values<static_cast<E>(first + static_cast<int>(I))...>()));
+    }(std::make_index_sequence<count>{});
+    for (std::string_view& text : texts) {
+      const std::size_t cast = text.rfind(')');
+      const bool named = cast == std::string_view::npos || text.substr(cast + 1).starts_with("::");
+      text = named ? last_identifier(text) : std::string_view();
+    }
+    return texts;
+  }();
+};
+
+}  // namespace detail
+
+/// The name of an enumerator; empty where the value has none, or lies outside -16 to 127.
+template <class E>
+  requires std::is_enum_v<E>
+[[nodiscard]] constexpr std::string_view enum_name(E value) noexcept {
+  if constexpr (detail::fixed_enum<E>) {
+    using Names = detail::Enumerators<E>;
+    const auto number = static_cast<std::underlying_type_t<E>>(value);
+    if (std::cmp_less(+number, Names::first)) return {};
+    const auto index = static_cast<std::size_t>(+number) - static_cast<std::size_t>(Names::first);
+    return index < Names::count ? Names::names[index] : std::string_view();
+  } else {
+    return {};
+  }
+}
+
+/// The enumerator of that name, if there is one.
+template <class E>
+  requires std::is_enum_v<E>
+[[nodiscard]] constexpr std::optional<E> enum_value(std::string_view name) noexcept {
+  if constexpr (detail::fixed_enum<E>) {
+    using Names = detail::Enumerators<E>;
+    const auto at = std::find(Names::names.begin(), Names::names.end(), name);
+    if (!name.empty() && at != Names::names.end())
+      return static_cast<E>(Names::first + static_cast<int>(at - Names::names.begin()));
+  }
+  return std::nullopt;
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
+namespace persist::inline PERSIST_ABI::schema {
+
+/// A type whose values have a text of their own, so that a map of them is a map in every format:
+/// texts, integers in decimal, enums by name.
+template <class K>
+concept text_key =
+    (kind_of<K> == Kind::text && std::constructible_from<K, std::string_view>) ||
+    (kind_of<K> == Kind::integer && std::integral<K>) || kind_of<K> == Kind::enumeration;
+
+/// The text of a key, without allocating. Texts and names are referred to and must outlive it.
+class KeyText {
+ public:
+  template <text_key K>
+  explicit KeyText(const K& key) noexcept {
+    if constexpr (kind_of<K> == Kind::text) {
+      refer(key);
+    } else if constexpr (std::is_enum_v<K>) {
+      refer(enum_name(key));
+      if (size_ == 0) print(+static_cast<std::underlying_type_t<K>>(key));
+    } else {
+      print(+key);
+    }
+  }
+  [[nodiscard]] std::string_view view() const noexcept { return {text_ ? text_ : digits_, size_}; }
+  friend bool operator<(const KeyText& a, const KeyText& b) noexcept { return a.view() < b.view(); }
+  friend bool operator==(const KeyText& a, const KeyText& b) noexcept {
+    return a.view() == b.view();
+  }
+
+ private:
+  void refer(std::string_view text) noexcept { text_ = text.data(), size_ = text.size(); }
+  void print(auto number) noexcept {
+    text_ = nullptr;
+    size_ = static_cast<std::size_t>(std::to_chars(digits_, digits_ + sizeof digits_, number).ptr -
+                                     digits_);
+  }
+
+  const char* text_ = nullptr;
+  std::size_t size_ = 0;
+  char digits_[24];
+};
+
+/// The key that a text stands for; none if it is not exactly what a key would be written as.
+template <text_key K>
+[[nodiscard]] std::optional<K> parse_key(std::string_view text) {
+  if constexpr (kind_of<K> == Kind::text) {
+    return std::optional<K>(std::in_place, text);
+  } else {
+    if constexpr (std::is_enum_v<K>)
+      if (const auto named = enum_value<K>(text)) return named;
+    using Number = typename std::conditional_t<std::is_enum_v<K>, std::underlying_type<K>,
+                                               std::type_identity<K>>::type;
+    decltype(+Number{}) number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const K key = static_cast<K>(number);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    // Writing it again finds leading zeros and what the narrow type cannot hold.
+    return KeyText(key).view() == text ? std::optional<K>(key) : std::nullopt;
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
+namespace persist::inline PERSIST_ABI {
+
+/// Gives a type that is not yours a name in what is stored: specialise it with a `value`.
+template <class T>
+struct name_of {};
+
+namespace schema {
+namespace detail {
+
+template <class Pretty>
+consteval const char* pretty_type() {
+  return PERSIST_FUNCTION_NAME;
+}
+
+/// What follows the last `::` that is outside of all brackets.
+[[nodiscard]] constexpr std::string_view unqualified(std::string_view name) noexcept {
+  int depth = 0;
+  for (std::size_t at = name.size(); at > 1; --at) {
+    depth -= nesting(name[at - 1]);
+    if (depth == 0 && name[at - 1] == ':') return name.substr(at);
+  }
+  return name;
+}
+
+template <class T>
+[[nodiscard]] constexpr std::string_view number_name() noexcept {
+  if constexpr (std::same_as<T, bool>)
+    return "bool";
+  else if constexpr (std::same_as<T, float>)
+    return "float";
+  else if constexpr (std::same_as<T, double>)
+    return "double";
+  else if constexpr (sizeof(T) == 1)
+    return std::is_signed_v<T> ? "int8" : "uint8";
+  else if constexpr (sizeof(T) == 2)
+    return std::is_signed_v<T> ? "int16" : "uint16";
+  else if constexpr (sizeof(T) == 4)
+    return std::is_signed_v<T> ? "int32" : "uint32";
+  else
+    return std::is_signed_v<T> ? "int64" : "uint64";
+}
+
+template <class T>
+concept names_itself = requires {
+  { T::persist_name } -> std::convertible_to<std::string_view>;
+};
+template <class T>
+concept is_named = requires {
+  { name_of<T>::value } -> std::convertible_to<std::string_view>;
+};
+
+template <class T>
+consteval std::string_view find_type_name() {
+  if constexpr (is_named<T>) {
+    return name_of<T>::value;
+  } else if constexpr (names_itself<T>) {
+    return T::persist_name;
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    return number_name<T>();
+  } else if constexpr (std::same_as<T, std::string>) {
+    return "string";
+  } else {
+    constexpr std::string_view name = unqualified(pretty_argument(pretty_type<T>()));
+    static_assert(
+        name.back() != '>',
+        "persist: compilers spell the names of templates differently: give this type a static "
+        "persist_name, or specialise persist::name_of");
+    return name;
+  }
+}
+
+}  // namespace detail
+
+/// The name a type has in variants and messages: its `persist_name`, or its name without
+/// namespaces. The same from every compiler, as it is stored.
+template <class T>
+inline constexpr std::string_view type_name = detail::find_type_name<T>();
+
+}  // namespace schema
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+template <class T>
+inline constexpr auto is_unknown_holder = []<class... Ms>(Types<Ms...>) {
+  return std::array<bool, sizeof...(Ms)>{std::is_same_v<Ms, Unknown>...};
+}(MemberTypes<T>{});
+
+/// Where the member is that an attribute names. That there is none shows as an index out of range
+/// in a constant, which does not compile.
+template <class T>
+[[nodiscard]] constexpr std::size_t position_of(std::string_view member) noexcept {
+  const auto& names = Describe<T>::names;
+  return static_cast<std::size_t>(std::find(names.begin(), names.end(), member) - names.begin());
+}
+
+// These take spans and no types, so that a compiler makes them once and not for each struct.
+
+using FieldOrder = std::span<const std::size_t>;
+using FieldNames = std::span<const std::string_view>;
+
+constexpr void sort_fields(std::span<std::size_t> order, FieldNames names) noexcept {
+  for (std::size_t end = 1; end < order.size(); ++end)
+    for (std::size_t at = end; at != 0 && canonical_less(names[order[at]], names[order[at - 1]]);
+         --at)
+      std::swap(order[at], order[at - 1]);
+}
+[[nodiscard]] constexpr bool names_differ(FieldOrder sorted, FieldNames names) noexcept {
+  for (std::size_t at = 1; at < sorted.size(); ++at)
+    if (names[sorted[at - 1]] == names[sorted[at]]) return false;
+  return true;
+}
+/// The field of that name among the sorted ones, or `none`.
+[[nodiscard]] constexpr std::size_t find_field(FieldOrder sorted, FieldNames names,
+                                               std::string_view name, std::size_t none) noexcept {
+  std::size_t low = 0;
+  std::size_t high = sorted.size();
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    if (canonical_less(names[sorted[middle]], name))
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < sorted.size() && names[sorted[low]] == name ? sorted[low] : none;
+}
+/// Where a field stands in an order; `guess` is looked at first.
+[[nodiscard]] constexpr std::size_t position_in(FieldOrder order, std::size_t field,
+                                                std::size_t guess) noexcept {
+  if (guess < order.size() && order[guess] == field) return guess;
+  std::size_t at = 0;
+  while (at < order.size() && order[at] != field)
+    ++at;
+  return at;
+}
+
+/// How a struct is stored under a policy: everything about its fields that is known at compile
+/// time.
+template <class Rules, class T>
+struct Plan {
+  static constexpr std::size_t count = Describe<T>::count;
+  static constexpr std::size_t none = count;
+  using Names = std::array<std::string_view, count>;
+
+  static constexpr Names names = [] {
+    Names stored = Describe<T>::names;
+    Rules::template each<T>([&](auto attribute) {
+      if (attribute.stored_name.empty()) return;
+      stored[position_of<T>(attribute.member)] = attribute.stored_name;
+    });
+    return stored;
+  }();
+  static constexpr std::array<bool, count> is_stored = [] {
+    std::array<bool, count> stored{};
+    for (std::size_t i = 0; i < count; ++i)
+      stored[i] = !is_unknown_holder<T>[i];
+    Rules::template each<T>([&](auto attribute) {
+      if (attribute.transient) stored[position_of<T>(attribute.member)] = false;
+    });
+    return stored;
+  }();
+  static constexpr std::size_t stored_count =
+      static_cast<std::size_t>(std::count(is_stored.begin(), is_stored.end(), true));
+
+  using Order = std::array<std::size_t, stored_count>;
+  /// The stored fields as they are declared, and as canonical order has them.
+  static constexpr Order declared = [] {
+    Order order{};
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < count; ++i)
+      if (is_stored[i]) order[at++] = i;
+    return order;
+  }();
+  static constexpr Order canonical = [] {
+    Order order = declared;
+    sort_fields(order, names);
+    return order;
+  }();
+  static_assert(names_differ(canonical, names),
+                "persist: two fields of a struct are stored under one name");
+
+  /// The member that holds what is unknown, or `none`.
+  static constexpr std::size_t unknown_holder = static_cast<std::size_t>(
+      std::find(is_unknown_holder<T>.begin(), is_unknown_holder<T>.end(), true) -
+      is_unknown_holder<T>.begin());
+  /// The member that tells elements apart, or `none`.
+  static constexpr std::size_t identity = [] {
+    std::size_t found = none;
+    Rules::template each<T>([&](auto attribute) {
+      if (attribute.identity) found = position_of<T>(attribute.member);
+    });
+    return found;
+  }();
+
+  static_assert(identity == none || is_stored[identity], "persist: an Identity must be stored");
+
+  /// The stored field of that name, or `none`.
+  [[nodiscard]] static constexpr std::size_t find(std::string_view name) noexcept {
+    return find_field(canonical, names, name, none);
+  }
+};
+
+// For walks over types at compile time.
+
+template <template <class...> class Tuple, class... Ts>
+[[nodiscard]] constexpr Types<Ts...> types_of(const Tuple<Ts...>*) {
+  return {};
+}
+
+template <class T>
+inline constexpr char type_tag = 0;  // its address is the type
+
+/// The structs that a walk is in, so that one that contains itself comes to an end.
+struct Describing {
+  const char* type;
+  const Describing* outer;
+};
+/// How many steps above T was begun, from 1; 0 if it was not.
+template <class T>
+[[nodiscard]] constexpr std::size_t depth_of(const Describing* at) noexcept {
+  for (std::size_t depth = 1; at != nullptr; at = at->outer, ++depth)
+    if (at->type == &type_tag<T>) return depth;
+  return 0;
+}
+
+/// Whether elements of a sequence of T can be told apart.
+template <class Rules, class T>
+inline constexpr bool is_identified = [] {
+  if constexpr (kind_of<T> == Kind::structure)
+    return Plan<Rules, T>::identity != Plan<Rules, T>::none;
+  else
+    return false;
+}();
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+/// Stops the compiler at a member that cannot be stored, with its struct and its name in the
+/// message.
+template <class Struct, persist::detail::FixedString MemberName, class Member>
+struct CheckMember {
+  static_assert(
+      storable<Member>,
+      "persist: a member cannot be stored; MemberName and Member, above, say which. Make it a "
+      "storable type, specialise persist::adapt for it, or mark it persist::Transient");
+};
+
+template <class T, std::size_t I>
+consteval auto fixed_name() {
+  constexpr std::string_view name = Describe<T>::names[I];
+  char text[name.size() + 1]{};
+  for (std::size_t at = 0; at < name.size(); ++at)
+    text[at] = name[at];
+  return persist::detail::FixedString<name.size() + 1>(text);
+}
+
+/// Costs nothing for members that can be stored: only for others a name is made.
+template <class T, std::size_t I, class Member>
+consteval bool check_member() {
+  if constexpr (!storable<Member>) return sizeof(CheckMember<T, fixed_name<T, I>(), Member>) != 0;
+  return true;
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+namespace persist::inline PERSIST_ABI::schema {
+
+/// A writer whose format is a `Value`: what a codec's writer is to bytes.
+class ValueWriter {
+ public:
+  /// So that the same data is the same value, whatever hashes say about the order of a set.
+  static constexpr bool sorts_keys = true;
+  [[nodiscard]] static constexpr bool key_less(std::string_view a, std::string_view b) noexcept {
+    return canonical_less(a, b);
+  }
+
+  void null() { put(Value()); }
+  void boolean(bool value) { put(Value(value)); }
+  void integer(std::int64_t value) { put(Value(value)); }
+  void unsigned_integer(std::uint64_t value) { put(Value(value)); }
+  void real(double value) { put(Value(value)); }
+  void real(float value) { put(Value(value)); }
+  void text(std::string_view value) { put(Value(value)); }
+  void bytes(ByteView value) { put(Value(Value::Bytes(value.begin(), value.end()))); }
+  void begin_array(std::size_t count) { open_.emplace_back().elements.reserve(count); }
+  void end_array() { close(Value(std::move(open_.back().elements))); }
+  void begin_map(std::size_t count) { open_.emplace_back().members.reserve(count); }
+  void key(std::string_view key) {
+    open_.back().members.push_back({std::string(key), Value()}), open_.back().keyed = true;
+  }
+  void end_map() {
+    Result<Value> map = Value::map_of(std::move(open_.back().members));
+    if (!map) fail(map.error());
+    close(map ? *std::move(map) : Value());
+  }
+  void fail(Error error) {
+    if (ok_) error_ = std::move(error);
+    ok_ = false;
+  }
+  [[nodiscard]] bool ok() const noexcept { return ok_; }
+  [[nodiscard]] Error take_error() { return std::move(error_); }
+  /// What was written.
+  [[nodiscard]] Value take() { return std::move(done_); }
+
+ private:
+  struct Open {
+    Value::Array elements;
+    std::vector<Value::Member> members;
+    bool keyed = false;
+  };
+  void put(Value value) {
+    if (open_.empty())
+      done_ = std::move(value);
+    else if (open_.back().keyed)
+      open_.back().members.back().value = std::move(value);
+    else
+      open_.back().elements.push_back(std::move(value));
+  }
+  void close(Value whole) {
+    open_.pop_back();
+    put(std::move(whole));
+  }
+
+  std::vector<Open> open_;
+  Value done_;
+  Error error_;
+  bool ok_ = true;
+};
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+/// What is kept at the place where a writing walk stands, if anything.
+struct Trail {
+  const KeptNode* node = nullptr;
+  bool mark = false;  ///< says to `prune` that this place is still there
+
+  [[nodiscard]] Trail below(std::string_view step) const {
+    if (node == nullptr) [[likely]]
+      return {};
+    const auto at = node->below.find(step);
+    if (at == node->below.end()) return {};
+    if (mark) at->second->reached = true;
+    return {at->second.get(), mark};
+  }
+};
+
+/// The unknown fields of one struct or map, merged among the known ones while those are written.
+template <class Writer>
+class Extras {
+ public:
+  Extras(Writer& out, Trail kept) : out_(out) {
+    if (kept.node == nullptr || kept.node->fields.empty()) [[likely]]
+      return;
+    for (const auto& field : kept.node->fields)
+      fields_.push_back(&field);
+    if constexpr (Writer::sorts_keys)
+      std::sort(fields_.begin(), fields_.end(), [](const Field* a, const Field* b) {
+        return Writer::key_less(a->first, b->first);
+      });
+  }
+  [[nodiscard]] std::size_t count() const noexcept { return fields_.size(); }
+  /// Writes those that come before the known key, where the format asks for an order.
+  void until(std::string_view key) {
+    if constexpr (Writer::sorts_keys)
+      while (done_ < fields_.size() && Writer::key_less(fields_[done_]->first, key))
+        write_next();
+  }
+  void rest() {
+    while (done_ < fields_.size())
+      write_next();
+  }
+
+ private:
+  using Field = std::pair<const std::string, Kept>;
+  void write_next() {
+    const Field& field = *fields_[done_++];
+    out_.key(field.first);
+    write_kept(out_, field.second);
+  }
+
+  Writer& out_;
+  std::vector<const Field*> fields_;
+  std::size_t done_ = 0;
+};
+
+/// The steps that lead from one node to another below it; empty if it is not there. For messages
+/// only.
+[[nodiscard]] inline std::string path_between(const KeptNode& root, const KeptNode* wanted) {
+  for (const auto& [step, node] : root.below) {
+    if (node.get() == wanted) return step;
+    if (const std::string path = path_between(*node, wanted); !path.empty())
+      return step + '.' + path;
+  }
+  return {};
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+namespace persist::inline PERSIST_ABI::schema {
+namespace detail {
+
+/// The identity of an element, as text that may refer to the element.
+template <class P, class T>
+[[nodiscard]] KeyText identity_of(const T& element) {
+  return Describe<T>::apply(element, [](const auto&... member) {
+    const auto& identity = std::get<P::identity>(std::tie(member...));
+    static_assert(text_key<std::remove_cvref_t<decltype(identity)>>,
+                  "persist: an Identity is an integer, a text or an enum");
+    return KeyText(identity);
+  });
+}
+
+/// Entries of a map, by the text of their keys. The values' type is left out, so that all maps
+/// share one sort.
+using KeyEntry = std::pair<KeyText, const void*>;
+template <class Writer>
+void sort_entries(std::vector<KeyEntry>& entries) {
+  std::sort(entries.begin(), entries.end(), [](const KeyEntry& a, const KeyEntry& b) {
+    return Writer::key_less(a.first.view(), b.first.view());
+  });
+}
+
+/// The walk that turns a value into tokens. One function a kind; each says what the kind looks like
+/// in every format.
+template <class Rules, class Writer>
+class Writing {
+ public:
+  Writing(Writer& out, UnknownFields* unknown) noexcept : out_(out), unknown_(unknown) {}
+
+  template <class T>
+  void value(const T& from, Trail kept) {
+    constexpr Kind kind = kind_of<T>;
+    static_assert(
+        kind != Kind::none,
+        "persist: this type cannot be stored: make it a plain aggregate, describe it with "
+        "persist_fields, or specialise persist::adapt for it");
+    if constexpr (kind == Kind::boolean)
+      out_.boolean(from);
+    else if constexpr (kind == Kind::integer)
+      integer(from);
+    else if constexpr (kind == Kind::real)
+      out_.real(from);
+    else if constexpr (kind == Kind::enumeration)
+      enumeration(from, kept);
+    else if constexpr (kind == Kind::text)
+      out_.text(std::string_view(from));
+    else if constexpr (kind == Kind::bytes)
+      out_.bytes(ByteView(from));
+    else if constexpr (kind == Kind::optional)
+      from.has_value() ? value(*from, kept) : out_.null();
+    else if constexpr (kind == Kind::variant)
+      variant(from, kept);
+    else if constexpr (kind == Kind::sequence || kind == Kind::array)
+      sequence(from, kept);
+    else if constexpr (kind == Kind::set)
+      set(from);
+    else if constexpr (kind == Kind::map)
+      map(from, kept);
+    else if constexpr (kind == Kind::tuple)
+      tuple(from, kept);
+    else if constexpr (kind == Kind::duration)
+      value(from.count(), {});
+    else if constexpr (kind == Kind::time_point)
+      value(from.time_since_epoch().count(), {});
+    else if constexpr (kind == Kind::structure)
+      structure(from, kept);
+    else if constexpr (kind == Kind::value)
+      write_value(out_, from);
+    else if constexpr (kind == Kind::adapted)
+      value(adapt<T>::store(from), kept);
+    else if constexpr (kind == Kind::unit)
+      out_.null();
+  }
+
+ private:
+  template <class T>
+  void integer(T from) {
+    if constexpr (std::same_as<T, std::byte>)
+      out_.unsigned_integer(std::to_integer<std::uint64_t>(from));
+    else if constexpr (std::is_signed_v<T>)
+      out_.integer(static_cast<std::int64_t>(from));
+    else
+      out_.unsigned_integer(static_cast<std::uint64_t>(from));
+  }
+
+  /// Whether the member still holds what was put in the place of a value that this build does not
+  /// know; then that value has been written.
+  template <class T>
+  bool replaced(const T& from, Trail kept) {
+    if (kept.node == nullptr || kept.node->replaced == nullptr) [[likely]]
+      return false;
+    const KeptNode::Replaced& unknown = *kept.node->replaced;
+    ValueWriter now;
+    Writing<Rules, ValueWriter>(now, nullptr).value(from, {});
+    if (!(now.take() == unknown.placeholder)) return false;
+    if constexpr (kind_of<T> == Kind::variant) {
+      out_.begin_map(1);
+      out_.key(unknown.name);
+      write_kept(out_, unknown.item);
+      out_.end_map();
+    } else {
+      write_kept(out_, unknown.item);
+    }
+    return true;
+  }
+
+  template <class E>
+  void enumeration(E from, Trail kept) {
+    if (replaced(from, kept)) return;
+    if (const std::string_view name = enum_name(from); !name.empty())
+      out_.text(name);
+    else
+      integer(static_cast<std::underlying_type_t<E>>(from));
+  }
+
+  template <class... Ts>
+  void variant(const std::variant<Ts...>& from, Trail kept) {
+    if (replaced(from, kept)) return;
+    if (from.valueless_by_exception())
+      return out_.fail(Error(Errc::invalid, "a variant holds nothing because an assignment threw"));
+    (
+        [&] {
+          if (const Ts* held = std::get_if<Ts>(&from)) alternative(*held, kept);
+        }(),
+        ...);
+  }
+  template <class T>
+  void alternative(const T& from, Trail kept) {
+    if constexpr (kind_of<T> == Kind::unit) {
+      out_.null();
+    } else {
+      out_.begin_map(1);
+      out_.key(type_name<T>);
+      value(from, kept);
+      out_.end_map();
+    }
+  }
+
+  template <class S>
+  void sequence(const S& from, Trail kept) {
+    using Element = typename S::value_type;
+    out_.begin_array(from.size());
+    if constexpr (is_identified<Rules, Element>) {
+      if (kept.node != nullptr) {
+        identified_elements(from, kept);
+        return out_.end_array();
+      }
+    }
+    for (const Element& element : from)
+      value(element, {});
+    out_.end_array();
+  }
+
+  /// Elements find their unknown fields by identity. Where two elements now have one identity,
+  /// neither gets them, because they would be the wrong one's; they stay with the session, and the
+  /// place is reported. One that is gone takes its own with it; one that is taken out and put back
+  /// between two saves is the same one, because that is what an identity says.
+  template <class S>
+  void identified_elements(const S& from, Trail kept) {
+    using P = Plan<Rules, typename S::value_type>;
+    std::vector<KeyText> identities;
+    identities.reserve(from.size());
+    for (const auto& element : from)
+      identities.push_back(identity_of<P>(element));
+    std::vector<KeyText> sorted = identities;
+    std::sort(sorted.begin(), sorted.end());
+    std::size_t index = 0;
+    for (const auto& element : from) {
+      const KeyText& identity = identities[index++];
+      Trail own = kept.below(identity.view());
+      const auto range = std::equal_range(sorted.begin(), sorted.end(), identity);
+      if (own.node != nullptr && range.second - range.first > 1) {
+        report_ambiguous(own.node);
+        own = {};
+      }
+      value(element, own);
+    }
+  }
+  void report_ambiguous(const KeptNode* node) {
+    if (unknown_ == nullptr || unknown_->root() == nullptr) return;
+    unknown_->drop(path_between(*unknown_->root(), node));
+  }
+
+  /// Calls `use` with each entry, in an order that does not depend on hashes where the format is to
+  /// be the same for the same data.
+  template <class C, class F>
+  static void in_order(const C& from, F&& use) {
+    using Entry = typename C::value_type;
+    if constexpr (Writer::sorts_keys && !requires { typename C::key_compare; } &&
+                  std::totally_ordered<typename C::key_type>) {
+      std::vector<const Entry*> entries;
+      entries.reserve(from.size());
+      for (const Entry& entry : from)
+        entries.push_back(&entry);
+      const auto key = [](const Entry& entry) -> const auto& {
+        if constexpr (map_like<C>)
+          return entry.first;
+        else
+          return entry;
+      };
+      std::sort(entries.begin(), entries.end(),
+                [&](const Entry* a, const Entry* b) { return key(*a) < key(*b); });
+      for (const Entry* entry : entries)
+        use(*entry);
+    } else {
+      for (const Entry& entry : from)
+        use(entry);
+    }
+  }
+
+  template <class S>
+  void set(const S& from) {
+    out_.begin_array(from.size());
+    in_order(from, [&](const auto& element) { value(element, {}); });
+    out_.end_array();
+  }
+
+  template <class M>
+  void map(const M& from, Trail kept) {
+    if constexpr (text_key<typename M::key_type>) {
+      text_map(from, kept);
+    } else {
+      out_.begin_array(from.size());
+      in_order(from, [&](const auto& entry) {
+        out_.begin_array(2);
+        value(entry.first, {});
+        value(entry.second, {});
+        out_.end_array();
+      });
+      out_.end_array();
+    }
+  }
+
+  template <class M>
+  void text_map(const M& from, Trail kept) {
+    Extras<Writer> extras(out_, kept);
+    out_.begin_map(from.size() + extras.count());
+    const auto write = [&](std::string_view key, const auto& mapped) {
+      extras.until(key);
+      out_.key(key);
+      value(mapped, kept.below(key));
+    };
+    if constexpr (Writer::sorts_keys) {
+      std::vector<KeyEntry> entries;
+      entries.reserve(from.size());
+      for (const auto& [key, mapped] : from)
+        entries.emplace_back(KeyText(key), &mapped);
+      sort_entries<Writer>(entries);
+      for (const auto& [key, mapped] : entries)
+        write(key.view(), *static_cast<const typename M::mapped_type*>(mapped));
+    } else {
+      for (const auto& [key, mapped] : from)
+        write(KeyText(key).view(), mapped);
+    }
+    extras.rest();
+    out_.end_map();
+  }
+
+  template <class T>
+  void tuple(const T& from, Trail kept) {
+    std::apply(
+        [&](const auto&... element) {
+          out_.begin_array(sizeof...(element));
+          std::size_t index = 0;
+          (value(element, kept.node ? kept.below(std::to_string(index++)) : Trail{}), ...);
+          out_.end_array();
+        },
+        from);
+  }
+
+  using WriteMember = void (*)(Writing&, const void*, Trail);
+  template <class M>
+  static void write_member(Writing& walk, const void* member, Trail kept) {
+    walk.value(*static_cast<const M*>(member), kept);
+  }
+  template <class T, std::size_t I, class M>
+  static consteval WriteMember member_writer() {
+    if constexpr (!Plan<Rules, T>::is_stored[I])
+      return nullptr;
+    else if constexpr (check_member<T, I, M>())
+      return &write_member<M>;
+  }
+  template <class T, class... Ms>
+  static consteval auto member_writers(Types<Ms...>) {
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+      return std::array<WriteMember, sizeof...(Ms)>{member_writer<T, I, Ms>()...};
+    }(std::index_sequence_for<Ms...>{});
+  }
+
+  /// Members are written through a table, so that types that occur often are compiled once, and in
+  /// the order that the format asks for.
+  template <class T>
+  void structure(const T& from, Trail kept) {
+    using P = Plan<Rules, T>;
+    static constexpr auto writers = member_writers<T>(MemberTypes<T>{});
+    const auto members = Describe<T>::apply(from, [](const auto&... member) {
+      return std::array<const void*, sizeof...(member)>{static_cast<const void*>(&member)...};
+    });
+    if constexpr (P::unknown_holder != P::none)
+      kept = {static_cast<const Unknown*>(members[P::unknown_holder])->node().get(), false};
+    Extras<Writer> extras(out_, kept);
+    out_.begin_map(P::stored_count + extras.count());
+    const auto& order = Writer::sorts_keys ? P::canonical : P::declared;
+    for (const std::size_t field : order) {
+      extras.until(P::names[field]);
+      out_.key(P::names[field]);
+      writers[field](*this, members[field], kept.below(P::names[field]));
+    }
+    extras.rest();
+    out_.end_map();
+  }
+
+  Writer& out_;
+  UnknownFields* unknown_;
+};
+
+}  // namespace detail
+
+/// Writes `from` as one item, and what `unknown` kept of it back where it came from. What it kept
+/// of elements and map values that are gone is forgotten. Errors are the writer's, and `invalid`
+/// for a variant that holds nothing.
+template <class Policy, class Writer, class T>
+[[nodiscard]] Result<void> write(Writer& out, const T& from, UnknownFields& unknown) {
+  detail::Writing<detail::RulesOf<Policy>, Writer>(out, &unknown)
+      .value(from, {unknown.root(), true});
+  if (!out.ok()) return out.take_error();
+  unknown.prune();
+  return success;
+}
+/// The same for what was never read, like a new message.
+template <class Policy, class Writer, class T>
+[[nodiscard]] Result<void> write(Writer& out, const T& from) {
+  detail::Writing<detail::RulesOf<Policy>, Writer>(out, nullptr).value(from, {});
+  if (!out.ok()) return out.take_error();
+  return success;
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+/// What every part of the reading walk needs: the reader, the ways to fail, and what becomes of
+/// what is unknown. A function returns false when it failed; then the reader holds the error.
+template <class Rules, class Reader>
+class ReadBase {
+ public:
+  using rules = Rules;
+  using reader = Reader;
+
+  ReadBase(Reader& in, UnknownFields& unknown) noexcept : in_(in), unknown_(unknown) {}
+  [[nodiscard]] Reader& in() noexcept { return in_; }
+  [[nodiscard]] UnknownFields& unknown() noexcept { return unknown_; }
+
+  bool fail(Error error) { return in_.fail(std::move(error)), false; }
+  bool mismatch(const Place& at, std::string_view expected, std::string found) {
+    return fail(
+        Error(Errc::schema_mismatch).at(at.path(), std::string(expected), std::move(found)));
+  }
+  /// Says that the item is of that sort, or fails. Broken input is let through, for the reader to
+  /// word.
+  bool expect(Token wanted, const Place& at) { return expect(wanted, at, name(wanted)); }
+  bool expect(Token wanted, const Place& at, std::string_view expected) {
+    const Token found = in_.peek();
+    if (found == wanted || found == Token::bad || found == Token::end) [[likely]]
+      return true;
+    return mismatch(at, expected, describe(found));
+  }
+  /// What is found instead, with its value where that is short.
+  std::string describe(Token found) {
+    Integer whole;
+    Real real;
+    bool flag = false;
+    std::string_view text;
+    if (found == Token::integer && in_.integer(whole)) return text_of(whole);
+    if (found == Token::real && in_.real(real)) return text_of(real);
+    if (found == Token::boolean && in_.boolean(flag)) return flag ? "true" : "false";
+    if (found == Token::text && in_.text(text))
+      return "the text '" + Place().inside(text).path() + "'";
+    return std::string(name(found));
+  }
+
+  /// A value of an enum or variant that this build does not know: kept, with what is in its place.
+  template <class T>
+  bool replace(const T& placeholder, const Place& at, std::string_view name, Kept item) {
+    KeptNode* node = at.keep(unknown_);
+    if (node == nullptr) return drop(at);
+    ValueWriter held;
+    Writing<Rules, ValueWriter>(held, nullptr).value(placeholder, {});
+    node->replaced = std::make_unique<KeptNode::Replaced>();
+    *node->replaced = {std::string(name), std::move(item), held.take()};
+    return true;
+  }
+  /// Something unknown where nothing can be kept.
+  bool drop(const Place& at) {
+    if constexpr (Rules::drops_unknown) {
+      return unknown_.drop(at.path()), true;
+    } else {
+      return fail(
+          Error(
+              Errc::too_new,
+              "a newer build wrote this, and saving would lose it: give the elements a "
+              "persist::Identity or a persist::Unknown member, or let the policy say drop_unknown")
+              .at(at.path(), "", ""));
+    }
+  }
+
+  /// A field without a member: kept with the struct it is in.
+  bool unknown_field(std::string_view key, const Place& at) {
+    std::string name(key);
+    const Place field = at.inside(name);
+    Kept item;
+    if (!read_kept(in_, item)) return false;
+    KeptNode* node = at.keep(unknown_);
+    if (node == nullptr) return drop(field);
+    if (!node->fields.try_emplace(name, std::move(item)).second)
+      return fail(Error(Errc::corrupt, "a field is there twice").at(field.path(), "", ""));
+    return true;
+  }
+
+ private:
+  Reader& in_;
+  UnknownFields& unknown_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+template <class Walk, class T>
+[[nodiscard]] bool read_optional(Walk& walk, T& into, const Place& at) {
+  static_assert(
+      kind_of<typename T::value_type> != Kind::optional &&
+          kind_of<typename T::value_type> != Kind::unit,
+      "persist: an optional of an optional has two kinds of nothing, and storage has one");
+  if (walk.in().peek() == Token::null) return into.reset(), walk.in().null();
+  if (!into.has_value()) into.emplace();
+  return walk.value(*into, at);
+}
+
+template <class... Ts>
+consteval bool distinct_names() {
+  std::array<std::string_view, sizeof...(Ts)> names{type_name<Ts>...};
+  std::sort(names.begin(), names.end());
+  return std::adjacent_find(names.begin(), names.end()) == names.end();
+}
+
+template <class Walk, class... Ts>
+[[nodiscard]] bool read_variant(Walk& walk, std::variant<Ts...>& into, const Place& at) {
+  static_assert(distinct_names<Ts...>(),
+                "persist: two alternatives of a variant have one name: give one a persist_name");
+  if (walk.in().peek() == Token::null) {
+    if constexpr ((std::same_as<Ts, std::monostate> || ...))
+      return into = std::monostate(), walk.in().null();
+  }
+  std::size_t count = 0;
+  std::string_view name;
+  const std::string_view expected = "a map with the name of the type as its key";
+  if (!walk.expect(Token::map, at, expected) || !walk.in().begin_map(count)) return false;
+  if (!walk.in().next_key(name))
+    return walk.in().ok() && walk.mismatch(at, expected, "an empty map");
+  bool known = false;
+  bool read = true;
+  (
+      [&] {
+        if (known || kind_of<Ts> == Kind::unit || type_name<Ts> != name) return;
+        known = true;
+        if (!std::holds_alternative<Ts>(into)) into.template emplace<Ts>();
+        read = walk.value(*std::get_if<Ts>(&into), at);
+      }(),
+      ...);
+  if (!known) {
+    const std::string unknown_name(name);
+    Kept item;
+    read = read_kept(walk.in(), item) && walk.replace(into, at, unknown_name, std::move(item));
+  }
+  if (!read) return false;
+  if (walk.in().next_key(name)) return walk.mismatch(at, expected, "a map of more");
+  return walk.in().ok();
+}
+template <class Walk, class T>
+[[nodiscard]] bool read_adapted(Walk& walk, T& into, const Place& at) {
+  auto stored = adapt<T>::store(into);
+  if (!walk.value(stored, at)) return false;
+  if constexpr (requires { into = adapt<T>::restore(std::move(stored)); }) {
+    into = adapt<T>::restore(std::move(stored));
+    return true;
+  } else {
+    auto restored = adapt<T>::restore(std::move(stored));
+    if (!restored) return walk.fail(std::move(restored).error().at(at.path(), "", ""));
+    into = *std::move(restored);
+    return true;
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+/// Makes room for what the input promises, but for no more than a mebibyte: the promise may be a
+/// lie.
+template <class C>
+void reserve(C& into, std::size_t count) {
+  constexpr std::size_t most = (std::size_t{1} << 20) / sizeof(typename C::value_type);
+  if constexpr (requires { into.reserve(count); }) into.reserve((std::min)(count, most));
+}
+
+/// Files what elements hold that is unknown under their identities. An identity that two elements
+/// share identifies neither.
+template <class Walk, class S>
+[[nodiscard]] bool identify(Walk& walk, const S& all, const Place& at,
+                            std::vector<std::pair<std::size_t, std::unique_ptr<KeptNode>>>& kept) {
+  using P = Plan<typename Walk::rules, typename S::value_type>;
+  std::vector<KeyText> identities;
+  for (const auto& element : all)
+    identities.push_back(identity_of<P>(element));
+  std::vector<KeyText> sorted = identities;
+  std::sort(sorted.begin(), sorted.end());
+  for (auto& [index, node] : kept) {
+    if (node->empty()) continue;
+    const auto [first, last] = std::equal_range(sorted.begin(), sorted.end(), identities[index]);
+    KeptNode* parent = last - first == 1 ? at.keep(walk.unknown()) : nullptr;
+    if (parent == nullptr) {
+      Place element = at.inside();
+      element.index = index;
+      if (!walk.drop(element)) return false;
+    } else {
+      parent->below[std::string(identities[index].view())] = std::move(node);
+    }
+  }
+  return true;
+}
+
+/// Reads an array, each element by `read_one`. What is unknown in an element is kept by the
+/// element's identity, and without one not at all.
+template <class Walk, class S, class F>
+[[nodiscard]] bool read_elements(Walk& walk, const S& all, const Place& at, F&& read_one) {
+  constexpr bool by_identity = is_identified<typename Walk::rules, typename S::value_type>;
+  std::vector<std::pair<std::size_t, std::unique_ptr<KeptNode>>> kept;
+  std::unique_ptr<KeptNode> own;
+  Place element = at.inside();
+  if constexpr (by_identity)
+    element.anchor = &own;
+  else
+    element.loose = true;
+  for (element.index = 0; walk.in().next_element(); ++element.index) {
+    if (!read_one(element)) return false;
+    if (own) [[unlikely]]
+      kept.emplace_back(element.index, std::move(own));
+  }
+  if (!walk.in().ok()) return false;
+  if constexpr (by_identity)
+    return kept.empty() || identify(walk, all, at, kept);
+  else
+    return true;
+}
+
+template <class Walk, class S>
+[[nodiscard]] bool read_sequence(Walk& walk, S& into, const Place& at) {
+  using Element = typename S::value_type;
+  std::size_t count = 0;
+  if (!walk.expect(Token::array, at) || !walk.in().begin_array(count)) return false;
+  into.clear();
+  reserve(into, count);
+  return read_elements(walk, into, at, [&](const Place& element) {
+    if constexpr (std::same_as<decltype(into.back()), Element&>) {
+      into.emplace_back();
+      return walk.value(into.back(), element);
+    } else {  // std::vector<bool> has no element to refer to
+      Element made{};
+      if (!walk.value(made, element)) return false;
+      into.push_back(made);
+      return true;
+    }
+  });
+}
+
+/// An array that was shorter when it was written leaves the rest at its default.
+template <class Walk, class A>
+[[nodiscard]] bool read_array(Walk& walk, A& into, const Place& at) {
+  std::size_t count = 0;
+  if (!walk.expect(Token::array, at) || !walk.in().begin_array(count)) return false;
+  return read_elements(walk, into, at, [&](const Place& element) {
+    if (element.index == into.size())
+      return walk.mismatch(at, "at most " + std::to_string(into.size()) + " elements", "more");
+    return walk.value(into[element.index], element);
+  });
+}
+
+/// The type to read an element of a set into: a multimap's has a constant key.
+template <class T>
+struct Made {
+  using type = T;
+};
+template <class A, class B>
+struct Made<std::pair<const A, B>> {
+  using type = std::pair<A, B>;
+};
+
+template <class Walk, class S>
+[[nodiscard]] bool read_set(Walk& walk, S& into, const Place& at) {
+  std::size_t count = 0;
+  if (!walk.expect(Token::array, at) || !walk.in().begin_array(count)) return false;
+  into.clear();
+  Place element = at.inside();
+  element.loose = true;
+  for (element.index = 0; walk.in().next_element(); ++element.index) {
+    typename Made<typename S::value_type>::type made{};
+    if (!walk.value(made, element)) return false;
+    if constexpr (requires { into.emplace(std::move(made)).second; }) {
+      if (!into.emplace(std::move(made)).second)
+        return walk.mismatch(element, "an element that is not in the set yet", "a repeated one");
+    } else {
+      into.emplace(std::move(made));
+    }
+  }
+  return walk.in().ok();
+}
+
+template <class Walk, class M>
+[[nodiscard]] bool read_text_map(Walk& walk, M& into, const Place& at) {
+  using Key = typename M::key_type;
+  std::size_t count = 0;
+  if (!walk.expect(Token::map, at) || !walk.in().begin_map(count)) return false;
+  reserve(into, count);
+  Place entry = at.inside();
+  for (std::string_view text; walk.in().next_key(text);) {
+    std::optional<Key> key = parse_key<Key>(text);
+    if (!key) {
+      if (!std::is_enum_v<Key>)
+        return walk.mismatch(at, "keys that are integers",
+                             "the key '" + Place().inside(text).path() + "'");
+      if (!walk.unknown_field(text, at)) return false;
+      continue;
+    }
+    const auto [where, fresh] = into.try_emplace(*std::move(key));
+    const KeyText step(where->first);
+    entry.name = step.view();
+    if (!fresh)
+      return walk.fail(Error(Errc::corrupt, "a key is there twice").at(entry.path(), "", ""));
+    if (!walk.value(where->second, entry)) return false;
+  }
+  return walk.in().ok();
+}
+
+/// Keys that have no text: an array of pairs. No path leads to such a value.
+template <class Walk, class M>
+[[nodiscard]] bool read_pair_map(Walk& walk, M& into, const Place& at) {
+  std::size_t count = 0;
+  if (!walk.expect(Token::array, at) || !walk.in().begin_array(count)) return false;
+  reserve(into, count);
+  Place entry = at.inside();
+  entry.loose = true;
+  for (entry.index = 0; walk.in().next_element(); ++entry.index) {
+    typename M::key_type key{};
+    if (!walk.expect(Token::array, entry, "a pair of key and value") ||
+        !walk.in().begin_array(count))
+      return false;
+    if (!walk.in().next_element())
+      return walk.in().ok() && walk.mismatch(entry, "a pair of key and value", "nothing");
+    if (!walk.value(key, entry)) return false;
+    const auto [where, fresh] = into.try_emplace(std::move(key));
+    if (!fresh)
+      return walk.fail(Error(Errc::corrupt, "a key is there twice").at(entry.path(), "", ""));
+    if (!walk.in().next_element())
+      return walk.in().ok() && walk.mismatch(entry, "a pair of key and value", "a key");
+    if (!walk.value(where->second, entry)) return false;
+    if (walk.in().next_element()) return walk.mismatch(entry, "a pair of key and value", "more");
+    if (!walk.in().ok()) return false;
+  }
+  return walk.in().ok();
+}
+
+template <class Walk, class M>
+[[nodiscard]] bool read_map(Walk& walk, M& into, const Place& at) {
+  into.clear();
+  if constexpr (text_key<typename M::key_type>)
+    return read_text_map(walk, into, at);
+  else
+    return read_pair_map(walk, into, at);
+}
+
+template <class Walk, class T>
+[[nodiscard]] bool read_tuple(Walk& walk, T& into, const Place& at) {
+  std::size_t count = 0;
+  if (!walk.expect(Token::array, at) || !walk.in().begin_array(count)) return false;
+  Place element = at.inside();
+  bool more = true;
+  const auto one = [&](auto& member) {
+    element.index = element.index + 1;  // begins at 0: no_index is the number before it
+    more = more && walk.in().next_element();
+    return !more || walk.value(member, element);
+  };
+  if (!std::apply([&](auto&... member) { return (one(member) && ...); }, into)) return false;
+  if (more && walk.in().next_element())
+    return walk.mismatch(at, "at most " + std::to_string(std::tuple_size_v<T>) + " elements",
+                         "more");
+  return walk.in().ok();
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+template <class Walk, class T>
+[[nodiscard]] bool read_number(Walk& walk, T& into, const Place& at) {
+  constexpr bool is_real = kind_of<T> == Kind::real;
+  const std::string_view expected = number_name<T>();
+  if (walk.in().peek() == Token::real) {
+    Real real;
+    if (!walk.in().real(real)) return false;
+    Integer whole;
+    if constexpr (is_real)
+      return convert(real, into) || walk.mismatch(at, expected, text_of(real));
+    else
+      return (convert(real, whole) && convert(whole, into)) ||
+             walk.mismatch(at, expected, text_of(real));
+  }
+  Integer whole;
+  if (!walk.expect(Token::integer, at, expected) || !walk.in().integer(whole)) return false;
+  return convert(whole, into) || walk.mismatch(at, expected, text_of(whole));
+}
+
+template <class Walk, class T>
+[[nodiscard]] bool read_text(Walk& walk, T& into, const Place& at) {
+  std::string_view found;
+  if (!walk.expect(Token::text, at) || !walk.in().text(found)) return false;
+  into.assign(found.data(), found.size());
+  return true;
+}
+
+template <class Walk, class T>
+[[nodiscard]] bool read_bytes(Walk& walk, T& into, const Place& at) {
+  ByteView found;
+  const bool as_text = [] {
+    if constexpr (requires { Walk::reader::bytes_as_text; })
+      return Walk::reader::bytes_as_text;
+    else
+      return false;
+  }();
+  if (!(as_text && walk.in().peek() == Token::text) && !walk.expect(Token::bytes, at)) return false;
+  if (!walk.in().bytes(found)) return false;
+  if constexpr (is_array<T>) {
+    if (found.size() != into.size())
+      return walk.mismatch(at, std::to_string(into.size()) + " bytes",
+                           std::to_string(found.size()));
+    std::copy(found.begin(), found.end(), into.begin());
+  } else if constexpr (std::same_as<T, Buffer>) {
+    into = Buffer(found);
+  } else {
+    into.assign(found.data(), found.data() + found.size());
+  }
+  return true;
+}
+
+template <class Walk, class E>
+[[nodiscard]] bool read_enumeration(Walk& walk, E& into, const Place& at) {
+  Kept unknown;
+  if (walk.in().peek() == Token::text) {
+    std::string_view text;
+    if (!walk.in().text(text)) return false;
+    if (const auto known = enum_value<E>(text)) return into = *known, true;
+    unknown.value = Value(text);
+  } else {
+    Integer whole;
+    std::underlying_type_t<E> underlying{};
+    if (!walk.expect(Token::integer, at, type_name<E>) || !walk.in().integer(whole)) return false;
+    if (convert(whole, underlying)) return into = static_cast<E>(underlying), true;
+    if (whole.negative) return walk.mismatch(at, type_name<E>, text_of(whole));
+    unknown.value = Value(whole.magnitude);
+  }
+  return walk.replace(into, at, {}, std::move(unknown));
+}
+
+template <class Walk, class T>
+[[nodiscard]] bool read_chrono(Walk& walk, T& into, const Place& at) {
+  typename T::rep count{};
+  if (!walk.value(count, at)) return false;
+  if constexpr (kind_of<T> == Kind::duration)
+    into = T(count);
+  else
+    into = T(typename T::duration(count));
+  return true;
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+template <class Walk>
+using ReadMember = bool (*)(Walk&, void*, const Place&);
+
+template <class Walk, class M>
+[[nodiscard]] bool read_member(Walk& walk, void* member, const Place& at) {
+  return walk.value(*static_cast<M*>(member), at);
+}
+template <class Walk, class T, std::size_t I, class M>
+consteval ReadMember<Walk> member_reader() {
+  if constexpr (!Plan<typename Walk::rules, T>::is_stored[I])
+    return nullptr;
+  else if constexpr (check_member<T, I, M>())
+    return &read_member<Walk, M>;
+}
+template <class Walk, class T, class... Ms>
+consteval auto member_readers(Types<Ms...>) {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    return std::array<ReadMember<Walk>, sizeof...(Ms)>{member_reader<Walk, T, I, Ms>()...};
+  }(std::index_sequence_for<Ms...>{});
+}
+
+template <class Reader>
+inline constexpr bool keys_come_sorted = [] {
+  if constexpr (requires { Reader::sorts_keys; })
+    return Reader::sorts_keys;
+  else
+    return false;
+}();
+
+/// Fields in the order in which this build writes them are recognised by one comparison each;
+/// others are looked up.
+template <class Walk, class T>
+[[nodiscard]] bool read_structure(Walk& walk, T& into, const Place& above) {
+  using P = Plan<typename Walk::rules, T>;
+  static constexpr auto readers = member_readers<Walk, T>(MemberTypes<T>{});
+  const auto members = Describe<T>::apply(into, [](auto&... member) {
+    return std::array<void*, sizeof...(member)>{static_cast<void*>(&member)...};
+  });
+  Place own = above;
+  const bool keeps = P::unknown_holder != P::none;
+  if constexpr (keeps) {
+    own.anchor = &static_cast<Unknown*>(members[P::unknown_holder])->node();
+    own.anchor->reset();
+  }
+  const Place& at = keeps ? own : above;
+  std::size_t count = 0;
+  if (!walk.expect(Token::map, at) || !walk.in().begin_map(count)) return false;
+  constexpr auto& order = keys_come_sorted<typename Walk::reader> ? P::canonical : P::declared;
+  std::bitset<P::count + 1> seen;
+  std::size_t next = 0;
+  Place member = at.inside();
+  for (std::string_view key; walk.in().next_key(key);) {
+    const bool expected = next < order.size() && P::names[order[next]] == key;
+    const std::size_t field = expected ? order[next] : P::find(key);
+    if (field == P::none) {
+      if (!walk.unknown_field(key, at)) return false;
+      continue;
+    }
+    next = position_in(order, field, next) + 1;
+    member.name = P::names[field];
+    if (seen.test(field))
+      return walk.fail(Error(Errc::corrupt, "a field is there twice").at(member.path(), "", ""));
+    seen.set(field);
+    if (!readers[field](walk, members[field], member)) return false;
+  }
+  return walk.in().ok();
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+namespace persist::inline PERSIST_ABI::schema {
+
+/// How a partial record becomes a whole value. Deep: what is missing takes the member's default, at
+/// every depth, in elements and map values too.
+namespace reconcile {
+struct Deep {};
+}  // namespace reconcile
+
+namespace detail {
+
+/// The walk that turns tokens into a value: which function reads which kind.
+template <class Rules, class Reader>
+class Reading : public ReadBase<Rules, Reader> {
+ public:
+  using ReadBase<Rules, Reader>::ReadBase;
+
+  template <class T>
+  [[nodiscard]] bool value(T& into, const Place& at) {
+    constexpr Kind kind = kind_of<T>;
+    static_assert(
+        kind != Kind::none,
+        "persist: this type cannot be stored: make it a plain aggregate, describe it with "
+        "persist_fields, or specialise persist::adapt for it");
+    if constexpr (kind == Kind::boolean)
+      return this->expect(Token::boolean, at) && this->in().boolean(into);
+    else if constexpr (kind == Kind::integer || kind == Kind::real)
+      return read_number(*this, into, at);
+    else if constexpr (kind == Kind::enumeration)
+      return read_enumeration(*this, into, at);
+    else if constexpr (kind == Kind::text)
+      return read_text(*this, into, at);
+    else if constexpr (kind == Kind::bytes)
+      return read_bytes(*this, into, at);
+    else if constexpr (kind == Kind::optional)
+      return read_optional(*this, into, at);
+    else if constexpr (kind == Kind::variant)
+      return read_variant(*this, into, at);
+    else if constexpr (kind == Kind::sequence)
+      return read_sequence(*this, into, at);
+    else if constexpr (kind == Kind::array)
+      return read_array(*this, into, at);
+    else if constexpr (kind == Kind::set)
+      return read_set(*this, into, at);
+    else if constexpr (kind == Kind::map)
+      return read_map(*this, into, at);
+    else if constexpr (kind == Kind::tuple)
+      return read_tuple(*this, into, at);
+    else if constexpr (kind == Kind::duration || kind == Kind::time_point)
+      return read_chrono(*this, into, at);
+    else if constexpr (kind == Kind::structure)
+      return read_structure(*this, into, at);
+    else if constexpr (kind == Kind::value)
+      return read_value(this->in(), into);
+    else if constexpr (kind == Kind::adapted)
+      return read_adapted(*this, into, at);
+    else if constexpr (kind == Kind::unit)
+      return this->expect(Token::null, at) && this->in().null();
+    else
+      return false;
+  }
+};
+
+}  // namespace detail
+
+/// Reads one item into `into`, which is a fresh value: members that are missing keep what it holds.
+/// `unknown` is replaced by what has no member. Fails as `schema_mismatch` (names path, expected,
+/// found), `corrupt`, `too_large`, or `too_new` where something unknown could not be kept; then
+/// `into` holds anything and is to be thrown away.
+template <class Policy, class Reader, class T>
+[[nodiscard]] Result<void> read(Reader& in, T& into, UnknownFields& unknown) {
+  unknown.clear();
+  detail::Reading<detail::RulesOf<Policy>, Reader> walk(in, unknown);
+  if (walk.value(into, Place{}) && in.ok()) return success;
+  unknown.clear();
+  return in.take_error();
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// A codec made of a writer and a reader of tokens: the schema walks the type and the format knows
+/// no type.
+template <class TokenWriter, class TokenReader>
+struct TokenCodec {
+  using Writer = TokenWriter;
+  using Reader = TokenReader;
+
+  /// Appends the data with what `unknown` kept. `invalid` for what the format does not have,
+  /// `too_large` for what is nested too deep to be read again; then the buffer is as it was.
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> encode(const T& data, UnknownFields& unknown, Buffer& out) {
+    const std::size_t before = out.size();
+    Writer writer(out);
+    auto written = schema::write<Policy>(writer, data, unknown);
+    if (!written) out.shrink(before);
+    return written;
+  }
+  /// The same for data that was never read, like a new message.
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> encode(const T& data, Buffer& out) {
+    const std::size_t before = out.size();
+    Writer writer(out);
+    auto written = schema::write<Policy>(writer, data);
+    if (!written) out.shrink(before);
+    return written;
+  }
+
+  /// Fills `scratch`, a fresh value: members that are missing keep what it holds. `corrupt`,
+  /// `schema_mismatch`, `too_large` or `too_new` with the place; then `scratch` holds anything and
+  /// is to be thrown away.
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> decode(ByteView bytes, T& scratch, UnknownFields& unknown,
+                                           schema::Limits limits = {}) {
+    Reader reader(bytes, limits);
+    auto read = schema::read<Policy>(reader, scratch, unknown);
+    if (!read || reader.finish()) return read;
+    unknown.clear();
+    return reader.take_error();
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// CBOR (RFC 8949) in its core deterministic encoding: compact, self-describing, equal data is
+/// equal bytes. Has every data kind. Floating point numbers are kept by value, not by width.
+struct Cbor : TokenCodec<CborWriter, CborReader> {
+  static constexpr std::uint16_t id = cbor_id;
+  static constexpr std::string_view name = "cbor";
+};
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::detail {
+
+inline constexpr std::string_view base64_alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+[[nodiscard]] constexpr std::size_t base64_size(std::size_t bytes) noexcept {
+  return (bytes + 2) / 3 * 4;
+}
+
+/// Appends the bytes as base64 text with padding (RFC 4648 section 4).
+inline void append_base64(Buffer& to, ByteView bytes) {
+  auto* out = reinterpret_cast<char*>(to.grow(base64_size(bytes.size())));
+  const auto put = [&out](std::uint32_t three, int letters) {
+    for (int i = 0; i < 4; ++i)
+      *out++ = i < letters ? base64_alphabet[(three >> (18 - 6 * i)) & 63] : '=';
+  };
+  const auto at = [bytes](std::size_t i) { return std::to_integer<std::uint32_t>(bytes[i]); };
+  std::size_t i = 0;
+  for (; i + 3 <= bytes.size(); i += 3)
+    put(at(i) << 16 | at(i + 1) << 8 | at(i + 2), 4);
+  if (bytes.size() - i == 2) put(at(i) << 16 | at(i + 1) << 8, 3);
+  if (bytes.size() - i == 1) put(at(i) << 16, 2);
+}
+
+/// What each letter stands for; 64 for what is no letter.
+inline constexpr std::array<std::uint8_t, 256> base64_values = [] {
+  std::array<std::uint8_t, 256> values{};
+  for (auto& value : values)
+    value = 64;
+  for (std::size_t i = 0; i < 64; ++i)
+    values[static_cast<unsigned char>(base64_alphabet[i])] = static_cast<std::uint8_t>(i);
+  return values;
+}();
+
+/// Appends the bytes that a text stands for. Strict, so that bytes have one text: padding is
+/// demanded, and unused bits must be zero. On false, `to` is as it was.
+[[nodiscard]] inline bool append_from_base64(Buffer& to, std::string_view text) {
+  if (text.size() % 4 != 0) return false;
+  const std::size_t before = to.size();
+  std::size_t padding = 0;
+  while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=')
+    ++padding;
+  std::byte* out = to.grow(text.size() / 4 * 3);
+  std::uint32_t wrong = 0;
+  for (std::size_t i = 0; i < text.size(); i += 4) {
+    const std::size_t letters = i + 4 == text.size() ? 4 - padding : 4;
+    std::uint32_t word = 0;
+    for (std::size_t j = 0; j < 4; ++j) {
+      const std::uint32_t value =
+          j < letters ? base64_values[static_cast<unsigned char>(text[i + j])] : 0u;
+      wrong |= value & 64;
+      word = word << 6 | (value & 63);
+    }
+    if (letters < 4) wrong |= word & (letters == 3 ? 0xffu : 0xffffu);
+    for (int j = 2; j >= 0; --j)
+      *out++ = static_cast<std::byte>((word >> (8 * j)) & 0xff);
+  }
+  to.shrink(wrong != 0 ? before : to.size() - padding);
+  return wrong == 0;
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI::codec {
+
+class JsonReader;
+
+/// How a JSON text is laid out: for machines on one line without a space, for people indented by
+/// two.
+enum class JsonStyle : std::uint8_t { compact, pretty };
+
+/// Appends a JSON text (RFC 8259) to a buffer.
+///
+/// Integers are written whole, whatever their size. A floating point number takes the shortest text
+/// that reads back as the same number in its own width, and always has a fraction or an exponent,
+/// so that it comes back as one. Byte strings become base64. Control characters are escaped,
+/// everything else stays UTF-8.
+class JsonWriter : public Output {
+ public:
+  using reader = JsonReader;
+  static constexpr bool sorts_keys = false;
+
+  explicit JsonWriter(Buffer& out, JsonStyle style = JsonStyle::compact) noexcept
+      : Output(out), pretty_(style == JsonStyle::pretty) {}
+
+  void null() { item(), out_.append("null"); }
+  void boolean(bool value) { item(), out_.append(value ? "true" : "false"); }
+  void integer(std::int64_t value) { item(), digits(value); }
+  void unsigned_integer(std::uint64_t value) { item(), digits(value); }
+  void real(double value) { floating(value); }
+  void real(float value) { floating(value); }
+  void text(std::string_view value) { item(), quoted(value); }
+  void bytes(ByteView value) {
+    item(), out_.append("\"");
+    detail::append_base64(out_, value);
+    out_.append("\"");
+  }
+
+  void begin_array(std::size_t /*count*/) { begin('['); }
+  void end_array() { end(']'); }
+  void begin_map(std::size_t /*count*/) { begin('{'); }
+  void key(std::string_view name) {
+    separate(), quoted(name);
+    out_.append(pretty_ ? ": " : ":");
+    after_key_ = true;
+  }
+  void end_map() { end('}'); }
+
+  /// Appends one value that is JSON already.
+  void raw(ByteView value) { item(), out_.append(value); }
+
+  /// Keys stay in the order they come in; any order will do.
+  [[nodiscard]] static constexpr bool key_less(std::string_view a, std::string_view b) noexcept {
+    return a < b;
+  }
+
+ private:
+  void put(char letter) { out_.push(static_cast<std::byte>(letter)); }
+  /// What stands before a value.
+  void item() {
+    if (!after_key_) separate();
+    after_key_ = false;
+    comma_ = true;
+  }
+  void separate() {
+    if (comma_) put(',');
+    if (pretty_ && depth() != 0) new_line();
+  }
+  void new_line() {
+    put('\n');
+    for (std::uint32_t i = 0; i < depth(); ++i)
+      out_.append("  ");
+  }
+  void begin(char bracket) {
+    item(), put(bracket), enter();
+    comma_ = false;
+  }
+  void end(char bracket) {
+    leave();
+    if (pretty_ && comma_) new_line();
+    put(bracket);
+    comma_ = true;
+  }
+  template <class T>
+  void digits(T value) {
+    constexpr std::size_t most = 32;  // of any number in its shortest form
+    auto* begin = reinterpret_cast<char*>(out_.grow(most));
+    const char* end = std::to_chars(begin, begin + most, value).ptr;
+    out_.shrink(out_.size() - most + static_cast<std::size_t>(end - begin));
+    if constexpr (std::floating_point<T>) {
+      const std::string_view written(begin, static_cast<std::size_t>(end - begin));
+      if (written.find_first_of(".e") == std::string_view::npos) out_.append(".0");
+    }
+  }
+  template <std::floating_point T>
+  void floating(T value) {
+    if (!std::isfinite(value)) [[unlikely]] {
+      fail({Errc::invalid,
+            "JSON has no NaN and no infinity: make the number finite before it is saved, or store "
+            "the record with codec::Cbor, which has them"});
+    }
+    item(), digits(value);
+  }
+  void quoted(std::string_view text);
+  void escaped(char letter);
+
+  bool pretty_;
+  bool comma_ = false;      ///< whether a value stands before this place in the same container
+  bool after_key_ = false;  ///< whether the key of the next value stands before this place
+};
+
+inline void JsonWriter::quoted(std::string_view text) {
+  const std::size_t good = detail::utf8_prefix(text);
+  if (good != text.size()) [[unlikely]]
+    not_utf8(good);
+  put('"');
+  std::size_t plain = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char letter = text[i];
+    if (letter != '"' && letter != '\\' && static_cast<unsigned char>(letter) >= 0x20) [[likely]]
+      continue;
+    out_.append(text.substr(plain, i - plain));
+    escaped(letter);
+    plain = i + 1;
+  }
+  out_.append(text.substr(plain));
+  put('"');
+}
+
+inline void JsonWriter::escaped(char letter) {
+  switch (letter) {
+    case '"':
+      return out_.append("\\\"");
+    case '\\':
+      return out_.append("\\\\");
+    case '\b':
+      return out_.append("\\b");
+    case '\f':
+      return out_.append("\\f");
+    case '\n':
+      return out_.append("\\n");
+    case '\r':
+      return out_.append("\\r");
+    case '\t':
+      return out_.append("\\t");
+    default:
+      break;
+  }
+  out_.append("\\u00");
+  put(static_cast<char>('0' + (static_cast<unsigned char>(letter) >> 4)));
+  put("0123456789abcdef"[static_cast<unsigned char>(letter) & 15]);
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// Reads JSON exactly as RFC 8259 has it: no comment, no comma too many, no other quotes, no mark
+/// in front.
+///
+/// A number without fraction and exponent is an integer where 64 bits hold it; any other is the
+/// nearest double, and refused where it is beyond the range of double. Text must be UTF-8, and an
+/// escaped surrogate must come with its other half. Equal names are for the caller to find, who
+/// remembers them.
+class JsonReader : public Input {
+ public:
+  static constexpr bool bytes_as_text = true;
+  static constexpr bool sorts_keys = false;
+
+  explicit JsonReader(ByteView bytes, schema::Limits limits = {}) : Input("JSON", bytes, limits) {}
+
+  /// What begins after the white space. `end` at the end of the input and at a closing bracket.
+  [[nodiscard]] schema::Token peek();
+
+  bool null() { return literal(schema::Token::null, "null"); }
+  bool boolean(bool& value) {
+    pass_space();
+    value = !at_end() && next() == 't';
+    return literal(schema::Token::boolean, value ? "true" : "false");
+  }
+  bool integer(schema::Integer& value);
+  /// Never `single`: a text does not tell.
+  bool real(schema::Real& value);
+  /// The text lies in the input, or in the reader until its next call where it had escapes.
+  bool text(std::string_view& value) {
+    if (const auto found = peek(); found != schema::Token::text) return mismatch("a text", found);
+    return string(value);
+  }
+  /// The bytes that a base64 text stands for; they lie in the reader until its next call.
+  bool bytes(ByteView& value);
+
+  /// JSON does not say how many follow: `count` is 0.
+  bool begin_array(std::size_t& count) { return begin(schema::Token::array, count); }
+  bool next_element() { return another(']'); }
+  bool begin_map(std::size_t& count) { return begin(schema::Token::map, count); }
+  bool next_key(std::string_view& key);
+
+  /// Passes over one value, with the same checks as reading it.
+  bool skip(ByteView& raw);
+  /// Fails when anything but white space follows.
+  bool finish() {
+    pass_space();
+    if (ok() && !at_end()) corrupt("more follows the end of the value");
+    return ok();
+  }
+
+ private:
+  static constexpr std::size_t nowhere = (std::numeric_limits<std::size_t>::max)();
+
+  void pass_space() noexcept {
+    while (!at_end() && (next() == ' ' || next() == '\n' || next() == '\r' || next() == '\t'))
+      ++at_;
+  }
+  [[nodiscard]] bool digit_at(std::size_t at) const noexcept {
+    return at < size_ && begin_[at] >= '0' && begin_[at] <= '9';
+  }
+  [[nodiscard]] bool letter_at(std::size_t at, char letter) const noexcept {
+    return at < size_ && begin_[at] == letter;
+  }
+
+  schema::Token number();
+  bool literal(schema::Token token, std::string_view word);
+  bool begin(schema::Token token, std::size_t& count);
+  /// In a container: whether another element follows; at its end, leaves it.
+  bool another(char bracket);
+  bool string(std::string_view& value);
+  bool escape();
+  bool code_unit(std::uint32_t& unit);
+
+  std::string unescaped_;
+  Buffer decoded_;
+  std::size_t number_at_ =
+      nowhere;  ///< where the number that was last looked at begins, with what was found
+  std::size_t number_end_ = 0;
+  bool number_is_integer_ = false;
+  schema::Integer number_value_;
+};
+
+inline schema::Token JsonReader::peek() {
+  using schema::Token;
+  if (!ok()) return Token::bad;
+  pass_space();
+  if (at_end()) return Token::end;
+  switch (next()) {
+    case '"':
+      return Token::text;
+    case '{':
+      return Token::map;
+    case '[':
+      return Token::array;
+    case 't':
+    case 'f':
+      return Token::boolean;
+    case 'n':
+      return Token::null;
+    case ']':
+    case '}':
+      return Token::end;
+    default:
+      break;
+  }
+  if (next() == '-' || digit_at(at_)) return number();
+  corrupt("a character that begins no value");
+  return Token::bad;
+}
+
+/// Finds the end of the number that begins here, and its value if it is an integer.
+inline schema::Token JsonReader::number() {
+  using schema::Token;
+  if (number_at_ == at_) return number_is_integer_ ? Token::integer : Token::real;
+  std::size_t at = at_;
+  const bool negative = letter_at(at, '-');
+  at += negative ? 1 : 0;
+  const std::size_t first = at;
+  const auto digits = [&] {
+    const std::size_t from = at;
+    while (digit_at(at))
+      ++at;
+    return at != from;
+  };
+  const auto bad = [&] { return corrupt_at(at, "a number that JSON does not have"), Token::bad; };
+  if (!digits() || (begin_[first] == '0' && at != first + 1)) return bad();
+  const std::size_t last = at;
+  if (letter_at(at, '.') && (++at, !digits())) return bad();
+  if (letter_at(at, 'e') || letter_at(at, 'E')) {
+    ++at;
+    if (letter_at(at, '+') || letter_at(at, '-')) ++at;
+    if (!digits()) return bad();
+  }
+  std::uint64_t magnitude = 0;
+  number_is_integer_ =
+      at == last && std::from_chars(begin_ + first, begin_ + last, magnitude).ec == std::errc{} &&
+      (!negative || magnitude <= std::uint64_t{1} << 63);
+  number_value_ = {negative && magnitude != 0,
+                   negative && magnitude != 0 ? magnitude - 1 : magnitude};
+  number_at_ = at_;
+  number_end_ = at;
+  return number_is_integer_ ? Token::integer : Token::real;
+}
+
+inline bool JsonReader::integer(schema::Integer& value) {
+  if (const auto found = peek(); found != schema::Token::integer)
+    return mismatch("an integer", found);
+  value = number_value_;
+  return at_ = number_end_, true;
+}
+
+inline bool JsonReader::real(schema::Real& value) {
+  if (const auto found = peek(); found != schema::Token::real) return mismatch("a real", found);
+  value.single = false;
+  if (std::from_chars(begin_ + at_, begin_ + number_end_, value.value).ec != std::errc{}) {
+    return corrupt("a number beyond the range of double");
+  }
+  return at_ = number_end_, true;
+}
+
+inline bool JsonReader::literal(schema::Token token, std::string_view word) {
+  if (const auto found = peek(); found != token) return mismatch(schema::name(token), found);
+  if (view(at_, left()).substr(0, word.size()) != word)
+    return corrupt("a word that is neither null, true nor false");
+  return at_ += word.size(), true;
+}
+
+inline bool JsonReader::bytes(ByteView& value) {
+  if (const auto found = peek(); found != schema::Token::text)
+    return mismatch("bytes as base64 text", found);
+  const std::size_t start = at_;
+  std::string_view encoded;
+  if (!string(encoded)) return false;
+  decoded_.clear();
+  if (!detail::append_from_base64(decoded_, encoded))
+    return corrupt_at(start, "a text that is no base64");
+  return value = decoded_, true;
+}
+
+inline bool JsonReader::begin(schema::Token token, std::size_t& count) {
+  if (const auto found = peek(); found != token) return mismatch(schema::name(token), found);
+  count = 0;
+  ++at_;
+  return enter({0, token == schema::Token::map, false});
+}
+
+inline bool JsonReader::another(char bracket) {
+  if (!ok()) return false;
+  pass_space();
+  if (at_end()) return cut_short();
+  if (next() == bracket) {
+    ++at_;
+    return leave(), false;
+  }
+  if (top().begun) {
+    if (next() != ',') return corrupt("neither a comma nor the closing bracket");
+    ++at_;
+    if (pass_space(); !at_end() && next() == bracket)
+      return corrupt("a comma that nothing follows");
+  }
+  top().begun = true;
+  return take_elements(1);
+}
+
+inline bool JsonReader::next_key(std::string_view& key) {
+  if (!another('}')) return false;
+  if (const auto found = peek(); found != schema::Token::text) {
+    return found == schema::Token::bad ? false : corrupt("the name of a member must be a text");
+  }
+  if (!string(key)) return false;
+  pass_space();
+  if (at_end()) return cut_short();
+  if (next() != ':') return corrupt("no colon after the name of a member");
+  return ++at_, true;
+}
+
+/// A text whose opening quote is the next character.
+inline bool JsonReader::string(std::string_view& value) {
+  unescaped_.clear();
+  for (bool whole = true;; whole = false) {
+    const std::size_t start = ++at_;  // past the quote, or the last letter of an escape
+    while (!at_end() && next() != '"' && next() != '\\' &&
+           static_cast<unsigned char>(next()) >= 0x20)
+      ++at_;
+    const std::string_view plain = view(start, at_ - start);
+    if (const std::size_t good = detail::utf8_prefix(plain); good != plain.size()) {
+      return corrupt_at(start + good, "a text that is no UTF-8");
+    }
+    if (at_end()) return cut_short();
+    if (next() == '"') {
+      ++at_;
+      if (!whole) unescaped_ += plain;
+      return value = whole ? plain : std::string_view(unescaped_), true;
+    }
+    unescaped_ += plain;
+    if (next() != '\\') return corrupt("a control character that is not escaped");
+    if (!escape()) return false;
+  }
+}
+
+/// Stands on a backslash; afterwards on the last letter of the escape.
+inline bool JsonReader::escape() {
+  const std::size_t start = at_;
+  if (left() < 2) return cut_short();
+  ++at_;
+  constexpr std::string_view letters = "\"\\/bfnrt";
+  constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
+  if (const auto which = letters.find(next()); which != std::string_view::npos) {
+    return unescaped_ += meanings[which], true;
+  }
+  if (next() != 'u') return corrupt_at(start, "an escape that JSON does not have");
+  std::uint32_t point = 0;
+  if (!code_unit(point)) return false;
+  if (point >= 0xd800 && point <= 0xdfff) {
+    std::uint32_t low = 0;
+    const bool paired = point <= 0xdbff && letter_at(at_ + 1, '\\') && letter_at(at_ + 2, 'u') &&
+                        (at_ += 2, code_unit(low)) && low >= 0xdc00 && low <= 0xdfff;
+    if (!paired) return corrupt_at(start, "half of a surrogate pair");
+    point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
+  }
+  char utf8[4];
+  unescaped_.append(utf8, detail::write_utf8(utf8, point));
+  return true;
+}
+
+/// Stands on the u of an escape; afterwards on the last of its four digits.
+inline bool JsonReader::code_unit(std::uint32_t& unit) {
+  if (left() < 5) return cut_short();
+  const char* end = begin_ + at_ + 5;
+  unit = 0;
+  if (std::from_chars(begin_ + at_ + 1, end, unit, 16).ptr != end)
+    return corrupt("an escape without its four digits");
+  return at_ += 4, true;
+}
+
+inline bool JsonReader::skip(ByteView& raw) {
+  pass_space();
+  const std::size_t start = at_;
+  if (!pass_over(*this)) return false;
+  return raw = as_bytes(view(start, at_ - start)), true;
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// JSON (RFC 8259): for data that people and other programs look at. Has every data kind but NaN
+/// and infinity, which are `invalid`; byte strings are base64.
+struct Json : TokenCodec<JsonWriter, JsonReader> {
+  static constexpr std::uint16_t id = json_id;
+  static constexpr std::string_view name = "json";
+
+  /// Appends the data for people to read: a member per line, indented. It decodes like the other.
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> encode_pretty(const T& data, Buffer& out) {
+    const std::size_t before = out.size();
+    JsonWriter writer(out, JsonStyle::pretty);
+    auto written = schema::write<Policy>(writer, data);
+    if (!written) out.shrink(before);
+    return written;
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI {
+
+/// Where a Key policy writes the spelling of a key: at most 255 bytes, which lie in the object
+/// itself.
+///
+/// Never allocates and never fails at once: what does not fit, and what a policy refuses, is
+/// remembered, and `key::spell_checked` turns it into an `invalid` error.
+class KeyBuffer {
+ public:
+  static constexpr std::size_t capacity = 255;
+
+  KeyBuffer() noexcept {}  // NOLINT: the bytes need no value before they are written
+
+  KeyBuffer& append(std::string_view text) noexcept {
+    if (fits() && text.size() <= capacity - asked_ && !text.empty()) {
+      std::memcpy(bytes_ + asked_, text.data(), text.size());
+    }
+    asked_ += (std::min)(text.size(), (std::numeric_limits<std::size_t>::max)() - asked_);
+    return *this;
+  }
+  KeyBuffer& append(char letter) noexcept { return append(std::string_view(&letter, 1)); }
+  /// Appends a number in its one decimal form: no sign but a minus, no zero in front.
+  template <std::integral T>
+  KeyBuffer& append_number(T number) noexcept {
+    char digits[std::numeric_limits<T>::digits10 + 3];
+    const char* end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    return append(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+  }
+  /// Says that this value has no key, and why: a literal, as in `out.refuse("a guest has no saved
+  /// data")`. The first refusal stays.
+  void refuse(const char* why) noexcept { refusal_ = refusal_ ? refusal_ : why; }
+
+  void clear() noexcept { asked_ = 0, refusal_ = nullptr; }
+
+  /// Whether all that was appended is there.
+  [[nodiscard]] bool fits() const noexcept { return asked_ <= capacity; }
+  /// How many bytes were asked for: the size of the spelling even where it did not fit.
+  [[nodiscard]] std::size_t asked() const noexcept { return asked_; }
+  /// The reason given to `refuse`, or null.
+  [[nodiscard]] const char* refusal() const noexcept { return refusal_; }
+  /// The spelling so far; empty when it did not fit, because half a key is another key.
+  [[nodiscard]] std::string_view view() const noexcept { return {bytes_, fits() ? asked_ : 0}; }
+
+ private:
+  char bytes_[capacity];
+  std::size_t asked_ = 0;
+  const char* refusal_ = nullptr;
+};
+
+/// The users a record belongs to: a short list in the order they were added, each once. Empty, it
+/// allocates nothing.
+class UserIds {
+ public:
+  UserIds() noexcept = default;
+
+  /// Returns whether it was not there yet. Time is linear in the size.
+  bool add(std::uint64_t user) {
+    if (contains(user)) return false;
+    ids_.push_back(user);
+    return true;
+  }
+  /// Returns whether it was there.
+  bool remove(std::uint64_t user) noexcept { return std::erase(ids_, user) != 0; }
+  void clear() noexcept { ids_.clear(); }
+
+  [[nodiscard]] bool contains(std::uint64_t user) const noexcept {
+    return std::find(ids_.begin(), ids_.end(), user) != ids_.end();
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return ids_.empty(); }
+  [[nodiscard]] std::span<const std::uint64_t> view() const noexcept { return ids_; }
+  [[nodiscard]] auto begin() const noexcept { return ids_.begin(); }
+  [[nodiscard]] auto end() const noexcept { return ids_.end(); }
+
+  friend bool operator==(const UserIds&, const UserIds&) = default;
+
+ private:
+  std::vector<std::uint64_t> ids_;
+};
+
+/// A key as storage spells it, for tools that list keys and know no Key policy. It only points at
+/// the text.
+struct SpelledKey {
+  std::string_view text;
+
+  friend bool operator==(SpelledKey, SpelledKey) = default;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The Key axis: what is a key in this game, how is it spelled in storage, which users does it
+// belong to.
+//
+// A Key policy is a struct of static functions:
+//
+//   value_type                                     the key as the game has it; the session keeps a
+//   copy spell(const value_type&, KeyBuffer&) -> void   writes the spelling; may be overloaded for
+//   other types that name
+//                                                  the same key (the id of a player who is offline)
+//   user_ids(const value_type&, UserIds&) -> void  optional: the users whose data the record is
+//
+// Laws. A value is always spelled the same way, by every server and every build that shares the
+// data. Two values that are different keys have different spellings. A spelling has 1 to 255 bytes,
+// none of them NUL; every other byte is allowed and means nothing ("../" is three bytes). Spelling
+// calls neither the store nor the heap.
+//
+// Models: key::Number, key::Text, key::Prefixed, key::Scoped, key::AnyScope, a user's own struct. A
+// plain integer or string type stands for key::Number and key::Text (see key/policy.hpp).
+
+namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+
+struct HasUserIds {
+  int user_ids;
+};
+template <class P>
+struct WithUserIds : P, HasUserIds {};
+
+}  // namespace detail
+
+/// The policy says what a key is in the game.
+template <class P>
+concept names_its_key_type =
+    requires { typename P::value_type; } && std::movable<typename P::value_type>;
+
+/// The policy can write the spelling of such a value.
+template <class P, class Value>
+concept spells = requires(const Value& value, KeyBuffer& out) {
+  { P::spell(value, out) } -> std::same_as<void>;
+};
+
+template <class P>
+concept spells_a_key = names_its_key_type<P> && spells<P, typename P::value_type>;
+
+/// The policy has a member called `user_ids`, whether it fits or not. In a class derived from two
+/// bases with a member of one name that name is ambiguous, which finds overloads and templates too;
+/// a `final` class is asked directly.
+template <class P>
+concept mentions_user_ids =
+    (std::is_final_v<P> && requires { &P::user_ids; }) ||
+    (std::is_class_v<P> && !std::is_final_v<P> && !requires { &detail::WithUserIds<P>::user_ids; });
+
+template <class P>
+concept gives_user_ids =
+    names_its_key_type<P> && requires(const typename P::value_type& value, UserIds& out) {
+      { &P::user_ids };
+      { P::user_ids(value, out) } -> std::same_as<void>;
+    };
+
+/// An integer that is a number: neither a truth value nor a character.
+template <class T>
+concept plain_integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> &&
+                        !std::same_as<T, wchar_t> && !std::same_as<T, char8_t> &&
+                        !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
+
+template <class T>
+concept plain_string = std::same_as<T, std::string> || std::same_as<T, std::string_view> ||
+                       std::same_as<T, const char*> || std::same_as<T, char*>;
+
+/// What may be written as the first argument of a Store.
+template <class K>
+concept usable_as_key = plain_integer<K> || plain_string<K> || spells_a_key<K>;
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::key {
+
+/// A number, spelled in decimal: 42 is "42", -7 is "-7".
+///
+/// No two numbers collide: each has one decimal form without leading zeros. So the type may be
+/// widened later without moving a record.
+template <plain_integer T = std::uint64_t>
+struct Number {
+  using value_type = T;
+
+  /// Takes every integer type, so that a number the key type cannot hold (-1 where it is unsigned)
+  /// is refused and not turned into the key of somebody else.
+  template <plain_integer V>
+  static void spell(V value, KeyBuffer& out) noexcept {
+    if (!std::in_range<T>(value))
+      out.refuse("the number is outside of the range of the key's type");
+    out.append_number(value);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::key
+
+namespace persist::inline PERSIST_ABI::key {
+
+/// A text, spelled as it is. No two texts collide. Nothing is folded: "Ann" and "ann" are two keys.
+struct Text {
+  using value_type = std::string;
+
+  static void spell(std::string_view value, KeyBuffer& out) noexcept { out.append(value); }
+};
+
+}  // namespace persist::inline PERSIST_ABI::key
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// A user's own policy, once its hooks were found to fit. What does not fit gets one sentence.
+template <class P>
+struct CheckedKey {
+  static_assert(spells_a_key<P>,
+                "this type spells no key: a Key policy has a value_type and a "
+                "static void spell(const value_type&, persist::KeyBuffer&)");
+  static_assert(!mentions_user_ids<P> || gives_user_ids<P>,
+                "user_ids of this Key policy does not fit: it is one function, "
+                "static void user_ids(const value_type&, persist::UserIds&)");
+  using type = P;
+};
+template <plain_integer T>
+struct CheckedKey<T> {
+  using type = key::Number<T>;
+};
+template <plain_string T>
+struct CheckedKey<T> {
+  using type = key::Text;
+};
+
+/// What a wrapper inherits: the users of the key inside it, where that key has a hook for them.
+template <class Inner>
+struct ForwardsUserIds {};
+template <gives_user_ids Inner>
+struct ForwardsUserIds<Inner> {
+  static void user_ids(const typename Inner::value_type& value, UserIds& out) {
+    Inner::user_ids(value, out);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI::key {
+
+/// The Key policy that the first argument of a Store stands for: a plain integer type is `Number`,
+/// a string type is `Text`, everything else must be a policy, and fit.
+template <class K>
+using policy_of = typename detail::CheckedKey<std::remove_cv_t<K>>::type;
+
+/// Checks a spelling against the rules of every backend: 1 to 255 bytes, none of them NUL.
+/// `invalid` otherwise, naming the rule and the length. No I/O.
+[[nodiscard]] inline Result<void> check_spelling(const KeyBuffer& key) {
+  const auto broken = [&key](std::string rule) {
+    return Error(Errc::invalid,
+                 std::move(rule) + " (this one has " + std::to_string(key.asked()) + ")");
+  };
+  if (key.refusal() != nullptr)
+    return Error(Errc::invalid, std::string("this key is not allowed: ") + key.refusal());
+  if (key.asked() == 0) return broken("a key has at least 1 byte");
+  if (!key.fits()) return broken("a key has at most 255 bytes");
+  if (const auto nul = key.view().find('\0'); nul != std::string_view::npos) {
+    return broken("a key holds no NUL, and byte " + std::to_string(nul) +
+                  " is one; any other of its bytes may be "
+                  "anything");
+  }
+  return success;
+}
+
+/// Spells a value into `out`, which is emptied first, and checks the spelling.
+///
+/// Takes what the policy of K can spell, and `SpelledKey`. `invalid` when the spelling breaks a
+/// rule or the policy refused; `out` is then not to be used. A success allocates nothing.
+template <class K, class V>
+  requires(std::same_as<V, SpelledKey> || spells<policy_of<K>, V>)
+[[nodiscard]] Result<void> spell_checked(const V& value, KeyBuffer& out) {
+  out.clear();
+  if constexpr (std::same_as<V, SpelledKey>) {
+    out.append(value.text);
+  } else {
+    policy_of<K>::spell(value, out);
+  }
+  return check_spelling(out);
+}
+
+}  // namespace persist::inline PERSIST_ABI::key
+
+namespace persist::inline PERSIST_ABI::key {
+
+/// A fixed text in front of another key: `Prefixed<"Player_", std::uint64_t>` spells 42 as
+/// "Player_42".
+///
+/// No two keys collide: the prefix is the same for all of them. Two policies on one store are
+/// another matter: `Prefixed<"a", Text>` and `Prefixed<"ab", Text>` meet at "abc".
+template <detail::FixedString Prefix, class K>
+struct Prefixed : detail::ForwardsUserIds<policy_of<K>> {
+  using inner = policy_of<K>;
+  using value_type = typename inner::value_type;
+
+  static_assert(!Prefix.view().empty() && Prefix.view().size() < KeyBuffer::capacity,
+                "the prefix of a key has 1 to 254 bytes");
+  static_assert(Prefix.view().find('\0') == std::string_view::npos,
+                "the prefix of a key holds no NUL");
+
+  template <class V>
+    requires spells<inner, V>
+  static void spell(const V& value, KeyBuffer& out) {
+    out.append(Prefix.view());
+    inner::spell(value, out);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::key
+
+namespace persist::inline PERSIST_ABI::key {
+
+/// Appends a scope and the slash that ends it.
+///
+/// A slash inside the scope is written "~1" and a tilde "~0" (as in RFC 6901), so the first slash
+/// of a spelling always ends the scope: scope "a/b" with key "c" is "a~1b/c", and scope "a" with
+/// key "b/c" is "a/b/c".
+inline void append_scope(std::string_view scope, KeyBuffer& out) noexcept {
+  for (const char letter : scope) {
+    if (letter == '/') {
+      out.append("~1");
+    } else if (letter == '~') {
+      out.append("~0");
+    } else {
+      out.append(letter);
+    }
+  }
+  out.append('/');
+}
+
+/// Another key inside a named part of the store: `Scoped<"season-3", std::uint64_t>` spells 42 as
+/// "season-3/42".
+///
+/// No two keys collide, nor do keys of two scopes in one store, whether the scope is static or not.
+template <detail::FixedString Scope, class K>
+struct Scoped : detail::ForwardsUserIds<policy_of<K>> {
+  using inner = policy_of<K>;
+  using value_type = typename inner::value_type;
+
+  static_assert(Scope.view().size() < KeyBuffer::capacity - 1,
+                "the scope of a key has at most 253 bytes");
+  static_assert(Scope.view().find('\0') == std::string_view::npos,
+                "the scope of a key holds no NUL");
+
+  template <class V>
+    requires spells<inner, V>
+  static void spell(const V& value, KeyBuffer& out) {
+    append_scope(Scope.view(), out);
+    inner::spell(value, out);
+  }
+};
+
+/// A key together with its scope, for scopes that are only known at run time.
+template <class Value>
+struct InScope {
+  std::string scope;
+  Value key;
+
+  friend bool operator==(const InScope&, const InScope&) = default;
+};
+template <class Scope, class Value>
+InScope(Scope, Value) -> InScope<Value>;
+
+}  // namespace persist::inline PERSIST_ABI::key
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// The users of a key in a scope are those of the key.
+template <class Inner>
+struct ForwardsScopedUserIds {};
+template <gives_user_ids Inner>
+struct ForwardsScopedUserIds<Inner> {
+  static void user_ids(const key::InScope<typename Inner::value_type>& value, UserIds& out) {
+    Inner::user_ids(value.key, out);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI::key {
+
+/// As `Scoped`, with the scope in the value: `InScope{"season-3", 42}` is spelled "season-3/42".
+///
+/// No two pairs collide, because the scope ends at the first slash.
+template <class K>
+struct AnyScope : detail::ForwardsScopedUserIds<policy_of<K>> {
+  using inner = policy_of<K>;
+  using value_type = InScope<typename inner::value_type>;
+
+  template <class V>
+    requires spells<inner, V>
+  static void spell(const InScope<V>& value, KeyBuffer& out) {
+    append_scope(value.scope, out);
+    inner::spell(value.key, out);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::key
+
+namespace persist::inline PERSIST_ABI {
+
+/// What a load does when somebody else holds the record.
+enum class Conflict : std::uint8_t {
+  refuse,   ///< answer `locked` at once, with the holder
+  request,  ///< ask the holder to save and let go, and wait; take over when its lease ends
+  steal,    ///< take the record; what the holder has not saved is lost to it
+};
+
+namespace conflict {
+struct Refuse {
+  static constexpr Conflict value = Conflict::refuse;
+};
+struct Request {
+  static constexpr Conflict value = Conflict::request;
+};
+struct Steal {
+  static constexpr Conflict value = Conflict::steal;
+};
+}  // namespace conflict
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The LockPolicy axis: who may write, among servers and among threads, and what happens when
+// somebody else holds the record. A policy is an empty type that says four things; the fence is not
+// among them, because no policy may switch it off.
+//
+//   kind          what the store's header says; another kind cannot open the store
+//   is_leased     whether an acquisition shuts others out until its lease ends
+//   conflict      what a load does about a holder, unless it says so itself (only where leased)
+//   access        optional: access::Confined (default) or access::Synchronised
+//
+// Models: lock::Lease<Conflict>, lock::None, and each in access::Shared<…>.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class L>
+concept names_its_kind = requires {
+  { L::kind } -> std::convertible_to<LockKind>;
+};
+template <class L>
+concept says_whether_leased = requires {
+  { L::is_leased } -> std::convertible_to<bool>;
+};
+template <class L>
+concept settles_conflicts = requires {
+  { L::conflict } -> std::convertible_to<Conflict>;
+};
+template <class L>
+concept lock_policy = names_its_kind<L> && says_whether_leased<L> && settles_conflicts<L>;
+
+namespace detail {
+template <class L>
+struct AccessOf {
+  using type = access::Confined;
+};
+template <class L>
+  requires requires { typename L::access; }
+struct AccessOf<L> {
+  using type = typename L::access;
+};
+}  // namespace detail
+
+/// Which threads may use a store with that lock policy.
+template <class L>
+using access_of = typename detail::AccessOf<L>::type;
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::lock {
+
+/// One session per record among all servers, for as long as it renews its lease. `ConflictStrategy`
+/// is one of `conflict::Refuse`, `Request`, `Steal`; a load may override it.
+template <class ConflictStrategy = conflict::Request>
+struct Lease {
+  static constexpr LockKind kind = LockKind::lease;
+  static constexpr bool is_leased = true;
+  static constexpr Conflict conflict = ConflictStrategy::value;
+};
+
+}  // namespace persist::inline PERSIST_ABI::lock
+
+namespace persist::inline PERSIST_ABI::lock {
+
+/// No lease: a load never waits for anybody. For one process that loads each record once at a time.
+/// The fence stays: of two sessions on one record only the newer can write; that a trade is all or
+/// nothing *among processes* is given up.
+struct None {
+  static constexpr LockKind kind = LockKind::none;
+  static constexpr bool is_leased = false;
+  static constexpr Conflict conflict = Conflict::steal;
+};
+
+}  // namespace persist::inline PERSIST_ABI::lock
+
+namespace persist::inline PERSIST_ABI {
+
+enum class LogLevel : std::uint8_t { debug, info, warning, error, off };
+
+[[nodiscard]] constexpr std::string_view name(LogLevel level) noexcept {
+  constexpr std::string_view names[] = {"debug", "info", "warning", "error", "off"};
+  return names[static_cast<std::uint8_t>(level) % std::size(names)];
+}
+
+/// Where a store writes what nobody is connected to hear. The sink is called on the thread that
+/// found out, one call a line, and may be null: then lines go to stderr. Nothing below `level` is
+/// put together, let alone written.
+struct Log {
+  LogLevel level = LogLevel::warning;
+  std::function<void(LogLevel, std::string_view)> sink;
+
+  [[nodiscard]] bool wants(LogLevel line) const noexcept {
+    return line >= level && level != LogLevel::off;
+  }
+  void write(LogLevel line, std::string_view text) const {
+    if (!wants(line)) return;
+    if (sink) return sink(line, text);
+    const std::string_view word = name(line);
+    std::fprintf(stderr, "persist: %.*s: %.*s\n", static_cast<int>(word.size()), word.data(),
+                 static_cast<int>(text.size()), text.data());
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The Data axis. A Data policy is what a record holds: either the type itself, if it can be stored,
+// or a struct that names it as `data_type` and adds hooks.
+//
+//   expression                      meaning
+//   typename D::data_type           the value; marks D as a policy (containers have a value_type
+//   too) D::defaults(key) -> data_type   optional: the value of a record that does not exist yet
+//   D::capture(key) -> data_type    optional: pulls the value from the game, at every save
+//   D::apply(key, const data_type&) optional, with capture: pushes a change into the game
+//   D::validate(const data_type&) -> Result<void>   optional: after every load, before every save;
+//   pure D::schema_version               optional: 1 unless given D::fields, D::reconcile,
+//   D::message, D::keep_durable, D::drop_unknown   optional, see policy.hpp
+//
+// Models: any storable type; policy structs. Hooks are never overloaded.
+
+namespace persist::inline PERSIST_ABI {
+
+/// A struct that says what is stored, as against the thing itself.
+template <class D>
+concept names_its_data = requires { typename D::data_type; };
+
+namespace schema::detail {
+template <class D>
+struct DataTypeOf {
+  using type = D;
+};
+template <names_its_data D>
+struct DataTypeOf<D> {
+  using type = typename D::data_type;
+};
+}  // namespace schema::detail
+
+/// The value a Data policy stores.
+template <class D>
+using data_type_of = typename schema::detail::DataTypeOf<D>::type;
+
+/// A value that can be stored, as far as its outside tells.
+template <class T>
+concept storable_data = schema::storable<T> && std::default_initializable<T> && std::movable<T>;
+
+template <class D>
+concept data_policy = storable_data<data_type_of<D>>;
+
+}  // namespace persist::inline PERSIST_ABI
+
+// A hook is found by its name, whatever it looks like, and is then asked whether it fits. Asking
+// only whether a call compiles would take a misspelt hook for none.
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+// A name that two bases have is ambiguous: so taking its address fails exactly if the policy has it
+// too, overloaded or not. A final class cannot be a base; there only what has one address is found.
+#define PERSIST_HOOK(hook)                                                            \
+  struct Also_##hook {                                                                \
+    void hook();                                                                      \
+  };                                                                                  \
+  template <class D>                                                                  \
+  struct Both_##hook : D, Also_##hook {};                                             \
+  template <class D>                                                                  \
+  concept inherits_##hook = !requires { &Both_##hook<D>::hook; };                     \
+  template <class D>                                                                  \
+  consteval bool find_##hook() {                                                      \
+    if constexpr (!std::is_class_v<D>)                                                \
+      return false;                                                                   \
+    else if constexpr (std::is_final_v<D>)                                            \
+      return requires { &D::hook; };                                                  \
+    else                                                                              \
+      return inherits_##hook<D>;                                                      \
+  }                                                                                   \
+  template <class D>                                                                  \
+  concept names_##hook = names_its_data<D> && find_##hook<D>();                       \
+  template <class D>                                                                  \
+  consteval auto address_of_##hook() {                                                \
+    static_assert(                                                                    \
+        requires { &D::hook; },                                                       \
+        "persist: the hook " #hook                                                    \
+        " does not fit: it must be one function, neither overloaded nor a template"); \
+    return &D::hook;                                                                  \
+  }
+
+PERSIST_HOOK(defaults)
+PERSIST_HOOK(capture)
+PERSIST_HOOK(apply)
+PERSIST_HOOK(validate)
+
+#undef PERSIST_HOOK
+
+/// What a hook returns, how many arguments it takes and the last of them. What is no static
+/// function fits nothing.
+template <class F>
+struct HookShape {
+  struct result {};
+  struct last {};
+  static constexpr std::size_t arity = 0;
+};
+template <class R, class... Args>
+struct HookShape<R (*)(Args...)> {
+  using result = R;
+  using last = std::tuple_element_t<sizeof...(Args), std::tuple<void, Args...>>;
+  static constexpr std::size_t arity = sizeof...(Args);
+};
+template <class R, class... Args>
+struct HookShape<R (*)(Args...) noexcept> : HookShape<R (*)(Args...)> {};
+
+template <class F, class Result, std::size_t Arity>
+concept hook_like =
+    std::same_as<typename HookShape<F>::result, Result> && HookShape<F>::arity == Arity;
+template <class F, class Result, std::size_t Arity, class Last>
+concept hook_ending_with =
+    hook_like<F, Result, Arity> && std::same_as<typename HookShape<F>::last, Last>;
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+namespace persist::inline PERSIST_ABI {
+namespace schema::detail {
+
+template <class T>
+inline constexpr bool is_fields = false;
+template <class... As>
+inline constexpr bool is_fields<Fields<As...>> = true;
+
+template <class D>
+consteval std::uint32_t version_of() {
+  if constexpr (requires { D::schema_version; }) {
+    static_assert(
+        std::convertible_to<decltype(D::schema_version), std::uint32_t>,
+        "persist: schema_version is a number: static constexpr std::uint32_t schema_version = 2;");
+    return static_cast<std::uint32_t>(D::schema_version);
+  } else {
+    return 1;
+  }
+}
+template <class D>
+consteval bool keeps_durable() {
+  if constexpr (requires { D::keep_durable; })
+    return D::keep_durable;
+  else
+    return false;
+}
+template <class D>
+struct MessageOf {
+  using type = void;
+};
+template <class D>
+  requires requires { typename D::message; }
+struct MessageOf<D> {
+  using type = typename D::message;
+  static_assert(is_variant<type>,
+                "persist: message lists what may be sent to a record: using message = "
+                "std::variant<Gift, Mail>;");
+};
+
+/// Whether all that a policy says is understood. A name that is there and does not fit stops the
+/// compiler in one sentence, because a hook that is silently not called is worse.
+template <class D>
+consteval bool check_policy() {
+  using T = data_type_of<D>;
+  if constexpr (requires { typename D::reconcile; })
+    static_assert(std::same_as<typename D::reconcile, reconcile::Deep>,
+                  "persist: the only way to fill in what is missing is persist::reconcile::Deep");
+  if constexpr (requires { typename D::fields; })
+    static_assert(is_fields<typename D::fields>,
+                  "persist: fields lists attributes: using fields = persist::Fields<...>;");
+  static_assert(
+      !requires { typename D::migrations; }, "persist: migrations are not supported");
+  static_assert(
+      !requires { typename D::indexes; }, "persist: indexes are not supported");
+  if constexpr (names_defaults<D>)
+    static_assert(hook_like<decltype(address_of_defaults<D>()), T, 1>,
+                  "persist: the hook defaults does not fit: it is static data_type defaults(key)");
+  if constexpr (names_capture<D>)
+    static_assert(hook_like<decltype(address_of_capture<D>()), T, 1>,
+                  "persist: the hook capture does not fit: it is static data_type capture(key)");
+  if constexpr (names_apply<D>) {
+    static_assert(
+        hook_ending_with<decltype(address_of_apply<D>()), void, 2, const T&>,
+        "persist: the hook apply does not fit: it is static void apply(key, const data_type&)");
+    static_assert(names_capture<D>,
+                  "persist: the hook apply does nothing without the hook capture");
+  }
+  if constexpr (names_validate<D>)
+    static_assert(hook_ending_with<decltype(address_of_validate<D>()), Result<void>, 1, const T&>,
+                  "persist: the hook validate does not fit: it is static persist::Result<void> "
+                  "validate(const data_type&)");
+  return true;
+}
+
+}  // namespace schema::detail
+
+/// A Data policy as the layers above see it: every hook is there to call, and says whether the
+/// policy has one.
+template <data_policy D>
+struct DataPolicy {
+  static_assert(schema::detail::check_policy<D>());
+
+  using policy = D;
+  using data_type = data_type_of<D>;
+  using fields = typename schema::detail::FieldsOf<D>::type;
+  /// A variant of what may be sent to the record, or void.
+  using message = typename schema::detail::MessageOf<D>::type;
+
+  static constexpr bool has_defaults = schema::detail::names_defaults<D>;
+  static constexpr bool has_capture = schema::detail::names_capture<D>;
+  static constexpr bool has_apply = schema::detail::names_apply<D>;
+  static constexpr bool has_validate = schema::detail::names_validate<D>;
+  static constexpr bool keep_durable = schema::detail::keeps_durable<D>();
+  static constexpr bool drop_unknown = schema::detail::drops_unknown<D>();
+  static constexpr std::uint32_t schema_version = schema::detail::version_of<D>();
+
+  /// The value of a record that is not there yet.
+  template <class KeyValue>
+  [[nodiscard]] static data_type defaults([[maybe_unused]] const KeyValue& key) {
+    if constexpr (has_defaults) {
+      static_assert(std::invocable<decltype(&D::defaults), const KeyValue&>,
+                    "persist: the hook defaults does not fit: it does not take this store's key");
+      return D::defaults(key);
+    } else {
+      return data_type{};
+    }
+  }
+  template <class KeyValue>
+  [[nodiscard]] static data_type capture(const KeyValue& key)
+    requires has_capture
+  {
+    static_assert(std::invocable<decltype(&D::capture), const KeyValue&>,
+                  "persist: the hook capture does not fit: it does not take this store's key");
+    return D::capture(key);
+  }
+  template <class KeyValue>
+  static void apply(const KeyValue& key, const data_type& data)
+    requires has_apply
+  {
+    static_assert(std::invocable<decltype(&D::apply), const KeyValue&, const data_type&>,
+                  "persist: the hook apply does not fit: it does not take this store's key");
+    D::apply(key, data);
+  }
+  /// Whether the data keeps the game's own rules; always, where the policy has none.
+  [[nodiscard]] static Result<void> validate([[maybe_unused]] const data_type& data) {
+    if constexpr (has_validate)
+      return D::validate(data);
+    else
+      return success;
+  }
+};
+
+namespace reconcile {
+using schema::reconcile::Deep;
+}  // namespace reconcile
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The types of data in which a record of a newer build could not keep what is unknown: elements
+/// that can move and that nothing identifies. True if there are none.
+struct RollingUpdate {
+  std::array<std::string_view, 32> names{};
+  std::size_t count = 0;
+
+  [[nodiscard]] constexpr std::span<const std::string_view> refusing() const noexcept {
+    return {names.data(), count};
+  }
+  constexpr explicit operator bool() const noexcept { return count == 0; }
+  constexpr void add(std::string_view name) noexcept {
+    for (std::size_t i = 0; i < count; ++i)
+      if (names[i] == name) return;
+    if (count < names.size()) names[count++] = name;
+  }
+};
+
+namespace schema::detail {
+
+template <class Rules, class T>
+constexpr void find_loose(RollingUpdate& found, bool loose, const Describing* outer);
+
+template <class Rules, class... Ts>
+constexpr void find_loose_in(RollingUpdate& found, bool loose, const Describing* outer,
+                             Types<Ts...>) {
+  (find_loose<Rules, Ts>(found, loose, outer), ...);
+}
+
+template <class Rules, class T>
+constexpr void find_loose_members(RollingUpdate& found, bool loose, const Describing* outer) {
+  using P = Plan<Rules, T>;
+  if (P::unknown_holder != P::none) loose = false;
+  if (loose) found.add(type_name<T>);
+  if (depth_of<T>(outer) != 0) return;
+  const Describing here{&type_tag<T>, outer};
+  [&]<class... Ms>(Types<Ms...>) {
+    std::size_t index = 0;
+    (
+        [&] {
+          if (P::is_stored[index++]) find_loose<Rules, Ms>(found, loose, &here);
+        }(),
+        ...);
+  }(MemberTypes<T>{});
+}
+
+template <class Rules, class T>
+constexpr void find_loose(RollingUpdate& found, bool loose, const Describing* outer) {
+  constexpr Kind kind = kind_of<T>;
+  if constexpr (kind == Kind::structure) {
+    find_loose_members<Rules, T>(found, loose, outer);
+  } else if constexpr (kind == Kind::enumeration) {
+    if (loose) found.add(type_name<T>);
+  } else if constexpr (kind == Kind::sequence || kind == Kind::array) {
+    using Element = typename T::value_type;
+    find_loose<Rules, Element>(found, loose || !is_identified<Rules, Element>, outer);
+  } else if constexpr (kind == Kind::optional) {
+    find_loose<Rules, typename T::value_type>(found, loose, outer);
+  } else if constexpr (kind == Kind::set) {
+    find_loose<Rules, std::remove_const_t<typename T::value_type>>(found, true, outer);
+  } else if constexpr (kind == Kind::map) {
+    using Key = typename T::key_type;
+    find_loose<Rules, typename T::mapped_type>(found, loose || !text_key<Key>, outer);
+  } else if constexpr (kind == Kind::tuple || kind == Kind::variant) {
+    find_loose_in<Rules>(found, loose, outer, types_of(static_cast<const T*>(nullptr)));
+  } else if constexpr (kind == Kind::adapted) {
+    find_loose<Rules, typename adapt<T>::stored_type>(found, loose, outer);
+  }
+}
+
+template <class D>
+consteval RollingUpdate check_rolling() {
+  RollingUpdate found;
+  if (!drops_unknown<D>()) find_loose<RulesOf<D>, data_type_of<D>>(found, false, nullptr);
+  return found;
+}
+
+}  // namespace schema::detail
+
+/// Whether servers of this build and of a newer one can share records of D, whatever members the
+/// newer one adds: `static_assert(persist::rolls_safely<PlayerSave>)`. It lists the types where
+/// they could not.
+template <class D>
+inline constexpr RollingUpdate rolls_safely = schema::detail::check_rolling<D>();
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::schema {
+
+/// A reader whose input is a `Value`, which must outlive it. It has no bytes, so what a typed walk
+/// keeps from it is kept as values.
+class ValueReader {
+ public:
+  static constexpr bool bytes_as_text = false;
+  static constexpr bool sorts_keys = true;
+
+  explicit ValueReader(const Value& from, Limits limits = {}) : next_(&from), limits_(limits) {}
+
+  [[nodiscard]] Token peek() const noexcept {
+    if (next_ == nullptr) return Token::end;
+    switch (next_->kind()) {
+      case Value::Kind::null:
+        return Token::null;
+      case Value::Kind::boolean:
+        return Token::boolean;
+      case Value::Kind::integer:
+      case Value::Kind::unsigned_integer:
+        return Token::integer;
+      case Value::Kind::single:
+      case Value::Kind::real:
+        return Token::real;
+      case Value::Kind::text:
+        return Token::text;
+      case Value::Kind::bytes:
+        return Token::bytes;
+      case Value::Kind::array:
+        return Token::array;
+      case Value::Kind::map:
+        return Token::map;
+    }
+    return Token::bad;
+  }
+
+  bool null() { return is(Token::null) && advance(); }
+  bool boolean(bool& into) {
+    return is(Token::boolean) && (into = *next_->get_if<bool>(), advance());
+  }
+  bool integer(Integer& into) {
+    if (!is(Token::integer)) return false;
+    if (const auto* number = next_->get_if<std::int64_t>()) {
+      into.negative = *number < 0;
+      into.magnitude = static_cast<std::uint64_t>(*number < 0 ? -1 - *number : *number);
+    } else {
+      into = {false, *next_->get_if<std::uint64_t>()};
+    }
+    return advance();
+  }
+  bool real(Real& into) {
+    if (!is(Token::real)) return false;
+    const float* single = next_->get_if<float>();
+    into =
+        single ? Real{static_cast<double>(*single), true} : Real{*next_->get_if<double>(), false};
+    return advance();
+  }
+  bool text(std::string_view& into) {
+    return is(Token::text) && (into = *next_->get_if<std::string>(), advance());
+  }
+  bool bytes(ByteView& into) {
+    return is(Token::bytes) && (into = ByteView(*next_->get_if<Value::Bytes>()), advance());
+  }
+  bool begin_array(std::size_t& count) { return is(Token::array) && open(count); }
+  bool next_element() {
+    Open& in = open_.back();
+    if (!ok_ || in.done == in.whole->size()) return close();
+    next_ = &in.whole->elements()[in.done++];
+    return true;
+  }
+  bool begin_map(std::size_t& count) { return is(Token::map) && open(count); }
+  bool next_key(std::string_view& into) {
+    Open& in = open_.back();
+    if (!ok_ || in.done == in.whole->size()) return close();
+    const Value::Member& member = in.whole->members()[in.done++];
+    next_ = &member.value;
+    return into = member.key, true;
+  }
+
+  void fail(Error error) {
+    if (ok_) error_ = std::move(error);
+    ok_ = false;
+  }
+  [[nodiscard]] bool ok() const noexcept { return ok_; }
+  [[nodiscard]] Error take_error() { return std::move(error_); }
+
+ private:
+  struct Open {
+    const Value* whole;
+    std::size_t done;
+  };
+  bool is(Token wanted) {
+    if (ok_ && peek() == wanted) return true;
+    fail(Error(Errc::schema_mismatch).at("", std::string(name(wanted)), std::string(name(peek()))));
+    return false;
+  }
+  bool advance() noexcept { return next_ = nullptr, true; }
+  bool open(std::size_t& count) {
+    if (open_.size() >= limits_.depth)
+      return fail(Error(Errc::too_large, "nested deeper than the limit")), false;
+    open_.push_back({next_, 0});
+    count = next_->size();
+    return advance();
+  }
+  bool close() {
+    if (ok_) open_.pop_back();
+    return advance(), false;
+  }
+
+  const Value* next_;
+  Limits limits_;
+  std::vector<Open> open_;
+  Error error_;
+  bool ok_ = true;
+};
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
+// Values and types, each made from the other by the walks that codecs use: what is lossless in a
+// file is lossless here.
+
+namespace persist::inline PERSIST_ABI {
+namespace schema {
+
+/// The data of `from`, as its fields are called under the policy.
+template <class Policy = NoPolicy, class T>
+[[nodiscard]] Result<Value> to_value(const T& from) {
+  ValueWriter out;
+  if (auto written = write<Policy>(out, from); !written) return std::move(written).error();
+  return out.take();
+}
+
+/// A T with the data of `from`; what is missing takes the member's default, what has no member is
+/// left out. `schema_mismatch` as for a load.
+template <class T, class Policy = NoPolicy>
+[[nodiscard]] Result<T> from_value(const Value& from) {
+  Result<T> made(T{});
+  ValueReader in(from);
+  UnknownFields unknown;
+  if (auto done = read<Policy>(in, *made, unknown); !done) return std::move(done).error();
+  return made;
+}
+
+}  // namespace schema
+
+template <class T>
+Result<T> Value::as() const {
+  return schema::from_value<T>(*this);
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+/// What a connection knows of the signal it belongs to. Slots are numbered and no number is used
+/// twice: an address would be, and a late disconnect would hit somebody else's handler.
+class SlotList {
+ public:
+  virtual ~SlotList() = default;
+  virtual void disconnect(std::size_t slot) = 0;
+  [[nodiscard]] virtual bool holds(std::size_t slot) const = 0;
+};
+}  // namespace detail
+
+/// Keeps a handler connected; dropping it disconnects. Harmless after the signal is gone.
+///
+/// A handler whose connection was dropped is not called any more, not even by a firing that is
+/// under way: what it captured may be gone. A handler that is running at that moment finishes.
+class [[nodiscard]] Connection {
+ public:
+  Connection() noexcept = default;
+  Connection(std::weak_ptr<detail::SlotList> list, std::size_t slot) noexcept
+      : list_(std::move(list)), slot_(slot) {}
+  Connection(Connection&& other) noexcept
+      : list_(std::exchange(other.list_, {})), slot_(std::exchange(other.slot_, 0)) {}
+  Connection& operator=(Connection&& other) noexcept {
+    disconnect();
+    list_ = std::exchange(other.list_, {});
+    slot_ = std::exchange(other.slot_, 0);
+    return *this;
+  }
+  ~Connection() { disconnect(); }
+
+  void disconnect() noexcept {
+    if (const auto list = list_.lock()) list->disconnect(slot_);
+    detach();
+  }
+  /// Leaves the handler connected for as long as the signal lives.
+  void detach() noexcept { list_.reset(), slot_ = 0; }
+  [[nodiscard]] bool connected() const {
+    const auto list = list_.lock();
+    return list != nullptr && list->holds(slot_);
+  }
+
+ private:
+  std::weak_ptr<detail::SlotList> list_;
+  std::size_t slot_ = 0;
+};
+
+/// Calls its handlers in the order they were connected.
+///
+/// Handlers may do anything, also connect, disconnect, fire again or destroy the signal's owner. A
+/// handler that is connected while the signal fires is called from the next firing on. Safe from
+/// any thread: the list is locked, never while a handler runs. An unused signal is one null
+/// pointer.
+template <class... Args>
+class Signal {
+ public:
+  template <class F>
+  Connection connect(F&& handler) {
+    return add(std::forward<F>(handler), false);
+  }
+  /// Connects a handler that is called at most once.
+  template <class F>
+  Connection once(F&& handler) {
+    return add(std::forward<F>(handler), true);
+  }
+  [[nodiscard]] bool has_handlers() const { return slots_ != nullptr && slots_->any(); }
+
+  void fire(Args... args) const {
+    if (slots_ == nullptr) return;
+    const std::shared_ptr<Slots> alive = slots_;  // a handler may destroy this signal
+    for (auto slot = alive->after(nullptr, alive->last()); slot.first;
+         slot = alive->after(slot.first, slot.second))
+      slot.first->call(args...);
+  }
+
+ private:
+  struct Slot {
+    std::function<void(Args...)> call;
+    bool only_once = false;
+    std::size_t number = 0;
+  };
+  using SlotPtr = std::shared_ptr<Slot>;
+
+  class Slots final : public detail::SlotList {
+   public:
+    SlotPtr add(std::function<void(Args...)> call, bool only_once) {
+      const std::lock_guard hold(mutex_);
+      return slots_.emplace_back(
+          std::make_shared<Slot>(Slot{std::move(call), only_once, ++count_}));
+    }
+    void disconnect(std::size_t slot) override {
+      SlotPtr gone;  // destroyed without the lock: what the handler holds may disconnect too
+      const std::lock_guard hold(mutex_);
+      const auto at = find(slot);
+      if (at == slots_.end()) return;
+      gone = *at;
+      slots_.erase(at);
+    }
+    [[nodiscard]] bool holds(std::size_t slot) const override {
+      const std::lock_guard hold(mutex_);
+      return find(slot) != slots_.end();
+    }
+    [[nodiscard]] bool any() const {
+      const std::lock_guard hold(mutex_);
+      return !slots_.empty();
+    }
+    [[nodiscard]] std::size_t last() const {
+      const std::lock_guard hold(mutex_);
+      return count_;
+    }
+    /// The next handler to call that was there when the firing began; one that is called once
+    /// leaves the list first.
+    std::pair<SlotPtr, std::size_t> after(const SlotPtr& before, std::size_t newest) {
+      const std::lock_guard hold(mutex_);
+      const std::size_t from = before ? before->number : 0;
+      for (auto at = slots_.begin(); at != slots_.end(); ++at) {
+        if ((*at)->number <= from || (*at)->number > newest) continue;
+        SlotPtr next = *at;
+        if (next->only_once) slots_.erase(at);
+        return {std::move(next), newest};
+      }
+      return {nullptr, newest};
+    }
+
+   private:
+    [[nodiscard]] typename std::list<SlotPtr>::const_iterator find(std::size_t slot) const {
+      return std::find_if(slots_.begin(), slots_.end(),
+                          [slot](const SlotPtr& each) { return each->number == slot; });
+    }
+
+    mutable std::mutex mutex_;
+    std::list<SlotPtr> slots_;
+    std::size_t count_ = 0;
+  };
+
+  template <class F>
+  Connection add(F&& handler, bool only_once) {
+    if (slots_ == nullptr) slots_ = std::make_shared<Slots>();
+    const SlotPtr slot = slots_->add(std::forward<F>(handler), only_once);
+    return Connection(slots_, slot->number);
+  }
+
+  std::shared_ptr<Slots> slots_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What the calls without a session answer.
+
+namespace persist::inline PERSIST_ABI {
+
+/// A record as it was read, without any right to change it.
+template <class Data>
+struct Peeked {
+  Data data;
+  std::uint64_t version = 0;
+  std::uint64_t load_count = 0;
+  WallTime created{};
+  WallTime updated{};
+  std::vector<std::uint64_t> user_ids;
+  Value metadata;
+};
+
+struct PeekOptions {
+  bool live = false;  ///< the data of the session that is open here, saved or not
+};
+
+/// Who holds a record, and what waits in it.
+struct Inspection {
+  bool exists = false;  ///< with data
+  bool held = false;
+  Holder holder;  ///< or, where nobody holds it, who did last
+  bool release_requested = false;
+  std::uint64_t version = 0;
+  std::uint64_t load_count = 0;
+  std::size_t bytes = 0;
+  std::size_t inbox_messages = 0;
+  std::size_t inbox_bytes = 0;
+  std::size_t outbox_messages = 0;
+  WallTime created{};
+  WallTime updated{};
+};
+
+struct Posted {
+  bool repeated = false;       ///< it had been posted before
+  std::uint64_t position = 0;  ///< in the inbox; 0 for a repeat whose place was forgotten
+};
+
+struct Overwritten {
+  std::uint64_t version = 0;
+  bool dropped_unknown =
+      false;  ///< the old record had fields that this build does not know; they are gone
+};
+
+/// A page of keys. `next` begins the page after it.
+struct KeyPage {
+  std::vector<std::string> keys;
+  std::string next;
+  bool done = false;
+};
+
+struct EraseOptions {
+  bool drop_outbox = false;  ///< messages that cannot be delivered do not hold it up
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// What a record says of itself, before its payload.
+struct EnvelopeHeader {
+  std::uint16_t codec = 0;           ///< the id of the codec that wrote the payload
+  std::uint32_t schema_version = 1;  ///< of the build that shaped the data
+  std::uint32_t lowest_reader = 1;   ///< the lowest schema version that may read it
+  std::uint64_t fingerprint = 0;     ///< of the schema; 0: not known
+};
+
+struct Envelope : EnvelopeHeader {
+  ByteView payload;
+};
+
+/// Where each field of an envelope lies: numbers on disk, never renumber. All are little-endian.
+/// `doc/format.md` has the grammar and an example.
+///
+/// Magic, checksum and format version stay where they are in every later format, so that a build
+/// can tell bytes that are damaged from bytes that are too new for it.
+struct EnvelopeLayout {
+  static constexpr std::size_t magic = 0;     // 4 bytes
+  static constexpr std::size_t checksum = 4;  // 4: CRC-32C of all other bytes, payload included
+  static constexpr std::size_t format = 8;    // 2
+  static constexpr std::size_t codec = 10;    // 2
+  static constexpr std::size_t flags = 12;    // 4
+  static constexpr std::size_t schema_version = 16;  // 4
+  static constexpr std::size_t lowest_reader = 20;   // 4
+  static constexpr std::size_t fingerprint = 24;     // 8
+  static constexpr std::size_t length = 32;          // 4: of the payload
+  static constexpr std::size_t size = 36;
+
+  /// FF begins neither UTF-8 nor CBOR, so text and bare payloads are not taken for an envelope.
+  static constexpr std::array<std::byte, 4> magic_bytes{std::byte{0xff}, std::byte{'p'},
+                                                        std::byte{'s'}, std::byte{'t'}};
+  static constexpr std::uint16_t format_version = 1;
+  /// No flag has a meaning yet. One that a build does not know changes how the payload is to be
+  /// read.
+  static constexpr std::uint32_t known_flags = 0;
+};
+
+namespace envelope {
+
+[[nodiscard]] inline std::uint32_t checksum(ByteView bytes) noexcept {
+  const auto before = bytes.first(EnvelopeLayout::checksum);
+  return detail::crc32c(bytes.subspan(EnvelopeLayout::format), detail::crc32c(before));
+}
+
+/// `corrupt` and `too_new` are read by a person who must not lose the record over it.
+[[nodiscard]] inline Error refusal(Errc code, std::string what, std::string_view advice) {
+  return {code, std::move(what) + "; the bytes were left as they are: " + std::string(advice)};
+}
+[[nodiscard]] inline Error damaged(std::string what) {
+  return refusal(Errc::corrupt, std::move(what),
+                 "restore the record from a backup or an older version");
+}
+[[nodiscard]] inline Error from_the_future(std::string what) {
+  return refusal(Errc::too_new, std::move(what), "read it with the newer build that wrote it");
+}
+
+/// The same words for what is wrong inside the payload.
+[[nodiscard]] inline Error left_alone(const Error& error) {
+  const auto detail = std::string(error.detail()) + (error.detail().empty() ? "" : "; ");
+  return Error(error.code(), detail + "the bytes were left as they are")
+      .at(std::string(error.path()), std::string(error.expected()), std::string(error.found()));
+}
+
+[[nodiscard]] inline std::string hexadecimal(std::uint32_t number) {
+  char digits[8];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number, 16).ptr;
+  return {digits, end};
+}
+
+[[nodiscard]] inline Error wrong_length(std::size_t said, std::size_t there) {
+  return damaged("the header of the record says " + std::to_string(said) + " bytes of data, and " +
+                 std::to_string(there) + " are there");
+}
+
+/// What is wrong with bytes whose checksum does not match: their length, or their content.
+[[nodiscard]] inline Error mismatch(ByteView bytes, std::uint32_t stored, std::uint32_t found) {
+  const std::size_t length = load_little<std::uint32_t>(bytes.data() + EnvelopeLayout::length);
+  const std::size_t there = bytes.size() - EnvelopeLayout::size;
+  if (length > there) return wrong_length(length, there);
+  if (checksum(bytes.first(EnvelopeLayout::size + length)) == stored)
+    return wrong_length(length, there);
+  return damaged("the checksum of the record is " + hexadecimal(stored) +
+                 ", and that of its bytes is " + hexadecimal(found));
+}
+
+}  // namespace envelope
+
+/// Appends an envelope. `payload` is called with the buffer and appends what goes inside, which is
+/// not copied again.
+///
+/// On failure (`payload`'s own, or `too_large` at 4 GiB) the buffer is as it was before.
+template <class Payload>
+[[nodiscard]] Result<void> write_envelope(Buffer& out, const EnvelopeHeader& header,
+                                          Payload&& payload) {
+  using L = EnvelopeLayout;
+  const std::size_t begin = out.size();
+  (void)out.grow(L::size);
+  Result<void> written = payload(out);
+  const std::size_t length = out.size() - begin - L::size;
+  if (written && length > (std::numeric_limits<std::uint32_t>::max)()) {
+    written = Error(Errc::too_large,
+                    "a record of " + std::to_string(length) + " bytes: an envelope holds 4 GiB");
+  }
+  if (!written) {
+    out.shrink(begin);
+    return written;
+  }
+  std::byte* at = out.data() + begin;
+  std::copy(L::magic_bytes.begin(), L::magic_bytes.end(), at + L::magic);
+  store_little(at + L::format, L::format_version);
+  store_little(at + L::codec, header.codec);
+  store_little(at + L::flags, std::uint32_t{0});
+  store_little(at + L::schema_version, header.schema_version);
+  store_little(at + L::lowest_reader, header.lowest_reader);
+  store_little(at + L::fingerprint, header.fingerprint);
+  store_little(at + L::length, static_cast<std::uint32_t>(length));
+  store_little(at + L::checksum, envelope::checksum(out.view().subspan(begin)));
+  return success;
+}
+
+/// Reads what is around the payload, which lies in `bytes`. Nothing is believed before the checksum
+/// matched.
+///
+/// `corrupt`: no envelope at all, cut short, followed by more, or any bit flipped. `too_new`: a
+/// later format, or a flag this build does not know. Allocates only to say what is wrong.
+[[nodiscard]] inline Result<Envelope> open_envelope(ByteView bytes) {
+  using L = EnvelopeLayout;
+  const auto has_magic = [bytes](std::size_t size) {
+    return same_bytes(bytes.first(size), ByteView(L::magic_bytes).first(size));
+  };
+  if (bytes.empty() || !has_magic((std::min)(bytes.size(), L::magic_bytes.size()))) {
+    return envelope::refusal(
+        Errc::corrupt, "these " + std::to_string(bytes.size()) + " bytes are no record of persist",
+        "move them away if they belong to something else");
+  }
+  if (bytes.size() < L::size) {
+    return envelope::damaged("the record is cut short: " + std::to_string(bytes.size()) +
+                             " bytes do not hold the header of " + std::to_string(L::size));
+  }
+  const std::byte* at = bytes.data();
+  const auto stored = load_little<std::uint32_t>(at + L::checksum);
+  const auto found = envelope::checksum(bytes);
+  if (stored != found) return envelope::mismatch(bytes, stored, found);
+  if (const auto format = load_little<std::uint16_t>(at + L::format); format != L::format_version) {
+    return envelope::from_the_future("the record has format version " + std::to_string(format) +
+                                     ", and this build knows " + std::to_string(L::format_version));
+  }
+  if (const auto flags = load_little<std::uint32_t>(at + L::flags);
+      (flags & ~L::known_flags) != 0) {
+    return envelope::from_the_future("the record has the flags " + envelope::hexadecimal(flags) +
+                                     ", which this build does not know");
+  }
+  Envelope opened;
+  opened.codec = load_little<std::uint16_t>(at + L::codec);
+  opened.schema_version = load_little<std::uint32_t>(at + L::schema_version);
+  opened.lowest_reader = load_little<std::uint32_t>(at + L::lowest_reader);
+  opened.fingerprint = load_little<std::uint64_t>(at + L::fingerprint);
+  opened.payload = bytes.subspan(L::size);
+  if (const auto length = load_little<std::uint32_t>(at + L::length);
+      length != opened.payload.size()) {
+    return envelope::wrong_length(length, opened.payload.size());
+  }
+  return opened;
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::schema {
+namespace detail {
+
+/// FNV-1a, 64 bits. Fingerprints lie in stored records: never change it.
+class Fingerprint {
+ public:
+  constexpr void add(std::string_view text) noexcept {
+    for (const char c : text)
+      mix(static_cast<unsigned char>(c));
+    mix(0);
+  }
+  constexpr void add(std::size_t number) noexcept {
+    for (int i = 0; i < 8; ++i)
+      mix((number >> (8 * i)) & 0xff);
+  }
+  [[nodiscard]] constexpr std::uint64_t value() const noexcept { return hash_; }
+
+ private:
+  constexpr void mix(std::uint64_t byte) noexcept { hash_ = (hash_ ^ byte) * 0x100000001b3; }
+  std::uint64_t hash_ = 0xcbf29ce484222325;
+};
+
+template <class Rules, class T>
+constexpr void fingerprint_of(Fingerprint& print, const Describing* outer);
+
+template <class Rules, class... Ts>
+constexpr void fingerprint_all(Fingerprint& print, const Describing* outer, Types<Ts...>) {
+  print.add(sizeof...(Ts));
+  (fingerprint_of<Rules, Ts>(print, outer), ...);
+}
+template <class Rules, class T>
+constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
+  if (const std::size_t depth = depth_of<T>(outer); depth != 0) return print.add(depth - 1);
+  using P = Plan<Rules, T>;
+  const Describing here{&type_tag<T>, outer};
+  print.add(P::stored_count);
+  std::size_t index = 0;
+  [&]<class... Ms>(Types<Ms...>) {
+    (
+        [&] {
+          if (P::is_stored[index]) {
+            print.add(P::names[index]);
+            fingerprint_of<Rules, Ms>(print, &here);
+          }
+          ++index;
+        }(),
+        ...);
+  }(MemberTypes<T>{});
+}
+
+template <class Rules, class T>
+constexpr void fingerprint_of(Fingerprint& print, const Describing* outer) {
+  constexpr Kind kind = kind_of<T>;
+  print.add(static_cast<std::size_t>(kind));
+  if constexpr (kind == Kind::integer && !std::is_same_v<T, std::byte>) {
+    print.add(number_name<T>());
+  } else if constexpr (kind == Kind::real) {
+    print.add(number_name<T>());
+  } else if constexpr (kind == Kind::enumeration) {
+    print.add(type_name<T>);
+  } else if constexpr (kind == Kind::array) {
+    print.add(std::tuple_size_v<T>);
+    fingerprint_of<Rules, typename T::value_type>(print, outer);
+  } else if constexpr (kind == Kind::optional || kind == Kind::sequence) {
+    fingerprint_of<Rules, typename T::value_type>(print, outer);
+  } else if constexpr (kind == Kind::map) {
+    fingerprint_of<Rules, typename T::key_type>(print, outer);
+    fingerprint_of<Rules, typename T::mapped_type>(print, outer);
+  } else if constexpr (kind == Kind::set) {
+    fingerprint_of<Rules, std::remove_const_t<typename T::value_type>>(print, outer);
+  } else if constexpr (kind == Kind::tuple) {
+    fingerprint_all<Rules>(print, outer, types_of(static_cast<const T*>(nullptr)));
+  } else if constexpr (kind == Kind::variant) {
+    constexpr auto alternatives = types_of(static_cast<const T*>(nullptr));
+    [&]<class... Ts>(Types<Ts...>) {
+      (print.add(kind_of<Ts> == Kind::unit ? std::string_view() : type_name<Ts>), ...);
+    }(alternatives);
+    fingerprint_all<Rules>(print, outer, alternatives);
+  } else if constexpr (kind == Kind::duration) {
+    print.add(static_cast<std::size_t>(T::period::num));
+    print.add(static_cast<std::size_t>(T::period::den));
+    fingerprint_of<Rules, typename T::rep>(print, outer);
+  } else if constexpr (kind == Kind::time_point) {
+    fingerprint_of<Rules, typename T::duration>(print, outer);
+  } else if constexpr (kind == Kind::adapted) {
+    fingerprint_of<Rules, typename adapt<T>::stored_type>(print, outer);
+  } else if constexpr (kind == Kind::structure) {
+    fingerprint_struct<Rules, T>(print, outer);
+  }
+}
+
+template <class Rules, class T>
+consteval std::uint64_t compute_fingerprint() {
+  Fingerprint print;
+  fingerprint_of<Rules, T>(print, nullptr);
+  return print.value();
+}
+
+}  // namespace detail
+
+/// A number that two types share if their fields have the same names, kinds and order, all the way
+/// down. The same from every compiler and in every run; computed once, at compile time. 0 stands
+/// for "not known" in a record and is not a fingerprint.
+template <class T, class Policy = NoPolicy>
+inline constexpr std::uint64_t fingerprint =
+    detail::compute_fingerprint<detail::RulesOf<Policy>, T>() | 1;
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// The schema version of a record, and the lowest schema version that may read it.
+struct RecordVersion {
+  std::uint32_t schema_version = 1;
+  std::uint32_t lowest_reader = 1;
+
+  friend bool operator==(RecordVersion, RecordVersion) = default;
+};
+
+/// What a record that was read said of itself. The session keeps it for its next save.
+struct RecordInfo : RecordVersion {
+  std::uint64_t fingerprint = 0;  ///< 0: not known
+};
+
+/// The schema version that a build with this Data policy writes; 1 where the policy names none.
+template <class Policy>
+[[nodiscard]] constexpr std::uint32_t schema_version_of() noexcept {
+  if constexpr (requires { Policy::schema_version; }) {
+    return Policy::schema_version;
+  } else {
+    return 1;
+  }
+}
+
+/// What a new record of this build says. Only builds of its schema version and above may read it.
+template <class Policy>
+[[nodiscard]] constexpr RecordVersion version_of() noexcept {
+  return {schema_version_of<Policy>(), schema_version_of<Policy>()};
+}
+
+/// What this build says in a record that it loaded and writes again. One of a higher schema, which
+/// its writer allowed this build to read, keeps both numbers: the newer build must not migrate it a
+/// second time.
+template <class Policy>
+[[nodiscard]] constexpr RecordVersion version_after(const RecordVersion& loaded) noexcept {
+  return loaded.schema_version > schema_version_of<Policy>() ? loaded : version_of<Policy>();
+}
+
+/// The fingerprint of the type that is written; 0, not known, for data whose shape only its record
+/// knows.
+template <class Policy, class T>
+[[nodiscard]] constexpr std::uint64_t fingerprint_of() noexcept {
+  if constexpr (std::is_same_v<T, Value>) {
+    return 0;
+  } else {
+    return schema::fingerprint<T, Policy>;
+  }
+}
+
+/// Appends a whole record: envelope and encoded data. The errors are those of the codec and of
+/// `write_envelope`; then `out` is as it was.
+template <class Codec, class Policy, class T>
+  requires codec_for<Codec, T, Policy>
+[[nodiscard]] Result<void> encode_record(const T& data, UnknownFields& unknown,
+                                         RecordVersion version, Buffer& out) {
+  const EnvelopeHeader header{.codec = Codec::id,
+                              .schema_version = version.schema_version,
+                              .lowest_reader = version.lowest_reader,
+                              .fingerprint = fingerprint_of<Policy, T>()};
+  return write_envelope(
+      out, header, [&](Buffer& to) { return Codec::template encode<Policy>(data, unknown, to); });
+}
+
+/// Reads a whole record into `scratch`, a fresh value.
+///
+/// `wrong_codec` names both codecs. `too_new`: only a higher schema version may read it, or it
+/// holds something that this build could not keep. `corrupt`, `schema_mismatch`, `too_large` as the
+/// envelope and the codec have them. On failure `scratch` holds anything, and `bytes` are as they
+/// were: whoever calls must not replace them.
+template <class Codec, class Policy, class T>
+  requires codec_for<Codec, T, Policy>
+[[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown,
+                                               schema::Limits limits = {}) {
+  const auto opened = open_envelope(bytes);
+  if (!opened) return opened.error();
+  if (opened->codec != Codec::id) {
+    return envelope::refusal(Errc::wrong_codec,
+                             "the record was written by the codec " + name_of(opened->codec) +
+                                 ", and this store reads " + std::string(Codec::name),
+                             "open the store with the codec that wrote it");
+  }
+  if (opened->lowest_reader > schema_version_of<Policy>()) {
+    return envelope::from_the_future(
+        "the record has schema version " + std::to_string(opened->schema_version) +
+        " and may be read from version " + std::to_string(opened->lowest_reader) +
+        " on, and this build has " + std::to_string(schema_version_of<Policy>()));
+  }
+  auto decoded = Codec::template decode<Policy>(opened->payload, scratch, unknown, limits);
+  if (!decoded) return envelope::left_alone(decoded.error());
+  return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// Marks that a hook of a policy runs on this thread, for as long as it lives: a hook may not call
+/// a store, because a commit is half prepared around it. Per thread, so that what one thread's hook
+/// does never refuses another's call.
+class HookScope {
+ public:
+  HookScope() noexcept { ++depth(); }
+  HookScope(const HookScope&) = delete;
+  HookScope& operator=(const HookScope&) = delete;
+  ~HookScope() { --depth(); }
+
+  [[nodiscard]] static bool active() noexcept { return depth() != 0; }
+
+ private:
+  static int& depth() noexcept {
+    thread_local int running = 0;
+    return running;
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI {
+
+/// Where a session is in its life. It only moves down this list, but for `open` and `suspect`,
+/// which may alternate.
+enum class State : std::uint8_t {
+  loading,  ///< waits for its record
+  open,     ///< holds the record
+  suspect,  ///< could not renew in time: somebody may take over; edits are kept and saved if nobody
+            ///< has
+  releasing,  ///< its last save is under way
+  released,   ///< ended; the last save and the return of the lease are done
+  lost,       ///< ended; somebody newer has the record, and what was not saved is not
+};
+
+[[nodiscard]] constexpr std::string_view name(State state) noexcept {
+  constexpr std::string_view names[] = {"loading",   "open",     "suspect",
+                                        "releasing", "released", "lost"};
+  return names[static_cast<std::uint8_t>(state)];
+}
+[[nodiscard]] constexpr bool ended(State state) noexcept {
+  return state >= State::released;
+}
+
+/// Why a session is saved, or why it ended.
+enum class Reason : std::uint8_t {
+  asked,        ///< the game called for it
+  autosave,     ///< it was due
+  transaction,  ///< a partner's commit carries it
+  handover,     ///< another server asked for the record
+  shutdown,     ///< the store closes
+  dropped,      ///< the last handle went without a release
+  lost,         ///< somebody newer has the record, or it was erased
+};
+
+[[nodiscard]] constexpr std::string_view name(Reason reason) noexcept {
+  constexpr std::string_view names[] = {"asked",    "autosave", "transaction", "handover",
+                                        "shutdown", "dropped",  "lost"};
+  return names[static_cast<std::uint8_t>(reason)];
+}
+
+/// What a save did.
+struct Saved {
+  bool written = false;       ///< false: nothing had changed
+  std::uint64_t version = 0;  ///< of the record now
+  std::size_t bytes = 0;      ///< of the record as it is stored
+  WallTime at{};              ///< by the backend's clock
+};
+
+/// How a purchase stands.
+enum class Grant : std::uint8_t {
+  pending,  ///< applied here and not saved yet: tell the shop nothing
+  durable,  ///< saved: tell the shop yes
+  refused,  ///< so old that nobody can say whether it was granted: tell the shop no
+};
+
+/// How a transaction stands.
+enum class Transacted : std::uint8_t {
+  pending,  ///< applied here; no partner is saved without the others until all of them are
+  durable,  ///< saved, all of it
+};
+
+/// How large a record was when it was last written, and how much of the limit that is (0 to 1).
+struct Usage {
+  std::size_t bytes = 0;
+  double share = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Something that happened to a session and that its listeners are told in order, after all states
+/// have changed.
+struct Event {
+  enum class Kind : std::uint8_t {
+    state_changed,   ///< from, to
+    saved,           ///< saved
+    save_refused,    ///< error: `validate` said no, or the data could not be encoded
+    released,        ///< reason, was_saved
+    renewal_failed,  ///< attempts_left
+    dropped_fields,  ///< paths: unknown fields that the data policy allows to drop
+    messages,        ///< some wait for their handlers
+  };
+
+  Kind kind = Kind::state_changed;
+  State from = State::loading;
+  State to = State::loading;
+  Reason reason = Reason::asked;
+  bool was_saved = false;
+  int attempts_left = 0;
+  Result<Saved> saved{};
+  Error error{};
+  std::vector<std::string> paths{};
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+using namespace std::chrono_literals;
+
+/// How many messages and bytes a record's inbox holds before a post is refused.
+struct InboxLimit {
+  std::size_t messages = 1000;
+  std::size_t bytes = std::size_t{1} << 20;
+};
+
+/// What a store is told at run time. A duration of zero or less switches the thing off.
+struct StoreOptions {
+  std::string server_id{};  ///< who we are in `locked`; up to 23 bytes; random when empty
+  Duration autosave = 30s;  ///< an edit is on its way to the disk after this at most
+  Duration min_gap = 0s;    ///< between two saves of one session; a save that comes sooner waits
+  Duration lease = 60s;     ///< how long a silent holder keeps others out
+  Duration renew = 20s;     ///< how often a holder is heard of; well under the lease
+  Duration load_deadline = 10s;  ///< of a blocking load that finds a holder
+  Duration begin_deadline =
+      90s;  ///< of a load that was begun: longer than a lease, so a dead holder's runs out
+  Duration close_deadline = 10s;  ///< for `~Store` and `close_all`
+  Duration relay = 5s;            ///< how often waiting messages are sent on
+  bool save_on_release = true;    ///< false: a release gives the record back as it was last saved
+  std::size_t record_limit = std::size_t{4} << 20;  ///< bytes of one record
+  InboxLimit inbox_limit{};
+  std::size_t outbox_limit = 1000;  ///< messages of one record that wait for their receivers
+  Clock* clock = nullptr;           ///< must outlive the store; the machine's when null
+  Log log{};
+};
+
+/// What one load is told.
+template <class Data>
+struct LoadOptionsFor {
+  std::optional<Conflict> conflict{};    ///< instead of the lock policy's
+  Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
+  std::optional<Data>
+      default_value{};  ///< instead of the data policy's, for a record that does not exist
+  std::function<bool()>
+      while_{};  ///< asked when the load completes: "no" gives the record back, `cancelled`
+};
+
+struct SaveOptions {
+  bool force = false;  ///< writes a clean session too
+};
+
+/// How a message is posted.
+struct PostOptions {
+  std::string_view id{};  ///< makes a repeat known; tried again later than 7 days after the first
+                          ///< try it is refused
+  Duration expires = std::chrono::hours(24 * 7);  ///< at most 45 days
+  std::uint8_t priority = 0;                      ///< higher is handled earlier
+  std::optional<WallTime>
+      first_tried{};  ///< of a retry by hand: when the first try was, by the backend's clock
+};
+
+struct PollOptions {
+  Duration at_most =
+      Duration::zero();  ///< stops between sessions after this long; zero: does all that is due
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+class SessionCore;
+
+/// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
+struct TransactionGroup {
+  std::vector<SessionCore*> partners;
+};
+
+/// A message that came with the record or with a reply, and has not left the record yet.
+struct WaitingMessage {
+  Message message;
+  std::uint8_t tries = 0;  ///< how often a handler failed on it
+  bool handled = false;    ///< acknowledged by the next commit
+};
+
+/// How far a load has come.
+struct LoadState {
+  Conflict conflict = Conflict::refuse;
+  bool once = false;  ///< `try_load`: one attempt
+  bool asked = false;
+  bool stealing = false;
+  std::uint32_t attempts = 0;
+  std::uint64_t seen_epoch = 0;
+  std::uint64_t seen_renewals = 0;
+  TimePoint deadline{};
+  TimePoint next_try{};
+  TimePoint sent{};
+  std::function<bool()> while_;
+  Error error{Errc{}};  ///< once done
+  std::atomic<bool> done{false};
+  int waiters = 0;  ///< callers that still want it; none: the lease is given back
+};
+
+/// What few sessions have, so that the many without it pay one pointer.
+struct SessionExtras {
+  std::vector<std::uint64_t> user_ids;
+  Buffer metadata;  ///< CBOR
+  bool ids_changed = false;
+  bool metadata_changed = false;
+
+  std::vector<Receipt> receipts;          ///< saved
+  std::vector<Receipt> pending_receipts;  ///< granted, not saved yet
+  std::uint32_t receipts_forgotten = 0;
+
+  std::vector<WaitingMessage> inbox;
+  std::uint64_t seen_position = 0;
+  std::vector<OutgoingMessage> sends;  ///< sent, not saved yet
+  std::uint64_t send_number = 0;
+  std::size_t outbox_waiting = 0;  ///< as of the last reply
+
+  std::shared_ptr<LoadState> load;  ///< until it is done; shared with the callers that wait for it
+  std::shared_ptr<TransactionGroup> group;
+
+  std::optional<Duration> autosave;  ///< instead of the store's
+  std::optional<Duration> min_gap;
+
+  /// Objects the game hangs on the session, each found by the address of its type's tag.
+  std::vector<std::pair<const void*, std::shared_ptr<void>>> attachments;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+class SessionCore;
+struct Change;
+struct CommitRequest;
+struct Snapshot;
+
+struct Cut;
+enum class Aim : std::uint8_t;
+
+/// The store's side of a session. Each call takes the store's lock itself, so that a commit over
+/// sessions of several stores never holds two of them.
+class SessionHost {
+ public:
+  virtual void became_dirty(SessionCore& session) = 0;
+  virtual void last_handle_dropped(SessionCore& session) = 0;
+
+  // One commit of one session, step by step; a transaction takes these steps with sessions of
+  // several stores.
+
+  /// Marks the session as out, or says why it cannot go now.
+  virtual Error board(SessionCore& session, Aim aim) = 0;
+  /// Takes what leaves of it, at this moment.
+  virtual void cut(SessionCore& session, Cut& cut, Change& change) = 0;
+  /// It stays after all: what was cut is as if it had not been.
+  virtual void unboard(SessionCore& session, Cut& cut) = 0;
+  /// Takes the outcome.
+  virtual void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
+                      Result<Saved>& result) = 0;
+  virtual void end(SessionCore& session, State state, Reason reason, bool was_saved) = 0;
+  /// Tells listeners what happened.
+  virtual void drain() = 0;
+
+ protected:
+  ~SessionHost() = default;
+};
+
+/// What a store knows of a session without its key's, data's and codec's types. Lives as long as
+/// anybody points at it; `host()` is null once the session has ended or the store is gone.
+class SessionCore {
+ public:
+  SessionCore(SessionHost& store, std::string_view spelled)
+      : host_(&store), key_size_(static_cast<std::uint8_t>(spelled.size())) {
+    key_ = std::make_unique<char[]>(spelled.size());
+    std::memcpy(key_.get(), spelled.data(), spelled.size());
+  }
+  SessionCore(const SessionCore&) = delete;
+  SessionCore& operator=(const SessionCore&) = delete;
+  virtual ~SessionCore() = default;
+
+  [[nodiscard]] std::string_view key() const noexcept { return {key_.get(), key_size_}; }
+  [[nodiscard]] SessionHost* host() const noexcept { return host_.load(std::memory_order_acquire); }
+  void detach() noexcept { host_.store(nullptr, std::memory_order_release); }
+  [[nodiscard]] bool dirty() const noexcept {
+    return edited.load(std::memory_order_relaxed) != saved;
+  }
+  [[nodiscard]] SessionExtras& more() {
+    return extras ? *extras : *(extras = std::make_unique<SessionExtras>());
+  }
+  [[nodiscard]] LoadState* load() const noexcept { return extras ? extras->load.get() : nullptr; }
+  [[nodiscard]] TransactionGroup* group() const noexcept {
+    return extras ? extras->group.get() : nullptr;
+  }
+
+  /// Marks the data changed: what is saved from now on is more than what was cut before.
+  void mark_dirty() {
+    edited.fetch_add(1, std::memory_order_relaxed);
+    if (SessionHost* store = host(); !listed && store != nullptr) store->became_dirty(*this);
+  }
+
+  // The typed half. None of these calls the store.
+  /// Appends the record's envelope; false where the data says that there is no record. `invalid`
+  /// and the codec's errors.
+  virtual Result<bool> encode(Buffer& out) = 0;
+  /// Takes over what was read, or the default where there is no record. On failure the session
+  /// stays without data.
+  virtual Result<void> decode(Snapshot& from) = 0;
+  /// Lets listeners look at the data and change it before it is encoded.
+  virtual void fire_saving(Reason reason) = 0;
+  /// What the last decoding dropped because the data policy allows it.
+  [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
+  virtual void deliver(Event& event, SessionHost& store) = 0;
+  /// What was encoded last is durable; called where `keeps_durable`.
+  virtual void saved_as_encoded() = 0;
+  /// Whether the session's data may be read for a save now; `unlock` follows a yes.
+  virtual bool try_lock() = 0;
+  virtual void unlock() = 0;
+
+  SessionCore* next_in_bucket = nullptr;
+  std::unique_ptr<SessionExtras> extras;
+
+  std::uint64_t number = 0;  ///< the owner's session number
+  std::uint64_t epoch = 0;
+  std::uint64_t write = 0;  ///< of the last commit that was prepared
+  std::uint64_t version = 0;
+  std::uint64_t load_count = 0;
+  WallTime created{};
+  WallTime updated{};
+  TimePoint renewed{};  ///< when the last accepted renewal was sent
+  TimePoint
+      save_at{};  ///< while dirty: when it is to be saved; the epoch of the clock: not stamped yet
+  TimePoint not_before{};  ///< after a failure, or for `min_gap`: no commit leaves sooner
+  TimePoint due{};         ///< what the due list is ordered by
+  std::uint32_t due_index = no_index;
+  std::atomic<std::uint32_t> edited{0};  ///< generation of the data
+  std::uint32_t saved = 0;               ///< generation that is durable
+  std::uint32_t stored_bytes = 0;
+  std::uint32_t stored_crc = 0;
+  std::atomic<std::uint32_t> refs{0};
+  std::atomic<std::uint32_t> handles{0};
+  std::atomic<std::uint16_t> edit_guards{
+      0};                      ///< open ones; the data is half changed while there are any
+  std::uint16_t failures = 0;  ///< attempts that failed in a row
+  std::atomic<State> state{State::loading};
+  Reason ending = Reason::asked;
+  std::atomic<bool> listed{false};       ///< on the list of sessions that became dirty
+  bool in_flight = false;                ///< a commit is out
+  bool messages_wait = false;            ///< their handlers could not run yet
+  std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
+  bool save_wanted = false;              ///< `request_save`
+  bool force_wanted = false;
+  bool gives_back = false;    ///< a load that came to nothing: the record goes back as it is
+  bool check_wanted = false;  ///< the backend hinted at something
+  bool skips_equal =
+      false;  ///< the data is captured from the game: what is equal to the stored is not written
+  bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
+  bool is_new = false;         ///< there was no record when it was loaded
+  bool has_record = false;     ///< there is one now
+
+  static constexpr std::uint32_t no_index = 0xffffffff;
+
+ private:
+  std::atomic<SessionHost*> host_;
+  std::unique_ptr<char[]> key_;
+  std::uint8_t key_size_;
+};
+
+/// Keeps a session alive. Counting is atomic, because handles of a shared store are dropped by any
+/// thread.
+class SessionPtr {
+ public:
+  SessionPtr() noexcept = default;
+  explicit SessionPtr(SessionCore* core) noexcept : core_(core) {
+    if (core_ != nullptr) core_->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+  SessionPtr(const SessionPtr& other) noexcept : SessionPtr(other.core_) {}
+  SessionPtr(SessionPtr&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  SessionPtr& operator=(SessionPtr other) noexcept { return std::swap(core_, other.core_), *this; }
+  ~SessionPtr() {
+    if (core_ != nullptr && core_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete core_;
+  }
+  [[nodiscard]] SessionCore* get() const noexcept { return core_; }
+  [[nodiscard]] SessionCore& operator*() const noexcept { return *core_; }
+  [[nodiscard]] SessionCore* operator->() const noexcept { return core_; }
+  explicit operator bool() const noexcept { return core_ != nullptr; }
+  friend bool operator==(const SessionPtr&, const SessionPtr&) noexcept = default;
+
+ private:
+  SessionCore* core_ = nullptr;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Access to a session's data for a change. One pointer.
+///
+/// While it lives the session is not encoded, so half an edit is never saved; when it ends, and not
+/// before, the session is dirty, so no edit slips behind a save. In a shared store it also holds
+/// the session's lock, and `->` needs a guard with a name: over a temporary one a loop would go on
+/// without the lock.
+template <class Node>
+class [[nodiscard]] EditGuard {
+ public:
+  explicit EditGuard(Node& node) : node_(&node) {
+    node_->add_ref();
+    node_->guard_lock().lock();
+    node_->edit_guards.fetch_add(1, std::memory_order_relaxed);
+  }
+  EditGuard(EditGuard&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  EditGuard& operator=(EditGuard&&) = delete;
+  ~EditGuard() {
+    if (node_ == nullptr) return;
+    node_->edit_guards.fetch_sub(1, std::memory_order_relaxed);
+    // Inside a handler, grant or transaction the edit belongs to that, and counts when it succeeds.
+    if (!node_->in_function) node_->mark_dirty();
+    node_->guard_lock().unlock();
+    node_->drop_ref();
+  }
+
+  [[nodiscard]] auto* operator->() & { return &node_->edit_target(); }
+  [[nodiscard]] auto& operator*() & { return node_->edit_target(); }
+  [[nodiscard]] auto* operator->() &&
+        requires(!Node::is_shared)
+  {
+    return &node_->edit_target();
+  }
+  [[nodiscard]] auto& operator*() &&
+        requires(!Node::is_shared)
+  {
+    return node_->edit_target();
+  }
+
+ private:
+  Node* node_;
+};
+
+/// Access to a session's data for reading. One pointer; in a shared store it holds the session's
+/// lock.
+template <class Node>
+class [[nodiscard]] ViewGuard {
+ public:
+  explicit ViewGuard(Node& node) : node_(&node) {
+    node_->add_ref();
+    node_->guard_lock().lock();
+  }
+  ViewGuard(ViewGuard&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  ViewGuard& operator=(ViewGuard&&) = delete;
+  ~ViewGuard() {
+    if (node_ == nullptr) return;
+    node_->guard_lock().unlock();
+    node_->drop_ref();
+  }
+
+  [[nodiscard]] const auto* operator->() const& { return &node_->view_target(); }
+  [[nodiscard]] const auto& operator*() const& { return node_->view_target(); }
+  // A temporary guard of a shared store would be gone before what it gave is read.
+  void operator->() const&&
+    requires(Node::is_shared)
+  = delete;
+  void operator*() const&&
+    requires(Node::is_shared)
+  = delete;
+
+ private:
+  Node* node_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+
+template <class M, class Allowed>
+struct MessageSet {
+  static constexpr bool contains = std::same_as<M, Allowed>;
+  static constexpr bool names_differ = true;
+};
+template <class M, class... Allowed>
+struct MessageSet<M, std::variant<Allowed...>> {
+  static constexpr bool contains = (std::same_as<M, Allowed> || ...);
+  static constexpr std::size_t of_name(std::string_view name) {
+    return (std::size_t{0} + ... + (schema::type_name<Allowed> == name ? 1U : 0U));
+  }
+  static constexpr bool names_differ = ((of_name(schema::type_name<Allowed>) == 1) && ...);
+};
+
+/// A function that the game hands over to change data may return nothing, a bool or a Result<void>.
+template <class F, class... Args>
+Result<void> call(F& fn, Args&... args) {
+  using R = std::invoke_result_t<F&, Args&...>;
+  if constexpr (std::is_void_v<R>) {
+    fn(args...);
+    return success;
+  } else if constexpr (std::is_same_v<R, bool>) {
+    return fn(args...) ? Result<void>(success)
+                       : Result<void>(Error(Errc::refused, "the function returned false"));
+  } else {
+    static_assert(std::is_same_v<R, Result<void>>,
+                  "the function returns nothing, a bool or a persist::Result<void>");
+    return fn(args...);
+  }
+}
+
+/// What a handler takes as its message: the second argument of a function, a lambda or an object
+/// with one `()`.
+template <class F>
+struct HandledMessage : HandledMessage<decltype(&F::operator())> {};
+template <class R, class D, class M>
+struct HandledMessage<R (*)(D, M)> {
+  using type = std::remove_cvref_t<M>;
+};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M)> : HandledMessage<R (*)(D, M)> {};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M) const> : HandledMessage<R (*)(D, M)> {};
+template <class R, class D, class M>
+struct HandledMessage<R (*)(D, M) noexcept> : HandledMessage<R (*)(D, M)> {};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R (*)(D, M)> {};
+
+}  // namespace detail
+
+/// Changes data for one type of message. Fails without a trace: it works on a copy.
+template <class Data>
+struct MessageHandler {
+  std::string_view type;
+  std::function<Result<void>(Data&, const Message&)> handle;
+};
+
+/// Checks at compile time that a record of that data takes messages of type M.
+template <class Policy, class M>
+constexpr void check_message() {
+  static_assert(!std::is_void_v<typename Policy::message>,
+                "this data takes no messages: name them in its policy, `using message = "
+                "std::variant<Gift, Mail>`");
+  static_assert(detail::MessageSet<M, typename Policy::message>::contains,
+                "the data policy's `message` does not list this type of message");
+  static_assert(detail::MessageSet<M, typename Policy::message>::names_differ,
+                "two messages of this data have one name: give one of them a `persist_name`");
+}
+
+/// Messages are CBOR, whatever the store's codec: the reader may be another build with another one.
+template <class M>
+[[nodiscard]] Result<void> encode_message(const M& message, Buffer& out) {
+  UnknownFields none;
+  return codec::Cbor::encode<schema::NoPolicy>(message, none, out);
+}
+
+/// Reads a message that was written as CBOR or as JSON. `wrong_codec` for anything else.
+template <class M>
+[[nodiscard]] Result<M> decode_message(const Message& from) {
+  Result<M> message(M{});
+  UnknownFields ignored;
+  Result<void> read;
+  if (from.codec == codec::Cbor::id)
+    read = codec::Cbor::decode<schema::NoPolicy>(from.payload, *message, ignored);
+  else if (from.codec == codec::Json::id)
+    read = codec::Json::decode<schema::NoPolicy>(from.payload, *message, ignored);
+  else
+    read = Error(Errc::wrong_codec,
+                 "a message is CBOR or JSON; this one says codec " + std::to_string(from.codec));
+  if (!read) return read.error();
+  return message;
+}
+
+/// Turns a game's handler, `fn(Data&, const M&)`, into one that takes what lies in an inbox.
+template <class Data, class M, class F>
+[[nodiscard]] MessageHandler<Data> core_handler(F&& fn) {
+  return {schema::type_name<M>,
+          [fn = std::forward<F>(fn)](Data& data, const Message& from) mutable -> Result<void> {
+            Result<M> message = decode_message<M>(from);
+            if (!message) return message.error();
+            return detail::call(fn, data, *message);
+          }};
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Everything a session tells, and with `First` the session itself in front, everything a store
+/// tells of its sessions.
+///
+/// In order: `saving` before a save is encoded, `saved` after every attempt; at the end … `saved`,
+/// `released`.
+template <class Data, class... First>
+struct Signals {
+  Signal<First..., Data&, Reason> saving;        ///< the data may still be changed
+  Signal<First..., const Result<Saved>&> saved;  ///< what an attempt came to
+  Signal<First..., const Error&>
+      save_refused;  ///< `validate` or the codec said no; nothing was written
+  Signal<First..., Reason, bool> released;  ///< why it ended, and whether the last save is there
+  Signal<First..., State, State> state_changed;  ///< from, to
+  Signal<First..., int> renewal_failed;          ///< about how many more tries fit into the lease
+  Signal<First..., const std::vector<std::string>&>
+      dropped_fields;  ///< paths the data policy let go
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+template <class Stack>
+class Session;
+
+namespace detail {
+template <class T>
+struct RecordOf {
+  using type = T;
+  static constexpr bool may_be_empty = false;
+};
+template <class T>
+struct RecordOf<std::optional<T>> {
+  using type = T;
+  static constexpr bool may_be_empty = true;
+};
+}  // namespace detail
+
+/// The five arguments of a store, checked one by one so that the compiler names the one at fault,
+/// and what they stand for.
+template <class K, class D, class B, class L, class C>
+struct Stack {
+  static_assert(usable_as_key<K>,
+                "the Key of a Store is an integer, a string type, or a policy with a value_type "
+                "and a spell function");
+  static_assert(data_policy<D>,
+                "the Data of a Store is a type that can be stored, or a policy with a data_type");
+  static_assert(
+      record_backend<B>,
+      "the Backend of a Store does not do all that a backend must: see backend/concept.hpp");
+  static_assert(
+      lock_policy<L>,
+      "the LockPolicy of a Store is lock::Lease<...> or lock::None, or one in access::Shared");
+  static_assert(codec_for<C, typename detail::RecordOf<data_type_of<D>>::type, DataPolicy<D>>,
+                "the Codec of a Store cannot write and read its Data");
+
+  using Key = key::policy_of<K>;
+  using KeyValue = typename Key::value_type;
+  using Data = data_type_of<D>;
+  using Policy = DataPolicy<D>;
+  using Backend = B;
+  using LockPolicy = L;
+  using Codec = C;
+  using Access = access_of<L>;
+  using Handle = Session<Stack>;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+template <class Stack>
+class StoreCore;
+
+/// A session with its types: the key it was loaded with, the data, and what the data's build does
+/// not know.
+template <class S>
+class SessionNode final : public SessionCore {
+ public:
+  using Data = typename S::Data;
+  using KeyValue = typename S::KeyValue;
+  using Policy = typename S::Policy;
+  using SessionLock = typename S::Access::SessionLock;
+  static constexpr bool is_shared = S::Access::is_shared;
+
+  SessionNode(SessionHost& store, std::string_view spelled, KeyValue value)
+      : SessionCore(store, spelled), key_value_(std::move(value)) {
+    skips_equal = Policy::has_capture;
+    keeps_durable = Policy::keep_durable;
+  }
+
+  [[nodiscard]] const KeyValue& key_value() const noexcept { return key_value_; }
+  [[nodiscard]] Data& data() noexcept { return data_; }
+  [[nodiscard]] UnknownFields& unknown() noexcept { return unknown_; }
+  [[nodiscard]] SessionLock& guard_lock() noexcept { return lock_; }
+  void add_ref() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+  void drop_ref() noexcept {
+    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+  /// What an edit changes: the data; inside a handler, grant or transaction the copy it works on;
+  /// after the end a copy that is never saved.
+  [[nodiscard]] Data& edit_target() {
+    if (working_ != nullptr) return *working_;
+    if (!ended(state)) [[likely]]
+      return data_;
+    Rare& rare = this->rare();
+    if (!rare.after_end) {
+      rare.after_end = std::make_unique<Data>(data_);
+      if (host() != nullptr) core().edited_after_end(*this);
+    }
+    return *rare.after_end;
+  }
+  [[nodiscard]] const Data& view_target() const noexcept {
+    return working_ != nullptr ? *working_ : data_;
+  }
+
+  /// The default of a load that brings its own.
+  void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
+  [[nodiscard]] Signals<Data>& signals() { return rare().signals; }
+  [[nodiscard]] std::vector<MessageHandler<Data>>& handlers() { return rare().handlers; }
+  [[nodiscard]] const Data* durable_copy() const noexcept {
+    return rare_ ? rare_->durable.get() : nullptr;
+  }
+
+  Result<bool> encode(Buffer& out) override;
+  Result<void> decode(Snapshot& from) override;
+  void fire_saving(Reason reason) override;
+  void deliver(Event& event, SessionHost& store) override;
+  bool try_lock() override { return lock_.try_lock(); }
+  void unlock() override { lock_.unlock(); }
+  [[nodiscard]] std::vector<std::string> take_dropped() override {
+    std::vector<std::string> paths = unknown_.dropped();
+    unknown_.forget_dropped();
+    return paths;
+  }
+  void saved_as_encoded() override {
+    if constexpr (Policy::keep_durable) rare().durable = std::move(rare().encoded);
+  }
+
+  /// Runs `fn` on a copy of the data and moves the copy in when it returned well and the result is
+  /// valid. Whatever happens otherwise leaves nothing, also of what was sent inside. With `capture`
+  /// the game's data is pulled before and what changed is pushed after.
+  template <class F>
+  Result<void> on_copy(F&& fn);
+  /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
+  void begin_copy(Data& copy) noexcept { working_ = &copy, in_function = true; }
+  void end_copy() noexcept { working_ = nullptr, in_function = false; }
+  void take_in(Data&& copy);
+  void capture() {
+    if constexpr (Policy::has_capture) {
+      const detail::HookScope hook;
+      data_ = Policy::capture(key_value_);
+    }
+  }
+
+  /// Whether such data could be saved: valid, and not too large.
+  [[nodiscard]] Result<void> check(const Data& data);
+  [[nodiscard]] StoreCore<S>& core() { return static_cast<StoreCore<S>&>(*host()); }
+
+ private:
+  struct Rare {
+    Signals<Data> signals;
+    std::vector<MessageHandler<Data>> handlers;
+    std::unique_ptr<Data> default_value;
+    std::unique_ptr<Data> after_end;
+    std::unique_ptr<Data> encoded;
+    std::unique_ptr<Data> durable;
+  };
+  [[nodiscard]] Rare& rare() { return rare_ ? *rare_ : *(rare_ = std::make_unique<Rare>()); }
+  [[nodiscard]] Result<void> valid(const Data& data) const {
+    if constexpr (!Policy::has_validate) return success;
+    const detail::HookScope hook;
+    return Policy::validate(data);
+  }
+  [[nodiscard]] Data defaults() const {
+    const detail::HookScope hook;
+    return Policy::defaults(key_value_);
+  }
+  [[nodiscard]] Result<bool> encode_data(const Data& data, Buffer& out);
+  void handle_messages(StoreCore<S>& core);
+  void tell(Event& event, StoreCore<S>& core);
+
+  PERSIST_NO_UNIQUE_ADDRESS SessionLock lock_;
+  codec::RecordVersion version_ = codec::version_of<Policy>();
+  KeyValue key_value_;
+  Data data_{};
+  UnknownFields unknown_;
+  Data* working_ = nullptr;
+  std::unique_ptr<Rare> rare_;
+};
+
+template <class S>
+Result<bool> SessionNode<S>::encode_data(const Data& data, Buffer& out) {
+  Result<void> written = valid(data);
+  if (written) {
+    if constexpr (detail::RecordOf<Data>::may_be_empty) {
+      if (!data) return false;
+      written = codec::encode_record<typename S::Codec, Policy>(*data, unknown_, version_, out);
+    } else {
+      written = codec::encode_record<typename S::Codec, Policy>(data, unknown_, version_, out);
+    }
+  }
+  if (written) return true;
+  Error why = written.error();
+  return std::move(why).for_key(key());
+}
+
+template <class S>
+Result<bool> SessionNode<S>::encode(Buffer& out) {
+  if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
+  return encode_data(data_, out);
+}
+
+template <class S>
+Result<void> SessionNode<S>::check(const Data& data) {
+  Buffer bytes;
+  if (const auto encoded = encode_data(data, bytes); !encoded) return encoded.error();
+  const std::size_t limit = core().limits().record_bytes;
+  if (bytes.size() <= limit) return success;
+  return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
+                                    " bytes; the limit is " + std::to_string(limit))
+      .for_key(key());
+}
+
+template <class S>
+Result<void> SessionNode<S>::decode(Snapshot& from) {
+  if (!from.has_data) {
+    if (rare_ && rare_->default_value)
+      data_ = std::move(*std::exchange(rare_->default_value, nullptr));
+    else
+      data_ = defaults();
+    if constexpr (gives_user_ids<typename S::Key>) {
+      UserIds users;
+      S::Key::user_ids(key_value_, users);
+      from.user_ids.assign(users.begin(), users.end());
+      more().ids_changed = !users.empty();
+    }
+    return success;
+  }
+  const auto info = [&] {
+    if constexpr (detail::RecordOf<Data>::may_be_empty)
+      return codec::decode_record<typename S::Codec, Policy>(from.data, data_.emplace(), unknown_);
+    else
+      return codec::decode_record<typename S::Codec, Policy>(from.data, data_, unknown_);
+  }();
+  if (!info) return info.error();
+  version_ = codec::version_after<Policy>(*info);
+  if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
+  return valid(data_);
+}
+
+template <class S>
+template <class F>
+Result<void> SessionNode<S>::on_copy(F&& fn) {
+  if (in_function || edit_guards != 0)
+    return Error(Errc::busy, "an edit guard, handler, grant or transaction of this session is open")
+        .for_key(key());
+  capture();
+  Data copy = data_;
+  const std::size_t sent = extras ? extras->sends.size() : 0;
+  begin_copy(copy);
+  Result<void> done;
+#if PERSIST_HAS_EXCEPTIONS
+  try {
+    done = fn(copy);
+  } catch (const std::exception& thrown) {
+    done = Error(Errc::refused, std::string("the function threw: ") + thrown.what()).for_key(key());
+  } catch (...) {
+    done = Error(Errc::refused, "the function threw something that is no std::exception")
+               .for_key(key());
+  }
+#else
+  done = fn(copy);
+#endif
+  end_copy();
+  if (done) done = valid(copy);
+  if (!done) {
+    if (extras) extras->sends.resize(sent);
+    return done;
+  }
+  take_in(std::move(copy));
+  return success;
+}
+
+template <class S>
+void SessionNode<S>::take_in(Data&& copy) {
+  data_ = std::move(copy);
+  if constexpr (Policy::has_apply) {
+    const detail::HookScope hook;
+    Policy::apply(key_value_, data_);
+  }
+  mark_dirty();
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What a session tells its listeners, and how messages reach their handlers.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class S>
+void SessionNode<S>::fire_saving(Reason reason) {
+  capture();
+  if (rare_) rare_->signals.saving.fire(data_, reason);
+  core().fire_saving(*this, reason);
+}
+
+template <class S>
+void SessionNode<S>::deliver(Event& event, SessionHost& store) {
+  auto& core = static_cast<StoreCore<S>&>(store);
+  if (event.kind == Event::Kind::messages) return handle_messages(core);
+  tell(event, core);
+}
+
+/// Fires the session's signal and the store's. A failure that nobody listens to is written to the
+/// log.
+template <class S>
+void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
+  auto& all = core.signals();
+  bool heard = false;
+  const auto fire = [&](auto member, const auto& on_store, const auto&... args) {
+    if (rare_) {
+      const auto& on_session = rare_->signals.*member;
+      heard = on_session.has_handlers();
+      on_session.fire(args...);
+    }
+    if (!on_store.has_handlers()) return;
+    heard = true;
+    typename S::Handle self(*this);
+    on_store.fire(self, args...);
+  };
+  using Own = Signals<Data>;
+  switch (event.kind) {
+    case Event::Kind::state_changed:
+      fire(&Own::state_changed, all.state_changed, event.from, event.to);
+      break;
+    case Event::Kind::saved:
+      fire(&Own::saved, all.saved, event.saved);
+      if (!heard && !event.saved)
+        core.log(LogLevel::warning, "a save failed: " + event.saved.error().message());
+      break;
+    case Event::Kind::save_refused:
+      fire(&Own::save_refused, all.save_refused, event.error);
+      if (!heard) core.log(LogLevel::warning, "a save was refused: " + event.error.message());
+      break;
+    case Event::Kind::released:
+      fire(&Own::released, all.released, event.reason, event.was_saved);
+      if (!heard && !event.was_saved)
+        core.log(LogLevel::warning, std::string(key()) + ": the session ended (" +
+                                        std::string(name(event.reason)) +
+                                        ") and its last changes were not saved");
+      break;
+    case Event::Kind::renewal_failed:
+      fire(&Own::renewal_failed, all.renewal_failed, event.attempts_left);
+      if (!heard) core.log(LogLevel::warning, "a lease was not renewed: " + event.error.message());
+      break;
+    case Event::Kind::dropped_fields:
+      fire(&Own::dropped_fields, all.dropped_fields, event.paths);
+      if (!heard)
+        core.log(LogLevel::warning,
+                 std::string(key()) +
+                     ": fields that this build does not know were dropped, the first " +
+                     event.paths.front());
+      break;
+    case Event::Kind::messages:
+      break;
+  }
+}
+
+/// Gives each waiting message to its handler: higher priority first, then in the order they came.
+/// One that has no handler waits, one whose handler failed three times is put aside; neither holds
+/// up the others. What was handled is acknowledged by the commit that saves its effect.
+template <class S>
+void SessionNode<S>::handle_messages(StoreCore<S>& core) {
+  constexpr std::uint8_t most_tries = 3;
+  const std::unique_lock<SessionLock> reading(lock_);
+  if (in_function || edit_guards != 0 || state == State::loading)
+    return core.postpone_messages(*this);
+  std::vector<WaitingMessage> waiting;
+  {
+    const auto hold = core.lock();
+    if (ended(state) || !extras) return;
+    for (const WaitingMessage& each : extras->inbox)
+      if (!each.handled && each.tries < most_tries) waiting.push_back(each);
+  }
+  std::stable_sort(waiting.begin(), waiting.end(),
+                   [](const WaitingMessage& a, const WaitingMessage& b) {
+                     return a.message.priority > b.message.priority;
+                   });
+  for (const WaitingMessage& each : waiting) {
+    const Message& message = each.message;
+    const bool expired = message.expires <= core.backend_time();
+    const auto* handler =
+        expired ? nullptr : core.find_handler(rare_ ? &rare_->handlers : nullptr, message.type);
+    if (!expired && handler == nullptr) continue;
+    Result<void> done = success;
+    if (expired)
+      mark_dirty();
+    else
+      done = on_copy([&](Data& copy) { return handler->handle(copy, message); });
+    if (ended(state)) return;
+    if (!done && done.error() == Errc::busy) return core.postpone_messages(*this);
+    const auto hold = core.lock();
+    const auto at = std::find_if(
+        extras->inbox.begin(), extras->inbox.end(),
+        [&](const WaitingMessage& w) { return w.message.position == message.position; });
+    if (at == extras->inbox.end()) continue;
+    if (done) {
+      at->handled = true;
+      ++core.metrics().messages_handled;
+      continue;
+    }
+    ++core.metrics().messages_failed;
+    core.log(LogLevel::warning, std::string(key()) + ": the handler of a message (" + message.type +
+                                    ") failed: " + done.error().message());
+    if (++at->tries == most_tries)
+      core.log(LogLevel::error, std::string(key()) + ": a message (" + message.type +
+                                    ") is put aside until the next load");
+    else
+      core.postpone_messages(*this);
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// A purchase as the shop names it, and when it was made, where that is known. A receipt without a
+/// time is granted only as long as nothing was forgotten that could have been it.
+struct ReceiptId {
+  std::string_view id;
+  std::optional<WallTime> time{};
+
+  ReceiptId(std::string_view text) : id(text) {}    // NOLINT: a text is a receipt
+  ReceiptId(const char* text) : id(text) {}         // NOLINT
+  ReceiptId(const std::string& text) : id(text) {}  // NOLINT
+  ReceiptId(std::string_view text, WallTime when) : id(text), time(when) {}
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// A loaded record: the data, and the right to change it while nobody newer has it.
+///
+/// A handle: copies are the same session, and it outlives its store safely (every call then answers
+/// `closed`). The first `release` ends it for all handles; dropping the last handle is a release at
+/// the next poll, and reported as one. Thread rule: that of its store.
+template <class S>
+class Session {
+ public:
+  using Data = typename S::Data;
+  using Node = SessionNode<S>;
+  using Edit = EditGuard<Node>;
+  using View = ViewGuard<Node>;
+
+  explicit Session(Node& node) noexcept : node_(&node) {
+    node_->add_ref();
+    node_->handles.fetch_add(1, std::memory_order_relaxed);
+  }
+  Session(const Session& other) noexcept : Session(*other.node_) {}
+  Session& operator=(const Session& other) noexcept {
+    if (other.node_ != node_) {
+      std::destroy_at(this);
+      std::construct_at(this, other);
+    }
+    return *this;
+  }
+  ~Session() {
+    if (node_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && node_->host() != nullptr)
+      node_->host()->last_handle_dropped(*node_);
+    node_->drop_ref();
+  }
+  friend bool operator==(const Session& a, const Session& b) noexcept { return a.node_ == b.node_; }
+
+  // What it is. None of these calls reads a clock or the backend.
+  [[nodiscard]] const typename S::KeyValue& key() const noexcept { return node_->key_value(); }
+  /// The key as storage spells it.
+  [[nodiscard]] std::string_view id() const noexcept { return node_->key(); }
+  /// Names this one session among all that ever were in this database.
+  [[nodiscard]] std::string instance_id() const {
+    return std::to_string(node_->epoch) + "-" + std::to_string(node_->number);
+  }
+  [[nodiscard]] State state() const noexcept { return node_->state; }
+  [[nodiscard]] bool is_active() const noexcept { return !ended(node_->state); }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return node_->epoch; }
+  /// Of the record, as of the last load or save; grows with each write of the data.
+  [[nodiscard]] std::uint64_t version() const { return read(node_->version); }
+  [[nodiscard]] WallTime created() const { return read(node_->created); }
+  [[nodiscard]] WallTime updated() const { return read(node_->updated); }
+  [[nodiscard]] std::uint64_t load_count() const { return read(node_->load_count); }
+  [[nodiscard]] bool is_new() const noexcept { return node_->is_new; }
+  [[nodiscard]] bool is_dirty() const noexcept { return node_->dirty(); }
+  [[nodiscard]] std::size_t stored_bytes() const { return read(node_->stored_bytes); }
+  /// How often a lost connection may still fail to renew before somebody else can take over.
+  [[nodiscard]] int attempts_left() const {
+    return node_->host() == nullptr ? 0 : core().attempts_left(*node_);
+  }
+  [[nodiscard]] Usage usage() const {
+    const double limit =
+        node_->host() == nullptr ? 0.0 : static_cast<double>(core().limits().record_bytes);
+    const std::size_t bytes = stored_bytes();
+    return {bytes, limit > 0 ? static_cast<double>(bytes) / limit : 0.0};
+  }
+
+  // The data.
+  /// Access for a change; the session is dirty when the guard ends. After the session's end: to a
+  /// copy that is never saved (see `try_edit`).
+  [[nodiscard]] Edit edit() {
+    static_assert(
+        !S::Policy::has_capture || S::Policy::has_apply,
+        "this data is captured from the game: change it there, or give its policy an `apply`");
+    return Edit(*node_);
+  }
+  /// Runs `fn(data)` inside one guard and returns what it returns.
+  template <class F>
+    requires std::invocable<F, Data&>
+  decltype(auto) edit(F&& fn) {
+    Edit guard = edit();
+    return std::forward<F>(fn)(*guard);
+  }
+  /// As `edit`, but `closed` after the end.
+  [[nodiscard]] Result<Edit> try_edit() {
+    if (ended(node_->state)) return Error(Errc::closed, "the session has ended").for_key(id());
+    return Result<Edit>(edit());
+  }
+  [[nodiscard]] View view() const { return View(*node_); }
+  [[nodiscard]] Data clone() const {
+    const View guard = view();
+    return *guard;
+  }
+  /// Marks the session dirty: it is written by the next save even if nothing changed.
+  void touch() {
+    if (!ended(node_->state)) node_->mark_dirty();
+  }
+
+  // Saving. Each blocks for one round trip, but for the `request_` ones. A failure is also told by
+  // `on_saved`.
+  /// Writes what changed. `closed`, `busy` (an edit guard is open, or a save is out), `invalid`
+  /// (`validate` said no), `too_large`, `fenced` (the session is lost), `io`, `unavailable` and
+  /// `timeout` (it stays dirty and is tried again by `poll`), `unknown_outcome`. With `min_gap` it
+  /// waits first.
+  Result<Saved> save(SaveOptions options = {});
+  /// Has the next poll save it; joins one that is wanted already.
+  Result<void> request_save(SaveOptions options = {});
+  /// Saves what changed and gives the record back, in one commit; the session has ended, for all
+  /// handles. Errors as `save`: with `invalid` and `too_large` the record is given back as it was;
+  /// with the others the session is `releasing` and `poll` goes on trying.
+  Result<Saved> release(Reason reason = Reason::asked);
+  Result<void> request_release(Reason reason = Reason::asked);
+  /// Erases the record with all it has, and ends the session.
+  Result<void> erase();
+  /// What storage holds now. `fenced` if another epoch wrote since, `not_found` if there is nothing
+  /// yet; the kept copy where the data policy says `keep_durable`, and otherwise blocks for one
+  /// read.
+  [[nodiscard]] Result<Data> durable();
+
+  // Beside the data; saved with it.
+  [[nodiscard]] std::vector<std::uint64_t> user_ids() const {
+    return read_more([](const SessionExtras& more) { return more.user_ids; });
+  }
+  Result<void> add_user_id(std::uint64_t user);
+  Result<void> remove_user_id(std::uint64_t user);
+  /// A small value of the game's own; null where there is none.
+  [[nodiscard]] Result<Value> metadata() const;
+  Result<void> set_metadata(const Value& value);
+  /// An object of the game's that lives with the session, made at the first call. Never saved.
+  template <class T, class... Args>
+  T& attach(Args&&... args);
+  void set_autosave(Duration interval) { node_->more().autosave = interval, touch_schedule(); }
+  void set_min_gap(Duration gap) { node_->more().min_gap = gap; }
+
+  // Between players.
+  /// Sends a message to another record with the save that holds its cause, or not at all. `full`:
+  /// the outbox is; `invalid`: the key; `closed`; `busy`: while the lease is in doubt.
+  template <class K, class M>
+  Result<void> send(const K& key, const M& message, PostOptions options = {});
+  /// Applies a purchase once: `fn(data)` runs on a copy, unless this receipt was granted before.
+  /// `closed`, `busy`, `invalid` (the result breaks a rule), and what `fn` says.
+  template <class F>
+  Result<Grant> grant_once(ReceiptId receipt, F&& fn);
+  /// Handles one type of message for this session: `fn(Data&, const Gift&)`, before the store's own
+  /// handlers.
+  template <class F>
+  void on_message(F&& fn);
+  [[nodiscard]] std::size_t waiting_messages() const {
+    return read_more([](const SessionExtras& more) { return more.inbox.size(); });
+  }
+
+  // Signals: connected until the returned connection is dropped.
+  template <class F>
+  Connection on_saving(F&& fn) {
+    return node_->signals().saving.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_saved(F&& fn) {
+    return node_->signals().saved.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_save_refused(F&& fn) {
+    return node_->signals().save_refused.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_state_changed(F&& fn) {
+    return node_->signals().state_changed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_renewal_failed(F&& fn) {
+    return node_->signals().renewal_failed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_dropped_fields(F&& fn) {
+    return node_->signals().dropped_fields.connect(std::forward<F>(fn));
+  }
+  /// One that is connected after the end is called at once.
+  template <class F>
+  Connection on_released(F&& fn);
+
+  [[nodiscard]] Node& node() const noexcept { return *node_; }
+
+ private:
+  [[nodiscard]] StoreCore<S>& core() const { return static_cast<StoreCore<S>&>(*node_->host()); }
+  /// The store's lock, where other threads may change what is read; nothing otherwise, and after
+  /// the store is gone.
+  [[nodiscard]] auto lock() const {
+    using Lock = std::unique_lock<typename S::Access::Mutex>;
+    return node_->host() == nullptr ? Lock() : Lock(core().mutex());
+  }
+  template <class T>
+  [[nodiscard]] T read(const T& field) const {
+    const auto hold = lock();
+    return field;
+  }
+  template <class F>
+  [[nodiscard]] auto read_more(F&& use) const {
+    const auto hold = lock();
+    using R = decltype(use(std::declval<const SessionExtras&>()));
+    return node_->extras ? use(*node_->extras) : R{};
+  }
+  /// Why this session takes no call now, or `Errc{}`.
+  [[nodiscard]] Error refusal() const;
+  void touch_schedule();
+
+  Node* node_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+// How long the id of a purchase is remembered: at least so many of them, and all of so many days.
+// Shops ask again for days, not for months.
+inline constexpr std::size_t receipts_kept = 4096;
+inline constexpr std::uint32_t receipt_days_kept = 90;
+
+/// The day a receipt of that time is kept under: days since 1970, UTC.
+[[nodiscard]] inline std::uint32_t day_of(WallTime time) {
+  const auto days = std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();
+  return days < 0 ? 0 : static_cast<std::uint32_t>(days);
+}
+
+/// The newest day whose receipts, and all older ones, may be forgotten; 0 for none.
+///
+/// Whole days are forgotten, never single receipts, so that "older than what was forgotten" is a
+/// clear line: what lies behind it is refused, not granted a second time.
+[[nodiscard]] inline std::uint32_t forget_through(std::span<const Receipt> receipts, WallTime now) {
+  if (receipts.size() <= receipts_kept) return 0;
+  std::vector<std::uint32_t> days;
+  days.reserve(receipts.size());
+  for (const Receipt& receipt : receipts)
+    days.push_back(receipt.day);
+  // The last day that must stay is that of the 4,096th newest receipt.
+  const auto kept = days.end() - static_cast<std::ptrdiff_t>(receipts_kept);
+  std::nth_element(days.begin(), kept, days.end());
+  const std::uint32_t today = day_of(now);
+  const std::uint32_t old = today > receipt_days_kept ? today - receipt_days_kept : 0;
+  const std::uint32_t limit = (std::min)(*kept, old);
+  const bool any =
+      std::any_of(days.begin(), days.end(), [limit](std::uint32_t day) { return day < limit; });
+  return any && limit > 0 ? limit - 1 : 0;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// What a commit of a session is for.
+enum class Aim : std::uint8_t {
+  save,       ///< write what changed, if anything did
+  force,      ///< write in any case
+  renew,      ///< be heard of, and hear; write what changed
+  release,    ///< write what changed and give the record back
+  give_back,  ///< give the record back as it is
+};
+
+/// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can
+/// go to another thread and be sent again as it was.
+struct Cut {
+  std::string key;
+  Buffer data;
+  Buffer metadata;
+  std::vector<std::uint64_t> user_ids;
+  std::vector<std::uint64_t> acknowledged;
+  std::vector<OutgoingMessage> messages;
+  std::vector<Send> sends;  ///< views of `messages`
+  std::vector<Receipt> receipts;
+  std::uint32_t generation = 0;
+  std::uint32_t bytes = 0;
+  std::uint32_t crc = 0;
+  TimePoint sent{};
+  Aim aim = Aim::save;
+  Reason reason = Reason::asked;
+  bool has_data = false;  ///< data is written or removed
+  bool has_ids = false;
+  bool has_metadata = false;
+  Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
+
+  void clear() {
+    key.clear(), data.clear(), metadata.clear(), user_ids.clear(), acknowledged.clear();
+    messages.clear(), sends.clear(), receipts.clear();
+    generation = bytes = crc = 0;
+    aim = Aim::save, reason = Reason::asked;
+    has_data = has_ids = has_metadata = false;
+    refused = Error(Errc{});
+  }
+};
+
+/// A commit on its way: the cargo that goes to the backend, and the sessions it belongs to, which
+/// stay with the caller's thread. Kept and used again, so that a save allocates nothing once the
+/// store has warmed up.
+struct Flight {
+  std::vector<Cut> cuts;  ///< may be longer than `size`: spare ones keep their buffers
+  std::vector<Change> changes;
+  CommitRequest request;
+
+  std::vector<SessionPtr> sessions;
+  std::vector<Result<Saved>> results;
+  std::uint32_t attempts = 0;
+  bool resend = false;  ///< its outcome is unknown: the same bytes go again
+
+  [[nodiscard]] std::size_t size() const noexcept { return sessions.size(); }
+  void add(SessionPtr session) {
+    if (cuts.size() == sessions.size()) cuts.emplace_back();
+    cuts[sessions.size()].clear();
+    sessions.push_back(std::move(session));
+  }
+  void clear() {
+    sessions.clear(), changes.clear(), results.clear(), attempts = 0, resend = false, request = {};
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Sessions by when something is to be done about them: a binary heap in which each session knows
+/// its place, so that changing one's mind is O(log n) and asking what is due is O(1) however many
+/// sessions there are.
+class DueList {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
+  /// The session that is due first. There must be one.
+  [[nodiscard]] SessionCore& first() const noexcept { return *heap_.front(); }
+  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
+
+  void set(SessionCore& session, TimePoint due) {
+    session.due = due;
+    if (session.due_index == SessionCore::no_index) {
+      session.due_index = static_cast<std::uint32_t>(heap_.size());
+      heap_.push_back(&session);
+    }
+    down(up(session.due_index));
+  }
+  void remove(SessionCore& session) noexcept {
+    const std::uint32_t at = std::exchange(session.due_index, SessionCore::no_index);
+    if (at == SessionCore::no_index) return;
+    SessionCore* last = heap_.back();
+    heap_.pop_back();
+    if (last == &session) return;
+    place(at, last);
+    down(up(at));
+  }
+
+ private:
+  void place(std::uint32_t at, SessionCore* session) noexcept {
+    heap_[at] = session, session->due_index = at;
+  }
+  std::uint32_t up(std::uint32_t at) noexcept {
+    SessionCore* session = heap_[at];
+    for (; at > 0 && session->due < heap_[(at - 1) / 2]->due; at = (at - 1) / 2)
+      place(at, heap_[(at - 1) / 2]);
+    place(at, session);
+    return at;
+  }
+  void down(std::uint32_t at) noexcept {
+    SessionCore* session = heap_[at];
+    const auto size = static_cast<std::uint32_t>(heap_.size());
+    while (2 * at + 1 < size) {
+      std::uint32_t child = 2 * at + 1;
+      if (child + 1 < size && heap_[child + 1]->due < heap_[child]->due) ++child;
+      if (!(heap_[child]->due < session->due)) break;
+      place(at, heap_[child]);
+      at = child;
+    }
+    place(at, session);
+  }
+
+  std::vector<SessionCore*> heap_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// What a store has done since it was opened.
+struct Metrics {
+  std::uint64_t loads = 0;  ///< that gave a session of their own
+  std::uint64_t loads_failed = 0;
+  std::uint64_t conflicts = 0;  ///< attempts that found a holder
+  std::uint64_t saves = 0;      ///< that wrote data
+  std::uint64_t saves_failed = 0;
+  std::uint64_t saves_refused = 0;  ///< by `validate`, the codec or the limit
+  std::uint64_t bytes_saved = 0;
+  std::uint64_t renewals = 0;  ///< commits that wrote nothing
+  std::uint64_t releases = 0;
+  std::uint64_t handovers = 0;  ///< releases that another server asked for
+  std::uint64_t lost = 0;       ///< sessions that somebody newer ended
+  std::uint64_t rounds = 0;     ///< batches handed to the backend
+  std::uint64_t messages_handled = 0;
+  std::uint64_t messages_failed = 0;
+  std::uint64_t messages_sent = 0;
+  std::uint64_t messages_relayed = 0;
+  std::uint64_t grants = 0;
+  std::uint64_t grants_repeated = 0;
+  std::uint64_t transactions = 0;
+  std::uint64_t edits_after_end = 0;  ///< of a copy that is never saved
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The sessions of a store by the spelling of their key. Chains run through the sessions
+/// themselves, so that an entry costs eight bytes to sixteen. Holds a reference to each.
+class Registry {
+ public:
+  Registry() : buckets_(8, nullptr) {}
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+  ~Registry() { clear(); }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] SessionCore* find(std::string_view key) const noexcept {
+    for (SessionCore* at = buckets_[slot(key)]; at != nullptr; at = at->next_in_bucket)
+      if (at->key() == key) return at;
+    return nullptr;
+  }
+  /// The key must not be there yet.
+  void insert(SessionCore& session) {
+    if (size_ == buckets_.size()) grow();
+    session.refs.fetch_add(1, std::memory_order_relaxed);
+    link(session);
+    ++size_;
+  }
+  /// Forgets the session; the caller must hold a reference of its own. Harmless if it is not there.
+  void remove(SessionCore& session) {
+    for (SessionCore** at = &buckets_[slot(session.key())]; *at != nullptr;
+         at = &(*at)->next_in_bucket) {
+      if (*at != &session) continue;
+      *at = std::exchange(session.next_in_bucket, nullptr);
+      --size_;
+      session.refs.fetch_sub(1, std::memory_order_acq_rel);
+      return;
+    }
+  }
+  template <class F>
+  void for_each(F&& visit) const {
+    for (SessionCore* head : buckets_)
+      for (SessionCore* at = head; at != nullptr; at = at->next_in_bucket)
+        visit(*at);
+  }
+  [[nodiscard]] std::vector<SessionPtr> all() const {
+    std::vector<SessionPtr> sessions;
+    sessions.reserve(size_);
+    for_each([&](SessionCore& session) { sessions.emplace_back(&session); });
+    return sessions;
+  }
+
+ private:
+  [[nodiscard]] std::size_t slot(std::string_view key) const noexcept {
+    return std::hash<std::string_view>{}(key) & (buckets_.size() - 1);
+  }
+  void link(SessionCore& session) {
+    SessionCore*& head = buckets_[slot(session.key())];
+    session.next_in_bucket = head;
+    head = &session;
+  }
+  void grow() {
+    std::vector<SessionCore*> old(2 * buckets_.size(), nullptr);
+    old.swap(buckets_);
+    for (SessionCore* head : old)
+      while (head != nullptr)
+        link(*std::exchange(head, head->next_in_bucket));
+  }
+  void clear() {
+    for (const SessionPtr& session : all())
+      remove(*session);
+  }
+
+  std::vector<SessionCore*> buckets_;  // a power of two
+  std::size_t size_ = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// What several stores on one database have to say to it at one moment: one batch a kind of
+/// request.
+///
+/// Commits go before acquisitions, so that a record that one store lets go is another's in the same
+/// round.
+struct Round {
+  std::vector<CommitRequest> commits;
+  std::vector<AcquireRequest> acquires;
+  /// Per acquire: the session that is being loaded. Until the round is complete nobody else sees
+  /// its data, so it is the scratch that the record is decoded into.
+  std::vector<SessionPtr> loading;
+  std::vector<Result<void>> decoded;
+
+  [[nodiscard]] bool empty() const noexcept { return commits.empty() && acquires.empty(); }
+  void clear() { commits.clear(), acquires.clear(), loading.clear(), decoded.clear(); }
+
+  template <class Backend>
+  void perform(Backend& backend) {
+    if (!commits.empty()) backend.commit(std::span(commits));
+    if (acquires.empty()) return;
+    backend.acquire(std::span(acquires));
+    decoded.assign(acquires.size(), success);
+    for (std::size_t i = 0; i < acquires.size(); ++i)
+      if (acquires[i].outcome == AcquireRequest::Outcome::taken)
+        decoded[i] = loading[i]->decode(acquires[i].record);
+  }
+};
+
+struct Flight;
+
+/// What one store has in a round: kept by the poll that runs it, so that a poll inside a handler,
+/// or on another thread, is a poll of its own.
+struct Manifest {
+  std::vector<Flight*> flights;
+  std::size_t first_commit = 0;
+  std::size_t first_acquire = 0;
+  std::size_t acquires = 0;
+  TimePoint now{};                       ///< of this round
+  TimePoint stop_at = TimePoint::max();  ///< no session is begun after this
+};
+
+/// A store as `persist::poll` sees it.
+template <class Backend>
+class RoundPartner {
+ public:
+  [[nodiscard]] virtual Backend& backend() = 0;
+  virtual void begin_poll() = 0;
+  /// Adds what is due to the round.
+  virtual void prepare(Round& round, Manifest& mine) = 0;
+  /// Takes the replies of what it added.
+  virtual void complete(Round& round, Manifest& mine) = 0;
+  /// Does what comes after the rounds and says when something is due next.
+  virtual TimePoint end_poll() = 0;
+
+ protected:
+  ~RoundPartner() = default;
+};
+
+/// Runs rounds until nothing more is due: for each database one batch a round, however many stores
+/// share it. With a `limit` above zero no session is begun after that long. Returns the earliest
+/// time at which something is due.
+template <class Backend>
+TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners, Duration limit,
+                        const Clock& clock) {
+  // A reply may make more due at once (a record that was let go, a steal that now knows what to
+  // steal). What still is due after this many rounds waits for the next poll.
+  constexpr int most_rounds = 16;
+  const TimePoint stop_at = limit > Duration::zero() ? clock.now() + limit : TimePoint::max();
+  for (RoundPartner<Backend>* partner : partners)
+    partner->begin_poll();
+  std::vector<Manifest> manifests(partners.size());
+  Round round;
+  bool any = true;
+  for (int i = 0; i < most_rounds && any && (i == 0 || clock.now() < stop_at); ++i) {
+    any = false;
+    std::vector<bool> done(partners.size(), false);
+    for (std::size_t first = 0; first < partners.size(); ++first) {
+      if (done[first]) continue;
+      Backend& database = partners[first]->backend();
+      const auto each = [&](auto use) {
+        for (std::size_t at = first; at < partners.size(); ++at)
+          if (!done[at] && partners[at]->backend().same_database(database))
+            use(*partners[at], manifests[at], at);
+      };
+      round.clear();
+      each([&](RoundPartner<Backend>& partner, Manifest& mine, std::size_t) {
+        mine.stop_at = stop_at;
+        partner.prepare(round, mine);
+      });
+      round.perform(database);
+      any = any || !round.empty();
+      each([&](RoundPartner<Backend>& partner, Manifest& mine, std::size_t at) {
+        partner.complete(round, mine);
+        done[at] = true;
+      });
+    }
+  }
+  TimePoint next = TimePoint::max();
+  for (RoundPartner<Backend>* partner : partners)
+    next = (std::min)(next, partner->end_poll());
+  return next;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The part of a store that knows nothing of keys, data and codecs: which sessions there are, what
+/// is due, and the rounds that go to the backend. Compiled once per backend and lock policy,
+/// however many stores a program has.
+///
+/// Every call that reaches storage is prepare (here), perform (the backend, any thread) and
+/// complete (here). The lock is held for the first and the third, never while the backend works.
+template <class Backend, class LockPolicy>
+class Engine : public SessionHost, public RoundPartner<Backend> {
+ public:
+  using Access = access_of<LockPolicy>;
+  using Mutex = typename Access::Mutex;
+  using Lock = std::unique_lock<Mutex>;
+
+  Engine(std::string_view name, Backend backend, StoreOptions options);
+
+  [[nodiscard]] const Error& opening_error() const noexcept { return opening_error_; }
+  [[nodiscard]] Backend& backend() final { return backend_; }
+  [[nodiscard]] StoreId store() const noexcept { return store_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
+  [[nodiscard]] const RecordLimits& limits() const noexcept { return limits_; }
+  [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
+  [[nodiscard]] Registry& registry() noexcept { return registry_; }
+  [[nodiscard]] Mutex& mutex() noexcept { return mutex_; }
+  [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
+  [[nodiscard]] TimePoint now() const { return clock_.now(); }
+  /// The backend's calendar clock, as far as it is known without asking.
+  [[nodiscard]] WallTime backend_time() const {
+    return opened_wall_ + std::chrono::duration_cast<std::chrono::milliseconds>(now() - opened_);
+  }
+  [[nodiscard]] Hash128 hash(std::string_view text) const { return key_hash(birth_, text); }
+  /// Why no call may be made now, or `Errc{}`.
+  [[nodiscard]] Error refusal() const;
+  void log(LogLevel level, std::string_view text) const { options_.log.write(level, text); }
+
+  // Loading (engine_load.hpp).
+  /// Registers a session that is to be loaded; `waiters` callers want it.
+  void start_load(SessionCore& session, std::shared_ptr<LoadState> load);
+  /// Runs the load to its end in this call. The session must be registered by `start_load`.
+  void finish_load(SessionCore& session, const LoadState& load);
+  /// A session whose key is still being released here.
+  [[nodiscard]] SessionCore* find_queued(std::string_view key) {
+    for (const SessionPtr& session : queued_loads_)
+      if (session->key() == key) return session.get();
+    return nullptr;
+  }
+  /// One caller no longer wants it.
+  void abandon_load(SessionCore& session);
+
+  // Saving (engine_commit.hpp, engine_settle.hpp).
+  /// One commit of the session, in this call. The session is out from `board` to `settle`;
+  /// meanwhile the lock is free.
+  [[nodiscard]] Result<Saved> commit_now(SessionCore& session, Aim aim, Reason reason);
+  /// The last commit of the session, in this call; `busy` changes nothing.
+  [[nodiscard]] Result<Saved> release_now(SessionCore& session, Reason reason);
+  void request_save(SessionCore& session, bool force);
+  void request_release(SessionCore& session, Reason reason);
+  void became_dirty(SessionCore& session) final;
+  void last_handle_dropped(SessionCore& session) final;
+  Error board(SessionCore& session, Aim aim) final;
+  void cut(SessionCore& session, Cut& cut, Change& change) final;
+  void unboard(SessionCore& session, Cut& cut) final;
+  void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
+              Result<Saved>& result) final;
+  void end(SessionCore& session, State state, Reason reason, bool was_saved) final;
+
+  // Rounds (engine_poll.hpp).
+  void begin_poll() final;
+  void prepare(Round& round, Manifest& mine) final;
+  void complete(Round& round, Manifest& mine) final;
+  [[nodiscard]] TimePoint end_poll() final;
+  [[nodiscard]] TimePoint next_deadline();
+  /// Ends every session: saves and gives back what is open, in batches, until `deadline`. Returns
+  /// how many could not be saved.
+  std::size_t close_all(TimePoint deadline);
+  /// Forgets the sessions that are still there; their handles stay valid and say `closed`.
+  void let_go();
+  /// Sends on what waits in outboxes, and takes out what arrived (engine_relay.hpp).
+  void relay();
+
+  /// Queues what the listeners of a session are to be told; `drain` tells them.
+  void tell(SessionCore& session, Event event) {
+    events_.emplace_back(SessionPtr(&session), std::move(event));
+  }
+  void drain() final;
+  /// Waits on the clock until the session may be saved again under its `min_gap`.
+  void wait_for_gap(SessionCore& session) {
+    if (session.failures != 0 || min_gap_of(session) <= Duration::zero()) return;
+    Wake nobody;
+    clock_.wait_until(session.not_before, nobody);
+  }
+  /// How many more renewals may fail before the lease is no longer trusted.
+  [[nodiscard]] int attempts_left(const SessionCore& session) const {
+    if constexpr (!LockPolicy::is_leased) return 0;
+    const Duration left = trusted_until(session) - now();
+    const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
+    return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
+  }
+  [[nodiscard]] bool is_busy() const noexcept { return draining_ || preparing_; }
+  /// Handlers of messages were connected: those that wait may have found theirs.
+  void offer_messages_again();
+  /// The session's messages could not be handled now; the next poll tries again.
+  void postpone_messages(SessionCore& session);
+
+ protected:
+  ~Engine() = default;
+
+ private:
+  [[nodiscard]] Flight& new_flight();
+  void recycle(Flight& flight);
+  [[nodiscard]] Error assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason);
+  [[nodiscard]] bool prepare_flight(Flight& flight);
+  void complete_flight(Flight& flight);
+  void cut_data(SessionCore& session, Cut& cut, Change& change);
+  void cut_rest(SessionCore& session, Cut& cut, Change& change);
+  void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
+  void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
+  void settle_failed(SessionCore& session, Cut& cut, const Error& error, Result<Saved>& result);
+  void settle_parts(SessionCore& session, Cut& cut, Change& change);
+  void undo(SessionCore& session, Cut& cut);
+  void back_off(SessionCore& session);
+  void saved_event(SessionCore& session, const Result<Saved>& result);
+
+  void change_state(SessionCore& session, State to);
+  void stamp(SessionCore& session);
+  void reschedule(SessionCore& session);
+  [[nodiscard]] TimePoint when_due(SessionCore& session);
+  void collect(SessionCore& session, Round& round, Manifest& mine);
+  void add_load(SessionCore& session, Round& round);
+
+  void ask(SessionCore& session, AcquireRequest& request);
+  void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
+  void opened(SessionCore& session, AcquireRequest& request);
+  void held(SessionCore& session, const HeldBy& holder);
+  void load_done(SessionCore& session, Error error);
+  void start_queued_loads();
+  [[nodiscard]] Error locked_error(const SessionCore& session, const HeldBy& holder,
+                                   std::string detail);
+
+  [[nodiscard]] Duration min_gap_of(const SessionCore& session) const {
+    return session.extras && session.extras->min_gap ? *session.extras->min_gap : options_.min_gap;
+  }
+  [[nodiscard]] Duration autosave_of(const SessionCore& session) const {
+    return session.extras && session.extras->autosave ? *session.extras->autosave
+                                                      : options_.autosave;
+  }
+  [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
+    return session.renewed + options_.lease - options_.lease / 10;
+  }
+  [[nodiscard]] Owner owner_of(const SessionCore& session) const noexcept {
+    return {server_.server, server_.nonce, session.number};
+  }
+
+  Backend backend_;
+  std::string name_;
+  StoreOptions options_;
+  RecordLimits limits_;
+  Clock& clock_;
+  Owner server_;  ///< server id and random number of every owner here
+  StoreId store_;
+  Hash128 birth_;
+  Error opening_error_{Errc{}};
+  TimePoint opened_;
+  WallTime opened_wall_{};
+  Metrics metrics_;
+
+  Registry registry_;
+  Registry retired_;  ///< sessions that have ended and still have handles
+  DueList due_;
+  std::vector<SessionPtr> newly_dirty_;
+  std::vector<SessionPtr> messages_wait_;
+  std::vector<SessionPtr> queued_loads_;  ///< whose key is still being released here
+  std::vector<std::unique_ptr<Flight>> flights_;
+  std::vector<Flight*> idle_flights_;
+  std::vector<std::pair<TimePoint, Flight*>> resends_;  ///< whose outcome is unknown
+  std::deque<std::pair<SessionPtr, Event>> events_;
+  std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
+  std::vector<std::string> woken_;
+  TimePoint next_relay_ = TimePoint::max();
+  bool draining_ = false;
+  bool preparing_ = false;
+  bool closing_ = false;
+  PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
+};
+
+template <class Backend, class LockPolicy>
+Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, StoreOptions options)
+    : backend_(std::move(backend)),
+      name_(name),
+      options_(std::move(options)),
+      clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()) {
+  limits_.record_bytes = options_.record_limit;
+  limits_.inbox_messages = options_.inbox_limit.messages;
+  limits_.inbox_bytes = options_.inbox_limit.bytes;
+  limits_.outbox_messages = options_.outbox_limit;
+  if (options_.server_id.size() > ServerId::capacity) {
+    opening_error_ = Error(Errc::invalid,
+                           "the server id \"" + options_.server_id + "\" is longer than 23 bytes");
+    return;
+  }
+  server_ = backend_.next_owner(ServerId(options_.server_id));
+  if (options_.server_id.empty()) {
+    server_.server =
+        ServerId("server-" + std::to_string(detail::os::random_bits() % 1'000'000'000));
+  }
+  OpenStoreRequest request;
+  request.name = name_;
+  request.lock = LockPolicy::kind;
+  backend_.open_store(std::span(&request, 1));
+  opening_error_ = std::move(request.error);
+  store_ = request.store;
+  birth_ = request.birth;
+  opened_ = now();
+  opened_wall_ = request.now;
+  if (failed(opening_error_)) return;
+  if constexpr (watched_backend<Backend>) backend_.watch(store_, wakes_);
+  if (options_.relay > Duration::zero()) next_relay_ = opened_ + options_.relay;
+}
+
+template <class Backend, class LockPolicy>
+Error Engine<Backend, LockPolicy>::refusal() const {
+  if (failed(opening_error_)) return opening_error_;
+  if (detail::HookScope::active())
+    return Error(Errc::invalid, "a hook of a policy may not call the store");
+  if (closing_) return Error(Errc::closed, "the store is closing");
+  return Errc{};
+}
+
+/// Calls listeners, in the order things happened, until nothing is left to tell. A call from inside
+/// a listener only adds to the queue. The lock is free while a listener runs.
+template <class Backend, class LockPolicy>
+void Engine<Backend, LockPolicy>::drain() {
+  Lock hold(mutex_);
+  if (draining_) return;
+  draining_ = true;
+  while (!events_.empty()) {
+    auto [session, event] = std::move(events_.front());
+    events_.pop_front();
+    hold.unlock();
+    session->deliver(event, *this);
+    hold.lock();
+  }
+  draining_ = false;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What leaves of a session in a commit.
+
+namespace persist::inline PERSIST_ABI {
+
+/// The checksum an envelope carries, to tell whether the record is what was stored last.
+[[nodiscard]] inline std::uint32_t stored_checksum(ByteView envelope) noexcept {
+  using Layout = codec::EnvelopeLayout;
+  return envelope.size() < Layout::size
+             ? 0
+             : load_little<std::uint32_t>(envelope.data() + Layout::checksum);
+}
+
+template <class B, class L>
+Flight& Engine<B, L>::new_flight() {
+  const Lock hold(mutex_);
+  if (idle_flights_.empty()) return *flights_.emplace_back(std::make_unique<Flight>());
+  Flight* flight = idle_flights_.back();
+  idle_flights_.pop_back();
+  return *flight;
+}
+
+template <class B, class L>
+void Engine<B, L>::recycle(Flight& flight) {
+  const Lock hold(mutex_);
+  flight.clear();
+  idle_flights_.push_back(&flight);
+}
+
+template <class B, class L>
+Error Engine<B, L>::board(SessionCore& session, Aim aim) {
+  const Lock hold(mutex_);
+  if (ended(session.state) || session.state == State::loading)
+    return Error(Errc::closed, "the session is not open").for_key(session.key());
+  if (session.in_flight)
+    return Error(Errc::busy, "a save of this session is under way").for_key(session.key());
+  if (session.in_function)
+    return Error(Errc::busy, "a handler, grant or transaction of this session is running")
+        .for_key(session.key());
+  // An open guard keeps the data back, not the renewal; but partners of a transaction only go with
+  // their data.
+  if (session.edit_guards != 0 && (aim != Aim::renew || session.group() != nullptr) &&
+      aim != Aim::give_back)
+    return Error(Errc::busy, "an edit guard of this session is open").for_key(session.key());
+  session.in_flight = true;
+  return Errc{};
+}
+
+template <class B, class L>
+void Engine<B, L>::unboard(SessionCore& session, Cut& cut) {
+  const Lock hold(mutex_);
+  undo(session, cut);
+  session.in_flight = false;
+}
+
+/// Puts the session into the flight and, where a transaction is not durable yet, its partners. All
+/// are marked as out, or on an error none.
+template <class B, class L>
+Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason) {
+  const auto add = [&](SessionCore& each, Aim its_aim, Reason its_reason) {
+    Error no = each.host() == nullptr ? Error(Errc::closed, "the session has ended")
+                                      : each.host()->board(each, its_aim);
+    if (failed(no)) return no;
+    flight.add(SessionPtr(&each));
+    flight.cuts[flight.size() - 1].aim = its_aim;
+    flight.cuts[flight.size() - 1].reason = its_reason;
+    return Error(Errc{});
+  };
+  Error no = add(session, aim, reason);
+  if (const TransactionGroup* group = session.group(); group != nullptr && !failed(no)) {
+    for (SessionCore* partner : group->partners) {
+      if (partner == &session) continue;
+      no = add(*partner, Aim::save, Reason::transaction);
+      if (failed(no)) break;
+    }
+  }
+  if (failed(no))
+    for (std::size_t i = 0; i < flight.size(); ++i)
+      flight.sessions[i]->host()->unboard(*flight.sessions[i], flight.cuts[i]);
+  return no;
+}
+
+/// Cuts every session of the flight. False where nothing is to be written: then the results are
+/// final and nobody is out.
+template <class B, class L>
+bool Engine<B, L>::prepare_flight(Flight& flight) {
+  flight.changes.assign(flight.size(), Change{});
+  flight.results.assign(flight.size(), Result<Saved>());
+  bool any = false;
+  bool refused = false;
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    SessionCore& session = *flight.sessions[i];
+    session.host()->cut(session, flight.cuts[i], flight.changes[i]);
+    refused = refused || failed(flight.cuts[i].refused);
+    any = any || flight.changes[i].writes() || flight.cuts[i].aim > Aim::force;
+  }
+  if (refused && flight.size() > 1) any = false;  // a transaction is written whole or not at all
+  if (any) {
+    flight.request.changes = std::span(flight.changes);
+    const TimePoint sent = now();
+    for (std::size_t i = 0; i < flight.size(); ++i)
+      flight.cuts[i].sent = sent;
+    return true;
+  }
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    SessionCore& session = *flight.sessions[i];
+    const Cut& cut = flight.cuts[i];
+    flight.results[i] =
+        failed(cut.refused)
+            ? Result<Saved>(cut.refused)
+            : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
+    session.host()->unboard(session, flight.cuts[i]);
+  }
+  return false;
+}
+
+template <class B, class L>
+void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
+  const Lock hold(mutex_);
+  const bool writes = cut.aim == Aim::force || (session.dirty() && cut.aim != Aim::give_back) ||
+                      (cut.aim == Aim::release && options_.save_on_release);
+  const bool may_read =
+      session.edit_guards == 0 && !(cut.aim == Aim::release && !options_.save_on_release);
+  cut.key = session.key();
+  // Where somebody else has the session's lock it is being edited or looked at, and stays due.
+  if (writes && may_read && session.try_lock()) {
+    preparing_ = true;
+    session.fire_saving(cut.reason);
+    preparing_ = false;
+    if (session.edit_guards == 0) cut_data(session, cut, change);
+    session.unlock();
+  }
+  const bool data_is_whole = failed(cut.refused) ? false : (cut.has_data || !session.dirty());
+  if (data_is_whole && may_read && cut.aim != Aim::give_back) cut_rest(session, cut, change);
+
+  change.store = store_;
+  change.key = cut.key;
+  change.fence = {session.epoch, owner_of(session), ++session.write};
+  change.limits = &limits_;
+  change.seen_position = session.extras ? session.extras->seen_position : 0;
+  const bool gives_back = cut.aim == Aim::release || cut.aim == Aim::give_back;
+  if (gives_back)
+    change.lease = LeaseChange::release;
+  else if constexpr (L::is_leased)
+    change.lease = LeaseChange::renew;
+  change.lease_length = options_.lease;
+  // A load that came to nothing does not count as one.
+  if (cut.aim == Aim::give_back && session.write == 1) change.load_count = session.load_count;
+}
+
+/// Encodes the data and decides whether it has to be written.
+template <class B, class L>
+void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
+  cut.generation = session.edited;
+  const bool touched = session.dirty();
+  const Result<bool> exists = session.encode(cut.data);
+  if (!exists) {
+    cut.refused = exists.error();
+  } else if (cut.data.size() > limits_.record_bytes) {
+    cut.refused =
+        Error(Errc::too_large, "the record has " + std::to_string(cut.data.size()) +
+                                   " bytes; the limit is " + std::to_string(limits_.record_bytes))
+            .for_key(session.key());
+  }
+  if (failed(cut.refused)) {
+    ++metrics_.saves_refused;
+    Event event;
+    event.kind = Event::Kind::save_refused;
+    event.error = cut.refused;
+    tell(session, std::move(event));
+    return;
+  }
+  cut.bytes = static_cast<std::uint32_t>(cut.data.size());
+  cut.crc = *exists ? stored_checksum(cut.data) : 0;
+  const bool same = session.has_record == *exists && cut.bytes == session.stored_bytes &&
+                    cut.crc == session.stored_crc;
+  const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
+  if (same && !must && (!touched || session.skips_equal)) {
+    session.saved = cut.generation;  // what is stored is what there is
+    return;
+  }
+  cut.has_data = true;
+  if (*exists)
+    change.data = &cut.data;
+  else
+    change.removes_data = true;
+}
+
+/// What belongs to the same moment as the data: acknowledgements, receipts, messages, user ids,
+/// metadata.
+template <class B, class L>
+void Engine<B, L>::cut_rest(SessionCore& session, Cut& cut, Change& change) {
+  if (!session.extras) return;
+  SessionExtras& extras = *session.extras;
+  for (const WaitingMessage& waiting : extras.inbox)
+    if (waiting.handled) cut.acknowledged.push_back(waiting.message.position);
+  change.acknowledged = cut.acknowledged;
+
+  cut.messages = extras.sends;
+  for (const OutgoingMessage& message : cut.messages) {
+    Send send;
+    send.store = message.store;
+    send.key = message.key;
+    send.number = message.number;
+    send.message = message.view();
+    cut.sends.push_back(send);
+  }
+  change.sends = cut.sends;
+
+  cut.receipts = extras.pending_receipts;
+  change.receipts = cut.receipts;
+  change.forget_receipts = forget_through(extras.receipts, backend_time());
+  if (std::exchange(extras.ids_changed, false)) {
+    cut.has_ids = true;
+    cut.user_ids = extras.user_ids;
+    change.user_ids = &cut.user_ids;
+  }
+  if (std::exchange(extras.metadata_changed, false)) {
+    cut.has_metadata = true;
+    cut.metadata = extras.metadata;
+    change.metadata = &cut.metadata;
+  }
+}
+
+/// A commit that writes nothing new is still sent where it renews or gives back. Where several
+/// threads save one session at once, one is sent and the others are told `busy`.
+template <class B, class L>
+Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason reason) {
+  const SessionPtr alive(&session);
+  Flight& flight = new_flight();
+  if (Error no = assemble(flight, session, aim, reason); failed(no)) {
+    recycle(flight);
+    return no;
+  }
+  Result<Saved> result;
+  bool kept = false;
+  if (prepare_flight(flight)) {
+    backend_.commit(std::span(&flight.request, 1));
+    complete_flight(flight);
+    kept = flight.resend;
+  }
+  result = flight.results[0];
+  if (!kept) recycle(flight);
+  drain();
+  return result;
+}
+
+template <class B, class L>
+Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
+  {
+    const Lock hold(mutex_);
+    if (session.edit_guards != 0 || session.in_flight || session.in_function)
+      return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
+          .for_key(session.key());
+    request_release(session, reason);
+    reason = session.ending;
+  }
+  return commit_now(session, Aim::release, reason);
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What the outcome of a commit means for its sessions.
+
+namespace persist::inline PERSIST_ABI {
+
+/// Gives every session of the flight its outcome. Where that is unknown and the bytes must go again
+/// as they are, the flight is kept for another try.
+template <class B, class L>
+void Engine<B, L>::complete_flight(Flight& flight) {
+  const CommitRequest& request = flight.request;
+  {
+    const Lock hold(mutex_);
+    ++metrics_.rounds;
+  }
+  const bool unknown =
+      request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
+  const bool must_repeat = flight.size() > 1 || flight.cuts[0].aim == Aim::release ||
+                           flight.cuts[0].aim == Aim::give_back;
+  ++flight.attempts;
+  flight.resend = unknown && must_repeat && flight.attempts < 16;
+  if (flight.resend) {
+    const Lock hold(mutex_);
+    resends_.emplace_back(now() + Duration(1s) * flight.attempts, &flight);
+    for (Result<Saved>& result : flight.results)
+      result = request.error;
+    return;
+  }
+  std::vector<SessionHost*> others;
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    SessionCore& session = *flight.sessions[i];
+    if (session.host() == nullptr) {
+      flight.results[i] = Error(Errc::closed, "the store is gone");
+      continue;
+    }
+    if (session.host() != this) others.push_back(session.host());
+    session.host()->settle(session, flight.cuts[i], flight.changes[i], request, flight.results[i]);
+  }
+  for (SessionHost* host : others)
+    host->drain();
+}
+
+template <class B, class L>
+void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
+                          const CommitRequest& request, Result<Saved>& result) {
+  const Lock hold(mutex_);
+  session.in_flight = false;
+  using Outcome = CommitRequest::Outcome;
+  switch (request.outcome) {
+    case Outcome::applied:
+    case Outcome::repeated:
+      settle_applied(session, cut, change, result);
+      break;
+    case Outcome::fenced:
+      settle_fenced(session, cut, change, result);
+      break;
+    case Outcome::superseded:
+      // A later commit of this session was applied, so this one's content is not needed; what it
+      // was is not known.
+      settle_failed(session, cut,
+                    Error(Errc::unknown_outcome, "a later commit of this session came first"),
+                    result);
+      break;
+    default:
+      settle_failed(session, cut, request.error, result);
+      break;
+  }
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change,
+                                  Result<Saved>& result) {
+  if (change.version != 0) session.version = change.version;
+  if (cut.has_data) {
+    session.saved = cut.generation;
+    if (session.keeps_durable) session.saved_as_encoded();
+    session.stored_bytes = cut.bytes;
+    session.stored_crc = cut.crc;
+    session.has_record = change.data != nullptr;
+    session.updated = change.now;
+    if (session.created == WallTime{}) session.created = change.now;
+    ++metrics_.saves;
+    metrics_.bytes_saved += cut.bytes;
+  } else {
+    ++metrics_.renewals;
+  }
+  if (session.write == 1 && cut.aim != Aim::give_back) ++session.load_count;
+  session.failures = 0;
+  session.not_before = cut.sent + min_gap_of(session);
+  settle_parts(session, cut, change);
+  if (session.group() != nullptr) session.extras->group.reset();
+
+  const bool gives_back = change.lease == LeaseChange::release;
+  if (failed(cut.refused))
+    result = cut.refused;
+  else
+    result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
+  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  if (gives_back) {
+    ++metrics_.releases;
+    if (cut.reason == Reason::handover) ++metrics_.handovers;
+    return end(session, State::released, cut.reason, !failed(cut.refused));
+  }
+  if (change.lease == LeaseChange::renew && !change.release_requested) {
+    session.renewed = cut.sent;
+    if (session.state == State::suspect) change_state(session, State::open);
+  }
+  if (change.release_requested && session.state != State::releasing) {
+    session.ending = Reason::handover;
+    change_state(session, State::releasing);
+  }
+  session.check_wanted = false;
+  if (session.dirty() && !session.listed) became_dirty(session);
+  reschedule(session);
+}
+
+/// Takes over what rode in the commit beside the data, and the messages that came back with the
+/// reply.
+template <class B, class L>
+void Engine<B, L>::settle_parts(SessionCore& session, Cut& cut, Change& change) {
+  if (change.messages.empty() && !session.extras) return;
+  SessionExtras& extras = session.more();
+  std::erase_if(extras.inbox, [&](const WaitingMessage& waiting) {
+    return std::find(cut.acknowledged.begin(), cut.acknowledged.end(), waiting.message.position) !=
+           cut.acknowledged.end();
+  });
+  extras.sends.erase(extras.sends.begin(),
+                     extras.sends.begin() + static_cast<std::ptrdiff_t>(cut.messages.size()));
+  metrics_.messages_sent += cut.messages.size();
+  for (const Send& send : cut.sends) {
+    if (send.delivered) continue;
+    ++extras.outbox_waiting;
+    if (options_.relay > Duration::zero())
+      next_relay_ = (std::min)(next_relay_, now() + options_.relay);
+  }
+  const auto granted = static_cast<std::ptrdiff_t>(cut.receipts.size());
+  extras.receipts.insert(extras.receipts.end(), cut.receipts.begin(), cut.receipts.end());
+  extras.pending_receipts.erase(extras.pending_receipts.begin(),
+                                extras.pending_receipts.begin() + granted);
+  if (change.forget_receipts != 0) {
+    std::erase_if(extras.receipts,
+                  [&](const Receipt& receipt) { return receipt.day <= change.forget_receipts; });
+    extras.receipts_forgotten = (std::max)(extras.receipts_forgotten, change.forget_receipts);
+  }
+  if (change.messages.empty()) return;
+  for (Message& message : change.messages) {
+    extras.seen_position = (std::max)(extras.seen_position, message.position);
+    extras.inbox.push_back({std::move(message)});
+  }
+  Event event;
+  event.kind = Event::Kind::messages;
+  tell(session, std::move(event));
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
+                                 Result<Saved>& result) {
+  undo(session, cut);
+  const std::string_view what =
+      change.erased ? "the record was erased" : "another session has the record";
+  Error error =
+      Error(Errc::fenced, std::string(what) + "; nothing was written").for_key(session.key());
+  if (!change.holder.owner.nobody()) {
+    error = std::move(error).held_by(
+        {std::string(change.holder.owner.server.view()), change.holder.epoch,
+         std::chrono::duration_cast<std::chrono::milliseconds>(change.holder.age)});
+  }
+  // An earlier try of this very commit had landed before somebody else took over: then nothing is
+  // lost.
+  const bool had_landed = change.landed && cut.has_data;
+  if (had_landed)
+    result = Saved{true, session.version, cut.bytes, session.updated};
+  else
+    result = error;
+  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  ++metrics_.lost;
+  end(session, State::lost, Reason::lost, had_landed);
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& error,
+                                 Result<Saved>& result) {
+  undo(session, cut);
+  Error named = error;
+  result = std::move(named).for_key(session.key());
+  ++metrics_.saves_failed;
+  back_off(session);
+  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  if constexpr (L::is_leased) {
+    Event event;
+    event.kind = Event::Kind::renewal_failed;
+    event.attempts_left = attempts_left(session);
+    event.error = result.error();
+    tell(session, std::move(event));
+  }
+  if (cut.aim == Aim::release && session.state != State::releasing) {
+    session.ending = cut.reason;
+    change_state(session, State::releasing);
+  }
+  reschedule(session);
+}
+
+/// What was cut is as if it had not been: it goes with the next commit, under a number of its own.
+template <class B, class L>
+void Engine<B, L>::undo(SessionCore& session, Cut& cut) {
+  if (cut.has_ids) session.more().ids_changed = true;
+  if (cut.has_metadata) session.more().metadata_changed = true;
+}
+
+/// The next try comes after a pause that doubles up to 20 s, less up to a quarter of it, so that
+/// servers that failed together do not come back together.
+template <class B, class L>
+void Engine<B, L>::back_off(SessionCore& session) {
+  const int doublings = (std::min)(static_cast<int>(session.failures++), 5);
+  const Duration pause = (std::min)(Duration(1s) * (1 << doublings), Duration(20s));
+  const Duration less =
+      pause / 4 *
+      static_cast<std::int64_t>((session.number * 2654435761U + session.failures) % 256) / 256;
+  session.not_before = now() + pause - less;
+}
+
+template <class B, class L>
+void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result) {
+  if (!result && result.error() == Errc::busy) return;
+  Event event;
+  event.kind = Event::Kind::saved;
+  event.saved = result;
+  tell(session, std::move(event));
+}
+
+template <class B, class L>
+void Engine<B, L>::change_state(SessionCore& session, State to) {
+  Event event;
+  event.kind = Event::Kind::state_changed;
+  event.from = session.state.exchange(to);
+  event.to = to;
+  tell(session, std::move(event));
+}
+
+template <class B, class L>
+void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool was_saved) {
+  const Lock hold(mutex_);
+  if (ended(session.state)) return;
+  const SessionPtr alive(&session);
+  due_.remove(session);
+  registry_.remove(session);
+  session.ending = reason;
+  const bool was_open = session.state != State::loading && !session.gives_back;
+  if (session.handles.load(std::memory_order_acquire) != 0)
+    retired_.insert(session);
+  else
+    session.detach();
+  if (!was_open) session.state = state;
+  if (was_open) {
+    change_state(session, state);
+    Event event;
+    event.kind = Event::Kind::released;
+    event.reason = reason;
+    event.was_saved = was_saved;
+    tell(session, std::move(event));
+  }
+  if (session.group() == nullptr) return;
+  // A transaction that was not durable when a partner ended is stored for none of them.
+  const std::shared_ptr<TransactionGroup> group = std::exchange(session.extras->group, nullptr);
+  for (SessionCore* partner : group->partners)
+    if (partner != &session && partner->host() != nullptr && partner->group() == group.get())
+      partner->host()->end(*partner, State::lost, Reason::lost, false);
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// Loading: attempts, and what is done about a holder.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class B, class L>
+void Engine<B, L>::start_load(SessionCore& session, std::shared_ptr<LoadState> load) {
+  const Lock hold(mutex_);
+  if (session.number == 0) session.number = backend_.next_owner(server_.server).session;
+  load->next_try = now();
+  session.more().load = std::move(load);
+  if (registry_.find(session.key()) != nullptr) {  // one that is releasing: its end comes first
+    queued_loads_.emplace_back(&session);
+    return;
+  }
+  registry_.insert(session);
+  reschedule(session);
+}
+
+/// Sessions whose key was still being released when their load began.
+template <class B, class L>
+void Engine<B, L>::start_queued_loads() {
+  std::vector<SessionPtr> queued = std::move(queued_loads_);
+  queued_loads_.clear();
+  for (SessionPtr& session : queued) {
+    if (registry_.find(session->key()) != nullptr) {
+      if (session->load()->waiters > 0 && now() < session->load()->deadline) {
+        queued_loads_.push_back(std::move(session));
+      } else {
+        load_done(*session, Error(Errc::busy, "its last session here is still being saved")
+                                .for_key(session->key()));
+      }
+      continue;
+    }
+    registry_.insert(*session);
+    reschedule(*session);
+  }
+}
+
+/// Fills the request of the next attempt. Only the first one leaves the holder a request; retries
+/// keep it.
+template <class B, class L>
+void Engine<B, L>::ask(SessionCore& session, AcquireRequest& request) {
+  LoadState& load = *session.load();
+  load.sent = now();
+  session.in_flight = true;
+  request.store = store_;
+  request.key = session.key();
+  request.owner = owner_of(session);
+  if constexpr (L::is_leased) request.lease = options_.lease;
+  if (failed(load.error)) {
+    request.intent = Intent::withdraw;
+  } else if (load.stealing) {
+    request.intent = Intent::steal;
+    request.seen_epoch = load.seen_epoch;
+    request.seen_renewals = load.seen_renewals;
+  } else if (load.conflict == Conflict::request && !load.once) {
+    request.intent = load.attempts == 0 ? Intent::request : Intent::keep_request;
+  }
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
+                               const Result<void>& decoded) {
+  const Lock hold(mutex_);
+  session.in_flight = false;
+  const std::shared_ptr<LoadState> load = session.extras->load;
+  ++load->attempts;
+  const auto named = [&](const Error& error) { return Error(error).for_key(session.key()); };
+  if (failed(load->error)) return load_done(session, load->error);  // the request was withdrawn
+  if (request.outcome == AcquireRequest::Outcome::taken) {
+    opened(session, request);
+    if (!decoded) return load_done(session, named(decoded.error()));
+    if (load->waiters == 0 || (load->while_ && !load->while_()))
+      return load_done(session,
+                       named(Error(Errc::cancelled, "nobody waits for this load any more")));
+    return load_done(session, Errc{});
+  }
+  if (request.outcome == AcquireRequest::Outcome::held) {
+    ++metrics_.conflicts;
+    held(session, request.holder);
+  } else {
+    const bool may_pass = request.error == Errc::unavailable || request.error == Errc::timeout;
+    if (!may_pass || load->once || now() >= load->deadline)
+      return load_done(session, named(request.error));
+    back_off(session);
+    load->next_try = session.not_before;
+  }
+  if (!load->done) reschedule(session);
+}
+
+/// The record is ours: what the backend knows of it.
+template <class B, class L>
+void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
+  Snapshot& record = request.record;
+  session.epoch = record.fence.epoch;
+  session.write = record.fence.write;
+  session.version = record.version;
+  session.load_count = record.load_count;
+  session.created = record.created;
+  session.updated = record.updated;
+  session.renewed = session.load()->sent;
+  session.failures = 0;
+  session.has_record = record.has_data;
+  session.is_new = !record.has_data;
+  session.stored_bytes = static_cast<std::uint32_t>(record.data.size());
+  session.stored_crc = record.has_data ? stored_checksum(record.data) : 0;
+  SessionExtras& extras = session.more();
+  extras.user_ids = std::move(record.user_ids);
+  extras.metadata = std::move(record.metadata);
+  extras.receipts = std::move(record.receipts);
+  extras.receipts_forgotten = record.receipts_forgotten;
+  extras.outbox_waiting = record.outbox.size();
+  for (Message& message : record.inbox) {
+    extras.seen_position = (std::max)(extras.seen_position, message.position);
+    extras.inbox.push_back({std::move(message)});
+  }
+  if (!record.outbox.empty() && options_.relay > Duration::zero())
+    next_relay_ = (std::min)(next_relay_, now());
+}
+
+template <class B, class L>
+void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
+  LoadState& load = *session.load();
+  const bool other_asks = !holder.asker.nobody() && holder.asker != owner_of(session);
+  const bool waits = load.conflict == Conflict::request && !load.once && load.waiters > 0;
+  if (load.conflict == Conflict::steal && !load.once && load.attempts <= 8) {
+    load.stealing = true;
+    load.seen_epoch = holder.epoch;
+    load.seen_renewals = holder.renewals;
+    return;  // at once
+  }
+  if (!waits)
+    return load_done(session, locked_error(session, holder, "it was not asked to let go"));
+  if (load.attempts > 1 && other_asks)
+    return load_done(session,
+                     locked_error(session, holder, "a newer request came from another server"));
+  if (load.attempts == 1) load.asked = true;
+  if (now() >= load.deadline) {
+    // The next and last attempt takes the request back, so that nobody is sent away for a player
+    // who is not coming.
+    load.error = locked_error(session, holder, "the holder did not let go before the deadline");
+    return;
+  }
+  // Where a hint does not reach us we look again after 1, 2, 4, then every 5 s, and when the lease
+  // runs out.
+  const Duration pause =
+      (std::min)(Duration(1s) * (1 << (std::min)(load.attempts - 1, 3U)), Duration(5s));
+  load.next_try = (std::min)({now() + pause, now() + holder.left + 1ms, load.deadline});
+}
+
+template <class B, class L>
+Error Engine<B, L>::locked_error(const SessionCore& session, const HeldBy& holder,
+                                 std::string detail) {
+  return Error(Errc::locked, std::move(detail))
+      .for_key(session.key())
+      .held_by({std::string(holder.owner.server.view()), holder.epoch,
+                std::chrono::duration_cast<std::chrono::milliseconds>(holder.age)});
+}
+
+/// Ends the load: as an open session, or with an error; then a lease that was taken is given back.
+template <class B, class L>
+void Engine<B, L>::load_done(SessionCore& session, Error error) {
+  const std::shared_ptr<LoadState> load = std::exchange(session.extras->load, nullptr);
+  load->error = std::move(error);
+  load->done = true;  // after the error: other threads look at this first
+  if (failed(load->error)) {
+    ++metrics_.loads_failed;
+    if (session.epoch == 0) return end(session, State::released, Reason::asked, false);
+    session.ending = Reason::asked;
+    session.state = State::releasing;
+    session.gives_back = true;
+    return reschedule(session);
+  }
+  ++metrics_.loads;
+  change_state(session, State::open);
+  if (std::vector<std::string> dropped = session.take_dropped(); !dropped.empty()) {
+    Event event;
+    event.kind = Event::Kind::dropped_fields;
+    event.paths = std::move(dropped);
+    tell(session, std::move(event));
+  }
+  const SessionExtras& extras = *session.extras;
+  if (!extras.inbox.empty()) {
+    Event event;
+    event.kind = Event::Kind::messages;
+    tell(session, std::move(event));
+  } else if (extras.user_ids.empty() && extras.metadata.empty() && extras.receipts.empty() &&
+             extras.receipts_forgotten == 0 && extras.outbox_waiting == 0 && !extras.ids_changed) {
+    session.extras.reset();  // like most: nothing that most have not
+  }
+  reschedule(session);
+}
+
+/// One caller no longer wants it; the last one to go ends it, and takes its request to the holder
+/// back.
+template <class B, class L>
+void Engine<B, L>::abandon_load(SessionCore& session) {
+  const Lock hold(mutex_);
+  LoadState* load = session.load();
+  if (load == nullptr || --load->waiters > 0) return;
+  Error error = Error(Errc::cancelled, "the load was called off").for_key(session.key());
+  load->next_try = now();
+  if (load->asked) {
+    load->error = std::move(error);
+  } else if (!session.in_flight) {
+    return load_done(session, std::move(error));
+  }
+  reschedule(session);
+}
+
+template <class B, class L>
+void Engine<B, L>::add_load(SessionCore& session, Round& round) {
+  round.loading.emplace_back(&session);
+  ask(session, round.acquires.emplace_back());
+}
+
+/// Attempts, and waits on the clock between them. A session of the same key that is being released
+/// here is finished first.
+template <class B, class L>
+void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
+  const SessionPtr alive(&session);
+  while (!load.done) {
+    Round round;
+    SessionPtr before;
+    {
+      const Lock hold(mutex_);
+      start_queued_loads();
+      before = SessionPtr(registry_.find(session.key()));
+      if (load.done) break;
+      if (before.get() == &session && !session.in_flight) add_load(session, round);
+    }
+    if (!round.empty()) {
+      round.perform(backend_);
+      settle_load(session, round.acquires[0], round.decoded[0]);
+    } else if (before && before.get() != &session &&
+               commit_now(*before, before->gives_back ? Aim::give_back : Aim::release,
+                          before->ending)) {
+      continue;
+    }
+    if (load.done) break;
+    clock_.wait_until(round.empty() ? now() + 100ms : load.next_try, wakes_->wake());
+  }
+  if (session.gives_back && !ended(session.state))
+    (void)commit_now(session, Aim::give_back, Reason::asked);
+  drain();
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What is due when, and the rounds of a poll.
+
+namespace persist::inline PERSIST_ABI {
+
+/// The session is on its way to the disk from the next poll on; an edit itself reads no clock.
+template <class B, class L>
+void Engine<B, L>::became_dirty(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (session.listed || ended(session.state)) return;
+  session.listed = true;
+  newly_dirty_.emplace_back(&session);
+}
+
+/// Sets when a session that became dirty is to be saved: between half and all of the interval from
+/// now, each session at a moment of its own, so that a thousand edits of one moment are not a
+/// thousand saves of another.
+template <class B, class L>
+void Engine<B, L>::stamp(SessionCore& session) {
+  const Duration interval = autosave_of(session);
+  if (interval <= Duration::zero()) {
+    session.save_at = TimePoint::max();
+    return;
+  }
+  const auto place = static_cast<std::int64_t>((session.number * 0x9e3779b97f4a7c15U) >> 56);
+  session.save_at = now() + interval / 2 + interval / 2 * place / 256;
+}
+
+template <class B, class L>
+TimePoint Engine<B, L>::when_due(SessionCore& session) {
+  if (session.in_flight || ended(session.state)) return TimePoint::max();
+  if (const LoadState* load = session.load()) return load->next_try;
+  TimePoint due = TimePoint::max();
+  if (session.dirty() && !session.listed) due = session.save_at;
+  if (session.save_wanted || session.check_wanted || session.state == State::releasing)
+    due = TimePoint::min();
+  if constexpr (L::is_leased) {
+    if (options_.renew > Duration::zero()) due = (std::min)(due, session.renewed + options_.renew);
+  }
+  // A gap between saves does not hold up the last one.
+  if (session.state != State::releasing || session.failures != 0)
+    due = (std::max)(due, session.not_before);
+  if constexpr (L::is_leased) {
+    if (session.state == State::open) due = (std::min)(due, trusted_until(session));
+  }
+  return due;
+}
+
+template <class B, class L>
+void Engine<B, L>::reschedule(SessionCore& session) {
+  const TimePoint due = when_due(session);
+  if (due == TimePoint::max())
+    due_.remove(session);
+  else
+    due_.set(session, due);
+}
+
+template <class B, class L>
+void Engine<B, L>::request_save(SessionCore& session, bool force) {
+  const Lock hold(mutex_);
+  session.save_wanted = true;
+  session.force_wanted = session.force_wanted || force;
+  reschedule(session);
+}
+
+template <class B, class L>
+void Engine<B, L>::request_release(SessionCore& session, Reason reason) {
+  const Lock hold(mutex_);
+  if (session.state != State::open && session.state != State::suspect) return;
+  session.ending = reason;
+  change_state(session, State::releasing);
+  reschedule(session);
+}
+
+template <class B, class L>
+void Engine<B, L>::last_handle_dropped(SessionCore& session) {
+  const SessionPtr alive(&session);
+  const Lock hold(mutex_);
+  if (session.handles.load(std::memory_order_acquire) != 0) return;
+  if (ended(session.state)) {
+    retired_.remove(session);
+    session.detach();
+    return;
+  }
+  if (session.state == State::open || session.state == State::suspect)
+    log(LogLevel::info,
+        std::string(session.key()) + ": the last handle was dropped without a release; releasing");
+  request_release(session, Reason::dropped);
+}
+
+template <class B, class L>
+void Engine<B, L>::begin_poll() {
+  const Lock hold(mutex_);
+  const TimePoint began = now();
+  wakes_->drain(woken_);
+  (void)wakes_->wake().take();
+  for (const std::string& key : woken_) {
+    SessionCore* session = registry_.find(key);
+    if (session == nullptr) continue;
+    if (LoadState* load = session->load())
+      load->next_try = began;
+    else
+      session->check_wanted = true;
+    reschedule(*session);
+  }
+  std::vector<SessionPtr> dirty;
+  dirty.swap(newly_dirty_);
+  for (const SessionPtr& session : dirty) {
+    session->listed = false;
+    if (ended(session->state) || !session->dirty()) continue;
+    stamp(*session);
+    reschedule(*session);
+  }
+  offer_messages_again();
+  start_queued_loads();
+}
+
+template <class B, class L>
+void Engine<B, L>::offer_messages_again() {
+  const Lock hold(mutex_);
+  std::vector<SessionPtr> waiting;
+  waiting.swap(messages_wait_);
+  for (const SessionPtr& session : waiting) {
+    session->messages_wait = false;
+    Event event;
+    event.kind = Event::Kind::messages;
+    tell(*session, std::move(event));
+  }
+}
+
+template <class B, class L>
+void Engine<B, L>::postpone_messages(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (std::exchange(session.messages_wait, true)) return;
+  messages_wait_.emplace_back(&session);
+}
+
+template <class B, class L>
+void Engine<B, L>::prepare(Round& round, Manifest& mine) {
+  mine.first_commit = round.commits.size();
+  mine.first_acquire = round.acquires.size();
+  mine.flights.clear();
+  std::vector<SessionPtr> due;
+  {
+    const Lock hold(mutex_);
+    mine.now = now();
+    while (!due_.empty() && due_.first().due <= mine.now) {
+      due.emplace_back(&due_.first());
+      due_.remove(*due.back());
+    }
+    std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
+      if (resend.first <= mine.now) mine.flights.push_back(resend.second);
+      return resend.first <= mine.now;
+    });
+  }
+  for (Flight* flight : mine.flights) {
+    flight->request.outcome = CommitRequest::Outcome::pending;
+    flight->request.error = Errc{};
+    round.commits.push_back(std::move(flight->request));
+  }
+  for (const SessionPtr& session : due) {
+    if (mine.stop_at != TimePoint::max() && now() >= mine.stop_at) {
+      const Lock hold(mutex_);  // the rest goes on at the next call
+      reschedule(*session);
+    } else {
+      collect(*session, round, mine);
+    }
+  }
+  mine.acquires = round.acquires.size() - mine.first_acquire;
+}
+
+/// Decides what a session that is due needs, and adds it to the round.
+template <class B, class L>
+void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
+  Aim aim = Aim::renew;
+  Reason reason = Reason::autosave;
+  {
+    const Lock hold(mutex_);
+    if (ended(session.state) || session.in_flight) return;
+    if (session.load() != nullptr) {
+      session.load()->next_try <= mine.now ? add_load(session, round) : reschedule(session);
+      return;
+    }
+    if constexpr (L::is_leased) {
+      if (session.state == State::open && mine.now >= trusted_until(session))
+        change_state(session, State::suspect);
+    }
+    if (when_due(session) > mine.now) return reschedule(session);
+    if (session.state == State::releasing) {
+      aim = session.gives_back ? Aim::give_back : Aim::release;
+      reason = session.ending;
+    } else if (session.save_wanted) {
+      aim = session.force_wanted ? Aim::force : Aim::save;
+      reason = Reason::asked;
+      session.save_wanted = session.force_wanted = false;
+    } else if (session.dirty() && session.save_at <= mine.now) {
+      aim = Aim::save;
+    }
+  }
+  Flight& flight = new_flight();
+  const bool busy = failed(assemble(flight, session, aim, reason));
+  if (!busy && prepare_flight(flight)) {
+    mine.flights.push_back(&flight);
+    round.commits.push_back(std::move(flight.request));
+    return;
+  }
+  recycle(flight);
+  const Lock hold(mutex_);
+  if (ended(session.state)) return;
+  if (aim == Aim::save || aim == Aim::force) {
+    if (busy)
+      session.save_wanted = session.save_wanted || reason == Reason::asked;
+    else if (session.dirty())
+      stamp(session);  // it was refused: play goes on, and it is tried again
+  }
+  // An open guard keeps it due; look again soon.
+  busy ? due_.set(session, mine.now + 10ms) : reschedule(session);
+}
+
+template <class B, class L>
+void Engine<B, L>::complete(Round& round, Manifest& mine) {
+  for (std::size_t i = 0; i < mine.flights.size(); ++i) {
+    Flight& flight = *mine.flights[i];
+    flight.request = std::move(round.commits[mine.first_commit + i]);
+    complete_flight(flight);
+    if (!flight.resend) recycle(flight);
+  }
+  for (std::size_t i = mine.first_acquire; i < mine.first_acquire + mine.acquires; ++i)
+    settle_load(*round.loading[i], round.acquires[i], round.decoded[i]);
+  drain();
+}
+
+template <class B, class L>
+TimePoint Engine<B, L>::end_poll() {
+  if (now() >= next_relay_) relay();
+  drain();
+  return next_deadline();
+}
+
+template <class B, class L>
+TimePoint Engine<B, L>::next_deadline() {
+  const Lock hold(mutex_);
+  const TimePoint soon = now();
+  TimePoint next = due_.empty() ? TimePoint::max() : due_.first().due;
+  for (const auto& [at, flight] : resends_)
+    next = (std::min)(next, at);
+  next = (std::min)(next, next_relay_);
+  if (!queued_loads_.empty() || !messages_wait_.empty()) next = (std::min)(next, soon + 10ms);
+  if (!newly_dirty_.empty() || !wakes_->empty()) next = (std::min)(next, soon);
+  return next;
+}
+
+template <class B, class L>
+std::size_t Engine<B, L>::close_all(TimePoint deadline) {
+  RoundPartner<B>* self = this;
+  while (true) {
+    bool stuck = true;
+    for (const SessionPtr& session : registry_.all()) {
+      if (LoadState* load = session->load()) {
+        load->waiters = 1;
+        abandon_load(*session);
+      } else {
+        request_release(*session, Reason::shutdown);
+      }
+      stuck = stuck && session->edit_guards != 0;
+    }
+    const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
+    if (registry_.size() == 0 || now() >= deadline) break;
+    if (stuck && !Access::is_shared)
+      break;  // the guards are this thread's own: they will not end while we wait
+    clock_.wait_until((std::min)(next, deadline), wakes_->wake());
+  }
+  return registry_.size();
+}
+
+template <class B, class L>
+void Engine<B, L>::let_go() {
+  closing_ = true;
+  for (const SessionPtr& session : registry_.all()) {
+    if (session->state != State::loading && !session->gives_back) {
+      log(LogLevel::error, std::string(session->key()) +
+                               ": the store was closed before its last changes were saved");
+    }
+    end(*session, State::lost, Reason::shutdown, false);
+  }
+  drain();
+  for (const SessionPtr& session : retired_.all()) {
+    retired_.remove(*session);
+    session->detach();
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Posts what waits in the outboxes of this store's records, in order per receiver, and takes out
+/// what was accepted.
+///
+/// Needs no lease: a message is known by its sender's number, so posting it again changes nothing,
+/// and taking it out names it. A server that dies in between leaves a message that the next one
+/// posts again.
+template <class B, class L>
+void Engine<B, L>::relay() {
+  RelayRequest list;
+  list.store = store_;
+  backend_.relay(std::span(&list, 1));
+  bool left_behind = failed(list.error) || list.waiting.size() == list.most;
+  for (const RelayRequest::Waiting& record : list.waiting) {
+    const Hash128 sender = hash(record.key);
+    std::vector<OutgoingMessage> taken;
+    std::set<std::string_view> full;  // a later message must not overtake one that has no room
+    for (const OutgoingMessage& message : record.messages) {
+      if (full.contains(message.key)) continue;
+      PostRequest post;
+      post.store = message.store;
+      post.key = message.key;
+      post.origin = {sender, message.epoch, message.number, {}};
+      post.message = message.view();
+      post.limits = &limits_;
+      backend_.post(std::span(&post, 1));
+      if (failed(post.error))
+        full.insert(message.key);
+      else
+        taken.push_back(message);
+    }
+    left_behind = left_behind || !full.empty();
+    if (taken.empty()) continue;
+    RelayRequest take;
+    take.store = store_;
+    take.take_from = record.key;
+    take.take = taken;
+    backend_.relay(std::span(&take, 1));
+    const Lock hold(mutex_);
+    metrics_.messages_relayed += taken.size();
+    if (SessionCore* here = registry_.find(record.key); here != nullptr && here->extras)
+      here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, taken.size());
+  }
+  const Lock hold(mutex_);
+  // A receiver that is full stays full until its owner plays: looking every few seconds is often
+  // enough.
+  next_relay_ = now() + (left_behind ? options_.relay : 4 * options_.relay);
+  if (options_.relay <= Duration::zero()) next_relay_ = TimePoint::max();
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// A store with its types: makes sessions, holds what its listeners connected to, reads records
+/// without a session.
+template <class S>
+class StoreCore final : public Engine<typename S::Backend, typename S::LockPolicy> {
+ public:
+  using Base = Engine<typename S::Backend, typename S::LockPolicy>;
+  using Data = typename S::Data;
+  using Node = SessionNode<S>;
+  using Base::Base;
+
+  [[nodiscard]] typename Base::Lock lock() { return typename Base::Lock(this->mutex()); }
+  [[nodiscard]] Signals<Data, Session<S>&>& signals() noexcept { return signals_; }
+  [[nodiscard]] std::vector<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
+
+  void fire_saving(Node& node, Reason reason) {
+    if (!signals_.saving.has_handlers()) return;
+    Session<S> self(node);
+    signals_.saving.fire(self, node.data(), reason);
+  }
+  void edited_after_end(const Node& node) {
+    const auto hold = lock();
+    ++this->metrics().edits_after_end;
+    this->log(LogLevel::warning,
+              std::string(node.key()) +
+                  ": an edit after the session's end goes to a copy that is never saved");
+  }
+  /// The session's own handler of that type of message, or else the store's.
+  [[nodiscard]] const MessageHandler<Data>* find_handler(
+      const std::vector<MessageHandler<Data>>* own, std::string_view type) const {
+    for (const auto* list : {own, &handlers_}) {
+      if (list == nullptr) continue;
+      const auto at = std::find_if(list->begin(), list->end(),
+                                   [&](const auto& handler) { return handler.type == type; });
+      if (at != list->end()) return &*at;
+    }
+    return nullptr;
+  }
+  [[nodiscard]] WallTime expiry(Duration after) const {
+    constexpr Duration most = std::chrono::hours(24 * 45);
+    return this->backend_time() +
+           std::chrono::duration_cast<std::chrono::milliseconds>((std::min)(after, most));
+  }
+
+  /// The session of that key that is open here, or is being loaded or released; null if there is
+  /// none.
+  [[nodiscard]] Node* find(std::string_view key) {
+    return static_cast<Node*>(this->registry().find(key));
+  }
+
+  /// Reads the record and hands it to `use(Snapshot&&)`. `not_found` where there is no data.
+  [[nodiscard]] Result<Snapshot> read(std::string_view key) {
+    ReadRequest request;
+    request.store = this->store();
+    request.key = key;
+    this->backend().read(std::span(&request, 1));
+    if (failed(request.error)) return Error(request.error).for_key(key);
+    if (!request.found || !request.record.has_data)
+      return Error(Errc::not_found, "there is no record").for_key(key);
+    return std::move(request.record);
+  }
+  [[nodiscard]] Result<Data> decode(std::string_view key, const Snapshot& record) const {
+    Data data{};
+    UnknownFields unknown;
+    const auto info = [&] {
+      if constexpr (detail::RecordOf<Data>::may_be_empty)
+        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data,
+                                                                           data.emplace(), unknown);
+      else
+        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data, data,
+                                                                           unknown);
+    }();
+    if (!info) return Error(info.error()).for_key(key);
+    return data;
+  }
+  [[nodiscard]] Result<Data> read_durable(const Node& node) {
+    Result<Snapshot> record = read(node.key());
+    if (!record) return record.error();
+    if (record->fence.epoch != node.epoch)
+      return Error(Errc::fenced, "another session has the record").for_key(node.key());
+    return decode(node.key(), *record);
+  }
+  /// Erases the record; a session of it that is open here ends with it.
+  Result<void> erase(std::string_view key, bool drop_outbox) {
+    EraseRequest request;
+    request.store = this->store();
+    request.key = key;
+    request.drop_outbox = drop_outbox;
+    request.limits = &this->limits();
+    this->backend().erase(std::span(&request, 1));
+    if (failed(request.error)) return Error(request.error).for_key(key);
+    if (Node* here = find(key); here != nullptr && here->load() == nullptr)
+      this->end(*here, State::lost, Reason::lost, false);
+    this->drain();
+    return request.found ? Result<void>(success)
+                         : Result<void>(Error(Errc::not_found, "there is no record").for_key(key));
+  }
+
+ private:
+  Signals<Data, Session<S>&> signals_;
+  std::vector<MessageHandler<Data>> handlers_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// A load that `poll` carries on. Dropping it before it was taken calls it off: the record, or the
+/// request to its holder, is given back.
+template <class S>
+class [[nodiscard]] Loading {
+ public:
+  explicit Loading(Error error) : error_(std::move(error)) {}
+  /// `load` is null where the session is open already.
+  Loading(Session<S> session, std::shared_ptr<LoadState> load)
+      : session_(std::move(session)), load_(std::move(load)) {}
+  Loading(Loading&& other) noexcept
+      : session_(std::exchange(other.session_, std::nullopt)),
+        load_(std::move(other.load_)),
+        error_(std::move(other.error_)) {}
+  Loading& operator=(Loading&& other) noexcept {
+    cancel();
+    session_ = std::exchange(other.session_, std::nullopt);
+    load_ = std::move(other.load_);
+    error_ = std::move(other.error_);
+    return *this;
+  }
+  ~Loading() { cancel(); }
+
+  /// Whether `take` has an answer.
+  [[nodiscard]] bool ready() const noexcept { return !session_ || !load_ || load_->done; }
+  /// The session, or why there is none: `locked` (names the holder), `cancelled`, what reading and
+  /// decoding say; `busy` while it is not ready. Once.
+  [[nodiscard]] Result<Session<S>> take() {
+    if (!session_)
+      return failed(error_) ? error_ : Error(Errc::cancelled, "this load was taken or called off");
+    if (!ready())
+      return Error(Errc::busy, "the record is still being loaded").for_key(session_->id());
+    Session<S> session = *std::exchange(session_, std::nullopt);
+    const auto load = std::move(load_);
+    if (load && failed(load->error)) return load->error;
+    return session;
+  }
+  void cancel() {
+    if (!session_) return;
+    auto& node = session_->node();
+    if (load_ && !load_->done && node.host() != nullptr)
+      static_cast<StoreCore<S>&>(*node.host()).abandon_load(node);
+    session_.reset();
+    error_ = Error(Errc::cancelled, "the load was called off");
+  }
+  [[nodiscard]] const std::shared_ptr<LoadState>& load() const noexcept { return load_; }
+  [[nodiscard]] const std::optional<Session<S>>& session() const noexcept { return session_; }
+
+ private:
+  std::optional<Session<S>> session_;
+  std::shared_ptr<LoadState> load_;
+  Error error_{Errc{}};
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The calls of a session that need its store.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class S>
+Error Session<S>::refusal() const {
+  if (node_->host() == nullptr || ended(node_->state))
+    return Error(Errc::closed, "the session has ended").for_key(id());
+  if (Error no = core().refusal(); failed(no)) return no;
+  if (node_->state == State::loading)
+    return Error(Errc::busy, "the session is still loading").for_key(id());
+  return Errc{};
+}
+
+template <class S>
+Result<Saved> Session<S>::save(SaveOptions options) {
+  if (Error no = refusal(); failed(no)) return no;
+  core().wait_for_gap(*node_);
+  return core().commit_now(*node_, options.force ? Aim::force : Aim::save, Reason::asked);
+}
+
+template <class S>
+Result<void> Session<S>::request_save(SaveOptions options) {
+  if (Error no = refusal(); failed(no)) return no;
+  core().request_save(*node_, options.force);
+  return success;
+}
+
+template <class S>
+Result<Saved> Session<S>::release(Reason reason) {
+  if (Error no = refusal(); failed(no)) return no;
+  return core().release_now(*node_, reason);
+}
+
+template <class S>
+Result<void> Session<S>::request_release(Reason reason) {
+  if (Error no = refusal(); failed(no)) return no;
+  core().request_release(*node_, reason);
+  return success;
+}
+
+template <class S>
+Result<void> Session<S>::erase() {
+  if (Error no = refusal(); failed(no)) return no;
+  return core().erase(id(), false);
+}
+
+template <class S>
+Result<typename S::Data> Session<S>::durable() {
+  if (const Data* kept = node_->durable_copy()) return *kept;
+  if (Error no = refusal(); failed(no)) return no;
+  return core().read_durable(*node_);
+}
+
+template <class S>
+void Session<S>::touch_schedule() {
+  if (node_->dirty() && node_->host() != nullptr && !node_->listed)
+    node_->host()->became_dirty(*node_);
+}
+
+template <class S>
+Result<void> Session<S>::add_user_id(std::uint64_t user) {
+  if (Error no = refusal(); failed(no)) return no;
+  const auto hold = core().lock();
+  auto& ids = node_->more().user_ids;
+  if (std::find(ids.begin(), ids.end(), user) != ids.end()) return success;
+  ids.push_back(user);
+  node_->extras->ids_changed = true;
+  node_->mark_dirty();
+  return success;
+}
+
+template <class S>
+Result<void> Session<S>::remove_user_id(std::uint64_t user) {
+  if (Error no = refusal(); failed(no)) return no;
+  const auto hold = core().lock();
+  if (std::erase(node_->more().user_ids, user) == 0) return success;
+  node_->extras->ids_changed = true;
+  node_->mark_dirty();
+  return success;
+}
+
+template <class S>
+Result<Value> Session<S>::metadata() const {
+  Result<Value> value(Value{});
+  if (!node_->extras || node_->extras->metadata.empty()) return value;
+  UnknownFields none;
+  if (auto read = codec::Cbor::decode<schema::NoPolicy>(node_->extras->metadata, *value, none);
+      !read)
+    return read.error();
+  return value;
+}
+
+template <class S>
+Result<void> Session<S>::set_metadata(const Value& value) {
+  if (Error no = refusal(); failed(no)) return no;
+  Buffer bytes;
+  UnknownFields none;
+  if (auto written = codec::Cbor::encode<schema::NoPolicy>(value, none, bytes); !written)
+    return written.error();
+  const auto hold = core().lock();
+  node_->more().metadata = std::move(bytes);
+  node_->extras->metadata_changed = true;
+  node_->mark_dirty();
+  return success;
+}
+
+template <class S>
+template <class T, class... Args>
+T& Session<S>::attach(Args&&... args) {
+  static constexpr char tag = 0;  // its address names T
+  auto& all = node_->more().attachments;
+  for (auto& [type, object] : all)
+    if (type == &tag) return *static_cast<T*>(object.get());
+  return *static_cast<T*>(
+      all.emplace_back(&tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
+}
+
+template <class S>
+template <class K, class M>
+Result<void> Session<S>::send(const K& key, const M& message, PostOptions options) {
+  check_message<typename S::Policy, M>();
+  if (Error no = refusal(); failed(no)) return no;
+  if (node_->state != State::open)
+    return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
+  KeyBuffer spelled;
+  if (auto fits = key::spell_checked<typename S::Key>(key, spelled); !fits) return fits;
+  OutgoingMessage out;
+  if (auto written = encode_message(message, out.payload); !written) return written;
+  const auto hold = core().lock();
+  SessionExtras& extras = node_->more();
+  if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)
+    return Error(Errc::full, "too many messages of this record wait for their receivers")
+        .for_key(id());
+  out.store = core().store();
+  out.key = spelled.view();
+  out.epoch = node_->epoch;
+  out.number = ++extras.send_number;
+  out.type = schema::type_name<M>;
+  out.codec = codec::Cbor::id;
+  out.priority = options.priority;
+  out.expires = core().expiry(options.expires);
+  extras.sends.push_back(std::move(out));
+  if (!node_->in_function) node_->mark_dirty();
+  return success;
+}
+
+template <class S>
+template <class F>
+Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
+  if (Error no = refusal(); failed(no)) return no;
+  if (node_->state != State::open)
+    return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
+  if (receipt.id.empty()) return Error(Errc::invalid, "a receipt needs an id").for_key(id());
+  const std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
+  const Receipt mine{core().hash(receipt.id),
+                     day_of(receipt.time ? *receipt.time : core().backend_time())};
+  const auto is_mine = [&](const Receipt& each) { return each.id == mine.id; };
+  if (const SessionExtras* extras = node_->extras.get()) {
+    const auto hold = core().lock();
+    const bool saved = std::any_of(extras->receipts.begin(), extras->receipts.end(), is_mine);
+    const bool granted =
+        std::any_of(extras->pending_receipts.begin(), extras->pending_receipts.end(), is_mine);
+    if (saved || granted) {
+      ++core().metrics().grants_repeated;
+      return saved ? Grant::durable : Grant::pending;
+    }
+    // Something was forgotten that may have been this one.
+    if (extras->receipts_forgotten != 0 &&
+        (!receipt.time || mine.day <= extras->receipts_forgotten))
+      return Grant::refused;
+  }
+  auto done = node_->on_copy([&](Data& copy) { return detail::call(fn, copy); });
+  if (!done) return done.error();
+  const auto hold = core().lock();
+  node_->more().pending_receipts.push_back(mine);
+  ++core().metrics().grants;
+  return Grant::pending;
+}
+
+template <class S>
+template <class F>
+void Session<S>::on_message(F&& fn) {
+  using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+  check_message<typename S::Policy, M>();
+  node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+  if (node_->host() == nullptr) return;
+  core().postpone_messages(*node_);
+  core().offer_messages_again();
+  core().drain();
+}
+
+template <class S>
+template <class F>
+Connection Session<S>::on_released(F&& fn) {
+  if (ended(node_->state) && !(node_->host() != nullptr && core().is_busy())) {
+    fn(node_->ending, node_->state == State::released && !node_->dirty());
+    return {};
+  }
+  return node_->signals().released.connect(std::forward<F>(fn));
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+
+/// Calls `use(fn, sessions…)` where the function came last.
+template <class Use, class Last>
+decltype(auto) function_first(Use&& use, Last& fn) {
+  return use(fn);
+}
+template <class Use, class First, class... Rest>
+decltype(auto) function_first(Use&& use, First& first, Rest&... rest) {
+  if constexpr (sizeof...(Rest) == 0) {
+    return use(first);
+  } else {
+    return function_first(
+        [&](auto& fn, auto&... others) -> decltype(auto) { return use(fn, first, others...); },
+        rest...);
+  }
+}
+
+template <class R>
+struct UpdateResult {
+  using type = Result<R>;
+};
+template <class T>
+struct UpdateResult<Result<T>> {
+  using type = Result<T>;
+};
+
+}  // namespace detail
+
+/// The calls of a store, over its core: what `Store` composes.
+template <class S>
+class StoreCalls {
+ public:
+  using Core = StoreCore<S>;
+  using Node = SessionNode<S>;
+  using Data = typename S::Data;
+  using Handle = Session<S>;
+
+  explicit StoreCalls(Core& core) noexcept : core_(core) {}
+
+  template <class K>
+  Loading<S> begin(const K& key, LoadOptionsFor<Data> options, bool once, Duration deadline);
+  template <class K>
+  Result<Handle> load(const K& key, LoadOptionsFor<Data> options) {
+    return finish(begin(key, std::move(options), false, core_.options().load_deadline));
+  }
+  template <class K>
+  Result<Handle> try_load(const K& key, LoadOptionsFor<Data> options) {
+    return finish(begin(key, std::move(options), true, Duration::zero()));
+  }
+  template <class K>
+  Result<Handle> find(const K& key);
+  template <class K>
+  Result<Peeked<Data>> peek(const K& key, PeekOptions options);
+  template <class K>
+  Result<Inspection> inspect(const K& key);
+  template <class K, class F>
+  auto update(const K& key, F& fn) ->
+      typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type;
+  template <class K>
+  Result<Overwritten> overwrite(const K& key, Data data);
+  template <class K>
+  Result<void> erase(const K& key, EraseOptions options);
+  template <class K, class M>
+  Result<Posted> post(const K& key, const M& message, PostOptions options);
+  template <class K, class F>
+  Result<Grant> grant_once(const K& key, ReceiptId receipt, F& fn);
+  Result<KeyPage> scan(std::string after, std::size_t most);
+  template <class F>
+  void on_message(F&& fn) {
+    using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+    check_message<typename S::Policy, M>();
+    core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    for (const SessionPtr& session : core_.registry().all())
+      if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
+    core_.offer_messages_again();
+    core_.drain();
+  }
+
+ private:
+  /// Spells the key into `spelled`, unless the store takes no call now.
+  template <class K>
+  Result<void> spell(const K& key, KeyBuffer& spelled) {
+    if (Error no = core_.refusal(); failed(no)) return no;
+    return key::spell_checked<typename S::Key>(key, spelled);
+  }
+  Result<Handle> finish(Loading<S> loading) {
+    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load());
+    return loading.take();
+  }
+  /// A session for one change of a record that nobody holds; `changes` says what it does to the
+  /// node.
+  template <class K, class F>
+  Result<Saved> change_offline(const K& key, Conflict conflict, F&& changes);
+
+  Core& core_;
+};
+
+template <class S>
+template <class K>
+Loading<S> StoreCalls<S>::begin(const K& key, LoadOptionsFor<Data> options, bool once,
+                                Duration deadline) {
+  using KeyValue = typename S::KeyValue;
+  static_assert(std::constructible_from<KeyValue, const K&>,
+                "a load needs the key itself; what only spells it is for calls without a session");
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return Loading<S>(fits.error());
+  const auto hold = core_.lock();
+  if (Node* here = core_.find(spelled.view()); here != nullptr && here->state != State::releasing) {
+    const std::shared_ptr<LoadState> under_way = here->extras ? here->extras->load : nullptr;
+    if (under_way) ++under_way->waiters;
+    return Loading<S>(Handle(*here), under_way);
+  }
+  if (Node* queued = static_cast<Node*>(core_.find_queued(spelled.view()))) {
+    ++queued->extras->load->waiters;
+    return Loading<S>(Handle(*queued), queued->extras->load);
+  }
+  auto load = std::make_shared<LoadState>();
+  load->conflict = options.conflict.value_or(S::LockPolicy::conflict);
+  load->once = once;
+  load->deadline =
+      core_.now() + (options.deadline > Duration::zero() ? options.deadline : deadline);
+  load->while_ = std::move(options.while_);
+  load->waiters = 1;
+  Handle session(*new Node(core_, spelled.view(), static_cast<KeyValue>(key)));
+  if (options.default_value) session.node().set_default(std::move(*options.default_value));
+  core_.start_load(session.node(), load);
+  return Loading<S>(std::move(session), std::move(load));
+}
+
+template <class S>
+template <class K>
+Result<Session<S>> StoreCalls<S>::find(const K& key) {
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  const auto hold = core_.lock();
+  Node* here = core_.find(spelled.view());
+  if (here == nullptr || (here->state != State::open && here->state != State::suspect))
+    return Error(Errc::not_found, "no session of this key is open here").for_key(spelled.view());
+  return Handle(*here);
+}
+
+template <class S>
+template <class K>
+Result<Peeked<typename S::Data>> StoreCalls<S>::peek(const K& key, PeekOptions options) {
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  if (options.live) {
+    if (auto here = find(key)) {
+      auto metadata = here->metadata();
+      if (!metadata) return metadata.error();
+      return Peeked<Data>{here->clone(),       here->version(),
+                          here->load_count(),  here->created(),
+                          here->updated(),     {here->user_ids().begin(), here->user_ids().end()},
+                          *std::move(metadata)};
+    }
+  }
+  Result<Snapshot> record = core_.read(spelled.view());
+  if (!record) return record.error();
+  Result<Data> data = core_.decode(spelled.view(), *record);
+  if (!data) return data.error();
+  Value metadata;
+  UnknownFields none;
+  if (!record->metadata.empty()) {
+    if (auto read = codec::Cbor::decode<schema::NoPolicy>(record->metadata, metadata, none); !read)
+      return read.error();
+  }
+  return Peeked<Data>{*std::move(data),   record->version, record->load_count,
+                      record->created,    record->updated, std::move(record->user_ids),
+                      std::move(metadata)};
+}
+
+template <class S>
+template <class K>
+Result<Inspection> StoreCalls<S>::inspect(const K& key) {
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  ReadRequest request;
+  request.store = core_.store();
+  request.key = spelled.view();
+  core_.backend().read(std::span(&request, 1));
+  if (failed(request.error)) return Error(request.error).for_key(spelled.view());
+  Inspection found;
+  found.exists = request.found && request.record.has_data;
+  found.held = request.held;
+  found.holder = {std::string(request.holder.owner.server.view()), request.holder.epoch,
+                  std::chrono::duration_cast<std::chrono::milliseconds>(request.holder.age)};
+  found.release_requested = !request.holder.asker.nobody();
+  found.version = request.record.version;
+  found.load_count = request.record.load_count;
+  found.bytes = request.record.data.size();
+  found.inbox_messages = request.inbox_messages;
+  found.inbox_bytes = request.inbox_bytes;
+  found.outbox_messages = request.outbox_messages;
+  found.created = request.record.created;
+  found.updated = request.record.updated;
+  return found;
+}
+
+template <class S>
+template <class K, class F>
+Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&& changes) {
+  LoadOptionsFor<Data> options;
+  options.conflict = conflict;
+  auto session = finish(
+      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline));
+  if (!session) return session.error();
+  Node& node = session->node();
+  Result<void> done = changes(node, *session);
+  if (done) return core_.commit_now(node, Aim::release, Reason::asked);
+  // Nothing was changed, so nothing is written: the record goes back as it was.
+  (void)core_.commit_now(node, Aim::give_back, Reason::asked);
+  return done.error();
+}
+
+template <class S>
+template <class K, class F>
+auto StoreCalls<S>::update(const K& key, F& fn) ->
+    typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type {
+  using R = std::invoke_result_t<F&, Data&>;
+  using Answer = typename detail::UpdateResult<R>::type;
+  Answer answer;
+  const auto run = [&](Data& copy) -> Result<void> {
+    if constexpr (std::is_void_v<R>) {
+      fn(copy);
+      answer = success;
+      return success;
+    } else {
+      answer = fn(copy);
+      return answer ? Result<void>(success) : Result<void>(answer.error());
+    }
+  };
+  if (auto here = find(key)) {
+    const std::unique_lock<typename Node::SessionLock> writing(here->node().guard_lock());
+    auto done = here->node().on_copy(run);
+    return done ? std::move(answer) : Answer(done.error());
+  }
+  auto saved = change_offline(key, Conflict::refuse, [&](Node& node, Handle&) -> Result<void> {
+    if (node.is_new) return Error(Errc::not_found, "there is no record").for_key(node.key());
+    return node.on_copy(run);
+  });
+  return saved ? std::move(answer) : Answer(saved.error());
+}
+
+template <class S>
+template <class K>
+Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
+  Overwritten answer;
+  const auto replace = [&](Node& node) -> Result<void> {
+    answer.dropped_unknown = !node.unknown().empty();
+    UnknownFields kept = std::exchange(node.unknown(), UnknownFields());
+    auto done = node.on_copy([&](Data& copy) -> Result<void> {
+      copy = std::move(data);
+      return success;
+    });
+    if (!done) node.unknown() = std::move(kept);
+    return done;
+  };
+  Result<Saved> saved;
+  if (auto here = find(key)) {
+    if (auto done = replace(here->node()); !done) return done.error();
+    saved = core_.commit_now(here->node(), Aim::force, Reason::asked);
+  } else {
+    saved =
+        change_offline(key, Conflict::steal, [&](Node& node, Handle&) { return replace(node); });
+  }
+  if (!saved) return saved.error();
+  answer.version = saved->version;
+  return answer;
+}
+
+template <class S>
+template <class K>
+Result<void> StoreCalls<S>::erase(const K& key, EraseOptions options) {
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  return core_.erase(spelled.view(), options.drop_outbox);
+}
+
+template <class S>
+template <class K, class M>
+Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions options) {
+  check_message<typename S::Policy, M>();
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  Buffer payload;
+  if (auto written = encode_message(message, payload); !written) return written.error();
+  PostRequest request;
+  request.store = core_.store();
+  request.key = spelled.view();
+  // Without an id one is drawn: it makes the library's own retries known.
+  const std::string drawn = options.id.empty() ? std::to_string(detail::os::random_bits()) +
+                                                     std::to_string(detail::os::random_bits())
+                                               : std::string();
+  request.origin.source = core_.hash(options.id.empty() ? std::string_view(drawn) : options.id);
+  request.origin.first_tried = options.first_tried.value_or(core_.backend_time());
+  request.message = {schema::type_name<M>, codec::Cbor::id, options.priority,
+                     core_.expiry(options.expires), payload};
+  request.limits = &core_.limits();
+  core_.backend().post(std::span(&request, 1));
+  if (failed(request.error)) return Error(request.error).for_key(spelled.view());
+  return Posted{request.repeated, request.position};
+}
+
+template <class S>
+template <class K, class F>
+Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) {
+  if (auto here = find(key)) {
+    Result<Grant> granted = here->grant_once(receipt, fn);
+    if (!granted || *granted != Grant::pending) return granted;
+    auto saved = core_.commit_now(here->node(), Aim::save, Reason::asked);
+    return saved ? Grant::durable : Grant::pending;
+  }
+  Result<Grant> granted;
+  auto saved = change_offline(key, Conflict::refuse, [&](Node&, Handle& session) -> Result<void> {
+    granted = session.grant_once(receipt, fn);
+    return granted ? Result<void>(success) : Result<void>(granted.error());
+  });
+  if (!saved) return saved.error();
+  return *granted == Grant::pending ? Result<Grant>(Grant::durable) : granted;
+}
+
+template <class S>
+Result<KeyPage> StoreCalls<S>::scan(std::string after, std::size_t most) {
+  if (Error no = core_.refusal(); failed(no)) return no;
+  ScanRequest request;
+  request.store = core_.store();
+  request.after = std::move(after);
+  request.most = most;
+  core_.backend().scan(std::span(&request, 1));
+  if (failed(request.error)) return request.error;
+  return KeyPage{std::move(request.keys), std::move(request.next), request.done};
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// One change of several sessions, all or nothing: `fn` on copies, then one commit with all of
+/// them.
+template <class... S>
+class Transaction {
+ public:
+  explicit Transaction(Session<S>&... sessions)
+      : nodes_(&sessions.node()...), cores_{&sessions.node()...} {}
+  ~Transaction() {
+    for (std::size_t i = 0; i < locked_; ++i)
+      cores_[i]->unlock();
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  /// Why the partners cannot change together now, or `Errc{}`. Locks them.
+  [[nodiscard]] Error check() {
+    for (std::size_t i = 0; i < cores_.size(); ++i) {
+      const SessionCore& core = *cores_[i];
+      if (core.host() == nullptr || core.state != State::open)
+        return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
+      if (HookScope::active())
+        return Error(Errc::invalid, "a hook of a policy may not call the store");
+      if (std::find(cores_.begin(), cores_.begin() + static_cast<std::ptrdiff_t>(i), cores_[i]) !=
+          cores_.begin() + static_cast<std::ptrdiff_t>(i))
+        return Error(Errc::invalid, "the same session takes part twice").for_key(core.key());
+      if (core.edit_guards != 0 || core.in_function || core.in_flight || core.group() != nullptr)
+        return Error(Errc::busy,
+                     "a guard, a save, a function or a transaction of this session is open")
+            .for_key(core.key());
+    }
+    if (!share_a_database())
+      return Error(Errc::unsupported, "the partners' stores do not share one open database");
+    for (; locked_ < cores_.size(); ++locked_)
+      if (!cores_[locked_]->try_lock())
+        return Error(Errc::busy, "another thread is editing this session")
+            .for_key(cores_[locked_]->key());
+    return Errc{};
+  }
+
+  /// Runs `fn` on copies and moves them in when it and every rule said yes; otherwise nothing has
+  /// changed.
+  template <class F>
+  [[nodiscard]] Result<void> run(F& fn) {
+    std::array<std::size_t, sizeof...(S)> sent{};
+    for (std::size_t i = 0; i < cores_.size(); ++i)
+      sent[i] = cores_[i]->extras ? cores_[i]->extras->sends.size() : 0;
+    each([](auto& node) { node.capture(); });
+    auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
+    zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
+    Result<void> done = guarded(
+        [&] { return std::apply([&](auto&... copy) { return call(fn, copy...); }, copies); });
+    each([](auto& node) { node.end_copy(); });
+    zip(copies, [&done](auto& node, auto& copy) {
+      if (done) done = node.check(copy);
+    });
+    if (!done) {
+      for (std::size_t i = 0; i < cores_.size(); ++i)
+        if (cores_[i]->extras) cores_[i]->extras->sends.resize(sent[i]);
+      return done;
+    }
+    zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
+    auto group = std::make_shared<TransactionGroup>();
+    group->partners.assign(cores_.begin(), cores_.end());
+    for (SessionCore* core : cores_)
+      core->more().group = group;
+    return success;
+  }
+
+  /// Commits all partners now.
+  [[nodiscard]] Result<Transacted> commit() {
+    auto& first = *std::get<0>(nodes_);
+    auto& core = first.core();
+    ++core.metrics().transactions;
+    const Result<Saved> saved = core.commit_now(first, Aim::save, Reason::transaction);
+    if (saved) return Transacted::durable;
+    // What is not written is still applied here and will be: saying that it failed would have it
+    // done twice.
+    return first.group() != nullptr ? Result<Transacted>(Transacted::pending)
+                                    : Result<Transacted>(saved.error());
+  }
+  [[nodiscard]] Result<Transacted> request() {
+    auto& first = *std::get<0>(nodes_);
+    ++first.core().metrics().transactions;
+    first.core().request_save(first, false);
+    return Transacted::pending;
+  }
+
+ private:
+  template <class F>
+  static Result<void> guarded(F&& body) {
+#if PERSIST_HAS_EXCEPTIONS
+    try {
+      return body();
+    } catch (const std::exception& thrown) {
+      return Error(Errc::refused, std::string("the function threw: ") + thrown.what());
+    } catch (...) {
+      return Error(Errc::refused, "the function threw something that is no std::exception");
+    }
+#else
+    return body();
+#endif
+  }
+  [[nodiscard]] bool share_a_database() {
+    auto& first = std::get<0>(nodes_)->core().backend();
+    return std::apply(
+        [&](auto*... node) { return (first.same_database(node->core().backend()) && ...); },
+        nodes_);
+  }
+  template <class F>
+  void each(F&& use) {
+    std::apply([&](auto*... node) { (use(*node), ...); }, nodes_);
+  }
+  template <class Copies, class F>
+  void zip(Copies& copies, F&& use) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (use(*std::get<I>(nodes_), std::get<I>(copies)), ...);
+    }(std::index_sequence_for<S...>{});
+  }
+
+  std::tuple<SessionNode<S>*...> nodes_;
+  std::array<SessionCore*, sizeof...(S)> cores_;
+  std::size_t locked_ = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI {
+
+/// Changes several open sessions together: `fn(data, data, …)` runs at once on copies; if it
+/// returns well and every result is valid and fits, the copies are moved in and committed in one
+/// write.
+///
+/// `durable`, or `pending` (applied here; written with the next commit of any partner, and with all
+/// of them). An error means that nothing has changed: `invalid` (a partner is not open, or takes
+/// part twice, or a rule is broken), `busy`, `unsupported` (not one database), `too_large`, what
+/// `fn` says; `fenced`: somebody newer has a record, and all partners are lost. Blocks for one
+/// round trip.
+template <class F, class... S>
+  requires(sizeof...(S) >= 2)
+Result<Transacted> transact_sessions(F&& fn, Session<S>&... sessions) {
+  static_assert((transactional_backend<typename S::Backend> && ...),
+                "this backend cannot commit several records together, so its sessions cannot take "
+                "part in a transaction");
+  {
+    detail::Transaction<S...> transaction(sessions...);
+    if (Error no = transaction.check(); failed(no)) return no;
+    if (auto done = transaction.run(fn); !done) return done.error();
+  }
+  detail::Transaction<S...> transaction(sessions...);
+  return transaction.commit();
+}
+
+/// As `transact_sessions`, but leaves the commit to the next poll: `pending`.
+template <class F, class... S>
+  requires(sizeof...(S) >= 2)
+Result<Transacted> request_transaction(F&& fn, Session<S>&... sessions) {
+  static_assert((transactional_backend<typename S::Backend> && ...),
+                "this backend cannot commit several records together, so its sessions cannot take "
+                "part in a transaction");
+  detail::Transaction<S...> transaction(sessions...);
+  if (Error no = transaction.check(); failed(no)) return no;
+  if (auto done = transaction.run(fn); !done) return done.error();
+  return transaction.request();
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The records of one name in a database, and the sessions on them.
+///
+/// Opening never fails here: `status` says whether it did, and every call answers it. The
+/// destructor saves and gives back what is open, within `close_deadline`, and logs what it could
+/// not save. Destroying a store inside one of its own handlers ends the program. Thread rule: one
+/// thread at a time, or all in `access::Shared`; no call waits for storage but those that say so.
+template <class Key, class Data, class Backend, class LockPolicy, class Codec>
+class Store {
+ public:
+  using Stack = persist::Stack<Key, Data, Backend, LockPolicy, Codec>;
+  using Core = StoreCore<Stack>;
+  using Session = persist::Session<Stack>;
+  using Loading = persist::Loading<Stack>;
+  using DataType = typename Stack::Data;
+  using LoadOptions = LoadOptionsFor<DataType>;
+
+  /// Blocks for one round trip. An unusable name, server id or database shows in `status`.
+  Store(std::string_view name, Backend backend, StoreOptions options = {})
+      : core_(std::make_unique<Core>(name, std::move(backend), std::move(options))) {}
+  Store(Store&&) noexcept = default;
+  Store& operator=(Store&&) = delete;
+  ~Store() {
+    if (core_ == nullptr) return;
+    if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
+    core_->close_all(core_->now() + core_->options().close_deadline);
+    core_->let_go();
+  }
+
+  [[nodiscard]] Result<void> status() const {
+    return failed(core_->opening_error()) ? Result<void>(core_->opening_error())
+                                          : Result<void>(success);
+  }
+  [[nodiscard]] const std::string& name() const noexcept { return core_->name(); }
+  [[nodiscard]] std::size_t open_sessions() const noexcept { return core_->registry().size(); }
+  [[nodiscard]] const Metrics& metrics() const noexcept { return core_->metrics(); }
+
+  // Loading.
+  /// Blocks until the record is ours or the deadline has passed. A key that is open here gives the
+  /// same session. `invalid` (the key), `locked` (names the holder), `cancelled`, `corrupt`,
+  /// `wrong_codec`, `too_new`, `schema_mismatch` (the bytes are left as they are), `io`,
+  /// `unavailable`, `timeout`.
+  template <class K>
+  [[nodiscard]] Result<Session> load(const K& key, LoadOptions options = {}) {
+    return calls().load(key, std::move(options));
+  }
+  /// Begins a load that `poll` carries on; reaches storage only there.
+  template <class K>
+  [[nodiscard]] Loading begin_load(const K& key, LoadOptions options = {}) {
+    return calls().begin(key, std::move(options), false, core_->options().begin_deadline);
+  }
+  /// One attempt that never waits for a holder: `locked`.
+  template <class K>
+  [[nodiscard]] Result<Session> try_load(const K& key, LoadOptions options = {}) {
+    return calls().try_load(key, std::move(options));
+  }
+  /// The session that is open here; `not_found` if there is none. Reaches no storage.
+  template <class K>
+  [[nodiscard]] Result<Session> find(const K& key) {
+    return calls().find(key);
+  }
+
+  // Without a session. Each blocks for one round trip, `update`, `overwrite` and `grant_once` for
+  // two.
+  /// What is durable. `not_found`, `invalid`, and what decoding says.
+  template <class K>
+  [[nodiscard]] Result<Peeked<DataType>> peek(const K& key, PeekOptions options = {}) {
+    return calls().peek(key, options);
+  }
+  template <class K>
+  [[nodiscard]] Result<Inspection> inspect(const K& key) {
+    return calls().inspect(key);
+  }
+  /// Changes a record with `fn(data)` and returns what that returns: the live data where a session
+  /// is open here, or a record that nobody holds; else `locked`. `not_found` where there is none.
+  template <class K, class F>
+  auto update(const K& key, F&& fn) {
+    return calls().update(key, fn);
+  }
+  /// Replaces the data; whoever has the record elsewhere loses it. Receipts, messages, user ids and
+  /// metadata stay. A record that cannot be read is not overwritten: erase it first.
+  template <class K>
+  Result<Overwritten> overwrite(const K& key, DataType data) {
+    return calls().overwrite(key, std::move(data));
+  }
+  /// Removes the record with its messages, receipts and user ids. A session of it ends; a late save
+  /// writes nothing.
+  template <class K>
+  Result<void> erase(const K& key, EraseOptions options = {}) {
+    return calls().erase(key, options);
+  }
+  /// Leaves a message for a record that is open here, elsewhere, nowhere, or does not exist yet.
+  /// `full`, `refused` (this id was first tried too long ago), `invalid`.
+  template <class K, class M>
+  Result<Posted> post(const K& key, const M& message, PostOptions options = {}) {
+    return calls().post(key, message, options);
+  }
+  /// A purchase of somebody who is not here, or is: `durable` once it is saved, `locked` where
+  /// another server holds the record.
+  template <class K, class F>
+  Result<Grant> grant_once(const K& key, ReceiptId receipt, F&& fn) {
+    return calls().grant_once(key, receipt, fn);
+  }
+  /// Changes several open sessions together: `transact(a, b, …, fn)`; see `transact_sessions`.
+  template <class... Args>
+  Result<Transacted> transact(Args&&... sessions_then_function) {
+    return detail::function_first(
+        [](auto&& fn, auto&... sessions) { return transact_sessions(fn, sessions...); },
+        sessions_then_function...);
+  }
+  template <class... Args>
+  Result<Transacted> request_transact(Args&&... sessions_then_function) {
+    return detail::function_first(
+        [](auto&& fn, auto&... sessions) { return request_transaction(fn, sessions...); },
+        sessions_then_function...);
+  }
+  /// A page of keys with data, in no particular order; `after` is the `next` of the page before.
+  [[nodiscard]] Result<KeyPage> scan(std::string after = {}, std::size_t most = 1000) {
+    return calls().scan(std::move(after), most);
+  }
+
+  // What is due.
+  /// Saves, renews, relays, loads and releases what is due, and calls listeners. Returns when it
+  /// wants to be called next.
+  TimePoint poll(PollOptions options = {}) {
+    RoundPartner<Backend>* self = core_.get();
+    return poll_partners<Backend>(std::span(&self, 1), options.at_most, core_->clock());
+  }
+  [[nodiscard]] TimePoint next_deadline() { return core_->next_deadline(); }
+  /// Saves and gives back every session, in batches. Returns how many could not be, before the
+  /// deadline.
+  std::size_t close_all(Duration within) { return core_->close_all(core_->now() + within); }
+
+  // Handlers and signals of every session. Handlers of messages are best connected before the first
+  // load.
+  /// `fn(Data&, const Gift&)` changes the data; the message leaves the record in the commit that
+  /// saves the change.
+  template <class F>
+  void on_message(F&& fn) {
+    calls().on_message(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_saving(F&& fn) {
+    return core_->signals().saving.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_saved(F&& fn) {
+    return core_->signals().saved.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_save_refused(F&& fn) {
+    return core_->signals().save_refused.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_released(F&& fn) {
+    return core_->signals().released.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_state_changed(F&& fn) {
+    return core_->signals().state_changed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_renewal_failed(F&& fn) {
+    return core_->signals().renewal_failed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_dropped_fields(F&& fn) {
+    return core_->signals().dropped_fields.connect(std::forward<F>(fn));
+  }
+
+  [[nodiscard]] Core& core() noexcept { return *core_; }
+
+ private:
+  [[nodiscard]] StoreCalls<Stack> calls() { return StoreCalls<Stack>(*core_); }
+
+  std::unique_ptr<Core> core_;
+};
+
+/// Polls several stores with one batch per database and kind, so that what is due in all of them
+/// shares one sync. Returns when the first of them wants to be called next.
+template <class First, class... Rest>
+TimePoint poll(First& first, Rest&... rest) {
+  using Backend = typename First::Stack::Backend;
+  static_assert((std::same_as<Backend, typename Rest::Stack::Backend> && ...),
+                "stores that are polled together have one type of backend");
+  RoundPartner<Backend>* const partners[] = {&first.core(), &rest.core()...};
+  return poll_partners<Backend>(std::span(partners), Duration::zero(), first.core().clock());
+}
+
+}  // namespace persist::inline PERSIST_ABI

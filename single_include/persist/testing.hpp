@@ -1,0 +1,1485 @@
+// persist: player data for game servers. The single header, made by tools/amalgamate.py from
+// include/persist: change it there.
+//
+// Distributed under the Boost Software License, Version 1.0.
+
+#pragma once
+
+#include "persist.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <random>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// Collects what a law found broken; belongs to no test framework. A law goes on after a failure
+/// where that makes sense, so one run tells everything.
+class Report {
+ public:
+  /// Notes a failure, with the line of the law, unless `holds`. Says whether it did.
+  bool that(bool holds, std::string_view what, unsigned line = __builtin_LINE()) {
+    ++checked_;
+    if (!holds)
+      failures_.push_back("line " + std::to_string(line) + ": not so: " + std::string(what));
+    return holds;
+  }
+  [[nodiscard]] bool passed() const noexcept { return failures_.empty() && checked_ != 0; }
+  [[nodiscard]] const std::vector<std::string>& failures() const noexcept { return failures_; }
+  /// All failures, one a line; says so too where a law checked nothing at all.
+  [[nodiscard]] std::string text() const {
+    std::string all = checked_ == 0 ? "nothing was checked\n" : "";
+    for (const std::string& failure : failures_)
+      all.append(failure).append("\n");
+    return all;
+  }
+
+ private:
+  std::size_t checked_ = 0;
+  std::vector<std::string> failures_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// A clock that moves only when it is told to, or when somebody waits on it: a wait is over at
+/// once and the clock stands at its deadline. So a test of a minute takes no time, and is the same
+/// each time.
+///
+/// Safe to call from any thread; one that is moved while another thread waits never goes back.
+class ManualClock final : public Clock {
+ public:
+  /// Stands at `wall` and an hour after its machine's start.
+  explicit ManualClock(WallTime wall = WallTime(std::chrono::hours(24 * 365 * 55))) noexcept
+      : wall_at_start_(wall) {}
+
+  [[nodiscard]] TimePoint now() const override {
+    const std::lock_guard hold(mutex_);
+    return now_;
+  }
+  [[nodiscard]] WallTime wall() const override {
+    const std::lock_guard hold(mutex_);
+    return wall_at_start_ + std::chrono::floor<std::chrono::milliseconds>(now_ - start);
+  }
+  /// Jumps to the deadline, unless `wake` was notified before; a deadline that has passed moves
+  /// nothing.
+  void wait_until(TimePoint deadline, Wake& wake) override {
+    if (wake.take()) return;
+    const std::lock_guard hold(mutex_);
+    now_ = (std::max)(now_, deadline);
+  }
+  void advance(Duration by) {
+    const std::lock_guard hold(mutex_);
+    now_ += (std::max)(by, Duration::zero());
+  }
+  /// Sets the calendar alone, as an operator or a time server does: leases must not notice.
+  void set_wall(WallTime wall) {
+    const std::lock_guard hold(mutex_);
+    wall_at_start_ = wall - std::chrono::floor<std::chrono::milliseconds>(now_ - start);
+  }
+
+ private:
+  static constexpr TimePoint start{std::chrono::hours(1)};
+
+  mutable std::mutex mutex_;
+  TimePoint now_ = start;
+  WallTime wall_at_start_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing::laws {
+
+using Outcome = CommitRequest::Outcome;
+using Taken = AcquireRequest::Outcome;
+inline constexpr Duration minute = std::chrono::minutes(1);
+
+/// One change and the bytes it points to, built step by step.
+class Draft {
+ public:
+  Draft(StoreId store, std::string_view key, const Fence& fence) : key_(key) {
+    change_.store = store;
+    change_.fence = fence;
+  }
+
+  Draft& data(std::string_view text) {
+    return bytes_ = Buffer(as_bytes(text)), has_data_ = true, *this;
+  }
+  Draft& no_data() { return change_.removes_data = true, *this; }
+  Draft& metadata(std::string_view text) {
+    return metadata_ = Buffer(as_bytes(text)), has_metadata_ = true, *this;
+  }
+  Draft& users(std::vector<std::uint64_t> ids) {
+    return users_ = std::move(ids), has_users_ = true, *this;
+  }
+  Draft& acknowledge(std::uint64_t position) { return acknowledged_.push_back(position), *this; }
+  Draft& receipt(std::uint64_t id, std::uint32_t day) {
+    return receipts_.push_back({{id, id}, day}), *this;
+  }
+  Draft& forget_receipts(std::uint32_t day) { return change_.forget_receipts = day, *this; }
+  Draft& renew(Duration lease = minute) {
+    return change_.lease = LeaseChange::renew, change_.lease_length = lease, *this;
+  }
+  Draft& release() { return change_.lease = LeaseChange::release, *this; }
+  Draft& send(std::string_view key, std::uint64_t number, std::string_view text) {
+    return sends_.push_back({change_.store, std::string(key), number, std::string(text)}), *this;
+  }
+  Draft& seen(std::uint64_t position) { return change_.seen_position = position, *this; }
+  Draft& limits(const RecordLimits& limits) { return change_.limits = &limits, *this; }
+  [[nodiscard]] Change& change() { return change_; }
+
+  /// Points the change at its bytes. Whoever moved the draft since binds it again.
+  Change& bind() {
+    change_.key = key_;
+    change_.data = has_data_ ? &bytes_ : nullptr;
+    change_.metadata = has_metadata_ ? &metadata_ : nullptr;
+    change_.user_ids = has_users_ ? &users_ : nullptr;
+    change_.acknowledged = acknowledged_;
+    change_.receipts = receipts_;
+    views_.clear();
+    for (const Outgoing& send : sends_)
+      views_.push_back(
+          {send.store, send.key, send.number, {"Gift", 1, 0, {}, as_bytes(send.text)}, false});
+    change_.sends = views_;
+    return change_;
+  }
+
+ private:
+  struct Outgoing {
+    StoreId store;
+    std::string key;
+    std::uint64_t number;
+    std::string text;
+  };
+  std::string key_;
+  Change change_;
+  Buffer bytes_, metadata_;
+  bool has_data_ = false, has_metadata_ = false, has_users_ = false;
+  std::vector<std::uint64_t> users_, acknowledged_;
+  std::vector<Receipt> receipts_;
+  std::vector<Outgoing> sends_;
+  std::vector<Send> views_;
+};
+
+/// An acquired record as its session knows it.
+struct Holding {
+  std::string key;
+  Fence fence;
+};
+
+/// Drives one store of a backend under test, one request at a time.
+template <record_backend B>
+class Driver {
+ public:
+  Driver(B& backend, ManualClock& time, Report& to, std::string_view name = "laws",
+         LockKind lock = LockKind::lease)
+      : db(backend), clock(time), report(to) {
+    OpenStoreRequest open{name, lock, {}};
+    db.open_store({&open, 1});
+    report.that(!failed(open.error), "the store opens");
+    store = open.store;
+    birth = open.birth;
+  }
+
+  [[nodiscard]] Owner somebody() { return db.next_owner(ServerId("eu-1")); }
+
+  AcquireRequest acquire(std::string_view key, const Owner& owner, Intent intent = Intent::wait,
+                         Duration lease = minute) {
+    AcquireRequest request{store, key, owner, lease, intent};
+    db.acquire({&request, 1});
+    return request;
+  }
+  AcquireRequest steal(std::string_view key, const HeldBy& seen) {
+    AcquireRequest request{store,         key,        somebody(),   minute,
+                           Intent::steal, seen.epoch, seen.renewals};
+    db.acquire({&request, 1});
+    return request;
+  }
+  /// Acquires as somebody new and expects to get it.
+  Holding take(std::string_view key, Duration lease = minute) {
+    const AcquireRequest got = acquire(key, somebody(), Intent::wait, lease);
+    report.that(got.outcome == Taken::taken, "a free record can be acquired");
+    return {std::string(key), got.record.fence};
+  }
+  /// Takes it from whoever has it.
+  Holding take_away(std::string_view key) {
+    AcquireRequest got = acquire(key, somebody());
+    if (got.outcome == Taken::held) got = steal(key, got.holder);
+    report.that(got.outcome == Taken::taken, "what was just seen can be stolen");
+    return {std::string(key), got.record.fence};
+  }
+
+  /// A draft of the session's next commit.
+  Draft next(Holding& holding) {
+    ++holding.fence.write;
+    return {store, holding.key, holding.fence};
+  }
+  /// A draft with the fence as it stands: the last commit again.
+  Draft again(const Holding& holding) { return {store, holding.key, holding.fence}; }
+
+  Outcome commit(Draft& draft) {
+    CommitRequest request{{&draft.bind(), 1}};
+    db.commit({&request, 1});
+    return request.outcome;
+  }
+  Outcome commit(Draft&& draft) { return commit(draft); }
+  /// Saves that text and expects it to be applied.
+  void save(Holding& holding, std::string_view text) {
+    report.that(commit(next(holding).data(text)) == Outcome::applied, "the holder may save");
+  }
+
+  ReadRequest read(std::string_view key) {
+    ReadRequest request{store, key};
+    db.read({&request, 1});
+    return request;
+  }
+  [[nodiscard]] bool holds_text(std::string_view key, std::string_view text) {
+    const ReadRequest now = read(key);
+    return now.found && now.record.has_data && as_text(now.record.data) == text;
+  }
+
+  PostRequest post(std::string_view key, const MessageOrigin& origin, std::string_view text,
+                   const RecordLimits* limits = nullptr) {
+    PostRequest request{store, key, origin, {"Gift", 1, 0, {}, as_bytes(text)}, limits};
+    db.post({&request, 1});
+    return request;
+  }
+  /// Posts under an id that was first tried now.
+  PostRequest post(std::string_view key, std::uint64_t id, std::string_view text,
+                   const RecordLimits* limits = nullptr) {
+    return post(key, MessageOrigin{{id, 0}, 0, 0, clock.wall()}, text, limits);
+  }
+  EraseRequest erase(std::string_view key, bool drop_outbox = false,
+                     const RecordLimits* limits = nullptr) {
+    EraseRequest request{store, key, drop_outbox, limits};
+    db.erase({&request, 1});
+    return request;
+  }
+  std::vector<RelayRequest::Waiting> waiting(std::size_t most = 64, std::string_view after = "") {
+    RelayRequest request{store, most, after, {}, {}};
+    db.relay({&request, 1});
+    return std::move(request.waiting);
+  }
+  void take_out(std::string_view key, std::span<const OutgoingMessage> messages) {
+    RelayRequest request{store, 64, {}, key, messages};
+    db.relay({&request, 1});
+    report.that(!failed(request.error), "what was relayed can be taken out");
+  }
+
+  B& db;
+  ManualClock& clock;
+  Report& report;
+  StoreId store;
+  Hash128 birth;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing::laws
+
+// The law of batches: a batch is the same as its requests one by one. Random batches go to one
+// store as they are and to another request by request; every reply and every record must be equal.
+
+namespace persist::inline PERSIST_ABI::testing::laws {
+
+/// One of the two stores, with the sessions that hold its records. Both sides are given the same
+/// draws, so sessions of one place are the same session; only epochs, which need not be
+/// consecutive, may differ.
+template <class B>
+struct Side {
+  Side(Driver<B>& d, std::string_view name, bool one_by_one)
+      : driver(d.db, d.clock, d.report, name), single(one_by_one) {}
+
+  /// Hands the batch to `operation` as one span, or request by request.
+  template <class Request, class Operation>
+  void run(std::vector<Request>& batch, Operation operation) {
+    const std::span<Request> all(batch);
+    if (!single) return operation(driver.db, all);
+    for (std::size_t i = 0; i < all.size(); ++i)
+      operation(driver.db, all.subspan(i, 1));
+  }
+
+  Driver<B> driver;
+  bool single;
+  std::vector<Holding> sessions;
+  std::string replies;  ///< everything that was answered, as text
+};
+
+///
+/// The sides may be two backends on one clock, to compare one with another.
+template <class A, class B>
+class RandomBatches {
+ public:
+  RandomBatches(Driver<A>& batched, Driver<B>& single)
+      : batched_(batched, "batched", false), single_(single, "single", true) {}
+
+  void run(std::uint64_t seed) {
+    step(batched_, seed);
+    step(single_, seed);
+    compare("seed " + std::to_string(seed));
+  }
+  /// Ends all leases and requests and writes every record, so that nothing is left that a backend
+  /// may forget when it is opened again.
+  void settle() {
+    settle(batched_);
+    settle(single_);
+    compare("settled");
+  }
+  /// Compares every record as a reader sees it.
+  void compare_records(std::string_view when) {
+    batched_.replies.clear();
+    single_.replies.clear();
+    look(batched_);
+    look(single_);
+    compare(when);
+  }
+
+ private:
+  using Random = std::mt19937_64;
+  static constexpr std::uint64_t keys = 5;
+
+  void compare(std::string_view when) {
+    batched_.driver.report.that(batched_.replies == single_.replies,
+                                "a batch is its requests one by one; " + std::string(when) + ":\n" +
+                                    batched_.replies + "against\n" + single_.replies);
+  }
+  template <class S>
+  static void step(S& side, std::uint64_t seed) {
+    Random random(seed);
+    side.replies.clear();
+    switch (seed % 8) {
+      case 0:
+      case 1:
+        acquire(side, random);
+        break;
+      case 6:
+        post(side, random);
+        break;
+      case 7:
+        (random() % 4 == 0) ? erase(side, random) : relay(side, random);
+        break;
+      default:
+        commit(side, random);
+        break;
+    }
+    look(side);
+  }
+  template <class S>
+  static void settle(S& side) {
+    side.replies.clear();
+    side.sessions.clear();
+    for (std::uint64_t i = 0; i < keys; ++i) {
+      const std::string name = "k" + std::to_string(i);
+      Holding last = side.driver.take_away(name);
+      note(side, {static_cast<std::uint64_t>(
+                     side.driver.commit(side.driver.next(last).metadata("settled").release()))});
+      side.sessions.push_back(last);
+    }
+    look(side);
+  }
+  static std::string key(Random& random) { return "k" + std::to_string(random() % keys); }
+
+  template <class S>
+  static void note(S& side, std::initializer_list<std::uint64_t> numbers,
+                   std::string_view text = {}) {
+    for (const std::uint64_t number : numbers)
+      side.replies.append(std::to_string(number)).push_back(' ');
+    side.replies.append(text).push_back('\n');
+  }
+
+  template <class S>
+  static void acquire(S& side, Random& random) {
+    std::vector<std::string> names(1 + random() % 6);
+    std::vector<AcquireRequest> batch;
+    for (std::string& name : names) {
+      name = key(random);
+      const Owner owner = random() % 4 == 0 && !side.sessions.empty()
+                              ? side.sessions[random() % side.sessions.size()].fence.owner
+                              : side.driver.somebody();
+      AcquireRequest request{side.driver.store, name, owner, minute,
+                             static_cast<Intent>(random() % 4)};
+      if (random() % 2 == 0) {
+        const HeldBy seen = side.driver.read(name).holder;
+        request.intent = Intent::steal;
+        request.seen_epoch = seen.epoch, request.seen_renewals = seen.renewals;
+      }
+      batch.push_back(std::move(request));
+    }
+    side.run(batch, [](auto& b, auto requests) { b.acquire(requests); });
+    for (const AcquireRequest& r : batch) {
+      note(side,
+           {static_cast<std::uint64_t>(r.outcome), r.record.version, r.record.fence.write,
+            r.record.load_count, r.record.inbox.size(), r.record.outbox.size(),
+            r.record.receipts.size()},
+           as_text(r.record.data));
+      if (r.outcome == Taken::taken) side.sessions.push_back({std::string(r.key), r.record.fence});
+    }
+    if (side.sessions.size() > 24)
+      side.sessions.erase(side.sessions.begin(), side.sessions.begin() + 8);
+  }
+
+  template <class S>
+  static void commit(S& side, Random& random) {
+    if (side.sessions.empty()) return;
+    static constexpr auto limits = [] {
+      RecordLimits l;
+      l.inbox_messages = 3;
+      return l;
+    }();
+    std::deque<Draft> drafts;
+    std::deque<std::vector<Change>> changes;
+    std::vector<CommitRequest> batch;
+    for (std::uint64_t count = 1 + random() % 6; count != 0; --count) {
+      changes.emplace_back();
+      for (std::uint64_t partners = 1 + (random() % 4 == 0 && transactional()); partners != 0;
+           --partners) {
+        Holding& session =
+            side.sessions[side.sessions.size() - 1 -
+                          random() % (std::min)(side.sessions.size(), std::size_t{8})];
+        if (!changes.back().empty() && changes.back()[0].key == session.key) continue;
+        if (random() % 8 != 0) session.fence.write += random() % 8 == 0 ? 2 : 1;
+        drafts.push_back(some_change(side, session, random).limits(limits));
+        changes.back().push_back(drafts.back().bind());
+      }
+      batch.push_back({changes.back()});
+    }
+    side.run(batch, [](auto& b, auto requests) { b.commit(requests); });
+    for (const CommitRequest& r : batch) {
+      note(side, {static_cast<std::uint64_t>(r.outcome), r.culprit});
+      for (const Change& c : r.changes) {
+        note(side, {c.version, c.release_requested, c.erased, c.landed, c.messages.size()}, c.key);
+        if (r.outcome != Outcome::applied && r.outcome != Outcome::repeated) continue;
+        for (const Send& send : c.sends)
+          note(side, {send.delivered});
+      }
+    }
+  }
+  static constexpr bool transactional() {
+    return transactional_backend<A> && transactional_backend<B>;
+  }
+
+  template <class S>
+  static Draft some_change(S& side, const Holding& session, Random& random) {
+    Draft draft = side.driver.again(session);
+    const std::uint64_t number = session.fence.write;
+    if (random() % 2 == 0) draft.data("data" + std::to_string(random() % 1000));
+    if (random() % 8 == 0) draft.no_data();
+    if (random() % 4 == 0) draft.metadata("meta" + std::to_string(random() % 1000));
+    if (random() % 4 == 0) draft.users({random() % 10, random() % 10});
+    if (random() % 4 == 0) draft.receipt(random(), static_cast<std::uint32_t>(random() % 5));
+    if (random() % 16 == 0) draft.forget_receipts(static_cast<std::uint32_t>(random() % 5));
+    if (random() % 2 == 0) draft.acknowledge(1 + random() % 12);
+    if (random() % 3 == 0) draft.send(key(random), number, "sent" + std::to_string(number));
+    if (random() % 2 == 0) draft.renew();
+    if (random() % 10 == 0) draft.release();
+    return draft;
+  }
+
+  template <class S>
+  static void post(S& side, Random& random) {
+    std::vector<std::string> names(1 + random() % 5);
+    std::vector<PostRequest> batch;
+    for (std::string& name : names) {
+      name = key(random);
+      batch.push_back({side.driver.store,
+                       name,
+                       {{random() % 12, 1}, 0, 0, side.driver.clock.wall()},
+                       {"Gift", 1, 0, {}, as_bytes("posted")},
+                       nullptr});
+    }
+    side.run(batch, [](auto& b, auto requests) { b.post(requests); });
+    for (const PostRequest& r : batch)
+      note(side, {static_cast<std::uint64_t>(r.error.code()), r.repeated, r.position}, r.key);
+  }
+
+  template <class S>
+  static void relay(S& side, Random& random) {
+    for (const auto& waiting : side.driver.waiting()) {
+      std::vector<RelayRequest> batch;
+      for (const OutgoingMessage& message : waiting.messages)
+        if (random() % 2 == 0)
+          batch.push_back({side.driver.store, 64, {}, waiting.key, {&message, 1}});
+      side.run(batch, [](auto& b, auto requests) { b.relay(requests); });
+      note(side, {waiting.messages.size()}, waiting.key);
+    }
+  }
+
+  template <class S>
+  static void erase(S& side, Random& random) {
+    std::vector<std::string> names(1 + random() % 2);
+    std::vector<EraseRequest> batch;
+    for (std::string& name : names) {
+      name = key(random);
+      batch.push_back({side.driver.store, name, random() % 2 == 0, nullptr});
+    }
+    side.run(batch, [](auto& b, auto requests) { b.erase(requests); });
+    for (const EraseRequest& r : batch)
+      note(side, {static_cast<std::uint64_t>(r.error.code()), r.found, r.sent, r.dropped}, r.key);
+  }
+
+  /// Every record as a reader sees it.
+  template <class S>
+  static void look(S& side) {
+    for (std::uint64_t i = 0; i < keys; ++i) {
+      const ReadRequest r = side.driver.read("k" + std::to_string(i));
+      note(side,
+           {r.found, r.held, r.record.version, r.record.has_data, r.record.fence.write,
+            r.record.load_count, r.inbox_messages, r.inbox_bytes, r.outbox_messages,
+            r.record.user_ids.size(), r.holder.asker.nobody()},
+           as_text(r.record.data));
+      note(side, {}, as_text(r.record.metadata));
+    }
+  }
+
+  Side<A> batched_;
+  Side<B> single_;
+};
+
+template <class B>
+void a_batch_is_its_requests_one_by_one(Driver<B>& d) {
+  RandomBatches<B, B> batches(d, d);
+  for (std::uint64_t seed = 0; seed < 2000 && d.report.failures().empty(); ++seed) {
+    batches.run(seed);
+    if (seed % 16 == 0) d.clock.advance(minute / 3);
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing::laws
+
+// The laws of the fence: who may write, what a repeat is, what stays after an erase.
+
+namespace persist::inline PERSIST_ABI::testing::laws {
+
+template <class B>
+void an_old_epoch_changes_nothing(Driver<B>& d) {
+  Holding old = d.take("k");
+  d.save(old, "first");
+  Holding now = d.take_away("k");
+  Draft late = d.next(old).data("late").metadata("late").renew();
+  d.report.that(d.commit(late) == Outcome::fenced, "the old epoch is fenced");
+  d.report.that(late.change().holder.owner == now.fence.owner, "and told by whom");
+  d.report.that(!late.change().erased && !late.change().landed, "and that it was not written");
+  d.report.that(d.holds_text("k", "first"), "nothing was written");
+  d.report.that(d.read("k").record.metadata.empty(), "no part of it");
+  d.report.that(d.read("k").record.fence == now.fence, "the fence is as it was");
+  d.save(now, "second");
+}
+
+template <class B>
+void a_wrong_owner_is_refused(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "mine");
+  Holding forged = mine;
+  forged.fence.owner.session += 1;
+  d.report.that(d.commit(d.next(forged).data("x")) == Outcome::fenced, "another session number");
+  forged = mine;
+  forged.fence.owner.nonce += 1;
+  d.report.that(d.commit(d.next(forged).data("x")) == Outcome::fenced, "another random number");
+  forged = mine;
+  forged.fence.owner.server = ServerId("us-9");
+  d.report.that(d.commit(d.next(forged).data("x")) == Outcome::fenced, "another server");
+  forged = mine;
+  forged.fence.owner = Owner{};
+  d.report.that(d.commit(d.next(forged).data("x")) == Outcome::fenced, "nobody");
+  d.report.that(d.holds_text("k", "mine"), "nothing was written");
+  d.save(mine, "still mine");
+}
+
+template <class B>
+void an_epoch_never_given_out_is_refused(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "mine");
+  Holding forged = mine;
+  forged.fence.epoch = epoch_limit - 1;
+  d.report.that(d.commit(d.next(forged).data("x")) == Outcome::fenced, "a later epoch");
+  Draft nowhere(d.store, "nowhere", forged.fence);
+  d.report.that(d.commit(nowhere.data("x")) == Outcome::fenced,
+                "nor for a record that is not there");
+  d.report.that(!d.read("nowhere").found, "and it was not made");
+  d.report.that(d.holds_text("k", "mine"), "nothing was written");
+}
+
+template <class B>
+void a_lower_write_number_is_superseded(Driver<B>& d) {
+  Holding mine = d.take("k");
+  Holding early = mine;
+  ++mine.fence.write;
+  d.save(mine, "second");
+  Draft late = d.next(early).data("first");
+  d.report.that(d.commit(late) == Outcome::superseded,
+                "a late commit does not land on a newer one");
+  d.report.that(d.holds_text("k", "second"), "nothing was written");
+  d.report.that(d.read("k").record.version == 1, "the version did not grow");
+}
+
+template <class B>
+void a_repeated_write_says_applied_and_does_nothing(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "once");
+  Draft again = d.again(mine).data("other bytes").metadata("m");
+  d.report.that(d.commit(again) == Outcome::repeated, "it says that it was applied");
+  d.report.that(again.change().version == 1, "and the version");
+  d.report.that(d.holds_text("k", "once"), "nothing was written");
+  Draft last = d.next(mine).data("last").release();
+  d.report.that(d.commit(last) == Outcome::applied, "the release is applied");
+  d.report.that(d.commit(d.again(mine).data("x").release()) == Outcome::repeated,
+                "and says so after the release too");
+  --mine.fence.write;
+  d.report.that(d.commit(d.again(mine).data("x")) == Outcome::superseded,
+                "what came before the release is superseded");
+  d.report.that(d.holds_text("k", "last"), "nothing was written");
+}
+
+template <class B>
+void a_commit_after_the_release_is_refused(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.report.that(d.commit(d.next(mine).data("bye").release()) == Outcome::applied, "released");
+  d.report.that(d.commit(d.next(mine).renew()) == Outcome::fenced, "a renewal is refused");
+  d.report.that(d.commit(d.next(mine).data("x")) == Outcome::fenced, "a save is refused");
+  d.report.that(!d.read("k").held, "nobody holds it");
+  d.report.that(d.holds_text("k", "bye"), "nothing was written");
+}
+
+template <class B>
+void epochs_never_go_back(Driver<B>& d) {
+  std::uint64_t last = 0;
+  for (int round = 0; round < 12; ++round) {
+    Holding holding = d.take("k");
+    d.report.that(holding.fence.epoch > last, "each acquire gives a higher epoch");
+    d.report.that(holding.fence.epoch < epoch_limit, "below 2^53");
+    last = holding.fence.epoch;
+    d.save(holding, "x");
+    if (round % 3 == 0)
+      d.report.that(d.commit(d.next(holding).release()) == Outcome::applied, "released");
+    else if (round % 3 == 1)
+      d.report.that(d.erase("k").epoch > last, "an erase raises it");
+    else
+      d.clock.advance(2 * minute);
+  }
+}
+
+template <class B>
+void an_erase_fences_the_open_session(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "secret");
+  const EraseRequest erased = d.erase("k");
+  d.report.that(erased.found && !failed(erased.error), "it was there");
+  d.report.that(erased.epoch > mine.fence.epoch, "the epoch is raised");
+  Draft late = d.next(mine).data("late");
+  d.report.that(d.commit(late) == Outcome::fenced, "the session is fenced");
+  d.report.that(late.change().erased, "and told that the record was erased");
+  d.report.that(!d.read("k").record.has_data, "the record is empty");
+  d.report.that(d.post("k", 7, "hello").position != 0, "a message may come");
+  d.report.that(d.commit(d.again(mine).data("late")) == Outcome::fenced, "still fenced");
+  d.report.that(!d.read("k").record.has_data, "the record is still empty");
+  d.report.that(!d.erase("never").found, "what is not there is not found");
+}
+
+template <class B>
+void versions_go_on_after_an_erase(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "1");
+  d.save(mine, "2");
+  d.erase("k");
+  Holding next = d.take("k");
+  const ReadRequest empty = d.read("k");
+  d.report.that(!empty.record.has_data && empty.record.load_count == 0, "it begins anew");
+  Draft first = d.next(next).data("3");
+  d.commit(first);
+  d.report.that(first.change().version == 3, "but no version is given twice");
+  Draft old = d.next(mine).data("x");
+  Holding newest = d.take_away("k");
+  d.report.that(d.commit(old) == Outcome::fenced && old.change().erased,
+                "the session before the erase is told of it");
+  Draft stolen = d.next(next).data("x");
+  d.report.that(d.commit(stolen) == Outcome::fenced && !stolen.change().erased,
+                "one after it is not");
+  d.save(newest, "4");
+}
+
+template <class B>
+void the_last_four_epochs_know_what_landed(Driver<B>& d) {
+  std::vector<Holding> past;
+  for (int i = 0; i < 5; ++i) {
+    past.push_back(d.take("k"));
+    d.save(past.back(), "a");
+    d.save(past.back(), "b");
+    d.clock.advance(2 * minute);
+  }
+  const auto landed = [&](const Holding& holding, std::uint64_t write) {
+    Holding asked = holding;
+    asked.fence.write = write;
+    Draft draft = d.again(asked).data("x");
+    const Outcome outcome = d.commit(draft);
+    d.report.that(outcome == Outcome::fenced || outcome == Outcome::superseded, "too late");
+    return draft.change().landed;
+  };
+  for (std::size_t i = 1; i < 4; ++i) {
+    d.report.that(landed(past[i], 1) && landed(past[i], 2), "what was applied is known");
+    d.report.that(!landed(past[i], 3), "what was not is known too");
+  }
+  d.report.that(landed(past[4], 1), "of the newest epoch as well");
+  d.report.that(d.commit(d.next(past[4]).release()) == Outcome::applied, "released");
+  d.report.that(landed(past[1], 2), "four epochs are known when nobody holds it too");
+}
+
+template <class B>
+void owners_are_never_equal(Driver<B>& d) {
+  B copy = d.db;
+  d.report.that(copy.same_database(d.db), "a copy shares the open database");
+  std::vector<Owner> all;
+  for (int i = 0; i < 50; ++i) {
+    all.push_back(d.db.next_owner(ServerId("a")));
+    all.push_back(copy.next_owner(ServerId("a")));
+  }
+  for (std::size_t i = 0; i < all.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      d.report.that(!(all[i] == all[j]), "no owner is given twice, through no handle");
+  d.report.that(!all[0].nobody(), "an owner is somebody");
+  Holding mine = d.take("k");
+  d.save(mine, "seen through both");
+  Driver<B> other(copy, d.clock, d.report);
+  d.report.that(other.holds_text("k", "seen through both"), "records are shared by copies");
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing::laws
+
+// The laws of leases and of requests to let go.
+
+namespace persist::inline PERSIST_ABI::testing::laws {
+
+template <class B>
+void acquire_is_exclusive(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.clock.advance(std::chrono::seconds(15));
+  const AcquireRequest other = d.acquire("k", d.somebody());
+  d.report.that(other.outcome == Taken::held, "a second one is told that it is held");
+  d.report.that(other.holder.owner == mine.fence.owner, "by whom");
+  d.report.that(other.holder.epoch == mine.fence.epoch, "under which epoch");
+  d.report.that(other.holder.age == std::chrono::seconds(15), "since when");
+  d.report.that(other.holder.left == std::chrono::seconds(45), "for how long");
+  d.save(mine, "x");
+  d.report.that(d.commit(d.next(mine).release()) == Outcome::applied, "let go");
+  d.report.that(d.acquire("k", d.somebody()).outcome == Taken::taken, "then it is free");
+}
+
+template <class B>
+void a_repeated_acquire_gives_the_same_epoch(Driver<B>& d) {
+  const Owner me = d.somebody();
+  const AcquireRequest first = d.acquire("k", me);
+  const AcquireRequest second = d.acquire("k", me);
+  d.report.that(second.outcome == Taken::taken, "own: taken again");
+  d.report.that(first.record.fence == second.record.fence, "under the same epoch");
+  Holding mine{"k", first.record.fence};
+  d.save(mine, "x");
+  const AcquireRequest third = d.acquire("k", me);
+  d.report.that(third.record.fence == mine.fence, "with the write number it has reached");
+  Owner twin = me;
+  twin.server = ServerId("us-1");
+  d.report.that(d.acquire("k", twin).outcome == Taken::held, "own means all parts of the owner");
+}
+
+template <class B>
+void an_expired_lease_is_free_for_others(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.clock.advance(minute - Duration(1));
+  d.report.that(d.acquire("k", d.somebody()).outcome == Taken::held, "held until the very end");
+  d.clock.advance(Duration(1));
+  const ReadRequest expired = d.read("k");
+  d.report.that(!expired.held, "then nobody holds it");
+  d.report.that(expired.holder.owner == mine.fence.owner, "but expired is not cleared");
+  d.report.that(d.acquire("k", d.somebody()).outcome == Taken::taken, "and it can be taken");
+  d.report.that(d.commit(d.next(mine).data("x")) == Outcome::fenced, "which fences the first");
+}
+
+template <class B>
+void an_expired_lease_nobody_took_is_renewed_by_the_next_commit(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.clock.advance(5 * minute);
+  d.report.that(d.commit(d.next(mine).data("x").renew()) == Outcome::applied,
+                "expiry alone never ends a session");
+  d.report.that(d.read("k").held, "and it holds again");
+  d.clock.advance(5 * minute);
+  d.report.that(d.commit(d.next(mine).renew()) == Outcome::applied, "a renewal alone does too");
+  d.report.that(d.acquire("k", d.somebody()).outcome == Taken::held, "for others as well");
+  d.report.that(d.read("k").record.version == 1, "a renewal is no new version");
+}
+
+template <class B>
+void a_commit_that_keeps_the_lease_does_not_renew_it(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.clock.advance(minute / 2);
+  d.save(mine, "x");
+  d.clock.advance(minute / 2);
+  d.report.that(!d.read("k").held, "the lease ran from the acquire");
+}
+
+template <class B>
+void a_lease_of_no_length_holds_nobody_up(Driver<B>& d) {
+  Holding first = d.take("k", Duration::zero());
+  d.save(first, "x");
+  Holding second = d.take("k", Duration::zero());
+  d.report.that(d.commit(d.next(first).data("y")) == Outcome::fenced, "the newest writes");
+  d.save(second, "z");
+}
+
+template <class B>
+void a_late_steal_is_refused(Driver<B>& d) {
+  Holding mine = d.take("k");
+  const AcquireRequest seen = d.acquire("k", d.somebody());
+  d.report.that(d.commit(d.next(mine).renew()) == Outcome::applied, "renewed");
+  const AcquireRequest late = d.steal("k", seen.holder);
+  d.report.that(late.outcome == Taken::held, "who renewed since is not robbed");
+  const AcquireRequest good = d.steal("k", late.holder);
+  d.report.that(good.outcome == Taken::taken, "what is seen as it is can be taken");
+  d.report.that(d.steal("k", late.holder).outcome == Taken::held, "once");
+  d.report.that(d.commit(d.next(mine).data("x")) == Outcome::fenced, "the first is fenced");
+}
+
+template <class B>
+void a_request_is_seen_by_the_holder(Driver<B>& d) {
+  Holding mine = d.take("k");
+  const Owner asker = d.somebody();
+  d.report.that(d.acquire("k", asker).holder.asker.nobody(), "waiting is not asking");
+  const AcquireRequest asked = d.acquire("k", asker, Intent::request);
+  d.report.that(asked.outcome == Taken::held && asked.holder.asker == asker, "asked");
+  Draft save = d.next(mine).data("x");
+  d.report.that(d.commit(save) == Outcome::applied, "the holder still saves");
+  d.report.that(save.change().release_requested, "and learns of it");
+  const AcquireRequest kept = d.acquire("k", asker, Intent::keep_request);
+  d.report.that(kept.outcome == Taken::held && kept.holder.asker == asker, "a retry finds its own");
+  d.report.that(d.commit(d.next(mine).release()) == Outcome::applied, "let go");
+  const AcquireRequest got = d.acquire("k", asker, Intent::keep_request);
+  d.report.that(got.outcome == Taken::taken && as_text(got.record.data) == "x", "handed over");
+}
+
+template <class B>
+void while_a_request_stands_commits_save_but_do_not_renew(Driver<B>& d) {
+  Holding mine = d.take("k");
+  (void)d.acquire("k", d.somebody(), Intent::request);
+  d.clock.advance(minute - std::chrono::seconds(1));
+  d.report.that(d.commit(d.next(mine).data("saved").renew()) == Outcome::applied, "it saves");
+  d.report.that(d.holds_text("k", "saved"), "for real");
+  d.clock.advance(std::chrono::seconds(1));
+  d.report.that(!d.read("k").held, "an asker waits one lease at most");
+}
+
+template <class B>
+void a_newer_asker_replaces_the_older(Driver<B>& d) {
+  Holding mine = d.take("k");
+  const Owner first = d.somebody();
+  const Owner second = d.somebody();
+  (void)d.acquire("k", first, Intent::request);
+  (void)d.acquire("k", second, Intent::request);
+  const AcquireRequest retry = d.acquire("k", first, Intent::keep_request);
+  d.report.that(retry.holder.asker == second, "a retry finds the newer one's in its place");
+  (void)d.acquire("k", first, Intent::withdraw);
+  d.report.that(d.read("k").holder.asker == second, "and cannot withdraw it");
+  const AcquireRequest withdrawn = d.acquire("k", second, Intent::withdraw);
+  d.report.that(withdrawn.outcome == Taken::held, "withdrawing takes nothing");
+  d.report.that(d.read("k").holder.asker.nobody(), "its own asker can withdraw it");
+  Draft save = d.next(mine).renew();
+  d.commit(save);
+  d.report.that(!save.change().release_requested, "the holder learns that too");
+}
+
+template <class B>
+void a_request_belongs_to_its_epoch(Driver<B>& d) {
+  Holding mine = d.take("k");
+  (void)d.acquire("k", d.somebody(), Intent::request);
+  d.report.that(d.commit(d.next(mine).release()) == Outcome::applied, "released");
+  Holding next = d.take("k");
+  Draft save = d.next(next).data("x");
+  d.commit(save);
+  d.report.that(!save.change().release_requested, "a release clears it");
+  (void)d.acquire("k", d.somebody(), Intent::request);
+  Holding thief = d.take_away("k");
+  d.report.that(d.read("k").holder.asker.nobody(), "an acquire clears it");
+  (void)d.acquire("k", d.somebody(), Intent::request);
+  d.erase("k");
+  Holding anew = d.take("k");
+  d.report.that(d.read("k").holder.asker.nobody(), "an erase clears it");
+}
+
+template <class B>
+void a_request_for_a_free_record_takes_it(Driver<B>& d) {
+  const AcquireRequest got = d.acquire("k", d.somebody(), Intent::request);
+  d.report.that(got.outcome == Taken::taken, "there is nobody to ask");
+  d.report.that(d.read("k").holder.asker.nobody(), "and no request is left");
+  const AcquireRequest nothing = d.acquire("free", d.somebody(), Intent::withdraw);
+  d.report.that(nothing.outcome == Taken::held, "withdrawing takes nothing, ever");
+  d.report.that(!d.read("free").held, "not even what is free");
+}
+
+template <class B>
+void the_calendar_does_not_touch_leases(Driver<B>& d) {
+  const WallTime before = d.clock.wall();
+  Holding mine = d.take("k");
+  d.clock.set_wall(before + std::chrono::hours(24 * 365));
+  d.report.that(d.acquire("k", d.somebody()).outcome == Taken::held, "a calendar that leaps");
+  d.clock.set_wall(before - std::chrono::hours(24 * 365));
+  d.clock.advance(minute);
+  d.report.that(d.acquire("k", d.somebody()).outcome == Taken::taken, "or goes back");
+  d.clock.set_wall(before);
+}
+
+template <class B>
+void watchers_are_woken(Driver<B>& d) {
+  if constexpr (watched_backend<B>) {
+    const auto queue = std::make_shared<WakeQueue>();
+    d.db.watch(d.store, queue);
+    const auto told = [&](std::string_view key) {
+      std::vector<std::string> keys;
+      queue->drain(keys);
+      for (const std::string& one : keys)
+        if (one == key) return true;
+      return false;
+    };
+    Holding mine = d.take("k");
+    (void)d.acquire("k", d.somebody(), Intent::request);
+    d.report.that(told("k"), "the holder is woken by a request");
+    d.report.that(d.commit(d.next(mine).release()) == Outcome::applied, "released");
+    d.report.that(told("k"), "who asked is woken by the release");
+    Holding next = d.take("k");
+    (void)d.post("k", 1, "hello");
+    d.report.that(told("k"), "the holder is woken by a message");
+  } else {
+    d.report.that(true, "this backend wakes nobody");
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing::laws
+
+// The laws of messages: once in, once out, known again, never dropped.
+
+namespace persist::inline PERSIST_ABI::testing::laws {
+
+template <class B>
+void a_message_waits_until_it_is_acknowledged(Driver<B>& d) {
+  const PostRequest posted = d.post("k", 1, "hello");
+  d.report.that(posted.position != 0 && !posted.repeated, "posted to a record that does not exist");
+  d.report.that(d.read("k").found && d.read("k").inbox_messages == 1, "it makes the record");
+  const AcquireRequest got = d.acquire("k", d.somebody());
+  if (!d.report.that(got.record.inbox.size() == 1, "a load brings it")) return;
+  const Message& message = got.record.inbox[0];
+  d.report.that(as_text(message.payload) == "hello" && message.type == "Gift" &&
+                    message.codec == 1 && message.position == posted.position,
+                "as it was sent");
+  Holding mine{"k", got.record.fence};
+  Draft save = d.next(mine).data("with hello").acknowledge(posted.position).seen(posted.position);
+  d.report.that(d.commit(save) == Outcome::applied && save.change().messages.empty(), "handled");
+  d.report.that(d.read("k").inbox_messages == 0, "it is out in the same commit");
+  d.report.that(d.read("k").inbox_bytes == 0, "and counts no more");
+}
+
+template <class B>
+void an_acknowledgement_and_its_change_are_one_write(Driver<B>& d) {
+  const PostRequest posted = d.post("k", 1, "hello");
+  Holding old = d.take("k");
+  Holding now = d.take_away("k");
+  d.report.that(d.commit(d.next(old).data("x").acknowledge(posted.position)) == Outcome::fenced,
+                "refused");
+  d.report.that(d.read("k").inbox_messages == 1 && !d.read("k").record.has_data,
+                "the message stays where its effect was refused");
+  d.report.that(d.commit(d.next(now).data("y").acknowledge(posted.position)) == Outcome::applied,
+                "applied");
+  d.report.that(d.commit(d.again(now).data("y").acknowledge(posted.position)) == Outcome::repeated,
+                "a repeat");
+  d.report.that(d.read("k").inbox_messages == 0 && d.holds_text("k", "y"), "both, once");
+  d.report.that(
+      d.commit(d.next(now).acknowledge(posted.position).acknowledge(99)) == Outcome::applied,
+      "what is out already is passed over");
+}
+
+template <class B>
+void new_messages_come_with_each_commit(Driver<B>& d) {
+  Holding mine = d.take("k");
+  const PostRequest first = d.post("k", 1, "a");
+  const PostRequest second = d.post("k", 2, "b");
+  d.report.that(second.position > first.position, "positions rise");
+  Draft save = d.next(mine).data("x");
+  d.commit(save);
+  d.report.that(save.change().messages.size() == 2, "a commit fetches what is new");
+  Draft renewal = d.next(mine).renew().seen(first.position);
+  d.commit(renewal);
+  d.report.that(renewal.change().messages.size() == 1 &&
+                    renewal.change().messages[0].position == second.position,
+                "behind what the session has seen");
+}
+
+template <class B>
+void a_full_inbox_refuses_and_drops_nothing(Driver<B>& d) {
+  RecordLimits limits;
+  limits.inbox_messages = 2;
+  d.post("k", 1, "a", &limits);
+  d.post("k", 2, "b", &limits);
+  const PostRequest refused = d.post("k", 3, "c", &limits);
+  d.report.that(refused.error == Errc::full, "a third is refused");
+  const PostRequest again = d.post("k", 1, "a", &limits);
+  d.report.that(again.repeated && !failed(again.error), "a repeat is answered as the first was");
+  const AcquireRequest got = d.acquire("k", d.somebody());
+  d.report.that(got.record.inbox.size() == 2, "what was in is in");
+  Holding mine{"k", got.record.fence};
+  d.commit(d.next(mine).acknowledge(got.record.inbox[0].position));
+  d.report.that(!failed(d.post("k", 3, "c", &limits).error), "and there is room when one is out");
+  RecordLimits small;
+  small.inbox_bytes = 200;
+  d.report.that(d.post("b", 4, std::string(150, 'x'), &small).error == Errc::full,
+                "bytes are counted too");
+}
+
+template <class B>
+void an_id_is_known_after_its_message_is_gone(Driver<B>& d) {
+  const MessageOrigin origin{{7, 7}, 0, 0, d.clock.wall()};
+  const PostRequest first = d.post("k", origin, "gift");
+  Holding mine = d.take("k");
+  d.commit(d.next(mine).data("x").acknowledge(first.position));
+  const PostRequest again = d.post("k", origin, "gift");
+  d.report.that(again.repeated && again.position == first.position, "answered as the first was");
+  d.report.that(d.read("k").inbox_messages == 0, "and not put in again");
+  RecordLimits limits;
+  d.clock.advance(limits.repeats_known - std::chrono::hours(1));
+  d.report.that(d.post("k", origin, "gift").repeated, "for as long as it is promised");
+  d.clock.advance(std::chrono::hours(2));
+  d.post("k", 8, "another");
+  const PostRequest late = d.post("k", origin, "gift");
+  d.report.that(late.repeated || late.error == Errc::refused, "later it is refused, never posted");
+  d.report.that(d.read("k").inbox_messages == 1, "the other one alone is in");
+  d.report.that(d.post("fresh", origin, "gift").error == Errc::refused,
+                "an id too old to be known is refused anywhere");
+}
+
+template <class B>
+void a_numbered_message_is_known_for_ever(Driver<B>& d) {
+  const MessageOrigin third{{1, 2}, 5, 3, {}};
+  d.report.that(!failed(d.post("k", third, "c").error), "taken");
+  Holding mine = d.take("k");
+  d.commit(d.next(mine).acknowledge(1));
+  d.clock.advance(std::chrono::hours(24 * 400));
+  d.report.that(d.post("k", third, "c").repeated, "the same number");
+  d.report.that(d.post("k", MessageOrigin{{1, 2}, 5, 2, {}}, "b").repeated, "a lower one");
+  d.report.that(d.post("k", MessageOrigin{{1, 2}, 4, 9, {}}, "z").repeated,
+                "one of an older epoch");
+  d.report.that(!d.post("k", MessageOrigin{{1, 2}, 5, 4, {}}, "d").repeated, "the next is new");
+  d.report.that(!d.post("k", MessageOrigin{{1, 2}, 6, 1, {}}, "e").repeated, "a new epoch's too");
+  d.report.that(!d.post("k", MessageOrigin{{9, 9}, 1, 1, {}}, "f").repeated,
+                "another sender's too");
+  d.report.that(d.read("k").inbox_messages == 3, "three are in");
+}
+
+template <class B>
+void a_sent_message_leaves_with_its_cause(Driver<B>& d) {
+  Holding mine = d.take("sender");
+  Draft save = d.next(mine).data("paid").send("receiver", 1, "gift");
+  d.report.that(d.commit(save) == Outcome::applied, "one commit");
+  d.report.that(save.change().sends[0].delivered, "delivers where it can reach");
+  d.report.that(d.read("receiver").inbox_messages == 1, "it is there");
+  Draft again = d.again(mine).data("paid").send("receiver", 1, "gift");
+  d.report.that(d.commit(again) == Outcome::repeated, "a repeat");
+  d.report.that(again.change().sends[0].delivered, "says the same");
+  d.report.that(d.read("receiver").inbox_messages == 1, "and sends nothing");
+  Holding thief = d.take_away("sender");
+  d.report.that(d.commit(d.next(mine).data("x").send("receiver", 2, "gift")) == Outcome::fenced,
+                "refused");
+  d.report.that(d.read("receiver").inbox_messages == 1, "nothing leaves with a refused commit");
+  const AcquireRequest got = d.acquire("receiver", d.somebody());
+  d.report.that(!got.record.inbox.empty() && got.record.inbox[0].origin.is_numbered() &&
+                    got.record.inbox[0].origin.epoch == mine.fence.epoch &&
+                    got.record.inbox[0].origin.source == key_hash(d.birth, "sender"),
+                "it names its sender by hash, epoch and number");
+}
+
+template <class B>
+void a_save_never_fails_because_a_receiver_is_full(Driver<B>& d) {
+  RecordLimits limits;
+  limits.inbox_messages = 1;
+  Holding mine = d.take("sender");
+  Draft save = d.next(mine).data("x").send("receiver", 1, "a").send("receiver", 2, "b");
+  d.report.that(d.commit(save.limits(limits)) == Outcome::applied, "the save goes through");
+  d.report.that(save.change().sends[0].delivered && !save.change().sends[1].delivered,
+                "what has no room waits");
+  d.report.that(d.read("sender").outbox_messages == 1, "in the sender's outbox");
+  Holding receiver = d.take("receiver");
+  d.commit(d.next(receiver).acknowledge(1));
+  Draft later = d.next(mine).data("y").send("receiver", 3, "c");
+  d.report.that(d.commit(later.limits(limits)) == Outcome::applied, "saved");
+  d.report.that(!later.change().sends[0].delivered,
+                "a later message does not overtake one that waits, though there is room");
+  const auto waiting = d.waiting();
+  if (!d.report.that(waiting.size() == 1 && waiting[0].messages.size() == 2, "both wait")) return;
+  d.report.that(waiting[0].key == "sender" && waiting[0].messages[0].number == 2 &&
+                    waiting[0].messages[1].number == 3 && waiting[0].messages[0].key == "receiver",
+                "in the order they were sent");
+  const AcquireRequest next = d.steal("sender", d.read("sender").holder);
+  d.report.that(next.record.outbox == std::vector<std::uint64_t>({2, 3}), "a load learns of them");
+}
+
+template <class B>
+void a_relay_is_harmless_when_repeated(Driver<B>& d) {
+  RecordLimits none;
+  none.inbox_messages = 0;
+  Holding mine = d.take("sender");
+  d.commit(d.next(mine).data("x").send("receiver", 1, "a").send("receiver", 2, "b").limits(none));
+  const Hash128 self = key_hash(d.birth, "sender");
+  for (int twice = 0; twice < 2; ++twice) {
+    for (const auto& waiting : d.waiting())
+      for (const OutgoingMessage& m : waiting.messages) {
+        PostRequest post{d.store, m.key, {self, m.epoch, m.number, {}}, m.view(), nullptr};
+        d.db.post({&post, 1});
+        d.report.that(!failed(post.error) && post.repeated == (twice == 1), "posted once");
+      }
+  }
+  const auto waiting = d.waiting();
+  if (!d.report.that(waiting.size() == 1, "it waits until it is taken out")) return;
+  d.take_out("sender", std::span(waiting[0].messages).first(1));
+  d.report.that(d.read("sender").outbox_messages == 1, "one is out");
+  d.take_out("sender", waiting[0].messages);
+  d.take_out("sender", waiting[0].messages);
+  d.take_out("nobody", waiting[0].messages);
+  d.report.that(d.waiting().empty() && d.read("sender").outbox_messages == 0, "all are out");
+  const AcquireRequest got = d.acquire("receiver", d.somebody());
+  d.report.that(got.record.inbox.size() == 2 && as_text(got.record.inbox[0].payload) == "a" &&
+                    as_text(got.record.inbox[1].payload) == "b",
+                "each is in once, in order");
+  d.save(mine, "needs no lease: the sender's session goes on");
+}
+
+template <class B>
+void waiting_records_are_listed_in_pages(Driver<B>& d) {
+  RecordLimits none;
+  none.inbox_messages = 0;
+  for (const char* key : {"a", "b", "c"}) {
+    Holding mine = d.take(key);
+    d.commit(d.next(mine).data("x").send("receiver", 1, key).limits(none));
+  }
+  const auto first = d.waiting(2);
+  if (!d.report.that(first.size() == 2, "no more than asked for")) return;
+  const auto rest = d.waiting(2, first[1].key);
+  d.report.that(rest.size() == 1 && rest[0].key != first[0].key && rest[0].key != first[1].key,
+                "and those behind it");
+}
+
+template <class B>
+void an_erase_sends_what_waits_first(Driver<B>& d) {
+  RecordLimits none;
+  none.inbox_messages = 0;
+  Holding mine = d.take("sender");
+  d.commit(d.next(mine).data("x").send("receiver", 1, "a").limits(none));
+  const EraseRequest refused = d.erase("sender", false, &none);
+  d.report.that(refused.error == Errc::full && d.holds_text("sender", "x"),
+                "no room: nothing is erased");
+  d.save(mine, "y");
+  const EraseRequest erased = d.erase("sender");
+  d.report.that(erased.found && erased.sent == 1 && erased.dropped == 0, "sent, then erased");
+  d.report.that(!d.read("sender").found && d.read("receiver").inbox_messages == 1, "both");
+  d.report.that(d.waiting().empty(), "nothing waits any more");
+  Holding next = d.take("second");
+  d.commit(d.next(next).data("x").send("receiver", 1, "b").limits(none));
+  const EraseRequest dropped = d.erase("second", true, &none);
+  d.report.that(dropped.dropped == 1 && !d.read("second").found,
+                "or dropped and counted when told");
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing::laws
+
+// The laws of what a record holds, of a store's header, and of commits over several records.
+
+namespace persist::inline PERSIST_ABI::testing::laws {
+
+template <class B>
+void a_load_brings_what_was_saved(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.commit(d.next(mine).data("data").metadata("meta").users({7, 9}));
+  d.commit(d.next(mine).release());
+  const AcquireRequest got = d.acquire("k", d.somebody());
+  d.report.that(got.record.has_data && as_text(got.record.data) == "data", "data");
+  d.report.that(as_text(got.record.metadata) == "meta", "metadata");
+  d.report.that(got.record.user_ids == std::vector<std::uint64_t>({7, 9}), "user ids");
+  d.report.that(got.record.version == 1, "version");
+  Holding next{"k", got.record.fence};
+  d.save(next, "more");
+  const ReadRequest now = d.read("k");
+  d.report.that(as_text(now.record.metadata) == "meta" && now.record.user_ids.size() == 2,
+                "what a commit does not name stays");
+  d.commit(d.next(next).users({}).metadata(""));
+  d.report.that(d.read("k").record.user_ids.empty() && d.read("k").record.metadata.empty() &&
+                    d.holds_text("k", "more"),
+                "and can be emptied alone");
+  d.report.that(d.read("k").record.version == 2, "the version grows with data only");
+  ReadRequest brief{d.store, "k", false};
+  d.db.read({&brief, 1});
+  d.report.that(brief.record.has_data && brief.record.data.empty(), "a read may leave data out");
+}
+
+template <class B>
+void data_can_be_removed(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "x");
+  Draft empty = d.next(mine).no_data();
+  d.report.that(d.commit(empty) == Outcome::applied && empty.change().version == 2, "removed");
+  d.report.that(d.read("k").found && !d.read("k").record.has_data, "the record stays, empty");
+  Draft zero = d.next(mine).data("");
+  d.commit(zero);
+  d.report.that(d.read("k").record.has_data && d.read("k").record.data.empty(),
+                "no bytes are not no data");
+}
+
+template <class B>
+void times_are_the_backends(Driver<B>& d) {
+  Holding mine = d.take("k");
+  const WallTime begin = d.clock.wall();
+  d.save(mine, "x");
+  d.clock.advance(minute);
+  d.commit(d.next(mine).renew());
+  d.report.that(d.read("k").record.updated == begin, "a renewal is no update");
+  d.save(mine, "y");
+  const ReadRequest now = d.read("k");
+  d.report.that(now.record.created == begin, "created by the first save");
+  d.report.that(now.record.updated == begin + minute, "updated by the last");
+  d.report.that(now.record.now == d.clock.wall(), "a reply says what time it is");
+  Draft import = d.next(mine).data("z");
+  import.change().created = begin - std::chrono::hours(1000);
+  import.change().load_count = 41;
+  d.commit(import);
+  const ReadRequest imported = d.read("k");
+  d.report.that(imported.record.created == begin - std::chrono::hours(1000), "an import sets it");
+  d.report.that(imported.record.load_count == 41, "and the load count");
+}
+
+template <class B>
+void the_first_commit_of_an_epoch_counts_a_load(Driver<B>& d) {
+  Holding first = d.take("k");
+  d.report.that(d.read("k").record.load_count == 0, "an acquire alone does not count");
+  d.commit(d.next(first).data("x"));
+  d.commit(d.next(first).data("y"));
+  d.report.that(d.read("k").record.load_count == 1, "the first commit does, the second not");
+  d.commit(d.next(first).release());
+  Holding second = d.take("k");
+  d.commit(d.next(second).release());
+  d.report.that(d.read("k").record.load_count == 2, "a clean session's release counts");
+  d.commit(d.again(second).release());
+  d.report.that(d.read("k").record.load_count == 2, "a repeat does not");
+}
+
+template <class B>
+void receipts_are_kept_until_forgotten(Driver<B>& d) {
+  Holding mine = d.take("k");
+  std::vector<Receipt> all;
+  for (std::uint32_t i = 1; i <= 60; ++i) {
+    d.commit(d.next(mine).receipt(i, i / 10));
+    all.push_back({{i, i}, i / 10});
+  }
+  const auto kept = [&] { return d.acquire("k", mine.fence.owner).record; };
+  d.report.that(kept().receipts == all, "all, in the order they came");
+  d.report.that(kept().receipts_forgotten == 0, "none is forgotten yet");
+  d.commit(d.next(mine).forget_receipts(2).receipt(100, 9));
+  std::erase_if(all, [](const Receipt& r) { return r.day <= 2; });
+  all.push_back({{100, 100}, 9});
+  d.report.that(kept().receipts == all, "those of a day and before are forgotten");
+  d.report.that(kept().receipts_forgotten == 2, "and it is known up to when");
+  d.commit(d.next(mine).forget_receipts(1));
+  d.report.that(kept().receipts_forgotten == 2 && kept().receipts == all, "which never goes back");
+}
+
+template <class B>
+void a_scan_finds_each_record_with_data_once(Driver<B>& d) {
+  std::set<std::string> expected;
+  for (int i = 0; i < 25; ++i) {
+    Holding mine = d.take("key" + std::to_string(i));
+    if (i % 5 == 4) continue;
+    d.save(mine, "x");
+    expected.insert(mine.key);
+  }
+  d.post("mail only", 1, "hello");
+  for (const std::size_t most : {std::size_t{1}, std::size_t{7}, std::size_t{1000}}) {
+    std::set<std::string> seen;
+    ScanRequest page{d.store, "", most};
+    for (int pages = 0; pages < 40 && !page.done; ++pages) {
+      page.after = page.next;
+      d.db.scan({&page, 1});
+      d.report.that(page.keys.size() <= most, "a page is no larger than asked for");
+      for (const std::string& key : page.keys)
+        d.report.that(seen.insert(key).second, "no key twice");
+    }
+    d.report.that(page.done && seen == expected, "all keys with data, and no other");
+  }
+}
+
+template <class B>
+void a_store_is_found_by_its_name(Driver<B>& d) {
+  Driver<B> same(d.db, d.clock, d.report);
+  Driver<B> other(d.db, d.clock, d.report, "other");
+  d.report.that(same.store == d.store && same.birth == d.birth, "one name, one store");
+  d.report.that(!(other.store == d.store) && other.birth != d.birth, "another name, another one");
+  Holding mine = d.take("k");
+  d.save(mine, "mine");
+  d.report.that(same.holds_text("k", "mine"), "records of one");
+  d.report.that(!other.read("k").found, "are not the other's");
+  Holding theirs = other.take("k");
+  other.save(theirs, "theirs");
+  d.report.that(d.holds_text("k", "mine") && other.holds_text("k", "theirs"), "nor mixed up");
+}
+
+template <class B>
+void a_header_is_checked(Driver<B>& d) {
+  OpenStoreRequest lock{"laws", LockKind::none, {}};
+  d.db.open_store({&lock, 1});
+  d.report.that(lock.error == Errc::invalid, "another lock kind is invalid");
+  OpenStoreRequest known{"laws", LockKind::lease, d.birth};
+  d.db.open_store({&known, 1});
+  d.report.that(!failed(known.error), "the birth id that was known is fine");
+  OpenStoreRequest foreign{"laws", LockKind::lease, Hash128{1, 2}};
+  d.db.open_store({&foreign, 1});
+  d.report.that(foreign.error == Errc::refused, "another birth id is refused");
+  OpenStoreRequest gone{"gone", LockKind::lease, Hash128{1, 2}};
+  d.db.open_store({&gone, 1});
+  d.report.that(gone.error == Errc::refused, "so is a header that is missing where one was known");
+  OpenStoreRequest made{"gone", LockKind::none, {}};
+  d.db.open_store({&made, 1});
+  d.report.that(!failed(made.error), "which was not made by asking");
+}
+
+template <class B>
+void changes_of_one_commit_are_all_or_nothing(Driver<B>& d) {
+  if constexpr (transactional_backend<B>) {
+    Holding a = d.take("a"), b = d.take("b"), c = d.take("c");
+    const auto all = [&](Draft x, Draft y, Draft z) {
+      Change changes[] = {x.bind(), y.bind(), z.bind()};
+      CommitRequest request{changes};
+      d.db.commit({&request, 1});
+      return std::pair(request.outcome, request.culprit);
+    };
+    const auto first =
+        all(d.next(a).data("1"), d.next(b).data("1").send("d", 1, "gift"), d.next(c).data("1"));
+    d.report.that(first.first == Outcome::applied, "all");
+    d.report.that(d.holds_text("a", "1") && d.holds_text("b", "1") && d.holds_text("c", "1") &&
+                      d.read("d").inbox_messages == 1,
+                  "with what they send");
+    const auto again = all(d.again(a).data("x"), d.again(b).data("x"), d.again(c).data("x"));
+    d.report.that(again.first == Outcome::repeated, "a repeat of all is one");
+    Holding thief = d.take_away("b");
+    const auto refused =
+        all(d.next(a).data("2").send("d", 1, "x"), d.next(b).data("2"), d.next(c).data("2"));
+    d.report.that(refused == std::pair(Outcome::fenced, std::size_t{1}), "one is fenced");
+    d.report.that(
+        d.holds_text("a", "1") && d.holds_text("c", "1") && d.read("d").inbox_messages == 1,
+        "and none is written");
+    d.save(a, "3");
+    d.save(c, "3");
+    d.save(thief, "3");
+  } else {
+    d.report.that(true, "this backend makes no promise over several records");
+  }
+}
+
+template <class B>
+void a_message_to_oneself_is_new_at_once(Driver<B>& d) {
+  Holding mine = d.take("k");
+  Draft save = d.next(mine).data("x").send("k", 1, "to myself");
+  d.report.that(d.commit(save) == Outcome::applied && save.change().sends[0].delivered, "sent");
+  d.report.that(save.change().messages.size() == 1, "a message to oneself is new at once");
+}
+
+template <class B>
+void every_key_byte_is_kept(Driver<B>& d) {
+  std::string key;
+  for (int byte = 1; byte < 256; ++byte)
+    key.push_back(static_cast<char>(byte));
+  Holding mine = d.take(key);
+  d.save(mine, "all");
+  Holding path = d.take("../../etc/passwd");
+  d.save(path, "text");
+  d.report.that(d.holds_text(key, "all") && d.holds_text("../../etc/passwd", "text"),
+                "a key is bytes and nothing else");
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing::laws
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// One sentence that must be true of a backend, and how to find out.
+template <record_backend B>
+struct BackendLaw {
+  const char* sentence;
+  void (*run)(laws::Driver<B>&);
+
+  /// Tries it on a backend that is fresh, or holds nothing in a store named "laws", and whose
+  /// leases `clock` judges.
+  [[nodiscard]] Report operator()(B& backend, ManualClock& clock) const {
+    Report report;
+    laws::Driver<B> driver(backend, clock, report);
+    run(driver);
+    return report;
+  }
+};
+
+/// What every backend promises. Give each law a backend of its own; a law that does not pass says
+/// in its report which sentence broke, with the line in the law.
+template <record_backend B>
+[[nodiscard]] std::vector<BackendLaw<B>> backend_laws() {
+  using namespace laws;
+  return {
+      {"an old epoch's commit is refused and writes nothing", an_old_epoch_changes_nothing},
+      {"the right epoch with a wrong owner is refused", a_wrong_owner_is_refused},
+      {"an epoch that was never given out is refused", an_epoch_never_given_out_is_refused},
+      {"a lower write number is refused", a_lower_write_number_is_superseded},
+      {"a repeated write says applied and does nothing, before and after the release",
+       a_repeated_write_says_applied_and_does_nothing},
+      {"a renewal after the release is refused", a_commit_after_the_release_is_refused},
+      {"epochs never go back", epochs_never_go_back},
+      {"an erase fences the open session and leaves the record empty",
+       an_erase_fences_the_open_session},
+      {"versions go on after an erase", versions_go_on_after_an_erase},
+      {"the last four epochs know what landed", the_last_four_epochs_know_what_landed},
+      {"owners are never equal and copies share the database", owners_are_never_equal},
+      {"acquire is exclusive", acquire_is_exclusive},
+      {"a repeated acquire gives the same epoch", a_repeated_acquire_gives_the_same_epoch},
+      {"an expired lease is free for others", an_expired_lease_is_free_for_others},
+      {"an expired lease that nobody took is renewed by the next commit",
+       an_expired_lease_nobody_took_is_renewed_by_the_next_commit},
+      {"a commit that keeps the lease does not renew it",
+       a_commit_that_keeps_the_lease_does_not_renew_it},
+      {"a lease of no length holds nobody up", a_lease_of_no_length_holds_nobody_up},
+      {"a late steal is refused", a_late_steal_is_refused},
+      {"a request to let go is seen by the holder", a_request_is_seen_by_the_holder},
+      {"while a request stands commits save but do not renew",
+       while_a_request_stands_commits_save_but_do_not_renew},
+      {"a newer asker replaces the older one", a_newer_asker_replaces_the_older},
+      {"a request belongs to its epoch", a_request_belongs_to_its_epoch},
+      {"a request for a free record takes it", a_request_for_a_free_record_takes_it},
+      {"the calendar does not touch leases", the_calendar_does_not_touch_leases},
+      {"watchers are woken", watchers_are_woken},
+      {"a message waits until it is acknowledged", a_message_waits_until_it_is_acknowledged},
+      {"an acknowledgement and its change are one write",
+       an_acknowledgement_and_its_change_are_one_write},
+      {"new messages come with each commit", new_messages_come_with_each_commit},
+      {"a full inbox refuses and drops nothing", a_full_inbox_refuses_and_drops_nothing},
+      {"an id is known after its message is gone", an_id_is_known_after_its_message_is_gone},
+      {"a numbered message is known for ever", a_numbered_message_is_known_for_ever},
+      {"a sent message leaves with its cause", a_sent_message_leaves_with_its_cause},
+      {"a save never fails because a receiver is full",
+       a_save_never_fails_because_a_receiver_is_full},
+      {"a relay is harmless when repeated", a_relay_is_harmless_when_repeated},
+      {"records whose outbox waits are listed in pages", waiting_records_are_listed_in_pages},
+      {"an erase sends what waits first", an_erase_sends_what_waits_first},
+      {"a load brings what was saved", a_load_brings_what_was_saved},
+      {"data can be removed", data_can_be_removed},
+      {"times are the backend's", times_are_the_backends},
+      {"the first commit of an epoch counts a load", the_first_commit_of_an_epoch_counts_a_load},
+      {"receipts are kept until they are forgotten", receipts_are_kept_until_forgotten},
+      {"a scan finds each record with data once", a_scan_finds_each_record_with_data_once},
+      {"a store is found by its name", a_store_is_found_by_its_name},
+      {"a store's header is checked", a_header_is_checked},
+      {"the changes of one commit are all or nothing", changes_of_one_commit_are_all_or_nothing},
+      {"a message to oneself is new at once", a_message_to_oneself_is_new_at_once},
+      {"every byte of a key is kept", every_key_byte_is_kept},
+      {"a batch is equal to its requests one by one", a_batch_is_its_requests_one_by_one},
+  };
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing
