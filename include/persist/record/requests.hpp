@@ -37,6 +37,13 @@ struct OpenStoreRequest {
   WallTime now{};
 };
 
+/// A store that a database holds, for tools.
+struct StoreInfo {
+  std::string name;
+  LockKind lock = LockKind::lease;
+  Hash128 birth{};
+};
+
 /// What to do where somebody else holds the record.
 enum class Intent : std::uint8_t {
   wait,          ///< take it only if it is free or its lease ran out

@@ -68,6 +68,8 @@ class SessionCore {
   [[nodiscard]] bool dirty() const noexcept {
     return edited.load(std::memory_order_relaxed) != saved;
   }
+  /// Whether autosave is to look at it: data that is captured from the game changes unsaid.
+  [[nodiscard]] bool wants_saves() const noexcept { return dirty() || skips_equal; }
   [[nodiscard]] SessionExtras& more() {
     return extras ? *extras : *(extras = std::make_unique<SessionExtras>());
   }
@@ -78,6 +80,7 @@ class SessionCore {
 
   /// Marks the data changed: what is saved from now on is more than what was cut before.
   void mark_dirty() {
+    if (ended(state)) return;  // an edit after the end is one of a copy
     edited.fetch_add(1, std::memory_order_relaxed);
     if (SessionHost* store = host(); !listed && store != nullptr) store->became_dirty(*this);
   }
@@ -133,6 +136,9 @@ class SessionCore {
   std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
   bool save_wanted = false;              ///< `request_save`
   bool force_wanted = false;
+  bool has_listeners = false;             ///< its own signals were connected
+  bool was_saved = false;                 ///< at its end: its last changes are there
+  std::atomic<bool> end_was_told{false};  ///< listeners of `released` were called
   bool gives_back = false;    ///< a load that came to nothing: the record goes back as it is
   bool check_wanted = false;  ///< the backend hinted at something
   bool skips_equal =

@@ -12,10 +12,28 @@
 namespace persist::inline PERSIST_ABI {
 
 template <class S>
+template <class F>
+void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
+#if PERSIST_HAS_EXCEPTIONS
+  try {
+    fire();
+  } catch (const std::exception& thrown) {
+    core.log(LogLevel::error, std::string(key()) + ": a listener threw: " + thrown.what());
+  } catch (...) {
+    core.log(LogLevel::error,
+             std::string(key()) + ": a listener threw something that is no std::exception");
+  }
+#else
+  (void)core, fire();
+#endif
+}
+
+template <class S>
 void SessionNode<S>::fire_saving(Reason reason) {
   capture();
-  if (rare_) rare_->signals.saving.fire(data_, reason);
-  core().fire_saving(*this, reason);
+  auto& store = core();
+  if (rare_) call_listeners(store, [&] { rare_->signals.saving.fire(data_, reason); });
+  call_listeners(store, [&] { store.fire_saving(*this, reason); });
 }
 
 template <class S>
@@ -29,18 +47,18 @@ void SessionNode<S>::deliver(Event& event, SessionHost& store) {
 /// log.
 template <class S>
 void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
-  auto& all = core.signals();
+  const auto& all = core.listeners();
   bool heard = false;
   const auto fire = [&](auto member, const auto& on_store, const auto&... args) {
     if (rare_) {
       const auto& on_session = rare_->signals.*member;
       heard = on_session.has_handlers();
-      on_session.fire(args...);
+      call_listeners(core, [&] { on_session.fire(args...); });
     }
     if (!on_store.has_handlers()) return;
     heard = true;
     typename S::Handle self(*this);
-    on_store.fire(self, args...);
+    call_listeners(core, [&] { on_store.fire(self, args...); });
   };
   using Own = Signals<Data>;
   switch (event.kind) {
@@ -53,10 +71,10 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
         core.log(LogLevel::warning, "a save failed: " + event.saved.error().message());
       break;
     case Event::Kind::save_refused:
-      fire(&Own::save_refused, all.save_refused, event.error);
-      if (!heard) core.log(LogLevel::warning, "a save was refused: " + event.error.message());
+      fire(&Own::save_refused, all.save_refused, event.error);  // and `saved` says it too
       break;
     case Event::Kind::released:
+      end_was_told = true;
       fire(&Own::released, all.released, event.reason, event.was_saved);
       if (!heard && !event.was_saved)
         core.log(LogLevel::warning, std::string(key()) + ": the session ended (" +

@@ -11,6 +11,7 @@
 
 #include <exception>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -66,8 +67,11 @@ class SessionNode final : public SessionCore {
 
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
-  [[nodiscard]] Signals<Data>& signals() { return rare().signals; }
-  [[nodiscard]] std::vector<MessageHandler<Data>>& handlers() { return rare().handlers; }
+  [[nodiscard]] Signals<Data>& signals() {
+    has_listeners = true;
+    return rare().signals;
+  }
+  [[nodiscard]] std::list<MessageHandler<Data>>& handlers() { return rare().handlers; }
   [[nodiscard]] const Data* durable_copy() const noexcept {
     return rare_ ? rare_->durable.get() : nullptr;
   }
@@ -110,7 +114,7 @@ class SessionNode final : public SessionCore {
  private:
   struct Rare {
     Signals<Data> signals;
-    std::vector<MessageHandler<Data>> handlers;
+    std::list<MessageHandler<Data>> handlers;  ///< one that runs may connect more
     std::unique_ptr<Data> default_value;
     std::unique_ptr<Data> after_end;
     std::unique_ptr<Data> encoded;
@@ -129,6 +133,10 @@ class SessionNode final : public SessionCore {
   [[nodiscard]] Result<bool> encode_data(const Data& data, Buffer& out);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
+  /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
+  /// poll that it ended halfway would leave others' sessions without their outcome.
+  template <class F>
+  void call_listeners(StoreCore<S>& core, F&& fire);
 
   PERSIST_NO_UNIQUE_ADDRESS SessionLock lock_;
   codec::RecordVersion version_ = codec::version_of<Policy>();

@@ -121,6 +121,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
   }
   [[nodiscard]] bool is_busy() const noexcept { return draining_ || preparing_; }
+  /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
+  [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
+    return has_listeners_ || session.has_listeners;
+  }
   /// Handlers of messages were connected: those that wait may have found theirs.
   void offer_messages_again();
   /// The session's messages could not be handled now; the next poll tries again.
@@ -128,6 +132,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  protected:
   ~Engine() = default;
+  bool has_listeners_ = false;  ///< signals of the store were connected
 
  private:
   [[nodiscard]] Flight& new_flight();
@@ -135,6 +140,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Error assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason);
   [[nodiscard]] bool prepare_flight(Flight& flight);
   void complete_flight(Flight& flight);
+  [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
   void cut_data(SessionCore& session, Cut& cut, Change& change);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -146,6 +152,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void saved_event(SessionCore& session, const Result<Saved>& result);
 
   void change_state(SessionCore& session, State to);
+  void take_hints();
   void stamp(SessionCore& session);
   void reschedule(SessionCore& session);
   [[nodiscard]] TimePoint when_due(SessionCore& session);
@@ -167,6 +174,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Duration autosave_of(const SessionCore& session) const {
     return session.extras && session.extras->autosave ? *session.extras->autosave
                                                       : options_.autosave;
+  }
+  /// Whether `min_gap` holds up the session's saves.
+  [[nodiscard]] bool in_gap(const SessionCore& session) const {
+    return session.failures == 0 && now() < session.not_before;
   }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;

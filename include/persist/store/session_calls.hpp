@@ -62,8 +62,10 @@ Result<typename S::Data> Session<S>::durable() {
 
 template <class S>
 void Session<S>::touch_schedule() {
-  if (node_->dirty() && node_->host() != nullptr && !node_->listed)
-    node_->host()->became_dirty(*node_);
+  if (node_->host() == nullptr || !node_->wants_saves()) return;
+  const auto hold = core().lock();
+  node_->save_at = TimePoint{};
+  if (!node_->listed) core().became_dirty(*node_);
 }
 
 template <class S>
@@ -201,8 +203,8 @@ void Session<S>::on_message(F&& fn) {
 template <class S>
 template <class F>
 Connection Session<S>::on_released(F&& fn) {
-  if (ended(node_->state) && !(node_->host() != nullptr && core().is_busy())) {
-    fn(node_->ending, node_->state == State::released && !node_->dirty());
+  if (node_->end_was_told) {
+    fn(node_->ending, node_->was_saved);
     return {};
   }
   return node_->signals().released.connect(std::forward<F>(fn));

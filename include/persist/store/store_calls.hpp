@@ -59,7 +59,9 @@ class StoreCalls {
   }
   template <class K>
   Result<Handle> try_load(const K& key, LoadOptionsFor<Data> options) {
-    return finish(begin(key, std::move(options), true, Duration::zero()));
+    Loading<S> loading = begin(key, std::move(options), true, Duration::zero());
+    // A load that is under way here may wait for a holder, and this call does not.
+    return joins(loading) ? loading.take() : finish(std::move(loading));
   }
   template <class K>
   Result<Handle> find(const K& key);
@@ -83,7 +85,10 @@ class StoreCalls {
   void on_message(F&& fn) {
     using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
     check_message<typename S::Policy, M>();
-    core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    {
+      const auto hold = core_.lock();
+      core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    }
     for (const SessionPtr& session : core_.registry().all())
       if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
     core_.offer_messages_again();
@@ -100,6 +105,11 @@ class StoreCalls {
   Result<Handle> finish(Loading<S> loading) {
     if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load());
     return loading.take();
+  }
+  /// Whether the session is not this caller's alone: it was open, or is being loaded for others.
+  [[nodiscard]] bool joins(const Loading<S>& loading) {
+    const auto hold = core_.lock();
+    return loading.session() && (!loading.load() || loading.load()->waiters > 1);
   }
   /// A session for one change of a record that nobody holds; `changes` says what it does to the
   /// node.
@@ -215,8 +225,11 @@ template <class K, class F>
 Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&& changes) {
   LoadOptionsFor<Data> options;
   options.conflict = conflict;
-  auto session = finish(
-      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline));
+  Loading<S> loading =
+      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline);
+  if (joins(loading))
+    return Error(Errc::busy, "the record is being loaded here").for_key(loading.session()->id());
+  auto session = finish(std::move(loading));
   if (!session) return session.error();
   Node& node = session->node();
   Result<void> done = changes(node, *session);

@@ -30,6 +30,8 @@ class Transaction {
   [[nodiscard]] Error check() {
     for (std::size_t i = 0; i < cores_.size(); ++i) {
       const SessionCore& core = *cores_[i];
+      if (core.host() != nullptr && core.state == State::suspect)
+        return Error(Errc::busy, "the lease of this session is in doubt").for_key(core.key());
       if (core.host() == nullptr || core.state != State::open)
         return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
       if (HookScope::active())
