@@ -79,6 +79,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Result<Saved> release_now(SessionCore& session, Reason reason);
   void request_save(SessionCore& session, bool force);
   void request_release(SessionCore& session, Reason reason);
+  void game_lets_go(SessionCore& session);
   void became_dirty(SessionCore& session) final;
   void last_handle_dropped(SessionCore& session) final;
   Error board(SessionCore& session, Aim aim) final;
@@ -141,7 +142,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool prepare_flight(Flight& flight);
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
-  void cut_data(SessionCore& session, Cut& cut, Change& change);
+  void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -211,6 +212,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::deque<std::pair<SessionPtr, Event>> events_;
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
   std::vector<std::string> woken_;
+  std::string relayed_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
   bool draining_ = false;
   bool preparing_ = false;

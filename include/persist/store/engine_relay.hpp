@@ -17,6 +17,7 @@ template <class B, class L>
 void Engine<B, L>::relay() {
   RelayRequest list;
   list.store = store_;
+  list.after = relayed_;  // page by page, so that full receivers hold up nobody else
   backend_.relay(std::span(&list, 1));
   bool left_behind = failed(list.error) || list.waiting.size() == list.most;
   for (const RelayRequest::Waiting& record : list.waiting) {
@@ -50,6 +51,7 @@ void Engine<B, L>::relay() {
       here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, taken.size());
   }
   const Lock hold(mutex_);
+  relayed_ = list.waiting.size() == list.most ? list.waiting.back().key : std::string();
   // A receiver that is full stays full until its owner plays: looking every few seconds is often
   // enough.
   next_relay_ = now() + (left_behind ? options_.relay : 4 * options_.relay);

@@ -43,6 +43,7 @@ Result<Saved> Session<S>::release(Reason reason) {
 template <class S>
 Result<void> Session<S>::request_release(Reason reason) {
   if (Error no = refusal(); failed(no)) return no;
+  core().game_lets_go(*node_);
   core().request_release(*node_, reason);
   return success;
 }
@@ -137,6 +138,7 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
   if (auto fits = key::spell_checked<typename S::Key>(key, spelled); !fits) return fits;
   OutgoingMessage out;
   if (auto written = encode_message(message, out.payload); !written) return written;
+  if (auto fits = core().fits_inbox(schema::type_name<M>, out.payload); !fits) return fits;
   const auto hold = core().lock();
   SessionExtras& extras = node_->more();
   if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)

@@ -60,7 +60,11 @@ class Transaction {
     std::array<std::size_t, sizeof...(S)> sent{};
     for (std::size_t i = 0; i < cores_.size(); ++i)
       sent[i] = cores_[i]->extras ? cores_[i]->extras->sends.size() : 0;
-    each([](auto& node) { node.capture(); });
+    Result<void> captured = success;
+    each([&](auto& node) {
+      if (captured) captured = node.capture();
+    });
+    if (!captured) return captured;
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
     Result<void> done = guarded(
