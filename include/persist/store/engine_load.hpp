@@ -120,8 +120,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
     extras.seen_position = (std::max)(extras.seen_position, message.position);
     extras.inbox.push_back({std::move(message)});
   }
-  if (!record.outbox.empty() && options_.relay > Duration::zero())
-    next_relay_ = (std::min)(next_relay_, now());
+  if (!record.outbox.empty()) relay_soon(session, now());
 }
 
 template <class B, class L>
@@ -247,8 +246,8 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
       const bool waits_for_release = before && before.get() != &session;
       bool busy = !waits_for_release;
       if (waits_for_release) {
-        const auto released = commit_now(
-            *before, before->gives_back ? Aim::give_back : Aim::release, before->ending);
+        const auto released =
+            commit_now(*before, before->gives_back ? Aim::give_back : Aim::release, before->ending);
         if (released) continue;
         busy = released.is(Errc::busy);
         again = (std::max)(again, before->not_before);

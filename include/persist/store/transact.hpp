@@ -57,9 +57,8 @@ class Transaction {
   /// changed.
   template <class F>
   [[nodiscard]] Result<void> run(F& fn) {
-    std::array<std::size_t, sizeof...(S)> sent{};
-    for (std::size_t i = 0; i < cores_.size(); ++i)
-      sent[i] = cores_[i]->extras ? cores_[i]->extras->sends.size() : 0;
+    const auto sent =
+        std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     each([](auto& node) { node.capture(); });
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
@@ -70,8 +69,8 @@ class Transaction {
       if (done) done = node.check(copy);
     });
     if (!done) {
-      for (std::size_t i = 0; i < cores_.size(); ++i)
-        if (cores_[i]->extras) cores_[i]->extras->sends.resize(sent[i]);
+      std::size_t i = 0;
+      each([&](auto& node) { node.unsend_after(sent[i++]); });
       return done;
     }
     zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
