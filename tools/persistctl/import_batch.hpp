@@ -24,7 +24,7 @@ enum class OnConflict : std::uint8_t {
 
 struct ImportOptions {
   OnConflict on_conflict = OnConflict::fail;
-  std::string message_type;  ///< what the game calls the messages; needed where there are any
+  std::string message_type{};  ///< what the game calls the messages; needed where there are any
   std::uint32_t schema_version = 1;
 };
 

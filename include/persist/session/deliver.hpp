@@ -47,7 +47,7 @@ void SessionNode<S>::deliver(Event& event, SessionHost& store) {
 /// log.
 template <class S>
 void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
-  auto& all = core.signals();
+  const auto& all = core.listeners();
   bool heard = false;
   const auto fire = [&](auto member, const auto& on_store, const auto&... args) {
     if (rare_) {

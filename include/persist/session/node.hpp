@@ -77,7 +77,10 @@ class SessionNode final : public SessionCore {
 
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
-  [[nodiscard]] Signals<Data>& signals() { return rare().signals; }
+  [[nodiscard]] Signals<Data>& signals() {
+    has_listeners = true;
+    return rare().signals;
+  }
   [[nodiscard]] std::list<MessageHandler<Data>>& handlers() { return rare().handlers; }
   [[nodiscard]] const Data* durable_copy() const noexcept {
     return rare_ ? rare_->durable.get() : nullptr;

@@ -23,7 +23,12 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   using Base::Base;
 
   [[nodiscard]] typename Base::Lock lock() { return typename Base::Lock(this->mutex()); }
-  [[nodiscard]] Signals<Data, Session<S>&>& signals() noexcept { return signals_; }
+  /// For connecting; `listeners` for firing.
+  [[nodiscard]] Signals<Data, Session<S>&>& signals() noexcept {
+    this->has_listeners_ = true;
+    return signals_;
+  }
+  [[nodiscard]] const Signals<Data, Session<S>&>& listeners() const noexcept { return signals_; }
   [[nodiscard]] std::list<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
 
   void fire_saving(Node& node, Reason reason) {
@@ -39,8 +44,8 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
                   ": an edit after the session's end goes to a copy that is never saved");
   }
   /// The session's own handler of that type of message, or else the store's.
-  [[nodiscard]] const MessageHandler<Data>* find_handler(
-      const std::list<MessageHandler<Data>>* own, std::string_view type) {
+  [[nodiscard]] const MessageHandler<Data>* find_handler(const std::list<MessageHandler<Data>>* own,
+                                                         std::string_view type) {
     const auto hold = lock();
     for (const auto* list : {own, &std::as_const(handlers_)}) {
       if (list == nullptr) continue;

@@ -123,6 +123,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
   }
   [[nodiscard]] bool is_busy() const noexcept { return draining_ || preparing_; }
+  /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
+  [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
+    return has_listeners_ || session.has_listeners;
+  }
   /// Handlers of messages were connected: those that wait may have found theirs.
   void offer_messages_again();
   /// The session's messages could not be handled now; the next poll tries again.
@@ -130,6 +134,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  protected:
   ~Engine() = default;
+  bool has_listeners_ = false;  ///< signals of the store were connected
 
  private:
   void forget_sent(const std::vector<RelayRequest::Waiting>& waiting);

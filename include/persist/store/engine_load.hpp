@@ -228,21 +228,24 @@ template <class B, class L>
 void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
   const SessionPtr alive(&session);
   while (!load.done) {
-    Round round;
+    AcquireRequest request;
+    bool asks = false;
+    TimePoint again{};
     SessionPtr before;
     {
       const Lock hold(mutex_);
       start_queued_loads();
       before = SessionPtr(registry_.find(session.key()));
       if (load.done) break;
-      if (before.get() == &session && !session.in_flight) add_load(session, round);
+      asks = before.get() == &session && !session.in_flight;
+      if (asks) ask(session, request);
     }
-    TimePoint again = now() + 100ms;
-    if (!round.empty()) {
-      round.perform(backend_);
-      settle_load(session, round.acquires[0], round.decoded[0]);
-      again = load.next_try;
+    if (asks) {
+      backend_.acquire(std::span(&request, 1));
+      const bool taken = request.outcome == AcquireRequest::Outcome::taken;
+      settle_load(session, request, taken ? session.decode(request.record) : success);
     } else {
+      again = now() + 100ms;
       const bool waits_for_release = before && before.get() != &session;
       bool busy = !waits_for_release;
       if (waits_for_release) {
@@ -256,7 +259,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
       if (now() >= load.deadline || (busy && !Access::is_shared)) break;
     }
     if (load.done) break;
-    clock_.wait_until(again, wakes_->wake());
+    clock_.wait_until(asks ? load.next_try : again, wakes_->wake());
   }
   if (session.gives_back && !ended(session.state))
     (void)commit_now(session, Aim::give_back, Reason::asked);

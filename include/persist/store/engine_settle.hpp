@@ -241,7 +241,7 @@ void Engine<B, L>::back_off(SessionCore& session) {
 
 template <class B, class L>
 void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result) {
-  if (!result && result.error() == Errc::busy) return;
+  if (result ? !is_heard(session) : result.error() == Errc::busy) return;
   Event event;
   event.kind = Event::Kind::saved;
   event.saved = result;
@@ -250,9 +250,11 @@ void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result
 
 template <class B, class L>
 void Engine<B, L>::change_state(SessionCore& session, State to) {
+  const State from = session.state.exchange(to);
+  if (!is_heard(session)) return;
   Event event;
   event.kind = Event::Kind::state_changed;
-  event.from = session.state.exchange(to);
+  event.from = from;
   event.to = to;
   tell(session, std::move(event));
 }
@@ -271,9 +273,12 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
     retired_.insert(session);
   else
     session.detach();
-  if (!was_open) session.state = state;
-  if (was_open) {
+  if (was_open)
     change_state(session, state);
+  else
+    session.state = state;
+  session.end_was_told = was_open && was_saved && !is_heard(session);  // to nobody
+  if (was_open && !session.end_was_told) {
     Event event;
     event.kind = Event::Kind::released;
     event.reason = reason;

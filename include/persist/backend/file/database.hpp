@@ -2,6 +2,7 @@
 
 #include <persist/backend/file/commit.hpp>
 #include <persist/backend/file/compact.hpp>
+#include <persist/backend/file/copy.hpp>
 #include <persist/backend/file/encode.hpp>
 #include <persist/backend/file/folder_lock.hpp>
 #include <persist/backend/file/group.hpp>
@@ -101,6 +102,9 @@ class Database {
     const std::shared_lock hold(state_);
     for (const StoreState& store : index_.stores)
       visit(store);
+  }
+  [[nodiscard]] Result<void> copy_to(const std::string& folder) const {
+    return copy_log(log_, folder);
   }
   /// How many callers wait for the batch that is being written.
   [[nodiscard]] std::size_t waiting() const { return group_.waiting(); }
