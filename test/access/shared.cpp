@@ -1,164 +1,128 @@
-// builds: tsan
+// builds: single tsan
 #include <persist/access/shared.hpp>
 
-#include <support/world.hpp>
+#include <persist/lock/lease.hpp>
+#include <persist/lock/none.hpp>
 
 #include <atomic>
+#include <mutex>
 #include <thread>
+#include <type_traits>
+#include <vector>
+
+#include <gtest/gtest.h>
 
 namespace {
 
-using namespace test;
-using persist::access::SessionLock;
+using namespace persist;
+using access::SessionLock;
 
 static_assert(sizeof(SessionLock) == 4);
+static_assert(access::Synchronised::is_shared);
+static_assert(std::is_same_v<access_of<access::Shared<lock::None>>, access::Synchronised>);
+static_assert(std::is_empty_v<access::Shared<lock::Lease<>>>);
+static_assert(access::Shared<lock::Lease<conflict::Steal>>::conflict == Conflict::steal &&
+                  access::Shared<lock::Lease<>>::kind == lock::Lease<>::kind &&
+                  !access::Shared<lock::None>::is_leased,
+              "what it wraps is not changed");
 
-using Everybodys =
-    persist::Store<std::uint64_t, Save, persist::backend::Memory,
-                   persist::access::Shared<persist::lock::Lease<>>>;
-
-// `->` on a temporary guard does not compile.
-template <class Guard>
-concept reads_through_a_temporary = requires(Guard&& guard) { std::move(guard).operator->(); };
-static_assert(reads_through_a_temporary<Players::Session::Edit>);
-static_assert(reads_through_a_temporary<Players::Session::View>);
-static_assert(!reads_through_a_temporary<Everybodys::Session::Edit>);
-static_assert(!reads_through_a_temporary<Everybodys::Session::View>);
-
-/// Runs `body(thread, turn)` on four threads, and waits for them.
-template <class F>
-void on_four_threads(int turns, F body) {
-  std::vector<std::thread> threads;
-  for (int thread = 0; thread < 4; ++thread)
-    threads.emplace_back([=]() mutable {
-      for (int turn = 0; turn < turns; ++turn)
-        body(thread, turn);
-    });
-  for (std::thread& thread : threads)
-    thread.join();
-}
-
-struct AccessShared : World {
-  persist::backend::Memory memory{clock};
-  persist::StoreOptions quiet(std::string server = "eu-1") {
-    auto told = options(std::move(server));
-    told.log.level = persist::LogLevel::off;
-    return told;
-  }
-};
-
-TEST_F(AccessShared, a_session_lock_may_be_taken_again_by_its_own_thread) {
-  SessionLock lock;
-  lock.lock();
-  EXPECT_TRUE(lock.try_lock());
-  bool taken = true;
-  std::thread([&] { taken = lock.try_lock(); }).join();
-  EXPECT_FALSE(taken);
-  lock.unlock();
-  std::thread([&] { taken = lock.try_lock(); }).join();
-  EXPECT_FALSE(taken);
-  lock.unlock();
+bool free_for_others(SessionLock& lock) {
+  bool got = false;
   std::thread([&] {
-    taken = lock.try_lock();
-    if (taken) lock.unlock();
+    got = lock.try_lock();
+    if (got) lock.unlock();
   }).join();
-  EXPECT_TRUE(taken);
+  return got;
 }
 
-TEST_F(AccessShared, a_session_lock_lets_one_thread_in_at_a_time) {
+TEST(SessionLock, shuts_other_threads_out_until_it_is_unlocked) {
+  SessionLock lock;
+  EXPECT_TRUE(free_for_others(lock));
+  lock.lock();
+  EXPECT_FALSE(free_for_others(lock));
+  lock.unlock();
+  EXPECT_TRUE(free_for_others(lock));
+}
+
+TEST(SessionLock, is_free_only_when_it_was_unlocked_as_often_as_locked) {
+  SessionLock lock;
+  for (int i = 0; i < 15; ++i)
+    lock.lock();
+  for (int i = 0; i < 14; ++i) {
+    lock.unlock();
+    ASSERT_FALSE(free_for_others(lock)) << "after " << i + 1 << " of 15";
+  }
+  lock.unlock();
+  EXPECT_TRUE(free_for_others(lock));
+}
+
+TEST(SessionLock, its_own_thread_gets_it_again_by_trying) {
+  SessionLock lock;
+  ASSERT_TRUE(lock.try_lock());
+  ASSERT_TRUE(lock.try_lock());
+  lock.unlock();
+  EXPECT_FALSE(free_for_others(lock));
+  lock.unlock();
+}
+
+TEST(SessionLock, a_thread_that_waits_gets_it_when_it_is_unlocked) {
+  SessionLock lock;
+  int seen = 0;
+  int shared = 0;
+  std::atomic<bool> begun{false};
+  lock.lock();
+  std::thread waiter([&] {
+    begun = true;
+    const std::lock_guard hold(lock);
+    seen = shared;
+  });
+  while (!begun)
+    std::this_thread::yield();
+  lock.lock();  // the word changes under the one that waits
+  lock.unlock();
+  shared = 7;
+  lock.unlock();
+  waiter.join();
+  EXPECT_EQ(seen, 7);
+}
+
+TEST(SessionLock, no_increment_of_four_threads_is_lost) {
+  constexpr int threads = 4;
+  constexpr int rounds = 2000;
   SessionLock lock;
   int count = 0;
-  on_four_threads(2000, [&](int, int) {
-    const std::unique_lock hold(lock);
-    ++count;
-  });
-  EXPECT_EQ(count, 8000);
+  int inside = 0;
+  std::atomic<bool> alone{true};
+  std::vector<std::thread> all;
+  for (int t = 0; t < threads; ++t)
+    all.emplace_back([&] {
+      for (int i = 0; i < rounds; ++i) {
+        const std::lock_guard hold(lock);
+        if (++inside != 1) alone = false;
+        const std::lock_guard again(lock);
+        ++count;
+        --inside;
+      }
+    });
+  for (std::thread& thread : all)
+    thread.join();
+  EXPECT_TRUE(alone);
+  EXPECT_EQ(count, threads * rounds);
 }
 
-TEST_F(AccessShared, no_edit_is_lost_among_threads_that_edit_save_and_poll) {
-  Everybodys players("players", memory, quiet());
-  auto session = *players.load(1u);
-  const auto start = session.clone().coins;
-  on_four_threads(300, [&, session](int thread, int turn) mutable {
-    session.edit([](Player& player) { ++player.coins; });
-    if (turn % 4 == thread) (void)session.save();
-    if (turn % 7 == thread) {
-      clock.advance(1s);
-      (void)players.poll();
-    }
-    if (turn % 5 == 0) (void)session.request_save();
-    const auto view = session.view();
-    EXPECT_GE(view->coins, start);
-  });
-  for (int i = 0; i < 100 && session.is_dirty(); ++i) {
-    clock.advance(1s);
-    (void)players.poll();
-  }
-  EXPECT_EQ(session.clone().coins, start + 1200);
-  EXPECT_EQ(players.peek(1u)->data.coins, start + 1200);
-  EXPECT_TRUE(session.release());
+TEST(Synchronised, its_mutex_may_be_taken_again_by_a_handler) {
+  access::Synchronised::Mutex mutex;
+  const std::lock_guard outer(mutex);
+  EXPECT_TRUE(mutex.try_lock());
+  mutex.unlock();
 }
 
-TEST_F(AccessShared, threads_load_edit_and_release_the_same_keys) {
-  Everybodys players("players", memory, quiet());
-  std::atomic<int> edits{0};
-  on_four_threads(100, [&](int, int turn) {
-    auto session = players.load(static_cast<std::uint64_t>(turn % 3));
-    if (!session) return;
-    if (auto guard = session->try_edit()) {
-      ++(*guard)->coins;
-      if (!persist::ended(session->state())) ++edits;
-    }
-    (void)session->release();
-    (void)players.poll();
-  });
-  EXPECT_EQ(players.close_all(10s), 0U);
-  std::int64_t stored = 0;
-  for (std::uint64_t key = 0; key < 3; ++key)
-    stored += players.peek(key)->data.coins - 100;
-  EXPECT_GT(stored, 0);
-  EXPECT_EQ(players.open_sessions(), 0U);
-}
-
-TEST_F(AccessShared, messages_grants_and_trades_among_threads_are_exact) {
-  Everybodys players("players", memory, quiet());
-  players.on_message([](Player& player, const Gift& gift) { player.coins += gift.coins; });
-  auto a = *players.load(1u);
-  auto b = *players.load(2u);
-  std::atomic<int> posted{0};
-  std::atomic<int> granted{0};
-  on_four_threads(50, [&, a, b](int thread, int turn) mutable {
-    if (players.post(1u, Gift{1})) ++posted;
-    const std::string receipt = std::to_string(thread) + "/" + std::to_string(turn);
-    if (a.grant_once(receipt, [](Player& player) { ++player.coins; })) ++granted;
-    (void)players.transact(a, b, [](Player& from, Player& to) { --from.coins, ++to.coins; });
-    clock.advance(100ms);
-    (void)players.poll();
-  });
-  for (int i = 0; i < 100; ++i) {
-    clock.advance(1s);
-    (void)players.poll();
-  }
-  EXPECT_EQ(a.clone().coins + b.clone().coins, 200 + posted + granted);
-  EXPECT_TRUE(a.release());
-  EXPECT_TRUE(b.release());
-  EXPECT_EQ(players.peek(1u)->data.coins + players.peek(2u)->data.coins, 200 + posted + granted);
-}
-
-TEST_F(AccessShared, a_release_waits_for_no_reader_and_leaves_nothing_behind) {
-  Everybodys players("players", memory, quiet());
-  auto session = *players.load(1u);
-  session.edit([](Player& player) { player.coins = 7; });
-  std::optional view(session.view());
-  persist::Result<persist::Saved> released;
-  std::thread([&] { released = session.release(); }).join();
-  EXPECT_TRUE(released.is(Errc::busy));
-  EXPECT_FALSE(players.peek(1u));
-  view.reset();
-  clock.advance(1s);
-  (void)players.poll();
-  EXPECT_EQ(session.state(), State::released);
-  EXPECT_EQ(players.peek(1u)->data.coins, 7);
+TEST(SessionLockDeathTest, deeper_than_15_ends_the_program_with_one_sentence) {
+  SessionLock lock;
+  for (int i = 0; i < 15; ++i)
+    lock.lock();
+  EXPECT_DEATH(lock.lock(), "persist: a session was locked more than 15 deep by one thread");
+  EXPECT_DEATH((void)lock.try_lock(), "persist: a session was locked more than 15 deep");
 }
 
 }  // namespace

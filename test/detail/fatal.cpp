@@ -1,12 +1,17 @@
-// builds: single no-exceptions
+// builds: single
 #include <persist/detail/fatal.hpp>
+
+#include <csignal>
 
 #include <gtest/gtest.h>
 
 namespace {
 
-TEST(FatalDeathTest, ends_the_program_with_one_sentence) {
-  EXPECT_DEATH(persist::detail::fatal("this cannot go on"), "persist: this cannot go on");
+static_assert(PERSIST_HAS_EXCEPTIONS == 0 || !noexcept(persist::detail::fatal("")));
+
+TEST(FatalDeathTest, says_one_sentence_and_aborts) {
+  EXPECT_EXIT(persist::detail::fatal("100 %s of it"), testing::KilledBySignal(SIGABRT),
+              "^persist: 100 %s of it\n");
 }
 
 }  // namespace

@@ -148,7 +148,6 @@ class SessionCore {
   bool skips_equal =
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
-  bool game_let_go = false;    ///< neither `capture` nor `apply` is called any more
   bool counted = false;        ///< a commit of this epoch was applied
   bool is_new = false;         ///< there was no record when it was loaded
   bool has_record = false;     ///< there is one now

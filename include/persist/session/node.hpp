@@ -13,6 +13,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,6 +22,15 @@ namespace persist::inline PERSIST_ABI {
 
 template <class Stack>
 class StoreCore;
+
+/// Whether the game has the object that a key names. Only then is data captured from it and applied
+/// to it.
+enum class InGame : std::uint8_t {
+  not_yet,  ///< nobody has taken the loaded session: the game's object does not hold its data
+  here,
+  left,   ///< the game called `release`: the object may be gone
+  never,  ///< a change of a record that nobody plays
+};
 
 /// A session with its types: the key it was loaded with, the data, and what the data's build does
 /// not know.
@@ -100,26 +110,42 @@ class SessionNode final : public SessionCore {
   void begin_copy(Data& copy) noexcept { working_ = &copy, in_function = true; }
   void end_copy() noexcept { working_ = nullptr, in_function = false; }
   void take_in(Data&& copy);
-  /// Pulls the game's data, for as long as the game has not let go. `invalid` if the hook threw.
+  /// The number of the newest message that was sent from here, and taking back what was sent after
+  /// that. By number: a save that is out may end meanwhile and take older ones from the list.
+  [[nodiscard]] std::uint64_t last_sent() const noexcept {
+    return extras ? extras->send_number : 0;
+  }
+  void unsend_after(std::uint64_t last) {
+    if (!extras || host() == nullptr) return;
+    const auto hold = core().lock();
+    std::erase_if(extras->sends, [last](const OutgoingMessage& m) { return m.number > last; });
+  }
+  /// Pulls the game's data, for as long as the game holds it. `invalid` if the hook threw.
   Result<void> capture() {
     if constexpr (Policy::has_capture) {
-      if (!game_let_go)
+      if (in_game == InGame::here)
         return in_hook("capture", [&] { data_ = Policy::capture(key_value_); });
     }
     return success;
   }
-  /// Pushes the data into the game, for as long as the game has not let go.
+  /// Pushes the data into the game, for as long as the game holds it.
   void apply() {
     if constexpr (Policy::has_apply) {
-      if (game_let_go) return;
+      if (in_game != InGame::here) return;
       if (auto done = in_hook("apply", [&] { Policy::apply(key_value_, data_); }); !done)
         core().log(LogLevel::error, done.error().message());
     }
   }
+  /// The game has taken the session.
+  void enter_game() noexcept {
+    InGame expected = InGame::not_yet;
+    in_game.compare_exchange_strong(expected, InGame::here);
+  }
   void game_lets_go() override {
     if constexpr (Policy::has_capture) {
-      if (edit_guards == 0) (void)capture();
-      game_let_go = true;
+      if (in_game != InGame::here) return;
+      if (edit_guards == 0 && !in_function) (void)capture();
+      in_game = InGame::left;
     }
   }
   /// An edit of captured data is one of what the game has now, and reaches the game when it ends.
@@ -131,6 +157,7 @@ class SessionNode final : public SessionCore {
     if constexpr (Policy::has_apply)
       if (!in_function && !ended(state)) apply();
   }
+  std::atomic<InGame> in_game{InGame::not_yet};
 
   /// Whether such data could be saved: valid, and not too large.
   [[nodiscard]] Result<void> check(const Data& data);
@@ -257,7 +284,7 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
         .for_key(key());
   if (auto captured = capture(); !captured) return captured;
   Data copy = data_;
-  const std::size_t sent = extras ? extras->sends.size() : 0;
+  const std::uint64_t sent = last_sent();
   begin_copy(copy);
   Result<void> done;
 #if PERSIST_HAS_EXCEPTIONS
@@ -275,7 +302,7 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   end_copy();
   if (done) done = valid(copy);
   if (!done) {
-    if (extras) extras->sends.resize(sent);
+    unsend_after(sent);
     return done;
   }
   take_in(std::move(copy));

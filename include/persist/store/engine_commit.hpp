@@ -119,6 +119,8 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
         failed(why)
             ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
+    // A transaction that changed nothing is over.
+    if (flight.results[i] && session.group() != nullptr) session.extras->group.reset();
     session.host()->unboard(session, flight.cuts[i]);
   }
   return false;
@@ -127,8 +129,9 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const Lock hold(mutex_);
-  const bool may_read =
-      session.edit_guards == 0 && !(cut.aim == Aim::release && !options_.save_on_release);
+  // What a running function has sent belongs to its success.
+  const bool may_read = session.edit_guards == 0 && !session.in_function &&
+                        !(cut.aim == Aim::release && !options_.save_on_release);
   cut.key = session.key();
   if (may_read && wants_data(session, cut.aim)) {
     // Where somebody else has the session's lock it is being edited or looked at, and stays due.
@@ -286,10 +289,32 @@ void Engine<B, L>::game_lets_go(SessionCore& session) {
 }
 
 template <class B, class L>
+void Engine<B, L>::give_back(SessionCore& session) {
+  {
+    const Lock hold(mutex_);
+    session.gives_back = true;
+    session.state = State::releasing;
+  }
+  (void)commit_now(session, Aim::give_back, Reason::asked);
+}
+
+/// Whether the session, and those that must go with it, can leave now.
+template <class B, class L>
+bool Engine<B, L>::can_leave(const SessionCore& session) {
+  const auto free = [](const SessionCore& each) {
+    return each.edit_guards == 0 && !each.in_flight && !each.in_function;
+  };
+  const TransactionGroup* group = session.group();
+  return free(session) &&
+         (group == nullptr || std::all_of(group->partners.begin(), group->partners.end(),
+                                          [&](const SessionCore* each) { return free(*each); }));
+}
+
+template <class B, class L>
 Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
   {
     const Lock hold(mutex_);
-    if (session.edit_guards != 0 || session.in_flight || session.in_function)
+    if (!can_leave(session))
       return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
           .for_key(session.key());
     game_lets_go(session);

@@ -10,6 +10,12 @@
 
 namespace persist::inline PERSIST_ABI {
 
+namespace detail {
+/// Its address names T, whatever arguments an attachment is made with.
+template <class T>
+inline char attachment_tag = 0;
+}  // namespace detail
+
 template <class S>
 Error Session<S>::refusal() const {
   if (node_->host() == nullptr || ended(node_->state))
@@ -119,12 +125,12 @@ Result<void> Session<S>::set_metadata(const Value& value) {
 template <class S>
 template <class T, class... Args>
 T& Session<S>::attach(Args&&... args) {
-  static constexpr char tag = 0;  // its address names T
+  const void* const tag = &detail::attachment_tag<T>;
   auto& all = node_->more().attachments;
   for (auto& [type, object] : all)
-    if (type == &tag) return *static_cast<T*>(object.get());
+    if (type == tag) return *static_cast<T*>(object.get());
   return *static_cast<T*>(
-      all.emplace_back(&tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
+      all.emplace_back(tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
 }
 
 template <class S>

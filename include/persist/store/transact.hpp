@@ -57,9 +57,8 @@ class Transaction {
   /// changed.
   template <class F>
   [[nodiscard]] Result<void> run(F& fn) {
-    std::array<std::size_t, sizeof...(S)> sent{};
-    for (std::size_t i = 0; i < cores_.size(); ++i)
-      sent[i] = cores_[i]->extras ? cores_[i]->extras->sends.size() : 0;
+    const auto sent =
+        std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> captured = success;
     each([&](auto& node) {
       if (captured) captured = node.capture();
@@ -74,8 +73,8 @@ class Transaction {
       if (done) done = node.check(copy);
     });
     if (!done) {
-      for (std::size_t i = 0; i < cores_.size(); ++i)
-        if (cores_[i]->extras) cores_[i]->extras->sends.resize(sent[i]);
+      std::size_t i = 0;
+      each([&](auto& node) { node.unsend_after(sent[i++]); });
       return done;
     }
     zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
