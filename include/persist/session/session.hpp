@@ -80,9 +80,7 @@ class Session {
   /// Access for a change; the session is dirty when the guard ends. After the session's end: to a
   /// copy that is never saved (see `try_edit`).
   [[nodiscard]] Edit edit() {
-    static_assert(
-        !S::Policy::has_capture || S::Policy::has_apply,
-        "this data is captured from the game: change it there, or give its policy an `apply`");
+    check_changeable<typename S::Policy>();
     return Edit(*node_);
   }
   /// Runs `fn(data)` inside one guard and returns what it returns.

@@ -27,6 +27,14 @@ struct RecordOf<std::optional<T>> {
 };
 }  // namespace detail
 
+/// Checks at compile time that a change of the data would reach the game it is captured from.
+template <class Policy>
+constexpr void check_changeable() {
+  static_assert(
+      !Policy::has_capture || Policy::has_apply,
+      "this data is captured from the game: change it there, or give its policy an `apply`");
+}
+
 /// The five arguments of a store, checked one by one so that the compiler names the one at fault,
 /// and what they stand for.
 template <class K, class D, class B, class L, class C>

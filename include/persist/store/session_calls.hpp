@@ -166,6 +166,7 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
 template <class S>
 template <class F>
 Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
+  check_changeable<typename S::Policy>();
   if (Error no = refusal(); failed(no)) return no;
   if (node_->state != State::open)
     return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
@@ -200,6 +201,7 @@ template <class S>
 template <class F>
 void Session<S>::on_message(F&& fn) {
   using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+  check_changeable<typename S::Policy>();
   check_message<typename S::Policy, M>();
   node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
   if (node_->host() == nullptr) return;

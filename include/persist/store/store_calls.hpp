@@ -84,6 +84,7 @@ class StoreCalls {
   template <class F>
   void on_message(F&& fn) {
     using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+    check_changeable<typename S::Policy>();
     check_message<typename S::Policy, M>();
     {
       const auto hold = core_.lock();

@@ -57,6 +57,7 @@ class Transaction {
   /// changed.
   template <class F>
   [[nodiscard]] Result<void> run(F& fn) {
+    (check_changeable<typename S::Policy>(), ...);
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> captured = success;
