@@ -1,0 +1,31 @@
+// expect: two messages of this data have one name
+#include <persist/persist.hpp>
+
+#include <variant>
+
+struct Player {
+  int coins = 0;
+};
+struct Gift {
+  int coins = 0;
+};
+struct Letter {
+  int number = 0;
+};
+struct Present {
+  static constexpr auto persist_name = "Gift";
+  int coins = 0;
+};
+struct Save {
+  using data_type = Player;
+#ifdef PERSIST_REJECT_CONTROL
+  using message = std::variant<Gift, Letter>;
+#else
+  using message = std::variant<Gift, Present>;
+#endif
+};
+
+void check();
+void check() {
+  persist::check_message<persist::DataPolicy<Save>, Gift>();
+}
