@@ -49,13 +49,12 @@ class Servers {
   }
 
   /// Plays all events. An error says at which line; what a rule of the game refuses is none.
-  Result<void> play(const std::vector<Event>& day,
-                    const std::function<void(std::size_t)>& progress = {}) {
+  Result<void> play(const std::vector<Event>& day, const std::function<void()>& progress = {}) {
     for (const Event& event : day) {
       if (auto moved = advance_to(midnight_ + event.at); !moved) return moved;
       waiting_.push_back({&event});
       if (auto played = carry_on(); !played) return played;
-      if (progress) progress(event.line);
+      if (progress) progress();
     }
     while (!waiting_.empty() || !loading_.empty())  // a load ends, well or badly, by its deadline
       if (auto moved = advance_to(clock_.now() + 1s); !moved) return moved;
@@ -70,11 +69,21 @@ class Servers {
         return Error(Errc::io,
                      std::to_string(left) + " sessions could not be saved in the evening");
     here_.clear();
-    for (std::size_t i = 0; i < players.size(); ++i) {
-      auto session = stores_[i % stores_.size()].load(players[i]);
+    std::vector<Loading> loads;
+    for (std::size_t i = 0; i < players.size(); ++i)
+      loads.push_back(stores_[i % stores_.size()].begin_load(players[i]));
+    poll_until([&] { return std::all_of(loads.begin(), loads.end(), is_ready); });
+    std::vector<Session> sessions;
+    for (Loading& load : loads) {
+      auto session = load.take();
       if (!session) return session.error();
-      if (auto saved = session->release(); !saved) return saved.error();
+      if (auto asked = session->request_release(); !asked) return asked;
+      sessions.push_back(*std::move(session));
     }
+    poll_until([&] { return std::none_of(sessions.begin(), sessions.end(), is_active); });
+    for (const Session& session : sessions)
+      if (session.state() != persist::State::released)
+        return Error(Errc::io, "could not be saved in the evening").for_key(session.id());
     return success;
   }
 
@@ -93,9 +102,17 @@ class Servers {
     bool counted = false;
   };
 
+  /// Saves every five minutes, as the game did before: what cannot wait (trades, purchases, a
+  /// leave) is saved at once. A renewal that is due on changed data is a save too, so it comes no
+  /// more often, and a lease is long enough to miss one.
   [[nodiscard]] Players open(Backend& database, std::size_t server) {
     return Players("PlayerData", database,
-                   {.server_id = std::string(server_names[server]), .clock = &clock_});
+                   {.server_id = std::string(server_names[server]),
+                    .autosave = 5min,
+                    .lease = 11min,
+                    .renew = 5min,
+                    .begin_deadline = 12min,
+                    .clock = &clock_});
   }
   static Error at_line(const Event& event, const Error& error) {
     return Error(error.code(), "line " + std::to_string(event.line) + ": " + error.message());
@@ -117,8 +134,12 @@ class Servers {
   }
 
   /// All four servers in one call: what is due on any of them shares one write and one sync.
+  persist::TimePoint poll_all() {
+    return persist::poll(stores_[0], stores_[1], stores_[2], stores_[3]);
+  }
+  /// Polls, and takes the loads that are done.
   Result<void> poll() {
-    next_poll_ = persist::poll(stores_[0], stores_[1], stores_[2], stores_[3]);
+    next_poll_ = poll_all();
     if (next_poll_ <= clock_.now()) next_poll_ = clock_.now() + 1ns;
     std::vector<std::uint64_t> still_loading;
     for (const std::uint64_t id : loading_) {
@@ -173,13 +194,18 @@ class Servers {
     return success;
   }
 
+  static bool is_ready(const Loading& load) { return load.ready(); }
+  static bool is_active(const Session& session) { return session.is_active(); }
+  /// For as long as a load that was begun may take.
+  template <class Done>
+  void poll_until(Done done) {
+    const auto limit = clock_.now() + 13min;
+    for (poll_all(); !done() && clock_.now() < limit; poll_all())
+      clock_.advance(1s);
+  }
+
   [[nodiscard]] bool must_wait(const Event& event,
-                               const std::unordered_set<std::uint64_t>& held_up) {
-    const Player& player = here_[event.player];
-    // The server that is left does not know of the load elsewhere, which may be waiting for it.
-    if (player.loading && std::holds_alternative<Leave>(event.what) &&
-        event.server != player.join->server)
-      return false;
+                               const std::unordered_set<std::uint64_t>& held_up) const {
     const auto waits = [&](std::uint64_t id) {
       const auto found = here_.find(id);
       return held_up.count(id) != 0 || (found != here_.end() && found->second.loading);

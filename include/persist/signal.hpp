@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <list>
 #include <memory>
@@ -78,12 +79,25 @@ class Signal {
   }
   [[nodiscard]] bool has_handlers() const { return slots_ != nullptr && slots_->any(); }
 
+  /// What a handler throws keeps no other from being called; the first such is thrown on at the
+  /// end.
   void fire(Args... args) const {
     if (slots_ == nullptr) return;
     const std::shared_ptr<Slots> alive = slots_;  // a handler may destroy this signal
+    [[maybe_unused]] std::exception_ptr thrown;
     for (auto slot = alive->after(nullptr, alive->last()); slot.first;
-         slot = alive->after(slot.first, slot.second))
+         slot = alive->after(slot.first, slot.second)) {
+#if PERSIST_HAS_EXCEPTIONS
+      try {
+        slot.first->call(args...);
+      } catch (...) {
+        if (!thrown) thrown = std::current_exception();
+      }
+#else
       slot.first->call(args...);
+#endif
+    }
+    if (thrown) std::rethrow_exception(thrown);
   }
 
  private:

@@ -4,18 +4,16 @@
 struct Named {
   int name = 0;
 };
-struct Derived : Named {
-  int level = 0;
-};
-struct Holding {
+#ifdef PERSIST_REJECT_CONTROL
+struct Composed {
   Named named;
   int level = 0;
 };
-
-#ifdef PERSIST_REJECT_CONTROL
-using Player = Holding;
+using Player = Composed;
 #else
-using Player = Derived;
+struct Player : Named {
+  int level = 0;
+};
 #endif
 
 static_assert(persist::schema::field_count<Player> == 2);

@@ -23,7 +23,22 @@ TEST(Unknown, a_copy_has_its_own_fields) {
   original.node()->below["b"]->fields["c"].value = 3;
   EXPECT_EQ(copy.node()->below.at("b")->fields.at("c").value, persist::Value(2));
   EXPECT_FALSE(copy.empty());
+  EXPECT_FALSE(copy == original);
+  EXPECT_TRUE(copy == Unknown(copy));
+  EXPECT_TRUE(Unknown() == Unknown());
+  EXPECT_FALSE(copy == Unknown());
   EXPECT_TRUE(Unknown().empty());
+}
+
+TEST(UnknownFields, a_clone_has_the_fields_and_no_report) {
+  UnknownFields unknown;
+  unknown.make_root().fields["a"].value = 1;
+  unknown.drop("b");
+  const UnknownFields copy = unknown.clone();
+  unknown.clear();
+  EXPECT_EQ(copy.root()->fields.at("a").value, persist::Value(1));
+  EXPECT_TRUE(copy.dropped().empty());
+  EXPECT_TRUE(UnknownFields().clone().empty());
 }
 
 TEST(UnknownFields, what_no_walk_reached_is_pruned) {

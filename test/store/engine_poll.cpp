@@ -34,7 +34,9 @@ TEST_F(EnginePoll, a_session_that_is_edited_all_the_time_is_saved_within_the_int
 }
 
 TEST_F(EnginePoll, autosaves_of_one_moment_are_spread) {
-  auto players = open();
+  auto told = options();
+  told.renew = 45s;
+  Players players("players", db, told);
   std::vector<Players::Session> sessions;
   for (std::uint64_t key = 0; key < 100; ++key) {
     sessions.push_back(*players.load(key));
@@ -42,7 +44,7 @@ TEST_F(EnginePoll, autosaves_of_one_moment_are_spread) {
   }
   db.script() = {};
   std::size_t most = 0;
-  for (int second = 0; second < 30; ++second) {
+  for (int second = 0; second < 31; ++second) {
     const auto before = db.script().changes;
     play(1s, players);
     most = (std::max)(most, db.script().changes - before);
@@ -307,11 +309,6 @@ TEST_F(EnginePoll, a_poll_with_a_limit_stops_between_sessions_and_goes_on_at_the
 }
 
 TEST_F(EnginePoll, a_poll_with_the_smallest_limit_still_does_something) {
-  auto players = open();
-  auto session = players.load(1u);
-  session->edit()->coins = 7;
-  ASSERT_TRUE(session->request_save());
-  const auto slow = players.on_state_changed([](auto&, State, State) {});
   struct Ticking final : persist::Clock {
     explicit Ticking(persist::testing::ManualClock& to) : inner(to) {}
     persist::TimePoint now() const override { return inner.advance(1us), inner.now(); }
@@ -328,26 +325,37 @@ TEST_F(EnginePoll, a_poll_with_the_smallest_limit_still_does_something) {
   mine->edit()->coins = 7;
   ASSERT_TRUE(mine->request_save());
   (void)other.poll({.at_most = 1ns});
-  EXPECT_EQ(coins(players, 2), 7);
+  EXPECT_EQ(coins(other, 2), 7);
 }
 
-TEST_F(EnginePoll, a_handler_that_polls_another_store_of_the_round_loses_nothing) {
+TEST_F(EnginePoll, a_poll_inside_a_handler_loses_nothing_of_the_poll_around_it) {
   auto a = open("eu-1");
   auto b = open("eu-2");
-  auto one = a.load(1u);
-  auto two = b.load(2u);
-  one->edit()->coins = 1;
-  two->edit()->coins = 2;
-  ASSERT_TRUE(one->request_save());
-  ASSERT_TRUE(two->request_save());
-  const auto nested = a.on_saved([&](auto&, const auto&) { persist::poll(a, b); });
-  const auto early = a.on_saving([&](auto&, Player&, Reason) { persist::poll(a, b); });
-  persist::poll(a, b);
-  EXPECT_FALSE(one->is_dirty());
-  EXPECT_FALSE(two->is_dirty());
-  two->edit()->coins = 3;
-  EXPECT_TRUE(two->save());
-  EXPECT_EQ(coins(a, 2), 3);
+  std::vector<Players::Session> sessions;
+  for (std::uint64_t key = 0; key < 4; ++key) {
+    sessions.push_back(*(key % 2 == 0 ? a : b).load(key));
+    sessions.back().edit()->coins = 1;
+    ASSERT_TRUE(sessions.back().request_save());
+  }
+  bool before = true;  // the write, and in the second round after it
+  for (int round = 0; round < 2; ++round, before = false) {
+    const auto saving = a.on_saving([&](auto&, Player&, Reason) {
+      if (before) persist::poll(a, b);
+    });
+    const auto saved = a.on_saved([&](auto&, const auto&) {
+      if (!before) persist::poll(a, b);
+    });
+    persist::poll(a, b);
+    for (auto& session : sessions) {
+      EXPECT_FALSE(session.is_dirty()) << round;
+      session.edit()->coins += 1;
+      ASSERT_TRUE(session.request_save());
+    }
+  }
+  for (auto& session : sessions)
+    EXPECT_TRUE(session.release());
+  for (std::uint64_t key = 0; key < 4; ++key)
+    EXPECT_EQ(coins(a, key), 3);
 }
 
 TEST_F(EnginePoll, an_idle_poll_asks_the_backend_for_nothing) {

@@ -33,11 +33,14 @@ class Import {
   [[nodiscard]] const ImportReport& report() const noexcept { return report_; }
 
  private:
-  using Places = std::unordered_map<std::string, std::string>;  ///< where each key stands
+  struct Keys {
+    std::unordered_map<std::string, std::size_t> lines;
+    std::vector<const std::pair<const std::string, std::size_t>*> in_order;
+  };
 
   [[nodiscard]] Result<ImportItem> prepare(const Lines& line) const;
-  [[nodiscard]] Result<void> check(Lines lines);
-  [[nodiscard]] Result<void> check_free(const Places& places);
+  [[nodiscard]] Result<void> check(Lines lines, std::string_view name);
+  [[nodiscard]] Result<void> check_free(const Keys& keys, std::string_view name);
 
   Backend backend_;
   OpenedStore store_;
@@ -50,7 +53,7 @@ Result<void> Import<Backend>::run(std::istream& in, std::string_view name) {
   const auto begin = in.tellg();
   if (begin == std::istream::pos_type(-1))
     return Error(Errc::invalid, std::string(name) + " is read twice: give a file, not a pipe");
-  if (auto checked = check(Lines(in, std::string(name))); !checked) return checked;
+  if (auto checked = check(Lines(in, std::string(name)), name); !checked) return checked;
   in.clear();
   in.seekg(begin);
   Lines lines(in, std::string(name));
@@ -109,47 +112,43 @@ Result<ImportItem> Import<Backend>::prepare(const Lines& line) const {
 }
 
 template <persist::record_backend Backend>
-Result<void> Import<Backend>::check(Lines lines) {
-  Places places;
+Result<void> Import<Backend>::check(Lines lines, std::string_view name) {
+  Keys keys;
   for (;;) {
     const auto more = lines.next();
     if (!more) return more.error();
     if (!*more) break;
     auto item = prepare(lines);
     if (!item) return item.error();
-    const auto [there, is_new] = places.emplace(item->profile.key, lines.place());
+    const auto [there, is_new] = keys.lines.emplace(item->profile.key, lines.number());
     if (!is_new)
-      return lines.error(Errc::invalid, "the key " + there->first + " stands at " + there->second +
+      return lines.error(Errc::invalid, "the key " + there->first + " stands in line " +
+                                            std::to_string(there->second) +
                                             " too: which of the two counts?");
+    keys.in_order.push_back(&*there);
   }
-  return options_.on_conflict == OnConflict::fail ? check_free(places) : Result<void>(success);
+  return options_.on_conflict == OnConflict::fail ? check_free(keys, name) : Result<void>(success);
 }
 
 template <persist::record_backend Backend>
-Result<void> Import<Backend>::check_free(const Places& places) {
+Result<void> Import<Backend>::check_free(const Keys& keys, std::string_view name) {
   std::size_t count = 0;
-  std::string example;
-  std::vector<persist::ReadRequest> batch;
-  const auto flush = [&]() -> Result<void> {
+  std::string first;
+  for (std::size_t i = 0; i < keys.in_order.size();) {
+    const std::size_t begin = i;
+    std::vector<persist::ReadRequest> batch;
+    for (; i < keys.in_order.size() && batch.size() < batch_records; ++i)
+      batch.push_back({.store = store_.id, .key = keys.in_order[i]->first, .wants_data = false});
     backend_.read(batch);
-    for (const persist::ReadRequest& record : batch) {
-      if (failed(record.error)) return Error(record.error).for_key(record.key);
-      if (!is_there(record)) continue;
-      ++count;
-      example = places.at(std::string(record.key)) + ": " + std::string(record.key);
+    for (std::size_t at = 0; at < batch.size(); ++at) {
+      if (failed(batch[at].error)) return Error(batch[at].error).for_key(batch[at].key);
+      if (!is_there(batch[at]) || count++ != 0) continue;
+      const auto& [key, line] = *keys.in_order[begin + at];
+      first = std::string(name) + ":" + std::to_string(line) + ": " + key;
     }
-    batch.clear();
-    return success;
-  };
-  for (const auto& [key, place] : places) {
-    batch.push_back({.store = store_.id, .key = key, .wants_data = false});
-    if (batch.size() == batch_records)
-      if (auto read = flush(); !read) return read;
   }
-  if (auto read = flush(); !read) return read;
   if (count == 0) return success;
-  return Error(Errc::refused, example + " is in the store already, one of " +
-                                  std::to_string(count) +
+  return Error(Errc::refused, first + " is in the store already, one of " + std::to_string(count) +
                                   "; nothing was imported: choose --on-conflict skip or replace");
 }
 

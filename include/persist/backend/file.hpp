@@ -14,8 +14,8 @@ namespace persist::inline PERSIST_ABI::backend {
 /// default.
 ///
 /// Effect: a commit is written, synced, then visible, then acknowledged; all that threads hand in
-/// while a sync is under way share the next one. A record costs about 350 bytes of memory and its
-/// key; opening reads the whole log once.
+/// while a sync is under way share the next one. A record costs about 420 bytes of memory; opening
+/// reads the whole log once.
 /// Errors: the constructor never fails; a handle that did not open answers every operation with the
 /// opening error: `locked` (another process has the folder; named), `corrupt` (with file and
 /// offset; nothing was touched), `too_new`, `io`. A write that did not fit answers `io` and leaves
@@ -103,17 +103,20 @@ class BasicFile {
   [[nodiscard]] OpenReport report() const { return db_ ? db_->report() : OpenReport{}; }
   /// Who opened the folder last: this process, or for a snapshot whoever writes to it.
   [[nodiscard]] FolderHolder opened_by() const { return db_ ? db_->opened_by() : FolderHolder{}; }
-  /// Names and lock kinds of the stores in the folder, for tools.
-  struct StoreInfo {
-    std::string name;
-    LockKind lock = LockKind::lease;
-    Hash128 birth;
-  };
+  using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
     std::vector<StoreInfo> all;
     if (db_)
       db_->each_store([&](const file::StoreState& s) { all.push_back({s.name, s.lock, s.birth}); });
     return all;
+  }
+  /// Writes a copy of what this handle sees to the folder `path`, which must not be there or be
+  /// empty: of a snapshot what it shows, of an open folder all that is there now, while it goes on.
+  ///
+  /// The copy appears whole and synced, or (`io`, `invalid`) not at all. It opens like any folder;
+  /// it is the same database, so of the two only one may go on.
+  [[nodiscard]] Result<void> copy_to(const std::string& path) const {
+    return db_ ? db_->copy_to(path) : Result<void>(error_);
   }
   /// How many callers wait for the batch that is being written; for tests and for the curious.
   [[nodiscard]] std::size_t waiting() const { return db_ ? db_->waiting() : 0; }

@@ -2,9 +2,7 @@
 
 #include <persist/backend/concept.hpp>
 #include <persist/backend/memory/state.hpp>
-#include <persist/detail/os.hpp>
 
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -43,12 +41,7 @@ class Memory {
   void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
   void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
 
-  /// What there is, for tools.
-  struct StoreInfo {
-    std::string name;
-    LockKind lock = LockKind::lease;
-    Hash128 birth;
-  };
+  using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
     const std::lock_guard hold(db_->mutex);
     std::vector<StoreInfo> all;
@@ -66,15 +59,9 @@ class Memory {
   using Record = memory::Record;
   using StoreState = memory::StoreState;
 
-  struct Database {
-    explicit Database(Clock& time) : clock(time), nonce(detail::os::random_bits() | 1) {}
-    std::mutex mutex;
-    Clock& clock;
-    std::uint64_t nonce;
-    std::uint64_t sessions = 0;
-    std::uint64_t epochs = 0;
-    std::deque<StoreState> stores;
-  };
+  using Database = memory::Database;
+  using Found = memory::Found;
+  using Moment = memory::Moment;
 
   template <class Request>
   void each(std::span<Request> batch, void (Memory::*one)(Request&)) {
@@ -117,10 +104,10 @@ class Memory {
   void erase_one(EraseRequest& request);
   void scan_one(ScanRequest& request);
 
-  [[nodiscard]] bool judge_all(CommitRequest& request);
-  [[nodiscard]] bool apply(Change& change);
+  [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
+  void apply(Record& record, Change& change, const Moment& moment);
   void deliver(Change& change, Record& sender);
-  void answer(Change& change);
+  void answer(const Record& record, Change& change, const Moment& moment);
   Reception receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
                        const MessageView& message, const RecordLimits& limits);
   void fill(Snapshot& to, const Record& from) const;
@@ -202,19 +189,18 @@ inline void Memory::acquire_one(AcquireRequest& request) {
   request.record.now = db_->clock.wall();
 }
 
-inline bool Memory::judge_all(CommitRequest& request) {
+/// Whether anything is to be applied; marks what is.
+inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found) {
   bool any_new = false;
   request.outcome = CommitRequest::Outcome::repeated;
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     Change& change = request.changes[i];
-    const Record* record = find(change.store, change.key);
+    const Record* record = found[i].record;
     const Verdict verdict = record ? judge(record->head, change.fence, 0) : Verdict::fenced;
     if (record) change.version = record->head.version;
-    if (verdict == Verdict::repeated) continue;
-    if (verdict == Verdict::apply) {
-      any_new = true;
-      continue;
-    }
+    found[i].fresh = verdict == Verdict::apply;
+    any_new = any_new || found[i].fresh;
+    if (verdict == Verdict::apply || verdict == Verdict::repeated) continue;
     request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
                                                  : CommitRequest::Outcome::superseded;
     request.culprit = i;
@@ -229,33 +215,33 @@ inline bool Memory::judge_all(CommitRequest& request) {
 }
 
 inline void Memory::commit_one(CommitRequest& request) {
-  const bool any_new = judge_all(request);
+  std::vector<Found>& found = db_->found;
+  found.clear();
+  for (const Change& change : request.changes)
+    found.push_back({find(change.store, change.key), false});
+  const bool any_new = judge_all(request, found);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
-  std::vector<Change*> applied;
-  for (Change& change : request.changes)
-    if (any_new && apply(change)) applied.push_back(&change);
-  for (Change* change : applied)
-    deliver(*change, *find(change->store, change->key));
-  for (Change& change : request.changes)
-    answer(change);
+  const Moment moment{db_->clock.now(), db_->clock.wall()};
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (found[i].fresh) deliver(request.changes[i], *found[i].record);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    answer(*found[i].record, request.changes[i], moment);
   if (any_new) request.outcome = CommitRequest::Outcome::applied;
 }
 
 /// What a commit learns, whether it was applied now or before.
-inline void Memory::answer(Change& change) {
-  const Record& record = *find(change.store, change.key);
+inline void Memory::answer(const Record& record, Change& change, const Moment& moment) {
   change.version = record.head.version;
   change.release_requested = record.head.asked();
   change.messages = newer_than(record.inbox, change.seen_position);
-  change.now = db_->clock.wall();
+  change.now = moment.wall;
   for (Send& send : change.sends)
     send.delivered = !record.outbox.holds(change.fence.epoch, send.number);
 }
 
-/// Says whether it was new; among changes that are new one may be a repeat.
-inline bool Memory::apply(Change& change) {
-  Record& record = *find(change.store, change.key);
-  if (judge(record.head, change.fence, 0) != Verdict::apply) return false;
+inline void Memory::apply(Record& record, Change& change, const Moment& moment) {
   if (change.data != nullptr) {
     record.data.swap(*change.data);
     record.has_data = true;
@@ -274,9 +260,8 @@ inline bool Memory::apply(Change& change) {
   record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
   const bool asked = record.head.asked();
   const bool wrote = change.data != nullptr || change.removes_data;
-  advance(record.head, change, wrote, db_->clock.now(), wrote ? db_->clock.wall() : WallTime{});
+  advance(record.head, change, wrote, moment.now, moment.wall);
   if (asked && change.lease == LeaseChange::release) wake(change.store, change.key);
-  return true;
 }
 
 inline Reception Memory::receive_at(StoreId store, std::string_view key,

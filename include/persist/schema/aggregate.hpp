@@ -39,6 +39,9 @@ struct AnyBaseOf {
 template <class T>
 concept has_a_base = requires { T{AnyBaseOf<T>{}}; };
 
+// Aggregate initialisation takes any number of initialisers up to the number of members. With
+// `Anything` for each, the greatest number that compiles is the number of members, but for C
+// arrays: braces around their elements may be left out, so each element counts.
 template <class T, std::size_t... I>
 consteval bool takes(std::index_sequence<I...>) {
   return requires { T{AnythingAt<I>{}...}; };
@@ -92,6 +95,7 @@ consteval bool members_are_whole() {
   }
 }
 
+/// The number of members; anything that would be counted wrong stops the compiler in words.
 template <class T>
 consteval std::size_t count_members() {
   static_assert(
@@ -139,6 +143,9 @@ consteval const char* pretty_addresses() {
   return PERSIST_FUNCTION_NAME;
 }
 
+/// Addresses of members are constants even of an object that is only declared. All in one array,
+/// and not a function for each member: then a compiler's work grows with the number of members, not
+/// its square.
 template <class T, std::size_t N>
 consteval std::array<Address, N> member_addresses() {
   return bind(Count<N>{}, Nowhere<T>::object.value,

@@ -10,6 +10,9 @@
 #include <type_traits>
 #include <utility>
 
+// Names of enumerators without a macro: one function whose template arguments are all values in
+// question, so that its own name lists those that have a name. One instantiation for each enum.
+
 namespace persist::inline PERSIST_ABI::schema {
 namespace detail {
 

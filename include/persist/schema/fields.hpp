@@ -66,6 +66,7 @@ template <auto Entry, auto Member, FixedString Name>
 struct ListedField<Entry, NamedField<Member, Name>>
     : ListedField<Entry, const NamedField<Member, Name>> {};
 
+/// The description of a type with a list: member pointers, so private members can be among them.
 template <class List>
 struct ListMembers;
 template <auto... Entries>
@@ -109,6 +110,9 @@ template <class T>
 struct HanaMembers;
 #endif
 
+/// How the fields of T are found: by its own list, by Hana, or as a plain aggregate, in that order.
+/// Gives `count`, `names` in order of declaration, and `apply(object, use)`, which calls `use` with
+/// a reference to each member.
 template <class T>
 struct Describe : AggregateMembers<T> {};
 template <class T>

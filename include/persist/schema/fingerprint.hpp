@@ -40,6 +40,9 @@ constexpr void fingerprint_all(Fingerprint& print, const Describing* outer, Type
   print.add(sizeof...(Ts));
   (fingerprint_of<Rules, Ts>(print, outer), ...);
 }
+/// Names and kinds of the stored fields, in the order of their declaration, because that is the
+/// order of values in a format without names. A struct inside itself is a number: how far above it
+/// was begun.
 template <class Rules, class T>
 constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
   if (const std::size_t depth = depth_of<T>(outer); depth != 0) return print.add(depth - 1);
@@ -60,13 +63,13 @@ constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
   }(MemberTypes<T>{});
 }
 
+/// Containers count by their kind and not by their type: a list may become a vector, as the bytes
+/// stay the same.
 template <class Rules, class T>
 constexpr void fingerprint_of(Fingerprint& print, const Describing* outer) {
   constexpr Kind kind = kind_of<T>;
   print.add(static_cast<std::size_t>(kind));
-  if constexpr (kind == Kind::integer && !std::is_same_v<T, std::byte>) {
-    print.add(number_name<T>());
-  } else if constexpr (kind == Kind::real) {
+  if constexpr ((kind == Kind::integer && !std::is_same_v<T, std::byte>) || kind == Kind::real) {
     print.add(number_name<T>());
   } else if constexpr (kind == Kind::enumeration) {
     print.add(type_name<T>);

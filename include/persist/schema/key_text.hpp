@@ -10,6 +10,9 @@
 #include <string_view>
 #include <type_traits>
 
+// Keys of maps as text. Both formats have text keys only, so that a record can move from one to the
+// other.
+
 namespace persist::inline PERSIST_ABI::schema {
 
 /// A type whose values have a text of their own, so that a map of them is a map in every format:

@@ -58,12 +58,18 @@ enum class Kind : std::uint8_t {
 template <class T>
 concept adapted = requires { typename adapt<T>::stored_type; };
 
+// Foreign types join by what they can do, so allocators, small-buffer strings and flat maps need no
+// specialisation. Each concept names the operations that the walks use, and no others.
+
+/// Characters in a row that can be replaced. A view is none: it would point into the input.
 template <class T>
 concept text_like = requires(T& text, const T& from, const char* chars, std::size_t size) {
   requires std::same_as<typename T::value_type, char>;
   { from } -> std::convertible_to<std::string_view>;
   text.assign(chars, size);
 };
+/// Bytes are std::byte. A vector of unsigned char is numbers, because games keep small numbers in
+/// them.
 template <class T>
 concept growing_bytes = std::same_as<T, Buffer> || (requires(T& bytes, const std::byte* at) {
                           requires std::same_as<typename T::value_type, std::byte>;
@@ -95,6 +101,7 @@ concept map_like = keyed<T> && requires(T& map, typename T::key_type key) {
 template <class T>
 concept set_like =
     keyed<T> && requires(T& set, typename T::value_type value) { set.emplace(std::move(value)); };
+/// Grows at its end by elements that are made in place with their defaults.
 template <class T>
 concept sequence_like = container<T> && !keyed<T> && requires(T& all) {
   all.emplace_back();
@@ -126,6 +133,8 @@ inline constexpr bool is_time_point = false;
 template <class Clock, class Duration>
 inline constexpr bool is_time_point<std::chrono::time_point<Clock, Duration>> = true;
 
+/// The order of the questions matters: a string is also a sequence, and an aggregate is what is
+/// left, since containers may be aggregates too.
 template <class T>
 consteval Kind container_kind() {
   if constexpr (text_like<T>)
@@ -146,6 +155,7 @@ consteval Kind container_kind() {
     return Kind::none;
 }
 
+/// A type that says itself what its fields are is a struct whatever else it offers.
 template <class T>
 consteval Kind class_kind() {
   if constexpr (std::same_as<T, Value>)

@@ -32,6 +32,7 @@ consteval const char* pretty_type() {
   return name;
 }
 
+/// Numbers are named by what they hold, as `long` is not the same everywhere.
 template <class T>
 [[nodiscard]] constexpr std::string_view number_name() noexcept {
   if constexpr (std::same_as<T, bool>)
@@ -59,6 +60,8 @@ concept is_named = requires {
   { name_of<T>::value } -> std::convertible_to<std::string_view>;
 };
 
+/// A name that was given counts before one that was found. Names are stored, so a type that is
+/// renamed or moved into a template needs the old one as its persist_name.
 template <class T>
 consteval std::string_view find_type_name() {
   if constexpr (is_named<T>) {

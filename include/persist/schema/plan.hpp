@@ -12,6 +12,10 @@
 #include <type_traits>
 #include <utility>
 
+// What the walks know of a struct before they run. All of it is constants: names after renaming,
+// which members are stored, in which order, and which of them have a part in keeping what is
+// unknown.
+
 namespace persist::inline PERSIST_ABI::schema::detail {
 
 template <class T>

@@ -19,6 +19,7 @@ inline constexpr bool is_fields = false;
 template <class... As>
 inline constexpr bool is_fields<Fields<As...>> = true;
 
+/// Compared with the version in a record: higher there means that a newer build wrote it.
 template <class D>
 consteval std::uint32_t version_of() {
   if constexpr (requires { D::schema_version; }) {
@@ -37,6 +38,8 @@ consteval bool keeps_durable() {
   else
     return false;
 }
+/// Messages are a variant even if there is one, so that a second can be added later without a
+/// change to what is stored.
 template <class D>
 struct MessageOf {
   using type = void;
@@ -61,6 +64,7 @@ consteval bool check_policy() {
   if constexpr (requires { typename D::fields; })
     static_assert(is_fields<typename D::fields>,
                   "persist: fields lists attributes: using fields = persist::Fields<...>;");
+  static_assert(version_of<D>() >= 1, "persist: schema versions begin at 1");
   static_assert(
       !requires { typename D::migrations; }, "persist: migrations are not supported");
   static_assert(
@@ -118,6 +122,7 @@ struct DataPolicy {
       return data_type{};
     }
   }
+  /// The data as the game has it now. Only called where the policy has the hook.
   template <class KeyValue>
   [[nodiscard]] static data_type capture(const KeyValue& key)
     requires has_capture
@@ -126,6 +131,7 @@ struct DataPolicy {
                   "persist: the hook capture does not fit: it does not take this store's key");
     return D::capture(key);
   }
+  /// Tells the game what a message, grant or transaction changed.
   template <class KeyValue>
   static void apply(const KeyValue& key, const data_type& data)
     requires has_apply

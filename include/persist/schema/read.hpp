@@ -26,6 +26,9 @@ class Reading : public ReadBase<Rules, Reader> {
  public:
   using ReadBase<Rules, Reader>::ReadBase;
 
+  /// The one place that says which kind is read by what. The recursion is as deep as the data's
+  /// types nest, and for types that hold themselves as deep as the reader's limit lets the input
+  /// nest.
   template <class T>
   [[nodiscard]] bool value(T& into, const Place& at) {
     constexpr Kind kind = kind_of<T>;

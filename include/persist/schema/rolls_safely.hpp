@@ -12,6 +12,9 @@
 #include <type_traits>
 #include <variant>
 
+// Servers are updated one after another, so for a while an old build reads what a new one wrote.
+// Here a game finds out while it compiles which of its types would not survive that.
+
 namespace persist::inline PERSIST_ABI {
 
 /// The types of data in which a record of a newer build could not keep what is unknown: elements
@@ -42,6 +45,8 @@ constexpr void find_loose_in(RollingUpdate& found, bool loose, const Describing*
   (find_loose<Rules, Ts>(found, loose, outer), ...);
 }
 
+/// `loose` says that what is unknown here could not be kept. A member of type Unknown ends that,
+/// for the struct and all below it.
 template <class Rules, class T>
 constexpr void find_loose_members(RollingUpdate& found, bool loose, const Describing* outer) {
   using P = Plan<Rules, T>;

@@ -23,6 +23,8 @@ struct Kept {
   Buffer raw;
   bool (*decode)(ByteView raw, Value& into) = nullptr;  // tells the formats apart as well
   Value value;
+
+  friend bool operator==(const Kept&, const Kept&) = default;
 };
 
 /// What is kept at one place and, by steps (field names, map keys, identities), below it.
@@ -33,6 +35,8 @@ struct KeptNode {
     std::string name;  // of the variant's alternative
     Kept item;
     Value placeholder;
+
+    friend bool operator==(const Replaced&, const Replaced&) = default;
   };
 
   std::map<std::string, Kept, std::less<>> fields;
@@ -50,6 +54,16 @@ struct KeptNode {
       copy->below.emplace(step, node->clone());
     if (replaced) copy->replaced = std::make_unique<Replaced>(*replaced);
     return copy;
+  }
+
+  [[nodiscard]] bool equals(const KeptNode& other) const {
+    const auto same_node = [](const auto& a, const auto& b) {
+      return a.first == b.first && a.second->equals(*b.second);
+    };
+    const bool same_place =
+        replaced && other.replaced ? *replaced == *other.replaced : !replaced && !other.replaced;
+    return same_place && fields == other.fields && below.size() == other.below.size() &&
+           std::equal(below.begin(), below.end(), other.below.begin(), same_node);
   }
 
   /// Forgets what the last walk did not reach.
@@ -74,6 +88,10 @@ class Unknown {
   ~Unknown() = default;
 
   [[nodiscard]] bool empty() const noexcept { return !node_ || node_->empty(); }
+  /// The same fields with the same bytes, so that a struct with such a member can be compared.
+  friend bool operator==(const Unknown& a, const Unknown& b) {
+    return a.empty() || b.empty() ? a.empty() == b.empty() : a.node_->equals(*b.node_);
+  }
   /// The slot the walks fill and read.
   [[nodiscard]] std::unique_ptr<schema::KeptNode>& node() noexcept { return node_; }
   [[nodiscard]] const std::unique_ptr<schema::KeptNode>& node() const noexcept { return node_; }
@@ -102,6 +120,12 @@ class UnknownFields {
     if (state_) state_->dropped.clear(), state_->dropped_count = 0;
   }
   void clear() noexcept { state_.reset(); }
+  /// The same fields for a copy of the record; what was dropped is the original's to report.
+  [[nodiscard]] UnknownFields clone() const {
+    UnknownFields copy;
+    if (root()) copy.state().root = root()->clone();
+    return copy;
+  }
 
   // For the walks.
   [[nodiscard]] const schema::KeptNode* root() const noexcept {

@@ -21,6 +21,9 @@
 #include <variant>
 #include <vector>
 
+// From types to tokens. How each kind looks is said here once, for every format; how a token looks
+// in bytes is the format's. A writer's errors stay with it, so the walk asks only at its end.
+
 namespace persist::inline PERSIST_ABI::schema {
 namespace detail {
 
@@ -138,6 +141,8 @@ class Writing {
       integer(static_cast<std::underlying_type_t<E>>(from));
   }
 
+  /// The alternative's name goes with it, so that alternatives can be added and moved.
+  /// std::monostate is null.
   template <class... Ts>
   void variant(const std::variant<Ts...>& from, Trail kept) {
     if (replaced(from, kept)) return;
@@ -161,6 +166,7 @@ class Writing {
     }
   }
 
+  /// Elements that nothing identifies have nothing kept for them, or the record was refused.
   template <class S>
   void sequence(const S& from, Trail kept) {
     using Element = typename S::value_type;
@@ -233,6 +239,8 @@ class Writing {
     }
   }
 
+  /// What is unknown in an element of a set is never kept: elements are constants, and no path
+  /// leads back.
   template <class S>
   void set(const S& from) {
     out_.begin_array(from.size());
@@ -256,6 +264,7 @@ class Writing {
     }
   }
 
+  /// Keys are sorted where the format asks for it, as views: no key is copied.
   template <class M>
   void text_map(const M& from, Trail kept) {
     Extras<Writer> extras(out_, kept);
@@ -281,6 +290,7 @@ class Writing {
     out_.end_map();
   }
 
+  /// The members of a tuple cannot move, so their place is a path like a field's.
   template <class T>
   void tuple(const T& from, Trail kept) {
     std::apply(

@@ -37,6 +37,7 @@ struct Cut {
   bool has_data = false;  ///< data is written or removed
   bool has_ids = false;
   bool has_metadata = false;
+  bool held_back = false;  ///< the data was to be read, and somebody is editing it
   Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
 
   void clear() {
@@ -44,7 +45,7 @@ struct Cut {
     messages.clear(), sends.clear(), receipts.clear();
     generation = bytes = crc = 0;
     aim = Aim::save, reason = Reason::asked;
-    has_data = has_ids = has_metadata = false;
+    has_data = has_ids = has_metadata = held_back = false;
     refused = Error(Errc{});
   }
 };

@@ -68,6 +68,8 @@ class SessionCore {
   [[nodiscard]] bool dirty() const noexcept {
     return edited.load(std::memory_order_relaxed) != saved;
   }
+  /// Whether autosave is to look at it: data that is captured from the game changes unsaid.
+  [[nodiscard]] bool wants_saves() const noexcept { return dirty() || skips_equal; }
   [[nodiscard]] SessionExtras& more() {
     return extras ? *extras : *(extras = std::make_unique<SessionExtras>());
   }
@@ -78,6 +80,7 @@ class SessionCore {
 
   /// Marks the data changed: what is saved from now on is more than what was cut before.
   void mark_dirty() {
+    if (ended(state)) return;  // an edit after the end is one of a copy
     edited.fetch_add(1, std::memory_order_relaxed);
     if (SessionHost* store = host(); !listed && store != nullptr) store->became_dirty(*this);
   }
@@ -89,8 +92,12 @@ class SessionCore {
   /// Takes over what was read, or the default where there is no record. On failure the session
   /// stays without data.
   virtual Result<void> decode(Snapshot& from) = 0;
-  /// Lets listeners look at the data and change it before it is encoded.
-  virtual void fire_saving(Reason reason) = 0;
+  /// Pulls the data from the game where it is captured, and lets listeners look at it and change it
+  /// before it is encoded.
+  virtual Result<void> fire_saving(Reason reason) = 0;
+  /// Takes the game's last word: after a release was called for, what the data is captured from may
+  /// be gone.
+  virtual void game_lets_go() = 0;
   /// What the last decoding dropped because the data policy allows it.
   [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
   virtual void deliver(Event& event, SessionHost& store) = 0;
@@ -133,11 +140,15 @@ class SessionCore {
   std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
   bool save_wanted = false;              ///< `request_save`
   bool force_wanted = false;
+  bool has_listeners = false;             ///< its own signals were connected
+  bool was_saved = false;                 ///< at its end: its last changes are there
+  std::atomic<bool> end_was_told{false};  ///< listeners of `released` were called
   bool gives_back = false;    ///< a load that came to nothing: the record goes back as it is
   bool check_wanted = false;  ///< the backend hinted at something
   bool skips_equal =
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
+  bool counted = false;        ///< a commit of this epoch was applied
   bool is_new = false;         ///< there was no record when it was loaded
   bool has_record = false;     ///< there is one now
 

@@ -12,10 +12,29 @@
 namespace persist::inline PERSIST_ABI {
 
 template <class S>
-void SessionNode<S>::fire_saving(Reason reason) {
-  capture();
-  if (rare_) rare_->signals.saving.fire(data_, reason);
-  core().fire_saving(*this, reason);
+template <class F>
+void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
+#if PERSIST_HAS_EXCEPTIONS
+  try {
+    fire();
+  } catch (const std::exception& thrown) {
+    core.log(LogLevel::error, std::string(key()) + ": a listener threw: " + thrown.what());
+  } catch (...) {
+    core.log(LogLevel::error,
+             std::string(key()) + ": a listener threw something that is no std::exception");
+  }
+#else
+  (void)core, fire();
+#endif
+}
+
+template <class S>
+Result<void> SessionNode<S>::fire_saving(Reason reason) {
+  Result<void> captured = capture();
+  auto& store = core();
+  if (rare_) call_listeners(store, [&] { rare_->signals.saving.fire(data_, reason); });
+  call_listeners(store, [&] { store.fire_saving(*this, reason); });
+  return captured;
 }
 
 template <class S>
@@ -29,18 +48,18 @@ void SessionNode<S>::deliver(Event& event, SessionHost& store) {
 /// log.
 template <class S>
 void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
-  auto& all = core.signals();
+  const auto& all = core.listeners();
   bool heard = false;
   const auto fire = [&](auto member, const auto& on_store, const auto&... args) {
     if (rare_) {
       const auto& on_session = rare_->signals.*member;
       heard = on_session.has_handlers();
-      on_session.fire(args...);
+      call_listeners(core, [&] { on_session.fire(args...); });
     }
     if (!on_store.has_handlers()) return;
     heard = true;
     typename S::Handle self(*this);
-    on_store.fire(self, args...);
+    call_listeners(core, [&] { on_store.fire(self, args...); });
   };
   using Own = Signals<Data>;
   switch (event.kind) {
@@ -53,10 +72,10 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
         core.log(LogLevel::warning, "a save failed: " + event.saved.error().message());
       break;
     case Event::Kind::save_refused:
-      fire(&Own::save_refused, all.save_refused, event.error);
-      if (!heard) core.log(LogLevel::warning, "a save was refused: " + event.error.message());
+      fire(&Own::save_refused, all.save_refused, event.error);  // and `saved` says it too
       break;
     case Event::Kind::released:
+      end_was_told = true;
       fire(&Own::released, all.released, event.reason, event.was_saved);
       if (!heard && !event.was_saved)
         core.log(LogLevel::warning, std::string(key()) + ": the session ended (" +
@@ -87,12 +106,13 @@ template <class S>
 void SessionNode<S>::handle_messages(StoreCore<S>& core) {
   constexpr std::uint8_t most_tries = 3;
   const std::unique_lock<SessionLock> reading(lock_);
+  if (ended(state) || in_game == InGame::never) return;
   if (in_function || edit_guards != 0 || state == State::loading)
     return core.postpone_messages(*this);
   std::vector<WaitingMessage> waiting;
   {
     const auto hold = core.lock();
-    if (ended(state) || !extras) return;
+    if (!extras) return;
     for (const WaitingMessage& each : extras->inbox)
       if (!each.handled && each.tries < most_tries) waiting.push_back(each);
   }
@@ -101,6 +121,7 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
                      return a.message.priority > b.message.priority;
                    });
   for (const WaitingMessage& each : waiting) {
+    if (edit_guards != 0) return core.postpone_messages(*this);  // a handler left one open
     const Message& message = each.message;
     const bool expired = message.expires <= core.backend_time();
     const auto* handler =
@@ -112,7 +133,6 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
     else
       done = on_copy([&](Data& copy) { return handler->handle(copy, message); });
     if (ended(state)) return;
-    if (!done && done.error() == Errc::busy) return core.postpone_messages(*this);
     const auto hold = core.lock();
     const auto at = std::find_if(
         extras->inbox.begin(), extras->inbox.end(),

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <persist/record/mailbox.hpp>
 #include <persist/session/deliver.hpp>
 #include <persist/session/node.hpp>
 #include <persist/store/engine_relay.hpp>
 
 #include <algorithm>
+#include <list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,8 +24,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   using Base::Base;
 
   [[nodiscard]] typename Base::Lock lock() { return typename Base::Lock(this->mutex()); }
-  [[nodiscard]] Signals<Data, Session<S>&>& signals() noexcept { return signals_; }
-  [[nodiscard]] std::vector<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
+  /// For connecting; `listeners` for firing.
+  [[nodiscard]] Signals<Data, Session<S>&>& signals() noexcept {
+    this->has_listeners_ = true;
+    return signals_;
+  }
+  [[nodiscard]] const Signals<Data, Session<S>&>& listeners() const noexcept { return signals_; }
+  [[nodiscard]] std::list<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
 
   void fire_saving(Node& node, Reason reason) {
     if (!signals_.saving.has_handlers()) return;
@@ -38,15 +45,23 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
                   ": an edit after the session's end goes to a copy that is never saved");
   }
   /// The session's own handler of that type of message, or else the store's.
-  [[nodiscard]] const MessageHandler<Data>* find_handler(
-      const std::vector<MessageHandler<Data>>* own, std::string_view type) const {
-    for (const auto* list : {own, &handlers_}) {
+  [[nodiscard]] const MessageHandler<Data>* find_handler(const std::list<MessageHandler<Data>>* own,
+                                                         std::string_view type) {
+    const auto hold = lock();
+    for (const auto* list : {own, &std::as_const(handlers_)}) {
       if (list == nullptr) continue;
       const auto at = std::find_if(list->begin(), list->end(),
                                    [&](const auto& handler) { return handler.type == type; });
       if (at != list->end()) return &*at;
     }
     return nullptr;
+  }
+  /// `too_large` for a message that no inbox of this store could ever hold.
+  [[nodiscard]] Result<void> fits_inbox(std::string_view type, ByteView payload) const {
+    const std::size_t limit = this->limits().inbox_bytes;
+    if (inbox_cost({type, 0, 0, {}, payload}) <= limit) return success;
+    return Error(Errc::too_large, "the message is larger than the " + std::to_string(limit) +
+                                      " bytes that an inbox holds");
   }
   [[nodiscard]] WallTime expiry(Duration after) const {
     constexpr Duration most = std::chrono::hours(24 * 45);
@@ -110,7 +125,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
 
  private:
   Signals<Data, Session<S>&> signals_;
-  std::vector<MessageHandler<Data>> handlers_;
+  std::list<MessageHandler<Data>> handlers_;  // one that runs may connect more
 };
 
 }  // namespace persist::inline PERSIST_ABI

@@ -57,6 +57,7 @@ void Engine<B, L>::unboard(SessionCore& session, Cut& cut) {
   const Lock hold(mutex_);
   undo(session, cut);
   session.in_flight = false;
+  if (failed(cut.refused)) saved_event(session, cut.refused);
 }
 
 /// Puts the session into the flight and, where a transaction is not durable yet, its partners. All
@@ -93,15 +94,18 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
   flight.changes.assign(flight.size(), Change{});
   flight.results.assign(flight.size(), Result<Saved>());
   bool any = false;
-  bool refused = false;
+  Error no{Errc{}};
   for (std::size_t i = 0; i < flight.size(); ++i) {
     SessionCore& session = *flight.sessions[i];
     session.host()->cut(session, flight.cuts[i], flight.changes[i]);
-    refused = refused || failed(flight.cuts[i].refused);
-    any = any || flight.changes[i].writes() || flight.cuts[i].aim > Aim::force;
+    const Cut& cut = flight.cuts[i];
+    // A transaction is written whole or not at all, and no record is given back behind an edit.
+    if (failed(cut.refused) && flight.size() > 1) no = cut.refused;
+    if (cut.held_back && cut.aim != Aim::renew)
+      no = Error(Errc::busy, "the data is being edited").for_key(session.key());
+    any = any || flight.changes[i].writes() || cut.aim > Aim::force;
   }
-  if (refused && flight.size() > 1) any = false;  // a transaction is written whole or not at all
-  if (any) {
+  if (any && !failed(no)) {
     flight.request.changes = std::span(flight.changes);
     const TimePoint sent = now();
     for (std::size_t i = 0; i < flight.size(); ++i)
@@ -110,11 +114,13 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
   }
   for (std::size_t i = 0; i < flight.size(); ++i) {
     SessionCore& session = *flight.sessions[i];
-    const Cut& cut = flight.cuts[i];
+    const Error& why = failed(no) ? no : flight.cuts[i].refused;
     flight.results[i] =
-        failed(cut.refused)
-            ? Result<Saved>(cut.refused)
+        failed(why)
+            ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
+    // A transaction that changed nothing is over.
+    if (flight.results[i] && session.group() != nullptr) session.extras->group.reset();
     session.host()->unboard(session, flight.cuts[i]);
   }
   return false;
@@ -123,18 +129,22 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const Lock hold(mutex_);
-  const bool writes = cut.aim == Aim::force || (session.dirty() && cut.aim != Aim::give_back) ||
-                      (cut.aim == Aim::release && options_.save_on_release);
-  const bool may_read =
-      session.edit_guards == 0 && !(cut.aim == Aim::release && !options_.save_on_release);
+  // What a running function has sent belongs to its success.
+  const bool may_read = session.edit_guards == 0 && !session.in_function &&
+                        !(cut.aim == Aim::release && !options_.save_on_release);
   cut.key = session.key();
-  // Where somebody else has the session's lock it is being edited or looked at, and stays due.
-  if (writes && may_read && session.try_lock()) {
-    preparing_ = true;
-    session.fire_saving(cut.reason);
-    preparing_ = false;
-    if (session.edit_guards == 0) cut_data(session, cut, change);
-    session.unlock();
+  if (may_read && wants_data(session, cut.aim)) {
+    // Where somebody else has the session's lock it is being edited or looked at, and stays due.
+    const bool readable = session.try_lock();
+    if (readable) {
+      const bool nested = std::exchange(preparing_, true);
+      const Result<void> ready = session.fire_saving(cut.reason);
+      preparing_ = nested;
+      cut.held_back = session.edit_guards != 0;  // a handler keeps one open
+      if (!cut.held_back) cut_data(session, ready, cut, change);
+      session.unlock();
+    }
+    cut.held_back = cut.held_back || !readable;
   }
   const bool data_is_whole = failed(cut.refused) ? false : (cut.has_data || !session.dirty());
   if (data_is_whole && may_read && cut.aim != Aim::give_back) cut_rest(session, cut, change);
@@ -151,15 +161,31 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     change.lease = LeaseChange::renew;
   change.lease_length = options_.lease;
   // A load that came to nothing does not count as one.
-  if (cut.aim == Aim::give_back && session.write == 1) change.load_count = session.load_count;
+  if (cut.aim == Aim::give_back && !session.counted) change.load_count = session.load_count;
+}
+
+/// Whether a commit with that aim looks at the data.
+template <class B, class L>
+bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
+  switch (aim) {
+    case Aim::save:
+      return session.wants_saves();
+    case Aim::renew:
+      return session.dirty() && !in_gap(session);
+    case Aim::give_back:
+      return false;
+    default:
+      return true;
+  }
 }
 
 /// Encodes the data and decides whether it has to be written.
 template <class B, class L>
-void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
+void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut& cut,
+                            Change& change) {
   cut.generation = session.edited;
   const bool touched = session.dirty();
-  const Result<bool> exists = session.encode(cut.data);
+  const Result<bool> exists = ready ? session.encode(cut.data) : ready.error();
   if (!exists) {
     cut.refused = exists.error();
   } else if (cut.data.size() > limits_.record_bytes) {
@@ -183,6 +209,8 @@ void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
   if (same && !must && (!touched || session.skips_equal)) {
     session.saved = cut.generation;  // what is stored is what there is
+    session.save_at = TimePoint{};
+    if (session.skips_equal) stamp(session);
     return;
   }
   cut.has_data = true;
@@ -251,13 +279,45 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
   return result;
 }
 
+/// The session was let go by whoever calls: what its data is captured from may not be there later.
+template <class B, class L>
+void Engine<B, L>::game_lets_go(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (ended(session.state) || session.state == State::loading || !session.try_lock()) return;
+  session.game_lets_go();
+  session.unlock();
+}
+
+template <class B, class L>
+void Engine<B, L>::give_back(SessionCore& session) {
+  {
+    const Lock hold(mutex_);
+    session.gives_back = true;
+    session.state = State::releasing;
+  }
+  (void)commit_now(session, Aim::give_back, Reason::asked);
+}
+
+/// Whether the session, and those that must go with it, can leave now.
+template <class B, class L>
+bool Engine<B, L>::can_leave(const SessionCore& session) {
+  const auto free = [](const SessionCore& each) {
+    return each.edit_guards == 0 && !each.in_flight && !each.in_function;
+  };
+  const TransactionGroup* group = session.group();
+  return free(session) &&
+         (group == nullptr || std::all_of(group->partners.begin(), group->partners.end(),
+                                          [&](const SessionCore* each) { return free(*each); }));
+}
+
 template <class B, class L>
 Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
   {
     const Lock hold(mutex_);
-    if (session.edit_guards != 0 || session.in_flight || session.in_function)
+    if (!can_leave(session))
       return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
           .for_key(session.key());
+    game_lets_go(session);
     request_release(session, reason);
     reason = session.ending;
   }

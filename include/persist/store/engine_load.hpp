@@ -120,8 +120,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
     extras.seen_position = (std::max)(extras.seen_position, message.position);
     extras.inbox.push_back({std::move(message)});
   }
-  if (!record.outbox.empty() && options_.relay > Duration::zero())
-    next_relay_ = (std::min)(next_relay_, now());
+  if (!record.outbox.empty()) relay_soon(session, now());
 }
 
 template <class B, class L>
@@ -179,6 +178,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   }
   ++metrics_.loads;
   change_state(session, State::open);
+  if (session.skips_equal) stamp(session);
   if (std::vector<std::string> dropped = session.take_dropped(); !dropped.empty()) {
     Event event;
     event.kind = Event::Kind::dropped_fields;
@@ -206,6 +206,8 @@ void Engine<B, L>::abandon_load(SessionCore& session) {
   if (load == nullptr || --load->waiters > 0) return;
   Error error = Error(Errc::cancelled, "the load was called off").for_key(session.key());
   load->next_try = now();
+  const SessionPtr alive(&session);
+  if (std::erase(queued_loads_, alive) != 0) return load_done(session, std::move(error));
   if (load->asked) {
     load->error = std::move(error);
   } else if (!session.in_flight) {
@@ -226,25 +228,38 @@ template <class B, class L>
 void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
   const SessionPtr alive(&session);
   while (!load.done) {
-    Round round;
+    AcquireRequest request;
+    bool asks = false;
+    TimePoint again{};
     SessionPtr before;
     {
       const Lock hold(mutex_);
       start_queued_loads();
       before = SessionPtr(registry_.find(session.key()));
       if (load.done) break;
-      if (before.get() == &session && !session.in_flight) add_load(session, round);
+      asks = before.get() == &session && !session.in_flight;
+      if (asks) ask(session, request);
     }
-    if (!round.empty()) {
-      round.perform(backend_);
-      settle_load(session, round.acquires[0], round.decoded[0]);
-    } else if (before && before.get() != &session &&
-               commit_now(*before, before->gives_back ? Aim::give_back : Aim::release,
-                          before->ending)) {
-      continue;
+    if (asks) {
+      backend_.acquire(std::span(&request, 1));
+      const bool taken = request.outcome == AcquireRequest::Outcome::taken;
+      settle_load(session, request, taken ? session.decode(request.record) : success);
+    } else {
+      again = now() + 100ms;
+      const bool waits_for_release = before && before.get() != &session;
+      bool busy = !waits_for_release;
+      if (waits_for_release) {
+        const auto released =
+            commit_now(*before, before->gives_back ? Aim::give_back : Aim::release, before->ending);
+        if (released) continue;
+        busy = released.is(Errc::busy);
+        again = (std::max)(again, before->not_before);
+      }
+      // What is under way on this very thread does not end while we wait for it.
+      if (now() >= load.deadline || (busy && !Access::is_shared)) break;
     }
     if (load.done) break;
-    clock_.wait_until(round.empty() ? now() + 100ms : load.next_try, wakes_->wake());
+    clock_.wait_until(asks ? load.next_try : again, wakes_->wake());
   }
   if (session.gives_back && !ended(session.state))
     (void)commit_now(session, Aim::give_back, Reason::asked);

@@ -37,15 +37,15 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   if (session.in_flight || ended(session.state)) return TimePoint::max();
   if (const LoadState* load = session.load()) return load->next_try;
   TimePoint due = TimePoint::max();
-  if (session.dirty() && !session.listed) due = session.save_at;
-  if (session.save_wanted || session.check_wanted || session.state == State::releasing)
-    due = TimePoint::min();
+  if (session.wants_saves() && !session.listed) due = session.save_at;
+  if (session.save_wanted) due = TimePoint::min();
+  // A gap between saves holds up neither the renewals nor the last save.
+  if (session.failures == 0) due = (std::max)(due, session.not_before);
+  if (session.check_wanted || session.state == State::releasing) due = TimePoint::min();
   if constexpr (L::is_leased) {
     if (options_.renew > Duration::zero()) due = (std::min)(due, session.renewed + options_.renew);
   }
-  // A gap between saves does not hold up the last one.
-  if (session.state != State::releasing || session.failures != 0)
-    due = (std::max)(due, session.not_before);
+  if (session.failures != 0) due = (std::max)(due, session.not_before);
   if constexpr (L::is_leased) {
     if (session.state == State::open) due = (std::min)(due, trusted_until(session));
   }
@@ -91,34 +91,41 @@ void Engine<B, L>::last_handle_dropped(SessionCore& session) {
   if (session.state == State::open || session.state == State::suspect)
     log(LogLevel::info,
         std::string(session.key()) + ": the last handle was dropped without a release; releasing");
+  game_lets_go(session);
   request_release(session, Reason::dropped);
 }
 
 template <class B, class L>
 void Engine<B, L>::begin_poll() {
   const Lock hold(mutex_);
-  const TimePoint began = now();
-  wakes_->drain(woken_);
   (void)wakes_->wake().take();
-  for (const std::string& key : woken_) {
-    SessionCore* session = registry_.find(key);
-    if (session == nullptr) continue;
-    if (LoadState* load = session->load())
-      load->next_try = began;
-    else
-      session->check_wanted = true;
-    reschedule(*session);
-  }
   std::vector<SessionPtr> dirty;
   dirty.swap(newly_dirty_);
   for (const SessionPtr& session : dirty) {
     session->listed = false;
-    if (ended(session->state) || !session->dirty()) continue;
-    stamp(*session);
+    if (ended(session->state) || !session->wants_saves()) continue;
+    // The interval counts from the first edit that is not saved; later ones do not put it off.
+    if (session->save_at == TimePoint{}) stamp(*session);
     reschedule(*session);
   }
   offer_messages_again();
   start_queued_loads();
+}
+
+/// Sessions that the backend hinted at are looked at now: in each round, so that a record that was
+/// let go in one is taken in the next.
+template <class B, class L>
+void Engine<B, L>::take_hints() {
+  wakes_->drain(woken_);
+  for (const std::string& key : woken_) {
+    SessionCore* session = registry_.find(key);
+    if (session == nullptr) continue;
+    if (LoadState* load = session->load())
+      load->next_try = now();
+    else
+      session->check_wanted = true;
+    reschedule(*session);
+  }
 }
 
 template <class B, class L>
@@ -150,6 +157,7 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
   {
     const Lock hold(mutex_);
     mine.now = now();
+    take_hints();
     while (!due_.empty() && due_.first().due <= mine.now) {
       due.emplace_back(&due_.first());
       due_.remove(*due.back());
@@ -165,7 +173,8 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
     round.commits.push_back(std::move(flight->request));
   }
   for (const SessionPtr& session : due) {
-    if (mine.stop_at != TimePoint::max() && now() >= mine.stop_at) {
+    const bool first = session == due.front();  // however small the limit, something is done
+    if (!first && mine.stop_at != TimePoint::max() && now() >= mine.stop_at) {
       const Lock hold(mutex_);  // the rest goes on at the next call
       reschedule(*session);
     } else {
@@ -195,32 +204,38 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
     if (session.state == State::releasing) {
       aim = session.gives_back ? Aim::give_back : Aim::release;
       reason = session.ending;
+    } else if (in_gap(session)) {
+      aim = Aim::renew;
     } else if (session.save_wanted) {
       aim = session.force_wanted ? Aim::force : Aim::save;
       reason = Reason::asked;
       session.save_wanted = session.force_wanted = false;
-    } else if (session.dirty() && session.save_at <= mine.now) {
+    } else if (session.wants_saves() && session.save_at <= mine.now) {
       aim = Aim::save;
     }
   }
   Flight& flight = new_flight();
-  const bool busy = failed(assemble(flight, session, aim, reason));
+  bool busy = failed(assemble(flight, session, aim, reason));
   if (!busy && prepare_flight(flight)) {
     mine.flights.push_back(&flight);
     round.commits.push_back(std::move(flight.request));
     return;
   }
+  busy = busy || flight.results[0].is(Errc::busy);
   recycle(flight);
   const Lock hold(mutex_);
   if (ended(session.state)) return;
   if (aim == Aim::save || aim == Aim::force) {
     if (busy)
       session.save_wanted = session.save_wanted || reason == Reason::asked;
-    else if (session.dirty())
+    else if (session.wants_saves())
       stamp(session);  // it was refused: play goes on, and it is tried again
   }
-  // An open guard keeps it due; look again soon.
-  busy ? due_.set(session, mine.now + 10ms) : reschedule(session);
+  // An open guard keeps it due; so does a transaction that a rule holds back. Look again soon.
+  if (busy || session.state == State::releasing)
+    due_.set(session, mine.now + (busy ? Duration(10ms) : Duration(1s)));
+  else
+    reschedule(session);
 }
 
 template <class B, class L>
@@ -261,7 +276,9 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
   while (true) {
     bool stuck = true;
-    for (const SessionPtr& session : registry_.all()) {
+    std::vector<SessionPtr> all = registry_.all();
+    all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+    for (const SessionPtr& session : all) {
       if (LoadState* load = session->load()) {
         load->waiters = 1;
         abandon_load(*session);
@@ -282,8 +299,13 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
 template <class B, class L>
 void Engine<B, L>::let_go() {
   closing_ = true;
-  for (const SessionPtr& session : registry_.all()) {
-    if (session->state != State::loading && !session->gives_back) {
+  std::vector<SessionPtr> all = registry_.all();
+  all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+  queued_loads_.clear();
+  for (const SessionPtr& session : all) {
+    if (session->load() != nullptr) {
+      load_done(*session, Error(Errc::closed, "the store was closed").for_key(session->key()));
+    } else if (!session->gives_back) {
       log(LogLevel::error, std::string(session->key()) +
                                ": the store was closed before its last changes were saved");
     }

@@ -52,6 +52,10 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
   const Lock hold(mutex_);
   session.in_flight = false;
   using Outcome = CommitRequest::Outcome;
+  if (ended(session.state)) {  // it was erased, or its transaction was lost with another store
+    result = Error(Errc::closed, "the session has ended").for_key(session.key());
+    return;
+  }
   switch (request.outcome) {
     case Outcome::applied:
     case Outcome::repeated:
@@ -79,6 +83,8 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (change.version != 0) session.version = change.version;
   if (cut.has_data) {
     session.saved = cut.generation;
+    session.save_at = TimePoint{};
+    session.not_before = cut.sent + min_gap_of(session);
     if (session.keeps_durable) session.saved_as_encoded();
     session.stored_bytes = cut.bytes;
     session.stored_crc = cut.crc;
@@ -89,10 +95,10 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     metrics_.bytes_saved += cut.bytes;
   } else {
     ++metrics_.renewals;
+    if (session.failures != 0) session.not_before = TimePoint{};
   }
-  if (session.write == 1 && cut.aim != Aim::give_back) ++session.load_count;
+  if (!std::exchange(session.counted, true) && cut.aim != Aim::give_back) ++session.load_count;
   session.failures = 0;
-  session.not_before = cut.sent + min_gap_of(session);
   settle_parts(session, cut, change);
   if (session.group() != nullptr) session.extras->group.reset();
 
@@ -101,11 +107,15 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     result = cut.refused;
   else
     result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
-  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  const bool was_a_save = cut.aim < Aim::renew || cut.aim == Aim::release;
+  if (was_a_save || cut.has_data || failed(cut.refused)) saved_event(session, result);
   if (gives_back) {
-    ++metrics_.releases;
+    if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
-    return end(session, State::released, cut.reason, !failed(cut.refused));
+    if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
+      log(LogLevel::error, "released without its last changes: " + cut.refused.message());
+    }
+    return end(session, State::released, cut.reason, !failed(cut.refused) && !session.dirty());
   }
   if (change.lease == LeaseChange::renew && !change.release_requested) {
     session.renewed = cut.sent;
@@ -116,7 +126,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     change_state(session, State::releasing);
   }
   session.check_wanted = false;
-  if (session.dirty() && !session.listed) became_dirty(session);
+  if (session.wants_saves() && !session.listed) became_dirty(session);
   reschedule(session);
 }
 
@@ -135,19 +145,17 @@ void Engine<B, L>::settle_parts(SessionCore& session, Cut& cut, Change& change) 
   metrics_.messages_sent += cut.messages.size();
   for (const Send& send : cut.sends) {
     if (send.delivered) continue;
-    ++extras.outbox_waiting;
-    if (options_.relay > Duration::zero())
-      next_relay_ = (std::min)(next_relay_, now() + options_.relay);
+    if (extras.outbox_waiting++ == 0) relay_soon(session, now() + options_.relay);
   }
-  const auto granted = static_cast<std::ptrdiff_t>(cut.receipts.size());
-  extras.receipts.insert(extras.receipts.end(), cut.receipts.begin(), cut.receipts.end());
-  extras.pending_receipts.erase(extras.pending_receipts.begin(),
-                                extras.pending_receipts.begin() + granted);
   if (change.forget_receipts != 0) {
     std::erase_if(extras.receipts,
                   [&](const Receipt& receipt) { return receipt.day <= change.forget_receipts; });
     extras.receipts_forgotten = (std::max)(extras.receipts_forgotten, change.forget_receipts);
   }
+  const auto granted = static_cast<std::ptrdiff_t>(cut.receipts.size());
+  extras.receipts.insert(extras.receipts.end(), cut.receipts.begin(), cut.receipts.end());
+  extras.pending_receipts.erase(extras.pending_receipts.begin(),
+                                extras.pending_receipts.begin() + granted);
   if (change.messages.empty()) return;
   for (Message& message : change.messages) {
     extras.seen_position = (std::max)(extras.seen_position, message.position);
@@ -162,6 +170,8 @@ template <class B, class L>
 void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
                                  Result<Saved>& result) {
   undo(session, cut);
+  // Its partners are in the same commit and end by themselves, each after its own `saved`.
+  if (session.group() != nullptr) session.extras->group.reset();
   const std::string_view what =
       change.erased ? "the record was erased" : "another session has the record";
   Error error =
@@ -199,6 +209,10 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
     event.error = result.error();
     tell(session, std::move(event));
   }
+  if ((cut.aim == Aim::save || cut.aim == Aim::force) && cut.reason != Reason::autosave) {
+    session.save_wanted = true;  // somebody asked for it
+    session.force_wanted = session.force_wanted || cut.aim == Aim::force;
+  }
   if (cut.aim == Aim::release && session.state != State::releasing) {
     session.ending = cut.reason;
     change_state(session, State::releasing);
@@ -227,7 +241,7 @@ void Engine<B, L>::back_off(SessionCore& session) {
 
 template <class B, class L>
 void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result) {
-  if (!result && result.error() == Errc::busy) return;
+  if (result ? !is_heard(session) : result.error() == Errc::busy) return;
   Event event;
   event.kind = Event::Kind::saved;
   event.saved = result;
@@ -236,9 +250,11 @@ void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result
 
 template <class B, class L>
 void Engine<B, L>::change_state(SessionCore& session, State to) {
+  const State from = session.state.exchange(to);
+  if (!is_heard(session)) return;
   Event event;
   event.kind = Event::Kind::state_changed;
-  event.from = session.state.exchange(to);
+  event.from = from;
   event.to = to;
   tell(session, std::move(event));
 }
@@ -251,14 +267,18 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   due_.remove(session);
   registry_.remove(session);
   session.ending = reason;
+  session.was_saved = was_saved;
   const bool was_open = session.state != State::loading && !session.gives_back;
   if (session.handles.load(std::memory_order_acquire) != 0)
     retired_.insert(session);
   else
     session.detach();
-  if (!was_open) session.state = state;
-  if (was_open) {
+  if (was_open)
     change_state(session, state);
+  else
+    session.state = state;
+  session.end_was_told = was_open && was_saved && !is_heard(session);  // to nobody
+  if (was_open && !session.end_was_told) {
     Event event;
     event.kind = Event::Kind::released;
     event.reason = reason;

@@ -59,7 +59,9 @@ class StoreCalls {
   }
   template <class K>
   Result<Handle> try_load(const K& key, LoadOptionsFor<Data> options) {
-    return finish(begin(key, std::move(options), true, Duration::zero()));
+    Loading<S> loading = begin(key, std::move(options), true, Duration::zero());
+    // A load that is under way here may wait for a holder, and this call does not.
+    return joins(loading) ? loading.take() : finish(std::move(loading));
   }
   template <class K>
   Result<Handle> find(const K& key);
@@ -83,7 +85,10 @@ class StoreCalls {
   void on_message(F&& fn) {
     using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
     check_message<typename S::Policy, M>();
-    core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    {
+      const auto hold = core_.lock();
+      core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    }
     for (const SessionPtr& session : core_.registry().all())
       if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
     core_.offer_messages_again();
@@ -100,6 +105,11 @@ class StoreCalls {
   Result<Handle> finish(Loading<S> loading) {
     if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load());
     return loading.take();
+  }
+  /// Whether the session is not this caller's alone: it was open, or is being loaded for others.
+  [[nodiscard]] bool joins(const Loading<S>& loading) {
+    const auto hold = core_.lock();
+    return loading.session() && (!loading.load() || loading.load()->waiters > 1);
   }
   /// A session for one change of a record that nobody holds; `changes` says what it does to the
   /// node.
@@ -162,10 +172,8 @@ Result<Peeked<typename S::Data>> StoreCalls<S>::peek(const K& key, PeekOptions o
     if (auto here = find(key)) {
       auto metadata = here->metadata();
       if (!metadata) return metadata.error();
-      return Peeked<Data>{here->clone(),       here->version(),
-                          here->load_count(),  here->created(),
-                          here->updated(),     {here->user_ids().begin(), here->user_ids().end()},
-                          *std::move(metadata)};
+      return Peeked<Data>{here->clone(),   here->version(),  here->load_count(),  here->created(),
+                          here->updated(), here->user_ids(), *std::move(metadata)};
     }
   }
   Result<Snapshot> record = core_.read(spelled.view());
@@ -215,15 +223,23 @@ template <class K, class F>
 Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&& changes) {
   LoadOptionsFor<Data> options;
   options.conflict = conflict;
-  auto session = finish(
-      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline));
+  Loading<S> loading =
+      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline);
+  if (joins(loading))
+    return Error(Errc::busy, "the record is being loaded here").for_key(loading.session()->id());
+  // Its messages wait for the player: a handler's effect must not be part of this change.
+  if (loading.session()) loading.session()->node().in_game = InGame::never;
+  auto session = finish(std::move(loading));
   if (!session) return session.error();
   Node& node = session->node();
-  Result<void> done = changes(node, *session);
-  if (done) return core_.commit_now(node, Aim::release, Reason::asked);
-  // Nothing was changed, so nothing is written: the record goes back as it was.
-  (void)core_.commit_now(node, Aim::give_back, Reason::asked);
-  return done.error();
+  Result<Saved> saved;
+  if (Result<void> done = changes(node, *session); !done)
+    saved = done.error();
+  else
+    saved = core_.commit_now(node, Aim::release, Reason::asked);
+  // What the caller is told has failed must not happen later: the record goes back as it was.
+  if (!saved && !ended(node.state) && !saved.is(Errc::unknown_outcome)) core_.give_back(node);
+  return saved;
 }
 
 template <class S>
@@ -258,6 +274,11 @@ auto StoreCalls<S>::update(const K& key, F& fn) ->
 template <class S>
 template <class K>
 Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
+  {
+    // Before anybody loses the record to it.
+    const detail::HookScope hook;
+    if (auto valid = S::Policy::validate(data); !valid) return valid.error();
+  }
   Overwritten answer;
   const auto replace = [&](Node& node) -> Result<void> {
     answer.dropped_unknown = !node.unknown().empty();
@@ -271,9 +292,18 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
   };
   Result<Saved> saved;
   if (auto here = find(key)) {
-    if (auto done = replace(here->node()); !done) return done.error();
+    {
+      const std::unique_lock<typename Node::SessionLock> writing(here->node().guard_lock());
+      if (auto done = replace(here->node()); !done) return done.error();
+    }
     saved = core_.commit_now(here->node(), Aim::force, Reason::asked);
   } else {
+    KeyBuffer spelled;
+    if (auto fits = spell(key, spelled); !fits) return fits.error();
+    // Nobody loses the record to a call that is refused in the end.
+    if (auto record = core_.read(spelled.view())) {
+      if (auto readable = core_.decode(spelled.view(), *record); !readable) return readable.error();
+    }
     saved =
         change_offline(key, Conflict::steal, [&](Node& node, Handle&) { return replace(node); });
   }
@@ -298,6 +328,8 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
   if (auto fits = spell(key, spelled); !fits) return fits.error();
   Buffer payload;
   if (auto written = encode_message(message, payload); !written) return written.error();
+  if (auto fit = core_.fits_inbox(schema::type_name<M>, payload); !fit)
+    return Error(fit.error()).for_key(spelled.view());
   PostRequest request;
   request.store = core_.store();
   request.key = spelled.view();
@@ -322,6 +354,7 @@ Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) 
     Result<Grant> granted = here->grant_once(receipt, fn);
     if (!granted || *granted != Grant::pending) return granted;
     auto saved = core_.commit_now(here->node(), Aim::save, Reason::asked);
+    if (!saved && ended(here->state())) return saved.error();
     return saved ? Grant::durable : Grant::pending;
   }
   Result<Grant> granted;

@@ -30,7 +30,7 @@ TEST(FileLog, ADiskThatLiesAboutSyncsLosesSaves) {
 }
 
 TEST(FileLog, AFullDiskLosesNothingAndTakesSavesAgainWhenThereIsRoom) {
-  for (const std::uint64_t room : {0, 1, 20, 300, 700}) {
+  for (const std::uint64_t room : {0u, 1u, 20u, 300u, 700u}) {
     Bench bench;
     ASSERT_TRUE(bench.saved("k", "before"));
     const auto size = bench.disk.bytes(newest_segment(bench.disk)).size();

@@ -4,7 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
+#include <fstream>
+#include <sstream>
 
 namespace {
 
@@ -44,6 +45,21 @@ TEST(FileRecovery, CountsRunsWhetherItWasClosedOrKilled) {
     run % 2 == 0 ? bench.reopen() : bench.kill_and_open();
     ASSERT_TRUE(bench.file->status());
     EXPECT_EQ(bench.file->report().run, run) << "no epoch may be given twice";
+  }
+}
+
+TEST(FileRecovery, ARunIsDurableBeforeItGivesOutAnEpoch) {
+  Bench bench;
+  std::uint64_t last = 0;
+  for (int round = 0; round < 6; ++round) {
+    const Holding holding = bench.driver->take("k");
+    EXPECT_GT(holding.fence.epoch, last)
+        << "an acquisition writes nothing, so its run must be there";
+    last = holding.fence.epoch;
+    bench.cut_power_and_open();
+    ASSERT_TRUE(bench.saved("k", "x"));
+    bench.reopen();
+    if (round % 2 == 0) bench.reopen();
   }
 }
 
@@ -180,6 +196,67 @@ TEST(FileRecovery, ANewerFormatIsRefusedAsSuch) {
   EXPECT_TRUE(made.file->status().is(Errc::too_new));
 }
 
+/// The bytes of the example in doc/format.md: the pairs of hex digits at the beginning of its
+/// lines.
+std::vector<std::byte> example_of_the_format_page() {
+  std::ifstream page(PERSIST_SOURCE_DIR "/doc/format.md");
+  std::vector<std::byte> bytes;
+  bool there = false;
+  for (std::string line; std::getline(page, line);) {
+    there = there || line == "<!-- A test reads these bytes. -->";
+    if (!there || !line.starts_with("    ")) continue;
+    line = line.substr(4);
+    std::istringstream words(line.substr(0, line.find("  ")));  // up to the comment
+    for (std::string word; words >> word;)
+      bytes.push_back(static_cast<std::byte>(std::stoi(word, nullptr, 16)));
+  }
+  return bytes;
+}
+
+TEST(FileRecovery, ReadsTheExampleOfTheFormatPage) {
+  const auto example = example_of_the_format_page();
+  ASSERT_EQ(example.size(), 349u);
+  Disk disk;
+  (void)disk.make_folder("save");
+  (void)disk.open("save/00000001.log", Access::create);
+  disk.bytes("save/00000001.log") = example;
+  auto snapshot = DiskFile::open_snapshot("save", disk);
+  ASSERT_TRUE(snapshot) << snapshot.error();
+  ASSERT_EQ(snapshot->stores().size(), 1u);
+  EXPECT_EQ(snapshot->stores()[0].name, "S");
+  EXPECT_EQ(snapshot->opened_by().process, 4711u);
+  persist::ReadRequest k{{0}, "k"};
+  snapshot->read({&k, 1});
+  EXPECT_EQ(persist::as_text(k.record.data), "hello");
+  EXPECT_EQ(k.record.fence.owner.server.view(), "eu-1");
+  EXPECT_EQ(k.record.fence.epoch, (1u << 24) + 1);
+  EXPECT_EQ(disk.bytes("save/00000001.log"), example) << "a snapshot changes nothing";
+}
+
+TEST(FileRecovery, AnOpenThatStopsAnywhereCanBeRepeated) {
+  Bench made;
+  ASSERT_TRUE(made.saved("k", "kept"));
+  ASSERT_TRUE(made.saved("k", "last"));
+  made.disk.kill();
+  auto& bytes = made.disk.bytes(newest_segment(made.disk));
+  bytes.insert(bytes.end(), 700, std::byte{7});  // a torn tail, and a batch to write again
+  std::uint64_t stop = 1;
+  for (bool opened = false; !opened; ++stop) {
+    Disk disk = made.disk.copy();
+    disk.state().stop_at = stop;
+    {
+      Bench first(disk);
+      opened = !disk.state().stopped;
+    }
+    disk.cut_power(stop);
+    Bench again(disk);
+    ASSERT_TRUE(again.file->status()) << stop << again.file->status().error();
+    EXPECT_EQ(again.text("k"), "last") << stop;
+    ASSERT_TRUE(again.saved("k", "goes on")) << stop;
+  }
+  EXPECT_GT(stop, 10u);
+}
+
 TEST(FileRecovery, AtOpenEveryLeaseCountsAsExpiredButIsNotCleared) {
   Bench bench;
   Holding mine = bench.driver->take("k");
@@ -224,6 +301,9 @@ TEST(FileRecovery, ACommitOfAForgottenAcquisitionIsRefusedWhenSomebodyAcquiredSi
   bench.kill_and_open();
   EXPECT_EQ(bench.driver->commit(bench.driver->next(gone).data("x")), Outcome::fenced)
       << "nor when it was erased";
+  bench.driver->post("gone", 1, "mail");
+  EXPECT_EQ(bench.driver->commit(bench.driver->next(gone).data("x")), Outcome::fenced)
+      << "nor when a message has made it anew";
   EXPECT_EQ(bench.text("gone"), "nothing");
 }
 

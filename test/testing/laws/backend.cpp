@@ -9,19 +9,6 @@ namespace {
 using persist::backend::Memory;
 using persist::testing::backend_laws;
 using persist::testing::ManualClock;
-using persist::testing::Report;
-
-TEST(BackendLaws, ALawThatChecksNothingDoesNotPass) {
-  EXPECT_FALSE(Report().passed());
-  EXPECT_NE(Report().text().find("nothing was checked"), std::string::npos);
-}
-
-TEST(BackendLaws, AFailureNamesItsLineAndItsSentence) {
-  Report report;
-  EXPECT_FALSE(report.that(1 + 1 == 3, "sums are right", 42));
-  EXPECT_FALSE(report.passed());
-  EXPECT_EQ(report.text(), "line 42: not so: sums are right\n");
-}
 
 /// Forgets the fence: what a law is for.
 struct Unfenced : Memory {

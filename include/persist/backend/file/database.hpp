@@ -2,6 +2,7 @@
 
 #include <persist/backend/file/commit.hpp>
 #include <persist/backend/file/compact.hpp>
+#include <persist/backend/file/copy.hpp>
 #include <persist/backend/file/encode.hpp>
 #include <persist/backend/file/folder_lock.hpp>
 #include <persist/backend/file/group.hpp>
@@ -102,6 +103,9 @@ class Database {
     for (const StoreState& store : index_.stores)
       visit(store);
   }
+  [[nodiscard]] Result<void> copy_to(const std::string& folder) const {
+    return copy_log(log_, folder);
+  }
   /// How many callers wait for the batch that is being written.
   [[nodiscard]] std::size_t waiting() const { return group_.waiting(); }
 
@@ -185,7 +189,7 @@ void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
     std::visit(
         [this](auto requests) {
           for (auto& request : requests)
-            perform_one(request);
+            this->perform_one(request);
         },
         job->requests);
   end_batch();

@@ -8,6 +8,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI::backend::file {
 
@@ -56,6 +58,17 @@ class Log {
     const std::lock_guard hold(mutex_);
     const auto found = segments_.find(number);
     return found == segments_.end() ? nullptr : found->second;
+  }
+
+  /// All segments with as much of each as holds whole batches; what is in them stays readable
+  /// through these even when a segment is removed.
+  [[nodiscard]] std::vector<std::pair<std::shared_ptr<const Segment>, std::uint64_t>> segments()
+      const {
+    const std::lock_guard hold(mutex_);
+    std::vector<std::pair<std::shared_ptr<const Segment>, std::uint64_t>> all;
+    for (const auto& [number, segment] : segments_)
+      all.emplace_back(segment, segment->size);
+    return all;
   }
 
   /// The bytes of a part. `corrupt` if they are not what was written; `not_found` if their segment

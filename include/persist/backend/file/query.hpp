@@ -82,8 +82,10 @@ void Database<Files>::scan(ScanRequest& request) const {
   }
   const std::size_t most = (std::max)(request.most, std::size_t{1});
   std::set<std::string_view> page;
-  for (const auto& [key, record] : index_.stores[request.store.index].records) {
-    if (!record.has_data() || key <= request.after) continue;
+  const std::string_view after = request.after;
+  for (const auto& [name, record] : index_.stores[request.store.index].records) {
+    const std::string_view key = name;
+    if (!record.has_data() || key <= after) continue;
     if (page.size() == most && key > *page.rbegin()) continue;
     page.insert(key);
     if (page.size() > most) page.erase(std::prev(page.end()));

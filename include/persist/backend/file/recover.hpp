@@ -37,6 +37,7 @@ class Recovery {
   [[nodiscard]] Result<void> look() {
     if (const auto read = read_all(true); !read) return read;
     if (segments_.empty()) return Error(Errc::not_found, "there is no store in " + log_.folder());
+    if (torn_) segments_.back().segment->size = torn_at_;
     return check_places();
   }
 
@@ -72,6 +73,9 @@ class Recovery {
     }
     if (!segments_.empty() && segments_.front().header.number > index_.oldest)
       return damage(index_.oldest, 0, "a segment is missing: there is nothing");
+    if (!segments_.empty() && segments_.back().header.number < index_.oldest)
+      return damage(index_.oldest, 0,
+                    "the log says that it begins behind its end: there is nothing");
     log_.resume(salt_, expected);
     return success;
   }

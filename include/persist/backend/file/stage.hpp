@@ -176,7 +176,16 @@ class Stage {
     return false;
   }
   [[nodiscard]] std::deque<Staged>& records() noexcept { return records_; }
-  void clear() { *this = Stage(); }
+  /// Forgets all of it and keeps what memory the next batch can use.
+  void clear() {
+    new_stores.clear();
+    new_run.reset();
+    moved_tombstones.clear();
+    leaving = now_oldest = 0;
+    bytes = commits = 0;
+    by_name_.clear();
+    records_.clear();
+  }
 
  private:
   void set_name(std::uint32_t store, std::string_view key) {

@@ -1,16 +1,20 @@
 #pragma once
 
+#include <persist/detail/os.hpp>
 #include <persist/detail/text_hash.hpp>
 #include <persist/record/head.hpp>
 #include <persist/record/key_hash.hpp>
 #include <persist/record/mailbox.hpp>
 #include <persist/record/wake.hpp>
 
+#include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI::backend::memory {
 
@@ -48,6 +52,30 @@ struct StoreState {
     const auto found = tombstones.find(hash(key));
     return found != tombstones.end() && found->second.epoch > epoch;
   }
+};
+
+struct Moment {
+  TimePoint now;
+  WallTime wall;
+};
+
+/// The record of a change, and whether the change is new to it.
+struct Found {
+  Record* record;
+  bool fresh;
+};
+
+/// What all handles share; everything behind the mutex, but for the clock.
+struct Database {
+  explicit Database(Clock& time) : clock(time), nonce(detail::os::random_bits() | 1) {}
+
+  std::mutex mutex;
+  Clock& clock;
+  std::uint64_t nonce;
+  std::uint64_t sessions = 0;
+  std::uint64_t epochs = 0;
+  std::deque<StoreState> stores;
+  std::vector<Found> found;  ///< of the commit at hand; kept for its memory
 };
 
 }  // namespace persist::inline PERSIST_ABI::backend::memory

@@ -64,6 +64,9 @@ class CborReader : public Input {
   }
 
  private:
+  /// In a frame: the elements go on until a break.
+  static constexpr std::uint64_t until_break = (std::numeric_limits<std::uint64_t>::max)();
+
   struct Head {
     CborMajor major{};
     unsigned info = 0;  ///< the five low bits
@@ -141,6 +144,7 @@ inline bool CborReader::real(schema::Real& value) {
   if (number.info == 26) {
     return value.value = std::bit_cast<float>(static_cast<std::uint32_t>(number.argument)), true;
   }
+  // A half: a sign, 5 bits of exponent with a bias of 15, 10 of fraction (appendix D of the RFC).
   const int exponent = static_cast<int>(number.argument >> 10 & 31);
   const auto fraction = static_cast<double>(number.argument & 0x3ff);
   if (exponent == 31) {
@@ -191,8 +195,9 @@ inline bool CborReader::begin(CborMajor major, std::string_view expected, std::s
   Head container;
   if (!head(container)) return false;
   count = 0;
-  if (container.indefinite())
-    return enter({(std::numeric_limits<std::uint64_t>::max)(), map, false});
+  if (container.indefinite()) return enter({until_break, map, false});
+  // An element has a byte at least, so a count beyond what is left is found here, before anybody
+  // reserves room for it. What is left is less than any count that means `until_break`.
   if (container.argument > left() / (map ? 2 : 1)) {
     return corrupt_at(start, "a length of " + std::to_string(container.argument) +
                                  " elements where " + std::to_string(left()) + " bytes are left");
@@ -205,7 +210,7 @@ inline bool CborReader::begin(CborMajor major, std::string_view expected, std::s
 inline bool CborReader::another() {
   if (!ok()) return false;
   Frame& frame = top();
-  if (frame.left != (std::numeric_limits<std::uint64_t>::max)()) {
+  if (frame.left != until_break) {
     if (frame.left != 0) return --frame.left, true;
     return leave(), false;
   }
@@ -253,6 +258,7 @@ inline bool CborReader::string(CborMajor major, std::string_view expected,
   return whole.indefinite() ? pieces(major, value) : piece(whole, value);
 }
 
+/// The content of a string of known length, whose head was read.
 inline bool CborReader::piece(const Head& head, std::string_view& value) {
   if (head.argument > left()) {
     return corrupt("a length of " + std::to_string(head.argument) + " bytes where " +
@@ -266,6 +272,7 @@ inline bool CborReader::piece(const Head& head, std::string_view& value) {
   return true;
 }
 
+/// A string of indefinite length: whole strings of the same kind up to a break (section 3.2.3).
 inline bool CborReader::pieces(CborMajor major, std::string_view& value) {
   joined_.clear();
   while (!at_end() && next_byte() != 0xff) {

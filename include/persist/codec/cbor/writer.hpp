@@ -49,6 +49,7 @@ class CborWriter : public Output {
   }
   void unsigned_integer(std::uint64_t value) { head(CborMajor::unsigned_integer, value); }
   void real(double value) {
+    // NaN equals nothing, itself included, and has a form of its own.
     const auto narrow = static_cast<float>(value);
     if (value != value || static_cast<double>(narrow) == value) return real(narrow);
     fixed(0xfb, std::bit_cast<std::uint64_t>(value));

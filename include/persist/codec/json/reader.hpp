@@ -150,6 +150,7 @@ inline schema::Token JsonReader::number() {
     if (!digits()) return bad();
   }
   std::uint64_t magnitude = 0;
+  // 2^63 is the one magnitude that only a negative number of 64 bits has.
   number_is_integer_ =
       at == last && std::from_chars(begin_ + first, begin_ + last, magnitude).ec == std::errc{} &&
       (!negative || magnitude <= std::uint64_t{1} << 63);
@@ -204,6 +205,7 @@ inline bool JsonReader::begin(schema::Token token, std::size_t& count) {
 
 inline bool JsonReader::another(char bracket) {
   if (!ok()) return false;
+  // A bracket of the other kind is no end here: it is met as a value and refused.
   pass_space();
   if (at_end()) return cut_short();
   if (next() == bracket) {
@@ -234,6 +236,8 @@ inline bool JsonReader::next_key(std::string_view& key) {
 
 /// A text whose opening quote is the next character.
 inline bool JsonReader::string(std::string_view& value) {
+  // Runs between escapes are checked and copied whole: no character of more than one byte crosses
+  // an escape. A text without escapes is not copied at all.
   unescaped_.clear();
   for (bool whole = true;; whole = false) {
     const std::size_t start = ++at_;  // past the quote, or the last letter of an escape
@@ -269,6 +273,7 @@ inline bool JsonReader::escape() {
   if (next() != 'u') return corrupt_at(start, "an escape that JSON does not have");
   std::uint32_t point = 0;
   if (!code_unit(point)) return false;
+  // Beyond U+FFFF a character is two escapes, a high surrogate and a low one (RFC 8259 section 7).
   if (point >= 0xd800 && point <= 0xdfff) {
     std::uint32_t low = 0;
     const bool paired = point <= 0xdbff && letter_at(at_ + 1, '\\') && letter_at(at_ + 2, 'u') &&

@@ -125,7 +125,7 @@ inline void JsonWriter::quoted(std::string_view text) {
   if (good != text.size()) [[unlikely]]
     not_utf8(good);
   put('"');
-  std::size_t plain = 0;
+  std::size_t plain = 0;  // where the run begins that needs no escape; runs are copied whole
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char letter = text[i];
     if (letter != '"' && letter != '\\' && static_cast<unsigned char>(letter) >= 0x20) [[likely]]

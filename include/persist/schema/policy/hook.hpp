@@ -66,6 +66,8 @@ struct HookShape<R (*)(Args...)> {
 template <class R, class... Args>
 struct HookShape<R (*)(Args...) noexcept> : HookShape<R (*)(Args...)> {};
 
+/// Only the types that the policy itself fixes are compared. The key is the store's, and asked
+/// about when the hook is called with one.
 template <class F, class Result, std::size_t Arity>
 concept hook_like =
     std::same_as<typename HookShape<F>::result, Result> && HookShape<F>::arity == Arity;

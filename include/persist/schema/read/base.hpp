@@ -27,6 +27,7 @@ class ReadBase {
   [[nodiscard]] Reader& in() noexcept { return in_; }
   [[nodiscard]] UnknownFields& unknown() noexcept { return unknown_; }
 
+  /// The first error counts: a reader keeps it.
   bool fail(Error error) { return in_.fail(std::move(error)), false; }
   bool mismatch(const Place& at, std::string_view expected, std::string found) {
     return fail(

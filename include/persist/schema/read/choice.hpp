@@ -13,8 +13,13 @@
 #include <utility>
 #include <variant>
 
+// Reading what may be one thing or another: optionals, variants, and types that are stored as
+// others.
+
 namespace persist::inline PERSIST_ABI::schema::detail {
 
+/// What the member holds by default is read into, not replaced, so that its own defaults hold for
+/// what is missing inside.
 template <class Walk, class T>
 [[nodiscard]] bool read_optional(Walk& walk, T& into, const Place& at) {
   static_assert(
@@ -26,6 +31,7 @@ template <class Walk, class T>
   return walk.value(*into, at);
 }
 
+/// With one name for two types, what was written as one would be read as the other.
 template <class... Ts>
 consteval bool distinct_names() {
   std::array<std::string_view, sizeof...(Ts)> names{type_name<Ts>...};
@@ -33,6 +39,9 @@ consteval bool distinct_names() {
   return std::adjacent_find(names.begin(), names.end()) == names.end();
 }
 
+/// A map of one entry, whose key is the name of the type. A name that no alternative has comes from
+/// a newer build: the member keeps its default, and the entry is kept beside it. An alternative
+/// that the member holds by default is read into, another is made first.
 template <class Walk, class... Ts>
 [[nodiscard]] bool read_variant(Walk& walk, std::variant<Ts...>& into, const Place& at) {
   static_assert(distinct_names<Ts...>(),
@@ -66,6 +75,8 @@ template <class Walk, class... Ts>
   if (walk.in().next_key(name)) return walk.mismatch(at, expected, "a map of more");
   return walk.in().ok();
 }
+/// Begins with the stored form of the default, so that what is missing in it is the default's too.
+/// What `restore` refuses is refused with the path.
 template <class Walk, class T>
 [[nodiscard]] bool read_adapted(Walk& walk, T& into, const Place& at) {
   auto stored = adapt<T>::store(into);

@@ -17,6 +17,9 @@
 #include <utility>
 #include <vector>
 
+// Reading everything with elements. Containers are emptied first: a stored list replaces a default
+// one, it is not appended to it. Elements are made in place with their defaults and then read into.
+
 namespace persist::inline PERSIST_ABI::schema::detail {
 
 /// Makes room for what the input promises, but for no more than a mebibyte: the promise may be a
@@ -119,6 +122,8 @@ struct Made<std::pair<const A, B>> {
   using type = std::pair<A, B>;
 };
 
+/// Elements of a set cannot be changed in place, so they are made outside. A repeated one means
+/// that this was written as a list, where repeats count: refused, because they would be lost.
 template <class Walk, class S>
 [[nodiscard]] bool read_set(Walk& walk, S& into, const Place& at) {
   std::size_t count = 0;
@@ -139,6 +144,8 @@ template <class Walk, class S>
   return walk.in().ok();
 }
 
+/// A key that is there twice is corrupt, also where two texts stand for one key. An enum key that
+/// this build does not know is kept with the map, like a field that a struct does not have.
 template <class Walk, class M>
 [[nodiscard]] bool read_text_map(Walk& walk, M& into, const Place& at) {
   using Key = typename M::key_type;
@@ -202,6 +209,7 @@ template <class Walk, class M>
     return read_pair_map(walk, into, at);
 }
 
+/// A tuple that had fewer members when it was written leaves the rest at their defaults.
 template <class Walk, class T>
 [[nodiscard]] bool read_tuple(Walk& walk, T& into, const Place& at) {
   std::size_t count = 0;

@@ -13,8 +13,14 @@
 #include <type_traits>
 #include <utility>
 
+// Reading the kinds that are one item: numbers, texts, bytes, enums, times. Each asks what it
+// stands before and fails as schema_mismatch with path, expected and found; broken input is the
+// reader's to word.
+
 namespace persist::inline PERSIST_ABI::schema::detail {
 
+/// An integer may be stored as a whole real and a real as an integer, because formats and older
+/// builds choose differently; what would lose something is refused and never rounded.
 template <class Walk, class T>
 [[nodiscard]] bool read_number(Walk& walk, T& into, const Place& at) {
   constexpr bool is_real = kind_of<T> == Kind::real;
@@ -34,6 +40,7 @@ template <class Walk, class T>
   return convert(whole, into) || walk.mismatch(at, expected, text_of(whole));
 }
 
+/// Copies: the text belongs to the input, or to a scratch that the reader uses again.
 template <class Walk, class T>
 [[nodiscard]] bool read_text(Walk& walk, T& into, const Place& at) {
   std::string_view found;
@@ -42,6 +49,8 @@ template <class Walk, class T>
   return true;
 }
 
+/// A format without bytes has them as text; then only the type that is read knows that they are
+/// bytes.
 template <class Walk, class T>
 [[nodiscard]] bool read_bytes(Walk& walk, T& into, const Place& at) {
   ByteView found;
@@ -66,6 +75,9 @@ template <class Walk, class T>
   return true;
 }
 
+/// By name or by number. A number without a name is a value all the same, as in C++. A name that
+/// this build does not have, or a number that the underlying type cannot hold, comes from a newer
+/// build: the member keeps its default, and what was stored is kept beside it.
 template <class Walk, class E>
 [[nodiscard]] bool read_enumeration(Walk& walk, E& into, const Place& at) {
   Kept unknown;
@@ -85,6 +97,8 @@ template <class Walk, class E>
   return walk.replace(into, at, {}, std::move(unknown));
 }
 
+/// Times are stored as their count. The unit is the type's, so it cannot be changed without a new
+/// field.
 template <class Walk, class T>
 [[nodiscard]] bool read_chrono(Walk& walk, T& into, const Place& at) {
   typename T::rep count{};

@@ -12,6 +12,11 @@
 #include <type_traits>
 #include <utility>
 
+// Reading structs. Each struct has a table of functions, one for each member, indexed like its
+// names: a key is found, then its function is called with the member's address. Functions are
+// shared by all members of one type, which keeps the compiler's work and the code in proportion to
+// types and not to fields.
+
 namespace persist::inline PERSIST_ABI::schema::detail {
 
 template <class Walk>
@@ -35,6 +40,7 @@ consteval auto member_readers(Types<Ms...>) {
   }(std::index_sequence_for<Ms...>{});
 }
 
+/// In which order keys are expected. Only a guess: any order is read.
 template <class Reader>
 inline constexpr bool keys_come_sorted = [] {
   if constexpr (requires { Reader::sorts_keys; })

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+// The reading half of that pair. Nothing is copied: what is read refers to the value.
+
 namespace persist::inline PERSIST_ABI::schema {
 
 /// A reader whose input is a `Value`, which must outlive it. It has no bytes, so what a typed walk
@@ -97,10 +99,12 @@ class ValueReader {
   [[nodiscard]] Error take_error() { return std::move(error_); }
 
  private:
+  /// A container that is being read, and how many of its elements were given out.
   struct Open {
     const Value* whole;
     std::size_t done;
   };
+  /// A call for something else than what is there fails and stays failed, like a codec's reader.
   bool is(Token wanted) {
     if (ok_ && peek() == wanted) return true;
     fail(Error(Errc::schema_mismatch).at("", std::string(name(wanted)), std::string(name(peek()))));

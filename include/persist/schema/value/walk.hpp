@@ -56,6 +56,7 @@ void write_value(Writer& out, const Value& from) {
 
 namespace detail {
 
+/// Formats have integers of 65 bits, a value of 64: those between are refused rather than bent.
 template <class Reader>
 bool read_integer(Reader& in, Value& into) {
   Integer whole;

@@ -9,6 +9,9 @@
 #include <utility>
 #include <vector>
 
+// The writing half of the pair that stands for a codec where the format is a Value: for
+// conversions, for comparing what two values mean, and for tests of the walks without any bytes.
+
 namespace persist::inline PERSIST_ABI::schema {
 
 /// A writer whose format is a `Value`: what a codec's writer is to bytes.
@@ -34,6 +37,7 @@ class ValueWriter {
   void key(std::string_view key) {
     open_.back().members.push_back({std::string(key), Value()}), open_.back().keyed = true;
   }
+  /// Sorts the members; a key that was written twice makes the writer fail as `corrupt`.
   void end_map() {
     Result<Value> map = Value::map_of(std::move(open_.back().members));
     if (!map) fail(map.error());
@@ -49,6 +53,8 @@ class ValueWriter {
   [[nodiscard]] Value take() { return std::move(done_); }
 
  private:
+  /// A container that was begun and not ended. `keyed` says that it is a map with a key that waits
+  /// for its value; an empty map is told from an empty array by which end is called.
   struct Open {
     Value::Array elements;
     std::vector<Value::Member> members;

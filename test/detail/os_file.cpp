@@ -1,0 +1,80 @@
+#include <persist/detail/os_file.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+namespace {
+
+using namespace persist;
+using detail::os::Access;
+using detail::os::Files;
+
+struct OsFile : testing::Test {
+  OsFile() {
+    std::string name = (std::filesystem::temp_directory_path() / "persist-XXXXXX").string();
+    if (::mkdtemp(name.data()) != nullptr) folder = name;
+  }
+  ~OsFile() override { std::filesystem::remove_all(folder); }
+  std::string folder;
+  Files files;
+};
+
+TEST_F(OsFile, ReadsWhatWasWrittenAndStopsAtTheEnd) {
+  auto file = files.open(folder + "/a", Access::create);
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(files.write_at(*file, 3, as_bytes("hello")));
+  EXPECT_EQ(*files.size(*file), 8u);
+  std::byte bytes[16];
+  EXPECT_EQ(*files.read_at(*file, 3, bytes), 5u);
+  EXPECT_EQ(as_text(ByteView(bytes, 5)), "hello");
+  EXPECT_TRUE(files.sync(*file));
+  ASSERT_TRUE(files.truncate(*file, 4));
+  EXPECT_EQ(*files.read_at(*file, 0, bytes), 4u);
+}
+
+TEST_F(OsFile, AccessSaysWhetherItMustExist) {
+  EXPECT_EQ(files.open(folder + "/a", Access::read).error().os_error(), ENOENT);
+  EXPECT_EQ(files.open(folder + "/a", Access::write).error().os_error(), ENOENT);
+  EXPECT_TRUE(files.open(folder + "/a", Access::share));
+  EXPECT_EQ(files.open(folder + "/a", Access::create).error().os_error(), EEXIST);
+  const auto read = files.open(folder + "/a", Access::read);
+  ASSERT_TRUE(read);
+  const auto refused = files.write_at(*read, 0, as_bytes("x"));
+  EXPECT_TRUE(refused.is(Errc::io));
+  EXPECT_NE(refused.error().message().find(folder + "/a"), std::string::npos) << "names the file";
+}
+
+TEST_F(OsFile, NamesAreGivenMovedListedAndRemoved) {
+  ASSERT_TRUE(files.open(folder + "/a", Access::create));
+  ASSERT_TRUE(files.rename(folder + "/a", folder + "/b"));
+  ASSERT_TRUE(files.sync_folder(folder));
+  const auto names = files.list(folder);
+  ASSERT_TRUE(names);
+  EXPECT_EQ(std::count(names->begin(), names->end(), "b"), 1);
+  EXPECT_EQ(std::count(names->begin(), names->end(), "a"), 0);
+  EXPECT_TRUE(files.remove(folder + "/b"));
+  EXPECT_TRUE(files.remove(folder + "/b").is(Errc::io));
+  EXPECT_TRUE(*files.make_folder(folder + "/c"));
+  EXPECT_FALSE(*files.make_folder(folder + "/c")) << "it was there";
+  EXPECT_TRUE(files.open(folder + "/d", Access::create));
+  EXPECT_FALSE(files.make_folder(folder + "/d")) << "but a file is no folder";
+}
+
+TEST_F(OsFile, ALockBelongsToItsHandleAlsoWithinOneProcess) {
+  auto first = files.open(folder + "/lock", Access::share);
+  auto second = files.open(folder + "/lock", Access::share);
+  EXPECT_FALSE(*files.is_locked(*second));
+  EXPECT_TRUE(*files.lock(*first));
+  EXPECT_TRUE(*files.is_locked(*second));
+  EXPECT_FALSE(*files.lock(*second));
+  *second = {};  // closing another handle must not let go of it
+  second = files.open(folder + "/lock", Access::share);
+  EXPECT_FALSE(*files.lock(*second));
+  *first = {};
+  EXPECT_TRUE(*files.lock(*second));
+}
+
+}  // namespace

@@ -1,0 +1,248 @@
+#include <persist/store/transact.hpp>
+
+#include <support/world.hpp>
+
+#if PERSIST_HAS_EXCEPTIONS
+#include <stdexcept>
+#endif
+
+namespace {
+
+using namespace test;
+using persist::Transacted;
+
+struct Transact : World {
+  Players players{open()};
+  Players::Session a = *players.load(1u);
+  Players::Session b = *players.load(2u);
+  static void trade(Player& from, Player& to) { from.coins -= 30, to.coins += 30; }
+  void expect_stored(std::int64_t one, std::int64_t two) {
+    EXPECT_EQ(coins(players, 1), one);
+    EXPECT_EQ(coins(players, 2), two);
+  }
+};
+
+TEST_F(Transact, a_transaction_over_open_sessions_is_one_commit) {
+  db.script() = {};
+  const auto done = players.transact(a, b, trade);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(*done, Transacted::durable);
+  EXPECT_EQ(db.script().commit_requests, 1U);
+  EXPECT_EQ(db.script().changes, 2U);
+  expect_stored(70, 130);
+  EXPECT_FALSE(a.is_dirty());
+  EXPECT_EQ(players.metrics().transactions, 1U);
+}
+
+TEST_F(Transact, a_function_that_says_no_changes_nothing) {
+  EXPECT_TRUE(players.transact(a, b, [](Player& x, Player& y) {
+                       trade(x, y);
+                       return false;
+                     }).is(Errc::refused));
+  const auto no = players.transact(a, b, [&](Player& x, Player& y) -> persist::Result<void> {
+    trade(x, y);
+    EXPECT_TRUE(a.send(3u, Gift{1}));
+    return persist::Error(Errc::not_found, "no such item");
+  });
+  EXPECT_TRUE(no.is(Errc::not_found));
+  EXPECT_EQ(a.view()->coins, 100);
+  EXPECT_FALSE(a.is_dirty() || b.is_dirty());
+  ASSERT_TRUE(a.save());
+  EXPECT_EQ(players.inspect(3u)->inbox_messages, 0U);
+  EXPECT_TRUE(players.transact(a, b, trade));
+}
+
+#if PERSIST_HAS_EXCEPTIONS
+TEST_F(Transact, a_function_that_throws_changes_nothing) {
+  EXPECT_TRUE(players.transact(a, b, [](Player& x, Player& y) {
+                       trade(x, y);
+                       throw std::runtime_error("no");
+                     }).is(Errc::refused));
+  EXPECT_EQ(a.view()->coins, 100);
+  EXPECT_TRUE(a.save({.force = true}));
+}
+#endif
+
+TEST_F(Transact, each_result_is_validated_and_its_size_checked) {
+  EXPECT_TRUE(players.transact(a, b, [](Player& x, Player& y) {
+                       x.coins -= 300, y.coins += 300;
+                     }).is(Errc::invalid));
+  EXPECT_TRUE(players.transact(a, b, [](Player&, Player& y) {
+                       y.name.assign(std::size_t{5} << 20, 'x');
+                     }).is(Errc::too_large));
+  EXPECT_EQ(a.view()->coins, 100);
+  EXPECT_EQ(b.view()->coins, 100);
+  EXPECT_TRUE(b.view()->name.empty());
+  EXPECT_FALSE(a.is_dirty() || b.is_dirty());
+}
+
+TEST_F(Transact, a_fenced_partner_ends_all_of_them_and_nothing_is_stored) {
+  auto other = open("eu-2");
+  auto thief = other.load(2u, {.conflict = persist::Conflict::steal});
+  ASSERT_TRUE(thief);
+  const auto done = players.transact(a, b, trade);
+  EXPECT_TRUE(done.is(Errc::fenced));
+  EXPECT_EQ(a.state(), State::lost);
+  EXPECT_EQ(b.state(), State::lost);
+  expect_stored(-1, -1);
+  EXPECT_EQ(thief->view()->coins, 100);
+}
+
+TEST_F(Transact, a_pending_transaction_of_which_a_partner_is_fenced_loses_all_partners) {
+  ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
+  auto other = open("eu-2");
+  auto thief = other.load(2u, {.conflict = persist::Conflict::steal});
+  EXPECT_TRUE(a.save().is(Errc::fenced));
+  EXPECT_EQ(a.state(), State::lost);
+  EXPECT_EQ(b.state(), State::lost);
+  expect_stored(-1, -1);
+}
+
+TEST_F(Transact, a_pending_transaction_is_written_whole_whichever_partner_is_saved) {
+  ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
+  EXPECT_EQ(a.view()->coins, 70);
+  db.script() = {};
+  ASSERT_TRUE(b.save());
+  EXPECT_EQ(db.script().commit_requests, 1U);
+  EXPECT_EQ(db.script().changes, 2U);
+  expect_stored(70, 130);
+  EXPECT_FALSE(a.is_dirty());
+}
+
+TEST_F(Transact, a_pending_transaction_is_written_by_the_next_poll) {
+  ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
+  players.poll();
+  expect_stored(70, 130);
+}
+
+TEST_F(Transact, a_partner_that_is_released_takes_the_others_data_along) {
+  ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
+  ASSERT_TRUE(b.release());
+  expect_stored(70, 130);
+  EXPECT_EQ(a.state(), State::open);
+  EXPECT_TRUE(a.release());
+}
+
+TEST_F(Transact, edits_go_on_and_the_commit_holds_what_the_data_is_when_it_is_prepared) {
+  ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
+  a.edit()->coins += 5;
+  players.poll();
+  expect_stored(75, 130);
+}
+
+TEST_F(Transact, a_pending_partner_takes_part_in_no_other) {
+  auto c = *players.load(3u);
+  ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
+  EXPECT_TRUE(players.transact(b, c, trade).is(Errc::busy));
+  players.poll();
+  EXPECT_TRUE(players.transact(b, c, trade));
+}
+
+TEST_F(Transact, an_open_guard_of_any_partner_is_busy) {
+  {
+    auto guard = b.edit();
+    EXPECT_TRUE(players.transact(a, b, trade).is(Errc::busy));
+  }
+  EXPECT_EQ(a.view()->coins, 100);
+  ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
+  auto guard = b.edit();
+  EXPECT_TRUE(a.save().is(Errc::busy));
+  EXPECT_TRUE(a.release().is(Errc::busy));
+  expect_stored(-1, -1);
+}
+
+TEST_F(Transact, the_same_session_twice_is_invalid_and_so_is_one_that_is_not_open) {
+  auto again = *players.load(1u);
+  EXPECT_TRUE(players.transact(a, again, trade).is(Errc::invalid));
+  EXPECT_TRUE(players.transact(a, a, trade).is(Errc::invalid));
+  ASSERT_TRUE(b.release());
+  EXPECT_TRUE(players.transact(a, b, trade).is(Errc::invalid));
+  EXPECT_EQ(a.view()->coins, 100);
+}
+
+TEST_F(Transact, stores_that_share_no_database_cannot_trade) {
+  Players far("players", Db(persist::backend::Memory(clock)), options("eu-2"));
+  auto c = *far.load(2u);
+  EXPECT_TRUE(players.transact(a, c, trade).is(Errc::unsupported));
+  EXPECT_EQ(a.view()->coins, 100);
+}
+
+TEST_F(Transact, sessions_of_two_stores_of_one_database_trade) {
+  auto near = open("eu-2");
+  auto c = *near.load(3u);
+  ASSERT_EQ(*players.transact(a, c, trade), Transacted::durable);
+  EXPECT_EQ(coins(players, 3), 130);
+  ASSERT_EQ(*players.request_transact(a, c, trade), Transacted::pending);
+  persist::poll(near, players);
+  EXPECT_EQ(coins(players, 3), 160);
+  EXPECT_EQ(coins(players, 1), 40);
+  EXPECT_TRUE(c.release());
+  EXPECT_TRUE(a.release());
+}
+
+TEST_F(Transact, a_store_that_closes_saves_its_partners_with_those_of_the_other_store) {
+  std::optional<Players> near(open("eu-2"));
+  auto c = *near->load(3u);
+  ASSERT_EQ(*players.request_transact(a, c, trade), Transacted::pending);
+  near.reset();
+  EXPECT_EQ(coins(players, 3), 130);
+  EXPECT_EQ(coins(players, 1), 70);
+  EXPECT_FALSE(a.is_dirty());
+}
+
+TEST_F(Transact, a_commit_that_failed_is_pending_and_is_tried_again_whole) {
+  db.fail_commits(Errc::unavailable);
+  ASSERT_EQ(*players.transact(a, b, trade), Transacted::pending);
+  expect_stored(-1, -1);
+  play(3s, players);
+  expect_stored(70, 130);
+}
+
+TEST_F(Transact, after_an_unknown_outcome_the_same_bytes_go_again) {
+  db.lose_reply();
+  ASSERT_EQ(*players.transact(a, b, trade), Transacted::pending);
+  EXPECT_TRUE(a.save().is(Errc::busy));
+  expect_stored(70, 130);
+  const auto version = players.inspect(1u)->version;
+  play(3s, players);
+  EXPECT_FALSE(a.is_dirty() || b.is_dirty());
+  EXPECT_EQ(players.inspect(1u)->version, version);
+  EXPECT_TRUE(players.transact(a, b, trade));
+}
+
+TEST_F(Transact, a_partner_that_breaks_a_rule_holds_all_of_them_back) {
+  ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
+  b.edit()->coins = -1;
+  EXPECT_TRUE(a.save().is(Errc::invalid));
+  EXPECT_TRUE(a.release().is(Errc::invalid));
+  EXPECT_FALSE(ended(a.state()));
+  expect_stored(-1, -1);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_GT(players.poll(), clock.now());  // and keeps no processor busy meanwhile
+  b.edit()->coins = 130;
+  play(3s, players);
+  EXPECT_EQ(a.state(), State::released);
+  expect_stored(70, 130);
+}
+
+TEST_F(Transact, a_suspect_partner_waits) {
+  db.fail_commits(Errc::unavailable, 1000);
+  play(55s, players);
+  ASSERT_EQ(a.state(), State::suspect);
+  db.script().commits.clear();
+  EXPECT_TRUE(players.transact(a, b, trade).is(Errc::busy));
+}
+
+TEST_F(Transact, inside_the_function_a_session_gives_the_copy_and_sends_with_its_success) {
+  const auto done = players.transact(a, b, [&](Player& x, Player& y) {
+    trade(x, y);
+    EXPECT_EQ(a.view()->coins, 70);
+    EXPECT_TRUE(a.save().is(Errc::busy));
+    EXPECT_TRUE(players.transact(a, b, trade).is(Errc::busy));
+    EXPECT_TRUE(a.send(3u, Gift{1}));
+  });
+  ASSERT_TRUE(done);
+  EXPECT_EQ(players.inspect(3u)->inbox_messages, 1U);
+}
+
+}  // namespace

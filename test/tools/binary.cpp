@@ -1,0 +1,167 @@
+// The program itself: what a person types, and what comes back.
+
+#include <persistctl/command_line.hpp>
+
+#include <fstream>
+#include <iterator>
+
+#include "store_case.hpp"
+
+#include <sys/wait.h>
+
+namespace persistctl {
+namespace {
+
+using persist::backend::File;
+
+class Program : public testing::Test {
+ protected:
+  struct Ran {
+    int status = -1;
+    std::string out;
+    std::string err;
+  };
+
+  /// Runs the program with these words, which hold no single quote; `DIR` stands for this test's
+  /// folder.
+  Ran run(const std::vector<std::string>& words) {
+    std::string line = std::string("'") + PERSIST_BINARY_DIR + "/bin/persistctl'";
+    for (std::string word : words) {
+      if (const auto at = word.find("DIR"); at != word.npos) word.replace(at, 3, folder / "");
+      line += " '" + word + "'";
+    }
+    line += " > '" + (folder / "out") + "' 2> '" + (folder / "err") + "'";
+    const int status = std::system(line.c_str());  // NOLINT: the words are this test's own
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of("out"), text_of("err")};
+  }
+  [[nodiscard]] std::string text_of(const char* name) const {
+    std::ifstream file(folder / name);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void write(const char* name, const std::string& text) { std::ofstream(folder / name) << text; }
+  /// Imports three real profiles into the folder `save`.
+  void fill() {
+    const Ran ran =
+        run({"import", "--from", "profilestore", "--dir", "DIRsave", "--store", "Players",
+             "--as-message", "Gift", PERSIST_SOURCE_DIR "/test/tools/data/profiles.jsonl"});
+    ASSERT_EQ(ran.status, 0) << ran.err;
+    ASSERT_EQ(ran.out,
+              "3 records imported, 0 replaced, 0 skipped; 2 messages posted, 0 were there from an "
+              "earlier import\n");
+  }
+  [[nodiscard]] std::string some_key() {
+    const std::string keys = run({"list", "--dir", "DIRsave"}).out;
+    return keys.substr(0, keys.find('\n'));
+  }
+
+  Folder folder;
+};
+
+TEST_F(Program, what_was_imported_is_listed_shown_and_exported) {
+  fill();
+  const std::string keys = run({"list", "--dir", "DIRsave"}).out;
+  EXPECT_EQ(std::count(keys.begin(), keys.end(), '\n'), 3);
+  const Ran shown = run({"show", some_key(), "--dir", "DIRsave"});
+  EXPECT_EQ(shown.status, 0) << shown.err;
+  EXPECT_NE(shown.out.find("\"store\": \"Players\""), std::string::npos);
+  const Ran exported = run({"export", "--dir", "DIRsave"});
+  EXPECT_EQ(exported.status, 0) << exported.err;
+  EXPECT_EQ(std::count(exported.out.begin(), exported.out.end(), '\n'), 3);
+  EXPECT_EQ(exported.out.find("\"metadata\""), std::string::npos);
+  EXPECT_NE(run({"export", "--all", "--dir", "DIRsave"}).out.find("\"metadata\""),
+            std::string::npos);
+}
+
+TEST_F(Program, a_second_import_does_what_on_conflict_says) {
+  fill();
+  const std::string file = PERSIST_SOURCE_DIR "/test/tools/data/profiles.jsonl";
+  const std::vector<std::string> again{"import",  "--from",       "profilestore", "--dir",
+                                       "DIRsave", "--as-message", "Gift",         file};
+  const auto with = [&](const std::string& policy) {
+    auto words = again;
+    words.insert(words.end(), {"--on-conflict", policy});
+    return run(words);
+  };
+  EXPECT_EQ(run(again).status, 1);
+  EXPECT_NE(run(again).err.find("profiles.jsonl:1: "), std::string::npos);
+  EXPECT_EQ(with("skip").out.find("0 records imported, 0 replaced, 3 skipped; 0 messages"), 0U);
+  EXPECT_EQ(
+      with("replace").out.find("0 records imported, 3 replaced, 0 skipped; 0 messages posted, "
+                               "2 were there"),
+      0U);
+  EXPECT_EQ(with("perhaps").status, 2);
+}
+
+TEST_F(Program, a_broken_line_is_named_and_nothing_is_imported) {
+  write("bad.jsonl", std::string(ProfileText{}) + "{no json\n");
+  const Ran ran = run({"import", "--from", "profilestore", "--dir", "DIRsave", "--store", "Players",
+                       "DIRbad.jsonl"});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_NE(ran.err.find("bad.jsonl:2: "), std::string::npos) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(run({"list", "--dir", "DIRsave"}).out, "");
+}
+
+TEST_F(Program, a_folder_that_a_server_has_can_be_read_and_not_written) {
+  fill();
+  const std::string key = some_key();
+  const File server(folder / "save");
+  ASSERT_TRUE(server.status());
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"list"}, {"export"}, {"show", key}, {"holder", key}, {"backup", "DIRcopy"}}) {
+    auto all = words;
+    all.insert(all.end(), {"--dir", "DIRsave"});
+    const Ran ran = run(all);
+    EXPECT_EQ(ran.status, 0) << words[0] << ": " << ran.err;
+  }
+  const std::string process = "process " + std::to_string(::getpid());
+  EXPECT_EQ(run({"holder", key, "--dir", "DIRsave"}).out.find("the folder: open in " + process),
+            0U);
+  const Ran unlock = run({"unlock", key, "--dir", "DIRsave"});
+  EXPECT_EQ(unlock.status, 3);
+  EXPECT_NE(unlock.err.find(process), std::string::npos) << unlock.err;
+  File copy(folder / "copy");
+  EXPECT_TRUE(copy.status());
+  EXPECT_EQ(copy.stores().size(), 1U);
+}
+
+TEST_F(Program, unlock_raises_the_epoch) {
+  fill();
+  const std::string key = some_key();
+  const auto epoch = [&] {
+    const std::string text = run({"holder", key, "--dir", "DIRsave"}).out;
+    return std::stoull(text.substr(text.find("epoch ") + 6));
+  };
+  const auto before = epoch();
+  const Ran ran = run({"unlock", key, "--dir", "DIRsave"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_GT(epoch(), before);
+  EXPECT_EQ(run({"unlock", "nobody", "--dir", "DIRsave"}).status, 1);
+}
+
+TEST_F(Program, mistakes_make_no_folder) {
+  EXPECT_EQ(run({"list", "--dir", "DIRnone"}).status, 1);
+  EXPECT_EQ(run({"unlock", "k", "--dir", "DIRnone"}).status, 1);
+  EXPECT_EQ(run({"backup", "DIRcopy", "--dir", "DIRnone"}).status, 1);
+  EXPECT_EQ(run({"import", "DIRno.jsonl", "--from", "profilestore", "--dir", "DIRnone"}).status, 1);
+  EXPECT_FALSE(std::filesystem::exists(folder / "none"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "copy"));
+}
+
+TEST_F(Program, a_wrong_command_line_is_told_in_words) {
+  EXPECT_EQ(run({}).status, 2);
+  EXPECT_EQ(run({"list"}).status, 2);
+  EXPECT_EQ(run({"import", "x", "--dir", "DIRsave"}).status, 2);
+  EXPECT_NE(run({"import", "x", "--dir", "DIRsave"}).err.find("--from profilestore"),
+            std::string::npos);
+  EXPECT_EQ(
+      run({"import", "x", "--dir", "DIRsave", "--from", "profilestore", "--schema-version", "0"})
+          .status,
+      2);
+  const Ran help = run({"--help"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_EQ(help.out.find("usage: persistctl COMMAND"), 0U);
+}
+
+}  // namespace
+}  // namespace persistctl

@@ -1,0 +1,52 @@
+#include <persistctl/unlock.hpp>
+
+#include <persist/persist.hpp>
+
+#include "store_case.hpp"
+
+namespace persistctl {
+namespace {
+
+struct PlayerData {
+  std::int64_t coins = 0;
+};
+
+template <class Place>
+class Unlock : public StoreCase<Place> {
+ protected:
+  using Players = persist::Store<std::string, PlayerData, typename Place::Backend>;
+};
+TYPED_TEST_SUITE(Unlock, Places);
+
+TYPED_TEST(Unlock, the_session_that_had_the_record_can_write_no_more) {
+  typename TestFixture::Players players{
+      "Players", this->place.backend, {.server_id = "eu-1", .clock = &this->place.clock}};
+  auto session = players.load("Player_1");
+  ASSERT_TRUE(session) << session.error();
+  session->edit()->coins = 1;
+  ASSERT_TRUE(session->save());
+  const auto before = this->read("Player_1");
+
+  const auto unlocked = unlock_record(this->place.backend, this->store, "Player_1");
+  ASSERT_TRUE(unlocked) << unlocked.error();
+  EXPECT_EQ(unlocked->before.server.view(), "eu-1");
+  const auto after = this->read("Player_1");
+  EXPECT_GT(after.record.fence.epoch, before.record.fence.epoch);
+  EXPECT_EQ(after.record.fence.epoch, unlocked->epoch);
+  EXPECT_TRUE(after.record.fence.owner.nobody());
+  EXPECT_FALSE(after.held);
+  EXPECT_EQ(after.record.load_count, before.record.load_count);
+  EXPECT_EQ(after.record.version, before.record.version);
+
+  session->edit()->coins = 2;
+  EXPECT_TRUE(session->save().is(Errc::fenced));
+  EXPECT_EQ(players.peek("Player_1")->data.coins, 1);
+}
+
+TYPED_TEST(Unlock, a_record_that_is_not_there_is_not_made) {
+  EXPECT_TRUE(unlock_record(this->place.backend, this->store, "nobody").is(Errc::not_found));
+  EXPECT_FALSE(this->read("nobody").found);
+}
+
+}  // namespace
+}  // namespace persistctl

@@ -1,0 +1,249 @@
+#include <persist/backend/file.hpp>
+
+#include <persistctl/command_line.hpp>
+#include <persistctl/export.hpp>
+#include <persistctl/import.hpp>
+#include <persistctl/show.hpp>
+#include <persistctl/unlock.hpp>
+
+#include <charconv>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// persistctl: what an operator does with a folder of records. Each command is a function; what it
+// does lies in a header of its own, which knows no folder.
+
+namespace persistctl {
+namespace {
+
+using persist::backend::File;
+
+constexpr int done = 0;
+constexpr int not_done = 1;  // or only in part
+constexpr int wrong_command_line = 2;
+constexpr int folder_is_held = 3;
+
+const std::vector<Command>& commands() {
+  const Option dir{"--dir", "DIR", ""}, store{"--store", "NAME", ""};
+  static const std::vector<Command> all{
+      {"import",
+       "FILE.jsonl",
+       "Takes in an export, a record a line; all of it is checked before anything is written.",
+       {dir,
+        store,
+        {"--from", "SYSTEM", "what wrote it: profilestore (ProfileService's records too)"},
+        {"--on-conflict", "WHAT",
+         "where a record is there: fail (import nothing; the default), skip, replace"},
+        {"--as-message", "TYPE", "the game's type for messages that nobody has processed yet"},
+        {"--schema-version", "N", "what the records say of themselves (default: 1)"}}},
+      {"export",
+       "",
+       "Writes all records to standard output as JSON Lines: {\"key\", \"value\"}.",
+       {dir, store, {"--all", "", "metadata, user ids, times, counts and versions too"}}},
+      {"list",
+       "",
+       "Writes the keys of all records, one a line.",
+       {dir,
+        store,
+        {"--details", "", "and, after tabs: bytes, version, loads, waiting messages, last save"}}},
+      {"show", "KEY", "Writes everything that a record says of itself, as JSON.", {dir, store}},
+      {"holder",
+       "KEY",
+       "Says which process has the folder, and which server wrote the record last.",
+       {dir, store}},
+      {"unlock",
+       "KEY",
+       "Takes a record away from whoever holds it; a session that had it can write no more.",
+       {dir, store}},
+      {"backup",
+       "COPY",
+       "Writes a copy of the folder, of one moment, that opens like any other.",
+       {dir}}};
+  return all;
+}
+
+void print_help() {
+  std::cout << "usage: persistctl COMMAND --dir DIR [--store NAME] ...\n\n"
+               "  --dir DIR      the folder of records (backend::File)\n"
+               "  --store NAME   the store in it; may be left out where there is only one\n"
+            << help_text(commands())
+            << "\nimport and unlock need the folder for themselves; the others read it as it is, "
+               "also while\na server has it. A key that begins with -- goes behind a single --.\n\n"
+               "exit status: 0 done; 1 failed, or done only in part; 2 a mistake in the command "
+               "line;\n3 another process has the folder\n";
+}
+
+int fail(const Error& error, int status = not_done) {
+  std::cerr << "persistctl: " << error.message() << '\n';
+  return status;
+}
+
+/// The folder and a store in it. Not yet open where an error is set.
+struct Opened {
+  std::optional<File> file;
+  OpenedStore store;
+  int status = done;  ///< of the whole command, where it could not be opened
+};
+
+enum class For : std::uint8_t { reading, writing, importing };
+
+Opened open(const Typed& typed, For what) {
+  Opened opened;
+  const std::string dir = typed.get("--dir");
+  // Opening for writing makes a folder where there is none, which only an import may mean.
+  if (what != For::importing) {
+    auto seen = File::open_snapshot(dir);
+    if (!seen) return opened.status = fail(seen.error()), opened;
+    opened.file = *std::move(seen);
+  }
+  if (what != For::reading) {
+    auto owned = File::open(dir);
+    if (!owned)
+      return opened.status =
+                 fail(owned.error(), owned.is(Errc::locked) ? folder_is_held : not_done),
+             opened;
+    opened.file = *std::move(owned);
+  }
+  auto store = open_store(*opened.file, typed.get("--store"), what == For::importing);
+  if (!store) return opened.status = fail(store.error()), opened;
+  opened.store = *std::move(store);
+  return opened;
+}
+
+/// What `--on-conflict` and `--schema-version` say; nothing, after a message, if it makes no sense.
+std::optional<ImportOptions> import_options(const Typed& typed) {
+  ImportOptions options;
+  options.message_type = typed.get("--as-message");
+  const auto wrong = [](std::string what) {
+    fail(Error(Errc::invalid, std::move(what)));
+    return std::nullopt;
+  };
+  if (typed.get("--from") != "profilestore")
+    return wrong("say what wrote the file: --from profilestore");
+  const std::string policy = typed.get("--on-conflict", "fail");
+  if (policy == "skip")
+    options.on_conflict = OnConflict::skip;
+  else if (policy == "replace")
+    options.on_conflict = OnConflict::replace;
+  else if (policy != "fail")
+    return wrong("--on-conflict is fail, skip or replace, not " + policy);
+  const std::string version = typed.get("--schema-version", "1");
+  const auto [end, error] =
+      std::from_chars(version.data(), version.data() + version.size(), options.schema_version);
+  if (error != std::errc{} || end != version.data() + version.size() || options.schema_version == 0)
+    return wrong("--schema-version is a whole number from 1 on, not " + version);
+  return options;
+}
+
+void print(const ImportReport& report) {
+  std::cout << report.imported << " records imported, " << report.replaced << " replaced, "
+            << report.skipped.size() << " skipped; " << report.messages << " messages posted, "
+            << report.repeated_messages << " were there from an earlier import\n";
+  for (const std::string& key : report.skipped)
+    std::cout << "skipped, because it was there: " << printable(key) << '\n';
+  for (const std::string& line : report.active)
+    std::cout << "imported, though a server had it when it was exported: " << printable(line)
+              << '\n';
+}
+
+int import(const Typed& typed) {
+  const auto options = import_options(typed);
+  if (!options) return wrong_command_line;
+  std::ifstream file(typed.word, std::ios::binary);
+  if (!file) return fail(Error(Errc::io, "cannot open " + typed.word));
+  auto opened = open(typed, For::importing);
+  if (opened.status != done) return opened.status;
+  Import import(*opened.file, opened.store, *options);
+  const auto ran = import.run(file, typed.word);
+  const ImportReport& report = import.report();
+  if (ran || report.imported + report.replaced + report.messages != 0) print(report);
+  if (ran) return done;
+  fail(ran.error());
+  if (report.imported + report.replaced + report.messages != 0)
+    std::cerr << "persistctl: it stopped half-way; run it again with --on-conflict skip\n";
+  return not_done;
+}
+
+int export_all(const Typed& typed) {
+  auto opened = open(typed, For::reading);
+  if (opened.status != done) return opened.status;
+  const auto report =
+      export_store(*opened.file, opened.store, std::cout, {.all = typed.has("--all")});
+  if (!report) return fail(report.error());
+  for (const Error& error : report->unreadable)
+    fail(error);
+  return report->unreadable.empty() ? done : not_done;
+}
+
+int list(const Typed& typed) {
+  auto opened = open(typed, For::reading);
+  if (opened.status != done) return opened.status;
+  const auto listed = list_records(*opened.file, opened.store, std::cout, typed.has("--details"));
+  return listed ? done : fail(listed.error());
+}
+
+int show(const Typed& typed) {
+  auto opened = open(typed, For::reading);
+  if (opened.status != done) return opened.status;
+  const auto text = show_record(*opened.file, opened.store, typed.word);
+  if (!text) return fail(text.error());
+  std::cout << *text;
+  return done;
+}
+
+int holder(const Typed& typed) {
+  auto opened = open(typed, For::reading);
+  if (opened.status != done) return opened.status;
+  const auto process = File::holder(typed.get("--dir"));
+  if (!process) return fail(process.error());
+  const auto text = holder_text(*opened.file, opened.store, typed.word);
+  if (!text) return fail(text.error());
+  std::cout << "the folder: " << (*process ? "open in " + (*process)->text() : "nobody has it open")
+            << "\nthe record: " << *text << '\n';
+  return done;
+}
+
+int unlock(const Typed& typed) {
+  auto opened = open(typed, For::writing);
+  if (opened.status != done) return opened.status;
+  const auto unlocked = unlock_record(*opened.file, opened.store, typed.word);
+  if (!unlocked) return fail(unlocked.error());
+  std::cout << "free, under epoch " << unlocked->epoch << "; before: "
+            << (unlocked->before.nobody() ? "free too"
+                                          : "server " + printable(unlocked->before.server.view()))
+            << '\n';
+  return done;
+}
+
+int backup(const Typed& typed) {
+  const auto seen = File::open_snapshot(typed.get("--dir"));
+  if (!seen) return fail(seen.error());
+  const auto copied = seen->copy_to(typed.word);
+  return copied ? done : fail(copied.error());
+}
+
+int run(std::span<const std::string_view> words) {
+  const auto typed = read_command_line(commands(), words);
+  if (!typed) return fail(typed.error(), wrong_command_line);
+  if (typed->command == nullptr) return print_help(), done;
+  if (!typed->has("--dir"))
+    return fail(Error(Errc::invalid, "say which folder: --dir DIR"), wrong_command_line);
+  constexpr std::pair<std::string_view, int (*)(const Typed&)> functions[] = {
+      {"import", import}, {"export", export_all}, {"list", list},    {"show", show},
+      {"holder", holder}, {"unlock", unlock},     {"backup", backup}};
+  for (const auto& [name, function] : functions)
+    if (name == typed->command->name) return function(*typed);
+  return wrong_command_line;
+}
+
+}  // namespace
+}  // namespace persistctl
+
+int main(int count, char** words) {
+  const std::vector<std::string_view> typed(words + 1, words + (count > 1 ? count : 1));
+  return persistctl::run(typed);
+}
