@@ -29,11 +29,12 @@ void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
 }
 
 template <class S>
-void SessionNode<S>::fire_saving(Reason reason) {
-  capture();
+Result<void> SessionNode<S>::fire_saving(Reason reason) {
+  Result<void> captured = capture();
   auto& store = core();
   if (rare_) call_listeners(store, [&] { rare_->signals.saving.fire(data_, reason); });
   call_listeners(store, [&] { store.fire_saving(*this, reason); });
+  return captured;
 }
 
 template <class S>

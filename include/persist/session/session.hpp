@@ -40,10 +40,8 @@ class Session {
     return *this;
   }
   ~Session() {
-    if (node_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && node_->host() != nullptr) {
-      node_->leave_game();
+    if (node_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && node_->host() != nullptr)
       node_->host()->last_handle_dropped(*node_);
-    }
     node_->drop_ref();
   }
   friend bool operator==(const Session& a, const Session& b) noexcept { return a.node_ == b.node_; }

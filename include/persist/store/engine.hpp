@@ -81,6 +81,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void give_back(SessionCore& session);
   void request_save(SessionCore& session, bool force);
   void request_release(SessionCore& session, Reason reason);
+  void game_lets_go(SessionCore& session);
   void became_dirty(SessionCore& session) final;
   void last_handle_dropped(SessionCore& session) final;
   Error board(SessionCore& session, Aim aim) final;
@@ -146,7 +147,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] static bool can_leave(const SessionCore& session);
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
-  void cut_data(SessionCore& session, Cut& cut, Change& change);
+  void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -216,8 +217,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::deque<std::pair<SessionPtr, Event>> events_;
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
   std::vector<std::string> woken_;
+  std::string relayed_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
-  std::string relay_after_;
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
   bool draining_ = false;
   bool preparing_ = false;

@@ -138,10 +138,10 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     const bool readable = session.try_lock();
     if (readable) {
       const bool nested = std::exchange(preparing_, true);
-      session.fire_saving(cut.reason);
+      const Result<void> ready = session.fire_saving(cut.reason);
       preparing_ = nested;
       cut.held_back = session.edit_guards != 0;  // a handler keeps one open
-      if (!cut.held_back) cut_data(session, cut, change);
+      if (!cut.held_back) cut_data(session, ready, cut, change);
       session.unlock();
     }
     cut.held_back = cut.held_back || !readable;
@@ -161,7 +161,7 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     change.lease = LeaseChange::renew;
   change.lease_length = options_.lease;
   // A load that came to nothing does not count as one.
-  if (cut.aim == Aim::give_back && session.write == 1) change.load_count = session.load_count;
+  if (cut.aim == Aim::give_back && !session.counted) change.load_count = session.load_count;
 }
 
 /// Whether a commit with that aim looks at the data.
@@ -181,10 +181,11 @@ bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
 
 /// Encodes the data and decides whether it has to be written.
 template <class B, class L>
-void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
+void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut& cut,
+                            Change& change) {
   cut.generation = session.edited;
   const bool touched = session.dirty();
-  const Result<bool> exists = session.encode(cut.data);
+  const Result<bool> exists = ready ? session.encode(cut.data) : ready.error();
   if (!exists) {
     cut.refused = exists.error();
   } else if (cut.data.size() > limits_.record_bytes) {
@@ -278,6 +279,15 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
   return result;
 }
 
+/// The session was let go by whoever calls: what its data is captured from may not be there later.
+template <class B, class L>
+void Engine<B, L>::game_lets_go(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (ended(session.state) || session.state == State::loading || !session.try_lock()) return;
+  session.game_lets_go();
+  session.unlock();
+}
+
 template <class B, class L>
 void Engine<B, L>::give_back(SessionCore& session) {
   {
@@ -307,6 +317,7 @@ Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
     if (!can_leave(session))
       return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
           .for_key(session.key());
+    game_lets_go(session);
     request_release(session, reason);
     reason = session.ending;
   }

@@ -17,7 +17,7 @@ template <class B, class L>
 void Engine<B, L>::relay() {
   RelayRequest list;
   list.store = store_;
-  list.after = relay_after_;
+  list.after = relayed_;
   backend_.relay(std::span(&list, 1));
   const bool to_the_end = list.waiting.size() < list.most;
   bool left_behind = failed(list.error) || !to_the_end;
@@ -53,9 +53,9 @@ void Engine<B, L>::relay() {
   }
   const Lock hold(mutex_);
   if (!failed(list.error)) {
-    if (to_the_end && relay_after_.empty()) forget_sent(list.waiting);
+    if (to_the_end && relayed_.empty()) forget_sent(list.waiting);
     // The next call goes on behind these, so that full receivers hold up nobody else's messages.
-    relay_after_ = to_the_end ? std::string() : std::move(list.waiting.back().key);
+    relayed_ = to_the_end ? std::string() : std::move(list.waiting.back().key);
   }
   // A receiver that is full stays full until its owner plays: looking every few seconds is often
   // enough.

@@ -97,7 +97,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     ++metrics_.renewals;
     if (session.failures != 0) session.not_before = TimePoint{};
   }
-  if (session.write == 1 && cut.aim != Aim::give_back) ++session.load_count;
+  if (!std::exchange(session.counted, true) && cut.aim != Aim::give_back) ++session.load_count;
   session.failures = 0;
   settle_parts(session, cut, change);
   if (session.group() != nullptr) session.extras->group.reset();
@@ -110,7 +110,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   const bool was_a_save = cut.aim < Aim::renew || cut.aim == Aim::release;
   if (was_a_save || cut.has_data || failed(cut.refused)) saved_event(session, result);
   if (gives_back) {
-    ++metrics_.releases;
+    if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
     if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
       log(LogLevel::error, "released without its last changes: " + cut.refused.message());

@@ -43,16 +43,14 @@ Result<void> Session<S>::request_save(SaveOptions options) {
 template <class S>
 Result<Saved> Session<S>::release(Reason reason) {
   if (Error no = refusal(); failed(no)) return no;
-  Result<Saved> saved = core().release_now(*node_, reason);
-  if (node_->state >= State::releasing) node_->leave_game();
-  return saved;
+  return core().release_now(*node_, reason);
 }
 
 template <class S>
 Result<void> Session<S>::request_release(Reason reason) {
   if (Error no = refusal(); failed(no)) return no;
+  core().game_lets_go(*node_);
   core().request_release(*node_, reason);
-  node_->leave_game();
   return success;
 }
 
@@ -146,6 +144,7 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
   if (auto fits = key::spell_checked<typename S::Key>(key, spelled); !fits) return fits;
   OutgoingMessage out;
   if (auto written = encode_message(message, out.payload); !written) return written;
+  if (auto fits = core().fits_inbox(schema::type_name<M>, out.payload); !fits) return fits;
   const auto hold = core().lock();
   SessionExtras& extras = node_->more();
   if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)

@@ -274,6 +274,11 @@ auto StoreCalls<S>::update(const K& key, F& fn) ->
 template <class S>
 template <class K>
 Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
+  {
+    // Before anybody loses the record to it.
+    const detail::HookScope hook;
+    if (auto valid = S::Policy::validate(data); !valid) return valid.error();
+  }
   Overwritten answer;
   const auto replace = [&](Node& node) -> Result<void> {
     answer.dropped_unknown = !node.unknown().empty();
@@ -323,6 +328,8 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
   if (auto fits = spell(key, spelled); !fits) return fits.error();
   Buffer payload;
   if (auto written = encode_message(message, payload); !written) return written.error();
+  if (auto fit = core_.fits_inbox(schema::type_name<M>, payload); !fit)
+    return Error(fit.error()).for_key(spelled.view());
   PostRequest request;
   request.store = core_.store();
   request.key = spelled.view();

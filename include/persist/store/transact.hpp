@@ -59,7 +59,11 @@ class Transaction {
   [[nodiscard]] Result<void> run(F& fn) {
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
-    each([](auto& node) { node.capture(); });
+    Result<void> captured = success;
+    each([&](auto& node) {
+      if (captured) captured = node.capture();
+    });
+    if (!captured) return captured;
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
     Result<void> done = guarded(
