@@ -54,7 +54,7 @@ class SessionHost {
 class SessionCore {
  public:
   SessionCore(SessionHost& store, std::string_view spelled)
-      : host_(&store), key_size_(static_cast<std::uint8_t>(spelled.size())) {
+      : key_size_(static_cast<std::uint8_t>(spelled.size())), host_(&store) {
     key_ = std::make_unique<char[]>(spelled.size());
     std::memcpy(key_.get(), spelled.data(), spelled.size());
   }
@@ -155,9 +155,9 @@ class SessionCore {
   static constexpr std::uint32_t no_index = 0xffffffff;
 
  private:
+  std::uint8_t key_size_;  // here, it fills a gap
   std::atomic<SessionHost*> host_;
   std::unique_ptr<char[]> key_;
-  std::uint8_t key_size_;
 };
 
 /// Keeps a session alive. Counting is atomic, because handles of a shared store are dropped by any
