@@ -78,7 +78,7 @@ void print_help() {
 }
 
 int fail(const Error& error, int status = not_done) {
-  std::cerr << "persistctl: " << error.message() << '\n';
+  std::cerr << "persistctl: " << printable(error.message()) << '\n';
   return status;
 }
 
