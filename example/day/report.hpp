@@ -76,7 +76,7 @@ struct Report {
 };
 
 inline void print_row(const char* what, const std::string& number, const std::string& more) {
-  std::printf("  %-12s %12s   %s\n", what, number.c_str(), more.c_str());
+  std::printf("  %-12s %12s%s%s\n", what, number.c_str(), more.empty() ? "" : "   ", more.c_str());
 }
 
 inline void print(const Report& report, const std::string& evening) {

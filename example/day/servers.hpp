@@ -205,12 +205,7 @@ class Servers {
   }
 
   [[nodiscard]] bool must_wait(const Event& event,
-                               const std::unordered_set<std::uint64_t>& held_up) {
-    const Player& player = here_[event.player];
-    // The server that is left does not know of the load elsewhere, which may be waiting for it.
-    if (player.loading && std::holds_alternative<Leave>(event.what) &&
-        event.server != player.join->server)
-      return false;
+                               const std::unordered_set<std::uint64_t>& held_up) const {
     const auto waits = [&](std::uint64_t id) {
       const auto found = here_.find(id);
       return held_up.count(id) != 0 || (found != here_.end() && found->second.loading);
