@@ -1,8 +1,8 @@
 #include <core/cycle.hpp>
 
+#include <persist/clock.hpp>
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/record.hpp>
-#include <persist/clock.hpp>
 #include <persist/schema/policy.hpp>
 
 #include <charconv>
@@ -12,9 +12,10 @@
 #include <string_view>
 #include <unordered_map>
 
-// What a good engineer writes for this one game without a library: the same codec, the same checksum, the same kind of
-// map, and the same duties - one session per key, a fence of epoch, owner and write number that the write itself checks,
-// versions and times, a dirty generation, a clean session compared once more at its release.
+// What a good engineer writes for this one game without a library: the same codec, the same
+// checksum, the same kind of map, and the same duties - one session per key, a fence of epoch,
+// owner and write number that the write itself checks, versions and times, a dirty generation, a
+// clean session compared once more at its release.
 
 namespace {
 
@@ -29,7 +30,9 @@ struct Record {
 
 struct TextHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+  std::size_t operator()(std::string_view text) const noexcept {
+    return std::hash<std::string_view>{}(text);
+  }
 };
 
 /// The database: any thread may call it, so it locks.
@@ -47,8 +50,8 @@ class Database {
     record.epoch = ++epochs_, record.owner = owner, record.write = 0;
     return {record.epoch, record.version, record.data};
   }
-  bool commit(std::string_view key, std::uint64_t epoch, std::uint64_t owner, std::uint64_t write, persist::Buffer* data,
-              bool release) {
+  bool commit(std::string_view key, std::uint64_t epoch, std::uint64_t owner, std::uint64_t write,
+              persist::Buffer* data, bool release) {
     const std::lock_guard hold(mutex_);
     const auto at = records_.find(key);
     if (at == records_.end()) return false;
@@ -81,7 +84,8 @@ struct Session {
 };
 
 [[nodiscard]] std::uint32_t checksum_of(persist::ByteView record) {
-  return persist::load_little<std::uint32_t>(record.data() + persist::codec::EnvelopeLayout::checksum);
+  return persist::load_little<std::uint32_t>(record.data() +
+                                             persist::codec::EnvelopeLayout::checksum);
 }
 
 struct Cycle {
@@ -102,7 +106,8 @@ struct Cycle {
 
   Session& load(std::uint64_t id) {
     char digits[20];
-    const std::string_view key(digits, static_cast<std::size_t>(std::to_chars(digits, digits + 20, id).ptr - digits));
+    const std::string_view key(
+        digits, static_cast<std::size_t>(std::to_chars(digits, digits + 20, id).ptr - digits));
     if (const auto open = sessions.find(key); open != sessions.end()) return *open->second;
     auto session = std::make_unique<Session>();
     session->key = key;
@@ -110,7 +115,8 @@ struct Cycle {
     auto taken = database.acquire(key, session->owner);
     session->epoch = taken.epoch;
     if (!taken.data.empty()) {
-      bench::need(bool(persist::codec::decode_record<Cbor, Policy>(taken.data, session->data, session->unknown)));
+      bench::need(bool(persist::codec::decode_record<Cbor, Policy>(taken.data, session->data,
+                                                                   session->unknown)));
       session->bytes = static_cast<std::uint32_t>(taken.data.size());
       session->checksum = checksum_of(taken.data);
     }
@@ -124,10 +130,12 @@ struct Cycle {
           session.data, session.unknown, persist::codec::version_of<Policy>(), buffer)));
       const auto bytes = static_cast<std::uint32_t>(buffer.size());
       const std::uint32_t checksum = checksum_of(buffer);
-      if (session.edited != session.saved || bytes != session.bytes || checksum != session.checksum) data = &buffer;
+      if (session.edited != session.saved || bytes != session.bytes || checksum != session.checksum)
+        data = &buffer;
       session.bytes = bytes, session.checksum = checksum;
     }
-    bench::need(database.commit(session.key, session.epoch, session.owner, ++session.write, data, release));
+    bench::need(
+        database.commit(session.key, session.epoch, session.owner, ++session.write, data, release));
     session.saved = session.edited;
     if (release) sessions.erase(sessions.find(session.key));
   }
@@ -140,4 +148,6 @@ struct Cycle {
 
 }  // namespace
 
-int main(int count, char** arguments) { return bench::run_cycles<Cycle>(count, arguments); }
+int main(int count, char** arguments) {
+  return bench::run_cycles<Cycle>(count, arguments);
+}

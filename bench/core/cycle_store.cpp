@@ -6,10 +6,12 @@ namespace {
 
 /// The store with its null policies: no lease, one thread.
 struct Cycle {
-  using Players = persist::Store<std::uint64_t, bench::Profile, persist::backend::Memory, persist::lock::None>;
+  using Players =
+      persist::Store<std::uint64_t, bench::Profile, persist::backend::Memory, persist::lock::None>;
 
   Cycle() {
-    for (std::uint64_t key = 0; key < bench::records; ++key) bench::need(bool(players.overwrite(key, bench::make_profile(key))));
+    for (std::uint64_t key = 0; key < bench::records; ++key)
+      bench::need(bool(players.overwrite(key, bench::make_profile(key))));
   }
   void run(std::uint64_t key) {
     auto session = players.load(key);
@@ -24,4 +26,6 @@ struct Cycle {
 
 }  // namespace
 
-int main(int count, char** arguments) { return bench::run_cycles<Cycle>(count, arguments); }
+int main(int count, char** arguments) {
+  return bench::run_cycles<Cycle>(count, arguments);
+}

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-// The players that everything is measured with, generated from a seed: `Small` has 10 fields (about 190 bytes as JSON),
-// `Medium` 32 (about 9.7 KiB).
+// The players that everything is measured with, generated from a seed: `Small` has 10 fields (about
+// 190 bytes as JSON), `Medium` 32 (about 9.7 KiB).
 
 namespace bench {
 
@@ -62,12 +62,16 @@ struct Medium {
 
 namespace detail {
 inline std::string word(std::mt19937_64& random) {
-  static constexpr std::array<const char*, 12> roots{"iron", "oak",  "gold", "bone",  "silk", "ember",
-                                                      "frost", "dusk", "moss", "storm", "sand", "star"};
-  static constexpr std::array<const char*, 6> kinds{"_sword", "_helm", "_boots", "_ring", "_bow", "_potion"};
+  static constexpr std::array<const char*, 12> roots{"iron", "oak",   "gold",  "bone",
+                                                     "silk", "ember", "frost", "dusk",
+                                                     "moss", "storm", "sand",  "star"};
+  static constexpr std::array<const char*, 6> kinds{"_sword", "_helm", "_boots",
+                                                    "_ring",  "_bow",  "_potion"};
   return std::string(roots[random() % roots.size()]) + kinds[random() % kinds.size()];
 }
-inline double part(std::mt19937_64& random) { return static_cast<double>(random() % 1'000'000) / 1'000'000; }
+inline double part(std::mt19937_64& random) {
+  return static_cast<double>(random() % 1'000'000) / 1'000'000;
+}
 }  // namespace detail
 
 inline Small make_small(std::uint64_t seed) {
@@ -88,9 +92,12 @@ inline Small make_small(std::uint64_t seed) {
 
 inline Medium make_medium(std::uint64_t seed) {
   std::mt19937_64 random(seed);
-  const auto number = [&](std::uint64_t below) { return static_cast<std::int64_t>(random() % below); };
+  const auto number = [&](std::uint64_t below) {
+    return static_cast<std::int64_t>(random() % below);
+  };
   Medium it;
-  for (std::int64_t* field : {&it.id, &it.coins, &it.gems, &it.created_at, &it.last_seen, &it.seconds_played})
+  for (std::int64_t* field :
+       {&it.id, &it.coins, &it.gems, &it.created_at, &it.last_seen, &it.seconds_played})
     *field = number(2'000'000'000'000);
   for (std::int32_t* field : {&it.level, &it.xp, &it.deaths, &it.kills, &it.streak})
     *field = static_cast<std::int32_t>(number(100'000));
@@ -102,17 +109,24 @@ inline Medium make_medium(std::uint64_t seed) {
   for (int i = 0; i < 120; ++i) {
     Item item{static_cast<std::uint32_t>(1000 + i), static_cast<std::uint16_t>(1 + random() % 9),
               static_cast<float>(detail::part(random)), detail::word(random), std::nullopt};
-    if (i % 8 == 0) item.affixes = {{"fire", detail::part(random)}, {"speed", detail::part(random)}};
+    if (i % 8 == 0)
+      item.affixes = {{"fire", detail::part(random)}, {"speed", detail::part(random)}};
     it.inventory.push_back(std::move(item));
   }
   for (int i = 0; i < 12; ++i)
-    it.quests["quest_" + std::to_string(i)] = {static_cast<std::int32_t>(number(9)), detail::part(random), i % 3 == 0,
-                                              number(1'700'000'000)};
+    it.quests["quest_" + std::to_string(i)] = {static_cast<std::int32_t>(number(9)),
+                                               detail::part(random), i % 3 == 0,
+                                               number(1'700'000'000)};
   it.settings.language = "de", it.settings.region = "eu";
-  for (int i = 0; i < 6; ++i) it.products[std::to_string(10'000'000 + number(99'999'999))] = static_cast<std::uint32_t>(1 + number(9));
-  for (int i = 0; i < 10; ++i) it.achievements.push_back("achievement_" + std::to_string(i));
-  for (int i = 0; i < 12; ++i) it.stats["stat_" + std::to_string(i)] = number(1'000'000);
-  for (int i = 0; i < 12; ++i) it.friends.push_back(number(9'000'000'000));
+  for (int i = 0; i < 6; ++i)
+    it.products[std::to_string(10'000'000 + number(99'999'999))] =
+        static_cast<std::uint32_t>(1 + number(9));
+  for (int i = 0; i < 10; ++i)
+    it.achievements.push_back("achievement_" + std::to_string(i));
+  for (int i = 0; i < 12; ++i)
+    it.stats["stat_" + std::to_string(i)] = number(1'000'000);
+  for (int i = 0; i < 12; ++i)
+    it.friends.push_back(number(9'000'000'000));
   return it;
 }
 

@@ -61,14 +61,19 @@ class Buffer {
   /// Makes room for `count` more bytes and returns where they begin; their content is unspecified.
   [[nodiscard]] std::byte* grow(std::size_t count) {
     if (count > room_ - size_) [[unlikely]]
-      reallocate(size_ + count > 2 * room_ ? size_ + count : 2 * room_);
+      reallocate(room_for(count));
     std::byte* at = data_.get() + size_;
     size_ += count;
     return at;
   }
   void push(std::byte value) { *grow(1) = value; }
+  /// The bytes may be some of its own.
   void append(ByteView bytes) {
-    if (!bytes.empty()) std::memcpy(grow(bytes.size()), bytes.data(), bytes.size());
+    if (bytes.empty()) return;
+    if (bytes.size() > room_ - size_) [[unlikely]]
+      return append_elsewhere(bytes);
+    std::memcpy(data_.get() + size_, bytes.data(), bytes.size());
+    size_ += bytes.size();
   }
   void append(std::string_view text) { append(persist::as_bytes(text)); }
   void swap(Buffer& other) noexcept {
@@ -80,6 +85,15 @@ class Buffer {
   friend bool operator==(const Buffer& a, const Buffer& b) noexcept { return same_bytes(a, b); }
 
  private:
+  [[nodiscard]] std::size_t room_for(std::size_t count) const noexcept {
+    return size_ + count > 2 * room_ ? size_ + count : 2 * room_;
+  }
+  void append_elsewhere(ByteView bytes) {
+    Buffer grown;
+    grown.reserve(room_for(bytes.size()));
+    grown.append(view()), grown.append(bytes);
+    swap(grown);
+  }
   void reallocate(std::size_t room) {
     std::unique_ptr<std::byte[]> grown(new std::byte[room]);
     if (size_ != 0) std::memcpy(grown.get(), data_.get(), size_);

@@ -2,6 +2,7 @@
 
 #include <persist/detail/os.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -37,8 +38,11 @@ class Wake {
   }
   /// Waits until notified or until `limit` has passed, and forgets the notification.
   void wait_for(Duration limit) {
+    // "For ever" is spelled as the longest time there is, and added to the time of day it
+    // overflows.
+    constexpr Duration century = std::chrono::hours(24 * 36525);
     std::unique_lock hold(mutex_);
-    changed_.wait_for(hold, limit, [this] { return rung_; });
+    changed_.wait_for(hold, (std::min)(limit, century), [this] { return rung_; });
     rung_ = false;
   }
   /// Forgets a notification without waiting; says whether there was one.

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -54,7 +55,8 @@ enum class Errc : std::uint8_t {
   static const struct final : std::error_category {
     const char* name() const noexcept override { return "persist"; }
     std::string message(int code) const override {
-      return std::string(persist::name(static_cast<Errc>(code)));
+      constexpr int most = (std::numeric_limits<std::uint8_t>::max)();
+      return std::string(persist::name(static_cast<Errc>(code >= 0 && code < most ? code : most)));
     }
   } category;
   return category;

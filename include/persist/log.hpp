@@ -24,7 +24,7 @@ struct Log {
   std::function<void(LogLevel, std::string_view)> sink;
 
   [[nodiscard]] bool wants(LogLevel line) const noexcept {
-    return line >= level && level != LogLevel::off;
+    return line >= level && line != LogLevel::off;
   }
   void write(LogLevel line, std::string_view text) const {
     if (!wants(line)) return;

@@ -33,7 +33,7 @@ class [[nodiscard]] Result {
   Result(Error error) noexcept : error_(std::move(error)) {}  // NOLINT: an error is a result
   Result(Errc code) noexcept : error_(code) {}                // NOLINT
   template <class U = T>
-    requires(std::constructible_from<T, U &&> && !std::same_as<std::remove_cvref_t<U>, Result> &&
+    requires(std::convertible_to<U &&, T> && !std::same_as<std::remove_cvref_t<U>, Result> &&
              !std::same_as<std::remove_cvref_t<U>, Error> &&
              !std::same_as<std::remove_cvref_t<U>, Errc>)
   Result(U&& value) : has_(true) {  // NOLINT: a value is a result
@@ -50,8 +50,17 @@ class [[nodiscard]] Result {
          : (void)std::construct_at(std::addressof(error_), std::move(other.error_));
   }
   Result& operator=(Result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+    // Where moving the value throws, an error is left: something must be there to be destroyed.
+    struct Otherwise {
+      Result* at;
+      ~Otherwise() {
+        if (at != nullptr) std::construct_at(at);
+      }
+    } otherwise{this};
     std::destroy_at(this);
-    return *std::construct_at(this, std::move(other));
+    std::construct_at(this, std::move(other));
+    otherwise.at = nullptr;
+    return *this;
   }
   ~Result() {
     has_ ? std::destroy_at(std::addressof(value_)) : std::destroy_at(std::addressof(error_));

@@ -75,8 +75,8 @@ class Store {
     return calls().find(key);
   }
 
-  // Without a session. Each blocks for one round trip, `update`, `overwrite` and `grant_once` for
-  // two.
+  // Without a session. Each blocks for one round trip, `update` and `grant_once` for two,
+  // `overwrite` for three.
   /// What is durable. `not_found`, `invalid`, and what decoding says.
   template <class K>
   [[nodiscard]] Result<Peeked<DataType>> peek(const K& key, PeekOptions options = {}) {

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "store_case.hpp"
+#include "support/flaky_backend.hpp"
 
 namespace persistctl {
 namespace {
@@ -57,7 +58,7 @@ TYPED_TEST(ImportInto, every_part_of_a_profile_becomes_what_it_is_here) {
   ASSERT_TRUE(report) << report.error();
   EXPECT_EQ(report->imported, 1U);
   const auto record = this->read("Player_1");
-  EXPECT_FALSE(record.held);
+  EXPECT_TRUE(record.record.fence.owner.nobody()) << "it is free";
   EXPECT_EQ(record.record.created, WallTime(std::chrono::seconds(1600000000)));
   EXPECT_EQ(record.record.load_count, 7U);
   EXPECT_EQ(record.record.user_ids, (std::vector<std::uint64_t>{42, 43}));
@@ -213,10 +214,13 @@ TYPED_TEST(ImportInto, a_key_that_stands_twice_in_one_file_is_refused_with_both_
 }
 
 TYPED_TEST(ImportInto, a_line_that_is_no_json_is_named_and_nothing_is_imported) {
-  const auto report = this->import(std::string(ProfileText{}) + "{\"key\":\n");
+  std::string text;  // more than a batch of good lines stands before it
+  for (int i = 0; i < 300; ++i)
+    text += ProfileText{.key = "Player_" + std::to_string(i)};
+  const auto report = this->import(text + "{\"key\":\n");
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error(), Errc::corrupt);
-  EXPECT_EQ(report.error().detail().find("in:2: "), 0U) << report.error();
+  EXPECT_EQ(report.error().detail().find("in:301: "), 0U) << report.error();
   EXPECT_EQ(this->exported(), "");
 }
 
@@ -264,6 +268,88 @@ TYPED_TEST(ImportInto, an_import_that_stopped_half_way_can_be_run_again) {
   EXPECT_EQ(report->imported, 1U);
   EXPECT_EQ(report->repeated_messages, 1U);
   EXPECT_EQ(this->read("b").inbox_messages, 1U);
+}
+
+/// A commit that fails, and one that lands though its reply is lost: whatever of the two it was,
+/// the import stops, says how far it came, and brings the rest when it is run again.
+class ImportBrokenOff : public StoreCase<InMemory> {
+ protected:
+  using Flaky = test::FlakyBackend<persist::backend::Memory>;
+  Flaky flaky{place.backend};
+  const std::string text = std::string(ProfileText{.key = "a"}) +
+                           std::string(ProfileText{.key = "b", .messages = "[1,[[1,{}]]]"}) +
+                           std::string(ProfileText{.key = "c"});
+
+  [[nodiscard]] Result<ImportReport> run_again() {
+    return import(text, {.on_conflict = skip, .message_type = "Gift"});
+  }
+};
+
+TEST_F(ImportBrokenOff, by_a_commit_that_failed_brings_the_rest_with_its_messages_once) {
+  flaky.script().commits = {{Errc::io, true}, {Errc::io, false}, {Errc::io, false}};
+  std::istringstream in(text);
+  Import broken(flaky, store, {.message_type = "Gift"});
+  const auto ran = broken.run(in, "in");
+  ASSERT_TRUE(ran.is(Errc::io)) << "a record that was not written is an error";
+  EXPECT_EQ(ran.error().detail().find("in:1: a: io"), 0U) << ran.error();
+  EXPECT_EQ(broken.report().imported, 0U);
+  const auto again = run_again();
+  ASSERT_TRUE(again) << again.error();
+  EXPECT_EQ(again->skipped, std::vector<std::string>{"a"});
+  EXPECT_EQ(again->imported, 2U);
+  EXPECT_EQ(again->repeated_messages, 1U);
+  EXPECT_EQ(read("b").inbox_messages, 1U);
+}
+
+TEST_F(ImportBrokenOff, in_the_middle_of_a_batch_counts_what_was_written) {
+  flaky.script().commits = {{Errc::io, false}};
+  std::istringstream in(text);
+  Import broken(flaky, store, {.message_type = "Gift"});
+  EXPECT_TRUE(broken.run(in, "in").is(Errc::io));
+  EXPECT_EQ(broken.report().imported, 2U);
+}
+
+TEST_F(ImportBrokenOff, before_the_commits_leaves_no_record_without_its_messages) {
+  flaky.script().acquires = {{Errc::io, false}};
+  std::istringstream in(text);
+  Import broken(flaky, store, {.message_type = "Gift"});
+  EXPECT_TRUE(broken.run(in, "in").is(Errc::io));
+  EXPECT_EQ(flaky.script().commit_requests, 0U);
+  EXPECT_EQ(run_again()->imported, 3U);
+}
+
+TEST_F(ImportBrokenOff, by_a_server_that_took_a_record_writes_nothing_over_it) {
+  // Between the import's acquire and its commit: the fence of the import is not the newest then.
+  class TakenMeanwhile : public Flaky {
+   public:
+    using Flaky::Flaky;
+    void post(std::span<persist::PostRequest> batch) {
+      Flaky::post(batch);
+      persist::AcquireRequest take{.key = "b",
+                                   .owner = next_owner(persist::ServerId("eu-1")),
+                                   .lease = std::chrono::seconds(60)};
+      acquire(std::span(&take, 1));
+    }
+  };
+  std::istringstream in(text);
+  Import import(TakenMeanwhile(place.backend), store, {.message_type = "Gift"});
+  const auto ran = import.run(in, "in");
+  ASSERT_TRUE(ran.is(Errc::fenced));
+  EXPECT_EQ(ran.error().detail().find("in:2: b: "), 0U) << ran.error();
+  EXPECT_FALSE(read("b").record.has_data);
+  EXPECT_EQ(import.report().imported, 2U);
+}
+
+TYPED_TEST(ImportInto, many_records_share_one_call_to_the_backend) {
+  std::string text;
+  for (int i = 0; i < 600; ++i)
+    text += ProfileText{.key = "Player_" + std::to_string(i)};
+  test::FlakyBackend counting(this->place.backend);
+  std::istringstream in(text);
+  Import import(counting, this->store, {});
+  ASSERT_TRUE(import.run(in, "in"));
+  EXPECT_EQ(counting.script().commit_requests, 600U);
+  EXPECT_EQ(counting.script().commit_batches, 3U);
 }
 
 TYPED_TEST(ImportInto, real_profiles_keep_fields_that_the_game_does_not_know) {

@@ -191,12 +191,10 @@ Result<void> ImportBatch<Backend>::commit(ImportItems& items) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     using Outcome = persist::CommitRequest::Outcome;
     const ImportItem& item = items[i];
-    if (batch[i].outcome == Outcome::failed) {
-      all = item.error(batch[i].error);
-      continue;
-    }
-    if (batch[i].outcome != Outcome::applied && batch[i].outcome != Outcome::repeated) {
-      all = item.error({Errc::fenced, "a server took it while the import ran: run it again"});
+    const Outcome outcome = batch[i].outcome;
+    if (outcome != Outcome::applied && outcome != Outcome::repeated) {
+      const Error taken(Errc::fenced, "a server took it while the import ran: run it again");
+      if (all) all = item.error(outcome == Outcome::failed ? batch[i].error : taken);
       continue;
     }
     ++(item.found.has_data ? report_.replaced : report_.imported);

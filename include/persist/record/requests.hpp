@@ -25,7 +25,7 @@ enum class LockKind : std::uint8_t { none = 0, lease = 1, optimistic = 2, extern
 inline constexpr std::uint32_t record_format = 1;
 
 struct OpenStoreRequest {
-  std::string_view name;
+  std::string_view name{};
   LockKind lock = LockKind::lease;
   std::optional<Hash128>
       expected_birth;  ///< what an earlier connection learned; a different one is refused
@@ -85,7 +85,7 @@ struct AcquireRequest {
   enum class Outcome : std::uint8_t { pending, taken, held, failed };
 
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   Owner owner{};
   Duration lease{};  ///< zero: the record is not leased and the next acquire takes it
   Intent intent = Intent::wait;
@@ -104,7 +104,7 @@ enum class LeaseChange : std::uint8_t { keep, renew, release };
 /// A message that leaves in the commit which contains its cause.
 struct Send {
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   std::uint64_t number = 0;
   MessageView message{};
 
@@ -115,7 +115,7 @@ struct Send {
 /// What one commit does to one record.
 struct Change {
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   Fence fence{};  ///< epoch and owner must be the record's, the write number higher than its last
 
   /// The new envelope. Its bytes may be taken when the commit is applied; any other outcome leaves
@@ -171,7 +171,7 @@ struct CommitRequest {
 
 struct ReadRequest {
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   bool wants_data = true;
 
   Error error{Errc{}};
@@ -186,7 +186,7 @@ struct ReadRequest {
 
 struct PostRequest {
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   MessageOrigin origin{};
   MessageView message{};
   const RecordLimits* limits = nullptr;
@@ -203,9 +203,9 @@ struct RelayRequest {
     std::vector<OutgoingMessage> messages;
   };
   StoreId store{};
-  std::size_t most = 64;   ///< records to list
-  std::string_view after;  ///< list behind this key, so that full receivers hold up nobody else
-  std::string_view take_from;
+  std::size_t most = 64;     ///< records to list
+  std::string_view after{};  ///< list behind this key, so that full receivers hold up nobody else
+  std::string_view take_from{};
   std::span<const OutgoingMessage> take{};
 
   Error error{Errc{}};
@@ -214,7 +214,7 @@ struct RelayRequest {
 
 struct EraseRequest {
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   bool drop_outbox = false;  ///< drop what cannot be sent, instead of answering `full`
   const RecordLimits* limits = nullptr;
 

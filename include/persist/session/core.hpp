@@ -92,8 +92,12 @@ class SessionCore {
   /// Takes over what was read, or the default where there is no record. On failure the session
   /// stays without data.
   virtual Result<void> decode(Snapshot& from) = 0;
-  /// Lets listeners look at the data and change it before it is encoded.
-  virtual void fire_saving(Reason reason) = 0;
+  /// Pulls the data from the game where it is captured, and lets listeners look at it and change it
+  /// before it is encoded.
+  virtual Result<void> fire_saving(Reason reason) = 0;
+  /// Takes the game's last word: after a release was called for, what the data is captured from may
+  /// be gone.
+  virtual void game_lets_go() = 0;
   /// What the last decoding dropped because the data policy allows it.
   [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
   virtual void deliver(Event& event, SessionHost& store) = 0;
@@ -144,6 +148,7 @@ class SessionCore {
   bool skips_equal =
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
+  bool counted = false;        ///< a commit of this epoch was applied
   bool is_new = false;         ///< there was no record when it was loaded
   bool has_record = false;     ///< there is one now
 

@@ -29,11 +29,12 @@ void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
 }
 
 template <class S>
-void SessionNode<S>::fire_saving(Reason reason) {
-  capture();
+Result<void> SessionNode<S>::fire_saving(Reason reason) {
+  Result<void> captured = capture();
   auto& store = core();
   if (rare_) call_listeners(store, [&] { rare_->signals.saving.fire(data_, reason); });
   call_listeners(store, [&] { store.fire_saving(*this, reason); });
+  return captured;
 }
 
 template <class S>
@@ -105,12 +106,13 @@ template <class S>
 void SessionNode<S>::handle_messages(StoreCore<S>& core) {
   constexpr std::uint8_t most_tries = 3;
   const std::unique_lock<SessionLock> reading(lock_);
+  if (ended(state) || in_game == InGame::never) return;
   if (in_function || edit_guards != 0 || state == State::loading)
     return core.postpone_messages(*this);
   std::vector<WaitingMessage> waiting;
   {
     const auto hold = core.lock();
-    if (ended(state) || !extras) return;
+    if (!extras) return;
     for (const WaitingMessage& each : extras->inbox)
       if (!each.handled && each.tries < most_tries) waiting.push_back(each);
   }
@@ -119,6 +121,7 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
                      return a.message.priority > b.message.priority;
                    });
   for (const WaitingMessage& each : waiting) {
+    if (edit_guards != 0) return core.postpone_messages(*this);  // a handler left one open
     const Message& message = each.message;
     const bool expired = message.expires <= core.backend_time();
     const auto* handler =
@@ -130,7 +133,6 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
     else
       done = on_copy([&](Data& copy) { return handler->handle(copy, message); });
     if (ended(state)) return;
-    if (!done && done.error() == Errc::busy) return core.postpone_messages(*this);
     const auto hold = core.lock();
     const auto at = std::find_if(
         extras->inbox.begin(), extras->inbox.end(),

@@ -3,6 +3,7 @@
 #include <persist/clock.hpp>
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace persist::inline PERSIST_ABI {

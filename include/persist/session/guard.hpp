@@ -2,6 +2,7 @@
 
 #include <persist/detail/config.hpp>
 
+#include <atomic>
 #include <utility>
 
 namespace persist::inline PERSIST_ABI {
@@ -18,13 +19,13 @@ class [[nodiscard]] EditGuard {
   explicit EditGuard(Node& node) : node_(&node) {
     node_->add_ref();
     node_->guard_lock().lock();
-    node_->edit_guards.fetch_add(1, std::memory_order_relaxed);
+    if (node_->edit_guards.fetch_add(1, std::memory_order_relaxed) == 0) node_->begin_edit();
   }
   EditGuard(EditGuard&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
   EditGuard& operator=(EditGuard&&) = delete;
   ~EditGuard() {
     if (node_ == nullptr) return;
-    node_->edit_guards.fetch_sub(1, std::memory_order_relaxed);
+    if (node_->edit_guards.fetch_sub(1, std::memory_order_relaxed) == 1) node_->finish_edit();
     // Inside a handler, grant or transaction the edit belongs to that, and counts when it succeeds.
     if (!node_->in_function) node_->mark_dirty();
     node_->guard_lock().unlock();

@@ -55,17 +55,21 @@ Result<void> call(F& fn, Args&... args) {
 template <class F>
 struct HandledMessage : HandledMessage<decltype(&F::operator())> {};
 template <class R, class D, class M>
-struct HandledMessage<R (*)(D, M)> {
+struct HandledMessage<R(D, M)> {
   using type = std::remove_cvref_t<M>;
 };
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M)> : HandledMessage<R (*)(D, M)> {};
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M) const> : HandledMessage<R (*)(D, M)> {};
 template <class R, class D, class M>
-struct HandledMessage<R (*)(D, M) noexcept> : HandledMessage<R (*)(D, M)> {};
+struct HandledMessage<R(D, M) noexcept> : HandledMessage<R(D, M)> {};
+template <class F>
+struct HandledMessage<F*> : HandledMessage<F> {};
 template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R (*)(D, M)> {};
+struct HandledMessage<R (C::*)(D, M)> : HandledMessage<R(D, M)> {};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M) const> : HandledMessage<R(D, M)> {};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M) noexcept> : HandledMessage<R(D, M)> {};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R(D, M)> {};
 
 }  // namespace detail
 

@@ -13,6 +13,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,6 +22,15 @@ namespace persist::inline PERSIST_ABI {
 
 template <class Stack>
 class StoreCore;
+
+/// Whether the game has the object that a key names. Only then is data captured from it and applied
+/// to it.
+enum class InGame : std::uint8_t {
+  not_yet,  ///< nobody has taken the loaded session: the game's object does not hold its data
+  here,
+  left,   ///< the game called `release`: the object may be gone
+  never,  ///< a change of a record that nobody plays
+};
 
 /// A session with its types: the key it was loaded with, the data, and what the data's build does
 /// not know.
@@ -78,7 +88,7 @@ class SessionNode final : public SessionCore {
 
   Result<bool> encode(Buffer& out) override;
   Result<void> decode(Snapshot& from) override;
-  void fire_saving(Reason reason) override;
+  Result<void> fire_saving(Reason reason) override;
   void deliver(Event& event, SessionHost& store) override;
   bool try_lock() override { return lock_.try_lock(); }
   void unlock() override { lock_.unlock(); }
@@ -100,12 +110,54 @@ class SessionNode final : public SessionCore {
   void begin_copy(Data& copy) noexcept { working_ = &copy, in_function = true; }
   void end_copy() noexcept { working_ = nullptr, in_function = false; }
   void take_in(Data&& copy);
-  void capture() {
+  /// The number of the newest message that was sent from here, and taking back what was sent after
+  /// that. By number: a save that is out may end meanwhile and take older ones from the list.
+  [[nodiscard]] std::uint64_t last_sent() const noexcept {
+    return extras ? extras->send_number : 0;
+  }
+  void unsend_after(std::uint64_t last) {
+    if (!extras || host() == nullptr) return;
+    const auto hold = core().lock();
+    std::erase_if(extras->sends, [last](const OutgoingMessage& m) { return m.number > last; });
+  }
+  /// Pulls the game's data, for as long as the game holds it. `invalid` if the hook threw.
+  Result<void> capture() {
     if constexpr (Policy::has_capture) {
-      const detail::HookScope hook;
-      data_ = Policy::capture(key_value_);
+      if (in_game == InGame::here)
+        return in_hook("capture", [&] { data_ = Policy::capture(key_value_); });
+    }
+    return success;
+  }
+  /// Pushes the data into the game, for as long as the game holds it.
+  void apply() {
+    if constexpr (Policy::has_apply) {
+      if (in_game != InGame::here) return;
+      if (auto done = in_hook("apply", [&] { Policy::apply(key_value_, data_); }); !done)
+        core().log(LogLevel::error, done.error().message());
     }
   }
+  /// The game has taken the session.
+  void enter_game() noexcept {
+    InGame expected = InGame::not_yet;
+    in_game.compare_exchange_strong(expected, InGame::here);
+  }
+  void game_lets_go() override {
+    if constexpr (Policy::has_capture) {
+      if (in_game != InGame::here) return;
+      if (edit_guards == 0 && !in_function) (void)capture();
+      in_game = InGame::left;
+    }
+  }
+  /// An edit of captured data is one of what the game has now, and reaches the game when it ends.
+  void begin_edit() {
+    if constexpr (Policy::has_capture)
+      if (!in_function && !ended(state)) (void)capture();
+  }
+  void finish_edit() {
+    if constexpr (Policy::has_apply)
+      if (!in_function && !ended(state)) apply();
+  }
+  std::atomic<InGame> in_game{InGame::not_yet};
 
   /// Whether such data could be saved: valid, and not too large.
   [[nodiscard]] Result<void> check(const Data& data);
@@ -121,14 +173,12 @@ class SessionNode final : public SessionCore {
     std::unique_ptr<Data> durable;
   };
   [[nodiscard]] Rare& rare() { return rare_ ? *rare_ : *(rare_ = std::make_unique<Rare>()); }
+  /// Runs a hook of the policy. One that throws is a refusal: around it a commit is half prepared.
+  template <class F>
+  [[nodiscard]] Result<void> in_hook(std::string_view which, F&& body) const;
   [[nodiscard]] Result<void> valid(const Data& data) const {
     if constexpr (!Policy::has_validate) return success;
-    const detail::HookScope hook;
-    return Policy::validate(data);
-  }
-  [[nodiscard]] Data defaults() const {
-    const detail::HookScope hook;
-    return Policy::defaults(key_value_);
+    return in_hook("validate", [&] { return Policy::validate(data); });
   }
   [[nodiscard]] Result<bool> encode_data(const Data& data, Buffer& out);
   void handle_messages(StoreCore<S>& core);
@@ -146,6 +196,24 @@ class SessionNode final : public SessionCore {
   Data* working_ = nullptr;
   std::unique_ptr<Rare> rare_;
 };
+
+template <class S>
+template <class F>
+Result<void> SessionNode<S>::in_hook([[maybe_unused]] std::string_view which, F&& body) const {
+  const detail::HookScope hook;
+#if PERSIST_HAS_EXCEPTIONS
+  std::string what = "something that is no std::exception";
+  try {
+    return detail::call(body);
+  } catch (const std::exception& thrown) {
+    what = thrown.what();
+  } catch (...) {
+  }
+  return Error(Errc::invalid, "the hook " + std::string(which) + " threw: " + what).for_key(key());
+#else
+  return detail::call(body);
+#endif
+}
 
 template <class S>
 Result<bool> SessionNode<S>::encode_data(const Data& data, Buffer& out) {
@@ -183,17 +251,18 @@ Result<void> SessionNode<S>::check(const Data& data) {
 template <class S>
 Result<void> SessionNode<S>::decode(Snapshot& from) {
   if (!from.has_data) {
+    Result<void> given = success;
     if (rare_ && rare_->default_value)
       data_ = std::move(*std::exchange(rare_->default_value, nullptr));
     else
-      data_ = defaults();
+      given = in_hook("defaults", [&] { data_ = Policy::defaults(key_value_); });
     if constexpr (gives_user_ids<typename S::Key>) {
       UserIds users;
       S::Key::user_ids(key_value_, users);
       from.user_ids.assign(users.begin(), users.end());
       more().ids_changed = !users.empty();
     }
-    return success;
+    return given;
   }
   const auto info = [&] {
     if constexpr (detail::RecordOf<Data>::may_be_empty)
@@ -213,9 +282,9 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   if (in_function || edit_guards != 0)
     return Error(Errc::busy, "an edit guard, handler, grant or transaction of this session is open")
         .for_key(key());
-  capture();
+  if (auto captured = capture(); !captured) return captured;
   Data copy = data_;
-  const std::size_t sent = extras ? extras->sends.size() : 0;
+  const std::uint64_t sent = last_sent();
   begin_copy(copy);
   Result<void> done;
 #if PERSIST_HAS_EXCEPTIONS
@@ -233,7 +302,7 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   end_copy();
   if (done) done = valid(copy);
   if (!done) {
-    if (extras) extras->sends.resize(sent);
+    unsend_after(sent);
     return done;
   }
   take_in(std::move(copy));
@@ -243,11 +312,8 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
 template <class S>
 void SessionNode<S>::take_in(Data&& copy) {
   data_ = std::move(copy);
-  if constexpr (Policy::has_apply) {
-    const detail::HookScope hook;
-    Policy::apply(key_value_, data_);
-  }
   mark_dirty();
+  apply();
 }
 
 }  // namespace persist::inline PERSIST_ABI

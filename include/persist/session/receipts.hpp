@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -16,8 +17,11 @@ inline constexpr std::uint32_t receipt_days_kept = 90;
 
 /// The day a receipt of that time is kept under: days since 1970, UTC.
 [[nodiscard]] inline std::uint32_t day_of(WallTime time) {
-  const auto days = std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();
-  return days < 0 ? 0 : static_cast<std::uint32_t>(days);
+  // The time comes from a shop: one that is far out must not wrap round to a day that was
+  // forgotten.
+  constexpr std::int64_t last = (std::numeric_limits<std::uint32_t>::max)();
+  const std::int64_t days = std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(days, 0, last));
 }
 
 /// The newest day whose receipts, and all older ones, may be forgotten; 0 for none.

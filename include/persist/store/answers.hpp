@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/clock.hpp>
 #include <persist/error.hpp>
 #include <persist/schema/value.hpp>
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/record/mailbox.hpp>
 #include <persist/session/deliver.hpp>
 #include <persist/session/node.hpp>
 #include <persist/store/engine_relay.hpp>
@@ -54,6 +55,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
       if (at != list->end()) return &*at;
     }
     return nullptr;
+  }
+  /// `too_large` for a message that no inbox of this store could ever hold.
+  [[nodiscard]] Result<void> fits_inbox(std::string_view type, ByteView payload) const {
+    const std::size_t limit = this->limits().inbox_bytes;
+    if (inbox_cost({type, 0, 0, {}, payload}) <= limit) return success;
+    return Error(Errc::too_large, "the message is larger than the " + std::to_string(limit) +
+                                      " bytes that an inbox holds");
   }
   [[nodiscard]] WallTime expiry(Duration after) const {
     constexpr Duration most = std::chrono::hours(24 * 45);

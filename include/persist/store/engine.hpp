@@ -77,8 +77,11 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Result<Saved> commit_now(SessionCore& session, Aim aim, Reason reason);
   /// The last commit of the session, in this call; `busy` changes nothing.
   [[nodiscard]] Result<Saved> release_now(SessionCore& session, Reason reason);
+  /// Gives the record back as it is, in this call or, where that fails, with the next polls.
+  void give_back(SessionCore& session);
   void request_save(SessionCore& session, bool force);
   void request_release(SessionCore& session, Reason reason);
+  void game_lets_go(SessionCore& session);
   void became_dirty(SessionCore& session) final;
   void last_handle_dropped(SessionCore& session) final;
   Error board(SessionCore& session, Aim aim) final;
@@ -135,13 +138,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   bool has_listeners_ = false;  ///< signals of the store were connected
 
  private:
+  void forget_sent(const std::vector<RelayRequest::Waiting>& waiting);
+  void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();
   void recycle(Flight& flight);
   [[nodiscard]] Error assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason);
   [[nodiscard]] bool prepare_flight(Flight& flight);
+  [[nodiscard]] static bool can_leave(const SessionCore& session);
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
-  void cut_data(SessionCore& session, Cut& cut, Change& change);
+  void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -212,6 +218,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
   std::vector<std::string> woken_;
   TimePoint next_relay_ = TimePoint::max();
+  std::string relay_after_;
+  std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
   bool draining_ = false;
   bool preparing_ = false;
   bool closing_ = false;

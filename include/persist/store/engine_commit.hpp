@@ -119,6 +119,8 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
         failed(why)
             ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
+    // A transaction that changed nothing is over.
+    if (flight.results[i] && session.group() != nullptr) session.extras->group.reset();
     session.host()->unboard(session, flight.cuts[i]);
   }
   return false;
@@ -127,18 +129,19 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const Lock hold(mutex_);
-  const bool may_read =
-      session.edit_guards == 0 && !(cut.aim == Aim::release && !options_.save_on_release);
+  // What a running function has sent belongs to its success.
+  const bool may_read = session.edit_guards == 0 && !session.in_function &&
+                        !(cut.aim == Aim::release && !options_.save_on_release);
   cut.key = session.key();
   if (may_read && wants_data(session, cut.aim)) {
     // Where somebody else has the session's lock it is being edited or looked at, and stays due.
     const bool readable = session.try_lock();
     if (readable) {
       const bool nested = std::exchange(preparing_, true);
-      session.fire_saving(cut.reason);
+      const Result<void> ready = session.fire_saving(cut.reason);
       preparing_ = nested;
       cut.held_back = session.edit_guards != 0;  // a handler keeps one open
-      if (!cut.held_back) cut_data(session, cut, change);
+      if (!cut.held_back) cut_data(session, ready, cut, change);
       session.unlock();
     }
     cut.held_back = cut.held_back || !readable;
@@ -158,7 +161,7 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     change.lease = LeaseChange::renew;
   change.lease_length = options_.lease;
   // A load that came to nothing does not count as one.
-  if (cut.aim == Aim::give_back && session.write == 1) change.load_count = session.load_count;
+  if (cut.aim == Aim::give_back && !session.counted) change.load_count = session.load_count;
 }
 
 /// Whether a commit with that aim looks at the data.
@@ -178,10 +181,11 @@ bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
 
 /// Encodes the data and decides whether it has to be written.
 template <class B, class L>
-void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
+void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut& cut,
+                            Change& change) {
   cut.generation = session.edited;
   const bool touched = session.dirty();
-  const Result<bool> exists = session.encode(cut.data);
+  const Result<bool> exists = ready ? session.encode(cut.data) : ready.error();
   if (!exists) {
     cut.refused = exists.error();
   } else if (cut.data.size() > limits_.record_bytes) {
@@ -275,13 +279,45 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
   return result;
 }
 
+/// The session was let go by whoever calls: what its data is captured from may not be there later.
+template <class B, class L>
+void Engine<B, L>::game_lets_go(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (ended(session.state) || session.state == State::loading || !session.try_lock()) return;
+  session.game_lets_go();
+  session.unlock();
+}
+
+template <class B, class L>
+void Engine<B, L>::give_back(SessionCore& session) {
+  {
+    const Lock hold(mutex_);
+    session.gives_back = true;
+    session.state = State::releasing;
+  }
+  (void)commit_now(session, Aim::give_back, Reason::asked);
+}
+
+/// Whether the session, and those that must go with it, can leave now.
+template <class B, class L>
+bool Engine<B, L>::can_leave(const SessionCore& session) {
+  const auto free = [](const SessionCore& each) {
+    return each.edit_guards == 0 && !each.in_flight && !each.in_function;
+  };
+  const TransactionGroup* group = session.group();
+  return free(session) &&
+         (group == nullptr || std::all_of(group->partners.begin(), group->partners.end(),
+                                          [&](const SessionCore* each) { return free(*each); }));
+}
+
 template <class B, class L>
 Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
   {
     const Lock hold(mutex_);
-    if (session.edit_guards != 0 || session.in_flight || session.in_function)
+    if (!can_leave(session))
       return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
           .for_key(session.key());
+    game_lets_go(session);
     request_release(session, reason);
     reason = session.ending;
   }

@@ -120,8 +120,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
     extras.seen_position = (std::max)(extras.seen_position, message.position);
     extras.inbox.push_back({std::move(message)});
   }
-  if (!record.outbox.empty() && options_.relay > Duration::zero())
-    next_relay_ = (std::min)(next_relay_, now());
+  if (!record.outbox.empty()) relay_soon(session, now());
 }
 
 template <class B, class L>

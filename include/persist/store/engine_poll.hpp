@@ -91,6 +91,7 @@ void Engine<B, L>::last_handle_dropped(SessionCore& session) {
   if (session.state == State::open || session.state == State::suspect)
     log(LogLevel::info,
         std::string(session.key()) + ": the last handle was dropped without a release; releasing");
+  game_lets_go(session);
   request_release(session, Reason::dropped);
 }
 

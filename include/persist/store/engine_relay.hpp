@@ -17,8 +17,10 @@ template <class B, class L>
 void Engine<B, L>::relay() {
   RelayRequest list;
   list.store = store_;
+  list.after = relay_after_;
   backend_.relay(std::span(&list, 1));
-  bool left_behind = failed(list.error) || list.waiting.size() == list.most;
+  const bool to_the_end = list.waiting.size() < list.most;
+  bool left_behind = failed(list.error) || !to_the_end;
   for (const RelayRequest::Waiting& record : list.waiting) {
     const Hash128 sender = hash(record.key);
     std::vector<OutgoingMessage> taken;
@@ -50,10 +52,35 @@ void Engine<B, L>::relay() {
       here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, taken.size());
   }
   const Lock hold(mutex_);
+  if (!failed(list.error)) {
+    if (to_the_end && relay_after_.empty()) forget_sent(list.waiting);
+    // The next call goes on behind these, so that full receivers hold up nobody else's messages.
+    relay_after_ = to_the_end ? std::string() : std::move(list.waiting.back().key);
+  }
   // A receiver that is full stays full until its owner plays: looking every few seconds is often
   // enough.
   next_relay_ = now() + (left_behind ? options_.relay : 4 * options_.relay);
   if (options_.relay <= Duration::zero()) next_relay_ = TimePoint::max();
+}
+
+/// Messages of that session wait, which had none that did.
+template <class B, class L>
+void Engine<B, L>::relay_soon(SessionCore& session, TimePoint at) {
+  if (options_.relay <= Duration::zero()) return;
+  next_relay_ = (std::min)(next_relay_, at);
+  senders_.emplace_back(&session);
+}
+
+/// Sessions here whose messages another server has sent on: `waiting` is all that still waits.
+template <class B, class L>
+void Engine<B, L>::forget_sent(const std::vector<RelayRequest::Waiting>& waiting) {
+  std::erase_if(senders_, [&](const SessionPtr& session) {
+    if (ended(session->state) || session->in_flight) return ended(session->state);
+    const bool waits = std::any_of(waiting.begin(), waiting.end(),
+                                   [&](const auto& each) { return each.key == session->key(); });
+    if (!waits && session->extras) session->extras->outbox_waiting = 0;
+    return !waits;
+  });
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -52,6 +52,10 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
   const Lock hold(mutex_);
   session.in_flight = false;
   using Outcome = CommitRequest::Outcome;
+  if (ended(session.state)) {  // it was erased, or its transaction was lost with another store
+    result = Error(Errc::closed, "the session has ended").for_key(session.key());
+    return;
+  }
   switch (request.outcome) {
     case Outcome::applied:
     case Outcome::repeated:
@@ -93,7 +97,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     ++metrics_.renewals;
     if (session.failures != 0) session.not_before = TimePoint{};
   }
-  if (session.write == 1 && cut.aim != Aim::give_back) ++session.load_count;
+  if (!std::exchange(session.counted, true) && cut.aim != Aim::give_back) ++session.load_count;
   session.failures = 0;
   settle_parts(session, cut, change);
   if (session.group() != nullptr) session.extras->group.reset();
@@ -106,7 +110,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   const bool was_a_save = cut.aim < Aim::renew || cut.aim == Aim::release;
   if (was_a_save || cut.has_data || failed(cut.refused)) saved_event(session, result);
   if (gives_back) {
-    ++metrics_.releases;
+    if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
     if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
       log(LogLevel::error, "released without its last changes: " + cut.refused.message());
@@ -141,19 +145,17 @@ void Engine<B, L>::settle_parts(SessionCore& session, Cut& cut, Change& change) 
   metrics_.messages_sent += cut.messages.size();
   for (const Send& send : cut.sends) {
     if (send.delivered) continue;
-    ++extras.outbox_waiting;
-    if (options_.relay > Duration::zero())
-      next_relay_ = (std::min)(next_relay_, now() + options_.relay);
+    if (extras.outbox_waiting++ == 0) relay_soon(session, now() + options_.relay);
   }
-  const auto granted = static_cast<std::ptrdiff_t>(cut.receipts.size());
-  extras.receipts.insert(extras.receipts.end(), cut.receipts.begin(), cut.receipts.end());
-  extras.pending_receipts.erase(extras.pending_receipts.begin(),
-                                extras.pending_receipts.begin() + granted);
   if (change.forget_receipts != 0) {
     std::erase_if(extras.receipts,
                   [&](const Receipt& receipt) { return receipt.day <= change.forget_receipts; });
     extras.receipts_forgotten = (std::max)(extras.receipts_forgotten, change.forget_receipts);
   }
+  const auto granted = static_cast<std::ptrdiff_t>(cut.receipts.size());
+  extras.receipts.insert(extras.receipts.end(), cut.receipts.begin(), cut.receipts.end());
+  extras.pending_receipts.erase(extras.pending_receipts.begin(),
+                                extras.pending_receipts.begin() + granted);
   if (change.messages.empty()) return;
   for (Message& message : change.messages) {
     extras.seen_position = (std::max)(extras.seen_position, message.position);
@@ -168,6 +170,8 @@ template <class B, class L>
 void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
                                  Result<Saved>& result) {
   undo(session, cut);
+  // Its partners are in the same commit and end by themselves, each after its own `saved`.
+  if (session.group() != nullptr) session.extras->group.reset();
   const std::string_view what =
       change.erased ? "the record was erased" : "another session has the record";
   Error error =

@@ -43,6 +43,7 @@ class [[nodiscard]] Loading {
     Session<S> session = *std::exchange(session_, std::nullopt);
     const auto load = std::move(load_);
     if (load && failed(load->error)) return load->error;
+    session.node().enter_game();
     return session;
   }
   void cancel() {

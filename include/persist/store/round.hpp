@@ -77,7 +77,9 @@ TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners, Durati
   // A reply may make more due at once (a record that was let go, a steal that now knows what to
   // steal). What still is due after this many rounds waits for the next poll.
   constexpr int most_rounds = 16;
-  const TimePoint stop_at = limit > Duration::zero() ? clock.now() + limit : TimePoint::max();
+  TimePoint stop_at = TimePoint::max();
+  if (limit > Duration::zero())
+    if (const TimePoint begun = clock.now(); limit < stop_at - begun) stop_at = begun + limit;
   for (RoundPartner<Backend>* partner : partners)
     partner->begin_poll();
   std::vector<Manifest> manifests(partners.size());

@@ -10,6 +10,12 @@
 
 namespace persist::inline PERSIST_ABI {
 
+namespace detail {
+/// Its address names T, whatever arguments an attachment is made with.
+template <class T>
+inline char attachment_tag = 0;
+}  // namespace detail
+
 template <class S>
 Error Session<S>::refusal() const {
   if (node_->host() == nullptr || ended(node_->state))
@@ -43,6 +49,7 @@ Result<Saved> Session<S>::release(Reason reason) {
 template <class S>
 Result<void> Session<S>::request_release(Reason reason) {
   if (Error no = refusal(); failed(no)) return no;
+  core().game_lets_go(*node_);
   core().request_release(*node_, reason);
   return success;
 }
@@ -118,12 +125,12 @@ Result<void> Session<S>::set_metadata(const Value& value) {
 template <class S>
 template <class T, class... Args>
 T& Session<S>::attach(Args&&... args) {
-  static constexpr char tag = 0;  // its address names T
+  const void* const tag = &detail::attachment_tag<T>;
   auto& all = node_->more().attachments;
   for (auto& [type, object] : all)
-    if (type == &tag) return *static_cast<T*>(object.get());
+    if (type == tag) return *static_cast<T*>(object.get());
   return *static_cast<T*>(
-      all.emplace_back(&tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
+      all.emplace_back(tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
 }
 
 template <class S>
@@ -137,6 +144,7 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
   if (auto fits = key::spell_checked<typename S::Key>(key, spelled); !fits) return fits;
   OutgoingMessage out;
   if (auto written = encode_message(message, out.payload); !written) return written;
+  if (auto fits = core().fits_inbox(schema::type_name<M>, out.payload); !fits) return fits;
   const auto hold = core().lock();
   SessionExtras& extras = node_->more();
   if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)

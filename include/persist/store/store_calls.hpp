@@ -172,10 +172,8 @@ Result<Peeked<typename S::Data>> StoreCalls<S>::peek(const K& key, PeekOptions o
     if (auto here = find(key)) {
       auto metadata = here->metadata();
       if (!metadata) return metadata.error();
-      return Peeked<Data>{here->clone(),       here->version(),
-                          here->load_count(),  here->created(),
-                          here->updated(),     {here->user_ids().begin(), here->user_ids().end()},
-                          *std::move(metadata)};
+      return Peeked<Data>{here->clone(),   here->version(),  here->load_count(),  here->created(),
+                          here->updated(), here->user_ids(), *std::move(metadata)};
     }
   }
   Result<Snapshot> record = core_.read(spelled.view());
@@ -229,14 +227,19 @@ Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&&
       begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline);
   if (joins(loading))
     return Error(Errc::busy, "the record is being loaded here").for_key(loading.session()->id());
+  // Its messages wait for the player: a handler's effect must not be part of this change.
+  if (loading.session()) loading.session()->node().in_game = InGame::never;
   auto session = finish(std::move(loading));
   if (!session) return session.error();
   Node& node = session->node();
-  Result<void> done = changes(node, *session);
-  if (done) return core_.commit_now(node, Aim::release, Reason::asked);
-  // Nothing was changed, so nothing is written: the record goes back as it was.
-  (void)core_.commit_now(node, Aim::give_back, Reason::asked);
-  return done.error();
+  Result<Saved> saved;
+  if (Result<void> done = changes(node, *session); !done)
+    saved = done.error();
+  else
+    saved = core_.commit_now(node, Aim::release, Reason::asked);
+  // What the caller is told has failed must not happen later: the record goes back as it was.
+  if (!saved && !ended(node.state) && !saved.is(Errc::unknown_outcome)) core_.give_back(node);
+  return saved;
 }
 
 template <class S>
@@ -271,6 +274,11 @@ auto StoreCalls<S>::update(const K& key, F& fn) ->
 template <class S>
 template <class K>
 Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
+  {
+    // Before anybody loses the record to it.
+    const detail::HookScope hook;
+    if (auto valid = S::Policy::validate(data); !valid) return valid.error();
+  }
   Overwritten answer;
   const auto replace = [&](Node& node) -> Result<void> {
     answer.dropped_unknown = !node.unknown().empty();
@@ -284,9 +292,18 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
   };
   Result<Saved> saved;
   if (auto here = find(key)) {
-    if (auto done = replace(here->node()); !done) return done.error();
+    {
+      const std::unique_lock<typename Node::SessionLock> writing(here->node().guard_lock());
+      if (auto done = replace(here->node()); !done) return done.error();
+    }
     saved = core_.commit_now(here->node(), Aim::force, Reason::asked);
   } else {
+    KeyBuffer spelled;
+    if (auto fits = spell(key, spelled); !fits) return fits.error();
+    // Nobody loses the record to a call that is refused in the end.
+    if (auto record = core_.read(spelled.view())) {
+      if (auto readable = core_.decode(spelled.view(), *record); !readable) return readable.error();
+    }
     saved =
         change_offline(key, Conflict::steal, [&](Node& node, Handle&) { return replace(node); });
   }
@@ -311,6 +328,8 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
   if (auto fits = spell(key, spelled); !fits) return fits.error();
   Buffer payload;
   if (auto written = encode_message(message, payload); !written) return written.error();
+  if (auto fit = core_.fits_inbox(schema::type_name<M>, payload); !fit)
+    return Error(fit.error()).for_key(spelled.view());
   PostRequest request;
   request.store = core_.store();
   request.key = spelled.view();
@@ -335,6 +354,7 @@ Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) 
     Result<Grant> granted = here->grant_once(receipt, fn);
     if (!granted || *granted != Grant::pending) return granted;
     auto saved = core_.commit_now(here->node(), Aim::save, Reason::asked);
+    if (!saved && ended(here->state())) return saved.error();
     return saved ? Grant::durable : Grant::pending;
   }
   Result<Grant> granted;

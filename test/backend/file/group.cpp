@@ -98,6 +98,34 @@ TEST(GroupCommit, WhatIsHandedInDuringASyncSharesTheNextOne) {
     EXPECT_EQ(bench.text("k" + std::to_string(i)), "saved");
 }
 
+TEST(GroupCommit, AnAcquireIsNotRefusedBecauseASaveBesideItDidNotFit) {
+  Bench bench;
+  ASSERT_TRUE(bench.saved("other", "x"));
+  Holding first = bench.driver->take("first"), second = bench.driver->take("second");
+  Gate gate;
+  bench.disk.state().on_sync = [&] { gate.pass(); };
+  const auto save = [&](Holding& holding, std::size_t size, Outcome expected) {
+    auto draft = bench.driver->next(holding);
+    persist::CommitRequest request{{&draft.data(std::string(size, 'x')).bind(), 1}};
+    bench.file->commit({&request, 1});
+    EXPECT_EQ(request.outcome, expected);
+  };
+  std::thread leads([&] { save(first, 10, Outcome::applied); });
+  gate.wait_for_arrival();
+  bench.disk.state().room = 100;
+  std::thread fails([&] { save(second, 5000, Outcome::failed); });
+  std::thread loads([&] {
+    EXPECT_EQ(bench.driver->acquire("other", bench.driver->somebody()).outcome, Taken::taken);
+  });
+  while (bench.file->waiting() != 2)
+    std::this_thread::yield();
+  gate.open();
+  for (std::thread* thread : {&leads, &fails, &loads})
+    thread->join();
+  EXPECT_TRUE(bench.driver->read("other").held);
+  EXPECT_EQ(bench.text("second"), "nothing");
+}
+
 TEST(GroupCommit, ManyThreadsOnManyRecordsLoseNothing) {
   Bench bench({}, {.segment_bytes = 16384});
   std::vector<std::thread> threads;

@@ -48,6 +48,21 @@ TEST(FileRecovery, CountsRunsWhetherItWasClosedOrKilled) {
   }
 }
 
+TEST(FileRecovery, ARunIsDurableBeforeItGivesOutAnEpoch) {
+  Bench bench;
+  std::uint64_t last = 0;
+  for (int round = 0; round < 6; ++round) {
+    const Holding holding = bench.driver->take("k");
+    EXPECT_GT(holding.fence.epoch, last)
+        << "an acquisition writes nothing, so its run must be there";
+    last = holding.fence.epoch;
+    bench.cut_power_and_open();
+    ASSERT_TRUE(bench.saved("k", "x"));
+    bench.reopen();
+    if (round % 2 == 0) bench.reopen();
+  }
+}
+
 TEST(FileRecovery, EveryCutOfTheLastBatchLeavesWhatWasThereBefore) {
   TwoSaves two;
   const auto whole = two.bench.disk.bytes(newest_segment(two.bench.disk));
@@ -286,6 +301,9 @@ TEST(FileRecovery, ACommitOfAForgottenAcquisitionIsRefusedWhenSomebodyAcquiredSi
   bench.kill_and_open();
   EXPECT_EQ(bench.driver->commit(bench.driver->next(gone).data("x")), Outcome::fenced)
       << "nor when it was erased";
+  bench.driver->post("gone", 1, "mail");
+  EXPECT_EQ(bench.driver->commit(bench.driver->next(gone).data("x")), Outcome::fenced)
+      << "nor when a message has made it anew";
   EXPECT_EQ(bench.text("gone"), "nothing");
 }
 

@@ -1,0 +1,2 @@
+#include <persist/persist.hpp>
+int main() {}

@@ -1,0 +1,79 @@
+#include <persist/backend/file/query.hpp>
+
+#include "backend/file/support.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace {
+
+using namespace persist_test;
+
+TEST(FileQuery, ARecordThatIsMovedWhileItIsReadIsFoundAgain) {
+  Bench bench({}, {.segment_bytes = 4096});
+  ASSERT_TRUE(bench.saved("cold", "still here"));
+  std::atomic<bool> done = false;
+  std::thread reader([&] {
+    while (!done)
+      EXPECT_EQ(bench.text("cold"), "still here");
+  });
+  for (int i = 0; i < 200; ++i)
+    EXPECT_TRUE(bench.saved("hot", std::string(1500, 'h')));
+  done = true;
+  reader.join();
+  EXPECT_GT(bench.file->stats().compactions, 20u);
+}
+
+TEST(FileQuery, AReadDoesNotWaitForASync) {
+  Bench bench;
+  ASSERT_TRUE(bench.saved("k", "old"));
+  Holding mine = bench.driver->take("k", {});
+  bool looked = false;
+  bench.disk.state().on_sync = [&] {
+    looked = true;
+    EXPECT_EQ(bench.text("k"), "old") << "what is not durable yet is not read";
+  };
+  EXPECT_EQ(bench.driver->commit(bench.driver->next(mine).data("new")), Outcome::applied);
+  bench.disk.state().on_sync = nullptr;
+  EXPECT_TRUE(looked);
+  EXPECT_EQ(bench.text("k"), "new");
+}
+
+TEST(FileQuery, ASnapshotReadsWhileTheLogIsWrittenAndCompacted) {
+  Bench bench({}, {.segment_bytes = 4096});
+  ASSERT_TRUE(bench.saved("cold", "still here"));
+  int taken = 0;
+  for (int i = 0; i < 120; ++i) {
+    ASSERT_TRUE(bench.saved("hot", "value" + std::to_string(i) + std::string(900, ' ')));
+    // Also in the middle of a write, where the last batch has no end yet.
+    bench.disk.state().on_sync = [&, i] {
+      auto snapshot = DiskFile::open_snapshot("save", bench.disk);
+      ASSERT_TRUE(snapshot) << snapshot.error();
+      persist::ReadRequest cold{{0}, "cold"}, hot{{0}, "hot"};
+      snapshot->read({&cold, 1});
+      snapshot->read({&hot, 1});
+      EXPECT_EQ(persist::as_text(cold.record.data), "still here");
+      EXPECT_TRUE(persist::as_text(hot.record.data).starts_with("value" + std::to_string(i)) ||
+                  persist::as_text(hot.record.data).starts_with("next"));
+      ++taken;
+    };
+    ASSERT_TRUE(bench.saved("hot", "next" + std::string(900, ' ')));
+    bench.disk.state().on_sync = nullptr;
+  }
+  EXPECT_GE(taken, 120);
+}
+
+TEST(FileQuery, AReadOfAStoreThatIsNotThereIsInvalid) {
+  Bench bench;
+  persist::ReadRequest read{{9}, "k"};
+  persist::ScanRequest scan{{9}};
+  persist::RelayRequest relay{{9}};
+  bench.file->read({&read, 1});
+  bench.file->scan({&scan, 1});
+  bench.file->relay({&relay, 1});
+  for (const auto* error : {&read.error, &scan.error, &relay.error})
+    EXPECT_EQ(*error, Errc::invalid);
+}
+
+}  // namespace

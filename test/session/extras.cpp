@@ -1,0 +1,60 @@
+// builds: single no-exceptions
+#include <persist/session/extras.hpp>
+
+#include <memory>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using namespace persist;
+
+TEST(SessionExtras, of_a_session_that_needs_none_hold_nothing) {
+  const SessionExtras more;
+  EXPECT_TRUE(more.user_ids.empty() && more.receipts.empty() && more.inbox.empty());
+  EXPECT_TRUE(more.sends.empty() && more.attachments.empty() && more.metadata.empty());
+  EXPECT_FALSE(more.ids_changed || more.metadata_changed);
+  EXPECT_FALSE(more.autosave || more.min_gap) << "the store's hold";
+  EXPECT_EQ(more.load, nullptr);
+  EXPECT_EQ(more.group, nullptr);
+  EXPECT_EQ(more.send_number, 0u);
+}
+
+TEST(LoadState, is_neither_done_nor_failed_when_it_begins) {
+  const LoadState load;
+  EXPECT_FALSE(load.done);
+  EXPECT_EQ(load.error, Errc{});
+  EXPECT_EQ(load.conflict, Conflict::refuse);
+  EXPECT_FALSE(load.once || load.asked || load.stealing);
+  EXPECT_EQ(load.waiters, 0);
+}
+
+TEST(LoadState, outlives_the_session_for_who_still_waits) {
+  auto more = std::make_unique<SessionExtras>();
+  more->load = std::make_shared<LoadState>();
+  const std::shared_ptr<LoadState> waiting = more->load;
+  waiting->error = Error(Errc::closed);
+  more.reset();
+  EXPECT_EQ(waiting.use_count(), 1);
+  EXPECT_EQ(waiting->error, Errc::closed);
+}
+
+TEST(SessionExtras, an_attachment_ends_with_them_by_its_own_type) {
+  struct Trail {
+    explicit Trail(int& counter) : ended(counter) {}
+    Trail(const Trail&) = delete;
+    Trail& operator=(const Trail&) = delete;
+    ~Trail() { ++ended; }
+    int& ended;
+  };
+  int ended = 0;
+  {
+    SessionExtras more;
+    static constexpr char tag = 0;
+    more.attachments.emplace_back(&tag, std::make_shared<Trail>(ended));
+    EXPECT_EQ(ended, 0);
+  }
+  EXPECT_EQ(ended, 1);
+}
+
+}  // namespace

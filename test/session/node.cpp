@@ -1,0 +1,273 @@
+#include <persist/session/node.hpp>
+
+#include <support/world.hpp>
+
+#if PERSIST_HAS_EXCEPTIONS
+#include <stdexcept>
+#endif
+
+// What the hooks of a Data policy are called for, and what they may do.
+
+namespace {
+
+using namespace test;
+
+/// A player as the game has him; the record is captured from it.
+struct Hero {
+  std::uint64_t id = 0;
+  std::int64_t coins = 100;
+  int captures = 0;
+  int applies = 0;
+};
+struct HeroKey {
+  using value_type = Hero*;
+  static void spell(const Hero* hero, persist::KeyBuffer& out) { out.append_number(hero->id); }
+  static void spell(std::uint64_t id, persist::KeyBuffer& out) { out.append_number(id); }
+  static void user_ids(const Hero* hero, persist::UserIds& out) { out.add(hero->id + 1000); }
+};
+struct HeroSave {
+  using data_type = Player;
+  using message = std::variant<Gift>;
+  static constexpr bool keep_durable = true;
+  static Player defaults(const Hero* hero) {
+    Player player;
+    player.name = "hero " + std::to_string(hero->id);
+    return player;
+  }
+  static Player capture(Hero* hero) {
+    ++hero->captures;
+    Player player;
+    player.coins = hero->coins;
+    return player;
+  }
+  static void apply(Hero* hero, const Player& player) {
+    ++hero->applies;
+    hero->coins = player.coins;
+  }
+};
+using Heroes = persist::Store<HeroKey, HeroSave, Db>;
+
+struct Node : World {
+  Heroes heroes{"heroes", db, options()};
+  Hero ann{7};
+  std::int64_t stored() {
+    auto read = heroes.peek(std::uint64_t{7});
+    return read ? read->data.coins : -1;
+  }
+};
+
+TEST_F(Node, the_default_comes_from_the_policy_and_user_ids_from_the_key) {
+  auto session = *heroes.load(&ann);
+  EXPECT_EQ(session.view()->name, "hero 7");
+  EXPECT_EQ(session.user_ids(), std::vector<std::uint64_t>{1007});
+  ASSERT_TRUE(session.release());
+  EXPECT_EQ(heroes.peek(&ann)->user_ids, std::vector<std::uint64_t>{1007});
+}
+
+TEST_F(Node, the_data_is_captured_at_every_save) {
+  auto session = *heroes.load(&ann);
+  ann.coins = 5;
+  session.touch();
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(stored(), 5);
+  ann.coins = 6;
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(stored(), 6);
+}
+
+TEST_F(Node, what_is_captured_is_autosaved_without_being_told_and_skipped_while_it_is_equal) {
+  auto session = *heroes.load(&ann);
+  ann.coins = 5;
+  play(31s, heroes);
+  EXPECT_EQ(stored(), 5);
+  const auto version = session.version();
+  play(5min, heroes);
+  EXPECT_EQ(session.version(), version);
+  ann.coins = 6;
+  play(31s, heroes);
+  EXPECT_EQ(stored(), 6);
+}
+
+TEST_F(Node, a_release_of_captured_data_always_writes) {
+  auto session = *heroes.load(&ann);
+  ASSERT_TRUE(session.save());
+  EXPECT_TRUE(session.release()->written);
+  EXPECT_EQ(heroes.inspect(&ann)->version, 2U);
+}
+
+TEST_F(Node, what_a_grant_changed_is_pushed_into_the_game) {
+  auto session = *heroes.load(&ann);
+  ann.coins = 50;
+  ASSERT_TRUE(session.grant_once("r", [](Player& player) { player.coins += 1; }));
+  EXPECT_EQ(ann.coins, 51);
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(stored(), 51);
+}
+
+TEST_F(Node, what_a_message_or_a_transaction_changed_is_pushed_into_the_game) {
+  heroes.on_message([](Player& player, const Gift& gift) { player.coins += gift.coins; });
+  Hero bob{8};
+  auto session = *heroes.load(&ann);
+  auto other = *heroes.load(&bob);
+  ann.coins = 50;
+  ASSERT_TRUE(heroes.post(&ann, Gift{5}));
+  heroes.poll();
+  EXPECT_EQ(ann.coins, 55);
+  ASSERT_TRUE(heroes.transact(session, other, [](Player& a, Player& b) {
+    a.coins -= 55, b.coins += 55;
+  }));
+  EXPECT_EQ(ann.coins, 0);
+  EXPECT_EQ(bob.coins, 155);
+  EXPECT_EQ(stored(), 0);
+}
+
+TEST_F(Node, an_edit_of_captured_data_reaches_the_game) {
+  auto session = *heroes.load(&ann);
+  ann.coins = 50;
+  session.edit()->coins += 1;
+  EXPECT_EQ(ann.coins, 51);
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(stored(), 51);
+}
+
+TEST_F(Node, after_release_was_called_nothing_is_captured_or_applied) {
+  auto hero = std::make_unique<Hero>(ann);
+  auto session = *heroes.load(hero.get());
+  hero->coins = 33;
+  db.fail_commits(Errc::unavailable, 2);
+  EXPECT_FALSE(session.release());
+  hero.reset();  // the player has left; the record is on its way still
+  play(10s, heroes);
+  EXPECT_EQ(session.state(), State::released);
+  EXPECT_EQ(stored(), 33);
+}
+
+TEST_F(Node, a_release_that_was_requested_captures_at_once) {
+  auto hero = std::make_unique<Hero>(ann);
+  auto session = *heroes.load(hero.get());
+  hero->coins = 33;
+  ASSERT_TRUE(session.request_release());
+  hero.reset();
+  heroes.poll();
+  EXPECT_EQ(stored(), 33);
+}
+
+TEST_F(Node, a_last_handle_that_is_dropped_captures_at_once) {
+  auto hero = std::make_unique<Hero>(ann);
+  {
+    auto session = *heroes.load(hero.get());
+    hero->coins = 33;
+  }
+  hero.reset();
+  heroes.poll();
+  EXPECT_EQ(stored(), 33);
+}
+
+TEST_F(Node, the_durable_copy_is_kept_where_the_policy_says_so) {
+  auto session = *heroes.load(&ann);
+  EXPECT_TRUE(session.durable().is(Errc::not_found));
+  ann.coins = 5;
+  ASSERT_TRUE(session.save());
+  ann.coins = 6;
+  session.touch();
+  db.fail_commits(Errc::unavailable);
+  EXPECT_FALSE(session.save());
+  EXPECT_EQ(session.durable()->coins, 5);
+}
+
+// A hook that calls the store: each answers in words, and nothing hangs.
+
+struct Meddler {
+  using data_type = Player;
+  using message = std::variant<Gift>;
+  static inline persist::Store<std::uint64_t, Meddler, Db>* store = nullptr;
+  static inline std::vector<std::string> answers;
+  static persist::Result<void> validate(const Player&);
+};
+using Meddlers = persist::Store<std::uint64_t, Meddler, Db>;
+persist::Result<void> Meddler::validate(const Player&) {
+  if (store == nullptr) return persist::success;
+  const auto note = [](const auto& result) {
+    answers.push_back(result ? "it worked" : std::string(result.error().detail()));
+  };
+  note(store->load(99u));
+  note(store->peek(1u));
+  note(store->post(1u, Gift{}));
+  note(store->update(1u, [](Player&) {}));
+  note(store->erase(1u));
+  note(store->scan());
+  note(store->find(1u));
+  return persist::success;
+}
+
+TEST_F(Node, a_hook_that_calls_the_store_is_refused_in_words) {
+  Meddlers meddlers("meddlers", db, options());
+  const auto check = [](std::string_view when) {
+    EXPECT_FALSE(Meddler::answers.empty()) << when;
+    for (const std::string& answer : Meddler::answers)
+      EXPECT_EQ(answer, "a hook of a policy may not call the store") << when;
+    Meddler::answers.clear();
+  };
+  auto session = *meddlers.load(1u);
+  session.touch();
+  Meddler::store = &meddlers;
+  EXPECT_TRUE(session.save());
+  check("at a save");
+  EXPECT_TRUE(session.grant_once("r", [](Player&) {}));
+  check("at a grant");
+  EXPECT_TRUE(session.release());
+  check("at a release");
+  EXPECT_TRUE(meddlers.load(1u));
+  check("at a load");
+  Meddler::store = nullptr;
+}
+
+#if PERSIST_HAS_EXCEPTIONS
+struct Thrower {
+  using data_type = Player;
+  static inline bool throws = false;
+  static persist::Result<void> validate(const Player&) {
+    if (throws) throw std::runtime_error("validate threw");
+    return persist::success;
+  }
+};
+
+TEST_F(Node, a_hook_that_throws_is_a_refusal) {
+  persist::Store<std::uint64_t, Thrower, Db> throwers("throwers", db, options());
+  auto session = *throwers.load(1u);
+  session.edit()->coins = 7;
+  Thrower::throws = true;
+  const auto saved = session.save();
+  EXPECT_TRUE(saved.is(Errc::invalid)) << saved.error();
+  EXPECT_NE(saved.error().detail().find("validate threw"), std::string_view::npos);
+  EXPECT_TRUE(throwers.load(2u));  // a default is not validated
+  Thrower::throws = false;
+  EXPECT_TRUE(session.save());
+  EXPECT_TRUE(session.release());
+  Thrower::throws = true;
+  EXPECT_TRUE(throwers.load(1u).is(Errc::invalid));
+  Thrower::throws = false;
+  EXPECT_TRUE(throwers.load(1u));
+}
+#endif
+
+// `optional`: empty is no record.
+
+TEST_F(Node, an_empty_optional_is_no_record) {
+  persist::Store<std::uint64_t, std::optional<Player>, Db> maybe("maybe", db, options());
+  auto session = *maybe.load(1u);
+  EXPECT_FALSE(session.view()->has_value());
+  ASSERT_TRUE(session.release());
+  EXPECT_FALSE(maybe.inspect(1u)->exists);
+  auto second = *maybe.load(1u);
+  second.edit()->emplace().coins = 5;
+  ASSERT_TRUE(second.save());
+  EXPECT_TRUE(maybe.inspect(1u)->exists);
+  second.edit()->reset();
+  ASSERT_TRUE(second.release());
+  EXPECT_FALSE(maybe.inspect(1u)->exists);
+  EXPECT_TRUE(maybe.peek(1u).is(Errc::not_found));
+  EXPECT_TRUE((*maybe.load(1u)).is_new());
+}
+
+}  // namespace

@@ -1,0 +1,172 @@
+#include <persist/store/engine_relay.hpp>
+
+#include <support/world.hpp>
+
+// Messages from record to record: with their cause, or not at all.
+
+namespace {
+
+using namespace test;
+
+struct EngineRelay : World {
+  /// A store whose inboxes hold `room` messages and outboxes `out`.
+  Players small(std::size_t room, std::size_t out = 1000) {
+    auto told = options();
+    told.inbox_limit.messages = room;
+    told.outbox_limit = out;
+    return Players("players", db, told);
+  }
+};
+
+TEST_F(EngineRelay, a_message_leaves_with_the_save_that_contains_its_cause) {
+  auto players = open();
+  auto session = *players.load(1u);
+  session.edit()->coins -= 5;
+  ASSERT_TRUE(session.send(2u, Gift{5}));
+  EXPECT_EQ(players.inspect(2u)->inbox_messages, 0U);
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(players.inspect(2u)->inbox_messages, 1U);
+  EXPECT_EQ(players.metrics().messages_sent, 1U);
+  ASSERT_TRUE(session.save({.force = true}));
+  EXPECT_EQ(players.inspect(2u)->inbox_messages, 1U);
+}
+
+TEST_F(EngineRelay, a_message_whose_cause_was_not_saved_is_never_sent) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto session = *a.load(1u);
+  ASSERT_TRUE(session.send(2u, Gift{5}));
+  auto thief = *b.load(1u, {.conflict = persist::Conflict::steal});
+  EXPECT_FALSE(session.save());
+  ASSERT_TRUE(thief.save({.force = true}));
+  play(60s, a, b);
+  EXPECT_EQ(a.inspect(2u)->inbox_messages, 0U);
+}
+
+TEST_F(EngineRelay, a_send_alone_makes_the_session_dirty_and_an_invalid_key_is_refused) {
+  auto players = open();
+  auto session = *players.load(1u);
+  ASSERT_TRUE(session.send(2u, Gift{5}));
+  EXPECT_TRUE(session.is_dirty());
+  persist::Store<std::string, Save, Db> named("named", db, options());
+  auto other = *named.load(std::string("ann"));
+  EXPECT_TRUE(other.send(std::string(), Gift{5}).is(Errc::invalid));
+  EXPECT_FALSE(other.is_dirty());
+}
+
+TEST_F(EngineRelay, a_save_never_fails_because_a_receiver_is_full) {
+  auto players = small(1);
+  gives_gifts(players);
+  auto session = *players.load(1u);
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(session.send(2u, Gift{1}));
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(players.inspect(2u)->inbox_messages, 1U);
+  EXPECT_EQ(players.inspect(1u)->outbox_messages, 2U);
+  for (int i = 0; i < 3; ++i) {  // the receiver plays, and empties his inbox
+    auto receiver = *players.load(2u);
+    ASSERT_TRUE(receiver.release());
+    play(21s, players);
+  }
+  EXPECT_EQ(players.inspect(1u)->outbox_messages, 0U);
+  ASSERT_TRUE(players.load(2u)->release());
+  EXPECT_EQ(coins(players, 2), 103);
+  EXPECT_EQ(players.metrics().messages_relayed, 2U);
+}
+
+TEST_F(EngineRelay, what_waits_keeps_its_order_and_is_not_overtaken) {
+  auto players = small(1);
+  players.on_message([](Player& player, const Letter& letter) { player.name += letter.text; });
+  auto session = *players.load(1u);
+  ASSERT_TRUE(session.send(2u, Letter{"a"}));
+  ASSERT_TRUE(session.send(2u, Letter{"b"}));
+  ASSERT_TRUE(session.save());
+  ASSERT_TRUE(players.load(2u)->release());  // room again
+  ASSERT_TRUE(session.send(2u, Letter{"c"}));
+  ASSERT_TRUE(session.save());
+  for (int i = 0; i < 4; ++i) {
+    play(21s, players);
+    ASSERT_TRUE(players.load(2u)->release());
+  }
+  EXPECT_EQ(players.peek(2u)->data.name, "abc");
+}
+
+TEST_F(EngineRelay, a_full_outbox_makes_send_answer_full) {
+  auto players = small(1, 3);
+  auto session = *players.load(1u);
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(session.send(2u, Gift{1}));
+  EXPECT_TRUE(session.send(2u, Gift{1}).is(Errc::full));
+  ASSERT_TRUE(session.save());  // one is delivered, two wait
+  ASSERT_TRUE(session.send(2u, Gift{1}));
+  EXPECT_TRUE(session.send(2u, Gift{1}).is(Errc::full));
+}
+
+TEST_F(EngineRelay, whoever_loads_the_record_knows_what_still_waits_in_it) {
+  auto players = small(1, 3);
+  auto session = *players.load(1u);
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(session.send(2u, Gift{1}));
+  ASSERT_TRUE(session.release());
+  auto again = *players.load(1u);
+  ASSERT_TRUE(again.send(2u, Gift{1}));
+  EXPECT_TRUE(again.send(2u, Gift{1}).is(Errc::full));
+}
+
+TEST_F(EngineRelay, a_relay_that_is_repeated_is_harmless) {
+  auto a = small(1);
+  auto b = open("eu-2");
+  gives_gifts(a);
+  auto session = *a.load(1u);
+  ASSERT_TRUE(session.send(2u, Gift{1}));
+  ASSERT_TRUE(session.send(2u, Gift{1}));
+  ASSERT_TRUE(session.save());
+  ASSERT_TRUE(a.load(2u)->release());
+  play(60s, a, b);
+  EXPECT_EQ(a.inspect(2u)->inbox_messages, 1U);
+  ASSERT_TRUE(a.load(2u)->release());
+  play(60s, a, b);
+  EXPECT_EQ(a.inspect(2u)->inbox_messages, 0U);
+  EXPECT_EQ(coins(a, 2), 102);
+}
+
+TEST_F(EngineRelay, full_receivers_hold_up_nobody_else) {
+  auto players = small(1);
+  for (std::uint64_t sender = 1000; sender < 1100; ++sender) {
+    auto session = *players.load(sender);
+    ASSERT_TRUE(session.send(1u, Gift{1}));
+    ASSERT_TRUE(session.release());
+  }
+  auto last = *players.load(9999u);  // listed behind all of them
+  ASSERT_TRUE(last.send(2u, Gift{1}));
+  ASSERT_TRUE(last.send(2u, Gift{1}));
+  ASSERT_TRUE(last.release());
+  gives_gifts(players);
+  ASSERT_TRUE(players.load(2u)->release());
+  play(60s, players);
+  EXPECT_EQ(players.inspect(2u)->inbox_messages, 1U);
+  EXPECT_EQ(players.inspect(9999u)->outbox_messages, 0U);
+}
+
+TEST_F(EngineRelay, erasing_sends_what_waits_first_or_says_that_it_cannot) {
+  auto players = small(1);
+  auto session = *players.load(1u);
+  ASSERT_TRUE(session.send(2u, Gift{1}));
+  ASSERT_TRUE(session.send(2u, Gift{1}));
+  ASSERT_TRUE(session.release());
+  EXPECT_TRUE(players.erase(1u).is(Errc::full));
+  EXPECT_TRUE(players.inspect(1u)->exists);
+  EXPECT_TRUE(players.erase(1u, {.drop_outbox = true}));
+  EXPECT_FALSE(players.inspect(1u)->exists);
+}
+
+TEST_F(EngineRelay, a_message_that_no_inbox_can_hold_is_refused_when_it_is_sent) {
+  auto players = open();
+  auto session = *players.load(1u);
+  const Letter huge{std::string(std::size_t{2} << 20, 'x')};
+  EXPECT_TRUE(session.send(2u, huge).is(Errc::too_large));
+  EXPECT_TRUE(players.post(2u, huge).is(Errc::too_large));
+  EXPECT_FALSE(session.is_dirty());
+}
+
+}  // namespace
