@@ -1,0 +1,127 @@
+#include <persist/store/engine_settle.hpp>
+
+#include <support/world.hpp>
+
+// What the outcome of a commit means for its sessions: the fence, end to end.
+
+namespace {
+
+using namespace test;
+
+struct EngineSettle : World {
+  Players a{open("eu-1")};
+  Players b{open("eu-2")};
+  /// Sends a commit by hand under the session's epoch and owner.
+  persist::CommitRequest::Outcome send(Players::Session& session, std::uint64_t write,
+                                       std::uint64_t epoch, std::uint64_t other = 0) {
+    persist::ReadRequest read;
+    read.store = a.core().store();
+    read.key = session.id();
+    db.read(std::span(&read, 1));
+    persist::Buffer bytes(persist::as_bytes("by hand"));
+    persist::Change change;
+    change.store = read.store;
+    change.key = session.id();
+    change.fence = {epoch, read.holder.owner, write};
+    change.fence.owner.session += other;
+    change.data = &bytes;
+    persist::CommitRequest commit;
+    commit.changes = std::span(&change, 1);
+    db.commit(std::span(&commit, 1));
+    return commit.outcome;
+  }
+};
+using Outcome = persist::CommitRequest::Outcome;
+
+TEST_F(EngineSettle, epoch_owner_and_write_number_are_all_compared) {
+  auto session = *a.load(1u);
+  session.edit()->coins = 5;
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(send(session, 9, session.epoch() - 1), Outcome::fenced);
+  EXPECT_EQ(send(session, 9, session.epoch() + 1), Outcome::fenced);
+  EXPECT_EQ(send(session, 9, session.epoch(), 1), Outcome::fenced);
+  EXPECT_EQ(send(session, 0, session.epoch()), Outcome::superseded);
+  EXPECT_EQ(send(session, 1, session.epoch()), Outcome::repeated);
+  EXPECT_EQ(coins(a, 1), 5);
+}
+
+TEST_F(EngineSettle, a_write_number_is_never_used_for_other_bytes) {
+  auto session = *a.load(1u);
+  std::vector<std::uint64_t> seen;
+  for (int i = 0; i < 4; ++i) {
+    session.edit()->coins = i;
+    if (i == 1) db.fail_commits(Errc::unavailable);
+    if (i == 2) db.lose_reply();
+    (void)session.save();
+    const std::uint64_t number = session.node().write;
+    EXPECT_TRUE(seen.empty() || number > seen.back());
+    seen.push_back(number);
+  }
+  EXPECT_EQ(coins(a, 1), 3);
+}
+
+TEST_F(EngineSettle, a_commit_that_a_later_one_overtook_is_not_taken_for_a_loss) {
+  auto session = *a.load(1u);
+  session.edit()->coins = 5;
+  ASSERT_TRUE(session.save());
+  // Something of this very session was applied under a higher number.
+  ASSERT_EQ(send(session, session.node().write + 5, session.epoch()), Outcome::applied);
+  session.edit()->coins = 6;
+  EXPECT_TRUE(session.save().is(Errc::unknown_outcome));
+  EXPECT_EQ(session.state(), State::open);
+  EXPECT_TRUE(session.is_dirty());
+}
+
+TEST_F(EngineSettle, an_older_sessions_late_commit_never_lands) {
+  auto old = *a.load(1u);
+  old.edit()->coins = 5;
+  clock.advance(2min);  // it was paused
+  auto newer = *b.load(1u);
+  newer.edit()->coins = 6;
+  ASSERT_TRUE(newer.release());
+  EXPECT_TRUE(old.save().is(Errc::fenced));
+  auto third = *b.load(1u);
+  EXPECT_EQ(third.view()->coins, 6);
+  EXPECT_EQ(old.state(), State::lost);
+}
+
+TEST_F(EngineSettle, a_lost_session_can_be_loaded_again_in_the_same_store) {
+  auto old = *a.load(1u);
+  {
+    auto thief = *b.load(1u, {.conflict = persist::Conflict::steal});
+    thief.edit()->coins = 6;
+    ASSERT_TRUE(thief.release());
+  }
+  EXPECT_FALSE(old.save({.force = true}));
+  auto again = *a.load(1u);
+  EXPECT_NE(again, old);
+  EXPECT_EQ(again.view()->coins, 6);
+  EXPECT_GT(again.epoch(), old.epoch());
+}
+
+TEST_F(EngineSettle, pauses_between_tries_grow_and_differ_among_servers) {
+  auto one = *a.load(1u);
+  auto two = *b.load(2u);
+  one.edit()->coins = 5;
+  two.edit()->coins = 5;
+  db.fail_commits(Errc::unavailable, 1'000);
+  EXPECT_FALSE(one.save());
+  EXPECT_FALSE(two.save());
+  const auto first = one.node().not_before - clock.now();
+  EXPECT_GE(first, 750ms);
+  EXPECT_LE(first, 1s);
+  EXPECT_NE(one.node().not_before, two.node().not_before);
+  play(60s, a);
+  EXPECT_LE(one.node().not_before - clock.now(), 20s);
+  EXPECT_GT(one.node().failures, 4U);
+}
+
+TEST_F(EngineSettle, a_release_of_one_handle_ends_it_for_all_and_counts_once) {
+  auto one = *a.load(1u);
+  auto two = one;
+  ASSERT_TRUE(two.release());
+  EXPECT_TRUE(one.release().is(Errc::closed));
+  EXPECT_EQ(a.metrics().releases, 1U);
+}
+
+}  // namespace
