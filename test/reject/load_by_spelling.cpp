@@ -1,4 +1,4 @@
-// expect: a load needs the key itself; what only spells it is for calls without a session
+// expect: a load needs the key itself
 #include <persist/persist.hpp>
 
 struct Player {
