@@ -85,9 +85,10 @@ inline Result<std::map<std::string, Value>> read_export(std::istream& from) {
     const auto* key = row["key"].get_if<std::string>();
     if (key == nullptr || row.find("value") == nullptr) return broken("is no {\"key\", \"value\"}");
     const auto id = [](const Value& item) { return item["id"].as<std::int64_t>().value_or(0); };
-    const auto items = row["value"]["inventory"].elements();
-    std::sort(items.begin(), items.end(),
-              [&](const Value& a, const Value& b) { return id(a) < id(b); });
+    if (Value* items = row["value"].find("inventory")) {
+      std::sort(items->elements().begin(), items->elements().end(),
+                [&](const Value& a, const Value& b) { return id(a) < id(b); });
+    }
     if (!records.emplace(*key, std::move(row["value"])).second)
       return broken(*key + " stands twice");
   }

@@ -44,7 +44,8 @@ Result<Options> read_options(int count, char** words) {
 }
 
 Error in_file(const fs::path& path, const Error& error) {
-  return Error(error.code(), path.string() + ": " + error.message());
+  const std::string why = error.key().empty() ? std::string(error.detail()) : error.message();
+  return Error(error.code(), path.string() + ": " + why);
 }
 
 Result<std::ifstream> open_to_read(const fs::path& path) {

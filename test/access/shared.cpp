@@ -78,6 +78,8 @@ TEST(SessionLock, a_thread_that_waits_gets_it_when_it_is_unlocked) {
   });
   while (!begun)
     std::this_thread::yield();
+  for (int i = 0; i < 1000; ++i)  // so that it sleeps in the system, and must be woken
+    std::this_thread::yield();
   lock.lock();  // the word changes under the one that waits
   lock.unlock();
   shared = 7;

@@ -75,23 +75,24 @@ TEST_F(FourServers, what_names_a_player_who_is_loading_waits_in_order_and_nobody
       "0,eu-1,2,join,,,,\n"
       "0,eu-1,3,join,,,,\n"
       "10,eu-1,2,earn,40,0,,\n"
-      "20,eu-1,1,join,,,,\n"      // goes on when the holder's lease has ended
-      "30,eu-1,1,earn,10,0,,\n"   // waits
-      "40,eu-1,2,gift,1,40,,\n"   // waits: it names a player who is loading
-      "50,eu-1,2,earn,5,0,,\n"    // waits: its player has an event that waits
-      "60,eu-1,3,earn,7,0,,\n"    // does not wait
-      "70,eu-1,1,gift,2,60,,\n",  // waits, and can be paid because what was earned came before it
+      "20,eu-1,1,join,,,,\n"     // goes on when the holder's lease has ended
+      "30,eu-1,1,earn,10,0,,\n"  // waits
+      "40,eu-1,2,gift,1,40,,\n"  // waits: it names a player who is loading
+      "50,eu-1,2,earn,5,0,,\n"   // waits: its player has an event that waits
+      "60,eu-1,3,earn,7,0,,\n"   // does not wait
+      "70,eu-1,1,gift,3,60,,\n"  // waits, and can be paid because what was earned came before it
+      "80,eu-1,3,earn,1,0,,\n",  // waits: an event that waits names its player
       [&] { played_by_line.push_back(servers_.tally().events); });
   ASSERT_TRUE(played) << played.error();
-  EXPECT_EQ(played_by_line, (std::vector<std::uint64_t>{1, 2, 3, 4, 4, 4, 4, 5, 5}));
-  EXPECT_EQ(servers_.tally().waited, 4U);
+  EXPECT_EQ(played_by_line, (std::vector<std::uint64_t>{1, 2, 3, 4, 4, 4, 4, 5, 5, 5}));
+  EXPECT_EQ(servers_.tally().waited, 5U);
   EXPECT_EQ(servers_.tally().refused_by_rules, 0U);
   ASSERT_TRUE(servers_.close(everybody));
   EXPECT_EQ(stored(1).coins, 0);
   EXPECT_EQ(stored(1).gift_coins, 40);
   EXPECT_EQ(stored(2).coins, 5);
-  EXPECT_EQ(stored(2).gift_coins, 60);
-  EXPECT_EQ(stored(3).coins, 7);
+  EXPECT_EQ(stored(3).coins, 8);
+  EXPECT_EQ(stored(3).gift_coins, 60);
 }
 
 TEST_F(FourServers, a_player_who_moves_on_while_he_is_loading_ends_up_where_he_joined_last) {

@@ -21,7 +21,11 @@ static_assert(lock_policy<lock::Lease<conflict::Refuse>>);
 static_assert(lock_policy<access::Shared<lock::None>>);
 static_assert(lock_policy<access::Shared<lock::Lease<conflict::Steal>>>);
 
+}  // namespace
+
 // Who does not, each for one reason alone.
+namespace almost {
+using namespace persist;
 struct Whole {
   static constexpr LockKind kind = LockKind::external;
   static constexpr bool is_leased = true;
@@ -44,6 +48,12 @@ struct SettlesNothing {
   static constexpr LockKind kind = LockKind::external;
   static constexpr bool is_leased = true;
 };
+}  // namespace almost
+
+namespace {
+
+using namespace almost;
+
 static_assert(lock_policy<Whole>);
 static_assert(!names_its_kind<NoKind> && says_whether_leased<NoKind> && settles_conflicts<NoKind>);
 static_assert(!names_its_kind<NumberForKind>, "a number is no kind");

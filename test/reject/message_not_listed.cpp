@@ -1,25 +1,27 @@
 // expect: the data policy's `message` does not list this type of message
 #include <persist/persist.hpp>
 
+#include <variant>
+
+struct Player {
+  int coins = 0;
+};
 struct Gift {
   int coins = 0;
 };
-struct Mail {
-  int stamp = 0;
-};
-struct Data {
-  int coins = 0;
+struct Letter {
+  int number = 0;
 };
 struct Save {
-  using data_type = Data;
-  using message = std::variant<Gift>;
+  using data_type = Player;
+#ifdef PERSIST_REJECT_CONTROL
+  using message = std::variant<Gift, Letter>;
+#else
+  using message = std::variant<Letter>;
+#endif
 };
 
-int main() {
-  persist::Store<int, Save, persist::backend::Memory> store("s", persist::backend::Memory());
-#ifdef PERSIST_REJECT_CONTROL
-  return store.post(1, Gift{}) ? 0 : 1;
-#else
-  return store.post(1, Mail{}) ? 0 : 1;
-#endif
+void check();
+void check() {
+  persist::check_message<persist::DataPolicy<Save>, Gift>();
 }

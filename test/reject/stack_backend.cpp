@@ -1,16 +1,14 @@
 // expect: the Backend of a Store does not do all that a backend must
 #include <persist/persist.hpp>
 
-struct Disk {
-  void save();
+struct Player {
+  int coins = 0;
 };
-#ifdef PERSIST_REJECT_CONTROL
-using Backend = persist::backend::Memory;
-#else
-using Backend = Disk;
-#endif
 
-using Bad = persist::Stack<int, int, Backend, persist::lock::Lease<>, persist::codec::Cbor>;
-int main() {
-  return sizeof(Bad) == 0;
-}
+#ifdef PERSIST_REJECT_CONTROL
+using Stack = persist::Stack<int, Player, persist::backend::Memory, persist::lock::Lease<>,
+                             persist::codec::Cbor>;
+#else
+using Stack = persist::Stack<int, Player, Player, persist::lock::Lease<>, persist::codec::Cbor>;
+#endif
+static_assert(sizeof(Stack) != 0);

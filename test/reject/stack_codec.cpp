@@ -1,14 +1,14 @@
 // expect: the Codec of a Store cannot write and read its Data
 #include <persist/persist.hpp>
 
-struct Own {};
-#ifdef PERSIST_REJECT_CONTROL
-using Codec = persist::codec::Json;
-#else
-using Codec = Own;
-#endif
+struct Player {
+  int coins = 0;
+};
 
-using Bad = persist::Stack<int, int, persist::backend::Memory, persist::lock::Lease<>, Codec>;
-int main() {
-  return sizeof(Bad) == 0;
-}
+#ifdef PERSIST_REJECT_CONTROL
+using Stack = persist::Stack<int, Player, persist::backend::Memory, persist::lock::Lease<>,
+                             persist::codec::Cbor>;
+#else
+using Stack = persist::Stack<int, Player, persist::backend::Memory, persist::lock::Lease<>, Player>;
+#endif
+static_assert(sizeof(Stack) != 0);

@@ -258,11 +258,11 @@ TEST_F(Deliver, signals_come_in_their_order_on_the_session_and_the_store) {
     states += std::string(name(from)) + ">" + std::string(name(to)) + " ";
   });
   auto session = players.load(1u);
-  const auto b = session->on_saving([&](Player&, Reason why) {
-    heard += "saving:" + std::string(name(why)) + " ";
-  });
+  const auto b = session->on_saving(
+      [&](Player&, Reason why) { heard += "saving:" + std::string(name(why)) + " "; });
   const auto c = players.on_saving([&](auto&, Player&, Reason) { heard += "Saving "; });
-  const auto d = session->on_saved([&](const auto& saved) { heard += saved ? "saved " : "failed "; });
+  const auto d =
+      session->on_saved([&](const auto& saved) { heard += saved ? "saved " : "failed "; });
   const auto e = players.on_saved([&](auto&, const auto&) { heard += "Saved "; });
   const auto f = session->on_released([&](Reason, bool there) {
     heard += there ? "released " : "gone ";
@@ -313,9 +313,9 @@ TEST_F(Deliver, listeners_may_call_anything) {
   std::vector<persist::Connection> kept;
   kept.push_back(players.on_saved([&](Players::Session& self, const auto&) {
     if (self.id() != "1" || !self.is_active()) return;
-    EXPECT_TRUE(two->save({.force = true}));       // saves another
-    EXPECT_TRUE(self.release());                   // ends its own
-    EXPECT_TRUE(players.load(3u));                 // loads, and drops
+    EXPECT_TRUE(two->save({.force = true}));  // saves another
+    EXPECT_TRUE(self.release());              // ends its own
+    EXPECT_TRUE(players.load(3u));            // loads, and drops
     kept.push_back(players.on_saved([](auto&, const auto&) {}));
     players.poll();
   }));
@@ -456,6 +456,42 @@ TEST(DeliverDeathTest, destroying_a_store_in_its_own_handler_ends_the_program) {
   });
   EXPECT_DEATH((void)session->save({.force = true}),
                "a store was destroyed inside one of its own handlers");
+}
+
+TEST_F(Deliver, a_handler_that_answers_busy_is_put_aside_like_any_other_and_holds_up_nobody) {
+  auto players = open();
+  int tries = 0;
+  players.on_message([&](Player&, const Letter&) -> persist::Result<void> {
+    ++tries;
+    auto saved = players.find(1u)->save();
+    EXPECT_TRUE(saved.is(Errc::busy));
+    return saved ? persist::Result<void>(persist::success) : saved.error();
+  });
+  gives_gifts(players);
+  ASSERT_TRUE(players.post(1u, Letter{"first"}));
+  ASSERT_TRUE(players.post(1u, Gift{5}));
+  auto session = players.load(1u);
+  EXPECT_EQ(session->view()->coins, 105);
+  play(1min, players);
+  EXPECT_EQ(tries, 3);
+  EXPECT_EQ(session->waiting_messages(), 1U);
+}
+
+TEST_F(Deliver, messages_behind_a_handler_that_left_a_guard_open_wait_for_it) {
+  auto players = open();
+  auto session = players.load(1u);
+  std::vector<Players::Session::Edit> open_guards;
+  players.on_message([&](Player& player, const Gift& gift) {
+    player.coins += gift.coins;
+    if (open_guards.empty()) open_guards.push_back(session->edit());
+  });
+  ASSERT_TRUE(players.post(1u, Gift{5}));
+  ASSERT_TRUE(players.post(1u, Gift{6}));
+  players.poll();
+  EXPECT_EQ(session->view()->coins, 105);
+  open_guards.clear();
+  players.poll();
+  EXPECT_EQ(session->view()->coins, 111);
 }
 
 }  // namespace

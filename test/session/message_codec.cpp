@@ -54,10 +54,11 @@ static_assert(handles_gift<decltype(takes_gift)> && handles_gift<decltype(takes_
 static_assert(handles_gift<decltype(&takes_gift)> && handles_gift<decltype(&takes_gift_safely)>);
 static_assert(handles_gift<TakesGift>);
 static_assert(handles_gift<std::function<void(Player&, const Gift&)>>);
-const auto by_reference = [](Player&, const Gift&) {};
-const auto by_value = [](Player&, Gift) { return true; };
-const auto by_move = [](Player&, Gift&&) -> Result<void> { return success; };
-const auto without_throwing = [](Player&, const Gift&) noexcept {};
+const auto by_reference = [](Player& player, const Gift& gift) { player.coins += gift.coins; };
+const auto by_value = [](Player& player, Gift gift) { return (player.coins += gift.coins) > 0; };
+const auto without_throwing = [](Player& player, const Gift& gift) noexcept {
+  player.coins += gift.coins;
+};
 const auto mutably = [count = 0](Player& player, const Gift&) mutable { player.coins = ++count; };
 const auto mutably_without_throwing = [count = 0](Player& player, const Gift&) mutable noexcept {
   player.coins = ++count;
@@ -65,7 +66,7 @@ const auto mutably_without_throwing = [count = 0](Player& player, const Gift&) m
 template <class F>
 constexpr bool lambda_handles_gift = handles_gift<std::remove_cv_t<F>>;
 static_assert(lambda_handles_gift<decltype(by_reference)> &&
-              lambda_handles_gift<decltype(by_value)> && lambda_handles_gift<decltype(by_move)>);
+              lambda_handles_gift<decltype(by_value)>);
 static_assert(lambda_handles_gift<decltype(without_throwing)>);
 static_assert(lambda_handles_gift<decltype(mutably)> &&
               lambda_handles_gift<decltype(mutably_without_throwing)>);
@@ -137,22 +138,26 @@ TEST(MessageHandler, goes_by_the_types_name_or_the_one_it_gives_itself) {
             "Parcel");
 }
 
-TEST(MessageHandler, changes_the_data_by_what_lies_in_the_inbox) {
+TEST(MessageHandler, changes_the_data_by_what_lies_in_the_inbox_however_it_is_written) {
+  const MessageHandler<Player> handlers[] = {
+      core_handler<Player, Gift>(takes_gift),  core_handler<Player, Gift>(&takes_gift_safely),
+      core_handler<Player, Gift>(TakesGift{}), core_handler<Player, Gift>(by_reference),
+      core_handler<Player, Gift>(by_value),    core_handler<Player, Gift>(without_throwing)};
   Player player;
-  for (const MessageHandler<Player>&handler :
-       {core_handler<Player, Gift>(takes_gift), core_handler<Player, Gift>(&takes_gift_safely),
-        core_handler<Player, Gift>(TakesGift{}),
-        core_handler<Player, Gift>([](Player& to, Gift gift) { to.coins += gift.coins; })})
+  for (const MessageHandler<Player>& handler : handlers)
     EXPECT_TRUE(handler.handle(player, cbor({7, ""})));
-  EXPECT_EQ(player.coins, 28);
+  EXPECT_EQ(player.coins, 6 * 7);
 }
 
 TEST(MessageHandler, of_a_mutable_lambda_keeps_its_state) {
-  Player player;
-  const auto handler = core_handler<Player, Gift>(mutably);
-  EXPECT_TRUE(handler.handle(player, cbor({})));
-  EXPECT_TRUE(handler.handle(player, cbor({})));
-  EXPECT_EQ(player.coins, 2);
+  for (const MessageHandler<Player>& handler :
+       {core_handler<Player, Gift>(mutably),
+        core_handler<Player, Gift>(mutably_without_throwing)}) {
+    Player player;
+    EXPECT_TRUE(handler.handle(player, cbor({})));
+    EXPECT_TRUE(handler.handle(player, cbor({})));
+    EXPECT_EQ(player.coins, 2);
+  }
 }
 
 TEST(MessageHandler, is_not_called_with_what_cannot_be_read) {

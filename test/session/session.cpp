@@ -236,7 +236,8 @@ TEST_F(SessionTest, a_guard_that_outlives_the_session_is_harmless) {
 TEST_F(SessionTest, dropping_the_last_handle_is_a_release_and_reported_as_such) {
   auto players = open();
   std::vector<Reason> why;
-  const auto heard = players.on_released([&](auto&, Reason reason, bool) { why.push_back(reason); });
+  const auto heard =
+      players.on_released([&](auto&, Reason reason, bool) { why.push_back(reason); });
   {
     auto session = *players.load(1u);
     session.edit()->coins = 7;
@@ -289,7 +290,8 @@ TEST_F(SessionTest, a_store_destroyed_with_what_cannot_be_saved_says_so) {
   EXPECT_EQ(session.view()->coins, 7);
 }
 
-TEST_F(SessionTest, after_an_unknown_outcome_a_save_is_followed_by_a_newer_one_that_holds_all_of_it) {
+TEST_F(SessionTest,
+       after_an_unknown_outcome_a_save_is_followed_by_a_newer_one_that_holds_all_of_it) {
   auto players = open();
   gives_gifts(players);
   ASSERT_TRUE(players.post(1u, Gift{5}));

@@ -410,8 +410,7 @@ TEST_F(EngineLoad, a_handler_of_saving_that_loads_what_the_same_poll_is_loading_
   busy->edit()->coins = 3;
   ASSERT_TRUE(busy->request_save());
   std::optional<persist::Result<Players::Session>> nested;
-  const auto saving =
-      players.on_saving([&](auto&, Player&, Reason) { nested = players.load(1u); });
+  const auto saving = players.on_saving([&](auto&, Player&, Reason) { nested = players.load(1u); });
   const auto before = clock.now();
   players.poll();
   ASSERT_TRUE(nested);
@@ -463,7 +462,8 @@ TEST_F(EngineLoad, a_record_that_cannot_be_read_is_never_replaced) {
 }
 
 TEST_F(EngineLoad, a_record_of_another_codec_is_named_and_left_alone) {
-  using Texts = persist::Store<std::uint64_t, Save, Db, persist::lock::Lease<>, persist::codec::Json>;
+  using Texts =
+      persist::Store<std::uint64_t, Save, Db, persist::lock::Lease<>, persist::codec::Json>;
   auto told = options();
   Texts texts("players", db, told);
   auto session = texts.load(1u);

@@ -169,4 +169,101 @@ TEST_F(EngineRelay, a_message_that_no_inbox_can_hold_is_refused_when_it_is_sent)
   EXPECT_FALSE(session.is_dirty());
 }
 
+struct Outbox : World {
+  std::vector<std::int64_t> taken;
+
+  /// A store whose inboxes hold one message.
+  Players narrow(std::string server = "eu-1") {
+    auto told = options(std::move(server));
+    told.inbox_limit.messages = 1;
+    return Players("players", db, told);
+  }
+  void takes(Players& players) {
+    players.on_message([this](Player& player, const Gift& gift) {
+      player.coins += gift.coins;
+      taken.push_back(gift.coins);
+    });
+  }
+  /// Plays the receiver until its messages are in.
+  void empty_inbox(Players& players, std::uint64_t key, int times) {
+    for (int i = 0; i < times; ++i) {
+      auto session = players.load(key);
+      ASSERT_TRUE(session);
+      ASSERT_TRUE(session->release());
+      play(30s, players);
+    }
+  }
+};
+
+TEST_F(Outbox, another_servers_store_sends_on_after_the_senders_session_has_ended) {
+  auto b = narrow("eu-2");
+  {
+    auto a = narrow("eu-1");
+    auto session = a.load(1u);
+    ASSERT_TRUE(session->send(2u, Gift{1}));
+    ASSERT_TRUE(session->send(2u, Gift{2}));
+    ASSERT_TRUE(session->release());
+  }
+  takes(b);
+  empty_inbox(b, 2, 3);
+  EXPECT_EQ(taken, (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(b.inspect(1u)->outbox_messages, 0U);
+}
+
+TEST_F(Outbox, two_servers_that_send_on_the_same_do_it_once) {
+  auto a = narrow("eu-1");
+  auto b = narrow("eu-2");
+  takes(b);
+  auto session = a.load(1u);
+  ASSERT_TRUE(session->send(2u, Gift{1}));
+  ASSERT_TRUE(session->send(2u, Gift{2}));
+  ASSERT_TRUE(session->save());
+  for (int i = 0; i < 3; ++i) {
+    auto receiver = b.load(2u);
+    ASSERT_TRUE(receiver->release());
+    play(30s, a, b);
+  }
+  EXPECT_EQ(taken, (std::vector<std::int64_t>{1, 2}));
+}
+
+TEST_F(Outbox, an_outbox_that_another_server_has_emptied_takes_messages_again) {
+  auto told = options("eu-1");
+  told.inbox_limit.messages = 1;
+  told.outbox_limit = 2;
+  told.relay = 30s;
+  Players a("players", db, told);
+  auto b = narrow("eu-2");
+  takes(b);
+  auto session = a.load(1u);
+  ASSERT_TRUE(session->send(2u, Gift{1}));
+  ASSERT_TRUE(session->send(2u, Gift{2}));
+  ASSERT_TRUE(session->save());
+  ASSERT_TRUE(session->send(2u, Gift{3}));
+  ASSERT_TRUE(session->save());
+  EXPECT_TRUE(session->send(2u, Gift{4}).is(Errc::full));
+  empty_inbox(b, 2, 3);
+  ASSERT_EQ(b.inspect(1u)->outbox_messages, 0U);
+  play(31s, a);
+  EXPECT_TRUE(session->send(2u, Gift{4}));
+  EXPECT_TRUE(session->send(2u, Gift{5}));
+}
+
+TEST_F(Outbox, the_next_session_of_a_sender_does_not_overtake_what_waits) {
+  auto players = narrow();
+  takes(players);
+  {
+    auto session = players.load(1u);
+    ASSERT_TRUE(session->send(2u, Gift{1}));
+    ASSERT_TRUE(session->send(2u, Gift{2}));
+    ASSERT_TRUE(session->release());
+  }
+  {
+    auto session = players.load(1u);
+    ASSERT_TRUE(session->send(2u, Gift{3}));
+    ASSERT_TRUE(session->release());
+  }
+  empty_inbox(players, 2, 5);
+  EXPECT_EQ(taken, (std::vector<std::int64_t>{1, 2, 3}));
+}
+
 }  // namespace

@@ -35,10 +35,13 @@ TEST_F(Transact, a_transaction_over_open_sessions_is_one_commit) {
 }
 
 TEST_F(Transact, a_function_that_says_no_changes_nothing) {
-  EXPECT_TRUE(players.transact(a, b, [](Player& x, Player& y) {
-                       trade(x, y);
-                       return false;
-                     }).is(Errc::refused));
+  EXPECT_TRUE(players
+                  .transact(a, b,
+                            [](Player& x, Player& y) {
+                              trade(x, y);
+                              return false;
+                            })
+                  .is(Errc::refused));
   const auto no = players.transact(a, b, [&](Player& x, Player& y) -> persist::Result<void> {
     trade(x, y);
     EXPECT_TRUE(a.send(3u, Gift{1}));
@@ -54,22 +57,24 @@ TEST_F(Transact, a_function_that_says_no_changes_nothing) {
 
 #if PERSIST_HAS_EXCEPTIONS
 TEST_F(Transact, a_function_that_throws_changes_nothing) {
-  EXPECT_TRUE(players.transact(a, b, [](Player& x, Player& y) {
-                       trade(x, y);
-                       throw std::runtime_error("no");
-                     }).is(Errc::refused));
+  EXPECT_TRUE(players
+                  .transact(a, b,
+                            [](Player& x, Player& y) {
+                              trade(x, y);
+                              throw std::runtime_error("no");
+                            })
+                  .is(Errc::refused));
   EXPECT_EQ(a.view()->coins, 100);
   EXPECT_TRUE(a.save({.force = true}));
 }
 #endif
 
 TEST_F(Transact, each_result_is_validated_and_its_size_checked) {
-  EXPECT_TRUE(players.transact(a, b, [](Player& x, Player& y) {
-                       x.coins -= 300, y.coins += 300;
-                     }).is(Errc::invalid));
-  EXPECT_TRUE(players.transact(a, b, [](Player&, Player& y) {
-                       y.name.assign(std::size_t{5} << 20, 'x');
-                     }).is(Errc::too_large));
+  EXPECT_TRUE(players.transact(a, b, [](Player& x, Player& y) { x.coins -= 300, y.coins += 300; })
+                  .is(Errc::invalid));
+  EXPECT_TRUE(
+      players.transact(a, b, [](Player&, Player& y) { y.name.assign(std::size_t{5} << 20, 'x'); })
+          .is(Errc::too_large));
   EXPECT_EQ(a.view()->coins, 100);
   EXPECT_EQ(b.view()->coins, 100);
   EXPECT_TRUE(b.view()->name.empty());
@@ -243,6 +248,97 @@ TEST_F(Transact, inside_the_function_a_session_gives_the_copy_and_sends_with_its
   });
   ASSERT_TRUE(done);
   EXPECT_EQ(players.inspect(3u)->inbox_messages, 1U);
+}
+
+TEST_F(Transact, a_partner_that_was_lost_is_told_its_save_failed_before_it_ended) {
+  auto other = open("eu-2");
+  ASSERT_TRUE(players.request_transact(a, b, trade));
+  auto thief = other.load(1u, {.conflict = persist::Conflict::steal});
+  std::vector<std::string> told;
+  const auto saved = players.on_saved([&](Players::Session& session, const auto& result) {
+    told.push_back(std::string(session.id()) + (result ? " saved" : " not saved"));
+  });
+  const auto released = players.on_released([&](Players::Session& session, Reason, bool) {
+    told.push_back(std::string(session.id()) + " ended");
+  });
+  players.poll();
+  EXPECT_EQ(told, (std::vector<std::string>{"1 not saved", "1 ended", "2 not saved", "2 ended"}));
+}
+
+struct Mirror {
+  std::int64_t coins = 100;
+};
+struct MirrorSave {
+  using data_type = Mirror;
+  static Mirror capture(std::uint64_t) { return {}; }
+  static void apply(std::uint64_t, const Mirror&) {}
+};
+
+TEST_F(Transact, a_transaction_that_changed_nothing_is_over) {
+  persist::Store<std::uint64_t, MirrorSave, Db> mirrors("mirrors", db, options());
+  auto one = mirrors.load(1u);
+  auto two = mirrors.load(2u);
+  ASSERT_TRUE(one->save());
+  ASSERT_TRUE(two->save());
+  const auto nothing = [](Mirror&, Mirror&) {};
+  EXPECT_EQ(*mirrors.transact(*one, *two, nothing), Transacted::durable);
+  EXPECT_EQ(*mirrors.transact(*one, *two, nothing), Transacted::durable);
+}
+
+TEST_F(Transact, three_partners_of_two_kinds_of_data_are_one_commit) {
+  persist::Store<std::string, Mirror, Db> guilds("guilds", db, options());
+  auto guild = guilds.load(std::string("red"));
+  db.script() = {};
+  ASSERT_TRUE(players.transact(a, b, *guild, [](Player& x, Player& y, Mirror& bank) {
+    x.coins -= 10, y.coins -= 20, bank.coins += 30;
+  }));
+  EXPECT_EQ(db.script().commit_requests, 1U);
+  EXPECT_EQ(db.script().changes, 3U);
+  expect_stored(90, 80);
+  EXPECT_EQ(guilds.peek(std::string("red"))->data.coins, 130);
+}
+
+TEST_F(Transact, a_store_that_goes_while_the_outcome_is_unknown_leaves_no_partner_stuck) {
+  auto second = std::make_unique<Players>(open("eu-2"));
+  auto c = *second->load(3u);
+  db.lose_reply();
+  const auto done = second->transact(c, a, trade);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(*done, Transacted::pending);
+  db.fail_commits(Errc::unknown_outcome, 100);
+  second.reset();
+  db.script().commits.clear();
+  play(2min, players);
+  EXPECT_EQ(a.state(), State::lost);
+  EXPECT_TRUE(players.load(1u, {.conflict = persist::Conflict::steal}));
+  EXPECT_EQ(coins(players, 1), 130);
+}
+
+TEST_F(Transact, an_erased_partner_ends_the_others_and_a_late_reply_revives_nobody) {
+  auto other = open("eu-2");
+  db.lose_reply();
+  EXPECT_EQ(*players.transact(a, b, trade), Transacted::pending);
+  auto asks = other.begin_load(2u);
+  other.poll();
+  ASSERT_TRUE(players.erase(1u));
+  EXPECT_EQ(a.state(), State::lost);
+  EXPECT_EQ(b.state(), State::lost);
+  play(2min, players, other);
+  EXPECT_EQ(a.state(), State::lost);
+  EXPECT_EQ(b.state(), State::lost);
+  EXPECT_EQ(asks.take()->view()->coins, 130);
+}
+
+TEST_F(Transact, what_a_failed_function_sent_is_taken_back_and_what_was_sent_before_stays) {
+  ASSERT_TRUE(a.send(5u, Gift{1}));
+  EXPECT_FALSE(players.transact(a, b, [&](Player&, Player&) {
+    EXPECT_TRUE(a.send(5u, Gift{2}));
+    EXPECT_TRUE(b.send(5u, Gift{3}));
+    return false;
+  }));
+  ASSERT_TRUE(players.transact(a, b, [&](Player&, Player&) { EXPECT_TRUE(b.send(5u, Gift{4})); }));
+  gives_gifts(players);
+  EXPECT_EQ(players.load(5u)->view()->coins, 105);
 }
 
 }  // namespace

@@ -139,6 +139,14 @@ TEST_F(Program, unlock_raises_the_epoch) {
   EXPECT_EQ(run({"unlock", "nobody", "--dir", "DIRsave"}).status, 1);
 }
 
+TEST_F(Program, a_key_in_a_message_cannot_move_the_cursor) {
+  fill();
+  const Ran ran = run({"show", "\x1b[2J", "--dir", "DIRsave"});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_NE(ran.err.find("\\x1b[2J"), std::string::npos) << ran.err;
+  EXPECT_EQ(ran.err.find('\x1b'), std::string::npos);
+}
+
 TEST_F(Program, mistakes_make_no_folder) {
   EXPECT_EQ(run({"list", "--dir", "DIRnone"}).status, 1);
   EXPECT_EQ(run({"unlock", "k", "--dir", "DIRnone"}).status, 1);

@@ -98,6 +98,7 @@ namespace detail {
       rest.push_back(words[at++]);
     }
   }
+  // No command takes more than one argument; `word` is what it is called.
   const std::size_t wanted = command->word.empty() ? 0 : 1;
   if (rest.size() < wanted)
     return Error(Errc::invalid,

@@ -18,6 +18,8 @@
 
 namespace persistctl {
 
+/// One import into one store of a backend. It keeps the keys of the file in memory, and of its
+/// records a batch.
 template <persist::record_backend Backend>
 class Import {
  public:
@@ -33,6 +35,7 @@ class Import {
   [[nodiscard]] const ImportReport& report() const noexcept { return report_; }
 
  private:
+  /// Those of the file: with the line of each, and in the order of the lines.
   struct Keys {
     std::unordered_map<std::string, std::size_t> lines;
     std::vector<const std::pair<const std::string, std::size_t>*> in_order;
@@ -48,6 +51,8 @@ class Import {
   ImportReport report_;
 };
 
+/// The second reading prepares each line again, so a file that was changed meanwhile is refused at
+/// its line like any other, if half-way.
 template <persist::record_backend Backend>
 Result<void> Import<Backend>::run(std::istream& in, std::string_view name) {
   const auto begin = in.tellg();
@@ -87,6 +92,7 @@ Result<ImportItem> Import<Backend>::prepare(const Lines& line) const {
   item.profile = *std::move(profile);
   item.place = line.place();
   using persist::codec::Cbor, persist::schema::NoPolicy;
+  // A build of a lower schema version than the data was shaped for must not read it.
   const persist::codec::RecordVersion version{options_.schema_version, options_.schema_version};
   persist::UnknownFields none;
   if (auto done = persist::codec::encode_record<Cbor, NoPolicy>(item.profile.data, none, version,
@@ -111,6 +117,7 @@ Result<ImportItem> Import<Backend>::prepare(const Lines& line) const {
   return item;
 }
 
+/// The first reading: finds every mistake that can be found without writing.
 template <persist::record_backend Backend>
 Result<void> Import<Backend>::check(Lines lines, std::string_view name) {
   Keys keys;
@@ -130,6 +137,7 @@ Result<void> Import<Backend>::check(Lines lines, std::string_view name) {
   return options_.on_conflict == OnConflict::fail ? check_free(keys, name) : Result<void>(success);
 }
 
+/// For `OnConflict::fail`: refuses if a record of the file is there, naming the first of them.
 template <persist::record_backend Backend>
 Result<void> Import<Backend>::check_free(const Keys& keys, std::string_view name) {
   std::size_t count = 0;

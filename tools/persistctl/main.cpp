@@ -27,6 +27,7 @@ constexpr int not_done = 1;  // or only in part
 constexpr int wrong_command_line = 2;
 constexpr int folder_is_held = 3;
 
+/// All that can be typed; `--help` is made of it.
 const std::vector<Command>& commands() {
   const Option dir{"--dir", "DIR", ""}, store{"--store", "NAME", ""};
   static const std::vector<Command> all{
@@ -77,8 +78,9 @@ void print_help() {
                "line;\n3 another process has the folder\n";
 }
 
+/// Keys in messages come from outside, so what is printed is made harmless.
 int fail(const Error& error, int status = not_done) {
-  std::cerr << "persistctl: " << error.message() << '\n';
+  std::cerr << "persistctl: " << printable(error.message()) << '\n';
   return status;
 }
 
@@ -89,6 +91,7 @@ struct Opened {
   int status = done;  ///< of the whole command, where it could not be opened
 };
 
+/// Readers get a snapshot, which takes no lock and so works beside a server.
 enum class For : std::uint8_t { reading, writing, importing };
 
 Opened open(const Typed& typed, For what) {
@@ -139,6 +142,8 @@ std::optional<ImportOptions> import_options(const Typed& typed) {
   return options;
 }
 
+/// What an operator may have to act on is listed by name: records that stayed as they were, and
+/// those that a server of the old system may have saved once more.
 void print(const ImportReport& report) {
   std::cout << report.imported << " records imported, " << report.replaced << " replaced, "
             << report.skipped.size() << " skipped; " << report.messages << " messages posted, "
@@ -195,6 +200,8 @@ int show(const Typed& typed) {
   return done;
 }
 
+/// Two answers, since a process may have the folder while nobody plays, and a record may still name
+/// a server whose process is gone.
 int holder(const Typed& typed) {
   auto opened = open(typed, For::reading);
   if (opened.status != done) return opened.status;
@@ -207,6 +214,7 @@ int holder(const Typed& typed) {
   return done;
 }
 
+/// Needs the folder for itself: a server that is alive would have its sessions ended under it.
 int unlock(const Typed& typed) {
   auto opened = open(typed, For::writing);
   if (opened.status != done) return opened.status;
@@ -219,6 +227,7 @@ int unlock(const Typed& typed) {
   return done;
 }
 
+/// Copies a snapshot, so a server may go on writing meanwhile.
 int backup(const Typed& typed) {
   const auto seen = File::open_snapshot(typed.get("--dir"));
   if (!seen) return fail(seen.error());

@@ -51,6 +51,7 @@ namespace detail {
   return std::string(names[static_cast<std::size_t>(value.kind())]);
 }
 
+/// The refusal of a part that has another shape than these systems write.
 [[nodiscard]] inline Error misfit(std::string path, std::string expected, const Value& found) {
   return Error(Errc::schema_mismatch).at(std::move(path), std::move(expected), kind_of(found));
 }
@@ -74,6 +75,7 @@ namespace detail {
   return from;
 }
 
+/// These systems count in doubles, so `7.0` is a count too.
 [[nodiscard]] inline Result<std::uint64_t> count_at(const Value& from, const std::string& path) {
   const auto count = from.as<std::uint64_t>();
   if (!count) return misfit(path, "a whole number from 0 on", from);
@@ -88,6 +90,7 @@ namespace detail {
   return WallTime(std::chrono::milliseconds(std::llround(*seconds * 1000)));
 }
 
+/// `MetaData` and `RobloxMetaData`.
 [[nodiscard]] inline Result<void> read_meta(const Value& from, Profile& into) {
   const auto meta = table_at(from["MetaData"], "value.MetaData");
   if (!meta) return meta.error();
@@ -121,6 +124,7 @@ namespace detail {
   return success;
 }
 
+/// `UserIds`. An id that stands twice says nothing more than once.
 [[nodiscard]] inline Result<void> read_users(const Value& from, Profile& into) {
   const Value& users = from["UserIds"];
   if (users.is_null()) return success;
@@ -149,6 +153,8 @@ namespace detail {
   return ProfileMessage{*index, is_empty_table(content) ? Value::map() : content};
 }
 
+/// `GlobalUpdates`: the last index that was given out, which is not needed here, and the messages
+/// that wait.
 [[nodiscard]] inline Result<void> read_messages(const Value& from, Profile& into) {
   const Value& updates = from["GlobalUpdates"];
   if (updates.is_null() || is_empty_table(updates)) return success;

@@ -155,7 +155,7 @@ class SessionCore {
   static constexpr std::uint32_t no_index = 0xffffffff;
 
  private:
-  std::uint8_t key_size_;  // beside the flags, where it costs nothing
+  std::uint8_t key_size_;  // here, it fills a gap
   std::atomic<SessionHost*> host_;
   std::unique_ptr<char[]> key_;
 };

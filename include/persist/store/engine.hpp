@@ -217,8 +217,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::deque<std::pair<SessionPtr, Event>> events_;
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
   std::vector<std::string> woken_;
+  std::string relay_after_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
-  std::string relay_after_;
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
   bool draining_ = false;
   bool preparing_ = false;

@@ -55,8 +55,10 @@ TEST(FileRecovery, ARunIsDurableBeforeItGivesOutAnEpoch) {
     const Holding holding = bench.driver->take("k");
     EXPECT_GT(holding.fence.epoch, last)
         << "an acquisition writes nothing, so its run must be there";
-    last = holding.fence.epoch;
     bench.cut_power_and_open();
+    last = bench.driver->take("k").fence.epoch;
+    EXPECT_GT(last, holding.fence.epoch) << "nor may the next one give it out again";
+    bench.clock.advance(std::chrono::minutes(2));
     ASSERT_TRUE(bench.saved("k", "x"));
     bench.reopen();
     if (round % 2 == 0) bench.reopen();

@@ -12,6 +12,7 @@ namespace persist::inline PERSIST_ABI::backend::file {
 template <class Files>
 [[nodiscard]] Result<void> copy_bytes(const Files& files, const typename Files::Handle& from,
                                       std::uint64_t size, const std::string& path) {
+  // A segment may be a gigabyte: it is copied in pieces.
   constexpr std::uint64_t most = std::uint64_t{1} << 20;
   auto to = files.open(path, detail::os::Access::create);
   if (!to) return to.error();
@@ -38,7 +39,8 @@ template <class Files>
 
 /// Writes what a log holds now into `folder`. Batches are whole and never change, so nobody has to
 /// wait meanwhile. It is written beside, synced, and given its name at the end: a copy that is
-/// there is whole.
+/// there is whole. `invalid`: something is in the folder, or in the one beside it that a copy which
+/// broke off has left; both are left alone. `io` leaves an unfinished one.
 template <class Files>
 [[nodiscard]] Result<void> copy_log(const Log<Files>& log, std::string folder) {
   while (folder.size() > 1 && folder.back() == '/')

@@ -1,0 +1,15 @@
+// expect: the Data of a Store is a type that can be stored, or a policy
+#include <persist/persist.hpp>
+
+struct Player {
+  int coins = 0;
+};
+
+#ifdef PERSIST_REJECT_CONTROL
+using Stack = persist::Stack<int, Player, persist::backend::Memory, persist::lock::Lease<>,
+                             persist::codec::Cbor>;
+#else
+using Stack = persist::Stack<int, int*, persist::backend::Memory, persist::lock::Lease<>,
+                             persist::codec::Cbor>;
+#endif
+static_assert(sizeof(Stack) != 0);

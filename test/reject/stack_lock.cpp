@@ -1,0 +1,15 @@
+// expect: the LockPolicy of a Store is lock::Lease<...> or lock::None
+#include <persist/persist.hpp>
+
+struct Player {
+  int coins = 0;
+};
+
+#ifdef PERSIST_REJECT_CONTROL
+using Stack = persist::Stack<int, Player, persist::backend::Memory, persist::lock::Lease<>,
+                             persist::codec::Cbor>;
+#else
+using Stack = persist::Stack<int, Player, persist::backend::Memory, persist::conflict::Steal,
+                             persist::codec::Cbor>;
+#endif
+static_assert(sizeof(Stack) != 0);
