@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -24,6 +25,7 @@ class FlakyBackend {
   struct Script {
     std::deque<Fault> commits;   ///< one per commit request, in order; then all is well
     std::deque<Fault> acquires;  ///< one per acquire request
+    std::function<void()> during_commit;  ///< runs while a batch is out, once
     std::size_t commit_batches = 0;
     std::size_t commit_requests = 0;
     std::size_t changes = 0;
@@ -60,6 +62,7 @@ class FlakyBackend {
   }
   void commit(std::span<persist::CommitRequest> batch) {
     ++script_->commit_batches;
+    if (const auto meanwhile = std::exchange(script_->during_commit, nullptr)) meanwhile();
     for (persist::CommitRequest& request : batch) {
       ++script_->commit_requests;
       script_->changes += request.changes.size();
