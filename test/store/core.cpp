@@ -98,6 +98,22 @@ struct StoreCoreTest : testing::Test {
     db.commit(std::span(&commit, 1));
     ASSERT_EQ(commit.outcome, persist::CommitRequest::Outcome::applied);
   }
+  /// Every call that would need to read the record says why it cannot, and gives it back.
+  void expect_refused(const Backend& db, std::uint64_t key, Errc code) {
+    auto inner = open(db, "eu-2");
+    gives(inner);
+    EXPECT_TRUE(inner.load(key).is(code));
+    EXPECT_TRUE(inner.try_load(key).is(code));
+    EXPECT_TRUE(inner.load(key, {.conflict = Conflict::steal}).is(code));
+    auto loading = inner.begin_load(key);
+    this->play(2min, inner);
+    EXPECT_TRUE(loading.take().is(code));
+    EXPECT_TRUE(inner.update(key, [](Player&) { FAIL(); }).is(code));
+    EXPECT_TRUE(inner.overwrite(key, Player{}).is(code));
+    EXPECT_TRUE(inner.grant_once(key, "r", [](Player&) { FAIL(); }).is(code));
+    EXPECT_TRUE(inner.peek(key).is(code));
+    EXPECT_FALSE(inner.inspect(key)->held);
+  }
   static persist::Snapshot stored(Backend db, persist::StoreId store, std::string_view key) {
     persist::ReadRequest read;
     read.store = store;
@@ -153,21 +169,7 @@ TYPED_TEST(StoreCoreTest, what_cannot_be_read_is_left_as_it_is_by_every_call) {
     TestFixture::plant(db, store, spelled, each.bytes);
     const auto before = TestFixture::stored(db, store, spelled);
     ASSERT_TRUE(players.post(each.key, Gift{5}));
-    {
-      auto inner = this->open(db, "eu-2");
-      TestFixture::gives(inner);
-      EXPECT_TRUE(inner.load(each.key).is(each.code));
-      EXPECT_TRUE(inner.try_load(each.key).is(each.code));
-      EXPECT_TRUE(inner.load(each.key, {.conflict = Conflict::steal}).is(each.code));
-      auto loading = inner.begin_load(each.key);
-      this->play(2min, inner);
-      EXPECT_TRUE(loading.take().is(each.code));
-      EXPECT_TRUE(inner.update(each.key, [](Player&) { FAIL(); }).is(each.code));
-      EXPECT_TRUE(inner.overwrite(each.key, Player{}).is(each.code));
-      EXPECT_TRUE(inner.grant_once(each.key, "r", [](Player&) { FAIL(); }).is(each.code));
-      EXPECT_TRUE(inner.peek(each.key).is(each.code));
-      EXPECT_FALSE(inner.inspect(each.key)->held);
-    }
+    this->expect_refused(db, each.key, each.code);
     const auto after = TestFixture::stored(db, store, spelled);
     EXPECT_EQ(after.data, each.bytes);
     EXPECT_EQ(after.version, before.version);
