@@ -18,7 +18,8 @@ using namespace persist;
 
 static_assert(sizeof(Result<int>) == sizeof(Error) + sizeof(void*), "an error and a flag");
 static_assert(sizeof(Result<void>) == sizeof(Error) + sizeof(void*));
-static_assert(sizeof(Result<std::array<char, 64>>) == 64 + alignof(Error), "value and error share their place");
+static_assert(sizeof(Result<std::array<char, 64>>) == 64 + alignof(Error),
+              "value and error share their place");
 static_assert(std::is_nothrow_move_constructible_v<Result<std::string>>);
 static_assert(std::is_copy_constructible_v<Result<int>> &&
               !std::is_copy_constructible_v<Result<std::unique_ptr<int>>>);

@@ -89,7 +89,8 @@ TEST_F(Store, a_handover_between_two_servers_loses_nothing) {
 }
 
 TEST_F(Store, a_store_without_its_own_clock_and_id_works) {
-  persist::Store<int, PlayerData, persist::backend::Memory> plain("plain", persist::backend::Memory());
+  persist::Store<int, PlayerData, persist::backend::Memory> plain("plain",
+                                                                  persist::backend::Memory());
   auto session = plain.load(-1);
   session->edit()->coins = 1;
   EXPECT_TRUE(session->release());

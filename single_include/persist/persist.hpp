@@ -240,14 +240,19 @@ class Buffer {
   /// Makes room for `count` more bytes and returns where they begin; their content is unspecified.
   [[nodiscard]] std::byte* grow(std::size_t count) {
     if (count > room_ - size_) [[unlikely]]
-      reallocate(size_ + count > 2 * room_ ? size_ + count : 2 * room_);
+      reallocate(room_for(count));
     std::byte* at = data_.get() + size_;
     size_ += count;
     return at;
   }
   void push(std::byte value) { *grow(1) = value; }
+  /// The bytes may be some of its own.
   void append(ByteView bytes) {
-    if (!bytes.empty()) std::memcpy(grow(bytes.size()), bytes.data(), bytes.size());
+    if (bytes.empty()) return;
+    if (bytes.size() > room_ - size_) [[unlikely]]
+      return append_elsewhere(bytes);
+    std::memcpy(data_.get() + size_, bytes.data(), bytes.size());
+    size_ += bytes.size();
   }
   void append(std::string_view text) { append(persist::as_bytes(text)); }
   void swap(Buffer& other) noexcept {
@@ -259,6 +264,15 @@ class Buffer {
   friend bool operator==(const Buffer& a, const Buffer& b) noexcept { return same_bytes(a, b); }
 
  private:
+  [[nodiscard]] std::size_t room_for(std::size_t count) const noexcept {
+    return size_ + count > 2 * room_ ? size_ + count : 2 * room_;
+  }
+  void append_elsewhere(ByteView bytes) {
+    Buffer grown;
+    grown.reserve(room_for(bytes.size()));
+    grown.append(view()), grown.append(bytes);
+    swap(grown);
+  }
   void reallocate(std::size_t room) {
     std::unique_ptr<std::byte[]> grown(new std::byte[room]);
     if (size_ != 0) std::memcpy(grown.get(), data_.get(), size_);
@@ -364,8 +378,11 @@ class Wake {
   }
   /// Waits until notified or until `limit` has passed, and forgets the notification.
   void wait_for(Duration limit) {
+    // "For ever" is spelled as the longest time there is, and added to the time of day it
+    // overflows.
+    constexpr Duration century = std::chrono::hours(24 * 36525);
     std::unique_lock hold(mutex_);
-    changed_.wait_for(hold, limit, [this] { return rung_; });
+    changed_.wait_for(hold, (std::min)(limit, century), [this] { return rung_; });
     rung_ = false;
   }
   /// Forgets a notification without waiting; says whether there was one.
@@ -459,7 +476,8 @@ enum class Errc : std::uint8_t {
   static const struct final : std::error_category {
     const char* name() const noexcept override { return "persist"; }
     std::string message(int code) const override {
-      return std::string(persist::name(static_cast<Errc>(code)));
+      constexpr int most = (std::numeric_limits<std::uint8_t>::max)();
+      return std::string(persist::name(static_cast<Errc>(code >= 0 && code < most ? code : most)));
     }
   } category;
   return category;
@@ -722,7 +740,7 @@ enum class LockKind : std::uint8_t { none = 0, lease = 1, optimistic = 2, extern
 inline constexpr std::uint32_t record_format = 1;
 
 struct OpenStoreRequest {
-  std::string_view name;
+  std::string_view name{};
   LockKind lock = LockKind::lease;
   std::optional<Hash128>
       expected_birth;  ///< what an earlier connection learned; a different one is refused
@@ -732,6 +750,13 @@ struct OpenStoreRequest {
   StoreId store{};
   Hash128 birth{};
   WallTime now{};
+};
+
+/// A store that a database holds, for tools.
+struct StoreInfo {
+  std::string name;
+  LockKind lock = LockKind::lease;
+  Hash128 birth{};
 };
 
 /// What to do where somebody else holds the record.
@@ -775,7 +800,7 @@ struct AcquireRequest {
   enum class Outcome : std::uint8_t { pending, taken, held, failed };
 
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   Owner owner{};
   Duration lease{};  ///< zero: the record is not leased and the next acquire takes it
   Intent intent = Intent::wait;
@@ -794,7 +819,7 @@ enum class LeaseChange : std::uint8_t { keep, renew, release };
 /// A message that leaves in the commit which contains its cause.
 struct Send {
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   std::uint64_t number = 0;
   MessageView message{};
 
@@ -805,7 +830,7 @@ struct Send {
 /// What one commit does to one record.
 struct Change {
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   Fence fence{};  ///< epoch and owner must be the record's, the write number higher than its last
 
   /// The new envelope. Its bytes may be taken when the commit is applied; any other outcome leaves
@@ -861,7 +886,7 @@ struct CommitRequest {
 
 struct ReadRequest {
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   bool wants_data = true;
 
   Error error{Errc{}};
@@ -876,7 +901,7 @@ struct ReadRequest {
 
 struct PostRequest {
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   MessageOrigin origin{};
   MessageView message{};
   const RecordLimits* limits = nullptr;
@@ -893,9 +918,9 @@ struct RelayRequest {
     std::vector<OutgoingMessage> messages;
   };
   StoreId store{};
-  std::size_t most = 64;   ///< records to list
-  std::string_view after;  ///< list behind this key, so that full receivers hold up nobody else
-  std::string_view take_from;
+  std::size_t most = 64;     ///< records to list
+  std::string_view after{};  ///< list behind this key, so that full receivers hold up nobody else
+  std::string_view take_from{};
   std::span<const OutgoingMessage> take{};
 
   Error error{Errc{}};
@@ -904,7 +929,7 @@ struct RelayRequest {
 
 struct EraseRequest {
   StoreId store{};
-  std::string_view key;
+  std::string_view key{};
   bool drop_outbox = false;  ///< drop what cannot be sent, instead of answering `full`
   const RecordLimits* limits = nullptr;
 
@@ -999,7 +1024,7 @@ class [[nodiscard]] Result {
   Result(Error error) noexcept : error_(std::move(error)) {}  // NOLINT: an error is a result
   Result(Errc code) noexcept : error_(code) {}                // NOLINT
   template <class U = T>
-    requires(std::constructible_from<T, U &&> && !std::same_as<std::remove_cvref_t<U>, Result> &&
+    requires(std::convertible_to<U &&, T> && !std::same_as<std::remove_cvref_t<U>, Result> &&
              !std::same_as<std::remove_cvref_t<U>, Error> &&
              !std::same_as<std::remove_cvref_t<U>, Errc>)
   Result(U&& value) : has_(true) {  // NOLINT: a value is a result
@@ -1016,8 +1041,17 @@ class [[nodiscard]] Result {
          : (void)std::construct_at(std::addressof(error_), std::move(other.error_));
   }
   Result& operator=(Result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+    // Where moving the value throws, an error is left: something must be there to be destroyed.
+    struct Otherwise {
+      Result* at;
+      ~Otherwise() {
+        if (at != nullptr) std::construct_at(at);
+      }
+    } otherwise{this};
     std::destroy_at(this);
-    return *std::construct_at(this, std::move(other));
+    std::construct_at(this, std::move(other));
+    otherwise.at = nullptr;
+    return *this;
   }
   ~Result() {
     has_ ? std::destroy_at(std::addressof(value_)) : std::destroy_at(std::addressof(error_));
@@ -1685,8 +1719,8 @@ struct Extra {
   std::uint64_t last_position = 0;
 };
 
-/// What lies in memory of each record: who may write it, and where its bytes are. 350 bytes and
-/// its key; a million players that were ever seen take about 0.45 GB.
+/// What lies in memory of each record: who may write it, and where its bytes are. 320 bytes; with a
+/// short key and its place in the index 420, so a million players that were ever seen take 0.42 GB.
 struct Record {
   Head head;
   Place data;
@@ -2478,6 +2512,17 @@ class Log {
     return found == segments_.end() ? nullptr : found->second;
   }
 
+  /// All segments with as much of each as holds whole batches; what is in them stays readable
+  /// through these even when a segment is removed.
+  [[nodiscard]] std::vector<std::pair<std::shared_ptr<const Segment>, std::uint64_t>> segments()
+      const {
+    const std::lock_guard hold(mutex_);
+    std::vector<std::pair<std::shared_ptr<const Segment>, std::uint64_t>> all;
+    for (const auto& [number, segment] : segments_)
+      all.emplace_back(segment, segment->size);
+    return all;
+  }
+
   /// The bytes of a part. `corrupt` if they are not what was written; `not_found` if their segment
   /// was removed since the place was looked up: look it up again.
   [[nodiscard]] Result<Buffer> read(const Place& place) const {
@@ -3062,7 +3107,16 @@ class Stage {
     return false;
   }
   [[nodiscard]] std::deque<Staged>& records() noexcept { return records_; }
-  void clear() { *this = Stage(); }
+  /// Forgets all of it and keeps what memory the next batch can use.
+  void clear() {
+    new_stores.clear();
+    new_run.reset();
+    moved_tombstones.clear();
+    leaving = now_oldest = 0;
+    bytes = commits = 0;
+    by_name_.clear();
+    records_.clear();
+  }
 
  private:
   void set_name(std::uint32_t store, std::string_view key) {
@@ -3625,6 +3679,63 @@ class Compactor {
 
 namespace persist::inline PERSIST_ABI::backend::file {
 
+/// Copies the first `size` bytes of a file into a new one and syncs it.
+template <class Files>
+[[nodiscard]] Result<void> copy_bytes(const Files& files, const typename Files::Handle& from,
+                                      std::uint64_t size, const std::string& path) {
+  // A segment may be a gigabyte: it is copied in pieces.
+  constexpr std::uint64_t most = std::uint64_t{1} << 20;
+  auto to = files.open(path, detail::os::Access::create);
+  if (!to) return to.error();
+  Buffer piece;
+  for (std::uint64_t at = 0; at < size;) {
+    piece.clear();
+    const auto wanted = static_cast<std::size_t>((std::min)(most, size - at));
+    const auto got = files.read_at(from, at, {piece.grow(wanted), wanted});
+    if (!got) return got.error();
+    if (*got != wanted) return Error(Errc::io, "a segment became shorter while it was copied");
+    if (const auto wrote = files.write_at(*to, at, piece); !wrote) return wrote;
+    at += wanted;
+  }
+  return files.sync(*to);
+}
+
+/// Whether a folder may become the copy: it is not there, or nothing is in it.
+template <class Files>
+[[nodiscard]] bool is_free(const Files& files, const std::string& folder) {
+  const auto names = files.list(folder);
+  return !names || std::all_of(names->begin(), names->end(),
+                               [](const std::string& name) { return name == "." || name == ".."; });
+}
+
+/// Writes what a log holds now into `folder`. Batches are whole and never change, so nobody has to
+/// wait meanwhile. It is written beside, synced, and given its name at the end: a copy that is
+/// there is whole. `invalid`: something is in the folder, or in the one beside it that a copy which
+/// broke off has left; both are left alone. `io` leaves an unfinished one.
+template <class Files>
+[[nodiscard]] Result<void> copy_log(const Log<Files>& log, std::string folder) {
+  while (folder.size() > 1 && folder.back() == '/')
+    folder.pop_back();
+  const Files& files = log.files;
+  const std::string draft = folder + ".new";
+  for (const std::string& path : {folder, draft})
+    if (!is_free(files, path))
+      return Error(Errc::invalid, path + " is not empty: choose another folder, or remove it");
+  if (const auto made = files.make_folder(draft); !made) return made.error();
+  for (const auto& [segment, size] : log.segments()) {
+    const std::string path = draft + "/" + segment_name(segment->number);
+    if (const auto copied = copy_bytes(files, segment->file, size, path); !copied) return copied;
+  }
+  if (const auto named = files.sync_folder(draft); !named) return named;
+  if (const auto named = files.rename(draft, folder); !named) return named;
+  const std::size_t slash = folder.find_last_of('/');
+  return files.sync_folder(slash == folder.npos ? "." : slash == 0 ? "/" : folder.substr(0, slash));
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
 /// Turns what is staged into the bytes of one batch. Places and tombstones are filled in on the
 /// way; they hold once the batch is written.
 template <class Files>
@@ -3913,6 +4024,7 @@ class Recovery {
   [[nodiscard]] Result<void> look() {
     if (const auto read = read_all(true); !read) return read;
     if (segments_.empty()) return Error(Errc::not_found, "there is no store in " + log_.folder());
+    if (torn_) segments_.back().segment->size = torn_at_;
     return check_places();
   }
 
@@ -3948,6 +4060,9 @@ class Recovery {
     }
     if (!segments_.empty() && segments_.front().header.number > index_.oldest)
       return damage(index_.oldest, 0, "a segment is missing: there is nothing");
+    if (!segments_.empty() && segments_.back().header.number < index_.oldest)
+      return damage(index_.oldest, 0,
+                    "the log says that it begins behind its end: there is nothing");
     log_.resume(salt_, expected);
     return success;
   }
@@ -4273,6 +4388,9 @@ class Database {
     for (const StoreState& store : index_.stores)
       visit(store);
   }
+  [[nodiscard]] Result<void> copy_to(const std::string& folder) const {
+    return copy_log(log_, folder);
+  }
   /// How many callers wait for the batch that is being written.
   [[nodiscard]] std::size_t waiting() const { return group_.waiting(); }
 
@@ -4356,7 +4474,7 @@ void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
     std::visit(
         [this](auto requests) {
           for (auto& request : requests)
-            perform_one(request);
+            this->perform_one(request);
         },
         job->requests);
   end_batch();
@@ -4598,8 +4716,10 @@ void Database<Files>::scan(ScanRequest& request) const {
   }
   const std::size_t most = (std::max)(request.most, std::size_t{1});
   std::set<std::string_view> page;
-  for (const auto& [key, record] : index_.stores[request.store.index].records) {
-    if (!record.has_data() || key <= request.after) continue;
+  const std::string_view after = request.after;
+  for (const auto& [name, record] : index_.stores[request.store.index].records) {
+    const std::string_view key = name;
+    if (!record.has_data() || key <= after) continue;
     if (page.size() == most && key > *page.rbegin()) continue;
     page.insert(key);
     if (page.size() > most) page.erase(std::prev(page.end()));
@@ -4655,8 +4775,8 @@ namespace persist::inline PERSIST_ABI::backend {
 /// default.
 ///
 /// Effect: a commit is written, synced, then visible, then acknowledged; all that threads hand in
-/// while a sync is under way share the next one. A record costs about 350 bytes of memory and its
-/// key; opening reads the whole log once.
+/// while a sync is under way share the next one. A record costs about 420 bytes of memory; opening
+/// reads the whole log once.
 /// Errors: the constructor never fails; a handle that did not open answers every operation with the
 /// opening error: `locked` (another process has the folder; named), `corrupt` (with file and
 /// offset; nothing was touched), `too_new`, `io`. A write that did not fit answers `io` and leaves
@@ -4744,17 +4864,20 @@ class BasicFile {
   [[nodiscard]] OpenReport report() const { return db_ ? db_->report() : OpenReport{}; }
   /// Who opened the folder last: this process, or for a snapshot whoever writes to it.
   [[nodiscard]] FolderHolder opened_by() const { return db_ ? db_->opened_by() : FolderHolder{}; }
-  /// Names and lock kinds of the stores in the folder, for tools.
-  struct StoreInfo {
-    std::string name;
-    LockKind lock = LockKind::lease;
-    Hash128 birth;
-  };
+  using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
     std::vector<StoreInfo> all;
     if (db_)
       db_->each_store([&](const file::StoreState& s) { all.push_back({s.name, s.lock, s.birth}); });
     return all;
+  }
+  /// Writes a copy of what this handle sees to the folder `path`, which must not be there or be
+  /// empty: of a snapshot what it shows, of an open folder all that is there now, while it goes on.
+  ///
+  /// The copy appears whole and synced, or (`io`, `invalid`) not at all. It opens like any folder;
+  /// it is the same database, so of the two only one may go on.
+  [[nodiscard]] Result<void> copy_to(const std::string& path) const {
+    return db_ ? db_->copy_to(path) : Result<void>(error_);
   }
   /// How many callers wait for the batch that is being written; for tests and for the curious.
   [[nodiscard]] std::size_t waiting() const { return db_ ? db_->waiting() : 0; }
@@ -4844,6 +4967,30 @@ struct StoreState {
   }
 };
 
+struct Moment {
+  TimePoint now;
+  WallTime wall;
+};
+
+/// The record of a change, and whether the change is new to it.
+struct Found {
+  Record* record;
+  bool fresh;
+};
+
+/// What all handles share; everything behind the mutex, but for the clock.
+struct Database {
+  explicit Database(Clock& time) : clock(time), nonce(detail::os::random_bits() | 1) {}
+
+  std::mutex mutex;
+  Clock& clock;
+  std::uint64_t nonce;
+  std::uint64_t sessions = 0;
+  std::uint64_t epochs = 0;
+  std::deque<StoreState> stores;
+  std::vector<Found> found;  ///< of the commit at hand; kept for its memory
+};
+
 }  // namespace persist::inline PERSIST_ABI::backend::memory
 
 namespace persist::inline PERSIST_ABI::backend {
@@ -4878,12 +5025,7 @@ class Memory {
   void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
   void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
 
-  /// What there is, for tools.
-  struct StoreInfo {
-    std::string name;
-    LockKind lock = LockKind::lease;
-    Hash128 birth;
-  };
+  using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
     const std::lock_guard hold(db_->mutex);
     std::vector<StoreInfo> all;
@@ -4901,15 +5043,9 @@ class Memory {
   using Record = memory::Record;
   using StoreState = memory::StoreState;
 
-  struct Database {
-    explicit Database(Clock& time) : clock(time), nonce(detail::os::random_bits() | 1) {}
-    std::mutex mutex;
-    Clock& clock;
-    std::uint64_t nonce;
-    std::uint64_t sessions = 0;
-    std::uint64_t epochs = 0;
-    std::deque<StoreState> stores;
-  };
+  using Database = memory::Database;
+  using Found = memory::Found;
+  using Moment = memory::Moment;
 
   template <class Request>
   void each(std::span<Request> batch, void (Memory::*one)(Request&)) {
@@ -4952,10 +5088,10 @@ class Memory {
   void erase_one(EraseRequest& request);
   void scan_one(ScanRequest& request);
 
-  [[nodiscard]] bool judge_all(CommitRequest& request);
-  [[nodiscard]] bool apply(Change& change);
+  [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
+  void apply(Record& record, Change& change, const Moment& moment);
   void deliver(Change& change, Record& sender);
-  void answer(Change& change);
+  void answer(const Record& record, Change& change, const Moment& moment);
   Reception receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
                        const MessageView& message, const RecordLimits& limits);
   void fill(Snapshot& to, const Record& from) const;
@@ -5037,19 +5173,18 @@ inline void Memory::acquire_one(AcquireRequest& request) {
   request.record.now = db_->clock.wall();
 }
 
-inline bool Memory::judge_all(CommitRequest& request) {
+/// Whether anything is to be applied; marks what is.
+inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found) {
   bool any_new = false;
   request.outcome = CommitRequest::Outcome::repeated;
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     Change& change = request.changes[i];
-    const Record* record = find(change.store, change.key);
+    const Record* record = found[i].record;
     const Verdict verdict = record ? judge(record->head, change.fence, 0) : Verdict::fenced;
     if (record) change.version = record->head.version;
-    if (verdict == Verdict::repeated) continue;
-    if (verdict == Verdict::apply) {
-      any_new = true;
-      continue;
-    }
+    found[i].fresh = verdict == Verdict::apply;
+    any_new = any_new || found[i].fresh;
+    if (verdict == Verdict::apply || verdict == Verdict::repeated) continue;
     request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
                                                  : CommitRequest::Outcome::superseded;
     request.culprit = i;
@@ -5064,33 +5199,33 @@ inline bool Memory::judge_all(CommitRequest& request) {
 }
 
 inline void Memory::commit_one(CommitRequest& request) {
-  const bool any_new = judge_all(request);
+  std::vector<Found>& found = db_->found;
+  found.clear();
+  for (const Change& change : request.changes)
+    found.push_back({find(change.store, change.key), false});
+  const bool any_new = judge_all(request, found);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
-  std::vector<Change*> applied;
-  for (Change& change : request.changes)
-    if (any_new && apply(change)) applied.push_back(&change);
-  for (Change* change : applied)
-    deliver(*change, *find(change->store, change->key));
-  for (Change& change : request.changes)
-    answer(change);
+  const Moment moment{db_->clock.now(), db_->clock.wall()};
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (found[i].fresh) deliver(request.changes[i], *found[i].record);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    answer(*found[i].record, request.changes[i], moment);
   if (any_new) request.outcome = CommitRequest::Outcome::applied;
 }
 
 /// What a commit learns, whether it was applied now or before.
-inline void Memory::answer(Change& change) {
-  const Record& record = *find(change.store, change.key);
+inline void Memory::answer(const Record& record, Change& change, const Moment& moment) {
   change.version = record.head.version;
   change.release_requested = record.head.asked();
   change.messages = newer_than(record.inbox, change.seen_position);
-  change.now = db_->clock.wall();
+  change.now = moment.wall;
   for (Send& send : change.sends)
     send.delivered = !record.outbox.holds(change.fence.epoch, send.number);
 }
 
-/// Says whether it was new; among changes that are new one may be a repeat.
-inline bool Memory::apply(Change& change) {
-  Record& record = *find(change.store, change.key);
-  if (judge(record.head, change.fence, 0) != Verdict::apply) return false;
+inline void Memory::apply(Record& record, Change& change, const Moment& moment) {
   if (change.data != nullptr) {
     record.data.swap(*change.data);
     record.has_data = true;
@@ -5109,9 +5244,8 @@ inline bool Memory::apply(Change& change) {
   record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
   const bool asked = record.head.asked();
   const bool wrote = change.data != nullptr || change.removes_data;
-  advance(record.head, change, wrote, db_->clock.now(), wrote ? db_->clock.wall() : WallTime{});
+  advance(record.head, change, wrote, moment.now, moment.wall);
   if (asked && change.lease == LeaseChange::release) wake(change.store, change.key);
-  return true;
 }
 
 inline Reception Memory::receive_at(StoreId store, std::string_view key,
@@ -5600,6 +5734,7 @@ class CborWriter : public Output {
   }
   void unsigned_integer(std::uint64_t value) { head(CborMajor::unsigned_integer, value); }
   void real(double value) {
+    // NaN equals nothing, itself included, and has a form of its own.
     const auto narrow = static_cast<float>(value);
     if (value != value || static_cast<double>(narrow) == value) return real(narrow);
     fixed(0xfb, std::bit_cast<std::uint64_t>(value));
@@ -5728,6 +5863,9 @@ class CborReader : public Input {
   }
 
  private:
+  /// In a frame: the elements go on until a break.
+  static constexpr std::uint64_t until_break = (std::numeric_limits<std::uint64_t>::max)();
+
   struct Head {
     CborMajor major{};
     unsigned info = 0;  ///< the five low bits
@@ -5805,6 +5943,7 @@ inline bool CborReader::real(schema::Real& value) {
   if (number.info == 26) {
     return value.value = std::bit_cast<float>(static_cast<std::uint32_t>(number.argument)), true;
   }
+  // A half: a sign, 5 bits of exponent with a bias of 15, 10 of fraction (appendix D of the RFC).
   const int exponent = static_cast<int>(number.argument >> 10 & 31);
   const auto fraction = static_cast<double>(number.argument & 0x3ff);
   if (exponent == 31) {
@@ -5855,8 +5994,9 @@ inline bool CborReader::begin(CborMajor major, std::string_view expected, std::s
   Head container;
   if (!head(container)) return false;
   count = 0;
-  if (container.indefinite())
-    return enter({(std::numeric_limits<std::uint64_t>::max)(), map, false});
+  if (container.indefinite()) return enter({until_break, map, false});
+  // An element has a byte at least, so a count beyond what is left is found here, before anybody
+  // reserves room for it. What is left is less than any count that means `until_break`.
   if (container.argument > left() / (map ? 2 : 1)) {
     return corrupt_at(start, "a length of " + std::to_string(container.argument) +
                                  " elements where " + std::to_string(left()) + " bytes are left");
@@ -5869,7 +6009,7 @@ inline bool CborReader::begin(CborMajor major, std::string_view expected, std::s
 inline bool CborReader::another() {
   if (!ok()) return false;
   Frame& frame = top();
-  if (frame.left != (std::numeric_limits<std::uint64_t>::max)()) {
+  if (frame.left != until_break) {
     if (frame.left != 0) return --frame.left, true;
     return leave(), false;
   }
@@ -5917,6 +6057,7 @@ inline bool CborReader::string(CborMajor major, std::string_view expected,
   return whole.indefinite() ? pieces(major, value) : piece(whole, value);
 }
 
+/// The content of a string of known length, whose head was read.
 inline bool CborReader::piece(const Head& head, std::string_view& value) {
   if (head.argument > left()) {
     return corrupt("a length of " + std::to_string(head.argument) + " bytes where " +
@@ -5930,6 +6071,7 @@ inline bool CborReader::piece(const Head& head, std::string_view& value) {
   return true;
 }
 
+/// A string of indefinite length: whole strings of the same kind up to a break (section 3.2.3).
 inline bool CborReader::pieces(CborMajor major, std::string_view& value) {
   joined_.clear();
   while (!at_end() && next_byte() != 0xff) {
@@ -6206,6 +6348,9 @@ struct AnyBaseOf {
 template <class T>
 concept has_a_base = requires { T{AnyBaseOf<T>{}}; };
 
+// Aggregate initialisation takes any number of initialisers up to the number of members. With
+// `Anything` for each, the greatest number that compiles is the number of members, but for C
+// arrays: braces around their elements may be left out, so each element counts.
 template <class T, std::size_t... I>
 consteval bool takes(std::index_sequence<I...>) {
   return requires { T{AnythingAt<I>{}...}; };
@@ -6259,6 +6404,7 @@ consteval bool members_are_whole() {
   }
 }
 
+/// The number of members; anything that would be counted wrong stops the compiler in words.
 template <class T>
 consteval std::size_t count_members() {
   static_assert(
@@ -6306,6 +6452,9 @@ consteval const char* pretty_addresses() {
   return PERSIST_FUNCTION_NAME;
 }
 
+/// Addresses of members are constants even of an object that is only declared. All in one array,
+/// and not a function for each member: then a compiler's work grows with the number of members, not
+/// its square.
 template <class T, std::size_t N>
 consteval std::array<Address, N> member_addresses() {
   return bind(Count<N>{}, Nowhere<T>::object.value,
@@ -6400,6 +6549,7 @@ template <auto Entry, auto Member, FixedString Name>
 struct ListedField<Entry, NamedField<Member, Name>>
     : ListedField<Entry, const NamedField<Member, Name>> {};
 
+/// The description of a type with a list: member pointers, so private members can be among them.
 template <class List>
 struct ListMembers;
 template <auto... Entries>
@@ -6443,6 +6593,9 @@ template <class T>
 struct HanaMembers;
 #endif
 
+/// How the fields of T are found: by its own list, by Hana, or as a plain aggregate, in that order.
+/// Gives `count`, `names` in order of declaration, and `apply(object, use)`, which calls `use` with
+/// a reference to each member.
 template <class T>
 struct Describe : AggregateMembers<T> {};
 template <class T>
@@ -6901,6 +7054,8 @@ struct Kept {
   Buffer raw;
   bool (*decode)(ByteView raw, Value& into) = nullptr;  // tells the formats apart as well
   Value value;
+
+  friend bool operator==(const Kept&, const Kept&) = default;
 };
 
 /// What is kept at one place and, by steps (field names, map keys, identities), below it.
@@ -6911,6 +7066,8 @@ struct KeptNode {
     std::string name;  // of the variant's alternative
     Kept item;
     Value placeholder;
+
+    friend bool operator==(const Replaced&, const Replaced&) = default;
   };
 
   std::map<std::string, Kept, std::less<>> fields;
@@ -6928,6 +7085,16 @@ struct KeptNode {
       copy->below.emplace(step, node->clone());
     if (replaced) copy->replaced = std::make_unique<Replaced>(*replaced);
     return copy;
+  }
+
+  [[nodiscard]] bool equals(const KeptNode& other) const {
+    const auto same_node = [](const auto& a, const auto& b) {
+      return a.first == b.first && a.second->equals(*b.second);
+    };
+    const bool same_place =
+        replaced && other.replaced ? *replaced == *other.replaced : !replaced && !other.replaced;
+    return same_place && fields == other.fields && below.size() == other.below.size() &&
+           std::equal(below.begin(), below.end(), other.below.begin(), same_node);
   }
 
   /// Forgets what the last walk did not reach.
@@ -6952,6 +7119,10 @@ class Unknown {
   ~Unknown() = default;
 
   [[nodiscard]] bool empty() const noexcept { return !node_ || node_->empty(); }
+  /// The same fields with the same bytes, so that a struct with such a member can be compared.
+  friend bool operator==(const Unknown& a, const Unknown& b) {
+    return a.empty() || b.empty() ? a.empty() == b.empty() : a.node_->equals(*b.node_);
+  }
   /// The slot the walks fill and read.
   [[nodiscard]] std::unique_ptr<schema::KeptNode>& node() noexcept { return node_; }
   [[nodiscard]] const std::unique_ptr<schema::KeptNode>& node() const noexcept { return node_; }
@@ -6980,6 +7151,12 @@ class UnknownFields {
     if (state_) state_->dropped.clear(), state_->dropped_count = 0;
   }
   void clear() noexcept { state_.reset(); }
+  /// The same fields for a copy of the record; what was dropped is the original's to report.
+  [[nodiscard]] UnknownFields clone() const {
+    UnknownFields copy;
+    if (root()) copy.state().root = root()->clone();
+    return copy;
+  }
 
   // For the walks.
   [[nodiscard]] const schema::KeptNode* root() const noexcept {
@@ -7126,12 +7303,18 @@ enum class Kind : std::uint8_t {
 template <class T>
 concept adapted = requires { typename adapt<T>::stored_type; };
 
+// Foreign types join by what they can do, so allocators, small-buffer strings and flat maps need no
+// specialisation. Each concept names the operations that the walks use, and no others.
+
+/// Characters in a row that can be replaced. A view is none: it would point into the input.
 template <class T>
 concept text_like = requires(T& text, const T& from, const char* chars, std::size_t size) {
   requires std::same_as<typename T::value_type, char>;
   { from } -> std::convertible_to<std::string_view>;
   text.assign(chars, size);
 };
+/// Bytes are std::byte. A vector of unsigned char is numbers, because games keep small numbers in
+/// them.
 template <class T>
 concept growing_bytes = std::same_as<T, Buffer> || (requires(T& bytes, const std::byte* at) {
                           requires std::same_as<typename T::value_type, std::byte>;
@@ -7163,6 +7346,7 @@ concept map_like = keyed<T> && requires(T& map, typename T::key_type key) {
 template <class T>
 concept set_like =
     keyed<T> && requires(T& set, typename T::value_type value) { set.emplace(std::move(value)); };
+/// Grows at its end by elements that are made in place with their defaults.
 template <class T>
 concept sequence_like = container<T> && !keyed<T> && requires(T& all) {
   all.emplace_back();
@@ -7194,6 +7378,8 @@ inline constexpr bool is_time_point = false;
 template <class Clock, class Duration>
 inline constexpr bool is_time_point<std::chrono::time_point<Clock, Duration>> = true;
 
+/// The order of the questions matters: a string is also a sequence, and an aggregate is what is
+/// left, since containers may be aggregates too.
 template <class T>
 consteval Kind container_kind() {
   if constexpr (text_like<T>)
@@ -7214,6 +7400,7 @@ consteval Kind container_kind() {
     return Kind::none;
 }
 
+/// A type that says itself what its fields are is a struct whatever else it offers.
 template <class T>
 consteval Kind class_kind() {
   if constexpr (std::same_as<T, Value>)
@@ -7444,6 +7631,7 @@ void write_value(Writer& out, const Value& from) {
 
 namespace detail {
 
+/// Formats have integers of 65 bits, a value of 64: those between are refused rather than bent.
 template <class Reader>
 bool read_integer(Reader& in, Value& into) {
   Integer whole;
@@ -7554,6 +7742,9 @@ void write_kept(Writer& out, const Kept& item) {
 }  // namespace detail
 }  // namespace persist::inline PERSIST_ABI::schema
 
+// Names of enumerators without a macro: one function whose template arguments are all values in
+// question, so that its own name lists those that have a name. One instantiation for each enum.
+
 namespace persist::inline PERSIST_ABI::schema {
 namespace detail {
 
@@ -7624,6 +7815,9 @@ template <class E>
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema
+
+// Keys of maps as text. Both formats have text keys only, so that a record can move from one to the
+// other.
 
 namespace persist::inline PERSIST_ABI::schema {
 
@@ -7712,6 +7906,7 @@ consteval const char* pretty_type() {
   return name;
 }
 
+/// Numbers are named by what they hold, as `long` is not the same everywhere.
 template <class T>
 [[nodiscard]] constexpr std::string_view number_name() noexcept {
   if constexpr (std::same_as<T, bool>)
@@ -7739,6 +7934,8 @@ concept is_named = requires {
   { name_of<T>::value } -> std::convertible_to<std::string_view>;
 };
 
+/// A name that was given counts before one that was found. Names are stored, so a type that is
+/// renamed or moved into a template needs the old one as its persist_name.
 template <class T>
 consteval std::string_view find_type_name() {
   if constexpr (is_named<T>) {
@@ -7768,6 +7965,10 @@ inline constexpr std::string_view type_name = detail::find_type_name<T>();
 
 }  // namespace schema
 }  // namespace persist::inline PERSIST_ABI
+
+// What the walks know of a struct before they run. All of it is constants: names after renaming,
+// which members are stored, in which order, and which of them have a part in keeping what is
+// unknown.
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
@@ -7928,7 +8129,7 @@ namespace persist::inline PERSIST_ABI::schema::detail {
 
 /// Stops the compiler at a member that cannot be stored, with its struct and its name in the
 /// message.
-template <class Struct, persist::detail::FixedString MemberName, class Member>
+template <class Struct, auto MemberName, class Member>
 struct CheckMember {
   static_assert(
       storable<Member>,
@@ -7936,23 +8137,33 @@ struct CheckMember {
       "storable type, specialise persist::adapt for it, or mark it persist::Transient");
 };
 
+/// The name of a member as a template argument. Some compilers print a text there as numbers, but
+/// all print an address by its name: so a plain aggregate's member is named by its address.
 template <class T, std::size_t I>
-consteval auto fixed_name() {
-  constexpr std::string_view name = Describe<T>::names[I];
-  char text[name.size() + 1]{};
-  for (std::size_t at = 0; at < name.size(); ++at)
-    text[at] = name[at];
-  return persist::detail::FixedString<name.size() + 1>(text);
+consteval auto printable_name() {
+  if constexpr (described<T>) {
+    constexpr std::string_view name = Describe<T>::names[I];
+    char text[name.size() + 1]{};
+    for (std::size_t at = 0; at < name.size(); ++at)
+      text[at] = name[at];
+    return persist::detail::FixedString<name.size() + 1>(text);
+  } else {
+    return member_addresses<T, Describe<T>::count>()[I];
+  }
 }
 
 /// Costs nothing for members that can be stored: only for others a name is made.
 template <class T, std::size_t I, class Member>
 consteval bool check_member() {
-  if constexpr (!storable<Member>) return sizeof(CheckMember<T, fixed_name<T, I>(), Member>) != 0;
+  if constexpr (!storable<Member>)
+    return sizeof(CheckMember<T, printable_name<T, I>(), Member>) != 0;
   return true;
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail
+
+// The writing half of the pair that stands for a codec where the format is a Value: for
+// conversions, for comparing what two values mean, and for tests of the walks without any bytes.
 
 namespace persist::inline PERSIST_ABI::schema {
 
@@ -7979,6 +8190,7 @@ class ValueWriter {
   void key(std::string_view key) {
     open_.back().members.push_back({std::string(key), Value()}), open_.back().keyed = true;
   }
+  /// Sorts the members; a key that was written twice makes the writer fail as `corrupt`.
   void end_map() {
     Result<Value> map = Value::map_of(std::move(open_.back().members));
     if (!map) fail(map.error());
@@ -7994,6 +8206,8 @@ class ValueWriter {
   [[nodiscard]] Value take() { return std::move(done_); }
 
  private:
+  /// A container that was begun and not ended. `keyed` says that it is a map with a key that waits
+  /// for its value; an empty map is told from an empty array by which end is called.
   struct Open {
     Value::Array elements;
     std::vector<Value::Member> members;
@@ -8019,6 +8233,9 @@ class ValueWriter {
 };
 
 }  // namespace persist::inline PERSIST_ABI::schema
+
+// How a writing walk finds what a reading walk kept. It costs one comparison with null at each
+// place of a record in which everything is known.
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
@@ -8082,12 +8299,15 @@ class Extras {
   for (const auto& [step, node] : root.below) {
     if (node.get() == wanted) return step;
     if (const std::string path = path_between(*node, wanted); !path.empty())
-      return step + '.' + path;
+      return std::string(step).append(1, '.').append(path);
   }
   return {};
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail
+
+// From types to tokens. How each kind looks is said here once, for every format; how a token looks
+// in bytes is the format's. A writer's errors stay with it, so the walk asks only at its end.
 
 namespace persist::inline PERSIST_ABI::schema {
 namespace detail {
@@ -8206,6 +8426,8 @@ class Writing {
       integer(static_cast<std::underlying_type_t<E>>(from));
   }
 
+  /// The alternative's name goes with it, so that alternatives can be added and moved.
+  /// std::monostate is null.
   template <class... Ts>
   void variant(const std::variant<Ts...>& from, Trail kept) {
     if (replaced(from, kept)) return;
@@ -8229,6 +8451,7 @@ class Writing {
     }
   }
 
+  /// Elements that nothing identifies have nothing kept for them, or the record was refused.
   template <class S>
   void sequence(const S& from, Trail kept) {
     using Element = typename S::value_type;
@@ -8301,6 +8524,8 @@ class Writing {
     }
   }
 
+  /// What is unknown in an element of a set is never kept: elements are constants, and no path
+  /// leads back.
   template <class S>
   void set(const S& from) {
     out_.begin_array(from.size());
@@ -8324,6 +8549,7 @@ class Writing {
     }
   }
 
+  /// Keys are sorted where the format asks for it, as views: no key is copied.
   template <class M>
   void text_map(const M& from, Trail kept) {
     Extras<Writer> extras(out_, kept);
@@ -8349,6 +8575,7 @@ class Writing {
     out_.end_map();
   }
 
+  /// The members of a tuple cannot move, so their place is a path like a field's.
   template <class T>
   void tuple(const T& from, Trail kept) {
     std::apply(
@@ -8444,6 +8671,7 @@ class ReadBase {
   [[nodiscard]] Reader& in() noexcept { return in_; }
   [[nodiscard]] UnknownFields& unknown() noexcept { return unknown_; }
 
+  /// The first error counts: a reader keeps it.
   bool fail(Error error) { return in_.fail(std::move(error)), false; }
   bool mismatch(const Place& at, std::string_view expected, std::string found) {
     return fail(
@@ -8517,8 +8745,13 @@ class ReadBase {
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail
 
+// Reading what may be one thing or another: optionals, variants, and types that are stored as
+// others.
+
 namespace persist::inline PERSIST_ABI::schema::detail {
 
+/// What the member holds by default is read into, not replaced, so that its own defaults hold for
+/// what is missing inside.
 template <class Walk, class T>
 [[nodiscard]] bool read_optional(Walk& walk, T& into, const Place& at) {
   static_assert(
@@ -8530,6 +8763,7 @@ template <class Walk, class T>
   return walk.value(*into, at);
 }
 
+/// With one name for two types, what was written as one would be read as the other.
 template <class... Ts>
 consteval bool distinct_names() {
   std::array<std::string_view, sizeof...(Ts)> names{type_name<Ts>...};
@@ -8537,6 +8771,9 @@ consteval bool distinct_names() {
   return std::adjacent_find(names.begin(), names.end()) == names.end();
 }
 
+/// A map of one entry, whose key is the name of the type. A name that no alternative has comes from
+/// a newer build: the member keeps its default, and the entry is kept beside it. An alternative
+/// that the member holds by default is read into, another is made first.
 template <class Walk, class... Ts>
 [[nodiscard]] bool read_variant(Walk& walk, std::variant<Ts...>& into, const Place& at) {
   static_assert(distinct_names<Ts...>(),
@@ -8570,6 +8807,8 @@ template <class Walk, class... Ts>
   if (walk.in().next_key(name)) return walk.mismatch(at, expected, "a map of more");
   return walk.in().ok();
 }
+/// Begins with the stored form of the default, so that what is missing in it is the default's too.
+/// What `restore` refuses is refused with the path.
 template <class Walk, class T>
 [[nodiscard]] bool read_adapted(Walk& walk, T& into, const Place& at) {
   auto stored = adapt<T>::store(into);
@@ -8586,6 +8825,9 @@ template <class Walk, class T>
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail
+
+// Reading everything with elements. Containers are emptied first: a stored list replaces a default
+// one, it is not appended to it. Elements are made in place with their defaults and then read into.
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
@@ -8689,6 +8931,8 @@ struct Made<std::pair<const A, B>> {
   using type = std::pair<A, B>;
 };
 
+/// Elements of a set cannot be changed in place, so they are made outside. A repeated one means
+/// that this was written as a list, where repeats count: refused, because they would be lost.
 template <class Walk, class S>
 [[nodiscard]] bool read_set(Walk& walk, S& into, const Place& at) {
   std::size_t count = 0;
@@ -8709,6 +8953,8 @@ template <class Walk, class S>
   return walk.in().ok();
 }
 
+/// A key that is there twice is corrupt, also where two texts stand for one key. An enum key that
+/// this build does not know is kept with the map, like a field that a struct does not have.
 template <class Walk, class M>
 [[nodiscard]] bool read_text_map(Walk& walk, M& into, const Place& at) {
   using Key = typename M::key_type;
@@ -8772,6 +9018,7 @@ template <class Walk, class M>
     return read_pair_map(walk, into, at);
 }
 
+/// A tuple that had fewer members when it was written leaves the rest at their defaults.
 template <class Walk, class T>
 [[nodiscard]] bool read_tuple(Walk& walk, T& into, const Place& at) {
   std::size_t count = 0;
@@ -8792,8 +9039,14 @@ template <class Walk, class T>
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail
 
+// Reading the kinds that are one item: numbers, texts, bytes, enums, times. Each asks what it
+// stands before and fails as schema_mismatch with path, expected and found; broken input is the
+// reader's to word.
+
 namespace persist::inline PERSIST_ABI::schema::detail {
 
+/// An integer may be stored as a whole real and a real as an integer, because formats and older
+/// builds choose differently; what would lose something is refused and never rounded.
 template <class Walk, class T>
 [[nodiscard]] bool read_number(Walk& walk, T& into, const Place& at) {
   constexpr bool is_real = kind_of<T> == Kind::real;
@@ -8813,6 +9066,7 @@ template <class Walk, class T>
   return convert(whole, into) || walk.mismatch(at, expected, text_of(whole));
 }
 
+/// Copies: the text belongs to the input, or to a scratch that the reader uses again.
 template <class Walk, class T>
 [[nodiscard]] bool read_text(Walk& walk, T& into, const Place& at) {
   std::string_view found;
@@ -8821,6 +9075,8 @@ template <class Walk, class T>
   return true;
 }
 
+/// A format without bytes has them as text; then only the type that is read knows that they are
+/// bytes.
 template <class Walk, class T>
 [[nodiscard]] bool read_bytes(Walk& walk, T& into, const Place& at) {
   ByteView found;
@@ -8845,6 +9101,9 @@ template <class Walk, class T>
   return true;
 }
 
+/// By name or by number. A number without a name is a value all the same, as in C++. A name that
+/// this build does not have, or a number that the underlying type cannot hold, comes from a newer
+/// build: the member keeps its default, and what was stored is kept beside it.
 template <class Walk, class E>
 [[nodiscard]] bool read_enumeration(Walk& walk, E& into, const Place& at) {
   Kept unknown;
@@ -8864,6 +9123,8 @@ template <class Walk, class E>
   return walk.replace(into, at, {}, std::move(unknown));
 }
 
+/// Times are stored as their count. The unit is the type's, so it cannot be changed without a new
+/// field.
 template <class Walk, class T>
 [[nodiscard]] bool read_chrono(Walk& walk, T& into, const Place& at) {
   typename T::rep count{};
@@ -8876,6 +9137,11 @@ template <class Walk, class T>
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail
+
+// Reading structs. Each struct has a table of functions, one for each member, indexed like its
+// names: a key is found, then its function is called with the member's address. Functions are
+// shared by all members of one type, which keeps the compiler's work and the code in proportion to
+// types and not to fields.
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
@@ -8900,6 +9166,7 @@ consteval auto member_readers(Types<Ms...>) {
   }(std::index_sequence_for<Ms...>{});
 }
 
+/// In which order keys are expected. Only a guess: any order is read.
 template <class Reader>
 inline constexpr bool keys_come_sorted = [] {
   if constexpr (requires { Reader::sorts_keys; })
@@ -8965,6 +9232,9 @@ class Reading : public ReadBase<Rules, Reader> {
  public:
   using ReadBase<Rules, Reader>::ReadBase;
 
+  /// The one place that says which kind is read by what. The recursion is as deep as the data's
+  /// types nest, and for types that hold themselves as deep as the reader's limit lets the input
+  /// nest.
   template <class T>
   [[nodiscard]] bool value(T& into, const Place& at) {
     constexpr Kind kind = kind_of<T>;
@@ -9260,7 +9530,7 @@ inline void JsonWriter::quoted(std::string_view text) {
   if (good != text.size()) [[unlikely]]
     not_utf8(good);
   put('"');
-  std::size_t plain = 0;
+  std::size_t plain = 0;  // where the run begins that needs no escape; runs are copied whole
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char letter = text[i];
     if (letter != '"' && letter != '\\' && static_cast<unsigned char>(letter) >= 0x20) [[likely]]
@@ -9434,6 +9704,7 @@ inline schema::Token JsonReader::number() {
     if (!digits()) return bad();
   }
   std::uint64_t magnitude = 0;
+  // 2^63 is the one magnitude that only a negative number of 64 bits has.
   number_is_integer_ =
       at == last && std::from_chars(begin_ + first, begin_ + last, magnitude).ec == std::errc{} &&
       (!negative || magnitude <= std::uint64_t{1} << 63);
@@ -9488,6 +9759,7 @@ inline bool JsonReader::begin(schema::Token token, std::size_t& count) {
 
 inline bool JsonReader::another(char bracket) {
   if (!ok()) return false;
+  // A bracket of the other kind is no end here: it is met as a value and refused.
   pass_space();
   if (at_end()) return cut_short();
   if (next() == bracket) {
@@ -9518,6 +9790,8 @@ inline bool JsonReader::next_key(std::string_view& key) {
 
 /// A text whose opening quote is the next character.
 inline bool JsonReader::string(std::string_view& value) {
+  // Runs between escapes are checked and copied whole: no character of more than one byte crosses
+  // an escape. A text without escapes is not copied at all.
   unescaped_.clear();
   for (bool whole = true;; whole = false) {
     const std::size_t start = ++at_;  // past the quote, or the last letter of an escape
@@ -9553,6 +9827,7 @@ inline bool JsonReader::escape() {
   if (next() != 'u') return corrupt_at(start, "an escape that JSON does not have");
   std::uint32_t point = 0;
   if (!code_unit(point)) return false;
+  // Beyond U+FFFF a character is two escapes, a high surrogate and a low one (RFC 8259 section 7).
   if (point >= 0xd800 && point <= 0xdfff) {
     std::uint32_t low = 0;
     const bool paired = point <= 0xdbff && letter_at(at_ + 1, '\\') && letter_at(at_ + 2, 'u') &&
@@ -10110,7 +10385,7 @@ struct Log {
   std::function<void(LogLevel, std::string_view)> sink;
 
   [[nodiscard]] bool wants(LogLevel line) const noexcept {
-    return line >= level && level != LogLevel::off;
+    return line >= level && line != LogLevel::off;
   }
   void write(LogLevel line, std::string_view text) const {
     if (!wants(line)) return;
@@ -10226,6 +10501,8 @@ struct HookShape<R (*)(Args...)> {
 template <class R, class... Args>
 struct HookShape<R (*)(Args...) noexcept> : HookShape<R (*)(Args...)> {};
 
+/// Only the types that the policy itself fixes are compared. The key is the store's, and asked
+/// about when the hook is called with one.
 template <class F, class Result, std::size_t Arity>
 concept hook_like =
     std::same_as<typename HookShape<F>::result, Result> && HookShape<F>::arity == Arity;
@@ -10243,6 +10520,7 @@ inline constexpr bool is_fields = false;
 template <class... As>
 inline constexpr bool is_fields<Fields<As...>> = true;
 
+/// Compared with the version in a record: higher there means that a newer build wrote it.
 template <class D>
 consteval std::uint32_t version_of() {
   if constexpr (requires { D::schema_version; }) {
@@ -10261,6 +10539,8 @@ consteval bool keeps_durable() {
   else
     return false;
 }
+/// Messages are a variant even if there is one, so that a second can be added later without a
+/// change to what is stored.
 template <class D>
 struct MessageOf {
   using type = void;
@@ -10285,6 +10565,7 @@ consteval bool check_policy() {
   if constexpr (requires { typename D::fields; })
     static_assert(is_fields<typename D::fields>,
                   "persist: fields lists attributes: using fields = persist::Fields<...>;");
+  static_assert(version_of<D>() >= 1, "persist: schema versions begin at 1");
   static_assert(
       !requires { typename D::migrations; }, "persist: migrations are not supported");
   static_assert(
@@ -10342,6 +10623,7 @@ struct DataPolicy {
       return data_type{};
     }
   }
+  /// The data as the game has it now. Only called where the policy has the hook.
   template <class KeyValue>
   [[nodiscard]] static data_type capture(const KeyValue& key)
     requires has_capture
@@ -10350,6 +10632,7 @@ struct DataPolicy {
                   "persist: the hook capture does not fit: it does not take this store's key");
     return D::capture(key);
   }
+  /// Tells the game what a message, grant or transaction changed.
   template <class KeyValue>
   static void apply(const KeyValue& key, const data_type& data)
     requires has_apply
@@ -10372,6 +10655,9 @@ using schema::reconcile::Deep;
 }  // namespace reconcile
 
 }  // namespace persist::inline PERSIST_ABI
+
+// Servers are updated one after another, so for a while an old build reads what a new one wrote.
+// Here a game finds out while it compiles which of its types would not survive that.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -10403,6 +10689,8 @@ constexpr void find_loose_in(RollingUpdate& found, bool loose, const Describing*
   (find_loose<Rules, Ts>(found, loose, outer), ...);
 }
 
+/// `loose` says that what is unknown here could not be kept. A member of type Unknown ends that,
+/// for the struct and all below it.
 template <class Rules, class T>
 constexpr void find_loose_members(RollingUpdate& found, bool loose, const Describing* outer) {
   using P = Plan<Rules, T>;
@@ -10460,6 +10748,8 @@ template <class D>
 inline constexpr RollingUpdate rolls_safely = schema::detail::check_rolling<D>();
 
 }  // namespace persist::inline PERSIST_ABI
+
+// The reading half of that pair. Nothing is copied: what is read refers to the value.
 
 namespace persist::inline PERSIST_ABI::schema {
 
@@ -10548,10 +10838,12 @@ class ValueReader {
   [[nodiscard]] Error take_error() { return std::move(error_); }
 
  private:
+  /// A container that is being read, and how many of its elements were given out.
   struct Open {
     const Value* whole;
     std::size_t done;
   };
+  /// A call for something else than what is there fails and stays failed, like a codec's reader.
   bool is(Token wanted) {
     if (ok_ && peek() == wanted) return true;
     fail(Error(Errc::schema_mismatch).at("", std::string(name(wanted)), std::string(name(peek()))));
@@ -10681,12 +10973,25 @@ class Signal {
   }
   [[nodiscard]] bool has_handlers() const { return slots_ != nullptr && slots_->any(); }
 
+  /// What a handler throws keeps no other from being called; the first such is thrown on at the
+  /// end.
   void fire(Args... args) const {
     if (slots_ == nullptr) return;
     const std::shared_ptr<Slots> alive = slots_;  // a handler may destroy this signal
+    [[maybe_unused]] std::exception_ptr thrown;
     for (auto slot = alive->after(nullptr, alive->last()); slot.first;
-         slot = alive->after(slot.first, slot.second))
+         slot = alive->after(slot.first, slot.second)) {
+#if PERSIST_HAS_EXCEPTIONS
+      try {
+        slot.first->call(args...);
+      } catch (...) {
+        if (!thrown) thrown = std::current_exception();
+      }
+#else
       slot.first->call(args...);
+#endif
+    }
+    if (thrown) std::rethrow_exception(thrown);
   }
 
  private:
@@ -11021,6 +11326,9 @@ constexpr void fingerprint_all(Fingerprint& print, const Describing* outer, Type
   print.add(sizeof...(Ts));
   (fingerprint_of<Rules, Ts>(print, outer), ...);
 }
+/// Names and kinds of the stored fields, in the order of their declaration, because that is the
+/// order of values in a format without names. A struct inside itself is a number: how far above it
+/// was begun.
 template <class Rules, class T>
 constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
   if (const std::size_t depth = depth_of<T>(outer); depth != 0) return print.add(depth - 1);
@@ -11041,13 +11349,13 @@ constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
   }(MemberTypes<T>{});
 }
 
+/// Containers count by their kind and not by their type: a list may become a vector, as the bytes
+/// stay the same.
 template <class Rules, class T>
 constexpr void fingerprint_of(Fingerprint& print, const Describing* outer) {
   constexpr Kind kind = kind_of<T>;
   print.add(static_cast<std::size_t>(kind));
-  if constexpr (kind == Kind::integer && !std::is_same_v<T, std::byte>) {
-    print.add(number_name<T>());
-  } else if constexpr (kind == Kind::real) {
+  if constexpr ((kind == Kind::integer && !std::is_same_v<T, std::byte>) || kind == Kind::real) {
     print.add(number_name<T>());
   } else if constexpr (kind == Kind::enumeration) {
     print.add(type_name<T>);
@@ -11482,7 +11790,7 @@ class SessionHost {
 class SessionCore {
  public:
   SessionCore(SessionHost& store, std::string_view spelled)
-      : host_(&store), key_size_(static_cast<std::uint8_t>(spelled.size())) {
+      : key_size_(static_cast<std::uint8_t>(spelled.size())), host_(&store) {
     key_ = std::make_unique<char[]>(spelled.size());
     std::memcpy(key_.get(), spelled.data(), spelled.size());
   }
@@ -11496,6 +11804,8 @@ class SessionCore {
   [[nodiscard]] bool dirty() const noexcept {
     return edited.load(std::memory_order_relaxed) != saved;
   }
+  /// Whether autosave is to look at it: data that is captured from the game changes unsaid.
+  [[nodiscard]] bool wants_saves() const noexcept { return dirty() || skips_equal; }
   [[nodiscard]] SessionExtras& more() {
     return extras ? *extras : *(extras = std::make_unique<SessionExtras>());
   }
@@ -11506,6 +11816,7 @@ class SessionCore {
 
   /// Marks the data changed: what is saved from now on is more than what was cut before.
   void mark_dirty() {
+    if (ended(state)) return;  // an edit after the end is one of a copy
     edited.fetch_add(1, std::memory_order_relaxed);
     if (SessionHost* store = host(); !listed && store != nullptr) store->became_dirty(*this);
   }
@@ -11517,8 +11828,12 @@ class SessionCore {
   /// Takes over what was read, or the default where there is no record. On failure the session
   /// stays without data.
   virtual Result<void> decode(Snapshot& from) = 0;
-  /// Lets listeners look at the data and change it before it is encoded.
-  virtual void fire_saving(Reason reason) = 0;
+  /// Pulls the data from the game where it is captured, and lets listeners look at it and change it
+  /// before it is encoded.
+  virtual Result<void> fire_saving(Reason reason) = 0;
+  /// Takes the game's last word: after a release was called for, what the data is captured from may
+  /// be gone.
+  virtual void game_lets_go() = 0;
   /// What the last decoding dropped because the data policy allows it.
   [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
   virtual void deliver(Event& event, SessionHost& store) = 0;
@@ -11561,20 +11876,24 @@ class SessionCore {
   std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
   bool save_wanted = false;              ///< `request_save`
   bool force_wanted = false;
+  bool has_listeners = false;             ///< its own signals were connected
+  bool was_saved = false;                 ///< at its end: its last changes are there
+  std::atomic<bool> end_was_told{false};  ///< listeners of `released` were called
   bool gives_back = false;    ///< a load that came to nothing: the record goes back as it is
   bool check_wanted = false;  ///< the backend hinted at something
   bool skips_equal =
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
+  bool counted = false;        ///< a commit of this epoch was applied
   bool is_new = false;         ///< there was no record when it was loaded
   bool has_record = false;     ///< there is one now
 
   static constexpr std::uint32_t no_index = 0xffffffff;
 
  private:
+  std::uint8_t key_size_;  // here, it fills a gap
   std::atomic<SessionHost*> host_;
   std::unique_ptr<char[]> key_;
-  std::uint8_t key_size_;
 };
 
 /// Keeps a session alive. Counting is atomic, because handles of a shared store are dropped by any
@@ -11617,13 +11936,13 @@ class [[nodiscard]] EditGuard {
   explicit EditGuard(Node& node) : node_(&node) {
     node_->add_ref();
     node_->guard_lock().lock();
-    node_->edit_guards.fetch_add(1, std::memory_order_relaxed);
+    if (node_->edit_guards.fetch_add(1, std::memory_order_relaxed) == 0) node_->begin_edit();
   }
   EditGuard(EditGuard&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
   EditGuard& operator=(EditGuard&&) = delete;
   ~EditGuard() {
     if (node_ == nullptr) return;
-    node_->edit_guards.fetch_sub(1, std::memory_order_relaxed);
+    if (node_->edit_guards.fetch_sub(1, std::memory_order_relaxed) == 1) node_->finish_edit();
     // Inside a handler, grant or transaction the edit belongs to that, and counts when it succeeds.
     if (!node_->in_function) node_->mark_dirty();
     node_->guard_lock().unlock();
@@ -11720,17 +12039,21 @@ Result<void> call(F& fn, Args&... args) {
 template <class F>
 struct HandledMessage : HandledMessage<decltype(&F::operator())> {};
 template <class R, class D, class M>
-struct HandledMessage<R (*)(D, M)> {
+struct HandledMessage<R(D, M)> {
   using type = std::remove_cvref_t<M>;
 };
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M)> : HandledMessage<R (*)(D, M)> {};
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M) const> : HandledMessage<R (*)(D, M)> {};
 template <class R, class D, class M>
-struct HandledMessage<R (*)(D, M) noexcept> : HandledMessage<R (*)(D, M)> {};
+struct HandledMessage<R(D, M) noexcept> : HandledMessage<R(D, M)> {};
+template <class F>
+struct HandledMessage<F*> : HandledMessage<F> {};
 template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R (*)(D, M)> {};
+struct HandledMessage<R (C::*)(D, M)> : HandledMessage<R(D, M)> {};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M) const> : HandledMessage<R(D, M)> {};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M) noexcept> : HandledMessage<R(D, M)> {};
+template <class R, class C, class D, class M>
+struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R(D, M)> {};
 
 }  // namespace detail
 
@@ -11866,6 +12189,15 @@ namespace persist::inline PERSIST_ABI {
 template <class Stack>
 class StoreCore;
 
+/// Whether the game has the object that a key names. Only then is data captured from it and applied
+/// to it.
+enum class InGame : std::uint8_t {
+  not_yet,  ///< nobody has taken the loaded session: the game's object does not hold its data
+  here,
+  left,   ///< the game called `release`: the object may be gone
+  never,  ///< a change of a record that nobody plays
+};
+
 /// A session with its types: the key it was loaded with, the data, and what the data's build does
 /// not know.
 template <class S>
@@ -11911,15 +12243,18 @@ class SessionNode final : public SessionCore {
 
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
-  [[nodiscard]] Signals<Data>& signals() { return rare().signals; }
-  [[nodiscard]] std::vector<MessageHandler<Data>>& handlers() { return rare().handlers; }
+  [[nodiscard]] Signals<Data>& signals() {
+    has_listeners = true;
+    return rare().signals;
+  }
+  [[nodiscard]] std::list<MessageHandler<Data>>& handlers() { return rare().handlers; }
   [[nodiscard]] const Data* durable_copy() const noexcept {
     return rare_ ? rare_->durable.get() : nullptr;
   }
 
   Result<bool> encode(Buffer& out) override;
   Result<void> decode(Snapshot& from) override;
-  void fire_saving(Reason reason) override;
+  Result<void> fire_saving(Reason reason) override;
   void deliver(Event& event, SessionHost& store) override;
   bool try_lock() override { return lock_.try_lock(); }
   void unlock() override { lock_.unlock(); }
@@ -11941,12 +12276,54 @@ class SessionNode final : public SessionCore {
   void begin_copy(Data& copy) noexcept { working_ = &copy, in_function = true; }
   void end_copy() noexcept { working_ = nullptr, in_function = false; }
   void take_in(Data&& copy);
-  void capture() {
+  /// The number of the newest message that was sent from here, and taking back what was sent after
+  /// that. By number: a save that is out may end meanwhile and take older ones from the list.
+  [[nodiscard]] std::uint64_t last_sent() const noexcept {
+    return extras ? extras->send_number : 0;
+  }
+  void unsend_after(std::uint64_t last) {
+    if (!extras || host() == nullptr) return;
+    const auto hold = core().lock();
+    std::erase_if(extras->sends, [last](const OutgoingMessage& m) { return m.number > last; });
+  }
+  /// Pulls the game's data, for as long as the game holds it. `invalid` if the hook threw.
+  Result<void> capture() {
     if constexpr (Policy::has_capture) {
-      const detail::HookScope hook;
-      data_ = Policy::capture(key_value_);
+      if (in_game == InGame::here)
+        return in_hook("capture", [&] { data_ = Policy::capture(key_value_); });
+    }
+    return success;
+  }
+  /// Pushes the data into the game, for as long as the game holds it.
+  void apply() {
+    if constexpr (Policy::has_apply) {
+      if (in_game != InGame::here) return;
+      if (auto done = in_hook("apply", [&] { Policy::apply(key_value_, data_); }); !done)
+        core().log(LogLevel::error, done.error().message());
     }
   }
+  /// The game has taken the session.
+  void enter_game() noexcept {
+    InGame expected = InGame::not_yet;
+    in_game.compare_exchange_strong(expected, InGame::here);
+  }
+  void game_lets_go() override {
+    if constexpr (Policy::has_capture) {
+      if (in_game != InGame::here) return;
+      if (edit_guards == 0 && !in_function) (void)capture();
+      in_game = InGame::left;
+    }
+  }
+  /// An edit of captured data is one of what the game has now, and reaches the game when it ends.
+  void begin_edit() {
+    if constexpr (Policy::has_capture)
+      if (!in_function && !ended(state)) (void)capture();
+  }
+  void finish_edit() {
+    if constexpr (Policy::has_apply)
+      if (!in_function && !ended(state)) apply();
+  }
+  std::atomic<InGame> in_game{InGame::not_yet};
 
   /// Whether such data could be saved: valid, and not too large.
   [[nodiscard]] Result<void> check(const Data& data);
@@ -11955,25 +12332,27 @@ class SessionNode final : public SessionCore {
  private:
   struct Rare {
     Signals<Data> signals;
-    std::vector<MessageHandler<Data>> handlers;
+    std::list<MessageHandler<Data>> handlers;  ///< one that runs may connect more
     std::unique_ptr<Data> default_value;
     std::unique_ptr<Data> after_end;
     std::unique_ptr<Data> encoded;
     std::unique_ptr<Data> durable;
   };
   [[nodiscard]] Rare& rare() { return rare_ ? *rare_ : *(rare_ = std::make_unique<Rare>()); }
+  /// Runs a hook of the policy. One that throws is a refusal: around it a commit is half prepared.
+  template <class F>
+  [[nodiscard]] Result<void> in_hook(std::string_view which, F&& body) const;
   [[nodiscard]] Result<void> valid(const Data& data) const {
     if constexpr (!Policy::has_validate) return success;
-    const detail::HookScope hook;
-    return Policy::validate(data);
-  }
-  [[nodiscard]] Data defaults() const {
-    const detail::HookScope hook;
-    return Policy::defaults(key_value_);
+    return in_hook("validate", [&] { return Policy::validate(data); });
   }
   [[nodiscard]] Result<bool> encode_data(const Data& data, Buffer& out);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
+  /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
+  /// poll that it ended halfway would leave others' sessions without their outcome.
+  template <class F>
+  void call_listeners(StoreCore<S>& core, F&& fire);
 
   PERSIST_NO_UNIQUE_ADDRESS SessionLock lock_;
   codec::RecordVersion version_ = codec::version_of<Policy>();
@@ -11983,6 +12362,24 @@ class SessionNode final : public SessionCore {
   Data* working_ = nullptr;
   std::unique_ptr<Rare> rare_;
 };
+
+template <class S>
+template <class F>
+Result<void> SessionNode<S>::in_hook([[maybe_unused]] std::string_view which, F&& body) const {
+  const detail::HookScope hook;
+#if PERSIST_HAS_EXCEPTIONS
+  std::string what = "something that is no std::exception";
+  try {
+    return detail::call(body);
+  } catch (const std::exception& thrown) {
+    what = thrown.what();
+  } catch (...) {
+  }
+  return Error(Errc::invalid, "the hook " + std::string(which) + " threw: " + what).for_key(key());
+#else
+  return detail::call(body);
+#endif
+}
 
 template <class S>
 Result<bool> SessionNode<S>::encode_data(const Data& data, Buffer& out) {
@@ -12020,17 +12417,18 @@ Result<void> SessionNode<S>::check(const Data& data) {
 template <class S>
 Result<void> SessionNode<S>::decode(Snapshot& from) {
   if (!from.has_data) {
+    Result<void> given = success;
     if (rare_ && rare_->default_value)
       data_ = std::move(*std::exchange(rare_->default_value, nullptr));
     else
-      data_ = defaults();
+      given = in_hook("defaults", [&] { data_ = Policy::defaults(key_value_); });
     if constexpr (gives_user_ids<typename S::Key>) {
       UserIds users;
       S::Key::user_ids(key_value_, users);
       from.user_ids.assign(users.begin(), users.end());
       more().ids_changed = !users.empty();
     }
-    return success;
+    return given;
   }
   const auto info = [&] {
     if constexpr (detail::RecordOf<Data>::may_be_empty)
@@ -12050,9 +12448,9 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   if (in_function || edit_guards != 0)
     return Error(Errc::busy, "an edit guard, handler, grant or transaction of this session is open")
         .for_key(key());
-  capture();
+  if (auto captured = capture(); !captured) return captured;
   Data copy = data_;
-  const std::size_t sent = extras ? extras->sends.size() : 0;
+  const std::uint64_t sent = last_sent();
   begin_copy(copy);
   Result<void> done;
 #if PERSIST_HAS_EXCEPTIONS
@@ -12070,7 +12468,7 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   end_copy();
   if (done) done = valid(copy);
   if (!done) {
-    if (extras) extras->sends.resize(sent);
+    unsend_after(sent);
     return done;
   }
   take_in(std::move(copy));
@@ -12080,11 +12478,8 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
 template <class S>
 void SessionNode<S>::take_in(Data&& copy) {
   data_ = std::move(copy);
-  if constexpr (Policy::has_apply) {
-    const detail::HookScope hook;
-    Policy::apply(key_value_, data_);
-  }
   mark_dirty();
+  apply();
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -12094,10 +12489,29 @@ void SessionNode<S>::take_in(Data&& copy) {
 namespace persist::inline PERSIST_ABI {
 
 template <class S>
-void SessionNode<S>::fire_saving(Reason reason) {
-  capture();
-  if (rare_) rare_->signals.saving.fire(data_, reason);
-  core().fire_saving(*this, reason);
+template <class F>
+void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
+#if PERSIST_HAS_EXCEPTIONS
+  try {
+    fire();
+  } catch (const std::exception& thrown) {
+    core.log(LogLevel::error, std::string(key()) + ": a listener threw: " + thrown.what());
+  } catch (...) {
+    core.log(LogLevel::error,
+             std::string(key()) + ": a listener threw something that is no std::exception");
+  }
+#else
+  (void)core, fire();
+#endif
+}
+
+template <class S>
+Result<void> SessionNode<S>::fire_saving(Reason reason) {
+  Result<void> captured = capture();
+  auto& store = core();
+  if (rare_) call_listeners(store, [&] { rare_->signals.saving.fire(data_, reason); });
+  call_listeners(store, [&] { store.fire_saving(*this, reason); });
+  return captured;
 }
 
 template <class S>
@@ -12111,18 +12525,18 @@ void SessionNode<S>::deliver(Event& event, SessionHost& store) {
 /// log.
 template <class S>
 void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
-  auto& all = core.signals();
+  const auto& all = core.listeners();
   bool heard = false;
   const auto fire = [&](auto member, const auto& on_store, const auto&... args) {
     if (rare_) {
       const auto& on_session = rare_->signals.*member;
       heard = on_session.has_handlers();
-      on_session.fire(args...);
+      call_listeners(core, [&] { on_session.fire(args...); });
     }
     if (!on_store.has_handlers()) return;
     heard = true;
     typename S::Handle self(*this);
-    on_store.fire(self, args...);
+    call_listeners(core, [&] { on_store.fire(self, args...); });
   };
   using Own = Signals<Data>;
   switch (event.kind) {
@@ -12135,10 +12549,10 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
         core.log(LogLevel::warning, "a save failed: " + event.saved.error().message());
       break;
     case Event::Kind::save_refused:
-      fire(&Own::save_refused, all.save_refused, event.error);
-      if (!heard) core.log(LogLevel::warning, "a save was refused: " + event.error.message());
+      fire(&Own::save_refused, all.save_refused, event.error);  // and `saved` says it too
       break;
     case Event::Kind::released:
+      end_was_told = true;
       fire(&Own::released, all.released, event.reason, event.was_saved);
       if (!heard && !event.was_saved)
         core.log(LogLevel::warning, std::string(key()) + ": the session ended (" +
@@ -12169,12 +12583,13 @@ template <class S>
 void SessionNode<S>::handle_messages(StoreCore<S>& core) {
   constexpr std::uint8_t most_tries = 3;
   const std::unique_lock<SessionLock> reading(lock_);
+  if (ended(state) || in_game == InGame::never) return;
   if (in_function || edit_guards != 0 || state == State::loading)
     return core.postpone_messages(*this);
   std::vector<WaitingMessage> waiting;
   {
     const auto hold = core.lock();
-    if (ended(state) || !extras) return;
+    if (!extras) return;
     for (const WaitingMessage& each : extras->inbox)
       if (!each.handled && each.tries < most_tries) waiting.push_back(each);
   }
@@ -12183,6 +12598,7 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
                      return a.message.priority > b.message.priority;
                    });
   for (const WaitingMessage& each : waiting) {
+    if (edit_guards != 0) return core.postpone_messages(*this);  // a handler left one open
     const Message& message = each.message;
     const bool expired = message.expires <= core.backend_time();
     const auto* handler =
@@ -12194,7 +12610,6 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
     else
       done = on_copy([&](Data& copy) { return handler->handle(copy, message); });
     if (ended(state)) return;
-    if (!done && done.error() == Errc::busy) return core.postpone_messages(*this);
     const auto hold = core.lock();
     const auto at = std::find_if(
         extras->inbox.begin(), extras->inbox.end(),
@@ -12450,8 +12865,11 @@ inline constexpr std::uint32_t receipt_days_kept = 90;
 
 /// The day a receipt of that time is kept under: days since 1970, UTC.
 [[nodiscard]] inline std::uint32_t day_of(WallTime time) {
-  const auto days = std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();
-  return days < 0 ? 0 : static_cast<std::uint32_t>(days);
+  // The time comes from a shop: one that is far out must not wrap round to a day that was
+  // forgotten.
+  constexpr std::int64_t last = (std::numeric_limits<std::uint32_t>::max)();
+  const std::int64_t days = std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(days, 0, last));
 }
 
 /// The newest day whose receipts, and all older ones, may be forgotten; 0 for none.
@@ -12508,6 +12926,7 @@ struct Cut {
   bool has_data = false;  ///< data is written or removed
   bool has_ids = false;
   bool has_metadata = false;
+  bool held_back = false;  ///< the data was to be read, and somebody is editing it
   Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
 
   void clear() {
@@ -12515,7 +12934,7 @@ struct Cut {
     messages.clear(), sends.clear(), receipts.clear();
     generation = bytes = crc = 0;
     aim = Aim::save, reason = Reason::asked;
-    has_data = has_ids = has_metadata = false;
+    has_data = has_ids = has_metadata = held_back = false;
     refused = Error(Errc{});
   }
 };
@@ -12777,7 +13196,9 @@ TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners, Durati
   // A reply may make more due at once (a record that was let go, a steal that now knows what to
   // steal). What still is due after this many rounds waits for the next poll.
   constexpr int most_rounds = 16;
-  const TimePoint stop_at = limit > Duration::zero() ? clock.now() + limit : TimePoint::max();
+  TimePoint stop_at = TimePoint::max();
+  if (limit > Duration::zero())
+    if (const TimePoint begun = clock.now(); limit < stop_at - begun) stop_at = begun + limit;
   for (RoundPartner<Backend>* partner : partners)
     partner->begin_poll();
   std::vector<Manifest> manifests(partners.size());
@@ -12872,8 +13293,11 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Result<Saved> commit_now(SessionCore& session, Aim aim, Reason reason);
   /// The last commit of the session, in this call; `busy` changes nothing.
   [[nodiscard]] Result<Saved> release_now(SessionCore& session, Reason reason);
+  /// Gives the record back as it is, in this call or, where that fails, with the next polls.
+  void give_back(SessionCore& session);
   void request_save(SessionCore& session, bool force);
   void request_release(SessionCore& session, Reason reason);
+  void game_lets_go(SessionCore& session);
   void became_dirty(SessionCore& session) final;
   void last_handle_dropped(SessionCore& session) final;
   Error board(SessionCore& session, Aim aim) final;
@@ -12916,6 +13340,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
   }
   [[nodiscard]] bool is_busy() const noexcept { return draining_ || preparing_; }
+  /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
+  [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
+    return has_listeners_ || session.has_listeners;
+  }
   /// Handlers of messages were connected: those that wait may have found theirs.
   void offer_messages_again();
   /// The session's messages could not be handled now; the next poll tries again.
@@ -12923,14 +13351,19 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  protected:
   ~Engine() = default;
+  bool has_listeners_ = false;  ///< signals of the store were connected
 
  private:
+  void forget_sent(const std::vector<RelayRequest::Waiting>& waiting);
+  void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();
   void recycle(Flight& flight);
   [[nodiscard]] Error assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason);
   [[nodiscard]] bool prepare_flight(Flight& flight);
+  [[nodiscard]] static bool can_leave(const SessionCore& session);
   void complete_flight(Flight& flight);
-  void cut_data(SessionCore& session, Cut& cut, Change& change);
+  [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
+  void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -12941,6 +13374,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void saved_event(SessionCore& session, const Result<Saved>& result);
 
   void change_state(SessionCore& session, State to);
+  void take_hints();
   void stamp(SessionCore& session);
   void reschedule(SessionCore& session);
   [[nodiscard]] TimePoint when_due(SessionCore& session);
@@ -12962,6 +13396,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Duration autosave_of(const SessionCore& session) const {
     return session.extras && session.extras->autosave ? *session.extras->autosave
                                                       : options_.autosave;
+  }
+  /// Whether `min_gap` holds up the session's saves.
+  [[nodiscard]] bool in_gap(const SessionCore& session) const {
+    return session.failures == 0 && now() < session.not_before;
   }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;
@@ -12995,7 +13433,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::deque<std::pair<SessionPtr, Event>> events_;
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
   std::vector<std::string> woken_;
+  std::string relay_after_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
+  std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
   bool draining_ = false;
   bool preparing_ = false;
   bool closing_ = false;
@@ -13116,6 +13556,7 @@ void Engine<B, L>::unboard(SessionCore& session, Cut& cut) {
   const Lock hold(mutex_);
   undo(session, cut);
   session.in_flight = false;
+  if (failed(cut.refused)) saved_event(session, cut.refused);
 }
 
 /// Puts the session into the flight and, where a transaction is not durable yet, its partners. All
@@ -13152,15 +13593,18 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
   flight.changes.assign(flight.size(), Change{});
   flight.results.assign(flight.size(), Result<Saved>());
   bool any = false;
-  bool refused = false;
+  Error no{Errc{}};
   for (std::size_t i = 0; i < flight.size(); ++i) {
     SessionCore& session = *flight.sessions[i];
     session.host()->cut(session, flight.cuts[i], flight.changes[i]);
-    refused = refused || failed(flight.cuts[i].refused);
-    any = any || flight.changes[i].writes() || flight.cuts[i].aim > Aim::force;
+    const Cut& cut = flight.cuts[i];
+    // A transaction is written whole or not at all, and no record is given back behind an edit.
+    if (failed(cut.refused) && flight.size() > 1) no = cut.refused;
+    if (cut.held_back && cut.aim != Aim::renew)
+      no = Error(Errc::busy, "the data is being edited").for_key(session.key());
+    any = any || flight.changes[i].writes() || cut.aim > Aim::force;
   }
-  if (refused && flight.size() > 1) any = false;  // a transaction is written whole or not at all
-  if (any) {
+  if (any && !failed(no)) {
     flight.request.changes = std::span(flight.changes);
     const TimePoint sent = now();
     for (std::size_t i = 0; i < flight.size(); ++i)
@@ -13169,11 +13613,13 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
   }
   for (std::size_t i = 0; i < flight.size(); ++i) {
     SessionCore& session = *flight.sessions[i];
-    const Cut& cut = flight.cuts[i];
+    const Error& why = failed(no) ? no : flight.cuts[i].refused;
     flight.results[i] =
-        failed(cut.refused)
-            ? Result<Saved>(cut.refused)
+        failed(why)
+            ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
+    // A transaction that changed nothing is over.
+    if (flight.results[i] && session.group() != nullptr) session.extras->group.reset();
     session.host()->unboard(session, flight.cuts[i]);
   }
   return false;
@@ -13182,18 +13628,22 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const Lock hold(mutex_);
-  const bool writes = cut.aim == Aim::force || (session.dirty() && cut.aim != Aim::give_back) ||
-                      (cut.aim == Aim::release && options_.save_on_release);
-  const bool may_read =
-      session.edit_guards == 0 && !(cut.aim == Aim::release && !options_.save_on_release);
+  // What a running function has sent belongs to its success.
+  const bool may_read = session.edit_guards == 0 && !session.in_function &&
+                        !(cut.aim == Aim::release && !options_.save_on_release);
   cut.key = session.key();
-  // Where somebody else has the session's lock it is being edited or looked at, and stays due.
-  if (writes && may_read && session.try_lock()) {
-    preparing_ = true;
-    session.fire_saving(cut.reason);
-    preparing_ = false;
-    if (session.edit_guards == 0) cut_data(session, cut, change);
-    session.unlock();
+  if (may_read && wants_data(session, cut.aim)) {
+    // Where somebody else has the session's lock it is being edited or looked at, and stays due.
+    const bool readable = session.try_lock();
+    if (readable) {
+      const bool nested = std::exchange(preparing_, true);
+      const Result<void> ready = session.fire_saving(cut.reason);
+      preparing_ = nested;
+      cut.held_back = session.edit_guards != 0;  // a handler keeps one open
+      if (!cut.held_back) cut_data(session, ready, cut, change);
+      session.unlock();
+    }
+    cut.held_back = cut.held_back || !readable;
   }
   const bool data_is_whole = failed(cut.refused) ? false : (cut.has_data || !session.dirty());
   if (data_is_whole && may_read && cut.aim != Aim::give_back) cut_rest(session, cut, change);
@@ -13210,15 +13660,31 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     change.lease = LeaseChange::renew;
   change.lease_length = options_.lease;
   // A load that came to nothing does not count as one.
-  if (cut.aim == Aim::give_back && session.write == 1) change.load_count = session.load_count;
+  if (cut.aim == Aim::give_back && !session.counted) change.load_count = session.load_count;
+}
+
+/// Whether a commit with that aim looks at the data.
+template <class B, class L>
+bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
+  switch (aim) {
+    case Aim::save:
+      return session.wants_saves();
+    case Aim::renew:
+      return session.dirty() && !in_gap(session);
+    case Aim::give_back:
+      return false;
+    default:
+      return true;
+  }
 }
 
 /// Encodes the data and decides whether it has to be written.
 template <class B, class L>
-void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
+void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut& cut,
+                            Change& change) {
   cut.generation = session.edited;
   const bool touched = session.dirty();
-  const Result<bool> exists = session.encode(cut.data);
+  const Result<bool> exists = ready ? session.encode(cut.data) : ready.error();
   if (!exists) {
     cut.refused = exists.error();
   } else if (cut.data.size() > limits_.record_bytes) {
@@ -13242,6 +13708,8 @@ void Engine<B, L>::cut_data(SessionCore& session, Cut& cut, Change& change) {
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
   if (same && !must && (!touched || session.skips_equal)) {
     session.saved = cut.generation;  // what is stored is what there is
+    session.save_at = TimePoint{};
+    if (session.skips_equal) stamp(session);
     return;
   }
   cut.has_data = true;
@@ -13310,13 +13778,45 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
   return result;
 }
 
+/// The session was let go by whoever calls: what its data is captured from may not be there later.
+template <class B, class L>
+void Engine<B, L>::game_lets_go(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (ended(session.state) || session.state == State::loading || !session.try_lock()) return;
+  session.game_lets_go();
+  session.unlock();
+}
+
+template <class B, class L>
+void Engine<B, L>::give_back(SessionCore& session) {
+  {
+    const Lock hold(mutex_);
+    session.gives_back = true;
+    session.state = State::releasing;
+  }
+  (void)commit_now(session, Aim::give_back, Reason::asked);
+}
+
+/// Whether the session, and those that must go with it, can leave now.
+template <class B, class L>
+bool Engine<B, L>::can_leave(const SessionCore& session) {
+  const auto free = [](const SessionCore& each) {
+    return each.edit_guards == 0 && !each.in_flight && !each.in_function;
+  };
+  const TransactionGroup* group = session.group();
+  return free(session) &&
+         (group == nullptr || std::all_of(group->partners.begin(), group->partners.end(),
+                                          [&](const SessionCore* each) { return free(*each); }));
+}
+
 template <class B, class L>
 Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
   {
     const Lock hold(mutex_);
-    if (session.edit_guards != 0 || session.in_flight || session.in_function)
+    if (!can_leave(session))
       return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
           .for_key(session.key());
+    game_lets_go(session);
     request_release(session, reason);
     reason = session.ending;
   }
@@ -13371,6 +13871,10 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
   const Lock hold(mutex_);
   session.in_flight = false;
   using Outcome = CommitRequest::Outcome;
+  if (ended(session.state)) {  // it was erased, or its transaction was lost with another store
+    result = Error(Errc::closed, "the session has ended").for_key(session.key());
+    return;
+  }
   switch (request.outcome) {
     case Outcome::applied:
     case Outcome::repeated:
@@ -13398,6 +13902,8 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (change.version != 0) session.version = change.version;
   if (cut.has_data) {
     session.saved = cut.generation;
+    session.save_at = TimePoint{};
+    session.not_before = cut.sent + min_gap_of(session);
     if (session.keeps_durable) session.saved_as_encoded();
     session.stored_bytes = cut.bytes;
     session.stored_crc = cut.crc;
@@ -13408,10 +13914,10 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     metrics_.bytes_saved += cut.bytes;
   } else {
     ++metrics_.renewals;
+    if (session.failures != 0) session.not_before = TimePoint{};
   }
-  if (session.write == 1 && cut.aim != Aim::give_back) ++session.load_count;
+  if (!std::exchange(session.counted, true) && cut.aim != Aim::give_back) ++session.load_count;
   session.failures = 0;
-  session.not_before = cut.sent + min_gap_of(session);
   settle_parts(session, cut, change);
   if (session.group() != nullptr) session.extras->group.reset();
 
@@ -13420,11 +13926,15 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     result = cut.refused;
   else
     result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
-  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  const bool was_a_save = cut.aim < Aim::renew || cut.aim == Aim::release;
+  if (was_a_save || cut.has_data || failed(cut.refused)) saved_event(session, result);
   if (gives_back) {
-    ++metrics_.releases;
+    if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
-    return end(session, State::released, cut.reason, !failed(cut.refused));
+    if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
+      log(LogLevel::error, "released without its last changes: " + cut.refused.message());
+    }
+    return end(session, State::released, cut.reason, !failed(cut.refused) && !session.dirty());
   }
   if (change.lease == LeaseChange::renew && !change.release_requested) {
     session.renewed = cut.sent;
@@ -13435,7 +13945,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     change_state(session, State::releasing);
   }
   session.check_wanted = false;
-  if (session.dirty() && !session.listed) became_dirty(session);
+  if (session.wants_saves() && !session.listed) became_dirty(session);
   reschedule(session);
 }
 
@@ -13454,19 +13964,17 @@ void Engine<B, L>::settle_parts(SessionCore& session, Cut& cut, Change& change) 
   metrics_.messages_sent += cut.messages.size();
   for (const Send& send : cut.sends) {
     if (send.delivered) continue;
-    ++extras.outbox_waiting;
-    if (options_.relay > Duration::zero())
-      next_relay_ = (std::min)(next_relay_, now() + options_.relay);
+    if (extras.outbox_waiting++ == 0) relay_soon(session, now() + options_.relay);
   }
-  const auto granted = static_cast<std::ptrdiff_t>(cut.receipts.size());
-  extras.receipts.insert(extras.receipts.end(), cut.receipts.begin(), cut.receipts.end());
-  extras.pending_receipts.erase(extras.pending_receipts.begin(),
-                                extras.pending_receipts.begin() + granted);
   if (change.forget_receipts != 0) {
     std::erase_if(extras.receipts,
                   [&](const Receipt& receipt) { return receipt.day <= change.forget_receipts; });
     extras.receipts_forgotten = (std::max)(extras.receipts_forgotten, change.forget_receipts);
   }
+  const auto granted = static_cast<std::ptrdiff_t>(cut.receipts.size());
+  extras.receipts.insert(extras.receipts.end(), cut.receipts.begin(), cut.receipts.end());
+  extras.pending_receipts.erase(extras.pending_receipts.begin(),
+                                extras.pending_receipts.begin() + granted);
   if (change.messages.empty()) return;
   for (Message& message : change.messages) {
     extras.seen_position = (std::max)(extras.seen_position, message.position);
@@ -13481,6 +13989,8 @@ template <class B, class L>
 void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
                                  Result<Saved>& result) {
   undo(session, cut);
+  // Its partners are in the same commit and end by themselves, each after its own `saved`.
+  if (session.group() != nullptr) session.extras->group.reset();
   const std::string_view what =
       change.erased ? "the record was erased" : "another session has the record";
   Error error =
@@ -13518,6 +14028,10 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
     event.error = result.error();
     tell(session, std::move(event));
   }
+  if ((cut.aim == Aim::save || cut.aim == Aim::force) && cut.reason != Reason::autosave) {
+    session.save_wanted = true;  // somebody asked for it
+    session.force_wanted = session.force_wanted || cut.aim == Aim::force;
+  }
   if (cut.aim == Aim::release && session.state != State::releasing) {
     session.ending = cut.reason;
     change_state(session, State::releasing);
@@ -13546,7 +14060,7 @@ void Engine<B, L>::back_off(SessionCore& session) {
 
 template <class B, class L>
 void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result) {
-  if (!result && result.error() == Errc::busy) return;
+  if (result ? !is_heard(session) : result.error() == Errc::busy) return;
   Event event;
   event.kind = Event::Kind::saved;
   event.saved = result;
@@ -13555,9 +14069,11 @@ void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result
 
 template <class B, class L>
 void Engine<B, L>::change_state(SessionCore& session, State to) {
+  const State from = session.state.exchange(to);
+  if (!is_heard(session)) return;
   Event event;
   event.kind = Event::Kind::state_changed;
-  event.from = session.state.exchange(to);
+  event.from = from;
   event.to = to;
   tell(session, std::move(event));
 }
@@ -13570,14 +14086,18 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   due_.remove(session);
   registry_.remove(session);
   session.ending = reason;
+  session.was_saved = was_saved;
   const bool was_open = session.state != State::loading && !session.gives_back;
   if (session.handles.load(std::memory_order_acquire) != 0)
     retired_.insert(session);
   else
     session.detach();
-  if (!was_open) session.state = state;
-  if (was_open) {
+  if (was_open)
     change_state(session, state);
+  else
+    session.state = state;
+  session.end_was_told = was_open && was_saved && !is_heard(session);  // to nobody
+  if (was_open && !session.end_was_told) {
     Event event;
     event.kind = Event::Kind::released;
     event.reason = reason;
@@ -13710,8 +14230,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
     extras.seen_position = (std::max)(extras.seen_position, message.position);
     extras.inbox.push_back({std::move(message)});
   }
-  if (!record.outbox.empty() && options_.relay > Duration::zero())
-    next_relay_ = (std::min)(next_relay_, now());
+  if (!record.outbox.empty()) relay_soon(session, now());
 }
 
 template <class B, class L>
@@ -13769,6 +14288,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   }
   ++metrics_.loads;
   change_state(session, State::open);
+  if (session.skips_equal) stamp(session);
   if (std::vector<std::string> dropped = session.take_dropped(); !dropped.empty()) {
     Event event;
     event.kind = Event::Kind::dropped_fields;
@@ -13796,6 +14316,8 @@ void Engine<B, L>::abandon_load(SessionCore& session) {
   if (load == nullptr || --load->waiters > 0) return;
   Error error = Error(Errc::cancelled, "the load was called off").for_key(session.key());
   load->next_try = now();
+  const SessionPtr alive(&session);
+  if (std::erase(queued_loads_, alive) != 0) return load_done(session, std::move(error));
   if (load->asked) {
     load->error = std::move(error);
   } else if (!session.in_flight) {
@@ -13816,25 +14338,38 @@ template <class B, class L>
 void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
   const SessionPtr alive(&session);
   while (!load.done) {
-    Round round;
+    AcquireRequest request;
+    bool asks = false;
+    TimePoint again{};
     SessionPtr before;
     {
       const Lock hold(mutex_);
       start_queued_loads();
       before = SessionPtr(registry_.find(session.key()));
       if (load.done) break;
-      if (before.get() == &session && !session.in_flight) add_load(session, round);
+      asks = before.get() == &session && !session.in_flight;
+      if (asks) ask(session, request);
     }
-    if (!round.empty()) {
-      round.perform(backend_);
-      settle_load(session, round.acquires[0], round.decoded[0]);
-    } else if (before && before.get() != &session &&
-               commit_now(*before, before->gives_back ? Aim::give_back : Aim::release,
-                          before->ending)) {
-      continue;
+    if (asks) {
+      backend_.acquire(std::span(&request, 1));
+      const bool taken = request.outcome == AcquireRequest::Outcome::taken;
+      settle_load(session, request, taken ? session.decode(request.record) : success);
+    } else {
+      again = now() + 100ms;
+      const bool waits_for_release = before && before.get() != &session;
+      bool busy = !waits_for_release;
+      if (waits_for_release) {
+        const auto released =
+            commit_now(*before, before->gives_back ? Aim::give_back : Aim::release, before->ending);
+        if (released) continue;
+        busy = released.is(Errc::busy);
+        again = (std::max)(again, before->not_before);
+      }
+      // What is under way on this very thread does not end while we wait for it.
+      if (now() >= load.deadline || (busy && !Access::is_shared)) break;
     }
     if (load.done) break;
-    clock_.wait_until(round.empty() ? now() + 100ms : load.next_try, wakes_->wake());
+    clock_.wait_until(asks ? load.next_try : again, wakes_->wake());
   }
   if (session.gives_back && !ended(session.state))
     (void)commit_now(session, Aim::give_back, Reason::asked);
@@ -13875,15 +14410,15 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   if (session.in_flight || ended(session.state)) return TimePoint::max();
   if (const LoadState* load = session.load()) return load->next_try;
   TimePoint due = TimePoint::max();
-  if (session.dirty() && !session.listed) due = session.save_at;
-  if (session.save_wanted || session.check_wanted || session.state == State::releasing)
-    due = TimePoint::min();
+  if (session.wants_saves() && !session.listed) due = session.save_at;
+  if (session.save_wanted) due = TimePoint::min();
+  // A gap between saves holds up neither the renewals nor the last save.
+  if (session.failures == 0) due = (std::max)(due, session.not_before);
+  if (session.check_wanted || session.state == State::releasing) due = TimePoint::min();
   if constexpr (L::is_leased) {
     if (options_.renew > Duration::zero()) due = (std::min)(due, session.renewed + options_.renew);
   }
-  // A gap between saves does not hold up the last one.
-  if (session.state != State::releasing || session.failures != 0)
-    due = (std::max)(due, session.not_before);
+  if (session.failures != 0) due = (std::max)(due, session.not_before);
   if constexpr (L::is_leased) {
     if (session.state == State::open) due = (std::min)(due, trusted_until(session));
   }
@@ -13929,34 +14464,41 @@ void Engine<B, L>::last_handle_dropped(SessionCore& session) {
   if (session.state == State::open || session.state == State::suspect)
     log(LogLevel::info,
         std::string(session.key()) + ": the last handle was dropped without a release; releasing");
+  game_lets_go(session);
   request_release(session, Reason::dropped);
 }
 
 template <class B, class L>
 void Engine<B, L>::begin_poll() {
   const Lock hold(mutex_);
-  const TimePoint began = now();
-  wakes_->drain(woken_);
   (void)wakes_->wake().take();
-  for (const std::string& key : woken_) {
-    SessionCore* session = registry_.find(key);
-    if (session == nullptr) continue;
-    if (LoadState* load = session->load())
-      load->next_try = began;
-    else
-      session->check_wanted = true;
-    reschedule(*session);
-  }
   std::vector<SessionPtr> dirty;
   dirty.swap(newly_dirty_);
   for (const SessionPtr& session : dirty) {
     session->listed = false;
-    if (ended(session->state) || !session->dirty()) continue;
-    stamp(*session);
+    if (ended(session->state) || !session->wants_saves()) continue;
+    // The interval counts from the first edit that is not saved; later ones do not put it off.
+    if (session->save_at == TimePoint{}) stamp(*session);
     reschedule(*session);
   }
   offer_messages_again();
   start_queued_loads();
+}
+
+/// Sessions that the backend hinted at are looked at now: in each round, so that a record that was
+/// let go in one is taken in the next.
+template <class B, class L>
+void Engine<B, L>::take_hints() {
+  wakes_->drain(woken_);
+  for (const std::string& key : woken_) {
+    SessionCore* session = registry_.find(key);
+    if (session == nullptr) continue;
+    if (LoadState* load = session->load())
+      load->next_try = now();
+    else
+      session->check_wanted = true;
+    reschedule(*session);
+  }
 }
 
 template <class B, class L>
@@ -13988,6 +14530,7 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
   {
     const Lock hold(mutex_);
     mine.now = now();
+    take_hints();
     while (!due_.empty() && due_.first().due <= mine.now) {
       due.emplace_back(&due_.first());
       due_.remove(*due.back());
@@ -14003,7 +14546,8 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
     round.commits.push_back(std::move(flight->request));
   }
   for (const SessionPtr& session : due) {
-    if (mine.stop_at != TimePoint::max() && now() >= mine.stop_at) {
+    const bool first = session == due.front();  // however small the limit, something is done
+    if (!first && mine.stop_at != TimePoint::max() && now() >= mine.stop_at) {
       const Lock hold(mutex_);  // the rest goes on at the next call
       reschedule(*session);
     } else {
@@ -14033,32 +14577,38 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
     if (session.state == State::releasing) {
       aim = session.gives_back ? Aim::give_back : Aim::release;
       reason = session.ending;
+    } else if (in_gap(session)) {
+      aim = Aim::renew;
     } else if (session.save_wanted) {
       aim = session.force_wanted ? Aim::force : Aim::save;
       reason = Reason::asked;
       session.save_wanted = session.force_wanted = false;
-    } else if (session.dirty() && session.save_at <= mine.now) {
+    } else if (session.wants_saves() && session.save_at <= mine.now) {
       aim = Aim::save;
     }
   }
   Flight& flight = new_flight();
-  const bool busy = failed(assemble(flight, session, aim, reason));
+  bool busy = failed(assemble(flight, session, aim, reason));
   if (!busy && prepare_flight(flight)) {
     mine.flights.push_back(&flight);
     round.commits.push_back(std::move(flight.request));
     return;
   }
+  busy = busy || flight.results[0].is(Errc::busy);
   recycle(flight);
   const Lock hold(mutex_);
   if (ended(session.state)) return;
   if (aim == Aim::save || aim == Aim::force) {
     if (busy)
       session.save_wanted = session.save_wanted || reason == Reason::asked;
-    else if (session.dirty())
+    else if (session.wants_saves())
       stamp(session);  // it was refused: play goes on, and it is tried again
   }
-  // An open guard keeps it due; look again soon.
-  busy ? due_.set(session, mine.now + 10ms) : reschedule(session);
+  // An open guard keeps it due; so does a transaction that a rule holds back. Look again soon.
+  if (busy || session.state == State::releasing)
+    due_.set(session, mine.now + (busy ? Duration(10ms) : Duration(1s)));
+  else
+    reschedule(session);
 }
 
 template <class B, class L>
@@ -14099,7 +14649,9 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
   while (true) {
     bool stuck = true;
-    for (const SessionPtr& session : registry_.all()) {
+    std::vector<SessionPtr> all = registry_.all();
+    all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+    for (const SessionPtr& session : all) {
       if (LoadState* load = session->load()) {
         load->waiters = 1;
         abandon_load(*session);
@@ -14120,8 +14672,13 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
 template <class B, class L>
 void Engine<B, L>::let_go() {
   closing_ = true;
-  for (const SessionPtr& session : registry_.all()) {
-    if (session->state != State::loading && !session->gives_back) {
+  std::vector<SessionPtr> all = registry_.all();
+  all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+  queued_loads_.clear();
+  for (const SessionPtr& session : all) {
+    if (session->load() != nullptr) {
+      load_done(*session, Error(Errc::closed, "the store was closed").for_key(session->key()));
+    } else if (!session->gives_back) {
       log(LogLevel::error, std::string(session->key()) +
                                ": the store was closed before its last changes were saved");
     }
@@ -14148,8 +14705,10 @@ template <class B, class L>
 void Engine<B, L>::relay() {
   RelayRequest list;
   list.store = store_;
+  list.after = relay_after_;
   backend_.relay(std::span(&list, 1));
-  bool left_behind = failed(list.error) || list.waiting.size() == list.most;
+  const bool to_the_end = list.waiting.size() < list.most;
+  bool left_behind = failed(list.error) || !to_the_end;
   for (const RelayRequest::Waiting& record : list.waiting) {
     const Hash128 sender = hash(record.key);
     std::vector<OutgoingMessage> taken;
@@ -14181,10 +14740,35 @@ void Engine<B, L>::relay() {
       here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, taken.size());
   }
   const Lock hold(mutex_);
+  if (!failed(list.error)) {
+    if (to_the_end && relay_after_.empty()) forget_sent(list.waiting);
+    // The next call goes on behind these, so that full receivers hold up nobody else's messages.
+    relay_after_ = to_the_end ? std::string() : std::move(list.waiting.back().key);
+  }
   // A receiver that is full stays full until its owner plays: looking every few seconds is often
   // enough.
   next_relay_ = now() + (left_behind ? options_.relay : 4 * options_.relay);
   if (options_.relay <= Duration::zero()) next_relay_ = TimePoint::max();
+}
+
+/// Messages of that session wait, which had none that did.
+template <class B, class L>
+void Engine<B, L>::relay_soon(SessionCore& session, TimePoint at) {
+  if (options_.relay <= Duration::zero()) return;
+  next_relay_ = (std::min)(next_relay_, at);
+  senders_.emplace_back(&session);
+}
+
+/// Sessions here whose messages another server has sent on: `waiting` is all that still waits.
+template <class B, class L>
+void Engine<B, L>::forget_sent(const std::vector<RelayRequest::Waiting>& waiting) {
+  std::erase_if(senders_, [&](const SessionPtr& session) {
+    if (ended(session->state) || session->in_flight) return ended(session->state);
+    const bool waits = std::any_of(waiting.begin(), waiting.end(),
+                                   [&](const auto& each) { return each.key == session->key(); });
+    if (!waits && session->extras) session->extras->outbox_waiting = 0;
+    return !waits;
+  });
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -14202,8 +14786,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   using Base::Base;
 
   [[nodiscard]] typename Base::Lock lock() { return typename Base::Lock(this->mutex()); }
-  [[nodiscard]] Signals<Data, Session<S>&>& signals() noexcept { return signals_; }
-  [[nodiscard]] std::vector<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
+  /// For connecting; `listeners` for firing.
+  [[nodiscard]] Signals<Data, Session<S>&>& signals() noexcept {
+    this->has_listeners_ = true;
+    return signals_;
+  }
+  [[nodiscard]] const Signals<Data, Session<S>&>& listeners() const noexcept { return signals_; }
+  [[nodiscard]] std::list<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
 
   void fire_saving(Node& node, Reason reason) {
     if (!signals_.saving.has_handlers()) return;
@@ -14218,15 +14807,23 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
                   ": an edit after the session's end goes to a copy that is never saved");
   }
   /// The session's own handler of that type of message, or else the store's.
-  [[nodiscard]] const MessageHandler<Data>* find_handler(
-      const std::vector<MessageHandler<Data>>* own, std::string_view type) const {
-    for (const auto* list : {own, &handlers_}) {
+  [[nodiscard]] const MessageHandler<Data>* find_handler(const std::list<MessageHandler<Data>>* own,
+                                                         std::string_view type) {
+    const auto hold = lock();
+    for (const auto* list : {own, &std::as_const(handlers_)}) {
       if (list == nullptr) continue;
       const auto at = std::find_if(list->begin(), list->end(),
                                    [&](const auto& handler) { return handler.type == type; });
       if (at != list->end()) return &*at;
     }
     return nullptr;
+  }
+  /// `too_large` for a message that no inbox of this store could ever hold.
+  [[nodiscard]] Result<void> fits_inbox(std::string_view type, ByteView payload) const {
+    const std::size_t limit = this->limits().inbox_bytes;
+    if (inbox_cost({type, 0, 0, {}, payload}) <= limit) return success;
+    return Error(Errc::too_large, "the message is larger than the " + std::to_string(limit) +
+                                      " bytes that an inbox holds");
   }
   [[nodiscard]] WallTime expiry(Duration after) const {
     constexpr Duration most = std::chrono::hours(24 * 45);
@@ -14290,7 +14887,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
 
  private:
   Signals<Data, Session<S>&> signals_;
-  std::vector<MessageHandler<Data>> handlers_;
+  std::list<MessageHandler<Data>> handlers_;  // one that runs may connect more
 };
 
 }  // namespace persist::inline PERSIST_ABI
@@ -14331,6 +14928,7 @@ class [[nodiscard]] Loading {
     Session<S> session = *std::exchange(session_, std::nullopt);
     const auto load = std::move(load_);
     if (load && failed(load->error)) return load->error;
+    session.node().enter_game();
     return session;
   }
   void cancel() {
@@ -14355,6 +14953,12 @@ class [[nodiscard]] Loading {
 // The calls of a session that need its store.
 
 namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+/// Its address names T, whatever arguments an attachment is made with.
+template <class T>
+inline char attachment_tag = 0;
+}  // namespace detail
 
 template <class S>
 Error Session<S>::refusal() const {
@@ -14389,6 +14993,7 @@ Result<Saved> Session<S>::release(Reason reason) {
 template <class S>
 Result<void> Session<S>::request_release(Reason reason) {
   if (Error no = refusal(); failed(no)) return no;
+  core().game_lets_go(*node_);
   core().request_release(*node_, reason);
   return success;
 }
@@ -14408,8 +15013,10 @@ Result<typename S::Data> Session<S>::durable() {
 
 template <class S>
 void Session<S>::touch_schedule() {
-  if (node_->dirty() && node_->host() != nullptr && !node_->listed)
-    node_->host()->became_dirty(*node_);
+  if (node_->host() == nullptr || !node_->wants_saves()) return;
+  const auto hold = core().lock();
+  node_->save_at = TimePoint{};
+  if (!node_->listed) core().became_dirty(*node_);
 }
 
 template <class S>
@@ -14462,12 +15069,12 @@ Result<void> Session<S>::set_metadata(const Value& value) {
 template <class S>
 template <class T, class... Args>
 T& Session<S>::attach(Args&&... args) {
-  static constexpr char tag = 0;  // its address names T
+  const void* const tag = &detail::attachment_tag<T>;
   auto& all = node_->more().attachments;
   for (auto& [type, object] : all)
-    if (type == &tag) return *static_cast<T*>(object.get());
+    if (type == tag) return *static_cast<T*>(object.get());
   return *static_cast<T*>(
-      all.emplace_back(&tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
+      all.emplace_back(tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
 }
 
 template <class S>
@@ -14481,6 +15088,7 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
   if (auto fits = key::spell_checked<typename S::Key>(key, spelled); !fits) return fits;
   OutgoingMessage out;
   if (auto written = encode_message(message, out.payload); !written) return written;
+  if (auto fits = core().fits_inbox(schema::type_name<M>, out.payload); !fits) return fits;
   const auto hold = core().lock();
   SessionExtras& extras = node_->more();
   if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)
@@ -14547,8 +15155,8 @@ void Session<S>::on_message(F&& fn) {
 template <class S>
 template <class F>
 Connection Session<S>::on_released(F&& fn) {
-  if (ended(node_->state) && !(node_->host() != nullptr && core().is_busy())) {
-    fn(node_->ending, node_->state == State::released && !node_->dirty());
+  if (node_->end_was_told) {
+    fn(node_->ending, node_->was_saved);
     return {};
   }
   return node_->signals().released.connect(std::forward<F>(fn));
@@ -14606,7 +15214,9 @@ class StoreCalls {
   }
   template <class K>
   Result<Handle> try_load(const K& key, LoadOptionsFor<Data> options) {
-    return finish(begin(key, std::move(options), true, Duration::zero()));
+    Loading<S> loading = begin(key, std::move(options), true, Duration::zero());
+    // A load that is under way here may wait for a holder, and this call does not.
+    return joins(loading) ? loading.take() : finish(std::move(loading));
   }
   template <class K>
   Result<Handle> find(const K& key);
@@ -14630,7 +15240,10 @@ class StoreCalls {
   void on_message(F&& fn) {
     using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
     check_message<typename S::Policy, M>();
-    core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    {
+      const auto hold = core_.lock();
+      core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    }
     for (const SessionPtr& session : core_.registry().all())
       if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
     core_.offer_messages_again();
@@ -14647,6 +15260,11 @@ class StoreCalls {
   Result<Handle> finish(Loading<S> loading) {
     if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load());
     return loading.take();
+  }
+  /// Whether the session is not this caller's alone: it was open, or is being loaded for others.
+  [[nodiscard]] bool joins(const Loading<S>& loading) {
+    const auto hold = core_.lock();
+    return loading.session() && (!loading.load() || loading.load()->waiters > 1);
   }
   /// A session for one change of a record that nobody holds; `changes` says what it does to the
   /// node.
@@ -14709,10 +15327,8 @@ Result<Peeked<typename S::Data>> StoreCalls<S>::peek(const K& key, PeekOptions o
     if (auto here = find(key)) {
       auto metadata = here->metadata();
       if (!metadata) return metadata.error();
-      return Peeked<Data>{here->clone(),       here->version(),
-                          here->load_count(),  here->created(),
-                          here->updated(),     {here->user_ids().begin(), here->user_ids().end()},
-                          *std::move(metadata)};
+      return Peeked<Data>{here->clone(),   here->version(),  here->load_count(),  here->created(),
+                          here->updated(), here->user_ids(), *std::move(metadata)};
     }
   }
   Result<Snapshot> record = core_.read(spelled.view());
@@ -14762,15 +15378,23 @@ template <class K, class F>
 Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&& changes) {
   LoadOptionsFor<Data> options;
   options.conflict = conflict;
-  auto session = finish(
-      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline));
+  Loading<S> loading =
+      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline);
+  if (joins(loading))
+    return Error(Errc::busy, "the record is being loaded here").for_key(loading.session()->id());
+  // Its messages wait for the player: a handler's effect must not be part of this change.
+  if (loading.session()) loading.session()->node().in_game = InGame::never;
+  auto session = finish(std::move(loading));
   if (!session) return session.error();
   Node& node = session->node();
-  Result<void> done = changes(node, *session);
-  if (done) return core_.commit_now(node, Aim::release, Reason::asked);
-  // Nothing was changed, so nothing is written: the record goes back as it was.
-  (void)core_.commit_now(node, Aim::give_back, Reason::asked);
-  return done.error();
+  Result<Saved> saved;
+  if (Result<void> done = changes(node, *session); !done)
+    saved = done.error();
+  else
+    saved = core_.commit_now(node, Aim::release, Reason::asked);
+  // What the caller is told has failed must not happen later: the record goes back as it was.
+  if (!saved && !ended(node.state) && !saved.is(Errc::unknown_outcome)) core_.give_back(node);
+  return saved;
 }
 
 template <class S>
@@ -14805,6 +15429,11 @@ auto StoreCalls<S>::update(const K& key, F& fn) ->
 template <class S>
 template <class K>
 Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
+  {
+    // Before anybody loses the record to it.
+    const detail::HookScope hook;
+    if (auto valid = S::Policy::validate(data); !valid) return valid.error();
+  }
   Overwritten answer;
   const auto replace = [&](Node& node) -> Result<void> {
     answer.dropped_unknown = !node.unknown().empty();
@@ -14818,9 +15447,18 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
   };
   Result<Saved> saved;
   if (auto here = find(key)) {
-    if (auto done = replace(here->node()); !done) return done.error();
+    {
+      const std::unique_lock<typename Node::SessionLock> writing(here->node().guard_lock());
+      if (auto done = replace(here->node()); !done) return done.error();
+    }
     saved = core_.commit_now(here->node(), Aim::force, Reason::asked);
   } else {
+    KeyBuffer spelled;
+    if (auto fits = spell(key, spelled); !fits) return fits.error();
+    // Nobody loses the record to a call that is refused in the end.
+    if (auto record = core_.read(spelled.view())) {
+      if (auto readable = core_.decode(spelled.view(), *record); !readable) return readable.error();
+    }
     saved =
         change_offline(key, Conflict::steal, [&](Node& node, Handle&) { return replace(node); });
   }
@@ -14845,6 +15483,8 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
   if (auto fits = spell(key, spelled); !fits) return fits.error();
   Buffer payload;
   if (auto written = encode_message(message, payload); !written) return written.error();
+  if (auto fit = core_.fits_inbox(schema::type_name<M>, payload); !fit)
+    return Error(fit.error()).for_key(spelled.view());
   PostRequest request;
   request.store = core_.store();
   request.key = spelled.view();
@@ -14869,6 +15509,7 @@ Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) 
     Result<Grant> granted = here->grant_once(receipt, fn);
     if (!granted || *granted != Grant::pending) return granted;
     auto saved = core_.commit_now(here->node(), Aim::save, Reason::asked);
+    if (!saved && ended(here->state())) return saved.error();
     return saved ? Grant::durable : Grant::pending;
   }
   Result<Grant> granted;
@@ -14914,6 +15555,8 @@ class Transaction {
   [[nodiscard]] Error check() {
     for (std::size_t i = 0; i < cores_.size(); ++i) {
       const SessionCore& core = *cores_[i];
+      if (core.host() != nullptr && core.state == State::suspect)
+        return Error(Errc::busy, "the lease of this session is in doubt").for_key(core.key());
       if (core.host() == nullptr || core.state != State::open)
         return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
       if (HookScope::active())
@@ -14939,10 +15582,13 @@ class Transaction {
   /// changed.
   template <class F>
   [[nodiscard]] Result<void> run(F& fn) {
-    std::array<std::size_t, sizeof...(S)> sent{};
-    for (std::size_t i = 0; i < cores_.size(); ++i)
-      sent[i] = cores_[i]->extras ? cores_[i]->extras->sends.size() : 0;
-    each([](auto& node) { node.capture(); });
+    const auto sent =
+        std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
+    Result<void> captured = success;
+    each([&](auto& node) {
+      if (captured) captured = node.capture();
+    });
+    if (!captured) return captured;
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
     Result<void> done = guarded(
@@ -14952,8 +15598,8 @@ class Transaction {
       if (done) done = node.check(copy);
     });
     if (!done) {
-      for (std::size_t i = 0; i < cores_.size(); ++i)
-        if (cores_[i]->extras) cores_[i]->extras->sends.resize(sent[i]);
+      std::size_t i = 0;
+      each([&](auto& node) { node.unsend_after(sent[i++]); });
       return done;
     }
     zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
@@ -15126,8 +15772,8 @@ class Store {
     return calls().find(key);
   }
 
-  // Without a session. Each blocks for one round trip, `update`, `overwrite` and `grant_once` for
-  // two.
+  // Without a session. Each blocks for one round trip, `update` and `grant_once` for two,
+  // `overwrite` for three.
   /// What is durable. `not_found`, `invalid`, and what decoding says.
   template <class K>
   [[nodiscard]] Result<Peeked<DataType>> peek(const K& key, PeekOptions options = {}) {

@@ -1418,10 +1418,9 @@ struct BackendLaw {
   }
 };
 
-/// What every backend promises. Give each law a backend of its own; a law that does not pass says
-/// in its report which sentence broke, with the line in the law.
+/// Who may write, and until when.
 template <record_backend B>
-[[nodiscard]] std::vector<BackendLaw<B>> backend_laws() {
+[[nodiscard]] std::vector<BackendLaw<B>> fence_and_lease_laws() {
   using namespace laws;
   return {
       {"an old epoch's commit is refused and writes nothing", an_old_epoch_changes_nothing},
@@ -1454,6 +1453,14 @@ template <record_backend B>
       {"a request for a free record takes it", a_request_for_a_free_record_takes_it},
       {"the calendar does not touch leases", the_calendar_does_not_touch_leases},
       {"watchers are woken", watchers_are_woken},
+  };
+}
+
+/// What a record holds and what comes to it.
+template <record_backend B>
+[[nodiscard]] std::vector<BackendLaw<B>> content_laws() {
+  using namespace laws;
+  return {
       {"a message waits until it is acknowledged", a_message_waits_until_it_is_acknowledged},
       {"an acknowledgement and its change are one write",
        an_acknowledgement_and_its_change_are_one_write},
@@ -1480,6 +1487,16 @@ template <record_backend B>
       {"every byte of a key is kept", every_key_byte_is_kept},
       {"a batch is equal to its requests one by one", a_batch_is_its_requests_one_by_one},
   };
+}
+
+/// What every backend promises. Give each law a backend of its own; a law that does not pass says
+/// in its report which sentence broke, with the line in the law.
+template <record_backend B>
+[[nodiscard]] std::vector<BackendLaw<B>> backend_laws() {
+  std::vector<BackendLaw<B>> all = fence_and_lease_laws<B>();
+  for (const BackendLaw<B>& law : content_laws<B>())
+    all.push_back(law);
+  return all;
 }
 
 }  // namespace persist::inline PERSIST_ABI::testing

@@ -10,9 +10,8 @@ namespace {
 
 using namespace test;
 
-using Everybodys =
-    persist::Store<std::uint64_t, Save, persist::backend::Memory,
-                   persist::access::Shared<persist::lock::Lease<>>>;
+using Everybodys = persist::Store<std::uint64_t, Save, persist::backend::Memory,
+                                  persist::access::Shared<persist::lock::Lease<>>>;
 
 // `->` on a temporary guard does not compile.
 template <class Guard>

@@ -98,9 +98,17 @@ struct StoreCoreTest : testing::Test {
     db.commit(std::span(&commit, 1));
     ASSERT_EQ(commit.outcome, persist::CommitRequest::Outcome::applied);
   }
-  /// Every call that would need to read the record says why it cannot, and gives it back.
-  void expect_refused(const Backend& db, std::uint64_t key, Errc code) {
-    auto inner = open(db, "eu-2");
+  static persist::Snapshot stored(Backend db, persist::StoreId store, std::string_view key) {
+    persist::ReadRequest read;
+    read.store = store;
+    read.key = key;
+    db.read(std::span(&read, 1));
+    return read.record;
+  }
+  /// Every call on a record that cannot be read says so.
+  template <class Db>
+  void refuses_everywhere(Db db, std::uint64_t key, Errc code) {
+    auto inner = this->open(db, "eu-2");
     gives(inner);
     EXPECT_TRUE(inner.load(key).is(code));
     EXPECT_TRUE(inner.try_load(key).is(code));
@@ -113,13 +121,6 @@ struct StoreCoreTest : testing::Test {
     EXPECT_TRUE(inner.grant_once(key, "r", [](Player&) { FAIL(); }).is(code));
     EXPECT_TRUE(inner.peek(key).is(code));
     EXPECT_FALSE(inner.inspect(key)->held);
-  }
-  static persist::Snapshot stored(Backend db, persist::StoreId store, std::string_view key) {
-    persist::ReadRequest read;
-    read.store = store;
-    read.key = key;
-    db.read(std::span(&read, 1));
-    return read.record;
   }
 };
 using Homes = testing::Types<MemoryHome, FileHome>;
@@ -169,7 +170,7 @@ TYPED_TEST(StoreCoreTest, what_cannot_be_read_is_left_as_it_is_by_every_call) {
     TestFixture::plant(db, store, spelled, each.bytes);
     const auto before = TestFixture::stored(db, store, spelled);
     ASSERT_TRUE(players.post(each.key, Gift{5}));
-    this->expect_refused(db, each.key, each.code);
+    this->refuses_everywhere(db, each.key, each.code);
     const auto after = TestFixture::stored(db, store, spelled);
     EXPECT_EQ(after.data, each.bytes);
     EXPECT_EQ(after.version, before.version);

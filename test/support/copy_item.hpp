@@ -11,18 +11,23 @@
 
 namespace test {
 
+template <class Reader, class Writer>
+void copy_item(Reader& reader, Writer& writer);
+
+/// Counts are told before elements are, so these are encoded on their own first.
+template <class Reader, class Writer>
+persist::Buffer copied_element(Reader& reader) {
+  persist::Buffer bytes;
+  Writer inner(bytes);
+  copy_item(reader, inner);
+  if (!inner.ok()) reader.fail(inner.take_error());
+  return bytes;
+}
+
 /// Copies one item from a reader to a writer, of the same format or another.
 template <class Reader, class Writer>
 void copy_item(Reader& reader, Writer& writer) {
   using persist::schema::Token;
-  // Counts are told before elements are, so these are encoded on their own first.
-  const auto element = [&reader] {
-    persist::Buffer bytes;
-    Writer inner(bytes);
-    copy_item(reader, inner);
-    if (!inner.ok()) reader.fail(inner.take_error());
-    return bytes;
-  };
   std::size_t count = 0;
   switch (reader.peek()) {
     case Token::null:
@@ -53,7 +58,7 @@ void copy_item(Reader& reader, Writer& writer) {
       std::vector<persist::Buffer> elements;
       (void)reader.begin_array(count);
       while (reader.next_element())
-        elements.push_back(element());
+        elements.push_back(copied_element<Reader, Writer>(reader));
       writer.begin_array(elements.size());
       for (const auto& each : elements)
         writer.raw(each);
@@ -64,7 +69,7 @@ void copy_item(Reader& reader, Writer& writer) {
       (void)reader.begin_map(count);
       for (std::string_view key; reader.next_key(key);) {
         std::string name(key);
-        members.emplace_back(std::move(name), element());
+        members.emplace_back(std::move(name), copied_element<Reader, Writer>(reader));
       }
       writer.begin_map(members.size());
       for (const auto& [name, value] : members)
