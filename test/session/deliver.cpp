@@ -487,8 +487,9 @@ TEST_F(Deliver, messages_behind_a_handler_that_left_a_guard_open_wait_for_it) {
   });
   ASSERT_TRUE(players.post(1u, Gift{5}));
   ASSERT_TRUE(players.post(1u, Gift{6}));
-  players.poll();
+  play(5s, players);
   EXPECT_EQ(session->view()->coins, 105);
+  EXPECT_EQ(players.metrics().messages_failed, 0U);
   open_guards.clear();
   players.poll();
   EXPECT_EQ(session->view()->coins, 111);

@@ -314,6 +314,22 @@ TEST_F(Transact, a_store_that_goes_while_the_outcome_is_unknown_leaves_no_partne
   EXPECT_EQ(coins(players, 1), 130);
 }
 
+TEST_F(Transact, a_reply_that_comes_after_the_end_revives_nobody) {
+  auto second = std::make_unique<Players>(open("eu-2"));
+  auto third = open("eu-3");
+  auto c = *second->load(3u);
+  db.lose_reply();
+  EXPECT_EQ(*players.transact(a, c, trade), Transacted::pending);
+  second.reset();
+  EXPECT_EQ(a.state(), State::lost);
+  auto asks = third.begin_load(1u);
+  third.poll();
+  play(10s, players);
+  EXPECT_EQ(a.state(), State::lost);
+  play(2min, players, third);
+  EXPECT_EQ(asks.take()->view()->coins, 70);
+}
+
 TEST_F(Transact, an_erased_partner_ends_the_others_and_a_late_reply_revives_nobody) {
   auto other = open("eu-2");
   db.lose_reply();
