@@ -36,7 +36,6 @@ void on_four_threads(int turns, F body) {
 
 struct SharedStore : World {
   persist::backend::Memory memory{clock};
-  persist::backend::Memory memory{clock};
   persist::StoreOptions quiet(std::string server = "eu-1") {
     auto told = options(std::move(server));
     told.log.level = persist::LogLevel::off;
