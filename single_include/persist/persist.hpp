@@ -12153,6 +12153,14 @@ struct RecordOf<std::optional<T>> {
 };
 }  // namespace detail
 
+/// Checks at compile time that a change of the data would reach the game it is captured from.
+template <class Policy>
+constexpr void check_changeable() {
+  static_assert(
+      !Policy::has_capture || Policy::has_apply,
+      "this data is captured from the game: change it there, or give its policy an `apply`");
+}
+
 /// The five arguments of a store, checked one by one so that the compiler names the one at fault,
 /// and what they stand for.
 template <class K, class D, class B, class L, class C>
@@ -12717,9 +12725,7 @@ class Session {
   /// Access for a change; the session is dirty when the guard ends. After the session's end: to a
   /// copy that is never saved (see `try_edit`).
   [[nodiscard]] Edit edit() {
-    static_assert(
-        !S::Policy::has_capture || S::Policy::has_apply,
-        "this data is captured from the game: change it there, or give its policy an `apply`");
+    check_changeable<typename S::Policy>();
     return Edit(*node_);
   }
   /// Runs `fn(data)` inside one guard and returns what it returns.
@@ -15110,6 +15116,7 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
 template <class S>
 template <class F>
 Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
+  check_changeable<typename S::Policy>();
   if (Error no = refusal(); failed(no)) return no;
   if (node_->state != State::open)
     return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
@@ -15144,6 +15151,7 @@ template <class S>
 template <class F>
 void Session<S>::on_message(F&& fn) {
   using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+  check_changeable<typename S::Policy>();
   check_message<typename S::Policy, M>();
   node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
   if (node_->host() == nullptr) return;
@@ -15239,6 +15247,7 @@ class StoreCalls {
   template <class F>
   void on_message(F&& fn) {
     using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+    check_changeable<typename S::Policy>();
     check_message<typename S::Policy, M>();
     {
       const auto hold = core_.lock();
@@ -15582,6 +15591,7 @@ class Transaction {
   /// changed.
   template <class F>
   [[nodiscard]] Result<void> run(F& fn) {
+    (check_changeable<typename S::Policy>(), ...);
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> captured = success;

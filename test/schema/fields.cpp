@@ -75,7 +75,8 @@ struct Huge {
   PERSIST_TEST_TEN(c)
   PERSIST_TEST_TEN(d)
   PERSIST_TEST_TEN(e)
-  PERSIST_TEST_TEN(f) PERSIST_TEST_TEN(g) static constexpr auto persist_fields = persist::fields<
+  PERSIST_TEST_TEN(f)
+  PERSIST_TEST_TEN(g) static constexpr auto persist_fields = persist::fields<
       PERSIST_TEST_LIST(a), PERSIST_TEST_LIST(b), PERSIST_TEST_LIST(c), PERSIST_TEST_LIST(d),
       PERSIST_TEST_LIST(e), PERSIST_TEST_LIST(f), PERSIST_TEST_LIST(g)>;
 };

@@ -23,8 +23,8 @@ class FlakyBackend {
     bool applied = false;  ///< it was done, and only the reply is lost
   };
   struct Script {
-    std::deque<Fault> commits;   ///< one per commit request, in order; then all is well
-    std::deque<Fault> acquires;  ///< one per acquire request
+    std::deque<Fault> commits;            ///< one per commit request, in order; then all is well
+    std::deque<Fault> acquires;           ///< one per acquire request
     std::function<void()> during_commit;  ///< runs while a batch is out, once
     std::size_t commit_batches = 0;
     std::size_t commit_requests = 0;
