@@ -65,20 +65,22 @@ TEST(Fields, members_can_be_changed_and_constants_read) {
 }
 
 #define PERSIST_TEST_TEN(p) \
-  int p##0 {}, p##1 {}, p##2 {}, p##3 {}, p##4 {}, p##5 {}, p##6 {}, p##7 {}, p##8 {}, p##9 {};
+  int p##0 {}, p##1 {}, p##2 {}, p##3 {}, p##4 {}, p##5 {}, p##6 {}, p##7 {}, p##8 {}, p##9 {}
 #define PERSIST_TEST_LIST(p)                                                                 \
   &Huge::p##0, &Huge::p##1, &Huge::p##2, &Huge::p##3, &Huge::p##4, &Huge::p##5, &Huge::p##6, \
       &Huge::p##7, &Huge::p##8, &Huge::p##9
 struct Huge {
-  PERSIST_TEST_TEN(a)
-  PERSIST_TEST_TEN(b)
-  PERSIST_TEST_TEN(c)
-  PERSIST_TEST_TEN(d)
-  PERSIST_TEST_TEN(e)
-  PERSIST_TEST_TEN(f)
-  PERSIST_TEST_TEN(g) static constexpr auto persist_fields = persist::fields<
-      PERSIST_TEST_LIST(a), PERSIST_TEST_LIST(b), PERSIST_TEST_LIST(c), PERSIST_TEST_LIST(d),
-      PERSIST_TEST_LIST(e), PERSIST_TEST_LIST(f), PERSIST_TEST_LIST(g)>;
+  PERSIST_TEST_TEN(a);
+  PERSIST_TEST_TEN(b);
+  PERSIST_TEST_TEN(c);
+  PERSIST_TEST_TEN(d);
+  PERSIST_TEST_TEN(e);
+  PERSIST_TEST_TEN(f);
+  PERSIST_TEST_TEN(g);
+  static constexpr auto persist_fields =
+      persist::fields<PERSIST_TEST_LIST(a), PERSIST_TEST_LIST(b), PERSIST_TEST_LIST(c),
+                      PERSIST_TEST_LIST(d), PERSIST_TEST_LIST(e), PERSIST_TEST_LIST(f),
+                      PERSIST_TEST_LIST(g)>;
 };
 
 TEST(Fields, a_list_goes_further_than_sixty_four) {
