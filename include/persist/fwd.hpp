@@ -15,7 +15,7 @@ struct Steal;
 namespace lock {
 template <class ConflictStrategy>
 struct Lease;
-struct None;
+struct None;  // NOLINT(bugprone-forward-declaration-namespace): a test library has one too
 }  // namespace lock
 
 namespace detail::os {

@@ -2790,6 +2790,7 @@ struct Outbox {
   }
   [[nodiscard]] std::vector<std::uint64_t> numbers() const {
     std::vector<std::uint64_t> all;
+    all.reserve(messages.size());
     for (const OutgoingMessage& message : messages)
       all.push_back(message.number);
     return all;
@@ -3208,7 +3209,7 @@ class Engine {
                                const MessageOrigin& origin, const MessageView& message,
                                const RecordLimits& limits);
 
-  static constexpr RecordLimits usual_{};
+  static constexpr RecordLimits usual{};
 
   Index& index_;
   Log<Files>& log_;
@@ -3298,7 +3299,7 @@ void Engine<Files>::perform(AcquireRequest& request) {
 template <class Files>
 void Engine<Files>::perform(PostRequest& request) {
   if (!valid(request.store, request.key, request.error)) return;
-  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual_;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
   const auto got =
       receive_at(request.store.index, request.key, request.origin, request.message, limits);
   if (!got) {
@@ -3356,7 +3357,7 @@ void Engine<Files>::perform(RelayRequest& request) {
 template <class Files>
 void Engine<Files>::perform(EraseRequest& request) {
   if (!valid(request.store, request.key, request.error)) return;
-  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual_;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
   const std::uint32_t store = request.store.index;
   Staged* record = stage.find(index_, store, request.key);
   request.found = record != nullptr;
@@ -3540,7 +3541,7 @@ void Engine<Files>::apply_receipts(Staged& record, const Change& change) {
 /// damaged, does not fail the commit: the message waits.
 template <class Files>
 void Engine<Files>::deliver(Change& change) {
-  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual_;
+  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
   const Hash128 self = index_.stores[change.store.index].hash(change.key);
   for (Send& send : change.sends) {
     const MessageOrigin origin{self, change.fence.epoch, send.number, {}};
@@ -4744,7 +4745,7 @@ struct Steal;
 namespace lock {
 template <class ConflictStrategy>
 struct Lease;
-struct None;
+struct None;  // NOLINT(bugprone-forward-declaration-namespace): a test library has one too
 }  // namespace lock
 
 namespace detail::os {
@@ -8813,7 +8814,7 @@ template <class Walk, class T>
 [[nodiscard]] bool read_adapted(Walk& walk, T& into, const Place& at) {
   auto stored = adapt<T>::store(into);
   if (!walk.value(stored, at)) return false;
-  if constexpr (requires { into = adapt<T>::restore(std::move(stored)); }) {
+  if constexpr (std::is_assignable_v<T&, decltype(adapt<T>::restore(std::move(stored)))>) {
     into = adapt<T>::restore(std::move(stored));
     return true;
   } else {
@@ -12677,13 +12678,7 @@ class Session {
     node_->handles.fetch_add(1, std::memory_order_relaxed);
   }
   Session(const Session& other) noexcept : Session(*other.node_) {}
-  Session& operator=(const Session& other) noexcept {
-    if (other.node_ != node_) {
-      std::destroy_at(this);
-      std::construct_at(this, other);
-    }
-    return *this;
-  }
+  Session& operator=(Session other) noexcept { return std::swap(node_, other.node_), *this; }
   ~Session() {
     if (node_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && node_->host() != nullptr)
       node_->host()->last_handle_dropped(*node_);
@@ -13635,8 +13630,8 @@ template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const Lock hold(mutex_);
   // What a running function has sent belongs to its success.
-  const bool may_read = session.edit_guards == 0 && !session.in_function &&
-                        !(cut.aim == Aim::release && !options_.save_on_release);
+  const bool is_wanted = cut.aim != Aim::release || options_.save_on_release;
+  const bool may_read = is_wanted && session.edit_guards == 0 && !session.in_function;
   cut.key = session.key();
   if (may_read && wants_data(session, cut.aim)) {
     // Where somebody else has the session's lock it is being edited or looked at, and stays due.

@@ -22,7 +22,7 @@ static_assert(access::Synchronised::is_shared);
 static_assert(std::is_same_v<access_of<access::Shared<lock::None>>, access::Synchronised>);
 static_assert(std::is_empty_v<access::Shared<lock::Lease<>>>);
 static_assert(access::Shared<lock::Lease<conflict::Steal>>::conflict == Conflict::steal &&
-                  access::Shared<lock::Lease<>>::kind == lock::Lease<>::kind &&
+                  access::Shared<lock::Lease<>>::kind == LockKind::lease &&
                   !access::Shared<lock::None>::is_leased,
               "what it wraps is not changed");
 
@@ -96,6 +96,7 @@ TEST(SessionLock, no_increment_of_four_threads_is_lost) {
   int inside = 0;
   std::atomic<bool> alone{true};
   std::vector<std::thread> all;
+  all.reserve(threads);
   for (int t = 0; t < threads; ++t)
     all.emplace_back([&] {
       for (int i = 0; i < rounds; ++i) {

@@ -139,6 +139,7 @@ struct Outbox {
   }
   [[nodiscard]] std::vector<std::uint64_t> numbers() const {
     std::vector<std::uint64_t> all;
+    all.reserve(messages.size());
     for (const OutgoingMessage& message : messages)
       all.push_back(message.number);
     return all;

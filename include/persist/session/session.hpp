@@ -32,13 +32,7 @@ class Session {
     node_->handles.fetch_add(1, std::memory_order_relaxed);
   }
   Session(const Session& other) noexcept : Session(*other.node_) {}
-  Session& operator=(const Session& other) noexcept {
-    if (other.node_ != node_) {
-      std::destroy_at(this);
-      std::construct_at(this, other);
-    }
-    return *this;
-  }
+  Session& operator=(Session other) noexcept { return std::swap(node_, other.node_), *this; }
   ~Session() {
     if (node_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && node_->host() != nullptr)
       node_->host()->last_handle_dropped(*node_);

@@ -152,7 +152,7 @@ void Engine<Files>::apply_receipts(Staged& record, const Change& change) {
 /// damaged, does not fail the commit: the message waits.
 template <class Files>
 void Engine<Files>::deliver(Change& change) {
-  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual_;
+  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
   const Hash128 self = index_.stores[change.store.index].hash(change.key);
   for (Send& send : change.sends) {
     const MessageOrigin origin{self, change.fence.epoch, send.number, {}};

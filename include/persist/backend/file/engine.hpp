@@ -67,7 +67,7 @@ class Engine {
                                const MessageOrigin& origin, const MessageView& message,
                                const RecordLimits& limits);
 
-  static constexpr RecordLimits usual_{};
+  static constexpr RecordLimits usual{};
 
   Index& index_;
   Log<Files>& log_;
@@ -157,7 +157,7 @@ void Engine<Files>::perform(AcquireRequest& request) {
 template <class Files>
 void Engine<Files>::perform(PostRequest& request) {
   if (!valid(request.store, request.key, request.error)) return;
-  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual_;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
   const auto got =
       receive_at(request.store.index, request.key, request.origin, request.message, limits);
   if (!got) {
@@ -215,7 +215,7 @@ void Engine<Files>::perform(RelayRequest& request) {
 template <class Files>
 void Engine<Files>::perform(EraseRequest& request) {
   if (!valid(request.store, request.key, request.error)) return;
-  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual_;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
   const std::uint32_t store = request.store.index;
   Staged* record = stage.find(index_, store, request.key);
   request.found = record != nullptr;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -81,7 +82,7 @@ template <class Walk, class T>
 [[nodiscard]] bool read_adapted(Walk& walk, T& into, const Place& at) {
   auto stored = adapt<T>::store(into);
   if (!walk.value(stored, at)) return false;
-  if constexpr (requires { into = adapt<T>::restore(std::move(stored)); }) {
+  if constexpr (std::is_assignable_v<T&, decltype(adapt<T>::restore(std::move(stored)))>) {
     into = adapt<T>::restore(std::move(stored));
     return true;
   } else {
