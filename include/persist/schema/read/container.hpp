@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,7 @@ template <class Walk, class S>
                             std::vector<std::pair<std::size_t, std::unique_ptr<KeptNode>>>& kept) {
   using P = Plan<typename Walk::rules, typename S::value_type>;
   std::vector<KeyText> identities;
+  identities.reserve(static_cast<std::size_t>(std::distance(all.begin(), all.end())));
   for (const auto& element : all)
     identities.push_back(identity_of<P>(element));
   std::vector<KeyText> sorted = identities;
