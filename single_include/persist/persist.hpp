@@ -12224,6 +12224,9 @@ class SessionNode final : public SessionCore {
     skips_equal = Policy::has_capture;
     keeps_durable = Policy::keep_durable;
   }
+  SessionNode(const SessionNode&) = delete;
+  SessionNode& operator=(const SessionNode&) = delete;
+  ~SessionNode() override { delete rare_.load(); }
 
   [[nodiscard]] const KeyValue& key_value() const noexcept { return key_value_; }
   [[nodiscard]] Data& data() noexcept { return data_; }
@@ -12259,7 +12262,7 @@ class SessionNode final : public SessionCore {
   }
   [[nodiscard]] std::list<MessageHandler<Data>>& handlers() { return rare().handlers; }
   [[nodiscard]] const Data* durable_copy() const noexcept {
-    return rare_ ? rare_->durable.get() : nullptr;
+    return rare_ ? rare_.load()->durable.get() : nullptr;
   }
 
   Result<bool> encode(Buffer& out) override;
@@ -12348,7 +12351,13 @@ class SessionNode final : public SessionCore {
     std::unique_ptr<Data> encoded;
     std::unique_ptr<Data> durable;
   };
-  [[nodiscard]] Rare& rare() { return rare_ ? *rare_ : *(rare_ = std::make_unique<Rare>()); }
+  /// Made by whoever needs it first; handlers look for it from any thread.
+  [[nodiscard]] Rare& rare() {
+    if (Rare* made = rare_.load(std::memory_order_acquire)) return *made;
+    auto fresh = std::make_unique<Rare>();
+    Rare* none = nullptr;
+    return rare_.compare_exchange_strong(none, fresh.get()) ? *fresh.release() : *none;
+  }
   /// Runs a hook of the policy. One that throws is a refusal: around it a commit is half prepared.
   template <class F>
   [[nodiscard]] Result<void> in_hook(std::string_view which, F&& body) const;
@@ -12370,7 +12379,7 @@ class SessionNode final : public SessionCore {
   Data data_{};
   UnknownFields unknown_;
   Data* working_ = nullptr;
-  std::unique_ptr<Rare> rare_;
+  std::atomic<Rare*> rare_{nullptr};  // owned
 };
 
 template <class S>
@@ -12428,8 +12437,8 @@ template <class S>
 Result<void> SessionNode<S>::decode(Snapshot& from) {
   if (!from.has_data) {
     Result<void> given = success;
-    if (rare_ && rare_->default_value)
-      data_ = std::move(*std::exchange(rare_->default_value, nullptr));
+    if (rare_ && rare_.load()->default_value)
+      data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
     else
       given = in_hook("defaults", [&] { data_ = Policy::defaults(key_value_); });
     if constexpr (gives_user_ids<typename S::Key>) {
@@ -12519,7 +12528,7 @@ template <class S>
 Result<void> SessionNode<S>::fire_saving(Reason reason) {
   Result<void> captured = capture();
   auto& store = core();
-  if (rare_) call_listeners(store, [&] { rare_->signals.saving.fire(data_, reason); });
+  if (rare_) call_listeners(store, [&] { rare_.load()->signals.saving.fire(data_, reason); });
   call_listeners(store, [&] { store.fire_saving(*this, reason); });
   return captured;
 }
@@ -12539,7 +12548,7 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
   bool heard = false;
   const auto fire = [&](auto member, const auto& on_store, const auto&... args) {
     if (rare_) {
-      const auto& on_session = rare_->signals.*member;
+      const auto& on_session = rare_.load()->signals.*member;
       heard = on_session.has_handlers();
       call_listeners(core, [&] { on_session.fire(args...); });
     }
@@ -12612,7 +12621,8 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
     const Message& message = each.message;
     const bool expired = message.expires <= core.backend_time();
     const auto* handler =
-        expired ? nullptr : core.find_handler(rare_ ? &rare_->handlers : nullptr, message.type);
+        expired ? nullptr
+                : core.find_handler(rare_ ? &rare_.load()->handlers : nullptr, message.type);
     if (!expired && handler == nullptr) continue;
     Result<void> done = success;
     if (expired)
@@ -12708,6 +12718,7 @@ class Session {
   [[nodiscard]] std::size_t stored_bytes() const { return read(node_->stored_bytes); }
   /// How often a lost connection may still fail to renew before somebody else can take over.
   [[nodiscard]] int attempts_left() const {
+    const auto hold = lock();
     return node_->host() == nullptr ? 0 : core().attempts_left(*node_);
   }
   [[nodiscard]] Usage usage() const {
@@ -13330,9 +13341,12 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void drain() final;
   /// Waits on the clock until the session may be saved again under its `min_gap`.
   void wait_for_gap(SessionCore& session) {
+    Lock hold(mutex_);
     if (session.failures != 0 || min_gap_of(session) <= Duration::zero()) return;
+    const TimePoint until = session.not_before;
+    hold.unlock();
     Wake nobody;
-    clock_.wait_until(session.not_before, nobody);
+    clock_.wait_until(until, nobody);
   }
   /// How many more renewals may fail before the lease is no longer trusted.
   [[nodiscard]] int attempts_left(const SessionCore& session) const {
@@ -13575,7 +13589,12 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
     return Error(Errc{});
   };
   Error no = add(session, aim, reason);
-  if (const TransactionGroup* group = session.group(); group != nullptr && !failed(no)) {
+  std::shared_ptr<TransactionGroup> group;
+  {
+    const Lock hold(mutex_);
+    if (session.extras && !failed(no)) group = session.extras->group;
+  }
+  if (group != nullptr) {
     for (SessionCore* partner : group->partners) {
       if (partner == &session) continue;
       no = add(*partner, Aim::save, Reason::transaction);
@@ -13621,6 +13640,7 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
             ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
     // A transaction that changed nothing is over.
+    const Lock hold(mutex_);
     if (flight.results[i] && session.group() != nullptr) session.extras->group.reset();
     session.host()->unboard(session, flight.cuts[i]);
   }
@@ -14344,6 +14364,8 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
     bool asks = false;
     TimePoint again{};
     SessionPtr before;
+    Aim aim = Aim::release;
+    Reason reason = Reason::asked;
     {
       const Lock hold(mutex_);
       start_queued_loads();
@@ -14351,6 +14373,8 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
       if (load.done) break;
       asks = before.get() == &session && !session.in_flight;
       if (asks) ask(session, request);
+      if (before && before->gives_back) aim = Aim::give_back;
+      if (before) reason = before->ending;
     }
     if (asks) {
       backend_.acquire(std::span(&request, 1));
@@ -14361,20 +14385,28 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
       const bool waits_for_release = before && before.get() != &session;
       bool busy = !waits_for_release;
       if (waits_for_release) {
-        const auto released =
-            commit_now(*before, before->gives_back ? Aim::give_back : Aim::release, before->ending);
+        const auto released = commit_now(*before, aim, reason);
         if (released) continue;
         busy = released.is(Errc::busy);
+        const Lock hold(mutex_);
         again = (std::max)(again, before->not_before);
       }
       // What is under way on this very thread does not end while we wait for it.
       if (now() >= load.deadline || (busy && !Access::is_shared)) break;
     }
     if (load.done) break;
-    clock_.wait_until(asks ? load.next_try : again, wakes_->wake());
+    if (asks) {
+      const Lock hold(mutex_);
+      again = load.next_try;
+    }
+    clock_.wait_until(again, wakes_->wake());
   }
-  if (session.gives_back && !ended(session.state))
-    (void)commit_now(session, Aim::give_back, Reason::asked);
+  bool goes_back = false;
+  {
+    const Lock hold(mutex_);
+    goes_back = session.gives_back && !ended(session.state);
+  }
+  if (goes_back) (void)commit_now(session, Aim::give_back, Reason::asked);
   drain();
 }
 
@@ -14628,7 +14660,10 @@ void Engine<B, L>::complete(Round& round, Manifest& mine) {
 
 template <class B, class L>
 TimePoint Engine<B, L>::end_poll() {
-  if (now() >= next_relay_) relay();
+  Lock hold(mutex_);
+  const bool relays = now() >= next_relay_;
+  hold.unlock();
+  if (relays) relay();
   drain();
   return next_deadline();
 }
@@ -14707,7 +14742,10 @@ template <class B, class L>
 void Engine<B, L>::relay() {
   RelayRequest list;
   list.store = store_;
-  list.after = relay_after_;
+  {
+    const Lock hold(mutex_);
+    list.after = relay_after_;
+  }
   backend_.relay(std::span(&list, 1));
   const bool to_the_end = list.waiting.size() < list.most;
   bool left_behind = failed(list.error) || !to_the_end;
@@ -15558,22 +15596,12 @@ class Transaction {
 
   /// Why the partners cannot change together now, or `Errc{}`. Locks them.
   [[nodiscard]] Error check() {
-    for (std::size_t i = 0; i < cores_.size(); ++i) {
-      const SessionCore& core = *cores_[i];
-      if (core.host() != nullptr && core.state == State::suspect)
-        return Error(Errc::busy, "the lease of this session is in doubt").for_key(core.key());
-      if (core.host() == nullptr || core.state != State::open)
-        return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
-      if (HookScope::active())
-        return Error(Errc::invalid, "a hook of a policy may not call the store");
-      if (std::find(cores_.begin(), cores_.begin() + static_cast<std::ptrdiff_t>(i), cores_[i]) !=
-          cores_.begin() + static_cast<std::ptrdiff_t>(i))
-        return Error(Errc::invalid, "the same session takes part twice").for_key(core.key());
-      if (core.edit_guards != 0 || core.in_function || core.in_flight || core.group() != nullptr)
-        return Error(Errc::busy,
-                     "a guard, a save, a function or a transaction of this session is open")
-            .for_key(core.key());
-    }
+    std::size_t i = 0;
+    Error no{Errc{}};
+    each([&](auto& node) {
+      if (!failed(no)) no = check_one(node, i++);
+    });
+    if (failed(no)) return no;
     if (!share_a_database())
       return Error(Errc::unsupported, "the partners' stores do not share one open database");
     for (; locked_ < cores_.size(); ++locked_)
@@ -15611,8 +15639,10 @@ class Transaction {
     zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
     auto group = std::make_shared<TransactionGroup>();
     group->partners.assign(cores_.begin(), cores_.end());
-    for (SessionCore* core : cores_)
-      core->more().group = group;
+    each([&](auto& node) {
+      const auto hold = node.core().lock();
+      node.more().group = group;
+    });
     return success;
   }
 
@@ -15625,6 +15655,7 @@ class Transaction {
     if (saved) return Transacted::durable;
     // What is not written is still applied here and will be: saying that it failed would have it
     // done twice.
+    const auto hold = core.lock();
     return first.group() != nullptr ? Result<Transacted>(Transacted::pending)
                                     : Result<Transacted>(saved.error());
   }
@@ -15636,6 +15667,27 @@ class Transaction {
   }
 
  private:
+  /// Why the partner at that place cannot take part, or `Errc{}`.
+  template <class Node>
+  [[nodiscard]] Error check_one(Node& core, std::size_t i) {
+    if (core.host() == nullptr)
+      return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
+    const auto hold = core.core().lock();
+    if (core.host() != nullptr && core.state == State::suspect)
+      return Error(Errc::busy, "the lease of this session is in doubt").for_key(core.key());
+    if (core.host() == nullptr || core.state != State::open)
+      return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
+    if (HookScope::active())
+      return Error(Errc::invalid, "a hook of a policy may not call the store");
+    if (std::find(cores_.begin(), cores_.begin() + static_cast<std::ptrdiff_t>(i), &core) !=
+        cores_.begin() + static_cast<std::ptrdiff_t>(i))
+      return Error(Errc::invalid, "the same session takes part twice").for_key(core.key());
+    if (core.edit_guards != 0 || core.in_function || core.in_flight || core.group() != nullptr)
+      return Error(Errc::busy,
+                   "a guard, a save, a function or a transaction of this session is open")
+          .for_key(core.key());
+    return Errc{};
+  }
   template <class F>
   static Result<void> guarded(F&& body) {
 #if PERSIST_HAS_EXCEPTIONS

@@ -32,7 +32,7 @@ template <class S>
 Result<void> SessionNode<S>::fire_saving(Reason reason) {
   Result<void> captured = capture();
   auto& store = core();
-  if (rare_) call_listeners(store, [&] { rare_->signals.saving.fire(data_, reason); });
+  if (rare_) call_listeners(store, [&] { rare_.load()->signals.saving.fire(data_, reason); });
   call_listeners(store, [&] { store.fire_saving(*this, reason); });
   return captured;
 }
@@ -52,7 +52,7 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
   bool heard = false;
   const auto fire = [&](auto member, const auto& on_store, const auto&... args) {
     if (rare_) {
-      const auto& on_session = rare_->signals.*member;
+      const auto& on_session = rare_.load()->signals.*member;
       heard = on_session.has_handlers();
       call_listeners(core, [&] { on_session.fire(args...); });
     }
@@ -125,7 +125,8 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
     const Message& message = each.message;
     const bool expired = message.expires <= core.backend_time();
     const auto* handler =
-        expired ? nullptr : core.find_handler(rare_ ? &rare_->handlers : nullptr, message.type);
+        expired ? nullptr
+                : core.find_handler(rare_ ? &rare_.load()->handlers : nullptr, message.type);
     if (!expired && handler == nullptr) continue;
     Result<void> done = success;
     if (expired)

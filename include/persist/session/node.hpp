@@ -9,6 +9,7 @@
 #include <persist/session/signals.hpp>
 #include <persist/session/stack.hpp>
 
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <list>
@@ -48,6 +49,9 @@ class SessionNode final : public SessionCore {
     skips_equal = Policy::has_capture;
     keeps_durable = Policy::keep_durable;
   }
+  SessionNode(const SessionNode&) = delete;
+  SessionNode& operator=(const SessionNode&) = delete;
+  ~SessionNode() override { delete rare_.load(); }
 
   [[nodiscard]] const KeyValue& key_value() const noexcept { return key_value_; }
   [[nodiscard]] Data& data() noexcept { return data_; }
@@ -83,7 +87,7 @@ class SessionNode final : public SessionCore {
   }
   [[nodiscard]] std::list<MessageHandler<Data>>& handlers() { return rare().handlers; }
   [[nodiscard]] const Data* durable_copy() const noexcept {
-    return rare_ ? rare_->durable.get() : nullptr;
+    return rare_ ? rare_.load()->durable.get() : nullptr;
   }
 
   Result<bool> encode(Buffer& out) override;
@@ -172,7 +176,13 @@ class SessionNode final : public SessionCore {
     std::unique_ptr<Data> encoded;
     std::unique_ptr<Data> durable;
   };
-  [[nodiscard]] Rare& rare() { return rare_ ? *rare_ : *(rare_ = std::make_unique<Rare>()); }
+  /// Made by whoever needs it first; handlers look for it from any thread.
+  [[nodiscard]] Rare& rare() {
+    if (Rare* made = rare_.load(std::memory_order_acquire)) return *made;
+    auto fresh = std::make_unique<Rare>();
+    Rare* none = nullptr;
+    return rare_.compare_exchange_strong(none, fresh.get()) ? *fresh.release() : *none;
+  }
   /// Runs a hook of the policy. One that throws is a refusal: around it a commit is half prepared.
   template <class F>
   [[nodiscard]] Result<void> in_hook(std::string_view which, F&& body) const;
@@ -194,7 +204,7 @@ class SessionNode final : public SessionCore {
   Data data_{};
   UnknownFields unknown_;
   Data* working_ = nullptr;
-  std::unique_ptr<Rare> rare_;
+  std::atomic<Rare*> rare_{nullptr};  // owned
 };
 
 template <class S>
@@ -252,8 +262,8 @@ template <class S>
 Result<void> SessionNode<S>::decode(Snapshot& from) {
   if (!from.has_data) {
     Result<void> given = success;
-    if (rare_ && rare_->default_value)
-      data_ = std::move(*std::exchange(rare_->default_value, nullptr));
+    if (rare_ && rare_.load()->default_value)
+      data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
     else
       given = in_hook("defaults", [&] { data_ = Policy::defaults(key_value_); });
     if constexpr (gives_user_ids<typename S::Key>) {

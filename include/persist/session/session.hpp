@@ -61,6 +61,7 @@ class Session {
   [[nodiscard]] std::size_t stored_bytes() const { return read(node_->stored_bytes); }
   /// How often a lost connection may still fail to renew before somebody else can take over.
   [[nodiscard]] int attempts_left() const {
+    const auto hold = lock();
     return node_->host() == nullptr ? 0 : core().attempts_left(*node_);
   }
   [[nodiscard]] Usage usage() const {

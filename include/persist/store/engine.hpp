@@ -112,9 +112,12 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void drain() final;
   /// Waits on the clock until the session may be saved again under its `min_gap`.
   void wait_for_gap(SessionCore& session) {
+    Lock hold(mutex_);
     if (session.failures != 0 || min_gap_of(session) <= Duration::zero()) return;
+    const TimePoint until = session.not_before;
+    hold.unlock();
     Wake nobody;
-    clock_.wait_until(session.not_before, nobody);
+    clock_.wait_until(until, nobody);
   }
   /// How many more renewals may fail before the lease is no longer trusted.
   [[nodiscard]] int attempts_left(const SessionCore& session) const {

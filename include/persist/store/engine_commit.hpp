@@ -74,7 +74,12 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
     return Error(Errc{});
   };
   Error no = add(session, aim, reason);
-  if (const TransactionGroup* group = session.group(); group != nullptr && !failed(no)) {
+  std::shared_ptr<TransactionGroup> group;
+  {
+    const Lock hold(mutex_);
+    if (session.extras && !failed(no)) group = session.extras->group;
+  }
+  if (group != nullptr) {
     for (SessionCore* partner : group->partners) {
       if (partner == &session) continue;
       no = add(*partner, Aim::save, Reason::transaction);
@@ -120,6 +125,7 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
             ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
     // A transaction that changed nothing is over.
+    const Lock hold(mutex_);
     if (flight.results[i] && session.group() != nullptr) session.extras->group.reset();
     session.host()->unboard(session, flight.cuts[i]);
   }

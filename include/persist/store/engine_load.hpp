@@ -232,6 +232,8 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
     bool asks = false;
     TimePoint again{};
     SessionPtr before;
+    Aim aim = Aim::release;
+    Reason reason = Reason::asked;
     {
       const Lock hold(mutex_);
       start_queued_loads();
@@ -239,6 +241,8 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
       if (load.done) break;
       asks = before.get() == &session && !session.in_flight;
       if (asks) ask(session, request);
+      if (before && before->gives_back) aim = Aim::give_back;
+      if (before) reason = before->ending;
     }
     if (asks) {
       backend_.acquire(std::span(&request, 1));
@@ -249,20 +253,28 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
       const bool waits_for_release = before && before.get() != &session;
       bool busy = !waits_for_release;
       if (waits_for_release) {
-        const auto released =
-            commit_now(*before, before->gives_back ? Aim::give_back : Aim::release, before->ending);
+        const auto released = commit_now(*before, aim, reason);
         if (released) continue;
         busy = released.is(Errc::busy);
+        const Lock hold(mutex_);
         again = (std::max)(again, before->not_before);
       }
       // What is under way on this very thread does not end while we wait for it.
       if (now() >= load.deadline || (busy && !Access::is_shared)) break;
     }
     if (load.done) break;
-    clock_.wait_until(asks ? load.next_try : again, wakes_->wake());
+    if (asks) {
+      const Lock hold(mutex_);
+      again = load.next_try;
+    }
+    clock_.wait_until(again, wakes_->wake());
   }
-  if (session.gives_back && !ended(session.state))
-    (void)commit_now(session, Aim::give_back, Reason::asked);
+  bool goes_back = false;
+  {
+    const Lock hold(mutex_);
+    goes_back = session.gives_back && !ended(session.state);
+  }
+  if (goes_back) (void)commit_now(session, Aim::give_back, Reason::asked);
   drain();
 }
 

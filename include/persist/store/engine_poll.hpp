@@ -253,7 +253,10 @@ void Engine<B, L>::complete(Round& round, Manifest& mine) {
 
 template <class B, class L>
 TimePoint Engine<B, L>::end_poll() {
-  if (now() >= next_relay_) relay();
+  Lock hold(mutex_);
+  const bool relays = now() >= next_relay_;
+  hold.unlock();
+  if (relays) relay();
   drain();
   return next_deadline();
 }

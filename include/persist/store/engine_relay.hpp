@@ -17,7 +17,10 @@ template <class B, class L>
 void Engine<B, L>::relay() {
   RelayRequest list;
   list.store = store_;
-  list.after = relay_after_;
+  {
+    const Lock hold(mutex_);
+    list.after = relay_after_;
+  }
   backend_.relay(std::span(&list, 1));
   const bool to_the_end = list.waiting.size() < list.most;
   bool left_behind = failed(list.error) || !to_the_end;

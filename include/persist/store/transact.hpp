@@ -28,22 +28,12 @@ class Transaction {
 
   /// Why the partners cannot change together now, or `Errc{}`. Locks them.
   [[nodiscard]] Error check() {
-    for (std::size_t i = 0; i < cores_.size(); ++i) {
-      const SessionCore& core = *cores_[i];
-      if (core.host() != nullptr && core.state == State::suspect)
-        return Error(Errc::busy, "the lease of this session is in doubt").for_key(core.key());
-      if (core.host() == nullptr || core.state != State::open)
-        return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
-      if (HookScope::active())
-        return Error(Errc::invalid, "a hook of a policy may not call the store");
-      if (std::find(cores_.begin(), cores_.begin() + static_cast<std::ptrdiff_t>(i), cores_[i]) !=
-          cores_.begin() + static_cast<std::ptrdiff_t>(i))
-        return Error(Errc::invalid, "the same session takes part twice").for_key(core.key());
-      if (core.edit_guards != 0 || core.in_function || core.in_flight || core.group() != nullptr)
-        return Error(Errc::busy,
-                     "a guard, a save, a function or a transaction of this session is open")
-            .for_key(core.key());
-    }
+    std::size_t i = 0;
+    Error no{Errc{}};
+    each([&](auto& node) {
+      if (!failed(no)) no = check_one(node, i++);
+    });
+    if (failed(no)) return no;
     if (!share_a_database())
       return Error(Errc::unsupported, "the partners' stores do not share one open database");
     for (; locked_ < cores_.size(); ++locked_)
@@ -81,8 +71,10 @@ class Transaction {
     zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
     auto group = std::make_shared<TransactionGroup>();
     group->partners.assign(cores_.begin(), cores_.end());
-    for (SessionCore* core : cores_)
-      core->more().group = group;
+    each([&](auto& node) {
+      const auto hold = node.core().lock();
+      node.more().group = group;
+    });
     return success;
   }
 
@@ -95,6 +87,7 @@ class Transaction {
     if (saved) return Transacted::durable;
     // What is not written is still applied here and will be: saying that it failed would have it
     // done twice.
+    const auto hold = core.lock();
     return first.group() != nullptr ? Result<Transacted>(Transacted::pending)
                                     : Result<Transacted>(saved.error());
   }
@@ -106,6 +99,27 @@ class Transaction {
   }
 
  private:
+  /// Why the partner at that place cannot take part, or `Errc{}`.
+  template <class Node>
+  [[nodiscard]] Error check_one(Node& core, std::size_t i) {
+    if (core.host() == nullptr)
+      return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
+    const auto hold = core.core().lock();
+    if (core.host() != nullptr && core.state == State::suspect)
+      return Error(Errc::busy, "the lease of this session is in doubt").for_key(core.key());
+    if (core.host() == nullptr || core.state != State::open)
+      return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
+    if (HookScope::active())
+      return Error(Errc::invalid, "a hook of a policy may not call the store");
+    if (std::find(cores_.begin(), cores_.begin() + static_cast<std::ptrdiff_t>(i), &core) !=
+        cores_.begin() + static_cast<std::ptrdiff_t>(i))
+      return Error(Errc::invalid, "the same session takes part twice").for_key(core.key());
+    if (core.edit_guards != 0 || core.in_function || core.in_flight || core.group() != nullptr)
+      return Error(Errc::busy,
+                   "a guard, a save, a function or a transaction of this session is open")
+          .for_key(core.key());
+    return Errc{};
+  }
   template <class F>
   static Result<void> guarded(F&& body) {
 #if PERSIST_HAS_EXCEPTIONS
