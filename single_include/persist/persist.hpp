@@ -2567,7 +2567,7 @@ class Log {
   [[nodiscard]] Result<void> begin_segment(std::uint32_t oldest, Content content) {
     if (poisoned()) return poison_;
     if (newest_ != 0 && !all_synced())
-      if (const auto synced = sync(); !synced) return synced;
+      if (auto synced = sync(); !synced) return synced;
     const std::uint32_t number = newest_ + 1;
     Buffer bytes;
     SegmentHeader{number, salt_, sequence_, oldest}.write(bytes);
@@ -2624,7 +2624,7 @@ class Log {
  private:
   [[nodiscard]] Result<void> timed_sync(const Handle& file) {
     const std::int64_t begin = detail::os::boot_time_ns();
-    const auto synced = files.sync(file);
+    auto synced = files.sync(file);
     sync_time_ += Duration(detail::os::boot_time_ns() - begin);
     ++syncs_;
     return synced;
@@ -3010,12 +3010,12 @@ class PartReader {
     to.updated = head.updated;
     to.has_data = from.has_data();
     if (wants_data && to.has_data)
-      if (const auto got = copy(from.data, from.record.data, to.data, from); !got) return got;
-    if (const auto got = copy(from.metadata, extra.metadata, to.metadata, from); !got) return got;
+      if (auto got = copy(from.data, from.record.data, to.data, from); !got) return got;
+    if (auto got = copy(from.metadata, extra.metadata, to.metadata, from); !got) return got;
     Buffer ids;
-    if (const auto got = copy(from.user_ids, extra.user_ids, ids, from); !got) return got;
+    if (auto got = copy(from.user_ids, extra.user_ids, ids, from); !got) return got;
     if (!decode_user_ids(ids, to.user_ids)) return named(Errc::corrupt, from);
-    if (const auto got = outbox(from); !got) return got;
+    if (auto got = outbox(from); !got) return got;
     to.outbox = from.outbox->numbers();
     return success;
   }
@@ -3484,9 +3484,9 @@ Result<void> Engine<Files>::load_for(const Change& change) {
   const Extra& extra = record.record.more();
   if (!change.acknowledged.empty() || extra.last_position > change.seen_position ||
       record.inbox_changed)
-    if (const auto loaded = parts_.inbox(record); !loaded) return loaded;
+    if (auto loaded = parts_.inbox(record); !loaded) return loaded;
   if (!change.sends.empty())
-    if (const auto loaded = parts_.outbox(record); !loaded) return loaded;
+    if (auto loaded = parts_.outbox(record); !loaded) return loaded;
   if (change.forget_receipts != 0 ||
       (!change.receipts.empty() && extra.receipts.size() >= most_receipt_pages)) {
     auto all = parts_.receipts(record);
@@ -3968,6 +3968,7 @@ class GroupCommit {
     const std::vector<Waiting*> taken = std::exchange(queue_, {});
     hold.unlock();
     std::vector<Job*> jobs;
+    jobs.reserve(taken.size());
     for (const Waiting* waiting : taken)
       jobs.push_back(waiting->job);
     perform(jobs);
@@ -4011,10 +4012,10 @@ class Recovery {
   /// Reads the log and makes it ready for appending: a torn tail is moved aside, what may not be on
   /// disk is written again into a new segment, and a new run is noted, synced.
   [[nodiscard]] Result<void> open(std::uint64_t fresh_salt, const FolderHolder& opened_by) {
-    if (const auto read = read_all(false); !read) return read;
+    if (auto read = read_all(false); !read) return read;
     if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1);
-    if (const auto whole = check_places(); !whole) return whole;
-    if (const auto saved = save_torn_tail(); !saved) return saved;
+    if (auto whole = check_places(); !whole) return whole;
+    if (auto saved = save_torn_tail(); !saved) return saved;
     report_.run = index_.run + 1;
     if (report_.run >= epoch_limit >> 24)
       return Error(Errc::unsupported,
@@ -4048,7 +4049,7 @@ class Recovery {
   }
 
   [[nodiscard]] Result<void> read_all(bool only_look) {
-    if (const auto listed = list(only_look); !listed) return listed;
+    if (auto listed = list(only_look); !listed) return listed;
     std::uint64_t expected = segments_.empty() ? 1 : segments_.front().header.first_sequence;
     for (std::size_t i = 0; i < segments_.size(); ++i) {
       const bool last = i + 1 == segments_.size();
@@ -4080,7 +4081,7 @@ class Recovery {
       if (i != 0 && numbers[i] != numbers[i - 1] + 1)
         return damage(numbers[i - 1] + 1, 0, "a segment is missing: there is nothing");
       const bool writable = !only_look && i + 1 == numbers.size();
-      if (const auto opened = open_segment(numbers[i], writable); !opened) return opened;
+      if (auto opened = open_segment(numbers[i], writable); !opened) return opened;
     }
     if (!segments_.empty()) index_.oldest = segments_.back().header.oldest;
     return success;
@@ -4208,9 +4209,9 @@ class Recovery {
     const auto file = log_.files.open(side, detail::os::Access::create);
     if (!file) return file.error();
     const ByteView tail = found.bytes.view().subspan(torn_at_);
-    if (const auto wrote = log_.files.write_at(*file, 0, tail); !wrote) return wrote;
-    if (const auto synced = log_.files.sync(*file); !synced) return synced;
-    if (const auto named = log_.files.sync_folder(log_.folder()); !named) return named;
+    if (auto wrote = log_.files.write_at(*file, 0, tail); !wrote) return wrote;
+    if (auto synced = log_.files.sync(*file); !synced) return synced;
+    if (auto named = log_.files.sync_folder(log_.folder()); !named) return named;
     report_.torn_tail = side;
     report_.torn_bytes = tail.size();
     return success;
@@ -4228,7 +4229,7 @@ class Recovery {
       return log_.append(note, true);
     }
     if (!unsynced_.empty()) log_.resume(salt_, unsynced_.front().header.sequence);
-    const auto made = log_.begin_segment(index_.oldest, [&](std::uint32_t number, Buffer& bytes) {
+    auto made = log_.begin_segment(index_.oldest, [&](std::uint32_t number, Buffer& bytes) {
       const std::size_t begin = bytes.size();
       (void)bytes.grow(batch_header_size);
       write_stores(bytes);
@@ -4447,14 +4448,14 @@ Result<void> Database<Files>::open() {
   const std::string& path = log_.folder();
   const std::size_t slash = path.find_last_of('/');
   const std::string parent = slash == path.npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
-  if (const auto named = log_.files.sync_folder(parent); !named && *made) return named;
+  if (auto named = log_.files.sync_folder(parent); !named && *made) return named;
   const FolderHolder me{detail::os::process_id(), detail::os::host_name(), clock_.wall()};
   auto lock =
       FolderLock<Files>::take(log_.files, log_.folder(), me, options_.wait_for_lock, clock_);
   if (!lock) return lock.error();
-  if (const auto named = log_.files.sync_folder(path); !named) return named;
+  if (auto named = log_.files.sync_folder(path); !named) return named;
   Recovery<Files> recovery(log_, index_, report_);
-  if (const auto opened = recovery.open(detail::os::random_bits(), me); !opened) return opened;
+  if (auto opened = recovery.open(detail::os::random_bits(), me); !opened) return opened;
   for (std::uint32_t old = log_.oldest(); old < index_.oldest; ++old)
     log_.drop(old);
   engine_.begin_run(report_.run);
@@ -4510,7 +4511,7 @@ void Database<Files>::end_batch() {
 template <class Files>
 Result<void> Database<Files>::write() {
   if (log_.end() >= options_.segment_bytes && !log_.nothing_in_newest())
-    if (const auto begun = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {}); !begun)
+    if (auto begun = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {}); !begun)
       return begun;
   Stage& stage = engine_.stage;
   if (compactor_.is_due(index_, log_, options_.segment_bytes))
@@ -4519,7 +4520,7 @@ Result<void> Database<Files>::write() {
   BatchEncoder<Files> encoder(batch, index_, log_, stage);
   encoder.encode();
   if (encoder.left_behind()) compactor_.stop();
-  const auto wrote = log_.append(batch, sync_is_due());
+  auto wrote = log_.append(batch, sync_is_due());
   if (!wrote) compactor_.start_over();
   return wrote;
 }

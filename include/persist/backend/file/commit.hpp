@@ -95,9 +95,9 @@ Result<void> Engine<Files>::load_for(const Change& change) {
   const Extra& extra = record.record.more();
   if (!change.acknowledged.empty() || extra.last_position > change.seen_position ||
       record.inbox_changed)
-    if (const auto loaded = parts_.inbox(record); !loaded) return loaded;
+    if (auto loaded = parts_.inbox(record); !loaded) return loaded;
   if (!change.sends.empty())
-    if (const auto loaded = parts_.outbox(record); !loaded) return loaded;
+    if (auto loaded = parts_.outbox(record); !loaded) return loaded;
   if (change.forget_receipts != 0 ||
       (!change.receipts.empty() && extra.receipts.size() >= most_receipt_pages)) {
     auto all = parts_.receipts(record);

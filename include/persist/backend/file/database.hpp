@@ -161,14 +161,14 @@ Result<void> Database<Files>::open() {
   const std::string& path = log_.folder();
   const std::size_t slash = path.find_last_of('/');
   const std::string parent = slash == path.npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
-  if (const auto named = log_.files.sync_folder(parent); !named && *made) return named;
+  if (auto named = log_.files.sync_folder(parent); !named && *made) return named;
   const FolderHolder me{detail::os::process_id(), detail::os::host_name(), clock_.wall()};
   auto lock =
       FolderLock<Files>::take(log_.files, log_.folder(), me, options_.wait_for_lock, clock_);
   if (!lock) return lock.error();
-  if (const auto named = log_.files.sync_folder(path); !named) return named;
+  if (auto named = log_.files.sync_folder(path); !named) return named;
   Recovery<Files> recovery(log_, index_, report_);
-  if (const auto opened = recovery.open(detail::os::random_bits(), me); !opened) return opened;
+  if (auto opened = recovery.open(detail::os::random_bits(), me); !opened) return opened;
   for (std::uint32_t old = log_.oldest(); old < index_.oldest; ++old)
     log_.drop(old);
   engine_.begin_run(report_.run);
@@ -224,7 +224,7 @@ void Database<Files>::end_batch() {
 template <class Files>
 Result<void> Database<Files>::write() {
   if (log_.end() >= options_.segment_bytes && !log_.nothing_in_newest())
-    if (const auto begun = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {}); !begun)
+    if (auto begun = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {}); !begun)
       return begun;
   Stage& stage = engine_.stage;
   if (compactor_.is_due(index_, log_, options_.segment_bytes))
@@ -233,7 +233,7 @@ Result<void> Database<Files>::write() {
   BatchEncoder<Files> encoder(batch, index_, log_, stage);
   encoder.encode();
   if (encoder.left_behind()) compactor_.stop();
-  const auto wrote = log_.append(batch, sync_is_due());
+  auto wrote = log_.append(batch, sync_is_due());
   if (!wrote) compactor_.start_over();
   return wrote;
 }

@@ -30,6 +30,7 @@ class GroupCommit {
     const std::vector<Waiting*> taken = std::exchange(queue_, {});
     hold.unlock();
     std::vector<Job*> jobs;
+    jobs.reserve(taken.size());
     for (const Waiting* waiting : taken)
       jobs.push_back(waiting->job);
     perform(jobs);

@@ -115,7 +115,7 @@ class Log {
   [[nodiscard]] Result<void> begin_segment(std::uint32_t oldest, Content content) {
     if (poisoned()) return poison_;
     if (newest_ != 0 && !all_synced())
-      if (const auto synced = sync(); !synced) return synced;
+      if (auto synced = sync(); !synced) return synced;
     const std::uint32_t number = newest_ + 1;
     Buffer bytes;
     SegmentHeader{number, salt_, sequence_, oldest}.write(bytes);
@@ -172,7 +172,7 @@ class Log {
  private:
   [[nodiscard]] Result<void> timed_sync(const Handle& file) {
     const std::int64_t begin = detail::os::boot_time_ns();
-    const auto synced = files.sync(file);
+    auto synced = files.sync(file);
     sync_time_ += Duration(detail::os::boot_time_ns() - begin);
     ++syncs_;
     return synced;

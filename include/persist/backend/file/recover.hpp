@@ -23,10 +23,10 @@ class Recovery {
   /// Reads the log and makes it ready for appending: a torn tail is moved aside, what may not be on
   /// disk is written again into a new segment, and a new run is noted, synced.
   [[nodiscard]] Result<void> open(std::uint64_t fresh_salt, const FolderHolder& opened_by) {
-    if (const auto read = read_all(false); !read) return read;
+    if (auto read = read_all(false); !read) return read;
     if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1);
-    if (const auto whole = check_places(); !whole) return whole;
-    if (const auto saved = save_torn_tail(); !saved) return saved;
+    if (auto whole = check_places(); !whole) return whole;
+    if (auto saved = save_torn_tail(); !saved) return saved;
     report_.run = index_.run + 1;
     if (report_.run >= epoch_limit >> 24)
       return Error(Errc::unsupported,
@@ -60,7 +60,7 @@ class Recovery {
   }
 
   [[nodiscard]] Result<void> read_all(bool only_look) {
-    if (const auto listed = list(only_look); !listed) return listed;
+    if (auto listed = list(only_look); !listed) return listed;
     std::uint64_t expected = segments_.empty() ? 1 : segments_.front().header.first_sequence;
     for (std::size_t i = 0; i < segments_.size(); ++i) {
       const bool last = i + 1 == segments_.size();
@@ -92,7 +92,7 @@ class Recovery {
       if (i != 0 && numbers[i] != numbers[i - 1] + 1)
         return damage(numbers[i - 1] + 1, 0, "a segment is missing: there is nothing");
       const bool writable = !only_look && i + 1 == numbers.size();
-      if (const auto opened = open_segment(numbers[i], writable); !opened) return opened;
+      if (auto opened = open_segment(numbers[i], writable); !opened) return opened;
     }
     if (!segments_.empty()) index_.oldest = segments_.back().header.oldest;
     return success;
@@ -220,9 +220,9 @@ class Recovery {
     const auto file = log_.files.open(side, detail::os::Access::create);
     if (!file) return file.error();
     const ByteView tail = found.bytes.view().subspan(torn_at_);
-    if (const auto wrote = log_.files.write_at(*file, 0, tail); !wrote) return wrote;
-    if (const auto synced = log_.files.sync(*file); !synced) return synced;
-    if (const auto named = log_.files.sync_folder(log_.folder()); !named) return named;
+    if (auto wrote = log_.files.write_at(*file, 0, tail); !wrote) return wrote;
+    if (auto synced = log_.files.sync(*file); !synced) return synced;
+    if (auto named = log_.files.sync_folder(log_.folder()); !named) return named;
     report_.torn_tail = side;
     report_.torn_bytes = tail.size();
     return success;
@@ -240,7 +240,7 @@ class Recovery {
       return log_.append(note, true);
     }
     if (!unsynced_.empty()) log_.resume(salt_, unsynced_.front().header.sequence);
-    const auto made = log_.begin_segment(index_.oldest, [&](std::uint32_t number, Buffer& bytes) {
+    auto made = log_.begin_segment(index_.oldest, [&](std::uint32_t number, Buffer& bytes) {
       const std::size_t begin = bytes.size();
       (void)bytes.grow(batch_header_size);
       write_stores(bytes);

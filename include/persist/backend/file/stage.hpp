@@ -78,12 +78,12 @@ class PartReader {
     to.updated = head.updated;
     to.has_data = from.has_data();
     if (wants_data && to.has_data)
-      if (const auto got = copy(from.data, from.record.data, to.data, from); !got) return got;
-    if (const auto got = copy(from.metadata, extra.metadata, to.metadata, from); !got) return got;
+      if (auto got = copy(from.data, from.record.data, to.data, from); !got) return got;
+    if (auto got = copy(from.metadata, extra.metadata, to.metadata, from); !got) return got;
     Buffer ids;
-    if (const auto got = copy(from.user_ids, extra.user_ids, ids, from); !got) return got;
+    if (auto got = copy(from.user_ids, extra.user_ids, ids, from); !got) return got;
     if (!decode_user_ids(ids, to.user_ids)) return named(Errc::corrupt, from);
-    if (const auto got = outbox(from); !got) return got;
+    if (auto got = outbox(from); !got) return got;
     to.outbox = from.outbox->numbers();
     return success;
   }
