@@ -3,6 +3,7 @@
 #include <persist/detail/config.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -68,6 +69,11 @@ class [[nodiscard]] Connection {
 template <class... Args>
 class Signal {
  public:
+  Signal() = default;
+  Signal(const Signal&) = delete;
+  Signal& operator=(const Signal&) = delete;
+  ~Signal() { delete slots_.load(std::memory_order_acquire); }
+
   template <class F>
   Connection connect(F&& handler) {
     return add(std::forward<F>(handler), false);
@@ -77,13 +83,17 @@ class Signal {
   Connection once(F&& handler) {
     return add(std::forward<F>(handler), true);
   }
-  [[nodiscard]] bool has_handlers() const { return slots_ != nullptr && slots_->any(); }
+  [[nodiscard]] bool has_handlers() const {
+    const SlotsPtr* slots = slots_.load(std::memory_order_acquire);
+    return slots != nullptr && (*slots)->any();
+  }
 
   /// What a handler throws keeps no other from being called; the first such is thrown on at the
   /// end.
   void fire(Args... args) const {
-    if (slots_ == nullptr) return;
-    const std::shared_ptr<Slots> alive = slots_;  // a handler may destroy this signal
+    const SlotsPtr* slots = slots_.load(std::memory_order_acquire);
+    if (slots == nullptr) return;
+    const SlotsPtr alive = *slots;  // a handler may destroy this signal
     [[maybe_unused]] std::exception_ptr thrown;
     for (auto slot = alive->after(nullptr, alive->last()); slot.first;
          slot = alive->after(slot.first, slot.second)) {
@@ -160,14 +170,24 @@ class Signal {
     std::size_t count_ = 0;
   };
 
+  using SlotsPtr = std::shared_ptr<Slots>;
+
   template <class F>
   Connection add(F&& handler, bool only_once) {
-    if (slots_ == nullptr) slots_ = std::make_shared<Slots>();
-    const SlotPtr slot = slots_->add(std::forward<F>(handler), only_once);
-    return Connection(slots_, slot->number);
+    const SlotsPtr& slots = made();
+    return Connection(slots, slots->add(std::forward<F>(handler), only_once)->number);
+  }
+  /// The list, made by whoever connects first; several threads may at once.
+  [[nodiscard]] const SlotsPtr& made() {
+    if (const SlotsPtr* there = slots_.load(std::memory_order_acquire)) return *there;
+    auto fresh = std::make_unique<SlotsPtr>(std::make_shared<Slots>());
+    SlotsPtr* none = nullptr;
+    return slots_.compare_exchange_strong(none, fresh.get(), std::memory_order_acq_rel)
+               ? *fresh.release()
+               : *none;
   }
 
-  std::shared_ptr<Slots> slots_;
+  std::atomic<SlotsPtr*> slots_{nullptr};  // owned
 };
 
 }  // namespace persist::inline PERSIST_ABI

@@ -143,7 +143,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  protected:
   ~Engine() = default;
-  bool has_listeners_ = false;  ///< signals of the store were connected
+  std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
 
  private:
   [[nodiscard]] std::vector<SessionPtr> everything();
