@@ -148,6 +148,7 @@ class SessionCore {
   bool skips_equal =
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
+  bool is_offline = false;     ///< one change of a record that nobody plays: nobody joins it
   bool counted = false;        ///< a commit of this epoch was applied
   bool is_new = false;         ///< there was no record when it was loaded
   bool has_record = false;     ///< there is one now
