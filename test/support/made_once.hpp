@@ -3,20 +3,14 @@
 // The store of world.hpp, which includes this at its end, is made once for all units that test with
 // it: in made_once.cpp, where the prefix is empty; elsewhere it is `extern`.
 
-#define PERSIST_TEST_MADE_ONCE(prefix)                                                  \
-  prefix template class persist::Engine<test::Db, test::Players::Stack::LockPolicy>;    \
-  prefix template class persist::SessionNode<test::Players::Stack>;                     \
-  prefix template class persist::StoreCore<test::Players::Stack>;                       \
-  prefix template class persist::Session<test::Players::Stack>;                         \
-  prefix template class persist::Loading<test::Players::Stack>;                         \
-  prefix template class persist::StoreCalls<test::Players::Stack>;                      \
-  prefix template class persist::Store<std::uint64_t, test::Save, test::Db>;            \
-  prefix template persist::Loading<test::Players::Stack>                                \
-  persist::StoreCalls<test::Players::Stack>::begin<unsigned>(                           \
-      const unsigned&, persist::LoadOptionsFor<test::Player>, bool, persist::Duration); \
-  prefix template persist::Result<test::Players::Session>                               \
-  persist::Store<std::uint64_t, test::Save, test::Db>::load<unsigned>(                  \
-      const unsigned&, persist::LoadOptionsFor<test::Player>);
+#define PERSIST_TEST_MADE_ONCE(prefix)                                               \
+  prefix template class persist::Engine<test::Db, test::Players::Stack::LockPolicy>; \
+  prefix template class persist::SessionNode<test::Players::Stack>;                  \
+  prefix template class persist::StoreCore<test::Players::Stack>;                    \
+  prefix template class persist::Session<test::Players::Stack>;                      \
+  prefix template class persist::Loading<test::Players::Stack>;                      \
+  prefix template class persist::StoreCalls<test::Players::Stack>;                   \
+  prefix template class persist::Store<std::uint64_t, test::Save, test::Db>;
 
 #ifndef PERSIST_TEST_MAKES
 PERSIST_TEST_MADE_ONCE(extern)
