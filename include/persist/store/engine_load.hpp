@@ -154,6 +154,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.epoch = record.fence.epoch;
   session.write = record.fence.write;
   session.version = record.version;
+  hear_time(record.now, now());
   session.load_count = record.load_count;
   session.created = record.created;
   session.updated = record.updated;
@@ -167,6 +168,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   extras.user_ids = std::move(record.user_ids);
   extras.metadata = std::move(record.metadata);
   extras.receipts = std::move(record.receipts);
+  drop_repeats(extras.receipts);
   extras.receipts_forgotten = record.receipts_forgotten;
   extras.outbox_waiting = record.outbox.size();
   for (Message& message : record.inbox) {
