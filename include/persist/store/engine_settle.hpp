@@ -219,6 +219,10 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
+  if (cut.has_data && error == Errc::unknown_outcome) {
+    session.stored_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
+    session.stored_crc = ~cut.crc;
+  }
   if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
   if constexpr (L::is_leased) {
     Event event;
