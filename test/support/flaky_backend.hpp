@@ -27,6 +27,7 @@ class FlakyBackend {
     std::deque<Fault> acquires;           ///< one per acquire request
     std::function<void()> during_commit;  ///< runs while a batch is out, once
     std::function<void()> during_acquire;
+    std::function<void()> after_erase;  ///< runs when it was done, before its reply, once
     std::size_t commit_batches = 0;
     std::size_t commit_requests = 0;
     std::size_t changes = 0;
@@ -77,7 +78,10 @@ class FlakyBackend {
     inner_.post(batch);
   }
   void relay(std::span<persist::RelayRequest> batch) { inner_.relay(batch); }
-  void erase(std::span<persist::EraseRequest> batch) { inner_.erase(batch); }
+  void erase(std::span<persist::EraseRequest> batch) {
+    inner_.erase(batch);
+    if (const auto then = std::exchange(script_->after_erase, nullptr)) then();
+  }
   void scan(std::span<persist::ScanRequest> batch) { inner_.scan(batch); }
   void watch(persist::StoreId store, std::weak_ptr<persist::WakeQueue> queue)
     requires persist::watched_backend<Inner>

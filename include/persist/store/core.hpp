@@ -116,8 +116,14 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     request.limits = &this->limits();
     this->backend().erase(std::span(&request, 1));
     if (failed(request.error)) return Error(request.error).for_key(key);
-    if (Node* here = find(key); here != nullptr && here->load() == nullptr)
-      this->end(*here, State::lost, Reason::lost, false);
+    SessionPtr here;
+    {
+      // One that another thread has loaded since has a record of its own.
+      const auto hold = lock();
+      if (Node* open = find(key); open != nullptr && open->epoch < request.epoch)
+        if (open->load() == nullptr) here = SessionPtr(open);
+    }
+    if (here) this->end(*here, State::lost, Reason::lost, false);
     this->drain();
     return request.found ? Result<void>(success)
                          : Result<void>(Error(Errc::not_found, "there is no record").for_key(key));

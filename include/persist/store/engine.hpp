@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -91,10 +92,11 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void last_handle_dropped(SessionCore& session) final;
   Error board(SessionCore& session, Aim aim) final;
   void cut(SessionCore& session, Cut& cut, Change& change) final;
-  void unboard(SessionCore& session, Cut& cut) final;
+  void unboard(SessionCore& session, Cut& cut, bool over) final;
   void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
               Result<Saved>& result) final;
-  void end(SessionCore& session, State state, Reason reason, bool was_saved) final;
+  void end(SessionCore& session, State state, Reason reason, bool was_saved);
+  void lose(SessionCore& session, const TransactionGroup& group) final;
 
   // Rounds (engine_poll.hpp).
   void begin_poll() final;
@@ -126,12 +128,18 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   }
   /// How many more renewals may fail before the lease is no longer trusted.
   [[nodiscard]] int attempts_left(const SessionCore& session) const {
-    if constexpr (!LockPolicy::is_leased) return 0;
+    if (!is_leased()) return 0;
     const Duration left = trusted_until(session) - now();
     const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
     return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
   }
-  [[nodiscard]] bool is_busy() const noexcept { return draining_ || preparing_; }
+  /// Whether this very thread runs a handler of the store.
+  [[nodiscard]] bool is_busy() {
+    const Lock hold(mutex_);
+    if constexpr (Access::is_shared)
+      return preparing_ || (draining_ && drainer_ == std::this_thread::get_id());
+    return preparing_ || draining_;
+  }
   /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
   [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
     return has_listeners_ || session.has_listeners;
@@ -198,6 +206,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool in_gap(const SessionCore& session) const {
     return session.failures == 0 && now() < session.not_before;
   }
+  /// Whether sessions here keep others out: the policy may, and a lease of no length does not.
+  [[nodiscard]] bool is_leased() const noexcept {
+    return LockPolicy::is_leased && options_.lease > Duration::zero();
+  }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;
   }
@@ -234,6 +246,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   TimePoint next_relay_ = TimePoint::max();
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
   bool draining_ = false;
+  std::thread::id drainer_;  ///< where several threads may
   bool preparing_ = false;
   bool closing_ = false;
   PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
@@ -245,6 +258,14 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
       name_(name),
       options_(std::move(options)),
       clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()) {
+  // "For ever" is the longest time there is, and added to the time of day it overflows.
+  constexpr Duration year = std::chrono::hours(24 * 365);
+  for (Duration* time :
+       {&options_.autosave, &options_.min_gap, &options_.lease, &options_.renew, &options_.relay})
+    *time = (std::min)(*time, year);
+  // A lease that runs out before it is renewed keeps nobody out.
+  if (options_.lease > Duration::zero())
+    options_.renew = (std::min)(options_.renew, options_.lease / 2);
   limits_.record_bytes = options_.record_limit;
   limits_.inbox_messages = options_.inbox_limit.messages;
   limits_.inbox_bytes = options_.inbox_limit.bytes;
@@ -289,6 +310,7 @@ void Engine<Backend, LockPolicy>::drain() {
   Lock hold(mutex_);
   if (draining_) return;
   draining_ = true;
+  if constexpr (Access::is_shared) drainer_ = std::this_thread::get_id();
   while (!events_.empty()) {
     auto [session, event] = std::move(events_.front());
     events_.pop_front();
