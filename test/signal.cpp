@@ -86,10 +86,10 @@ TEST(Signal, a_connection_is_harmless_after_its_signal_is_gone) {
 TEST(Signal, a_handler_connected_once_is_called_once) {
   Signal<> signal;
   int calls = 0;
-  const Connection connection = signal.once([&] {
+  const Connection connection = signal.connect(persist::once([&] {
     ++calls;
     signal.fire();  // not even by a firing of its own
-  });
+  }));
   signal.fire();
   signal.fire();
   EXPECT_EQ(calls, 1);
@@ -99,7 +99,7 @@ TEST(Signal, a_handler_connected_once_is_called_once) {
 TEST(Signal, the_connection_of_a_handler_that_was_called_once_disconnects_no_later_one) {
   Signal<> signal;
   int calls = 0;
-  std::optional<Connection> first = signal.once([] {});
+  std::optional<Connection> first = signal.connect(persist::once([] {}));
   signal.fire();
   std::vector<Connection> later;  // one of them may lie where the first one lay
   for (int i = 0; i < 64; ++i)

@@ -10,6 +10,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <type_traits>
 #include <utility>
 
 namespace persist::inline PERSIST_ABI {
@@ -23,6 +24,31 @@ class SlotList {
   virtual void disconnect(std::size_t slot) = 0;
   [[nodiscard]] virtual bool holds(std::size_t slot) const = 0;
 };
+}  // namespace detail
+
+/// A handler that leaves with its first call: `session.on_saved(persist::once(fn))`.
+template <class F>
+class Once {
+ public:
+  explicit Once(F handler) : handler_(std::move(handler)) {}
+  template <class... Args>
+  void operator()(Args&&... args) {
+    handler_(std::forward<Args>(args)...);
+  }
+
+ private:
+  F handler_;
+};
+template <class F>
+[[nodiscard]] Once<std::decay_t<F>> once(F&& handler) {
+  return Once<std::decay_t<F>>(std::forward<F>(handler));
+}
+
+namespace detail {
+template <class F>
+inline constexpr bool is_called_once = false;
+template <class F>
+inline constexpr bool is_called_once<Once<F>> = true;
 }  // namespace detail
 
 /// Keeps a handler connected; dropping it disconnects. Harmless after the signal is gone.
@@ -74,14 +100,12 @@ class Signal {
   Signal& operator=(const Signal&) = delete;
   ~Signal() { delete slots_.load(std::memory_order_acquire); }
 
+  /// A handler wrapped in `once` is called at most once.
   template <class F>
   Connection connect(F&& handler) {
-    return add(std::forward<F>(handler), false);
-  }
-  /// Connects a handler that is called at most once.
-  template <class F>
-  Connection once(F&& handler) {
-    return add(std::forward<F>(handler), true);
+    const SlotsPtr& slots = made();
+    constexpr bool only_once = detail::is_called_once<std::remove_cvref_t<F>>;
+    return Connection(slots, slots->add(std::forward<F>(handler), only_once)->number);
   }
   [[nodiscard]] bool has_handlers() const {
     const SlotsPtr* slots = slots_.load(std::memory_order_acquire);
@@ -172,11 +196,6 @@ class Signal {
 
   using SlotsPtr = std::shared_ptr<Slots>;
 
-  template <class F>
-  Connection add(F&& handler, bool only_once) {
-    const SlotsPtr& slots = made();
-    return Connection(slots, slots->add(std::forward<F>(handler), only_once)->number);
-  }
   /// The list, made by whoever connects first; several threads may at once.
   [[nodiscard]] const SlotsPtr& made() {
     if (const SlotsPtr* there = slots_.load(std::memory_order_acquire)) return *there;
