@@ -26,9 +26,11 @@ static_assert(!reads_through_a_temporary<Everybodys::Session::View>);
 /// Runs `body(thread, turn)` on four threads, and waits for them.
 template <class F>
 void on_four_threads(int turns, F body) {
+  std::latch all(4);
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; ++thread)
-    threads.emplace_back([=]() mutable {
+    threads.emplace_back([=, &all]() mutable {
+      all.arrive_and_wait();
       for (int turn = 0; turn < turns; ++turn)
         body(thread, turn);
     });
@@ -151,7 +153,8 @@ TEST_F(SharedStore, records_are_erased_while_other_threads_load_save_send_and_re
   on_four_threads(150, [&](int thread, int turn) {
     const auto key = static_cast<std::uint64_t>(turn % 3);
     if (thread == 0) {
-      (void)players.erase(key, {.drop_outbox = true});
+      for (int i = 0; i < 10; ++i)
+        (void)players.erase(key, {.drop_outbox = true});
     } else if (thread == 1) {
       clock.advance(1s);
       (void)players.poll();
