@@ -196,6 +196,7 @@ struct TransactionGroup {
     std::shared_ptr<SessionHost> store;
   };
   std::vector<Partner> partners;
+  std::atomic<bool> durable{false};  ///< for who waits: the sessions have let go of it by then
 };
 
 }  // namespace persist::inline PERSIST_ABI

@@ -166,6 +166,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
   void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
+  void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_failed(SessionCore& session, Cut& cut, const Error& error, Result<Saved>& result);
@@ -240,6 +241,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::vector<Flight*> idle_flights_;
   std::vector<std::pair<TimePoint, Flight*>> resends_;  ///< whose outcome is unknown
   std::deque<std::pair<SessionPtr, Event>> events_;
+  std::vector<std::shared_ptr<TransactionGroup>> broken_;  ///< a partner here has ended
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
   std::vector<std::string> woken_;
   std::string relay_after_;  ///< the last record of the page that was relayed
@@ -308,6 +310,14 @@ Error Engine<Backend, LockPolicy>::refusal() const {
 template <class Backend, class LockPolicy>
 void Engine<Backend, LockPolicy>::drain() {
   Lock hold(mutex_);
+  while (!broken_.empty()) {
+    const std::shared_ptr<TransactionGroup> group = std::move(broken_.back());
+    broken_.pop_back();
+    hold.unlock();
+    for (const TransactionGroup::Partner& partner : group->partners)
+      partner.store->lose(*partner.session, *group);
+    hold.lock();
+  }
   if (draining_) return;
   draining_ = true;
   if constexpr (Access::is_shared) drainer_ = std::this_thread::get_id();

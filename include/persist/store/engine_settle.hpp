@@ -54,6 +54,7 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
     return;
   }
+  if (request.changes.size() > 1) settle_group(session, change, request);
   switch (request.outcome) {
     case Outcome::applied:
     case Outcome::repeated:
@@ -73,6 +74,23 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
       settle_failed(session, cut, request.error, result);
       break;
   }
+}
+
+/// The commit was one of a transaction, and it is over: its partners are in the same commit and end
+/// by themselves, each after its own `saved`. A commit of one session alone never ends one, because
+/// another thread may have begun it since.
+template <class B, class L>
+void Engine<B, L>::settle_group(SessionCore& session, Change& change,
+                                const CommitRequest& request) {
+  using Outcome = CommitRequest::Outcome;
+  const bool is_fenced = request.outcome == Outcome::fenced;
+  if (!is_fenced && request.outcome != Outcome::applied && request.outcome != Outcome::repeated)
+    return;
+  // An earlier try had landed for all of them or for none.
+  if (is_fenced) change.landed = request.changes[request.culprit].landed;
+  if (session.group() == nullptr) return;
+  session.extras->group->durable = !is_fenced || change.landed;
+  session.extras->group.reset();
 }
 
 template <class B, class L>
@@ -98,7 +116,6 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (!std::exchange(session.counted, true) && cut.aim != Aim::give_back) ++session.load_count;
   session.failures = 0;
   settle_parts(session, cut, change);
-  if (session.group() != nullptr) session.extras->group.reset();
 
   const bool gives_back = change.lease == LeaseChange::release;
   if (failed(cut.refused))
@@ -167,8 +184,6 @@ template <class B, class L>
 void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
                                  Result<Saved>& result) {
   undo(session, cut);
-  // Its partners are in the same commit and end by themselves, each after its own `saved`.
-  if (session.group() != nullptr) session.extras->group.reset();
   const std::string_view what =
       change.erased ? "the record was erased" : "another session has the record";
   Error error =
@@ -258,7 +273,7 @@ void Engine<B, L>::change_state(SessionCore& session, State to) {
 
 template <class B, class L>
 void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool was_saved) {
-  Lock hold(mutex_);
+  const Lock hold(mutex_);
   if (ended(session.state)) return;
   const SessionPtr alive(&session);
   due_.remove(session);
@@ -283,12 +298,9 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
     tell(session, std::move(event));
   }
   if (session.group() == nullptr) return;
-  // A transaction that was not durable when a partner ended is stored for none of them. Each
-  // partner is ended under the lock of its own store only.
-  const std::shared_ptr<TransactionGroup> group = std::exchange(session.extras->group, nullptr);
-  hold.unlock();
-  for (const TransactionGroup::Partner& partner : group->partners)
-    if (partner.session.get() != &session) partner.store->lose(*partner.session, *group);
+  // A transaction that was not durable when a partner ended is stored for none of them. The
+  // partners are ended by `drain`, each under the lock of its own store only.
+  broken_.push_back(std::exchange(session.extras->group, nullptr));
 }
 
 template <class B, class L>
