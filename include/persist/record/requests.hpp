@@ -211,6 +211,7 @@ struct RelayRequest {
 
   Error error{Errc{}};
   std::vector<Waiting> waiting{};
+  WallTime now{};
 };
 
 struct EraseRequest {
