@@ -59,8 +59,8 @@ struct SaveOptions {
 
 /// How a message is posted.
 struct PostOptions {
-  std::string_view id{};  ///< makes a repeat known; tried again later than 7 days after the first
-                          ///< try it is refused
+  std::string_view id{};  ///< makes a repeat known for 7 days, and while the record has had few
+                          ///< others since; `first_tried` has a later one refused
   Duration expires = std::chrono::hours(24 * 7);  ///< at most 45 days
   std::uint8_t priority = 0;                      ///< higher is handled earlier
   std::optional<WallTime>
