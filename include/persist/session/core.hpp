@@ -42,7 +42,8 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   /// Takes the outcome.
   virtual void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
                       Result<Saved>& result) = 0;
-  /// Ends a partner of a transaction that was lost before it was stored.
+  /// Ends a partner of a transaction that was lost before it was stored: its record is still ours,
+  /// and goes back.
   virtual void lose(SessionCore& session, const TransactionGroup& group) = 0;
   /// Tells listeners what happened.
   virtual void drain() = 0;

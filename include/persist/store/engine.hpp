@@ -13,6 +13,7 @@
 #include <persist/store/registry.hpp>
 #include <persist/store/round.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -136,12 +137,18 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
     return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
   }
-  /// Whether this very thread runs a handler of the store.
+  /// Whether a call of this store is under way that runs the program's own code. Functions on a
+  /// session are looked for here, so that they pay nothing for it. Where another thread tells
+  /// listeners of this store, after a commit with a partner here, `let_go` waits for it.
   [[nodiscard]] bool is_busy() {
     const Lock hold(mutex_);
-    if constexpr (Access::is_shared)
-      return preparing_ || (draining_ && drainer_ == std::this_thread::get_id());
-    return preparing_ || draining_;
+    const auto runs = [](const SessionPtr& session) { return session->in_function.load(); };
+    const std::vector<SessionPtr> open = everything();
+    const std::vector<SessionPtr> gone = retired_.all();
+    const bool drains = draining_ && (!Access::is_shared || drainer_ == std::this_thread::get_id());
+    return drains || preparing_ || visits_ != 0 || detail::HookScope::active() ||
+           std::any_of(open.begin(), open.end(), runs) ||
+           std::any_of(gone.begin(), gone.end(), runs);
   }
   /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
   [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
@@ -168,6 +175,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
   void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
+  void address(SessionCore& session, const Cut& cut, Change& change);
+  void give_back_later(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -259,6 +268,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   bool draining_ = false;
   std::thread::id drainer_;  ///< where several threads may
   bool preparing_ = false;
+  int visits_ = 0;  ///< polls and conditions of loads, in which any handler of the program may run
   bool closing_ = false;
   PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
 };
@@ -274,9 +284,8 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
   for (Duration* time :
        {&options_.autosave, &options_.min_gap, &options_.lease, &options_.renew, &options_.relay})
     *time = (std::min)(*time, year);
-  // A lease that runs out before it is renewed keeps nobody out.
-  if (options_.lease > Duration::zero())
-    options_.renew = (std::min)(options_.renew, options_.lease / 2);
+  if (options_.lease > Duration::zero() && options_.renew >= options_.lease - options_.lease / 10)
+    options_.renew = options_.lease / 3;  // or each renewal would come when the lease is in doubt
   limits_.record_bytes = options_.record_limit;
   limits_.inbox_messages = options_.inbox_limit.messages;
   limits_.inbox_bytes = options_.inbox_limit.bytes;

@@ -62,6 +62,8 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
       break;
     case Outcome::fenced:
       settle_fenced(session, cut, change, result);
+      // What is named is what was refused; a partner's record is still ours.
+      if (&change != &request.changes[request.culprit]) give_back_later(session);
       break;
     case Outcome::superseded:
       // A later commit of this session was applied, so this one's content is not needed; what it
@@ -273,6 +275,16 @@ void Engine<B, L>::change_state(SessionCore& session, State to) {
 }
 
 template <class B, class L>
+void Engine<B, L>::lose(SessionCore& session, const TransactionGroup& group) {
+  const Lock hold(mutex_);
+  if (session.group() != &group) return;
+  session.extras->group.reset();
+  if (ended(session.state)) return;
+  end(session, State::lost, Reason::lost, false);
+  give_back_later(session);
+}
+
+template <class B, class L>
 void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool was_saved) {
   const Lock hold(mutex_);
   if (ended(session.state)) return;
@@ -302,16 +314,6 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   // A transaction that was not durable when a partner ended is stored for none of them. The
   // partners are ended by `drain`, each under the lock of its own store only.
   broken_.push_back(std::exchange(session.extras->group, nullptr));
-}
-
-template <class B, class L>
-void Engine<B, L>::lose(SessionCore& session, const TransactionGroup& group) {
-  {
-    const Lock hold(mutex_);
-    if (session.group() != &group) return;
-    session.extras->group.reset();
-  }
-  end(session, State::lost, Reason::lost, false);
 }
 
 }  // namespace persist::inline PERSIST_ABI
