@@ -131,6 +131,18 @@ TEST_F(Node, what_is_captured_is_autosaved_without_being_told_and_skipped_while_
   EXPECT_EQ(stored(), 6);
 }
 
+TEST_F(Node, what_is_captured_equals_nothing_while_it_is_not_known_what_is_stored) {
+  auto session = *heroes.load(&ann);
+  ASSERT_TRUE(session.save());
+  ann.coins = 50;
+  db.lose_reply();
+  EXPECT_TRUE(session.save().is(Errc::unknown_outcome));
+  EXPECT_EQ(stored(), 50);
+  ann.coins = 100;
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(stored(), 100);
+}
+
 TEST_F(Node, a_release_of_captured_data_always_writes) {
   auto session = *heroes.load(&ann);
   ASSERT_TRUE(session.save());

@@ -216,6 +216,10 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
+  if (cut.has_data && error == Errc::unknown_outcome) {
+    session.stored_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
+    session.stored_crc = ~cut.crc;
+  }
   if (is_save(cut)) saved_event(session, result);
   if (is_leased() && cut.aim != Aim::give_back) {
     Event event;
