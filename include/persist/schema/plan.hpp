@@ -79,6 +79,16 @@ struct Plan {
   static constexpr std::size_t none = count;
   using Names = std::array<std::string_view, count>;
 
+  static constexpr bool attributes_are_fields = [] {
+    bool all = true;
+    Rules::template each<T>(
+        [&](auto attribute) { all = all && position_of<T>(attribute.member) < count; });
+    return all;
+  }();
+  static_assert(attributes_are_fields,
+                "persist: an attribute names a member that is not among the fields of its struct, "
+                "or that persist::field renamed there");
+
   static constexpr Names names = [] {
     Names stored = Describe<T>::names;
     Rules::template each<T>([&](auto attribute) {
