@@ -2,12 +2,11 @@
 
 #include <persist/persist.hpp>
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <filesystem>
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
+#include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -16,107 +15,118 @@
 #include <leveldb/write_batch.h>
 #endif
 
-// File against what the disk itself takes, in rounds that take turns, in the folder named by the
-// argument: one durable save against a raw append with fdatasync, and 1,000 saves of one poll
-// against LevelDB's synced batch.
+// File against what the disk itself takes, in the folder named by BENCH_FOLDER: one durable save
+// against a raw append with fdatasync, and 1,000 saves of one poll against LevelDB's synced batch
+// of the same records. Each repetition is one such write, so the median of repetitions is the p50;
+// --benchmark_enable_random_interleaving makes the rivals take turns.
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Players = persist::Store<std::uint64_t, bench::Small, persist::backend::File>;
 
-double microseconds(Clock::time_point since) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - since).count();
-}
-double median(std::vector<double> all) {
-  std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2),
-                   all.end());
-  return all[all.size() / 2];
+constexpr std::uint64_t many = 1000;
+
+std::string folder() {
+  const char* const named = std::getenv("BENCH_FOLDER");
+  bench::need(named != nullptr);
+  return named;
 }
 
-std::vector<std::byte> some_record(std::uint64_t seed) {
+/// What a record is on the disk: the same bytes for every rival.
+persist::Buffer record_of(const bench::Small& data) {
+  using Policy = persist::DataPolicy<bench::Small>;
   persist::Buffer out;
   persist::UnknownFields none;
-  const auto data = bench::make_small(seed);
-  using Policy = persist::DataPolicy<bench::Small>;
   bench::need(bool(persist::codec::encode_record<persist::codec::Cbor, Policy>(
       data, none, persist::codec::version_of<Policy>(), out)));
-  return {out.view().begin(), out.view().end()};
+  return out;
 }
 
-void one_save(const std::string& folder) {
-  Players players{"Players", persist::backend::File{folder + "/one"}};
-  auto session = players.load(1);
-  bench::need(bool(session));
-  *session->edit() = bench::make_small(1);
-  bench::need(bool(session->save()));
-  const int raw = ::open((folder + "/raw").c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
-  const auto bytes = some_record(1);
-  std::vector<double> ours, theirs;
-  for (int i = 0; i < 3000; ++i) {
-    session->edit()->coins += 1;
-    auto began = Clock::now();
-    bench::need(bool(session->save()));
-    ours.push_back(microseconds(began));
-    began = Clock::now();
-    bench::need(::write(raw, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
-                ::fdatasync(raw) == 0);
-    theirs.push_back(microseconds(began));
+struct OpenPlayers {
+  OpenPlayers(const char* name, std::uint64_t count)
+      : store("Players", persist::backend::File{folder() + "/" + name}) {
+    for (std::uint64_t key = 0; key < count; ++key) {
+      auto session = store.load(key);
+      bench::need(bool(session));
+      *session->edit() = bench::make_small(key);
+      sessions.push_back(*session);
+    }
   }
-  ::close(raw);
-  std::printf("one_save\t%.1f\t%.1f\n", median(ours), median(theirs));
+  Players store;
+  std::vector<Players::Session> sessions;
+};
+
+void one_save_file(benchmark::State& state) {
+  static OpenPlayers players("one", 1);
+  for (auto _ : state) {
+    state.PauseTiming();
+    players.sessions[0].edit()->coins += 1;
+    state.ResumeTiming();
+    bench::need(bool(players.sessions[0].save()));
+  }
 }
 
-#if defined(PERSIST_BENCH_LEVELDB)
-void thousand_saves(const std::string& folder) {
-  constexpr std::uint64_t count = 1000;
-  Players players{"Players", persist::backend::File{folder + "/many"}};
-  std::vector<Players::Session> open;
-  for (std::uint64_t key = 0; key < count; ++key) {
-    open.push_back(*players.load(key));
-    *open.back().edit() = bench::make_small(key);
+void one_save_raw(benchmark::State& state) {
+  static const int raw =
+      ::open((folder() + "/raw").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+  static const persist::Buffer record = record_of(bench::make_small(0));
+  for (auto _ : state) {
+    bench::need(::write(raw, record.data(), record.size()) == static_cast<ssize_t>(record.size()));
+    bench::need(::fdatasync(raw) == 0);
   }
-  leveldb::DB* raw = nullptr;
-  leveldb::Options options;
-  options.create_if_missing = true;
-  bench::need(leveldb::DB::Open(options, folder + "/leveldb", &raw).ok());
-  std::vector<std::vector<std::byte>> records;
-  for (std::uint64_t key = 0; key < count; ++key)
-    records.push_back(some_record(key));
-  std::vector<double> ours, theirs;
-  for (int i = 0; i < 40; ++i) {
-    for (auto& session : open) {
+}
+
+void thousand_saves_file(benchmark::State& state) {
+  static OpenPlayers players("many", many);
+  for (auto _ : state) {
+    state.PauseTiming();
+    for (auto& session : players.sessions) {
       session.edit()->coins += 1;
       bench::need(bool(session.request_save()));
     }
-    auto began = Clock::now();
-    players.poll();
-    ours.push_back(microseconds(began));
-    began = Clock::now();
+    state.ResumeTiming();
+    players.store.poll();
+    state.PauseTiming();
+    for (auto& session : players.sessions)
+      bench::need(!session.is_dirty());
+    state.ResumeTiming();
+  }
+}
+
+#if defined(PERSIST_BENCH_LEVELDB)
+/// It is handed encoded records; the save encodes its own within its time.
+void thousand_saves_leveldb(benchmark::State& state) {
+  static const std::unique_ptr<leveldb::DB> database = [] {
+    leveldb::DB* opened = nullptr;
+    leveldb::Options options;
+    options.create_if_missing = true;
+    bench::need(leveldb::DB::Open(options, folder() + "/leveldb", &opened).ok());
+    return std::unique_ptr<leveldb::DB>(opened);
+  }();
+  static const auto records = [] {
+    std::vector<persist::Buffer> all;
+    for (std::uint64_t key = 0; key < many; ++key)
+      all.push_back(record_of(bench::make_small(key)));
+    return all;
+  }();
+  for (auto _ : state) {
     leveldb::WriteBatch batch;
-    for (std::uint64_t key = 0; key < count; ++key)
+    for (std::uint64_t key = 0; key < many; ++key)
       batch.Put(
           std::to_string(key),
           leveldb::Slice(reinterpret_cast<const char*>(records[key].data()), records[key].size()));
     leveldb::WriteOptions synced;
     synced.sync = true;
-    bench::need(raw->Write(synced, &batch).ok());
-    theirs.push_back(microseconds(began));
-    for (auto& session : open)
-      bench::need(!session.is_dirty());
+    bench::need(database->Write(synced, &batch).ok());
   }
-  delete raw;
-  std::printf("thousand_saves\t%.1f\t%.1f\n", median(ours), median(theirs));
 }
+BENCHMARK(thousand_saves_leveldb)->Iterations(1)->Repetitions(41)->UseRealTime();
 #endif
+
+BENCHMARK(thousand_saves_file)->Iterations(1)->Repetitions(41)->UseRealTime();
+BENCHMARK(one_save_file)->Iterations(1)->Repetitions(1001)->UseRealTime();
+BENCHMARK(one_save_raw)->Iterations(1)->Repetitions(1001)->UseRealTime();
 
 }  // namespace
 
-int main(int count, char** arguments) {
-  bench::need(count == 2);
-  const std::string folder = arguments[1];
-  one_save(folder);
-#if defined(PERSIST_BENCH_LEVELDB)
-  thousand_saves(folder);
-#endif
-}
+BENCHMARK_MAIN();

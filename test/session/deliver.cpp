@@ -474,6 +474,25 @@ TEST(DeliverDeathTest, destroying_a_store_in_its_own_handler_ends_the_program) {
                "a store was destroyed inside one of its own handlers");
 }
 
+TEST(DeliverDeathTest, destroying_a_store_in_what_it_calls_beside_handlers_ends_the_program_too) {
+  persist::testing::ManualClock clock;
+  persist::StoreOptions told;
+  told.clock = &clock;
+  const Db db{persist::backend::Memory(clock)};
+  std::optional<Players> players;
+  players.emplace("players", db, told);
+  auto session = players->load(1u);
+  constexpr auto words = "a store was destroyed inside one of its own handlers";
+  EXPECT_DEATH((void)session->grant_once("r", [&](Player&) { players.reset(); }), words);
+  const auto gone = [&] { return players.reset(), true; };
+  EXPECT_DEATH((void)players->load(2u, {.while_ = gone}), words);
+  Players other("players", db, told);
+  auto heard = other.on_saved([&](Players::Session&, const auto&) { players.reset(); });
+  auto theirs = other.load(3u);
+  ASSERT_TRUE(theirs->request_save({.force = true}));
+  EXPECT_DEATH((void)persist::poll(other, *players), words);
+}
+
 TEST_F(Deliver, a_handler_that_answers_busy_is_put_aside_like_any_other_and_holds_up_nobody) {
   auto players = open();
   int tries = 0;

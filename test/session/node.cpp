@@ -18,6 +18,7 @@ struct Hero {
   std::int64_t coins = 100;
   int captures = 0;
   int applies = 0;
+  bool stumbles = false;  ///< the next `apply` throws when it is half done
 };
 struct HeroKey {
   using value_type = Hero*;
@@ -43,6 +44,9 @@ struct HeroSave {
   static void apply(Hero* hero, const Player& player) {
     ++hero->applies;
     hero->coins = player.coins;
+#if PERSIST_HAS_EXCEPTIONS
+    if (std::exchange(hero->stumbles, false)) throw std::runtime_error("apply threw");
+#endif
   }
 };
 using Heroes = persist::Store<HeroKey, HeroSave, Db>;
@@ -88,6 +92,18 @@ TEST_F(Node, what_is_captured_is_autosaved_without_being_told_and_skipped_while_
   EXPECT_EQ(stored(), 6);
 }
 
+TEST_F(Node, what_is_captured_equals_nothing_while_it_is_not_known_what_is_stored) {
+  auto session = *heroes.load(&ann);
+  ASSERT_TRUE(session.save());
+  ann.coins = 50;
+  db.lose_reply();
+  EXPECT_TRUE(session.save().is(Errc::unknown_outcome));
+  EXPECT_EQ(stored(), 50);
+  ann.coins = 100;
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(stored(), 100);
+}
+
 TEST_F(Node, a_release_of_captured_data_always_writes) {
   auto session = *heroes.load(&ann);
   ASSERT_TRUE(session.save());
@@ -119,6 +135,37 @@ TEST_F(Node, what_a_message_or_a_transaction_changed_is_pushed_into_the_game) {
   EXPECT_EQ(bob.coins, 155);
   EXPECT_EQ(stored(), 0);
 }
+
+#if PERSIST_HAS_EXCEPTIONS
+TEST_F(Node, what_could_not_be_pushed_into_the_game_was_not_granted) {
+  auto session = *heroes.load(&ann);
+  ann.coins = 50;
+  ann.stumbles = true;
+  const auto buy = [](Player& player) { player.coins += 1; };
+  const auto granted = session.grant_once("r", buy);
+  EXPECT_TRUE(granted.is(Errc::invalid));
+  EXPECT_EQ(ann.coins, 50);
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(*session.grant_once("r", buy), persist::Grant::pending);
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(stored(), 51);
+}
+
+TEST_F(Node, a_trade_that_could_not_be_pushed_into_one_game_reached_neither) {
+  Hero bob{8};
+  auto session = *heroes.load(&ann);
+  auto other = *heroes.load(&bob);
+  bob.stumbles = true;
+  const auto trade = [](Player& a, Player& b) { a.coins -= 30, b.coins += 30; };
+  EXPECT_TRUE(heroes.transact(session, other, trade).is(Errc::invalid));
+  EXPECT_EQ(ann.coins, 100);
+  EXPECT_EQ(bob.coins, 100);
+  EXPECT_EQ(session.view()->coins, 100);
+  ASSERT_TRUE(heroes.transact(session, other, trade));
+  EXPECT_EQ(ann.coins, 70);
+  EXPECT_EQ(bob.coins, 130);
+}
+#endif
 
 TEST_F(Node, an_edit_of_captured_data_reaches_the_game) {
   auto session = *heroes.load(&ann);

@@ -150,6 +150,29 @@ TEST_F(EnginePoll, a_forced_save_that_was_requested_writes_a_clean_session) {
   EXPECT_EQ(session->version(), 2U);
 }
 
+TEST_F(EnginePoll, a_forced_save_that_found_the_session_busy_is_not_forgotten) {
+  auto players = open();
+  auto session = players.load(1u);
+  ASSERT_TRUE(session->save({.force = true}));
+  ASSERT_TRUE(session->request_save({.force = true}));
+  EXPECT_FALSE(session->grant_once("r", [&](Player&) { return players.poll(), false; }));
+  EXPECT_EQ(session->version(), 1U);
+  play(1s, players);
+  EXPECT_EQ(session->version(), 2U);
+}
+
+TEST_F(EnginePoll, a_lease_shorter_than_the_usual_pause_is_renewed_before_it_is_in_doubt) {
+  auto told = options();
+  told.lease = 12s;
+  Players players("players", db, told);
+  auto session = players.load(1u);
+  int changes = 0;
+  auto heard = session->on_state_changed([&](State, State) { ++changes; });
+  play(5min, players);
+  EXPECT_EQ(changes, 0);
+  EXPECT_TRUE(players.inspect(1u)->held);
+}
+
 TEST_F(EnginePoll, min_gap_waits_and_drops_nothing) {
   auto told = options();
   told.min_gap = 10s;

@@ -2,6 +2,10 @@
 
 #include <support/world.hpp>
 
+#include <filesystem>
+
+#include <stdlib.h>
+
 // Messages from record to record: with their cause, or not at all.
 
 namespace {
@@ -303,6 +307,133 @@ TEST_F(Outbox, the_next_session_of_a_sender_does_not_overtake_what_waits) {
   }
   empty_inbox(players, 2, 5);
   EXPECT_EQ(taken, (std::vector<std::int64_t>{1, 2, 3}));
+}
+
+/// A database, and what another process finds in it after the one that had it was killed.
+template <class B>
+struct Place;
+template <>
+struct Place<persist::backend::Memory> {
+  explicit Place(persist::Clock& clock) : db(persist::backend::Memory(clock)) {}
+  Db after_a_crash() { return db; }
+  Db db;
+};
+template <>
+struct Place<persist::backend::File> {
+  using File = persist::backend::File;
+  explicit Place(persist::Clock& time) : clock(time) {}
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() { std::filesystem::remove_all(folder); }
+  [[nodiscard]] FlakyBackend<File> open(const char* name) const {
+    return FlakyBackend<File>(File(folder + name, {.clock = &clock}));
+  }
+  static std::string fresh_folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "persist-XXXXXX").string();
+    return ::mkdtemp(name.data()) != nullptr ? name : "no folder";
+  }
+  [[nodiscard]] FlakyBackend<File> after_a_crash() const {
+    std::filesystem::copy(folder + "/one", folder + "/two");
+    return open("/two");
+  }
+  persist::Clock& clock;
+  std::string folder = fresh_folder();
+  FlakyBackend<File> db = open("/one");
+};
+
+/// The same on every backend: messages, purchases and trades around a crash.
+template <class B>
+struct AroundACrash : World {
+  using Server = persist::Store<std::uint64_t, Save, FlakyBackend<B>>;
+  Place<B> place{clock};
+  std::vector<std::int64_t> taken;
+
+  Server serve(FlakyBackend<B> at, std::string name) {
+    auto told = options(std::move(name));
+    told.inbox_limit.messages = 1;
+    Server server("players", std::move(at), std::move(told));
+    server.on_message([this](Player& player, const Gift& gift) {
+      player.coins += gift.coins;
+      taken.push_back(gift.coins);
+    });
+    return server;
+  }
+  static void buys(Player& player) { player.coins += 50; }
+  static void trade(Player& from, Player& to) { from.coins -= 30, to.coins += 30; }
+};
+using Backends = testing::Types<persist::backend::Memory, persist::backend::File>;
+TYPED_TEST_SUITE(AroundACrash, Backends);
+
+TYPED_TEST(AroundACrash, each_message_takes_effect_once_and_in_order) {
+  auto first = this->serve(this->place.db, "eu-1");
+  auto sender = *first.load(1u);
+  for (std::int64_t each = 1; each <= 3; ++each) {
+    sender.edit()->coins -= each;
+    ASSERT_TRUE(sender.send(2u, Gift{each}));
+    this->place.db.lose_reply();
+    ASSERT_FALSE(sender.save());
+    ASSERT_TRUE(sender.save());
+  }
+  EXPECT_EQ(first.inspect(1u)->outbox_messages, 2U);
+  ASSERT_TRUE(sender.send(2u, Gift{100}));  // its cause is never saved
+  ASSERT_TRUE(first.post(3u, Gift{7}, {.id = "daily"}));
+  auto receiver = *first.load(2u);
+  EXPECT_EQ(receiver.view()->coins, 101);  // and not saved
+
+  auto second = this->serve(this->place.after_a_crash(), "eu-2");
+  this->taken.clear();
+  this->clock.advance(2min);
+  for (int times = 0; times < 5; ++times) {
+    auto again = second.load(2u);
+    ASSERT_TRUE(again);
+    ASSERT_TRUE(again->release());
+    this->play(30s, second);
+  }
+  EXPECT_EQ(this->taken, (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(second.peek(2u)->data.coins, 106);
+  EXPECT_EQ(second.peek(1u)->data.coins, 94);
+  EXPECT_EQ(second.inspect(1u)->outbox_messages, 0U);
+  EXPECT_TRUE(second.post(3u, Gift{7}, {.id = "daily"})->repeated);
+}
+
+TYPED_TEST(AroundACrash, a_purchase_is_granted_once_and_one_that_was_not_saved_again) {
+  auto first = this->serve(this->place.db, "eu-1");
+  auto session = *first.load(1u);
+  ASSERT_TRUE(session.grant_once("kept", this->buys));
+  this->place.db.lose_reply();
+  ASSERT_FALSE(session.save());
+  EXPECT_EQ(*session.grant_once("kept", this->buys), persist::Grant::pending);
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(*session.grant_once("kept", this->buys), persist::Grant::durable);
+  EXPECT_EQ(*session.grant_once("gone", this->buys), persist::Grant::pending);
+
+  auto second = this->serve(this->place.after_a_crash(), "eu-2");
+  this->clock.advance(2min);
+  EXPECT_EQ(*second.grant_once(1u, "kept", this->buys), persist::Grant::durable);
+  EXPECT_EQ(second.peek(1u)->data.coins, 150);
+  EXPECT_EQ(*second.grant_once(1u, "gone", this->buys), persist::Grant::durable);
+  EXPECT_EQ(second.peek(1u)->data.coins, 200);
+}
+
+TYPED_TEST(AroundACrash, a_trade_is_there_for_both_or_for_neither) {
+  auto first = this->serve(this->place.db, "eu-1");
+  auto a = *first.load(1u), b = *first.load(2u), c = *first.load(3u), d = *first.load(4u);
+  for (auto* each : {&a, &b, &c, &d})
+    ASSERT_TRUE(each->save({.force = true}));
+  this->place.db.lose_reply();
+  EXPECT_EQ(*first.transact(a, b, this->trade), persist::Transacted::pending);
+  this->place.db.fail_commits(Errc::unavailable);
+  EXPECT_EQ(*first.transact(c, d, this->trade), persist::Transacted::pending);
+
+  auto second = this->serve(this->place.after_a_crash(), "eu-2");
+  EXPECT_EQ(second.peek(1u)->data.coins, 70);
+  EXPECT_EQ(second.peek(2u)->data.coins, 130);
+  EXPECT_EQ(second.peek(3u)->data.coins, 100);
+  EXPECT_EQ(second.peek(4u)->data.coins, 100);
+  this->clock.advance(2min);
+  ASSERT_TRUE(second.load(4u));
+  this->play(30s, first);
+  EXPECT_EQ(second.peek(3u)->data.coins + second.peek(4u)->data.coins, 200);
 }
 
 }  // namespace

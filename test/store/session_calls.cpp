@@ -137,6 +137,24 @@ TEST_F(SessionCalls, old_receipts_are_forgotten_by_the_day_and_what_is_older_is_
   EXPECT_FALSE(refused(ReceiptId("newest", clock.wall())));
 }
 
+TEST_F(SessionCalls, receipts_that_are_stored_twice_after_a_lost_reply_push_none_out) {
+  auto players = open();
+  const persist::WallTime old = clock.wall() - std::chrono::days(200);
+  const ReceiptId oldest("oldest", old - std::chrono::days(1));
+  const auto gives = [](Player& player) { ++player.coins; };
+  auto session = *players.load(1u);
+  ASSERT_TRUE(session.grant_once(oldest, gives));
+  for (std::size_t i = 1; i < persist::receipts_kept; ++i)
+    ASSERT_TRUE(session.grant_once(ReceiptId(std::to_string(i), old), gives));
+  db.lose_reply();
+  ASSERT_FALSE(session.save());
+  ASSERT_TRUE(session.save());
+  ASSERT_TRUE(session.release());
+  auto again = *players.load(1u);
+  ASSERT_TRUE(again.save({.force = true}));
+  EXPECT_EQ(*again.grant_once(oldest, gives), Grant::durable);
+}
+
 TEST_F(SessionCalls, a_purchase_that_was_just_saved_is_durable_however_old_it_is) {
   auto players = open();
   auto session = players.load(1u);

@@ -103,6 +103,24 @@ TEST_F(Transact, a_pending_transaction_of_which_a_partner_is_fenced_loses_all_pa
   expect_stored(-1, -1);
 }
 
+TEST_F(Transact, the_record_of_an_innocent_partner_is_given_back_at_once) {
+  auto other = open("eu-2");
+  auto thief = other.load(2u, {.conflict = persist::Conflict::steal});
+  EXPECT_TRUE(players.transact(a, b, trade).is(Errc::fenced));
+  players.poll();
+  EXPECT_FALSE(players.inspect(1u)->held);
+  EXPECT_TRUE(players.inspect(2u)->held);
+  EXPECT_EQ(thief->state(), State::open);
+
+  auto c = *players.load(3u);
+  auto d = *players.load(4u);
+  ASSERT_EQ(*players.request_transact(c, d, trade), Transacted::pending);
+  ASSERT_TRUE(players.erase(4u));
+  EXPECT_EQ(c.state(), State::lost);
+  players.poll();
+  EXPECT_FALSE(players.inspect(3u)->held);
+}
+
 TEST_F(Transact, a_pending_transaction_is_written_whole_whichever_partner_is_saved) {
   ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
   EXPECT_EQ(a.view()->coins, 70);

@@ -29,7 +29,7 @@ class PlainHost : public persist::SessionHost {
   void unboard(persist::SessionCore&, persist::Cut&) override {}
   void settle(persist::SessionCore&, persist::Cut&, persist::Change&, const persist::CommitRequest&,
               persist::Result<persist::Saved>&) override {}
-  void end(persist::SessionCore&, persist::State, persist::Reason, bool) override {}
+  void lose(persist::SessionCore&) override {}
   void drain() override {}
 };
 

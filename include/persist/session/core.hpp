@@ -41,7 +41,8 @@ class SessionHost {
   /// Takes the outcome.
   virtual void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
                       Result<Saved>& result) = 0;
-  virtual void end(SessionCore& session, State state, Reason reason, bool was_saved) = 0;
+  /// Ends it with a partner that was lost: its record is still ours, and goes back.
+  virtual void lose(SessionCore& session) = 0;
   /// Tells listeners what happened.
   virtual void drain() = 0;
 

@@ -113,7 +113,10 @@ class SessionNode final : public SessionCore {
   /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
   void begin_copy(Data& copy) noexcept { working_ = &copy, in_function = true; }
   void end_copy() noexcept { working_ = nullptr, in_function = false; }
-  void take_in(Data&& copy);
+  void take_in(Data&& copy) {
+    data_ = std::move(copy);
+    mark_dirty();
+  }
   /// The number of the newest message that was sent from here, and taking back what was sent after
   /// that. By number: a save that is out may end meanwhile and take older ones from the list.
   [[nodiscard]] std::uint64_t last_sent() const noexcept {
@@ -132,13 +135,19 @@ class SessionNode final : public SessionCore {
     }
     return success;
   }
-  /// Pushes the data into the game, for as long as the game holds it.
-  void apply() {
+  /// Pushes what a function made of the data into the game, for as long as the game holds it.
+  /// `invalid` if the hook threw: the next capture would not find the change, so it must not count.
+  Result<void> apply(const Data& data) {
     if constexpr (Policy::has_apply) {
-      if (in_game != InGame::here) return;
-      if (auto done = in_hook("apply", [&] { Policy::apply(key_value_, data_); }); !done)
-        core().log(LogLevel::error, done.error().message());
+      if (in_game == InGame::here)
+        return in_hook("apply", [&] { Policy::apply(key_value_, data); });
     }
+    return success;
+  }
+  /// Gives the game what the session holds: the end of an edit, or of a change that came to
+  /// nothing.
+  void apply_own() {
+    if (auto done = apply(data_); !done) core().log(LogLevel::error, done.error().message());
   }
   /// The session is for one change of a record that nobody plays. Its messages wait for the player:
   /// a handler's effect must not be part of this change.
@@ -162,7 +171,7 @@ class SessionNode final : public SessionCore {
   }
   void finish_edit() {
     if constexpr (Policy::has_apply)
-      if (!in_function && !ended(state)) apply();
+      if (!in_function && !ended(state)) apply_own();
   }
   std::atomic<InGame> in_game{InGame::not_yet};
 
@@ -316,19 +325,13 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   if (done && ended(state))
     done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
   if (done) done = valid(copy);
+  if (done && !(done = apply(copy))) apply_own();
   if (!done) {
     unsend_after(sent);
     return done;
   }
   take_in(std::move(copy));
   return success;
-}
-
-template <class S>
-void SessionNode<S>::take_in(Data&& copy) {
-  data_ = std::move(copy);
-  mark_dirty();
-  apply();
 }
 
 }  // namespace persist::inline PERSIST_ABI

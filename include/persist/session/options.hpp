@@ -28,7 +28,7 @@ struct StoreOptions {
   Duration autosave = 30s;  ///< an edit is on its way to the disk after this at most
   Duration min_gap = 0s;    ///< between two saves of one session; a save that comes sooner waits
   Duration lease = 60s;     ///< how long a silent holder keeps others out
-  Duration renew = 20s;     ///< how often a holder is heard of; well under the lease
+  Duration renew = 20s;     ///< how often a holder is heard of; a third of a lease that is shorter
   Duration load_deadline = 10s;  ///< of a blocking load that finds a holder
   Duration begin_deadline =
       90s;  ///< of a load that was begun: longer than a lease, so a dead holder's runs out
@@ -59,8 +59,8 @@ struct SaveOptions {
 
 /// How a message is posted.
 struct PostOptions {
-  std::string_view id{};  ///< makes a repeat known; tried again later than 7 days after the first
-                          ///< try it is refused
+  std::string_view id{};  ///< makes a repeat known for 7 days, and while the record has had few
+                          ///< others since; `first_tried` has a later one refused
   Duration expires = std::chrono::hours(24 * 7);  ///< at most 45 days
   std::uint8_t priority = 0;                      ///< higher is handled earlier
   std::optional<WallTime>

@@ -13,6 +13,7 @@
 #include <persist/store/registry.hpp>
 #include <persist/store/round.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -97,7 +98,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void unboard(SessionCore& session, Cut& cut) final;
   void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
               Result<Saved>& result) final;
-  void end(SessionCore& session, State state, Reason reason, bool was_saved) final;
+  void lose(SessionCore& session) final;
+  void end(SessionCore& session, State state, Reason reason, bool was_saved);
 
   // Rounds (engine_poll.hpp).
   void begin_poll() final;
@@ -134,7 +136,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
     return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
   }
-  [[nodiscard]] bool is_busy() const noexcept { return draining_ || preparing_; }
+  /// Whether a call of this store is under way that runs the program's own code. Functions on a
+  /// session are looked for here, so that they pay nothing for it.
+  [[nodiscard]] bool is_busy() {
+    const auto runs = [](const SessionPtr& session) { return session->in_function.load(); };
+    const std::vector<SessionPtr> open = everything();
+    const std::vector<SessionPtr> gone = retired_.all();
+    return draining_ || preparing_ || visits_ != 0 || detail::HookScope::active() ||
+           std::any_of(open.begin(), open.end(), runs) ||
+           std::any_of(gone.begin(), gone.end(), runs);
+  }
   /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
   [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
     return has_listeners_ || session.has_listeners;
@@ -160,6 +171,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
   void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
+  void address(SessionCore& session, const Cut& cut, Change& change);
+  void give_back_later(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -245,6 +258,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
   bool draining_ = false;
   bool preparing_ = false;
+  int visits_ = 0;  ///< polls and conditions of loads, in which any handler of the program may run
   bool closing_ = false;
   PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
 };
@@ -255,6 +269,8 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
       name_(name),
       options_(std::move(options)),
       clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()) {
+  if (options_.lease > Duration::zero() && options_.renew >= options_.lease - options_.lease / 10)
+    options_.renew = options_.lease / 3;  // or each renewal would come when the lease is in doubt
   limits_.record_bytes = options_.record_limit;
   limits_.inbox_messages = options_.inbox_limit.messages;
   limits_.inbox_bytes = options_.inbox_limit.bytes;

@@ -159,6 +159,13 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const bool data_is_whole = failed(cut.refused) ? false : (cut.has_data || !session.dirty());
   if (data_is_whole && may_read && cut.aim != Aim::give_back) cut_rest(session, cut, change);
 
+  address(session, cut, change);
+}
+
+/// What a change says beside its content: whose it is, under which number, and what becomes of the
+/// lease.
+template <class B, class L>
+void Engine<B, L>::address(SessionCore& session, const Cut& cut, Change& change) {
   change.store = store_;
   change.key = cut.key;
   change.fence = {session.epoch, owner_of(session), ++session.write};
@@ -307,6 +314,23 @@ void Engine<B, L>::give_back(SessionCore& session) {
     session.state = State::releasing;
   }
   (void)commit_now(session, Aim::give_back, Reason::asked);
+}
+
+/// Gives the record of a session that has ended back with the next round, so that nobody waits for
+/// its lease to run out.
+template <class B, class L>
+void Engine<B, L>::give_back_later(SessionCore& session) {
+  Flight& flight = new_flight();
+  flight.add(SessionPtr(&session));
+  Cut& cut = flight.cuts[0];
+  cut.aim = Aim::give_back;
+  cut.key = session.key();
+  flight.changes.assign(1, Change{});
+  flight.results.assign(1, Result<Saved>());
+  address(session, cut, flight.changes[0]);
+  flight.request.changes = std::span(flight.changes);
+  const Lock hold(mutex_);
+  resends_.emplace_back(now(), &flight);
 }
 
 /// Whether the session, and those that must go with it, can leave now.

@@ -69,8 +69,9 @@ bool Engine<B, L>::is_wanted(const LoadState& load) {
       if (!waiter.while_) return true;
       conditions.push_back(waiter.while_);
     }
+    ++visits_;
   }
-  return std::any_of(conditions.begin(), conditions.end(), [&](const auto& says_yes) {
+  const bool wanted = std::any_of(conditions.begin(), conditions.end(), [&](const auto& says_yes) {
 #if PERSIST_HAS_EXCEPTIONS
     try {
       return says_yes();
@@ -82,6 +83,9 @@ bool Engine<B, L>::is_wanted(const LoadState& load) {
     return says_yes();
 #endif
   });
+  const Lock hold(mutex_);
+  --visits_;
+  return wanted;
 }
 
 template <class B, class L>

@@ -98,6 +98,7 @@ void Engine<B, L>::last_handle_dropped(SessionCore& session) {
 template <class B, class L>
 void Engine<B, L>::begin_poll() {
   const Lock hold(mutex_);
+  ++visits_;
   (void)wakes_->wake().take();
   std::vector<SessionPtr> dirty;
   dirty.swap(newly_dirty_);
@@ -226,9 +227,10 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
   const Lock hold(mutex_);
   if (ended(session.state)) return;
   if (aim == Aim::save || aim == Aim::force) {
-    if (busy)
+    if (busy) {
       session.save_wanted = session.save_wanted || reason == Reason::asked;
-    else if (session.wants_saves())
+      session.force_wanted = session.force_wanted || aim == Aim::force;
+    } else if (session.wants_saves())
       stamp(session);  // it was refused: play goes on, and it is tried again
   }
   // An open guard keeps it due; so does a transaction that a rule holds back. Look again soon.
@@ -258,6 +260,9 @@ TimePoint Engine<B, L>::end_poll() {
   hold.unlock();
   if (relays) relay();
   drain();
+  hold.lock();
+  --visits_;
+  hold.unlock();
   return next_deadline();
 }
 

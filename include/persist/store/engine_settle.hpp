@@ -64,6 +64,8 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
       break;
     case Outcome::fenced:
       settle_fenced(session, cut, change, result);
+      // What is named is what was refused; a partner's record is still ours.
+      if (&change != &request.changes[request.culprit]) give_back_later(session);
       break;
     case Outcome::superseded:
       // A later commit of this session was applied, so this one's content is not needed; what it
@@ -217,6 +219,10 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
+  if (cut.has_data && error == Errc::unknown_outcome) {
+    session.stored_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
+    session.stored_crc = ~cut.crc;
+  }
   if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
   if constexpr (L::is_leased) {
     Event event;
@@ -276,6 +282,14 @@ void Engine<B, L>::change_state(SessionCore& session, State to) {
 }
 
 template <class B, class L>
+void Engine<B, L>::lose(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (ended(session.state)) return;
+  end(session, State::lost, Reason::lost, false);
+  give_back_later(session);
+}
+
+template <class B, class L>
 void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool was_saved) {
   const Lock hold(mutex_);
   if (ended(session.state)) return;
@@ -306,7 +320,7 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   const std::shared_ptr<TransactionGroup> group = std::exchange(session.extras->group, nullptr);
   for (SessionCore* partner : group->partners)
     if (partner != &session && partner->host() != nullptr && partner->group() == group.get())
-      partner->host()->end(*partner, State::lost, Reason::lost, false);
+      partner->host()->lose(*partner);
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -69,9 +69,16 @@ class Transaction {
     zip(copies, [&done](auto& node, auto& copy) {
       if (done) done = node.check(copy);
     });
+    std::size_t applied = 0;
+    zip(copies, [&](auto& node, auto& copy) {
+      if (done) done = (++applied, node.apply(copy));
+    });
     if (!done) {
       std::size_t i = 0;
-      each([&](auto& node) { node.unsend_after(sent[i++]); });
+      each([&](auto& node) {
+        if (i < applied) node.apply_own();
+        node.unsend_after(sent[i++]);
+      });
       return done.error();
     }
     zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
