@@ -32,13 +32,13 @@ class Store {
 
   /// Blocks for one round trip. An unusable name, server id or database shows in `status`.
   Store(std::string_view name, Backend backend, StoreOptions options = {})
-      : core_(std::make_unique<Core>(name, std::move(backend), std::move(options))) {}
+      : core_(std::make_shared<Core>(name, std::move(backend), std::move(options))) {}
   Store(Store&&) noexcept = default;
   Store& operator=(Store&&) = delete;
   ~Store() {
     if (core_ == nullptr) return;
     if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
-    core_->close_all(core_->now() + core_->options().close_deadline);
+    core_->close_all(after(core_->now(), core_->options().close_deadline));
     core_->let_go();
   }
 
@@ -48,7 +48,10 @@ class Store {
   }
   [[nodiscard]] const std::string& name() const noexcept { return core_->name(); }
   [[nodiscard]] std::size_t open_sessions() const noexcept { return core_->open_sessions(); }
-  [[nodiscard]] const Metrics& metrics() const noexcept { return core_->metrics(); }
+  [[nodiscard]] Metrics metrics() const {
+    const auto hold = core_->lock();
+    return core_->metrics();
+  }
 
   // Loading.
   /// Blocks until the record is ours or the deadline has passed. A key that is open here gives the
@@ -144,7 +147,7 @@ class Store {
   [[nodiscard]] TimePoint next_deadline() { return core_->next_deadline(); }
   /// Saves and gives back every session, in batches. Returns how many could not be, before the
   /// deadline.
-  std::size_t close_all(Duration within) { return core_->close_all(core_->now() + within); }
+  std::size_t close_all(Duration within) { return core_->close_all(after(core_->now(), within)); }
 
   // Handlers and signals of every session. Handlers of messages are best connected before the first
   // load.
@@ -188,7 +191,7 @@ class Store {
  private:
   [[nodiscard]] StoreCalls<Stack> calls() { return StoreCalls<Stack>(*core_); }
 
-  std::unique_ptr<Core> core_;
+  std::shared_ptr<Core> core_;  // kept by transactions of other threads too
 };
 
 /// Polls several stores with one batch per database and kind, so that what is due in all of them

@@ -4,6 +4,8 @@
 #include <support/world.hpp>
 
 #include <atomic>
+#include <latch>
+#include <optional>
 #include <thread>
 
 namespace {
@@ -24,9 +26,11 @@ static_assert(!reads_through_a_temporary<Everybodys::Session::View>);
 /// Runs `body(thread, turn)` on four threads, and waits for them.
 template <class F>
 void on_four_threads(int turns, F body) {
+  std::latch all(4);
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; ++thread)
-    threads.emplace_back([=]() mutable {
+    threads.emplace_back([=, &all]() mutable {
+      all.arrive_and_wait();
       for (int turn = 0; turn < turns; ++turn)
         body(thread, turn);
     });
@@ -139,6 +143,125 @@ TEST_F(SharedStore, threads_connect_attach_and_tag_a_session_that_is_saved_meanw
   EXPECT_TRUE(session.save());
   EXPECT_EQ(saved, 8) << "each of four connections to the session and four to the store";
   EXPECT_TRUE(session.release());
+}
+
+TEST_F(SharedStore, records_are_erased_while_other_threads_load_save_send_and_relay_them) {
+  auto told = quiet();
+  told.relay = 1ms;
+  told.inbox_limit.messages = 3;
+  Everybodys players("players", memory, told);
+  on_four_threads(150, [&](int thread, int turn) {
+    const auto key = static_cast<std::uint64_t>(turn % 3);
+    if (thread == 0) {
+      for (int i = 0; i < 10; ++i)
+        (void)players.erase(key, {.drop_outbox = true});
+    } else if (thread == 1) {
+      clock.advance(1s);
+      (void)players.poll();
+    } else if (auto session = players.load(key)) {
+      session->edit([](Player& player) { player.coins = 7; });
+      (void)session->send(key + 10, Gift{1});
+      (void)session->save();
+      (void)session->release();
+    }
+    (void)players.open_sessions();
+    (void)players.metrics();
+  });
+  EXPECT_EQ(players.close_all(60s), 0U);
+  EXPECT_EQ(players.open_sessions(), 0U);
+  for (std::uint64_t key = 0; key < 3; ++key) {
+    auto session = players.load(key);
+    ASSERT_TRUE(session);
+    EXPECT_TRUE(session->clone().coins == 7 || session->is_new());
+  }
+}
+
+TEST_F(SharedStore, the_condition_of_a_load_runs_without_the_stores_lock) {
+  Everybodys players("players", memory, quiet());
+  bool is_free = false;
+  auto session = players.load(1u, {.while_ = [&] {
+                                std::thread([&] {
+                                  is_free = players.core().mutex().try_lock();
+                                  if (is_free) players.core().mutex().unlock();
+                                }).join();
+                                return true;
+                              }});
+  EXPECT_TRUE(session);
+  EXPECT_TRUE(is_free);
+}
+
+TEST_F(SharedStore, an_update_and_a_load_of_other_threads_never_share_a_session) {
+  Everybodys players("players", memory, quiet());
+  ASSERT_TRUE(players.load(1u)->release());
+  std::atomic<int> updated{0};
+  std::atomic<int> edited{0};
+  on_four_threads(100, [&](int thread, int) {
+    if (thread % 2 == 0) {
+      if (players.update(1u, [](Player& player) { ++player.coins; })) ++updated;
+      return;
+    }
+    auto session = players.load(1u);
+    if (!session) return;
+    const auto before = session->clone().coins;
+    if (session->state() != State::open) return;
+    session->edit([](Player& player) { ++player.coins; });
+    if (session->release()) ++edited;
+    EXPECT_GE(session->clone().coins, before);
+  });
+  EXPECT_EQ(players.close_all(60s), 0U);
+  EXPECT_GE(players.peek(1u)->data.coins, 100 + updated);
+}
+
+TEST_F(SharedStore, a_partners_store_may_be_closed_by_another_thread_while_a_trade_is_out) {
+  for (std::uint64_t key = 0; key < 120; key += 2) {
+    Everybodys east("players", memory, quiet());
+    std::optional<Everybodys> west(std::in_place, "players", memory, quiet("us-1"));
+    auto a = *east.load(key);
+    auto b = *west->load(key + 1);
+    ASSERT_TRUE(a.save({.force = true}) && b.save({.force = true}));
+    const auto sum = a.clone().coins + b.clone().coins;
+    ASSERT_TRUE(
+        west->request_transact(a, b, [](Player& from, Player& to) { --from.coins, ++to.coins; }));
+    std::latch both(2);
+    std::thread closes([&] {
+      both.arrive_and_wait();
+      west.reset();
+    });
+    both.arrive_and_wait();
+    for (int i = 0; i < 4; ++i) {
+      (void)east.poll();
+      (void)a.save();
+    }
+    closes.join();
+    EXPECT_TRUE(persist::ended(b.state()));
+    (void)a.release();
+    EXPECT_EQ(east.close_all(60s), 0U);
+    EXPECT_EQ(east.peek(key)->data.coins + east.peek(key + 1)->data.coins, sum);
+  }
+}
+
+TEST_F(SharedStore, stores_whose_partners_end_crosswise_hold_one_lock_at_a_time) {
+  Everybodys east("players", memory, quiet());
+  Everybodys west("players", memory, quiet("us-1"));
+  const auto trade = [](Player& from, Player& to) { --from.coins, ++to.coins; };
+  for (std::uint64_t key = 0; key < 40; key += 4) {
+    auto a = *east.load(key);
+    auto b = *west.load(key + 1);
+    auto c = *west.load(key + 2);
+    auto d = *east.load(key + 3);
+    ASSERT_TRUE(east.request_transact(a, b, trade));
+    ASSERT_TRUE(west.request_transact(c, d, trade));
+    std::latch both(2);
+    std::thread other([&] {
+      both.arrive_and_wait();
+      (void)west.erase(key + 2);
+    });
+    both.arrive_and_wait();
+    (void)east.erase(key);
+    other.join();
+    for (auto* each : {&a, &b, &c, &d})
+      EXPECT_EQ(each->state(), State::lost);
+  }
 }
 
 TEST_F(SharedStore, a_release_waits_for_no_reader_and_leaves_nothing_behind) {

@@ -92,4 +92,15 @@ TEST(Json, is_turned_into_cbor_and_back_without_loss) {
   EXPECT_EQ(profile, test::full_profile());
 }
 
+TEST(Json, an_integer_beyond_64_bits_is_a_double_and_never_another_integer) {
+  std::int64_t whole = 0;
+  double real = 0;
+  UnknownFields unknown;
+  const ByteView below = as_bytes("-9223372036854775809");
+  EXPECT_TRUE(
+      (codec::Json::decode<schema::NoPolicy>(below, whole, unknown)).is(Errc::schema_mismatch));
+  EXPECT_TRUE((codec::Json::decode<schema::NoPolicy>(below, real, unknown)));
+  EXPECT_EQ(real, -9223372036854775808.0);
+}
+
 }  // namespace

@@ -215,7 +215,7 @@ TEST(Read, a_mismatch_names_path_expected_and_found) {
       as<Player>(Value::map({{"profiles", Value::map({{"a", Value::map({{"fov", true}})}})}}));
   EXPECT_EQ(in_map.error().path(), "profiles.a.fov");
   EXPECT_EQ(in_map.error().found(), "true");
-  EXPECT_EQ(as<Player>(Value::array()).error().expected(), "a map");
+  EXPECT_EQ(as<Player>(Value::array({1})).error().expected(), "a map");
   EXPECT_EQ(as<std::vector<int>>(Value::map()).error().found(), "a map");
 }
 

@@ -57,8 +57,8 @@ TEST(Flight, has_one_cut_for_each_session_and_holds_it) {
   PlainHost host;
   int ended = 0;
   Flight flight;
-  flight.add(plain_session(host, "a", &ended));
-  flight.add(plain_session(host, "b", &ended));
+  flight.add(plain_session(host, "a", &ended), host);
+  flight.add(plain_session(host, "b", &ended), host);
   EXPECT_EQ(flight.size(), 2u);
   EXPECT_EQ(flight.cuts.size(), 2u);
   EXPECT_EQ(flight.sessions[1]->key(), "b");
@@ -70,8 +70,8 @@ TEST(Flight, has_one_cut_for_each_session_and_holds_it) {
 TEST(Flight, that_flies_again_uses_its_cuts_again_and_empty) {
   PlainHost host;
   Flight flight;
-  flight.add(plain_session(host, "a"));
-  flight.add(plain_session(host, "b"));
+  flight.add(plain_session(host, "a"), host);
+  flight.add(plain_session(host, "b"), host);
   flight.cuts[0] = full_cut();
   const std::byte* memory = flight.cuts[0].data.data();
   flight.attempts = 3, flight.resend = true;
@@ -86,7 +86,7 @@ TEST(Flight, that_flies_again_uses_its_cuts_again_and_empty) {
   EXPECT_TRUE(flight.results.empty() && flight.changes.empty() && flight.request.changes.empty());
   EXPECT_EQ(flight.request.outcome, CommitRequest::Outcome::pending);
 
-  flight.add(plain_session(host, "c"));
+  flight.add(plain_session(host, "c"), host);
   EXPECT_EQ(flight.cuts.size(), 2u) << "the spare one stays";
   EXPECT_TRUE(flight.cuts[0].key.empty() && flight.cuts[0].data.empty());
   EXPECT_EQ(flight.cuts[0].refused, Errc{});

@@ -68,6 +68,45 @@ TEST_F(Node, the_default_comes_from_the_policy_and_user_ids_from_the_key) {
   EXPECT_EQ(heroes.peek(&ann)->user_ids, std::vector<std::uint64_t>{1007});
 }
 
+TEST_F(Node, a_record_that_nobody_plays_is_changed_by_what_only_spells_its_key) {
+  const persist::SpelledKey spelled{"7"};
+  const auto add = [](Player& player) { player.coins += 1; };
+  EXPECT_TRUE(heroes.update(std::uint64_t{7}, add).is(Errc::not_found));
+  const auto granted = heroes.grant_once(spelled, "r", add);
+  ASSERT_TRUE(granted.is(Errc::not_found));
+  EXPECT_NE(granted.error().message().find("needs the key itself"), std::string::npos);
+  EXPECT_FALSE(heroes.inspect(spelled)->held);
+  Player rich;
+  rich.coins = 5;
+  ASSERT_TRUE(heroes.overwrite(spelled, rich));
+  EXPECT_EQ(stored(), 5);
+  EXPECT_TRUE(heroes.update(std::uint64_t{7}, add));
+  EXPECT_EQ(stored(), 6);
+  EXPECT_EQ(*heroes.grant_once(spelled, "r", add), persist::Grant::durable);
+  EXPECT_EQ(stored(), 7);
+  EXPECT_EQ(ann.captures + ann.applies, 0);
+  auto session = *heroes.load(&ann);
+  EXPECT_EQ(session.view()->coins, 7);
+  ASSERT_TRUE(heroes.update(std::uint64_t{7}, add));
+  EXPECT_EQ(session.view()->coins, ann.coins) << "the one that is played";
+}
+
+TEST_F(Node, a_change_that_no_save_would_hold_any_more_is_refused) {
+  auto session = *heroes.load(&ann);
+  const auto change = [&] {
+    return session.node().on_copy([](Player& player) -> persist::Result<void> {
+      player.coins += 1000;
+      return persist::success;
+    });
+  };
+  persist::Result<void> while_it_leaves;
+  db.script().during_commit = [&] { while_it_leaves = change(); };
+  ASSERT_TRUE(session.release());
+  EXPECT_TRUE(while_it_leaves.is(Errc::closed));
+  EXPECT_TRUE(change().is(Errc::closed));
+  EXPECT_LT(ann.coins, 1000);
+}
+
 TEST_F(Node, the_data_is_captured_at_every_save) {
   auto session = *heroes.load(&ann);
   ann.coins = 5;

@@ -399,7 +399,17 @@ TEST_F(EngineLoad, a_load_that_came_to_nothing_fires_nothing) {
   const auto b = players.on_released([&](auto&, Reason, bool) { ++heard; });
   const auto c = players.on_state_changed([&](auto&, State, State) { ++heard; });
   const auto d = players.on_saving([&](auto&, Player&, Reason) { ++heard; });
+  const auto e = players.on_renewal_failed([&](auto&, int) { ++heard; });
   EXPECT_TRUE(players.load(1u, {.while_ = [] { return false; }}).is(Errc::cancelled));
+  db.fail_commits(Errc::unavailable, 2);
+  EXPECT_TRUE(players.load(2u, {.while_ = [] { return false; }}).is(Errc::cancelled));
+  play(5s, players);
+  EXPECT_FALSE(players.inspect(2u)->held);
+  auto taken = players.begin_load(3u, {.while_ = [] { return false; }});
+  db.fail_commits(Errc::unavailable);
+  players.poll();
+  auto thief = open("eu-2").load(3u, {.conflict = persist::Conflict::steal});
+  play(5s, players);
   EXPECT_EQ(heard, 0);
 }
 

@@ -248,6 +248,47 @@ TEST_F(EnginePoll, a_session_whose_renewals_fail_is_suspect_and_comes_back) {
   EXPECT_EQ(coins(players, 1), 7);
 }
 
+TEST_F(EnginePoll, a_lease_shorter_than_the_renewal_is_renewed_in_time) {
+  auto told = options();
+  told.lease = 10s;  // and `renew` stays at 20
+  Players players("players", db, told);
+  auto other = open("eu-2");
+  auto session = players.load(1u);
+  for (int second = 0; second < 60; ++second) {
+    play(1s, players);
+    ASSERT_EQ(session->state(), State::open) << second;
+    ASSERT_TRUE(other.try_load(1u).is(Errc::locked)) << second;
+  }
+}
+
+TEST_F(EnginePoll, a_lease_that_is_switched_off_needs_no_renewal) {
+  auto told = options();
+  told.lease = 0s;
+  Players players("players", db, told);
+  auto session = players.load(1u);
+  const auto commits = db.script().commit_requests;
+  play(5min, players);
+  EXPECT_EQ(db.script().commit_requests, commits);
+  EXPECT_EQ(session->state(), State::open);
+  EXPECT_TRUE(open("eu-2").try_load(1u)) << "nobody is kept out";
+}
+
+TEST_F(EnginePoll, a_time_without_end_is_a_long_one) {
+  auto told = options();
+  told.lease = told.renew = told.autosave = told.relay = persist::Duration::max();
+  told.close_deadline = persist::Duration::max();
+  Players players("players", db, told);
+  auto session = players.load(1u);
+  session->edit()->coins = 7;
+  const auto commits = db.script().commit_requests;
+  play(5min, players);
+  EXPECT_EQ(db.script().commit_requests, commits);
+  EXPECT_EQ(session->state(), State::open);
+  EXPECT_TRUE(open("eu-2").try_load(1u).is(Errc::locked));
+  EXPECT_EQ(players.close_all(persist::Duration::max()), 0U);
+  EXPECT_EQ(coins(players, 1), 7);
+}
+
 TEST_F(EnginePoll, an_expired_lease_that_nobody_took_goes_on) {
   auto players = open();
   auto session = players.load(1u);

@@ -481,6 +481,31 @@ TEST_F(StoreCallsTest, erase_ends_a_session_here_and_a_late_save_writes_nothing)
   EXPECT_EQ(again->view()->coins, 100);
 }
 
+TEST_F(StoreCallsTest, an_erasure_ends_no_session_that_was_loaded_after_it) {
+  auto players = open();
+  auto session = players.load(1u);
+  session->edit()->coins = 7;
+  ASSERT_TRUE(session->save());
+  db.script().after_erase = [&] {
+    EXPECT_TRUE(session->save({.force = true}).is(Errc::fenced));
+    session = players.load(1u);
+  };
+  ASSERT_TRUE(players.erase(1u));
+  EXPECT_EQ(session->state(), State::open);
+  session->edit()->coins = 8;
+  ASSERT_TRUE(session->release());
+  EXPECT_EQ(coins(players, 1), 8);
+}
+
+TEST_F(StoreCallsTest, erasing_a_record_that_was_never_saved_ends_its_session) {
+  auto players = open();
+  auto session = players.load(1u);
+  session->edit()->coins = 7;
+  ASSERT_TRUE(session->erase());
+  EXPECT_EQ(session->state(), State::lost);
+  EXPECT_FALSE(players.peek(1u));
+}
+
 TEST_F(StoreCallsTest, erase_of_what_another_server_plays_fences_it) {
   auto a = open("eu-1");
   auto b = open("eu-2");

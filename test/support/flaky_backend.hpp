@@ -29,6 +29,7 @@ class FlakyBackend {
     std::deque<Fault> takes_fail;         ///< one per request that takes messages out of an outbox
     std::function<void()> during_commit;  ///< runs while a batch is out, once
     std::function<void()> during_acquire;
+    std::function<void()> after_erase;  ///< runs when it was done, before its reply, once
     std::size_t commit_batches = 0;
     std::size_t commit_requests = 0;
     std::size_t changes = 0;
@@ -84,7 +85,10 @@ class FlakyBackend {
       if (request.take_from.empty() || !fails(script_->takes_fail, request))
         inner_.relay(std::span(&request, 1));
   }
-  void erase(std::span<persist::EraseRequest> batch) { inner_.erase(batch); }
+  void erase(std::span<persist::EraseRequest> batch) {
+    inner_.erase(batch);
+    if (const auto then = std::exchange(script_->after_erase, nullptr)) then();
+  }
   void scan(std::span<persist::ScanRequest> batch) { inner_.scan(batch); }
   void watch(persist::StoreId store, std::weak_ptr<persist::WakeQueue> queue)
     requires persist::watched_backend<Inner>

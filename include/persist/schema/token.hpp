@@ -41,6 +41,8 @@ struct Integer {
 struct Real {
   double value = 0;
   bool single = false;
+  /// It stands for an integer that no integer of the format holds, so its digits are not exact.
+  bool rounded = false;
 };
 
 /// What one input may cost; checked before anything is allocated, `too_large` beyond.

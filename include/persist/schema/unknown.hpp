@@ -45,6 +45,8 @@ struct KeptNode {
   mutable bool reached =
       false;  // by the walk that is under way: what no walk reaches has lost its place
 
+  mutable bool overwritten = false;  // the member holds something else than what replaced it
+
   [[nodiscard]] bool empty() const noexcept { return fields.empty() && below.empty() && !replaced; }
 
   [[nodiscard]] std::unique_ptr<KeptNode> clone() const {
@@ -66,12 +68,20 @@ struct KeptNode {
            std::equal(below.begin(), below.end(), other.below.begin(), same_node);
   }
 
-  /// Forgets what the last walk did not reach.
+  /// Forgets what the last walk did not reach, and the unknown value of a member that was changed:
+  /// one that is changed back holds what the game put there.
   void prune() {
+    if (std::exchange(overwritten, false)) replaced.reset();
     std::erase_if(below,
                   [](const auto& entry) { return !std::exchange(entry.second->reached, false); });
     for (const auto& [step, node] : below)
       node->prune();
+  }
+  /// Takes back the marks of a walk that failed, or the next one would find them.
+  void unmark() const noexcept {
+    reached = overwritten = false;
+    for (const auto& [step, node] : below)
+      node->unmark();
   }
 };
 

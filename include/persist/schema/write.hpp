@@ -120,7 +120,10 @@ class Writing {
     const KeptNode::Replaced& unknown = *kept.node->replaced;
     ValueWriter now;
     Writing<Rules, ValueWriter>(now, nullptr).value(from, {});
-    if (!(now.take() == unknown.placeholder)) return false;
+    if (!(now.take() == unknown.placeholder)) {
+      kept.node->overwritten = kept.mark;
+      return false;
+    }
     if constexpr (kind_of<T> == Kind::variant) {
       out_.begin_map(1);
       out_.key(unknown.name);
@@ -332,7 +335,8 @@ class Writing {
       return std::array<const void*, sizeof...(member)>{static_cast<const void*>(&member)...};
     });
     if constexpr (P::unknown_holder != P::none)
-      kept = {static_cast<const Unknown*>(members[P::unknown_holder])->node().get(), false};
+      kept = {static_cast<const Unknown*>(members[P::unknown_holder])->node().get(),
+              unknown_ != nullptr};
     Extras<Writer> extras(out_, kept);
     out_.begin_map(P::stored_count + extras.count());
     const auto& order = Writer::sorts_keys ? P::canonical : P::declared;
@@ -343,6 +347,13 @@ class Writing {
     }
     extras.rest();
     out_.end_map();
+    if constexpr (P::unknown_holder != P::none)
+      forget_stale(static_cast<const Unknown*>(members[P::unknown_holder])->node().get());
+  }
+  /// What such a member holds is not under the session's root, so nobody else prunes it.
+  void forget_stale(KeptNode* node) {
+    if (node == nullptr || unknown_ == nullptr) return;
+    out_.ok() ? node->prune() : node->unmark();
   }
 
   Writer& out_;
@@ -358,7 +369,10 @@ template <class Policy, class Writer, class T>
 [[nodiscard]] Result<void> write(Writer& out, const T& from, UnknownFields& unknown) {
   detail::Writing<detail::RulesOf<Policy>, Writer>(out, &unknown)
       .value(from, {unknown.root(), true});
-  if (!out.ok()) return out.take_error();
+  if (!out.ok()) {
+    if (unknown.root() != nullptr) unknown.root()->unmark();
+    return out.take_error();
+  }
   unknown.prune();
   return success;
 }

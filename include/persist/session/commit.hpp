@@ -59,18 +59,22 @@ struct Flight {
   CommitRequest request;
 
   std::vector<SessionPtr> sessions;
+  std::vector<SessionHost*> hosts;          ///< of the sessions
+  std::shared_ptr<TransactionGroup> group;  ///< where there are partners: it keeps their hosts
   std::vector<Result<Saved>> results;
   std::uint32_t attempts = 0;
   bool resend = false;  ///< its outcome is unknown: the same bytes go again
 
   [[nodiscard]] std::size_t size() const noexcept { return sessions.size(); }
-  void add(SessionPtr session) {
+  void add(SessionPtr session, SessionHost& host) {
     if (cuts.size() == sessions.size()) cuts.emplace_back();
     cuts[sessions.size()].clear();
     sessions.push_back(std::move(session));
+    hosts.push_back(&host);
   }
   void clear() {
-    sessions.clear(), changes.clear(), results.clear(), attempts = 0, resend = false, request = {};
+    sessions.clear(), hosts.clear(), group.reset(), changes.clear(), results.clear(),
+        attempts = 0, resend = false, request = {};
   }
 };
 

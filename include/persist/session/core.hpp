@@ -24,7 +24,7 @@ enum class Aim : std::uint8_t;
 
 /// The store's side of a session. Each call takes the store's lock itself, so that a commit over
 /// sessions of several stores never holds two of them.
-class SessionHost {
+class SessionHost : public std::enable_shared_from_this<SessionHost> {
  public:
   virtual void became_dirty(SessionCore& session) = 0;
   virtual void last_handle_dropped(SessionCore& session) = 0;
@@ -36,13 +36,15 @@ class SessionHost {
   virtual Error board(SessionCore& session, Aim aim) = 0;
   /// Takes what leaves of it, at this moment.
   virtual void cut(SessionCore& session, Cut& cut, Change& change) = 0;
-  /// It stays after all: what was cut is as if it had not been.
-  virtual void unboard(SessionCore& session, Cut& cut) = 0;
+  /// It stays after all: what was cut is as if it had not been. `over`: so is its transaction,
+  /// which had changed nothing.
+  virtual void unboard(SessionCore& session, Cut& cut, bool over) = 0;
   /// Takes the outcome.
   virtual void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
                       Result<Saved>& result) = 0;
-  /// Ends it with a partner that was lost: its record is still ours, and goes back.
-  virtual void lose(SessionCore& session) = 0;
+  /// Ends a partner of a transaction that was lost before it was stored: its record is still ours,
+  /// and goes back.
+  virtual void lose(SessionCore& session, const TransactionGroup& group) = 0;
   /// Tells listeners what happened.
   virtual void drain() = 0;
 
@@ -150,6 +152,7 @@ class SessionCore {
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
   bool is_offline = false;     ///< one change of a record that nobody plays: nobody joins it
+  bool is_named = true;        ///< its key is known, not only how it is spelled
   bool counted = false;        ///< a commit of this epoch was applied
   bool is_new = false;         ///< there was no record when it was loaded
   bool has_record = false;     ///< there is one now
@@ -184,6 +187,17 @@ class SessionPtr {
 
  private:
   SessionCore* core_ = nullptr;
+};
+
+/// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
+/// Keeps the partners and their stores, which other threads may drop meanwhile.
+struct TransactionGroup {
+  struct Partner {
+    SessionPtr session;
+    std::shared_ptr<SessionHost> store;
+  };
+  std::vector<Partner> partners;
+  std::atomic<bool> durable{false};  ///< for who waits: the sessions have let go of it by then
 };
 
 }  // namespace persist::inline PERSIST_ABI

@@ -106,7 +106,7 @@ template <class S>
 void SessionNode<S>::handle_messages(StoreCore<S>& core) {
   constexpr std::uint8_t most_tries = 3;
   const std::unique_lock<SessionLock> reading(lock_);
-  if (ended(state) || in_game == InGame::never) return;
+  if (in_game == InGame::never || failed(ends())) return;
   if (in_function || edit_guards != 0 || state == State::loading)
     return core.postpone_messages(*this);
   std::vector<WaitingMessage> waiting;

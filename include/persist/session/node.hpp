@@ -113,6 +113,15 @@ class SessionNode final : public SessionCore {
   /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
   void begin_copy(Data& copy) noexcept { working_ = &copy, in_function = true; }
   void end_copy() noexcept { working_ = nullptr, in_function = false; }
+  /// Whether the last save has left or is over, so that a change would be in none; while a function
+  /// runs on a copy none leaves. Another thread may have ended the session since it was found.
+  [[nodiscard]] Error ends() {
+    if (host() != nullptr) {
+      const auto hold = core().lock();
+      if (!ended(state) && (state != State::releasing || !in_flight)) return Errc{};
+    }
+    return Error(Errc::closed, "the session has ended").for_key(key());
+  }
   void take_in(Data&& copy) {
     data_ = std::move(copy);
     mark_dirty();
@@ -151,7 +160,10 @@ class SessionNode final : public SessionCore {
   }
   /// The session is for one change of a record that nobody plays. Its messages wait for the player:
   /// a handler's effect must not be part of this change.
-  void go_offline() noexcept { in_game = InGame::never, is_offline = true; }
+  /// `named` says whether its key is the game's own, and not an empty one in its place.
+  void go_offline(bool named) noexcept {
+    in_game = InGame::never, is_offline = true, is_named = named;
+  }
   /// The game has taken the session.
   void enter_game() noexcept {
     InGame expected = InGame::not_yet;
@@ -276,9 +288,13 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
     Result<void> given = success;
     if (rare_ && rare_.load()->default_value)
       data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
+    else if (Policy::has_defaults && !is_named)
+      return Error(Errc::not_found, "there is no record, and its default needs the key itself")
+          .for_key(key());
     else
       given = in_hook("defaults", [&] { data_ = Policy::defaults(key_value_); });
     if constexpr (gives_user_ids<typename S::Key>) {
+      if (!is_named) return given;
       UserIds users;
       S::Key::user_ids(key_value_, users);
       from.user_ids.assign(users.begin(), users.end());
@@ -308,6 +324,10 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   Data copy = data_;
   const std::uint64_t sent = last_sent();
   begin_copy(copy);
+  if (Error no = ends(); failed(no)) {
+    end_copy();
+    return no;
+  }
   Result<void> done;
 #if PERSIST_HAS_EXCEPTIONS
   try {

@@ -2,6 +2,7 @@
 
 #include <persist/clock.hpp>
 #include <persist/error.hpp>
+#include <persist/result.hpp>
 #include <persist/schema/value.hpp>
 
 #include <cstdint>
@@ -65,5 +66,17 @@ struct KeyPage {
 struct EraseOptions {
   bool drop_outbox = false;  ///< messages that cannot be delivered do not hold it up
 };
+
+namespace detail {
+/// What `update` answers for a function that returns R.
+template <class R>
+struct UpdateResult {
+  using type = Result<R>;
+};
+template <class T>
+struct UpdateResult<Result<T>> {
+  using type = Result<T>;
+};
+}  // namespace detail
 
 }  // namespace persist::inline PERSIST_ABI

@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -95,11 +96,11 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void last_handle_dropped(SessionCore& session) final;
   Error board(SessionCore& session, Aim aim) final;
   void cut(SessionCore& session, Cut& cut, Change& change) final;
-  void unboard(SessionCore& session, Cut& cut) final;
+  void unboard(SessionCore& session, Cut& cut, bool over) final;
   void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
               Result<Saved>& result) final;
-  void lose(SessionCore& session) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
+  void lose(SessionCore& session, const TransactionGroup& group) final;
 
   // Rounds (engine_poll.hpp).
   void begin_poll() final;
@@ -131,18 +132,21 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   }
   /// How many more renewals may fail before the lease is no longer trusted.
   [[nodiscard]] int attempts_left(const SessionCore& session) const {
-    if constexpr (!LockPolicy::is_leased) return 0;
+    if (!is_leased()) return 0;
     const Duration left = trusted_until(session) - now();
     const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
     return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
   }
   /// Whether a call of this store is under way that runs the program's own code. Functions on a
-  /// session are looked for here, so that they pay nothing for it.
+  /// session are looked for here, so that they pay nothing for it. Where another thread tells
+  /// listeners of this store, after a commit with a partner here, `let_go` waits for it.
   [[nodiscard]] bool is_busy() {
+    const Lock hold(mutex_);
     const auto runs = [](const SessionPtr& session) { return session->in_function.load(); };
     const std::vector<SessionPtr> open = everything();
     const std::vector<SessionPtr> gone = retired_.all();
-    return draining_ || preparing_ || visits_ != 0 || detail::HookScope::active() ||
+    const bool drains = draining_ && (!Access::is_shared || drainer_ == std::this_thread::get_id());
+    return drains || preparing_ || visits_ != 0 || detail::HookScope::active() ||
            std::any_of(open.begin(), open.end(), runs) ||
            std::any_of(gone.begin(), gone.end(), runs);
   }
@@ -215,6 +219,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool in_gap(const SessionCore& session) const {
     return session.failures == 0 && now() < session.not_before;
   }
+  /// Whether sessions here keep others out: the policy may, and a lease of no length does not.
+  [[nodiscard]] bool is_leased() const noexcept {
+    return LockPolicy::is_leased && options_.lease > Duration::zero();
+  }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;
   }
@@ -251,12 +259,14 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::vector<Flight*> idle_flights_;
   std::vector<std::pair<TimePoint, Flight*>> resends_;  ///< whose outcome is unknown
   std::deque<std::pair<SessionPtr, Event>> events_;
+  std::vector<std::shared_ptr<TransactionGroup>> broken_;  ///< a partner here has ended
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
   std::vector<std::string> woken_;
   std::string relay_after_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
   bool draining_ = false;
+  std::thread::id drainer_;  ///< where several threads may
   bool preparing_ = false;
   int visits_ = 0;  ///< polls and conditions of loads, in which any handler of the program may run
   bool closing_ = false;
@@ -269,6 +279,11 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
       name_(name),
       options_(std::move(options)),
       clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()) {
+  // "For ever" is the longest time there is, and added to the time of day it overflows.
+  constexpr Duration year = std::chrono::hours(24 * 365);
+  for (Duration* time :
+       {&options_.autosave, &options_.min_gap, &options_.lease, &options_.renew, &options_.relay})
+    *time = (std::min)(*time, year);
   if (options_.lease > Duration::zero() && options_.renew >= options_.lease - options_.lease / 10)
     options_.renew = options_.lease / 3;  // or each renewal would come when the lease is in doubt
   limits_.record_bytes = options_.record_limit;
@@ -312,8 +327,17 @@ Error Engine<Backend, LockPolicy>::refusal() const {
 template <class Backend, class LockPolicy>
 void Engine<Backend, LockPolicy>::drain() {
   Lock hold(mutex_);
+  while (!broken_.empty()) {
+    const std::shared_ptr<TransactionGroup> group = std::move(broken_.back());
+    broken_.pop_back();
+    hold.unlock();
+    for (const TransactionGroup::Partner& partner : group->partners)
+      partner.store->lose(*partner.session, *group);
+    hold.lock();
+  }
   if (draining_) return;
   draining_ = true;
+  if constexpr (Access::is_shared) drainer_ = std::this_thread::get_id();
   while (!events_.empty()) {
     auto [session, event] = std::move(events_.front());
     events_.pop_front();

@@ -53,42 +53,43 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
 }
 
 template <class B, class L>
-void Engine<B, L>::unboard(SessionCore& session, Cut& cut) {
+void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over) {
   const Lock hold(mutex_);
   undo(session, cut);
   session.in_flight = false;
   if (failed(cut.refused)) saved_event(session, cut.refused);
+  if (!over || session.group() == nullptr) return;
+  session.extras->group->durable = true;
+  session.extras->group.reset();
 }
 
 /// Puts the session into the flight and, where a transaction is not durable yet, its partners. All
 /// are marked as out, or on an error none.
 template <class B, class L>
 Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason) {
-  const auto add = [&](SessionCore& each, Aim its_aim, Reason its_reason) {
-    Error no = each.host() == nullptr ? Error(Errc::closed, "the session has ended")
-                                      : each.host()->board(each, its_aim);
+  const auto add = [&](SessionCore& each, SessionHost& host, Aim its_aim, Reason its_reason) {
+    Error no = host.board(each, its_aim);
     if (failed(no)) return no;
-    flight.add(SessionPtr(&each));
+    flight.add(SessionPtr(&each), host);
     flight.cuts[flight.size() - 1].aim = its_aim;
     flight.cuts[flight.size() - 1].reason = its_reason;
     return Error(Errc{});
   };
-  Error no = add(session, aim, reason);
-  std::shared_ptr<TransactionGroup> group;
+  Error no = add(session, *this, aim, reason);
+  if (failed(no)) return no;
   {
     const Lock hold(mutex_);
-    if (session.extras && !failed(no)) group = session.extras->group;
+    if (session.extras) flight.group = session.extras->group;
   }
-  if (group != nullptr) {
-    for (SessionCore* partner : group->partners) {
-      if (partner == &session) continue;
-      no = add(*partner, Aim::save, Reason::transaction);
-      if (failed(no)) break;
-    }
+  if (flight.group == nullptr) return no;
+  for (const TransactionGroup::Partner& partner : flight.group->partners) {
+    if (partner.session.get() == &session) continue;
+    no = add(*partner.session, *partner.store, Aim::save, Reason::transaction);
+    if (failed(no)) break;
   }
   if (failed(no))
     for (std::size_t i = 0; i < flight.size(); ++i)
-      flight.sessions[i]->host()->unboard(*flight.sessions[i], flight.cuts[i]);
+      flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false);
   return no;
 }
 
@@ -102,10 +103,10 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
   Error no{Errc{}};
   for (std::size_t i = 0; i < flight.size(); ++i) {
     SessionCore& session = *flight.sessions[i];
-    session.host()->cut(session, flight.cuts[i], flight.changes[i]);
+    flight.hosts[i]->cut(session, flight.cuts[i], flight.changes[i]);
     const Cut& cut = flight.cuts[i];
     // A transaction is written whole or not at all, and no record is given back behind an edit.
-    if (failed(cut.refused) && flight.size() > 1) no = cut.refused;
+    if (failed(cut.refused) && (flight.size() > 1 || ended(session.state))) no = cut.refused;
     if (cut.held_back && (flight.size() > 1 || cut.aim != Aim::renew))
       no = Error(Errc::busy, "the data is being edited").for_key(session.key());
     any = any || flight.changes[i].writes() || cut.aim > Aim::force;
@@ -125,12 +126,7 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
             ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
     // A transaction that changed nothing is over.
-    const Lock hold(mutex_);
-    if (flight.results[i] && flight.size() > 1 && session.group() != nullptr) {
-      session.extras->group->durable = true;
-      session.extras->group.reset();
-    }
-    session.host()->unboard(session, flight.cuts[i]);
+    flight.hosts[i]->unboard(session, flight.cuts[i], !failed(why) && flight.size() > 1);
   }
   return false;
 }
@@ -138,6 +134,10 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const Lock hold(mutex_);
+  if (ended(session.state)) {  // its store was closed meanwhile, by another thread
+    cut.refused = Error(Errc::closed, "the session has ended").for_key(session.key());
+    return;
+  }
   // What a running function has sent belongs to its success.
   const bool is_wanted = cut.aim != Aim::release || options_.save_on_release ||
                          session.is_offline || session.group() != nullptr;
@@ -321,7 +321,7 @@ void Engine<B, L>::give_back(SessionCore& session) {
 template <class B, class L>
 void Engine<B, L>::give_back_later(SessionCore& session) {
   Flight& flight = new_flight();
-  flight.add(SessionPtr(&session));
+  flight.add(SessionPtr(&session), *this);
   Cut& cut = flight.cuts[0];
   cut.aim = Aim::give_back;
   cut.key = session.key();
@@ -342,7 +342,7 @@ bool Engine<B, L>::can_leave(const SessionCore& session) {
   const TransactionGroup* group = session.group();
   return free(session) &&
          (group == nullptr || std::all_of(group->partners.begin(), group->partners.end(),
-                                          [&](const SessionCore* each) { return free(*each); }));
+                                          [&](const auto& each) { return free(*each.session); }));
 }
 
 template <class B, class L>

@@ -42,13 +42,10 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   // A gap between saves holds up neither the renewals nor the last save.
   if (session.failures == 0) due = (std::max)(due, session.not_before);
   if (session.check_wanted || session.state == State::releasing) due = TimePoint::min();
-  if constexpr (L::is_leased) {
-    if (options_.renew > Duration::zero()) due = (std::min)(due, session.renewed + options_.renew);
-  }
+  if (is_leased() && options_.renew > Duration::zero())
+    due = (std::min)(due, session.renewed + options_.renew);
   if (session.failures != 0) due = (std::max)(due, session.not_before);
-  if constexpr (L::is_leased) {
-    if (session.state == State::open) due = (std::min)(due, trusted_until(session));
-  }
+  if (is_leased() && session.state == State::open) due = (std::min)(due, trusted_until(session));
   return due;
 }
 
@@ -197,10 +194,8 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
       session.load()->next_try <= mine.now ? add_load(session, round) : reschedule(session);
       return;
     }
-    if constexpr (L::is_leased) {
-      if (session.state == State::open && mine.now >= trusted_until(session))
-        change_state(session, State::suspect);
-    }
+    if (is_leased() && session.state == State::open && mine.now >= trusted_until(session))
+      change_state(session, State::suspect);
     if (when_due(session) > mine.now) return reschedule(session);
     if (session.state == State::releasing) {
       aim = session.gives_back ? Aim::give_back : Aim::release;
@@ -334,7 +329,15 @@ void Engine<B, L>::let_go() {
     end(*session, State::lost, Reason::shutdown, false);
   }
   drain();
-  const Lock hold(mutex_);
+  Lock hold(mutex_);
+  if constexpr (Access::is_shared) {
+    // Another thread, whose commit had a partner here, still tells listeners of this store.
+    while (draining_) {
+      hold.unlock();
+      std::this_thread::yield();
+      hold.lock();
+    }
+  }
   for (const SessionPtr& session : retired_.all()) {
     retired_.remove(*session);
     session->detach();

@@ -10,6 +10,11 @@
 
 namespace persist::inline PERSIST_ABI {
 
+/// Whether listeners hear of it: not of a renewal, nor of a record that goes back as it was.
+[[nodiscard]] inline bool is_save(const Cut& cut) noexcept {
+  return cut.has_data || cut.aim < Aim::renew || cut.aim == Aim::release;
+}
+
 /// Gives every session of the flight its outcome. Where that is unknown and the bytes must go again
 /// as they are, the flight is kept for another try.
 template <class B, class L>
@@ -32,18 +37,11 @@ void Engine<B, L>::complete_flight(Flight& flight) {
       result = request.error;
     return;
   }
-  std::vector<SessionHost*> others;
-  for (std::size_t i = 0; i < flight.size(); ++i) {
-    SessionCore& session = *flight.sessions[i];
-    if (session.host() == nullptr) {
-      flight.results[i] = Error(Errc::closed, "the store is gone");
-      continue;
-    }
-    if (session.host() != this) others.push_back(session.host());
-    session.host()->settle(session, flight.cuts[i], flight.changes[i], request, flight.results[i]);
-  }
-  for (SessionHost* host : others)
-    host->drain();
+  for (std::size_t i = 0; i < flight.size(); ++i)
+    flight.hosts[i]->settle(*flight.sessions[i], flight.cuts[i], flight.changes[i], request,
+                            flight.results[i]);
+  for (SessionHost* host : flight.hosts)
+    if (host != this) host->drain();
 }
 
 template <class B, class L>
@@ -127,8 +125,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     result = cut.refused;
   else
     result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
-  const bool was_a_save = cut.aim < Aim::renew || cut.aim == Aim::release;
-  if (was_a_save || cut.has_data || failed(cut.refused)) saved_event(session, result);
+  if (is_save(cut) || failed(cut.refused)) saved_event(session, result);
   if (gives_back) {
     if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
@@ -206,7 +203,7 @@ void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
     result = Saved{true, session.version, cut.bytes, session.updated};
   else
     result = error;
-  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  if (is_save(cut)) saved_event(session, result);
   ++metrics_.lost;
   end(session, State::lost, Reason::lost, had_landed);
 }
@@ -223,8 +220,8 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
     session.stored_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
     session.stored_crc = ~cut.crc;
   }
-  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
-  if constexpr (L::is_leased) {
+  if (is_save(cut)) saved_event(session, result);
+  if (is_leased() && cut.aim != Aim::give_back) {
     Event event;
     event.kind = Event::Kind::renewal_failed;
     event.attempts_left = attempts_left(session);
@@ -282,8 +279,10 @@ void Engine<B, L>::change_state(SessionCore& session, State to) {
 }
 
 template <class B, class L>
-void Engine<B, L>::lose(SessionCore& session) {
+void Engine<B, L>::lose(SessionCore& session, const TransactionGroup& group) {
   const Lock hold(mutex_);
+  if (session.group() != &group) return;
+  session.extras->group.reset();
   if (ended(session.state)) return;
   end(session, State::lost, Reason::lost, false);
   give_back_later(session);
@@ -316,11 +315,9 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
     tell(session, std::move(event));
   }
   if (session.group() == nullptr) return;
-  // A transaction that was not durable when a partner ended is stored for none of them.
-  const std::shared_ptr<TransactionGroup> group = std::exchange(session.extras->group, nullptr);
-  for (SessionCore* partner : group->partners)
-    if (partner != &session && partner->host() != nullptr && partner->group() == group.get())
-      partner->host()->lose(*partner);
+  // A transaction that was not durable when a partner ended is stored for none of them. The
+  // partners are ended by `drain`, each under the lock of its own store only.
+  broken_.push_back(std::exchange(session.extras->group, nullptr));
 }
 
 }  // namespace persist::inline PERSIST_ABI

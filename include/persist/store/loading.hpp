@@ -3,11 +3,19 @@
 #include <persist/session/session.hpp>
 #include <persist/store/core.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
 
 namespace persist::inline PERSIST_ABI {
+
+/// How a load goes about a holder, and whom its session is for.
+enum class LoadKind : std::uint8_t {
+  waits,    ///< as its conflict strategy says
+  once,     ///< one attempt
+  offline,  ///< for one change of a record that nobody plays
+};
 
 /// A load that `poll` carries on. Dropping it before it was taken calls it off: the record, or the
 /// request to its holder, is given back.

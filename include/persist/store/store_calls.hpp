@@ -11,42 +11,6 @@
 
 namespace persist::inline PERSIST_ABI {
 
-namespace detail {
-
-/// Calls `use(fn, sessions…)` where the function came last.
-template <class Use, class Last>
-decltype(auto) function_first(Use&& use, Last& fn) {
-  return use(fn);
-}
-template <class Use, class First, class... Rest>
-decltype(auto) function_first(Use&& use, First& first, Rest&... rest) {
-  if constexpr (sizeof...(Rest) == 0) {
-    return use(first);
-  } else {
-    return function_first(
-        [&](auto& fn, auto&... others) -> decltype(auto) { return use(fn, first, others...); },
-        rest...);
-  }
-}
-
-template <class R>
-struct UpdateResult {
-  using type = Result<R>;
-};
-template <class T>
-struct UpdateResult<Result<T>> {
-  using type = Result<T>;
-};
-
-}  // namespace detail
-
-/// How a load goes about a holder, and whom its session is for.
-enum class LoadKind : std::uint8_t {
-  waits,    ///< as its conflict strategy says
-  once,     ///< one attempt
-  offline,  ///< for one change of a record that nobody plays
-};
-
 /// The calls of a store, over its core: what `Store` composes.
 template <class S>
 class StoreCalls {
@@ -54,26 +18,30 @@ class StoreCalls {
   using Core = StoreCore<S>;
   using Node = SessionNode<S>;
   using Data = typename S::Data;
+  using KeyValue = typename S::KeyValue;
   using Handle = Session<S>;
 
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
 
+  /// `value` is the key itself, where the caller has it.
   template <class K>
-  Loading<S> begin(const K& key, LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline);
+  Loading<S> begin(const K& key, std::optional<KeyValue> value, LoadOptionsFor<Data> options,
+                   LoadKind kind, TimePoint deadline);
   template <class K>
   Loading<S> begin(const K& key, LoadOptionsFor<Data> options) {
     const TimePoint deadline = deadline_of(options, core_.options().begin_deadline);
-    return begin(key, std::move(options), LoadKind::waits, deadline);
+    return begin(key, value_of(key), std::move(options), LoadKind::waits, deadline);
   }
   template <class K>
   Result<Handle> load(const K& key, LoadOptionsFor<Data> options) {
     const TimePoint deadline = deadline_of(options, core_.options().load_deadline);
-    return finish(begin(key, std::move(options), LoadKind::waits, deadline), deadline);
+    return finish(begin(key, value_of(key), std::move(options), LoadKind::waits, deadline),
+                  deadline);
   }
   template <class K>
   Result<Handle> try_load(const K& key, LoadOptionsFor<Data> options) {
     const TimePoint deadline = core_.now();
-    Loading<S> loading = begin(key, std::move(options), LoadKind::once, deadline);
+    Loading<S> loading = begin(key, value_of(key), std::move(options), LoadKind::once, deadline);
     // A load that is under way here may wait for a holder, and this call does not.
     return joins(loading) ? loading.take() : finish(std::move(loading), deadline);
   }
@@ -103,14 +71,21 @@ class StoreCalls {
     {
       const auto hold = core_.lock();
       core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+      for (const SessionPtr& session : core_.registry().all())
+        if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
     }
-    for (const SessionPtr& session : core_.registry().all())
-      if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
     core_.offer_messages_again();
     core_.drain();
   }
 
  private:
+  template <class K>
+  [[nodiscard]] static KeyValue value_of(const K& key) {
+    static_assert(
+        std::constructible_from<KeyValue, const K&>,
+        "a load needs the key itself; what only spells it is for calls without a session");
+    return static_cast<KeyValue>(key);
+  }
   /// Spells the key into `spelled`, unless the store takes no call now.
   template <class K>
   Result<void> spell(const K& key, KeyBuffer& spelled) {
@@ -132,18 +107,15 @@ class StoreCalls {
   /// A session for one change of a record that nobody holds; `changes` says what it does to the
   /// node.
   template <class K, class F>
-  Result<Saved> change_offline(const K& key, Conflict conflict, F&& changes);
+  Result<Saved> change_offline(const K& key, LoadOptionsFor<Data> options, F&& changes);
 
   Core& core_;
 };
 
 template <class S>
 template <class K>
-Loading<S> StoreCalls<S>::begin(const K& key, LoadOptionsFor<Data> options, LoadKind kind,
-                                TimePoint deadline) {
-  using KeyValue = typename S::KeyValue;
-  static_assert(std::constructible_from<KeyValue, const K&>,
-                "a load needs the key itself; what only spells it is for calls without a session");
+Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
+                                LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return Loading<S>(fits.error());
   const auto hold = core_.lock();
@@ -166,8 +138,11 @@ Loading<S> StoreCalls<S>::begin(const K& key, LoadOptionsFor<Data> options, Load
   if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
   load->deadline = deadline;
   load->waiters.push_back({std::move(options.while_)});
-  Handle session(*new Node(core_, spelled.view(), static_cast<KeyValue>(key)));
-  if (kind == LoadKind::offline) session.node().go_offline();
+  const bool named = value.has_value();
+  if constexpr (std::default_initializable<KeyValue>)
+    if (!named) value.emplace();
+  Handle session(*new Node(core_, spelled.view(), *std::move(value)));
+  if (kind == LoadKind::offline) session.node().go_offline(named);
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
   core_.start_load(session.node(), load);
   return Loading<S>(std::move(session), std::move(load));
@@ -243,11 +218,18 @@ Result<Inspection> StoreCalls<S>::inspect(const K& key) {
 
 template <class S>
 template <class K, class F>
-Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&& changes) {
-  LoadOptionsFor<Data> options;
-  options.conflict = conflict;
+Result<Saved> StoreCalls<S>::change_offline(const K& key, LoadOptionsFor<Data> options,
+                                            F&& changes) {
   const TimePoint deadline = deadline_of(options, core_.options().load_deadline);
-  auto session = finish(begin(key, std::move(options), LoadKind::offline, deadline), deadline);
+  std::optional<KeyValue> value;
+  if constexpr (std::constructible_from<KeyValue, const K&>)
+    value.emplace(static_cast<KeyValue>(key));
+  else
+    static_assert(std::default_initializable<KeyValue>,
+                  "this change of a record needs the key itself, because an empty one cannot be "
+                  "made of the key's type");
+  auto session = finish(
+      begin(key, std::move(value), std::move(options), LoadKind::offline, deadline), deadline);
   if (!session) return session.error();
   Node& node = session->node();
   Result<Saved> saved;
@@ -282,7 +264,7 @@ auto StoreCalls<S>::update(const K& key, F& fn) ->
     auto done = here->node().on_copy(run);
     return done ? std::move(answer) : Answer(done.error());
   }
-  auto saved = change_offline(key, Conflict::refuse, [&](Node& node, Handle&) -> Result<void> {
+  auto saved = change_offline(key, {Conflict::refuse}, [&](Node& node, Handle&) -> Result<void> {
     if (node.is_new) return Error(Errc::not_found, "there is no record").for_key(node.key());
     return node.on_copy(run);
   });
@@ -322,8 +304,11 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
     if (auto record = core_.read(spelled.view())) {
       if (auto readable = core_.decode(spelled.view(), *record); !readable) return readable.error();
     }
+    LoadOptionsFor<Data> options;
+    options.conflict = Conflict::steal;
+    options.default_value = data;  // a record that does not exist yet begins as what it becomes
     saved =
-        change_offline(key, Conflict::steal, [&](Node& node, Handle&) { return replace(node); });
+        change_offline(key, std::move(options), [&](Node& node, Handle&) { return replace(node); });
   }
   if (!saved) return saved.error();
   answer.version = saved->version;
@@ -371,7 +356,7 @@ Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) 
     return saved ? Grant::durable : Grant::pending;
   }
   Result<Grant> granted;
-  auto saved = change_offline(key, Conflict::refuse, [&](Node&, Handle& session) -> Result<void> {
+  auto saved = change_offline(key, {Conflict::refuse}, [&](Node&, Handle& session) -> Result<void> {
     granted = session.grant_once(receipt, fn);
     return granted ? Result<void>(success) : Result<void>(granted.error());
   });

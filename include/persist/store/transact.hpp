@@ -12,6 +12,22 @@
 
 namespace persist::inline PERSIST_ABI::detail {
 
+/// Calls `use(fn, sessions…)` where the function came last.
+template <class Use, class Last>
+decltype(auto) function_first(Use&& use, Last& fn) {
+  return use(fn);
+}
+template <class Use, class First, class... Rest>
+decltype(auto) function_first(Use&& use, First& first, Rest&... rest) {
+  if constexpr (sizeof...(Rest) == 0) {
+    return use(first);
+  } else {
+    return function_first(
+        [&](auto& fn, auto&... others) -> decltype(auto) { return use(fn, first, others...); },
+        rest...);
+  }
+}
+
 /// One change of several sessions, all or nothing: `fn` on copies, then one commit with all of
 /// them.
 template <class... S>
@@ -30,18 +46,20 @@ class Transaction {
 
   /// Why the partners cannot change together now, or `Errc{}`. Locks them.
   [[nodiscard]] Error check() {
-    std::size_t i = 0;
+    // The locks come first: what is checked must stay so.
+    for (; locked_ < cores_.size(); ++locked_)
+      if (!cores_[locked_]->try_lock()) {
+        return Error(Errc::busy, "another thread is editing this session")
+            .for_key(cores_[locked_]->key());
+      }
     Error no{Errc{}};
+    std::size_t i = 0;
     each([&](auto& node) {
       if (!failed(no)) no = check_one(node, i++);
     });
     if (failed(no)) return no;
     if (!share_a_database())
       return Error(Errc::unsupported, "the partners' stores do not share one open database");
-    for (; locked_ < cores_.size(); ++locked_)
-      if (!cores_[locked_]->try_lock())
-        return Error(Errc::busy, "another thread is editing this session")
-            .for_key(cores_[locked_]->key());
     return Errc{};
   }
 
@@ -83,19 +101,27 @@ class Transaction {
     }
     zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
     auto group = std::make_shared<TransactionGroup>();
-    group->partners.assign(cores_.begin(), cores_.end());
+    each([&](auto& node) {
+      group->partners.push_back({SessionPtr(&node), node.core().shared_from_this()});
+    });
+    bool all_there = true;
     each([&](auto& node) {
       const auto hold = node.core().lock();
       node.more().group = group;
+      all_there = all_there && !ended(node.state);
     });
-    return group;
+    if (all_there) return group;
+    // One ended on another thread before it had partners.
+    for (const TransactionGroup::Partner& partner : group->partners)
+      partner.store->lose(*partner.session, *group);
+    return Error(Errc::fenced, "a partner of the transaction ended meanwhile; all are lost");
   }
 
   /// Commits all partners now, unless another thread has done so since.
   [[nodiscard]] Result<Transacted> commit(const Group& group) {
     auto& first = *std::get<0>(nodes_);
     auto& core = first.core();
-    ++core.metrics().transactions;
+    count(core);
     const Result<Saved> saved = core.commit_now(first, Aim::save, Reason::transaction);
     // What is not written is still applied here and will be: saying that it failed would have it
     // done twice.
@@ -106,12 +132,17 @@ class Transaction {
   }
   [[nodiscard]] Result<Transacted> request() {
     auto& first = *std::get<0>(nodes_);
-    ++first.core().metrics().transactions;
+    count(first.core());
     first.core().request_save(first, false);
     return Transacted::pending;
   }
 
  private:
+  template <class Core>
+  static void count(Core& core) {
+    const auto hold = core.lock();
+    ++core.metrics().transactions;
+  }
   /// Why the partner at that place cannot take part, or `Errc{}`.
   template <class Node>
   [[nodiscard]] Error check_one(Node& core, std::size_t i) {

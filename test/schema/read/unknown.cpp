@@ -213,6 +213,40 @@ TEST(UnknownFields, an_unknown_enum_value_is_written_back_while_the_member_holds
   EXPECT_EQ(loaded.save()["colour"], Value("mauve"));
   loaded.data.colour = Colour::red;
   EXPECT_EQ(loaded.save()["colour"], Value("red"));
+  loaded.data.colour = Colour::green;
+  EXPECT_EQ(loaded.save()["colour"], Value("green")) << "the game's own, not the unknown one";
+}
+
+TEST(UnknownFields, an_unknown_enum_that_is_the_whole_record_is_forgotten_once_it_was_changed) {
+  Loaded<Colour> loaded;
+  ASSERT_TRUE(loaded.load(Value("mauve")));
+  EXPECT_EQ(loaded.save(), Value("mauve"));
+  loaded.data = Colour::green;
+  EXPECT_EQ(loaded.save(), Value("green"));
+  loaded.data = Colour::red;
+  EXPECT_EQ(loaded.save(), Value("red")) << "the default, and not the unknown one";
+}
+
+TEST(UnknownFields, a_save_that_failed_leaves_no_marks_for_the_next) {
+  Loaded<Player> loaded;
+  ASSERT_TRUE(
+      loaded.load(Value::map({{"profiles", Value::map({{"a", Value::map({{"hud", 1}})}})}})));
+  test::RawWriter failing;
+  failing.fail(Errc::too_large);
+  EXPECT_FALSE(persist::schema::write<Player>(failing, loaded.data, loaded.unknown));
+  loaded.data.profiles.clear();
+  loaded.save();
+  loaded.data.profiles["a"];
+  EXPECT_EQ(loaded.save()["profiles"]["a"], settings());
+}
+
+TEST(Read, an_empty_array_is_an_empty_map_or_struct_at_the_root_too) {
+  Loaded<Player> loaded;
+  ASSERT_TRUE(loaded.load(Value::array()));
+  ASSERT_TRUE(
+      loaded.load(Value::map({{"settings", Value::array()}, {"profiles", Value::array()}})));
+  EXPECT_EQ(loaded.data.settings.fov, 70);
+  EXPECT_TRUE(loaded.load(Value::map({{"profiles", Value::array({1})}})).is(Errc::schema_mismatch));
 }
 
 TEST(UnknownFields, an_unknown_alternative_is_written_back_while_the_member_holds_its_place) {
@@ -250,6 +284,28 @@ TEST(Unknown, a_member_of_that_type_travels_with_its_element) {
   loaded.data.travellers.push_back(loaded.data.travellers[1]);
   EXPECT_EQ(loaded.save()["travellers"], Value::array({bob, ada, ada}));
   EXPECT_TRUE(loaded.unknown.empty()) << "the session has none of it";
+}
+
+struct Painter {
+  Colour colour = Colour::green;
+  std::map<std::string, Settings> profiles;
+  persist::Unknown rest;
+};
+
+TEST(Unknown, a_member_of_that_type_forgets_what_has_lost_its_place) {
+  Loaded<std::vector<Painter>> loaded;
+  const Value profiles = Value::map({{"a", settings(Value::map({{"hud", 1}}))}});
+  ASSERT_TRUE(
+      loaded.load(Value::array({Value::map({{"colour", "mauve"}, {"profiles", profiles}})})));
+  EXPECT_EQ(loaded.save()[0]["colour"], Value("mauve"));
+  EXPECT_EQ(loaded.save()[0]["profiles"], profiles);
+  loaded.data[0].colour = Colour::red;
+  loaded.data[0].profiles.clear();
+  loaded.save();
+  loaded.data[0].colour = Colour::green;
+  loaded.data[0].profiles["a"];
+  EXPECT_EQ(loaded.save()[0]["colour"], Value("green"));
+  EXPECT_EQ(loaded.save()[0]["profiles"]["a"], settings());
 }
 
 }  // namespace

@@ -171,6 +171,7 @@ inline bool JsonReader::integer(schema::Integer& value) {
 inline bool JsonReader::real(schema::Real& value) {
   if (const auto found = peek(); found != schema::Token::real) return mismatch("a real", found);
   value.single = false;
+  value.rounded = view(at_, number_end_ - at_).find_first_of(".eE") == std::string_view::npos;
   if (std::from_chars(begin_ + at_, begin_ + number_end_, value.value).ec != std::errc{}) {
     return corrupt("a number beyond the range of double");
   }

@@ -42,6 +42,16 @@ class ReadBase {
       return true;
     return mismatch(at, expected, describe(found));
   }
+  /// Begins a map, or passes over an empty array in its place: who has one kind of table, as Roblox
+  /// does, cannot tell them apart and writes an empty map as []. `empty` says that it was one.
+  bool begin_map(const Place& at, bool& empty) {
+    std::size_t count = 0;
+    empty = in_.peek() == Token::array;
+    if (!empty) return expect(Token::map, at) && in_.begin_map(count);
+    if (!in_.begin_array(count)) return false;
+    if (in_.next_element()) return mismatch(at, name(Token::map), describe(Token::array));
+    return in_.ok();
+  }
   /// What is found instead, with its value where that is short.
   std::string describe(Token found) {
     Integer whole;

@@ -152,6 +152,10 @@ template <class Walk, class M>
 [[nodiscard]] bool read_text_map(Walk& walk, M& into, const Place& at) {
   using Key = typename M::key_type;
   std::size_t count = 0;
+  if (walk.in().peek() == Token::array) {
+    bool empty = false;
+    return walk.begin_map(at, empty);
+  }
   if (!walk.expect(Token::map, at) || !walk.in().begin_map(count)) return false;
   reserve(into, count);
   Place entry = at.inside();

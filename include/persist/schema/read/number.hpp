@@ -47,11 +47,11 @@ template <class T>
   }
 }
 
-/// 1.0 is an integer, 1.5 is none.
+/// 1.0 is an integer, 1.5 is none, and what was rounded to become a double would be a wrong one.
 [[nodiscard]] inline bool convert(Real from, Integer& into) noexcept {
   constexpr double limit = 18446744073709551616.0;  // 2^64
   const double size = std::fabs(from.value);
-  if (!(size < limit) || std::trunc(size) != size) return false;
+  if (from.rounded || !(size < limit) || std::trunc(size) != size) return false;
   const auto magnitude = static_cast<std::uint64_t>(size);
   into.negative = from.value < 0;
   into.magnitude = into.negative ? magnitude - 1 : magnitude;

@@ -65,8 +65,9 @@ template <class Walk, class T>
     own.anchor->reset();
   }
   const Place& at = keeps ? own : above;
-  std::size_t count = 0;
-  if (!walk.expect(Token::map, at) || !walk.in().begin_map(count)) return false;
+  bool empty = false;
+  if (!walk.begin_map(at, empty)) return false;
+  if (empty) return true;
   constexpr auto& order = keys_come_sorted<typename Walk::reader> ? P::canonical : P::declared;
   std::bitset<P::count + 1> seen;
   std::size_t next = 0;
