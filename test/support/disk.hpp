@@ -255,7 +255,7 @@ class Disk {
   Result<bool> make_folder(const std::string& path) const {
     const std::lock_guard hold(state_->mutex);
     if (const auto ok = step("make", path); !ok) return ok.error();
-    return state_->folders.insert(path).second;
+    return state_->folders.insert(without_slash(path)).second;
   }
   Result<std::vector<std::string>> list(const std::string& path) const {
     const std::lock_guard hold(state_->mutex);
@@ -280,7 +280,12 @@ class Disk {
  private:
   static std::string folder_of(const std::string& path) {
     const std::size_t slash = path.find_last_of('/');
-    return slash == path.npos ? "." : path.substr(0, slash);
+    return slash == path.npos ? "." : without_slash(path.substr(0, slash));
+  }
+  static std::string without_slash(std::string path) {
+    while (path.size() > 1 && path.back() == '/')
+      path.pop_back();
+    return path;
   }
   void lose_the_rest() const {
     kill();
