@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -132,6 +133,21 @@ TEST(Record, whose_data_is_not_of_the_type_is_a_mismatch) {
   EXPECT_EQ(error.path(), "coins");
   EXPECT_FALSE(error.expected().empty() || error.found().empty());
   EXPECT_TRUE(says(error, "the bytes were left as they are")) << error;
+}
+
+TEST(Record, of_more_elements_than_an_input_may_have_is_read_as_it_was_written) {
+  struct Bits {
+    std::vector<std::uint16_t> all;
+  };
+  Bits bits;
+  bits.all.resize(schema::Limits{}.elements + 1);
+  Buffer out;
+  UnknownFields unknown;
+  ASSERT_TRUE((codec::encode_record<codec::Cbor, Unversioned>(bits, unknown, {}, out)));
+  ASSERT_LT(out.size(), std::size_t{4} << 20) << "which a store takes unless told otherwise";
+  Bits back;
+  ASSERT_TRUE((codec::decode_record<codec::Cbor, Unversioned>(out, back, unknown)));
+  EXPECT_EQ(back.all.size(), bits.all.size());
 }
 
 TEST(Record, that_cannot_be_encoded_leaves_the_buffer_as_it_was) {

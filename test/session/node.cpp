@@ -338,6 +338,40 @@ TEST_F(Node, a_hook_that_throws_is_a_refusal) {
 
 // `optional`: empty is no record.
 
+struct Slot {
+  int coins = 0;
+};
+struct NewerSlot {
+  int coins = 0;
+  int gems = 0;
+};
+struct Slots {
+  std::map<std::string, Slot> slots;
+};
+struct NewerSlots {
+  std::map<std::string, NewerSlot> slots;
+};
+
+TEST_F(Node, a_trial_that_comes_to_nothing_forgets_nothing_that_this_build_does_not_know) {
+  using persist::codec::Cbor;
+  persist::Store<std::uint64_t, Slots, Db> players("slots", db, options());
+  auto session = *players.load(1u);
+  persist::Buffer bytes;
+  ASSERT_TRUE(Cbor::encode<persist::schema::NoPolicy>(NewerSlots{{{"left", {1, 7}}}}, bytes));
+  ASSERT_TRUE(Cbor::decode<persist::schema::NoPolicy>(bytes, session.node().data(),
+                                                      session.node().unknown()));
+  ASSERT_TRUE(session.node().check(Slots{}))
+      << "what a trade would make of it, were it not refused";
+  session.touch();
+  ASSERT_TRUE(session.save());
+
+  NewerSlots stored;
+  persist::UnknownFields none;
+  ASSERT_TRUE((persist::codec::decode_record<Cbor, persist::schema::NoPolicy>(
+      players.core().read("1")->data, stored, none)));
+  EXPECT_EQ(stored.slots["left"].gems, 7);
+}
+
 TEST_F(Node, an_empty_optional_is_no_record) {
   persist::Store<std::uint64_t, std::optional<Player>, Db> maybe("maybe", db, options());
   auto session = *maybe.load(1u);

@@ -38,12 +38,13 @@ using Facts = std::vector<Value::Member>;
   using persist::schema::NoPolicy;
   Value value;
   persist::UnknownFields none;
+  const auto limits = persist::schema::limits_of_record(bytes.size());
   Result<void> read = Error(Errc::wrong_codec, "the codec " + persist::codec::name_of(codec) +
                                                    " is one that this tool cannot read");
   if (codec == persist::codec::cbor_id)
-    read = persist::codec::Cbor::decode<NoPolicy>(bytes, value, none);
+    read = persist::codec::Cbor::decode<NoPolicy>(bytes, value, none, limits);
   if (codec == persist::codec::json_id)
-    read = persist::codec::Json::decode<NoPolicy>(bytes, value, none);
+    read = persist::codec::Json::decode<NoPolicy>(bytes, value, none, limits);
   if (!read) return read.error();
   return value;
 }

@@ -87,7 +87,7 @@ template <class Codec, class Policy, class T>
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown,
-                                               schema::Limits limits = {}) {
+                                               schema::Limits limits) {
   const auto opened = open_envelope(bytes);
   if (!opened) return opened.error();
   if (opened->codec != Codec::id) {
@@ -105,6 +105,13 @@ template <class Codec, class Policy, class T>
   auto decoded = Codec::template decode<Policy>(opened->payload, scratch, unknown, limits);
   if (!decoded) return envelope::left_alone(decoded.error());
   return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
+}
+/// The same under the limits of what was stored as one record.
+template <class Codec, class Policy, class T>
+  requires codec_for<Codec, T, Policy>
+[[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown) {
+  return decode_record<Codec, Policy>(bytes, scratch, unknown,
+                                      schema::limits_of_record(bytes.size()));
 }
 
 }  // namespace persist::inline PERSIST_ABI::codec

@@ -52,4 +52,13 @@ struct Limits {
   std::uint32_t depth = 128;
 };
 
+/// For what was stored as one record, whose own limit held when it was written: it is read again
+/// whatever its size, and no item is smaller than a byte.
+[[nodiscard]] constexpr Limits limits_of_record(std::size_t bytes) noexcept {
+  Limits limits;
+  if (bytes > limits.bytes) limits.bytes = bytes;
+  if (bytes > limits.elements) limits.elements = bytes;
+  return limits;
+}
+
 }  // namespace persist::inline PERSIST_ABI::schema

@@ -214,7 +214,7 @@ class SessionNode final : public SessionCore {
     if constexpr (!Policy::has_validate) return success;
     return in_hook("validate", [&] { return Policy::validate(data); });
   }
-  [[nodiscard]] Result<bool> encode_data(const Data& data, Buffer& out);
+  [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
   /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
@@ -250,14 +250,14 @@ Result<void> SessionNode<S>::in_hook([[maybe_unused]] std::string_view which, F&
 }
 
 template <class S>
-Result<bool> SessionNode<S>::encode_data(const Data& data, Buffer& out) {
+Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknown, Buffer& out) {
   Result<void> written = valid(data);
   if (written) {
     if constexpr (detail::RecordOf<Data>::may_be_empty) {
       if (!data) return false;
-      written = codec::encode_record<typename S::Codec, Policy>(*data, unknown_, version_, out);
+      written = codec::encode_record<typename S::Codec, Policy>(*data, unknown, version_, out);
     } else {
-      written = codec::encode_record<typename S::Codec, Policy>(data, unknown_, version_, out);
+      written = codec::encode_record<typename S::Codec, Policy>(data, unknown, version_, out);
     }
   }
   if (written) return true;
@@ -268,13 +268,15 @@ Result<bool> SessionNode<S>::encode_data(const Data& data, Buffer& out) {
 template <class S>
 Result<bool> SessionNode<S>::encode(Buffer& out) {
   if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
-  return encode_data(data_, out);
+  return encode_data(data_, unknown_, out);
 }
 
 template <class S>
 Result<void> SessionNode<S>::check(const Data& data) {
   Buffer bytes;
-  if (const auto encoded = encode_data(data, bytes); !encoded) return encoded.error();
+  // Encoding forgets what has lost its place, and this is a trial that may come to nothing.
+  UnknownFields unknown = unknown_.clone();
+  if (const auto encoded = encode_data(data, unknown, bytes); !encoded) return encoded.error();
   const std::size_t limit = core().limits().record_bytes;
   if (bytes.size() <= limit) return success;
   return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +

@@ -133,7 +133,7 @@ namespace detail {
 
 template <class Reader>
 bool decode_kept(ByteView raw, Value& into) {
-  Reader in(raw, Limits{});
+  Reader in(raw, limits_of_record(raw.size()));
   return read_value(in, into);
 }
 
