@@ -16,14 +16,13 @@
 //
 // A codec is a struct of static members:
 //
-//   id -> std::uint16_t          what a record says wrote it: unique, never renumbered; 1 to 1023
-//   are the library's name -> std::string_view     for people encode<Policy>(const T&,
-//   UnknownFields&, Buffer&) -> Result<void>
-//                                appends the data, and what is kept of fields this build does not
-//                                know
-//   decode<Policy>(ByteView, T&, UnknownFields&, schema::Limits) -> Result<void>
-//                                fills a fresh value; what it has no member for goes to the unknown
-//                                fields
+// * `id -> std::uint16_t`: what a record says wrote it. Unique, never renumbered; 1 to 1023 are the
+//   library's.
+// * `name -> std::string_view`: for people.
+// * `encode<Policy>(const T&, UnknownFields&, Buffer&) -> Result<void>`: appends the data, and what
+//   is kept of fields that this build does not know.
+// * `decode<Policy>(ByteView, T&, UnknownFields&, schema::Limits) -> Result<void>`: fills a fresh
+//   value. What it has no member for goes to the unknown fields.
 //
 // Laws. What was encoded decodes to equal data. Equal data is equal bytes. A failed encode leaves
 // the buffer as it was; a failed decode leaves a scratch value that is thrown away. Bytes are

@@ -12,11 +12,10 @@
 //
 // A Key policy is a struct of static functions:
 //
-//   value_type                                     the key as the game has it; the session keeps a
-//   copy spell(const value_type&, KeyBuffer&) -> void   writes the spelling; may be overloaded for
-//   other types that name
-//                                                  the same key (the id of a player who is offline)
-//   user_ids(const value_type&, UserIds&) -> void  optional: the users whose data the record is
+// * `value_type`: the key as the game has it; the session keeps a copy.
+// * `spell(const value_type&, KeyBuffer&) -> void`: writes the spelling. May be overloaded for other
+//   types that name the same key, like the id of a player who is offline.
+// * `user_ids(const value_type&, UserIds&) -> void`, optional: the users whose data the record is.
 //
 // Laws. A value is always spelled the same way, by every server and every build that shares the
 // data. Two values that are different keys have different spellings. A spelling has 1 to 255 bytes,

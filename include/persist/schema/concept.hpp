@@ -8,16 +8,17 @@
 // The Data axis. A Data policy is what a record holds: either the type itself, if it can be stored,
 // or a struct that names it as `data_type` and adds hooks.
 //
-//   expression                      meaning
-//   typename D::data_type           the value; marks D as a policy (containers have a value_type
-//   too) D::defaults(key) -> data_type   optional: the value of a record that does not exist yet
-//   D::capture(key) -> data_type    optional: pulls the value from the game, at every save
-//   D::apply(key, const data_type&) optional, with capture: pushes a change into the game
-//   D::validate(const data_type&) -> Result<void>   optional: after every load, before every save;
-//   pure D::schema_version               optional: 1 unless given D::fields, D::reconcile,
-//   D::message, D::keep_durable, D::drop_unknown   optional, see policy.hpp
+// * `typename D::data_type`: the value. It marks D as a policy; containers have a `value_type` too.
 //
-// Models: any storable type; policy structs. Hooks are never overloaded.
+// Optional, and never overloaded:
+// * `D::defaults(key) -> data_type`: the value of a record that does not exist yet.
+// * `D::capture(key) -> data_type`: pulls the value from the game, at every save.
+// * `D::apply(key, const data_type&)`, with `capture`: pushes a change into the game.
+// * `D::validate(const data_type&) -> Result<void>`: after every load and before every save; pure.
+// * `D::schema_version`: 1 unless given.
+// * `D::fields`, `D::reconcile`, `D::message`, `D::keep_durable`, `D::drop_unknown`: see policy.hpp.
+//
+// Models: any storable type; policy structs.
 
 namespace persist::inline PERSIST_ABI {
 
