@@ -33,7 +33,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
  public:
   using Access = access_of<LockPolicy>;
   using Mutex = typename Access::Mutex;
-  using Lock = std::unique_lock<Mutex>;
+  using Lock = typename Access::Lock;
 
   Engine(std::string_view name, Backend backend, StoreOptions options);
 
@@ -277,7 +277,7 @@ Error Engine<Backend, LockPolicy>::refusal() const {
 template <class Backend, class LockPolicy>
 void Engine<Backend, LockPolicy>::drain() {
   Lock hold(mutex_);
-  if (draining_) return;
+  if (draining_ || events_.empty()) return;
   draining_ = true;
   while (!events_.empty()) {
     auto [session, event] = std::move(events_.front());

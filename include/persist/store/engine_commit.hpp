@@ -96,8 +96,8 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
 /// final and nobody is out.
 template <class B, class L>
 bool Engine<B, L>::prepare_flight(Flight& flight) {
-  flight.changes.assign(flight.size(), Change{});
-  flight.results.assign(flight.size(), Result<Saved>());
+  flight.changes.resize(flight.size());
+  flight.results.resize(flight.size());
   bool any = false;
   Error no{Errc{}};
   for (std::size_t i = 0; i < flight.size(); ++i) {
@@ -111,7 +111,7 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
     any = any || flight.changes[i].writes() || cut.aim > Aim::force;
   }
   if (any && !failed(no)) {
-    flight.request.changes = std::span(flight.changes);
+    flight.request = {.changes = std::span(flight.changes)};
     const TimePoint sent = now();
     for (std::size_t i = 0; i < flight.size(); ++i)
       flight.cuts[i].sent = sent;
@@ -138,7 +138,7 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   // What a running function has sent belongs to its success.
   const bool is_wanted = cut.aim != Aim::release || options_.save_on_release;
   const bool may_read = is_wanted && session.edit_guards == 0 && !session.in_function;
-  cut.key = session.key();
+  cut.key.append(session.key());
   if (may_read && wants_data(session, cut.aim)) {
     // Where somebody else has the session's lock it is being edited or looked at, and stays due.
     const bool readable = session.try_lock();
@@ -156,7 +156,7 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   if (data_is_whole && may_read && cut.aim != Aim::give_back) cut_rest(session, cut, change);
 
   change.store = store_;
-  change.key = cut.key;
+  change.key = as_text(cut.key);
   change.fence = {session.epoch, owner_of(session), ++session.write};
   change.limits = &limits_;
   change.seen_position = session.extras ? session.extras->seen_position : 0;
@@ -279,7 +279,7 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
     complete_flight(flight);
     kept = flight.resend;
   }
-  result = flight.results[0];
+  result = std::move(flight.results[0]);
   if (!kept) recycle(flight);
   drain();
   return result;
