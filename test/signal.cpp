@@ -1,9 +1,12 @@
-// builds: single no-exceptions
+// builds: single no-exceptions tsan
 #include <persist/signal.hpp>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
+#include <type_traits>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -13,7 +16,8 @@ namespace {
 using persist::Connection;
 using persist::Signal;
 
-static_assert(sizeof(Signal<int>) == 2 * sizeof(void*));
+static_assert(sizeof(Signal<int>) == sizeof(void*));
+static_assert(!std::is_copy_constructible_v<Signal<int>>);  // two signals never share handlers
 
 TEST(Signal, handlers_are_called_in_the_order_they_were_connected) {
   Signal<int> signal;
@@ -23,6 +27,28 @@ TEST(Signal, handlers_are_called_in_the_order_they_were_connected) {
   signal.fire(1);
   signal.fire(2);
   EXPECT_EQ(heard, "a1b1a2b2");
+}
+
+TEST(Signal, several_threads_may_connect_the_first_handlers_at_once) {
+  for (int round = 0; round < 50; ++round) {
+    Signal<> signal;
+    std::atomic<int> calls{0};
+    std::atomic<int> arrived{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        ++arrived;
+        while (arrived != 4)
+          std::this_thread::yield();
+        signal.connect([&] { ++calls; }).detach();
+        signal.fire();
+      });
+    for (std::thread& thread : threads)
+      thread.join();
+    calls = 0;
+    signal.fire();
+    EXPECT_EQ(calls, 4);
+  }
 }
 
 TEST(Signal, a_connection_disconnects_itself) {
@@ -60,10 +86,10 @@ TEST(Signal, a_connection_is_harmless_after_its_signal_is_gone) {
 TEST(Signal, a_handler_connected_once_is_called_once) {
   Signal<> signal;
   int calls = 0;
-  const Connection connection = signal.once([&] {
+  const Connection connection = signal.connect(persist::once([&] {
     ++calls;
     signal.fire();  // not even by a firing of its own
-  });
+  }));
   signal.fire();
   signal.fire();
   EXPECT_EQ(calls, 1);
@@ -73,7 +99,7 @@ TEST(Signal, a_handler_connected_once_is_called_once) {
 TEST(Signal, the_connection_of_a_handler_that_was_called_once_disconnects_no_later_one) {
   Signal<> signal;
   int calls = 0;
-  std::optional<Connection> first = signal.once([] {});
+  std::optional<Connection> first = signal.connect(persist::once([] {}));
   signal.fire();
   std::vector<Connection> later;  // one of them may lie where the first one lay
   for (int i = 0; i < 64; ++i)

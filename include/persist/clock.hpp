@@ -22,6 +22,10 @@ struct BootClock {
   static constexpr bool is_steady = true;
 };
 using TimePoint = BootClock::time_point;
+/// So much later, or the last moment there is: "for ever" is spelled as the longest time there is.
+[[nodiscard]] constexpr TimePoint after(TimePoint from, Duration time) noexcept {
+  return time < TimePoint::max() - from ? from + time : TimePoint::max();
+}
 /// Calendar time in UTC, for people and for records: never used to decide who may write.
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 

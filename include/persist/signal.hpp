@@ -3,12 +3,14 @@
 #include <persist/detail/config.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <exception>
 #include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <type_traits>
 #include <utility>
 
 namespace persist::inline PERSIST_ABI {
@@ -22,6 +24,31 @@ class SlotList {
   virtual void disconnect(std::size_t slot) = 0;
   [[nodiscard]] virtual bool holds(std::size_t slot) const = 0;
 };
+}  // namespace detail
+
+/// A handler that leaves with its first call: `session.on_saved(persist::once(fn))`.
+template <class F>
+class Once {
+ public:
+  explicit Once(F handler) : handler_(std::move(handler)) {}
+  template <class... Args>
+  void operator()(Args&&... args) {
+    handler_(std::forward<Args>(args)...);
+  }
+
+ private:
+  F handler_;
+};
+template <class F>
+[[nodiscard]] Once<std::decay_t<F>> once(F&& handler) {
+  return Once<std::decay_t<F>>(std::forward<F>(handler));
+}
+
+namespace detail {
+template <class F>
+inline constexpr bool is_called_once = false;
+template <class F>
+inline constexpr bool is_called_once<Once<F>> = true;
 }  // namespace detail
 
 /// Keeps a handler connected; dropping it disconnects. Harmless after the signal is gone.
@@ -68,22 +95,29 @@ class [[nodiscard]] Connection {
 template <class... Args>
 class Signal {
  public:
+  Signal() = default;
+  Signal(const Signal&) = delete;
+  Signal& operator=(const Signal&) = delete;
+  ~Signal() { delete slots_.load(std::memory_order_acquire); }
+
+  /// A handler wrapped in `once` is called at most once.
   template <class F>
   Connection connect(F&& handler) {
-    return add(std::forward<F>(handler), false);
+    const SlotsPtr& slots = made();
+    constexpr bool only_once = detail::is_called_once<std::remove_cvref_t<F>>;
+    return Connection(slots, slots->add(std::forward<F>(handler), only_once)->number);
   }
-  /// Connects a handler that is called at most once.
-  template <class F>
-  Connection once(F&& handler) {
-    return add(std::forward<F>(handler), true);
+  [[nodiscard]] bool has_handlers() const {
+    const SlotsPtr* slots = slots_.load(std::memory_order_acquire);
+    return slots != nullptr && (*slots)->any();
   }
-  [[nodiscard]] bool has_handlers() const { return slots_ != nullptr && slots_->any(); }
 
   /// What a handler throws keeps no other from being called; the first such is thrown on at the
   /// end.
   void fire(Args... args) const {
-    if (slots_ == nullptr) return;
-    const std::shared_ptr<Slots> alive = slots_;  // a handler may destroy this signal
+    const SlotsPtr* slots = slots_.load(std::memory_order_acquire);
+    if (slots == nullptr) return;
+    const SlotsPtr alive = *slots;  // a handler may destroy this signal
     [[maybe_unused]] std::exception_ptr thrown;
     for (auto slot = alive->after(nullptr, alive->last()); slot.first;
          slot = alive->after(slot.first, slot.second)) {
@@ -160,14 +194,19 @@ class Signal {
     std::size_t count_ = 0;
   };
 
-  template <class F>
-  Connection add(F&& handler, bool only_once) {
-    if (slots_ == nullptr) slots_ = std::make_shared<Slots>();
-    const SlotPtr slot = slots_->add(std::forward<F>(handler), only_once);
-    return Connection(slots_, slot->number);
+  using SlotsPtr = std::shared_ptr<Slots>;
+
+  /// The list, made by whoever connects first; several threads may at once.
+  [[nodiscard]] const SlotsPtr& made() {
+    if (const SlotsPtr* there = slots_.load(std::memory_order_acquire)) return *there;
+    auto fresh = std::make_unique<SlotsPtr>(std::make_shared<Slots>());
+    SlotsPtr* none = nullptr;
+    return slots_.compare_exchange_strong(none, fresh.get(), std::memory_order_acq_rel)
+               ? *fresh.release()
+               : *none;
   }
 
-  std::shared_ptr<Slots> slots_;
+  std::atomic<SlotsPtr*> slots_{nullptr};  // owned
 };
 
 }  // namespace persist::inline PERSIST_ABI

@@ -47,7 +47,7 @@ class Store {
                                           : Result<void>(success);
   }
   [[nodiscard]] const std::string& name() const noexcept { return core_->name(); }
-  [[nodiscard]] std::size_t open_sessions() const noexcept { return core_->registry().size(); }
+  [[nodiscard]] std::size_t open_sessions() const noexcept { return core_->open_sessions(); }
   [[nodiscard]] const Metrics& metrics() const noexcept { return core_->metrics(); }
 
   // Loading.
@@ -62,7 +62,7 @@ class Store {
   /// Begins a load that `poll` carries on; reaches storage only there.
   template <class K>
   [[nodiscard]] Loading begin_load(const K& key, LoadOptions options = {}) {
-    return calls().begin(key, std::move(options), false, core_->options().begin_deadline);
+    return calls().begin(key, std::move(options));
   }
   /// One attempt that never waits for a holder: `locked`.
   template <class K>

@@ -113,6 +113,34 @@ TEST_F(SharedStore, messages_grants_and_trades_among_threads_are_exact) {
   EXPECT_EQ(players.peek(1u)->data.coins + players.peek(2u)->data.coins, 200 + posted + granted);
 }
 
+TEST_F(SharedStore, threads_connect_attach_and_tag_a_session_that_is_saved_meanwhile) {
+  Everybodys players("players", memory, quiet());
+  auto session = *players.load(1u);
+  std::atomic<int> saved{0};
+  on_four_threads(60, [&, session](int thread, int turn) mutable {
+    if (turn == 0) {
+      session.on_saved([&](const auto&) { ++saved; }).detach();
+      players.on_saved([&](auto&, const auto&) { ++saved; }).detach();
+    }
+    session.set_autosave(1s * (1 + turn % 3));
+    session.set_min_gap(1ms * (turn % 2));
+    ++session.attach<std::atomic<int>>(0);
+    EXPECT_TRUE(session.set_metadata(persist::Value(std::int64_t{turn})));
+    EXPECT_TRUE(session.metadata());
+    session.edit([](Player& player) { ++player.coins; });
+    if (turn % 4 == thread) {
+      clock.advance(1s);
+      (void)players.poll();
+    }
+  });
+  EXPECT_EQ(session.attach<std::atomic<int>>(0), 240);
+  saved = 0;
+  session.touch();
+  EXPECT_TRUE(session.save());
+  EXPECT_EQ(saved, 8) << "each of four connections to the session and four to the store";
+  EXPECT_TRUE(session.release());
+}
+
 TEST_F(SharedStore, a_release_waits_for_no_reader_and_leaves_nothing_behind) {
   Everybodys players("players", memory, quiet());
   auto session = *players.load(1u);

@@ -376,6 +376,22 @@ TEST_F(Deliver, a_release_that_a_rule_refuses_says_so_everywhere_and_gives_the_l
   EXPECT_EQ(coins(players, 1), 100);
 }
 
+TEST_F(Deliver, a_handler_connected_once_hears_one_save_of_the_session_or_the_store) {
+  auto players = open();
+  auto session = *players.load(1u);
+
+  int of_session = 0;
+  int of_store = 0;
+  const auto a = session.on_saved(persist::once([&](const auto&) { ++of_session; }));
+  const auto b = players.on_saved(persist::once([&](auto&, const auto&) { ++of_store; }));
+  for (int i = 0; i < 3; ++i) {
+    session.edit()->coins += 1;
+    ASSERT_TRUE(session.save());
+  }
+  EXPECT_EQ(of_session, 1);
+  EXPECT_EQ(of_store, 1);
+}
+
 TEST_F(Deliver, on_released_after_the_end_is_called_at_once) {
   auto players = open();
   auto session = players.load(1u);

@@ -25,8 +25,18 @@ TEST(LoadState, is_neither_done_nor_failed_when_it_begins) {
   EXPECT_FALSE(load.done);
   EXPECT_EQ(load.error, Errc{});
   EXPECT_EQ(load.conflict, Conflict::refuse);
-  EXPECT_FALSE(load.once || load.asked || load.stealing);
-  EXPECT_EQ(load.waiters, 0);
+  EXPECT_FALSE(load.once || load.asked || load.unheard_of);
+  EXPECT_EQ(load.intent, Intent::wait);
+  EXPECT_FALSE(load.has_waiters());
+}
+
+TEST(LoadState, is_wanted_until_the_last_who_waits_has_called_it_off) {
+  LoadState load;
+  load.waiters.resize(2);
+  load.waiters[0].waits = false;
+  EXPECT_TRUE(load.has_waiters());
+  load.waiters[1].waits = false;
+  EXPECT_FALSE(load.has_waiters());
 }
 
 TEST(LoadState, outlives_the_session_for_who_still_waits) {

@@ -442,6 +442,197 @@ TEST_F(EngineLoad, an_acquisition_whose_reply_was_lost_is_taken_again_under_the_
   EXPECT_TRUE(session->save({.force = true}));
 }
 
+TEST_F(EngineLoad, a_lease_counts_from_the_first_attempt_that_may_have_taken_it) {
+  auto players = open();
+  db.script().acquires = {{Errc::timeout, true}};
+  auto loading = players.begin_load(1u);
+  players.poll();
+  const auto taken = clock.now();
+  play(3s, players);
+  auto session = loading.take();
+  ASSERT_TRUE(session);
+  db.fail_commits(Errc::unavailable, 1000);
+  play(taken + 54s - clock.now(), players);
+  EXPECT_EQ(session->state(), State::suspect);
+  db.script().commits.clear();
+}
+
+TEST_F(EngineLoad, a_lease_that_was_waited_for_counts_from_the_attempt_that_took_it) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto held = a.load(1u);
+  auto loading = b.begin_load(1u);
+  b.poll();
+  clock.advance(30s);
+  ASSERT_TRUE(held->release());
+  b.poll();
+  auto session = loading.take();
+  ASSERT_TRUE(session);
+  clock.advance(19s);
+  const auto commits = db.script().commit_requests;
+  b.poll();
+  EXPECT_EQ(db.script().commit_requests, commits) << "no renewal is due yet";
+  EXPECT_EQ(session->state(), State::open);
+}
+
+TEST_F(EngineLoad, what_an_attempt_took_that_nobody_heard_of_is_given_back) {
+  auto players = open();
+  for (const bool applied : {true, false}) {
+    db.script().acquires = {{Errc::timeout, applied}};
+    EXPECT_TRUE(players.try_load(1u).is(Errc::timeout));
+    EXPECT_FALSE(players.inspect(1u)->held);
+    db.script().acquires = {{Errc::unknown_outcome, applied}};
+    auto loading = players.begin_load(1u);
+    players.poll();
+    loading.cancel();
+    players.poll();
+    EXPECT_FALSE(players.inspect(1u)->held);
+    EXPECT_EQ(players.open_sessions(), 0U);
+  }
+  EXPECT_EQ(players.inspect(1u)->load_count, 0U);
+}
+
+TEST_F(EngineLoad, a_request_that_was_lost_on_its_way_is_left_by_the_next_attempt) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto held = a.load(1u);
+  db.script().acquires = {{Errc::unavailable}};
+  auto loading = b.begin_load(1u);
+  play(4s, a, b);
+  EXPECT_TRUE(loading.take());
+  EXPECT_EQ(held->state(), State::released);
+}
+
+TEST_F(EngineLoad, a_request_whose_reply_was_lost_does_not_put_a_newer_one_aside) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto c = open("eu-3");
+  auto held = a.load(1u);
+  auto guard = held->edit();  // it cannot let go yet
+  db.script().acquires = {{Errc::timeout, true}};
+  auto older = b.begin_load(1u);
+  b.poll();
+  EXPECT_TRUE(a.inspect(1u)->release_requested);
+  auto newer = c.begin_load(1u);
+  c.poll();
+  play(3s, a, b, c);
+  ASSERT_TRUE(older.ready());
+  EXPECT_TRUE(older.take().is(Errc::locked));
+  EXPECT_FALSE(newer.ready());
+  EXPECT_TRUE(a.inspect(1u)->release_requested);
+}
+
+TEST_F(EngineLoad, a_load_that_ends_with_an_error_takes_its_request_back) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto held = a.load(1u);
+  auto loading = b.begin_load(1u);
+  b.poll();
+  EXPECT_TRUE(a.inspect(1u)->release_requested);
+  db.script().acquires = {{Errc::io}};
+  play(2s, b);
+  EXPECT_TRUE(loading.take().is(Errc::io));
+  EXPECT_FALSE(a.inspect(1u)->release_requested);
+}
+
+TEST_F(EngineLoad, a_load_that_is_called_off_while_it_is_out_leaves_neither_lease_nor_request) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  for (const bool is_held : {false, true}) {
+    auto held = is_held ? a.load(1u) : persist::Result<Players::Session>(Errc::closed);
+    auto loading = b.begin_load(1u);
+    db.script().during_acquire = [&] { loading.cancel(); };
+    b.poll();
+    b.poll();
+    EXPECT_TRUE(loading.take().is(Errc::cancelled));
+    EXPECT_FALSE(a.inspect(1u)->release_requested);
+    EXPECT_EQ(a.inspect(1u)->held, is_held);
+    EXPECT_EQ(b.open_sessions(), 0U);
+  }
+}
+
+TEST_F(EngineLoad, a_store_that_closes_takes_the_requests_of_its_loads_back) {
+  auto a = open("eu-1");
+  std::optional<Players> b(open("eu-2"));
+  auto held = a.load(1u);
+  auto loading = b->begin_load(1u);
+  b->poll();
+  EXPECT_TRUE(a.inspect(1u)->release_requested);
+  b.reset();
+  EXPECT_TRUE(loading.take().is(Errc::cancelled));
+  EXPECT_FALSE(a.inspect(1u)->release_requested);
+}
+
+TEST_F(EngineLoad, a_record_is_loaded_while_one_of_those_who_wait_still_wants_it) {
+  auto players = open();
+  auto gone = players.begin_load(1u, {.while_ = [] { return false; }});
+  auto back_again = players.begin_load(1u, {.while_ = [] { return true; }});
+  players.poll();
+  EXPECT_TRUE(back_again.take());
+  auto still_here = players.begin_load(2u, {.while_ = [] { return true; }});
+  auto left = players.begin_load(2u, {.while_ = [] { return false; }});
+  still_here.cancel();
+  players.poll();
+  EXPECT_TRUE(left.take().is(Errc::cancelled));
+  EXPECT_FALSE(players.inspect(2u)->held);
+}
+
+TEST_F(EngineLoad, the_condition_of_a_load_may_call_the_store_and_may_throw) {
+  auto players = open();
+  auto session = players.load(1u, {.while_ = [&] {
+                                players.poll();
+                                return players.load(2u).has_value();
+                              }});
+  ASSERT_TRUE(session);
+  EXPECT_EQ(session->state(), State::open);
+  EXPECT_TRUE(players.load(3u, {.while_ = []() -> bool { throw 1; }}).is(Errc::cancelled));
+  EXPECT_FALSE(players.inspect(3u)->held);
+  EXPECT_TRUE(logged("threw"));
+}
+
+TEST_F(EngineLoad, a_blocking_load_that_joins_another_gives_up_at_its_own_deadline) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto held = a.load(1u);
+  auto begun = b.begin_load(1u);
+  const auto began = clock.now();
+  EXPECT_FALSE(b.load(1u, {.deadline = 3s}));
+  EXPECT_LE(clock.now() - began, 5s);
+  EXPECT_FALSE(begun.ready());
+  EXPECT_TRUE(a.inspect(1u)->release_requested);
+  play(3s, a, b);
+  EXPECT_TRUE(begun.take());
+}
+
+TEST_F(EngineLoad, a_load_may_wait_for_ever) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto held = a.load(1u);
+  auto guard = held->edit();
+  auto loading = b.begin_load(1u, {.deadline = persist::Duration::max()});
+  play(30s, a, b);
+  EXPECT_FALSE(loading.ready());
+  play(60s, b);
+  EXPECT_TRUE(loading.take());
+}
+
+TEST_F(EngineLoad, nobody_joins_the_change_of_a_record_that_nobody_plays) {
+  auto players = open();
+  ASSERT_TRUE(players.load(1u)->release());
+  std::optional<Players::Loading> loading;
+  const auto saving = players.on_saving([&](auto&, Player&, Reason) {
+    EXPECT_TRUE(players.find(1u).is(Errc::not_found));
+    if (!loading) loading = players.begin_load(1u);
+  });
+  ASSERT_TRUE(players.update(1u, [](Player& player) { player.coins = 3; }));
+  ASSERT_TRUE(loading);
+  players.poll();
+  auto session = loading->take();
+  ASSERT_TRUE(session);
+  EXPECT_EQ(session->state(), State::open);
+  EXPECT_EQ(session->view()->coins, 3);
+}
+
 TEST_F(EngineLoad, a_record_that_cannot_be_read_is_never_replaced) {
   auto players = open();
   const std::string corrupt = "no envelope at all";

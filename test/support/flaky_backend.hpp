@@ -26,6 +26,7 @@ class FlakyBackend {
     std::deque<Fault> commits;            ///< one per commit request, in order; then all is well
     std::deque<Fault> acquires;           ///< one per acquire request
     std::function<void()> during_commit;  ///< runs while a batch is out, once
+    std::function<void()> during_acquire;
     std::size_t commit_batches = 0;
     std::size_t commit_requests = 0;
     std::size_t changes = 0;
@@ -55,6 +56,7 @@ class FlakyBackend {
   void open_store(std::span<persist::OpenStoreRequest> batch) { inner_.open_store(batch); }
   void acquire(std::span<persist::AcquireRequest> batch) {
     ++script_->acquire_batches;
+    if (const auto meanwhile = std::exchange(script_->during_acquire, nullptr)) meanwhile();
     for (persist::AcquireRequest& request : batch) {
       ++script_->acquire_requests;
       if (!fails(script_->acquires, request)) inner_.acquire(std::span(&request, 1));

@@ -164,8 +164,7 @@ inline void Memory::fill(Snapshot& to, const Record& from) const {
 
 inline void Memory::acquire_one(AcquireRequest& request) {
   const TimePoint now = db_->clock.now();
-  if (request.intent == Intent::withdraw) {
-    if (Record* record = find(request.store, request.key)) ask(record->head, request);
+  if (request.intent == Intent::withdraw && find(request.store, request.key) == nullptr) {
     request.outcome = AcquireRequest::Outcome::held;
     return;
   }

@@ -105,6 +105,7 @@ enum class Claim : std::uint8_t { fresh, again, held };
 [[nodiscard]] inline Claim claim(const Head& head, const AcquireRequest& request,
                                  TimePoint now) noexcept {
   if (head.fence.owner == request.owner && !request.owner.nobody()) return Claim::again;
+  if (request.intent == Intent::withdraw) return Claim::held;
   if (request.intent == Intent::steal && head.fence.epoch == request.seen_epoch &&
       head.renewals == request.seen_renewals)
     return Claim::fresh;

@@ -49,8 +49,9 @@ enum class Intent : std::uint8_t {
   wait,          ///< take it only if it is free or its lease ran out
   request,       ///< and otherwise leave the holder a request to let go
   keep_request,  ///< a retry: says whether the own request still stands, leaves none
-  withdraw,      ///< take nothing; clear the own request
-  steal,         ///< take it if epoch and renewals are still those that were seen
+  withdraw,  ///< clear the own request and take nothing; a record that is the asker's already, by
+             ///< an attempt whose reply was lost, is answered `taken`, to be given back
+  steal,     ///< take it if epoch and renewals are still those that were seen
 };
 
 /// The record as its new holder gets it.

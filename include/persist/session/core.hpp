@@ -140,14 +140,15 @@ class SessionCore {
   std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
   bool save_wanted = false;              ///< `request_save`
   bool force_wanted = false;
-  bool has_listeners = false;             ///< its own signals were connected
-  bool was_saved = false;                 ///< at its end: its last changes are there
-  std::atomic<bool> end_was_told{false};  ///< listeners of `released` were called
+  std::atomic<bool> has_listeners{false};  ///< its own signals were connected
+  bool was_saved = false;                  ///< at its end: its last changes are there
+  std::atomic<bool> end_was_told{false};   ///< listeners of `released` were called
   bool gives_back = false;    ///< a load that came to nothing: the record goes back as it is
   bool check_wanted = false;  ///< the backend hinted at something
   bool skips_equal =
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
+  bool is_offline = false;     ///< one change of a record that nobody plays: nobody joins it
   bool counted = false;        ///< a commit of this epoch was applied
   bool is_new = false;         ///< there was no record when it was loaded
   bool has_record = false;     ///< there is one now

@@ -2,9 +2,11 @@
 
 #include <persist/bytes.hpp>
 #include <persist/record/message.hpp>
+#include <persist/record/requests.hpp>
 #include <persist/session/options.hpp>
 #include <persist/session/state.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -29,20 +31,31 @@ struct WaitingMessage {
 
 /// How far a load has come.
 struct LoadState {
+  /// A caller that wants it.
+  struct Waiter {
+    std::function<bool()> while_;
+    bool waits = true;  ///< until he calls it off
+  };
   Conflict conflict = Conflict::refuse;
-  bool once = false;  ///< `try_load`: one attempt
-  bool asked = false;
-  bool stealing = false;
+  bool once = false;        ///< `try_load`: one attempt
+  bool asked = false;       ///< our request to the holder stands, as a reply said
+  bool unheard_of = false;  ///< a reply was lost: its attempt may have taken the record, or may yet
+  Intent intent = Intent::wait;  ///< of the next attempt
   std::uint32_t attempts = 0;
   std::uint64_t seen_epoch = 0;
   std::uint64_t seen_renewals = 0;
   TimePoint deadline{};
   TimePoint next_try{};
-  TimePoint sent{};
-  std::function<bool()> while_;
+  /// When the earliest attempt left that may have taken the record: the lease counts from there.
+  std::optional<TimePoint> sent;
   Error error{Errc{}};  ///< once done
   std::atomic<bool> done{false};
-  int waiters = 0;  ///< callers that still want it; none: the lease is given back
+  std::vector<Waiter> waiters;
+
+  /// Whether anybody still waits for it. Otherwise the lease is given back.
+  [[nodiscard]] bool has_waiters() const noexcept {
+    return std::any_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return w.waits; });
+  }
 };
 
 /// What few sessions have, so that the many without it pay one pointer.

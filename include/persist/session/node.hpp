@@ -140,6 +140,9 @@ class SessionNode final : public SessionCore {
         core().log(LogLevel::error, done.error().message());
     }
   }
+  /// The session is for one change of a record that nobody plays. Its messages wait for the player:
+  /// a handler's effect must not be part of this change.
+  void go_offline() noexcept { in_game = InGame::never, is_offline = true; }
   /// The game has taken the session.
   void enter_game() noexcept {
     InGame expected = InGame::not_yet;

@@ -131,10 +131,11 @@ class Session {
   [[nodiscard]] Result<Value> metadata() const;
   Result<void> set_metadata(const Value& value);
   /// An object of the game's that lives with the session, made at the first call. Never saved.
+  /// Where two threads make it at once, one of the two is kept.
   template <class T, class... Args>
   T& attach(Args&&... args);
-  void set_autosave(Duration interval) { node_->more().autosave = interval, touch_schedule(); }
-  void set_min_gap(Duration gap) { node_->more().min_gap = gap; }
+  void set_autosave(Duration interval);
+  void set_min_gap(Duration gap);
 
   // Between players.
   /// Sends a message to another record with the save that holds its cause, or not at all. `full`:
@@ -205,7 +206,6 @@ class Session {
   }
   /// Why this session takes no call now, or `Errc{}`.
   [[nodiscard]] Error refusal() const;
-  void touch_schedule();
 
   Node* node_;
 };

@@ -14,6 +14,7 @@
 #include <persist/store/round.hpp>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -46,6 +47,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
   [[nodiscard]] Registry& registry() noexcept { return registry_; }
   [[nodiscard]] Mutex& mutex() noexcept { return mutex_; }
+  [[nodiscard]] std::size_t open_sessions() {
+    const Lock hold(mutex_);
+    return registry_.size();
+  }
   [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
   [[nodiscard]] TimePoint now() const { return clock_.now(); }
   /// The backend's calendar clock, as far as it is known without asking.
@@ -61,15 +66,15 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// Registers a session that is to be loaded; `waiters` callers want it.
   void start_load(SessionCore& session, std::shared_ptr<LoadState> load);
   /// Runs the load to its end in this call. The session must be registered by `start_load`.
-  void finish_load(SessionCore& session, const LoadState& load);
+  void finish_load(SessionCore& session, const LoadState& load, TimePoint deadline);
   /// A session whose key is still being released here.
   [[nodiscard]] SessionCore* find_queued(std::string_view key) {
     for (const SessionPtr& session : queued_loads_)
-      if (session->key() == key) return session.get();
+      if (session->key() == key && !session->is_offline) return session.get();
     return nullptr;
   }
-  /// One caller no longer wants it.
-  void abandon_load(SessionCore& session);
+  /// The caller at that place no longer wants it.
+  void abandon_load(SessionCore& session, std::size_t place);
 
   // Saving (engine_commit.hpp, engine_settle.hpp).
   /// One commit of the session, in this call. The session is out from `board` to `settle`;
@@ -138,9 +143,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  protected:
   ~Engine() = default;
-  bool has_listeners_ = false;  ///< signals of the store were connected
+  std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
 
  private:
+  [[nodiscard]] std::vector<SessionPtr> everything();
   void forget_sent(const std::vector<RelayRequest::Waiting>& waiting);
   void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();
@@ -171,7 +177,11 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
   void opened(SessionCore& session, AcquireRequest& request);
+  [[nodiscard]] bool is_wanted(const LoadState& load);
   void held(SessionCore& session, const HeldBy& holder);
+  void unanswered(SessionCore& session, const Error& error);
+  void give_up(SessionCore& session, Error error);
+  void call_off(SessionCore& session);
   void load_done(SessionCore& session, Error error);
   void start_queued_loads();
   [[nodiscard]] Error locked_error(const SessionCore& session, const HeldBy& holder,

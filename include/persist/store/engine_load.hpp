@@ -29,7 +29,7 @@ void Engine<B, L>::start_queued_loads() {
   queued_loads_.clear();
   for (SessionPtr& session : queued) {
     if (registry_.find(session->key()) != nullptr) {
-      if (session->load()->waiters > 0 && now() < session->load()->deadline) {
+      if (session->load()->has_waiters() && now() < session->load()->deadline) {
         queued_loads_.push_back(std::move(session));
       } else {
         load_done(*session, Error(Errc::busy, "its last session here is still being saved")
@@ -42,56 +42,109 @@ void Engine<B, L>::start_queued_loads() {
   }
 }
 
-/// Fills the request of the next attempt. Only the first one leaves the holder a request; retries
-/// keep it.
+/// Fills the request of the next attempt.
 template <class B, class L>
 void Engine<B, L>::ask(SessionCore& session, AcquireRequest& request) {
   LoadState& load = *session.load();
-  load.sent = now();
+  if (!load.sent) load.sent = now();
   session.in_flight = true;
   request.store = store_;
   request.key = session.key();
   request.owner = owner_of(session);
   if constexpr (L::is_leased) request.lease = options_.lease;
-  if (failed(load.error)) {
-    request.intent = Intent::withdraw;
-  } else if (load.stealing) {
-    request.intent = Intent::steal;
-    request.seen_epoch = load.seen_epoch;
-    request.seen_renewals = load.seen_renewals;
-  } else if (load.conflict == Conflict::request && !load.once) {
-    request.intent = load.attempts == 0 ? Intent::request : Intent::keep_request;
+  request.intent = load.intent;
+  request.seen_epoch = load.seen_epoch;
+  request.seen_renewals = load.seen_renewals;
+}
+
+/// Whether one of those who wait for the load still wants it. Their functions run without the lock:
+/// they are the game's, and may wait for a thread that waits for this store.
+template <class B, class L>
+bool Engine<B, L>::is_wanted(const LoadState& load) {
+  std::vector<std::function<bool()>> conditions;
+  {
+    const Lock hold(mutex_);
+    for (const LoadState::Waiter& waiter : load.waiters) {
+      if (!waiter.waits) continue;
+      if (!waiter.while_) return true;
+      conditions.push_back(waiter.while_);
+    }
   }
+  return std::any_of(conditions.begin(), conditions.end(), [&](const auto& says_yes) {
+#if PERSIST_HAS_EXCEPTIONS
+    try {
+      return says_yes();
+    } catch (...) {
+      log(LogLevel::error, "the while_ of a load threw; that is taken for a no");
+      return false;
+    }
+#else
+    return says_yes();
+#endif
+  });
 }
 
 template <class B, class L>
 void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
                                const Result<void>& decoded) {
+  std::shared_ptr<LoadState> load;
+  {
+    const Lock hold(mutex_);
+    load = session.extras->load;
+  }
+  if (load == nullptr) return;  // its store was closed meanwhile
+  using Outcome = AcquireRequest::Outcome;
+  const bool taken = request.outcome == Outcome::taken;
+  const bool wanted = taken && load->intent != Intent::withdraw && is_wanted(*load);
   const Lock hold(mutex_);
   session.in_flight = false;
-  const std::shared_ptr<LoadState> load = session.extras->load;
   ++load->attempts;
-  const auto named = [&](const Error& error) { return Error(error).for_key(session.key()); };
-  if (failed(load->error)) return load_done(session, load->error);  // the request was withdrawn
-  if (request.outcome == AcquireRequest::Outcome::taken) {
+  if (load->done) return;
+  if (taken) {
     opened(session, request);
-    if (!decoded) return load_done(session, named(decoded.error()));
-    if (load->waiters == 0 || (load->while_ && !load->while_()))
-      return load_done(session,
-                       named(Error(Errc::cancelled, "nobody waits for this load any more")));
-    return load_done(session, Errc{});
+    Error why{Errc{}};
+    if (load->intent == Intent::withdraw)
+      why = load->error;
+    else if (!decoded)
+      why = Error(decoded.error()).for_key(session.key());
+    else if (!wanted || !load->has_waiters())
+      why = Error(Errc::cancelled, "nobody waits for this load any more").for_key(session.key());
+    return load_done(session, std::move(why));
   }
-  if (request.outcome == AcquireRequest::Outcome::held) {
+  if (load->intent == Intent::withdraw) return load_done(session, load->error);
+  if (request.outcome == Outcome::held) {
     ++metrics_.conflicts;
     held(session, request.holder);
   } else {
-    const bool may_pass = request.error == Errc::unavailable || request.error == Errc::timeout;
-    if (!may_pass || load->once || now() >= load->deadline)
-      return load_done(session, named(request.error));
-    back_off(session);
-    load->next_try = session.not_before;
+    unanswered(session, request.error);
   }
   if (!load->done) reschedule(session);
+}
+
+/// An attempt failed, and may have been carried out all the same.
+template <class B, class L>
+void Engine<B, L>::unanswered(SessionCore& session, const Error& error) {
+  LoadState& load = *session.load();
+  const bool may_pass =
+      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  if (may_pass) load.unheard_of = true;
+  // The request may stand already: it is left once, so that a newer one is not put aside by it.
+  if (load.intent == Intent::request) load.intent = Intent::keep_request;
+  if (!may_pass || load.once || now() >= load.deadline || !load.has_waiters())
+    return give_up(session, Error(error).for_key(session.key()));
+  back_off(session);
+  load.next_try = session.not_before;
+}
+
+/// Ends the load with that error: at once, or, where something of it may stand in the record, with
+/// one more attempt that takes it back.
+template <class B, class L>
+void Engine<B, L>::give_up(SessionCore& session, Error error) {
+  LoadState& load = *session.load();
+  if (!load.asked && !load.unheard_of) return load_done(session, std::move(error));
+  load.error = std::move(error);
+  load.intent = Intent::withdraw;
+  load.next_try = now();
 }
 
 /// The record is ours: what the backend knows of it.
@@ -104,7 +157,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.load_count = record.load_count;
   session.created = record.created;
   session.updated = record.updated;
-  session.renewed = session.load()->sent;
+  session.renewed = *session.load()->sent;
   session.failures = 0;
   session.has_record = record.has_data;
   session.is_new = !record.has_data;
@@ -126,26 +179,34 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
 template <class B, class L>
 void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
   LoadState& load = *session.load();
-  const bool other_asks = !holder.asker.nobody() && holder.asker != owner_of(session);
-  const bool waits = load.conflict == Conflict::request && !load.once && load.waiters > 0;
+  const bool is_ours = holder.asker == owner_of(session);
+  load.asked = load.asked || is_ours;
+  if (!load.unheard_of) load.sent.reset();
+  if (!load.has_waiters())
+    return give_up(
+        session,
+        Error(Errc::cancelled, "nobody waits for this load any more").for_key(session.key()));
   if (load.conflict == Conflict::steal && !load.once && load.attempts <= 8) {
-    load.stealing = true;
+    load.intent = Intent::steal;
     load.seen_epoch = holder.epoch;
     load.seen_renewals = holder.renewals;
-    return;  // at once
-  }
-  if (!waits)
-    return load_done(session, locked_error(session, holder, "it was not asked to let go"));
-  if (load.attempts > 1 && other_asks)
-    return load_done(session,
-                     locked_error(session, holder, "a newer request came from another server"));
-  if (load.attempts == 1) load.asked = true;
-  if (now() >= load.deadline) {
-    // The next and last attempt takes the request back, so that nobody is sent away for a player
-    // who is not coming.
-    load.error = locked_error(session, holder, "the holder did not let go before the deadline");
+    load.next_try = now();
     return;
   }
+  if (load.conflict != Conflict::request || load.once)
+    return give_up(session, locked_error(session, holder, "it was not asked to let go"));
+  if (!is_ours && !holder.asker.nobody())
+    return give_up(session,
+                   locked_error(session, holder, "a newer request came from another server"));
+  if (now() >= load.deadline)
+    return give_up(session,
+                   locked_error(session, holder, "the holder did not let go before the deadline"));
+  if (!load.asked) {  // the attempt that was to leave the request was lost on its way
+    load.intent = Intent::request;
+    load.next_try = now();
+    return;
+  }
+  load.intent = Intent::keep_request;
   // Where a hint does not reach us we look again after 1, 2, 4, then every 5 s, and when the lease
   // runs out.
   const Duration pause =
@@ -200,20 +261,25 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
 /// One caller no longer wants it; the last one to go ends it, and takes its request to the holder
 /// back.
 template <class B, class L>
-void Engine<B, L>::abandon_load(SessionCore& session) {
+void Engine<B, L>::abandon_load(SessionCore& session, std::size_t place) {
   const Lock hold(mutex_);
   LoadState* load = session.load();
-  if (load == nullptr || --load->waiters > 0) return;
+  if (load == nullptr) return;
+  load->waiters[place].waits = false;
+  if (!load->has_waiters()) call_off(session);
+}
+
+/// Ends a load that nobody waits for. One that is out learns it from its reply.
+template <class B, class L>
+void Engine<B, L>::call_off(SessionCore& session) {
+  LoadState* load = session.load();
+  if (session.in_flight || load->intent == Intent::withdraw) return;
   Error error = Error(Errc::cancelled, "the load was called off").for_key(session.key());
-  load->next_try = now();
   const SessionPtr alive(&session);
   if (std::erase(queued_loads_, alive) != 0) return load_done(session, std::move(error));
-  if (load->asked) {
-    load->error = std::move(error);
-  } else if (!session.in_flight) {
-    return load_done(session, std::move(error));
-  }
-  reschedule(session);
+  const std::shared_ptr<LoadState> kept = session.extras->load;
+  give_up(session, std::move(error));
+  if (!kept->done) reschedule(session);
 }
 
 template <class B, class L>
@@ -223,14 +289,15 @@ void Engine<B, L>::add_load(SessionCore& session, Round& round) {
 }
 
 /// Attempts, and waits on the clock between them. A session of the same key that is being released
-/// here is finished first.
+/// here is finished first. At `deadline` it leaves a load that goes on for others.
 template <class B, class L>
-void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
+void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, TimePoint deadline) {
   const SessionPtr alive(&session);
   while (!load.done) {
     AcquireRequest request;
     bool asks = false;
     TimePoint again{};
+    TimePoint last{};
     SessionPtr before;
     Aim aim = Aim::release;
     Reason reason = Reason::asked;
@@ -239,6 +306,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
       start_queued_loads();
       before = SessionPtr(registry_.find(session.key()));
       if (load.done) break;
+      last = load.deadline;
       asks = before.get() == &session && !session.in_flight;
       if (asks) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
@@ -250,7 +318,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
       settle_load(session, request, taken ? session.decode(request.record) : success);
     } else {
       again = now() + 100ms;
-      const bool waits_for_release = before && before.get() != &session;
+      const bool waits_for_release = before && before.get() != &session && !before->is_offline;
       bool busy = !waits_for_release;
       if (waits_for_release) {
         const auto released = commit_now(*before, aim, reason);
@@ -260,14 +328,14 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
         again = (std::max)(again, before->not_before);
       }
       // What is under way on this very thread does not end while we wait for it.
-      if (now() >= load.deadline || (busy && !Access::is_shared)) break;
+      if (now() >= last || (busy && !Access::is_shared)) break;
     }
-    if (load.done) break;
+    if (load.done || (now() >= deadline && deadline < last)) break;
     if (asks) {
       const Lock hold(mutex_);
       again = load.next_try;
     }
-    clock_.wait_until(again, wakes_->wake());
+    clock_.wait_until((std::min)(again, deadline), wakes_->wake());
   }
   bool goes_back = false;
   {

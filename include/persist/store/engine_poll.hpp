@@ -279,42 +279,57 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
   while (true) {
     bool stuck = true;
-    std::vector<SessionPtr> all = registry_.all();
-    all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+    std::vector<SessionPtr> all = everything();
     for (const SessionPtr& session : all) {
+      const Lock hold(mutex_);
       if (LoadState* load = session->load()) {
-        load->waiters = 1;
-        abandon_load(*session);
+        for (LoadState::Waiter& waiter : load->waiters)
+          waiter.waits = false;
+        call_off(*session);
       } else {
         request_release(*session, Reason::shutdown);
       }
       stuck = stuck && session->edit_guards != 0;
     }
     const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
-    if (registry_.size() == 0 || now() >= deadline) break;
+    if (open_sessions() == 0 || now() >= deadline) break;
     if (stuck && !Access::is_shared)
       break;  // the guards are this thread's own: they will not end while we wait
     clock_.wait_until((std::min)(next, deadline), wakes_->wake());
   }
-  return registry_.size();
+  return open_sessions();
+}
+
+/// Every session that has not ended, also those whose load waits for a release.
+template <class B, class L>
+std::vector<SessionPtr> Engine<B, L>::everything() {
+  const Lock hold(mutex_);
+  std::vector<SessionPtr> all = registry_.all();
+  all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+  return all;
 }
 
 template <class B, class L>
 void Engine<B, L>::let_go() {
-  closing_ = true;
-  std::vector<SessionPtr> all = registry_.all();
-  all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
-  queued_loads_.clear();
+  std::vector<SessionPtr> all = everything();
+  {
+    const Lock hold(mutex_);
+    closing_ = true;
+    queued_loads_.clear();
+  }
   for (const SessionPtr& session : all) {
+    Lock hold(mutex_);
     if (session->load() != nullptr) {
       load_done(*session, Error(Errc::closed, "the store was closed").for_key(session->key()));
     } else if (!session->gives_back) {
       log(LogLevel::error, std::string(session->key()) +
                                ": the store was closed before its last changes were saved");
     }
+    hold.unlock();
     end(*session, State::lost, Reason::shutdown, false);
   }
   drain();
+  const Lock hold(mutex_);
   for (const SessionPtr& session : retired_.all()) {
     retired_.remove(*session);
     session->detach();

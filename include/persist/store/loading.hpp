@@ -15,17 +15,20 @@ template <class S>
 class [[nodiscard]] Loading {
  public:
   explicit Loading(Error error) : error_(std::move(error)) {}
-  /// `load` is null where the session is open already.
-  Loading(Session<S> session, std::shared_ptr<LoadState> load)
-      : session_(std::move(session)), load_(std::move(load)) {}
+  /// `load` is null where the session is open already; `place` is the caller's among those who
+  /// wait.
+  Loading(Session<S> session, std::shared_ptr<LoadState> load, std::size_t place = 0)
+      : session_(std::move(session)), load_(std::move(load)), place_(place) {}
   Loading(Loading&& other) noexcept
       : session_(std::exchange(other.session_, std::nullopt)),
         load_(std::move(other.load_)),
+        place_(other.place_),
         error_(std::move(other.error_)) {}
   Loading& operator=(Loading&& other) noexcept {
     cancel();
     session_ = std::exchange(other.session_, std::nullopt);
     load_ = std::move(other.load_);
+    place_ = other.place_;
     error_ = std::move(other.error_);
     return *this;
   }
@@ -50,7 +53,7 @@ class [[nodiscard]] Loading {
     if (!session_) return;
     auto& node = session_->node();
     if (load_ && !load_->done && node.host() != nullptr)
-      static_cast<StoreCore<S>&>(*node.host()).abandon_load(node);
+      static_cast<StoreCore<S>&>(*node.host()).abandon_load(node, place_);
     session_.reset();
     error_ = Error(Errc::cancelled, "the load was called off");
   }
@@ -60,6 +63,7 @@ class [[nodiscard]] Loading {
  private:
   std::optional<Session<S>> session_;
   std::shared_ptr<LoadState> load_;
+  std::size_t place_ = 0;
   Error error_{Errc{}};
 };
 

@@ -68,11 +68,18 @@ Result<typename S::Data> Session<S>::durable() {
 }
 
 template <class S>
-void Session<S>::touch_schedule() {
+void Session<S>::set_autosave(Duration interval) {
+  const auto hold = lock();
+  node_->more().autosave = interval;
   if (node_->host() == nullptr || !node_->wants_saves()) return;
-  const auto hold = core().lock();
   node_->save_at = TimePoint{};
   if (!node_->listed) core().became_dirty(*node_);
+}
+
+template <class S>
+void Session<S>::set_min_gap(Duration gap) {
+  const auto hold = lock();
+  node_->more().min_gap = gap;
 }
 
 template <class S>
@@ -99,11 +106,11 @@ Result<void> Session<S>::remove_user_id(std::uint64_t user) {
 
 template <class S>
 Result<Value> Session<S>::metadata() const {
+  const Buffer bytes = read_more([](const SessionExtras& more) { return more.metadata; });
   Result<Value> value(Value{});
-  if (!node_->extras || node_->extras->metadata.empty()) return value;
   UnknownFields none;
-  if (auto read = codec::Cbor::decode<schema::NoPolicy>(node_->extras->metadata, *value, none);
-      !read)
+  if (bytes.empty()) return value;
+  if (auto read = codec::Cbor::decode<schema::NoPolicy>(bytes, *value, none); !read)
     return read.error();
   return value;
 }
@@ -126,11 +133,17 @@ template <class S>
 template <class T, class... Args>
 T& Session<S>::attach(Args&&... args) {
   const void* const tag = &detail::attachment_tag<T>;
-  auto& all = node_->more().attachments;
-  for (auto& [type, object] : all)
-    if (type == tag) return *static_cast<T*>(object.get());
-  return *static_cast<T*>(
-      all.emplace_back(tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
+  std::shared_ptr<T> fresh;  // made without the lock: its constructor is the game's
+  while (true) {
+    {
+      const auto hold = lock();
+      auto& all = node_->more().attachments;
+      for (auto& [type, object] : all)
+        if (type == tag) return *static_cast<T*>(object.get());
+      if (fresh) return *static_cast<T*>(all.emplace_back(tag, std::move(fresh)).second.get());
+    }
+    fresh = std::make_shared<T>(std::forward<Args>(args)...);
+  }
 }
 
 template <class S>
@@ -203,7 +216,10 @@ void Session<S>::on_message(F&& fn) {
   using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
   check_changeable<typename S::Policy>();
   check_message<typename S::Policy, M>();
-  node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+  {
+    const auto hold = lock();
+    node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+  }
   if (node_->host() == nullptr) return;
   core().postpone_messages(*node_);
   core().offer_messages_again();

@@ -40,6 +40,13 @@ struct UpdateResult<Result<T>> {
 
 }  // namespace detail
 
+/// How a load goes about a holder, and whom its session is for.
+enum class LoadKind : std::uint8_t {
+  waits,    ///< as its conflict strategy says
+  once,     ///< one attempt
+  offline,  ///< for one change of a record that nobody plays
+};
+
 /// The calls of a store, over its core: what `Store` composes.
 template <class S>
 class StoreCalls {
@@ -52,16 +59,23 @@ class StoreCalls {
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
 
   template <class K>
-  Loading<S> begin(const K& key, LoadOptionsFor<Data> options, bool once, Duration deadline);
+  Loading<S> begin(const K& key, LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline);
+  template <class K>
+  Loading<S> begin(const K& key, LoadOptionsFor<Data> options) {
+    const TimePoint deadline = deadline_of(options, core_.options().begin_deadline);
+    return begin(key, std::move(options), LoadKind::waits, deadline);
+  }
   template <class K>
   Result<Handle> load(const K& key, LoadOptionsFor<Data> options) {
-    return finish(begin(key, std::move(options), false, core_.options().load_deadline));
+    const TimePoint deadline = deadline_of(options, core_.options().load_deadline);
+    return finish(begin(key, std::move(options), LoadKind::waits, deadline), deadline);
   }
   template <class K>
   Result<Handle> try_load(const K& key, LoadOptionsFor<Data> options) {
-    Loading<S> loading = begin(key, std::move(options), true, Duration::zero());
+    const TimePoint deadline = core_.now();
+    Loading<S> loading = begin(key, std::move(options), LoadKind::once, deadline);
     // A load that is under way here may wait for a holder, and this call does not.
-    return joins(loading) ? loading.take() : finish(std::move(loading));
+    return joins(loading) ? loading.take() : finish(std::move(loading), deadline);
   }
   template <class K>
   Result<Handle> find(const K& key);
@@ -103,14 +117,17 @@ class StoreCalls {
     if (Error no = core_.refusal(); failed(no)) return no;
     return key::spell_checked<typename S::Key>(key, spelled);
   }
-  Result<Handle> finish(Loading<S> loading) {
-    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load());
+  Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
+    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
     return loading.take();
+  }
+  [[nodiscard]] TimePoint deadline_of(const LoadOptionsFor<Data>& options, Duration usual) const {
+    return after(core_.now(), options.deadline > Duration::zero() ? options.deadline : usual);
   }
   /// Whether the session is not this caller's alone: it was open, or is being loaded for others.
   [[nodiscard]] bool joins(const Loading<S>& loading) {
     const auto hold = core_.lock();
-    return loading.session() && (!loading.load() || loading.load()->waiters > 1);
+    return loading.session() && (!loading.load() || loading.load()->waiters.size() > 1);
   }
   /// A session for one change of a record that nobody holds; `changes` says what it does to the
   /// node.
@@ -122,31 +139,35 @@ class StoreCalls {
 
 template <class S>
 template <class K>
-Loading<S> StoreCalls<S>::begin(const K& key, LoadOptionsFor<Data> options, bool once,
-                                Duration deadline) {
+Loading<S> StoreCalls<S>::begin(const K& key, LoadOptionsFor<Data> options, LoadKind kind,
+                                TimePoint deadline) {
   using KeyValue = typename S::KeyValue;
   static_assert(std::constructible_from<KeyValue, const K&>,
                 "a load needs the key itself; what only spells it is for calls without a session");
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return Loading<S>(fits.error());
   const auto hold = core_.lock();
-  if (Node* here = core_.find(spelled.view()); here != nullptr && here->state != State::releasing) {
+  Node* here = core_.find(spelled.view());
+  if (here != nullptr && (here->state == State::releasing || here->is_offline)) here = nullptr;
+  if (here == nullptr) here = static_cast<Node*>(core_.find_queued(spelled.view()));
+  if (here != nullptr) {
+    if (kind == LoadKind::offline)
+      return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
     const std::shared_ptr<LoadState> under_way = here->extras ? here->extras->load : nullptr;
-    if (under_way) ++under_way->waiters;
-    return Loading<S>(Handle(*here), under_way);
-  }
-  if (Node* queued = static_cast<Node*>(core_.find_queued(spelled.view()))) {
-    ++queued->extras->load->waiters;
-    return Loading<S>(Handle(*queued), queued->extras->load);
+    if (!under_way) return Loading<S>(Handle(*here), nullptr);
+    under_way->waiters.push_back({std::move(options.while_)});
+    under_way->deadline = (std::max)(under_way->deadline, deadline);
+    return Loading<S>(Handle(*here), under_way, under_way->waiters.size() - 1);
   }
   auto load = std::make_shared<LoadState>();
   load->conflict = options.conflict.value_or(S::LockPolicy::conflict);
-  load->once = once;
-  load->deadline =
-      core_.now() + (options.deadline > Duration::zero() ? options.deadline : deadline);
-  load->while_ = std::move(options.while_);
-  load->waiters = 1;
+  load->once =
+      kind == LoadKind::once || (kind == LoadKind::offline && load->conflict != Conflict::steal);
+  if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
+  load->deadline = deadline;
+  load->waiters.push_back({std::move(options.while_)});
   Handle session(*new Node(core_, spelled.view(), static_cast<KeyValue>(key)));
+  if (kind == LoadKind::offline) session.node().go_offline();
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
   core_.start_load(session.node(), load);
   return Loading<S>(std::move(session), std::move(load));
@@ -159,7 +180,8 @@ Result<Session<S>> StoreCalls<S>::find(const K& key) {
   if (auto fits = spell(key, spelled); !fits) return fits.error();
   const auto hold = core_.lock();
   Node* here = core_.find(spelled.view());
-  if (here == nullptr || (here->state != State::open && here->state != State::suspect))
+  if (here == nullptr || here->is_offline ||
+      (here->state != State::open && here->state != State::suspect))
     return Error(Errc::not_found, "no session of this key is open here").for_key(spelled.view());
   return Handle(*here);
 }
@@ -224,13 +246,8 @@ template <class K, class F>
 Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&& changes) {
   LoadOptionsFor<Data> options;
   options.conflict = conflict;
-  Loading<S> loading =
-      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline);
-  if (joins(loading))
-    return Error(Errc::busy, "the record is being loaded here").for_key(loading.session()->id());
-  // Its messages wait for the player: a handler's effect must not be part of this change.
-  if (loading.session()) loading.session()->node().in_game = InGame::never;
-  auto session = finish(std::move(loading));
+  const TimePoint deadline = deadline_of(options, core_.options().load_deadline);
+  auto session = finish(begin(key, std::move(options), LoadKind::offline, deadline), deadline);
   if (!session) return session.error();
   Node& node = session->node();
   Result<Saved> saved;

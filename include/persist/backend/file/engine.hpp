@@ -123,8 +123,7 @@ void Engine<Files>::perform(AcquireRequest& request) {
   const TimePoint now = clock_.now();
   const std::uint32_t store = request.store.index;
   Staged* found = stage.find(index_, store, request.key);
-  if (request.intent == Intent::withdraw) {
-    if (found != nullptr) ask(found->record.head, request);
+  if (request.intent == Intent::withdraw && found == nullptr) {
     request.outcome = AcquireRequest::Outcome::held;
     return;
   }

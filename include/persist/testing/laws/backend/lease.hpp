@@ -167,6 +167,14 @@ void a_request_for_a_free_record_takes_it(Driver<B>& d) {
   const AcquireRequest nothing = d.acquire("free", d.somebody(), Intent::withdraw);
   d.report.that(nothing.outcome == Taken::held, "withdrawing takes nothing, ever");
   d.report.that(!d.read("free").held, "not even what is free");
+  d.report.that(!d.read("free").found, "nor is a record made of it");
+  const AcquireRequest own = d.acquire("k", got.owner, Intent::withdraw);
+  d.report.that(own.outcome == Taken::taken && own.record.fence == got.record.fence,
+                "one who has the record without having heard of it is told, to give it back");
+  d.clock.advance(2 * minute);
+  d.report.that(d.acquire("k", d.somebody(), Intent::withdraw).outcome == Taken::held,
+                "what has expired is not taken either");
+  d.report.that(d.read("k").record.fence == got.record.fence, "and stays as it was");
 }
 
 template <class B>
