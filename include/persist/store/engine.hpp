@@ -64,7 +64,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
   // Loading (engine_load.hpp).
   /// Registers a session that is to be loaded; `waiters` callers want it.
-  void start_load(SessionCore& session, std::shared_ptr<LoadState> load);
+  void start_load(SessionCore& session, LoadPtr load);
   /// Runs the load to its end in this call. The session must be registered by `start_load`.
   void finish_load(SessionCore& session, const LoadState& load, TimePoint deadline);
   /// A session whose key is still being released here.
