@@ -41,14 +41,45 @@ TEST(Inbox, ARepeatIsKnownBeforeThereIsAQuestionOfRoom) {
   EXPECT_EQ(put(inbox, id(1), one).position, 1u) << "answered as the first was";
 }
 
+constexpr WallTime later = now + limits.repeats_known;
+/// An inbox that has forgotten the id 1 at `later`.
+Inbox forgetful() {
+  Inbox inbox;
+  for (std::uint64_t each = 1; each <= ids_kept; ++each)
+    put(inbox, id(each));
+  put(inbox, id(ids_kept + 1, later), limits, later);
+  return inbox;
+}
+
 TEST(Inbox, AnIdIsForgottenOnlyWhenItWouldBeRefused) {
+  Inbox inbox = forgetful();
+  EXPECT_EQ(inbox.known.size(), ids_kept) << "the oldest is forgotten";
+  EXPECT_EQ(put(inbox, id(1), limits, later).outcome, Got::too_late);
+  EXPECT_EQ(put(inbox, id(2), limits, later).outcome, Got::repeated);
+  EXPECT_EQ(inbox.messages.size(), ids_kept + 1);
+}
+
+TEST(Inbox, AnIdOfWhichNobodySaysWhenItWasTriedFirstIsKnownWhileThereAreFew) {
   Inbox inbox;
   put(inbox, id(1));
-  const WallTime later = now + limits.repeats_known;
-  EXPECT_EQ(put(inbox, id(2, later), limits, later).outcome, Got::accepted);
-  EXPECT_EQ(inbox.known.size(), 1u) << "the old one is forgotten";
-  EXPECT_EQ(put(inbox, id(1), limits, later).outcome, Got::too_late);
-  EXPECT_EQ(inbox.messages.size(), 2u);
+  for (std::uint64_t each = 2; each <= ids_kept; ++each)
+    put(inbox, id(each, later), limits, later);
+  EXPECT_EQ(put(inbox, id(1, later), limits, later).outcome, Got::repeated);
+}
+
+TEST(Inbox, HowManyIdsThereAreNoneIsForgottenBeforeItsTime) {
+  Inbox inbox;
+  for (std::uint64_t each = 1; each <= 3 * ids_kept; ++each)
+    put(inbox, id(each));
+  EXPECT_EQ(put(inbox, id(1)).outcome, Got::repeated);
+}
+
+TEST(Inbox, AnIdThatWasForgottenIsNotTakenWhenTheCalendarIsPutBack) {
+  Inbox inbox = forgetful();
+  EXPECT_EQ(put(inbox, id(1), limits, now).outcome, Got::too_late);
+  EXPECT_EQ(put(inbox, id(999), limits, now).outcome, Got::too_late) << "nobody can tell";
+  const WallTime next = now + std::chrono::hours(1);
+  EXPECT_EQ(put(inbox, id(1000, next), limits, next).outcome, Got::accepted);
 }
 
 TEST(Inbox, ANumberNeverGoesBack) {

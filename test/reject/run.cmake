@@ -8,7 +8,7 @@ file(STRINGS ${CASE} first LIMIT_COUNT 1)
 if(NOT first MATCHES "^// expect: (.+)$")
   message(FATAL_ERROR "${CASE}: the first line is not `// expect: words`")
 endif()
-set(words "${CMAKE_MATCH_1}")
+string(REPLACE "\\;" ";" words "${CMAKE_MATCH_1}")  # as it stands in the file
 
 set(compile ${COMPILER} -std=c++20 -fsyntax-only -Wall -Wextra -I${INCLUDE} ${CASE})
 

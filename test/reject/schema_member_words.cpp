@@ -1,4 +1,4 @@
-// expect: MemberName and Member, above, say which
+// expect: a member cannot be stored; MemberName and Member, above, say which
 #include <persist/schema/value.hpp>
 
 #include <memory>

@@ -63,6 +63,18 @@ TEST(Receipts, days_are_forgotten_whole_or_not_at_all) {
   EXPECT_EQ(forget_through(of_one_day, now), 0u);
 }
 
+TEST(Receipts, one_that_was_stored_twice_pushes_no_other_out) {
+  std::vector<Receipt> receipts;
+  add(receipts, 1, 100);
+  add(receipts, 4095, 101);
+  const std::vector<Receipt> again(receipts.begin() + 1, receipts.begin() + 11);
+  receipts.insert(receipts.end(), again.begin(), again.end());
+  ASSERT_EQ(forget_through(receipts, now), 100u);
+  drop_repeats(receipts);
+  EXPECT_EQ(receipts.size(), 4096u);
+  EXPECT_EQ(forget_through(receipts, now), 0u);
+}
+
 TEST(Receipts, all_of_the_last_90_days_are_kept_however_many) {
   std::vector<Receipt> receipts;
   add(receipts, 20'000, today);

@@ -83,6 +83,17 @@ TEST_F(SessionCalls, a_purchase_without_an_id_is_invalid) {
   EXPECT_TRUE(session->grant_once("", [](Player&) { FAIL(); }).is(Errc::invalid));
 }
 
+TEST_F(SessionCalls, a_purchase_whose_function_erases_the_record_is_not_granted) {
+  auto players = open();
+  auto session = *players.load(1u);
+  const auto granted = session.grant_once("p1", [&](Player& player) {
+    player.coins += 50;
+    EXPECT_TRUE(players.erase(1u).is(Errc::not_found) || session.state() == State::lost);
+  });
+  EXPECT_TRUE(granted.is(Errc::closed));
+  EXPECT_EQ(session.view()->coins, 100);
+}
+
 TEST_F(SessionCalls, inside_a_purchase_its_session_neither_saves_nor_ends_nor_grants) {
   auto players = open();
   auto session = players.load(1u);

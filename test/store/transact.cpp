@@ -345,6 +345,152 @@ TEST_F(Transact, an_erased_partner_ends_the_others_and_a_late_reply_revives_nobo
   EXPECT_EQ(asks.take()->view()->coins, 130);
 }
 
+TEST_F(Transact, a_function_that_erases_a_partner_changes_nothing_and_sticks_to_nobody) {
+  const auto done = players.transact(a, b, [&](Player& x, Player& y) {
+    trade(x, y);
+    EXPECT_TRUE(players.erase(2u));
+  });
+  EXPECT_TRUE(done.is(Errc::closed));
+  EXPECT_EQ(b.state(), State::lost);
+  EXPECT_EQ(a.view()->coins, 100);
+  a.edit()->coins += 1;
+  EXPECT_TRUE(a.save());
+  expect_stored(101, -1);
+}
+
+TEST_F(Transact, one_that_landed_unheard_before_a_partner_was_taken_over_is_lost_for_nobody) {
+  db.lose_reply();
+  ASSERT_EQ(*players.transact(a, b, trade), Transacted::pending);
+  auto other = open("eu-2");
+  auto thief = other.load(2u, {.conflict = persist::Conflict::steal});
+  std::vector<bool> saved;
+  const auto told =
+      players.on_released([&](Players::Session&, Reason, bool each) { saved.push_back(each); });
+  play(3s, players);
+  EXPECT_EQ(saved, (std::vector<bool>{true, true}));
+  expect_stored(70, 130);
+}
+
+TEST_F(Transact, a_commit_that_left_before_it_began_does_not_end_it) {
+  auto& node = a.node();
+  auto& core = node.core();
+  persist::detail::Transaction<Players::Stack, Players::Stack> transaction(a, b);
+  ASSERT_FALSE(failed(transaction.check()));
+  // What another thread does that saves one of the partners between the check and the change.
+  persist::Cut cut;
+  cut.aim = persist::Aim::save;
+  std::vector<persist::Change> changes(1);
+  ASSERT_FALSE(failed(core.board(node, cut.aim)));
+  core.cut(node, cut, changes[0]);
+  ASSERT_TRUE(transaction.run(trade));
+  persist::CommitRequest request{changes};
+  db.commit(std::span(&request, 1));
+  persist::Result<persist::Saved> result;
+  core.settle(node, cut, changes[0], request, result);
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(players.transact(a, b, trade).is(Errc::busy)) << "it is pending";
+  db.script() = {};
+  ASSERT_TRUE(a.save());
+  EXPECT_EQ(db.script().changes, 2U);
+  expect_stored(70, 130);
+}
+
+/// A trade that is pending while something happens to one of its partners.
+struct PendingTrade : World {
+  std::optional<Players> players;
+  Players other = open("other");
+  std::optional<Players::Session> a, b;
+  std::uint64_t first = 1;
+
+  /// Partners of their own, each saved once before, so that `min_gap` holds.
+  void begin(persist::StoreOptions told) {
+    players.emplace("players", db, std::move(told));
+    for (auto* each : {&a, &b}) {
+      each->emplace(*players->load(first + (each == &b ? 1 : 0)));
+      (*each)->edit()->level = 2;
+      ASSERT_TRUE((*each)->save());
+    }
+    ASSERT_EQ(*players->request_transact(*a, *b, Transact::trade), Transacted::pending);
+  }
+  /// Half a trade is never there, and in the end all of it is, or none.
+  void expect_whole(std::string_view when) {
+    const auto one = other.peek(first);
+    const auto two = other.peek(first + 1);
+    if (one && two) {
+      EXPECT_EQ(one->data.coins + two->data.coins, 200) << when;
+    }
+  }
+  template <class F>
+  void during(std::string_view when, persist::StoreOptions told, F&& happens) {
+    for (const bool swapped : {false, true}) {
+      begin(told);
+      happens(swapped ? *b : *a, swapped ? *a : *b);
+      expect_whole(when);
+      for (int second = 0; second < 70; ++second) {
+        play(1s, *players);
+        expect_whole(when);
+      }
+      a.reset(), b.reset(), players.reset();
+      expect_whole(when);
+      first += 2;
+    }
+  }
+};
+
+TEST_F(PendingTrade, no_commit_of_any_kind_writes_half_of_it) {
+  using Session = Players::Session;
+  const auto nothing = [](Session&, Session&) {};
+  auto gap = options(), slow = options(), drops = options();
+  gap.min_gap = 40s;
+  slow.renew = slow.autosave = 0s;
+  drops.save_on_release = false;
+  during("polls", options(), nothing);
+  during("a renewal in the gap", gap, nothing);
+  during("a save", gap, [](Session& one, Session&) { EXPECT_TRUE(one.save()); });
+  during("a forced save", slow,
+         [](Session& one, Session&) { EXPECT_TRUE(one.save({.force = true})); });
+  during("a renewal while the data is being edited", gap, [&](Session& one, Session&) {
+    const auto open = one.edit();
+    play(30s, *players);
+    expect_whole("a guard");
+  });
+  during("a renewal while a listener edits", gap, [&](Session& one, Session&) {
+    std::optional<Session::Edit> open;
+    const auto saving = one.on_saving([&](Player&, Reason) {
+      if (!open) open.emplace(one.node());
+    });
+    play(61s, *players);
+    expect_whole("a listener's guard");
+  });
+  during("a release", options(), [](Session& one, Session&) { EXPECT_TRUE(one.release()); });
+  during("a release that saves nothing", drops,
+         [](Session& one, Session&) { EXPECT_TRUE(one.release()); });
+  during("a dropped handle", drops, [](Session& one, Session& two) { one = two; });
+  during("the end of the store", gap, [&](Session&, Session&) { players->close_all(10s); });
+  during("the end of a store that saves nothing", drops,
+         [&](Session&, Session&) { players->close_all(10s); });
+  during("an erased partner", options(),
+         [&](Session& one, Session&) { EXPECT_TRUE(players->erase(one.key())); });
+  during("a request of another server", drops, [&](Session& one, Session&) {
+    auto asks = other.begin_load(one.key(), {.conflict = persist::Conflict::request});
+    for (int i = 0; i < 3; ++i)
+      persist::poll(other, *players);
+    expect_whole("the handover");
+    EXPECT_TRUE(asks.ready());
+  });
+  during("a reply that was lost", options(), [&](Session& one, Session&) {
+    db.lose_reply();
+    (void)one.save();
+  });
+  during("a rule that one partner breaks", drops, [&](Session& one, Session&) {
+    one.edit()->coins = -1;
+    (void)one.release();
+    play(10s, *players);
+    expect_whole("a broken rule");
+    one.edit()->coins = 100 + (one.key() % 2 == 1 ? -30 : 30);
+  });
+}
+
 TEST_F(Transact, what_a_failed_function_sent_is_taken_back_and_what_was_sent_before_stays) {
   ASSERT_TRUE(a.send(5u, Gift{1}));
   EXPECT_FALSE(players.transact(a, b, [&](Player&, Player&) {

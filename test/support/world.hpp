@@ -88,3 +88,5 @@ inline void gives_gifts(Players& players) {
 }
 
 }  // namespace test
+
+#include <support/made_once.hpp>

@@ -268,10 +268,14 @@ inline void Memory::apply(Record& record, Change& change, const Moment& moment) 
 inline Reception Memory::receive_at(StoreId store, std::string_view key,
                                     const MessageOrigin& origin, const MessageView& message,
                                     const RecordLimits& limits) {
-  Record& receiver = make(store, key);
-  const Reception reception = receive(receiver.inbox, origin, message, limits, db_->clock.wall());
-  if (reception.outcome == Reception::Outcome::accepted && !receiver.head.fence.owner.nobody())
-    wake(store, key);
+  Record* found = find(store, key);
+  Inbox fresh;  // what is refused makes no record
+  Inbox& inbox = found != nullptr ? found->inbox : fresh;
+  const Reception reception = receive(inbox, origin, message, limits, db_->clock.wall());
+  if (reception.outcome != Reception::Outcome::accepted) return reception;
+  Record& receiver = found != nullptr ? *found : make(store, key);
+  if (found == nullptr) receiver.inbox = std::move(fresh);
+  if (!receiver.head.fence.owner.nobody()) wake(store, key);
   return reception;
 }
 
@@ -281,6 +285,7 @@ inline void Memory::deliver(Change& change, Record& sender) {
   for (Send& send : change.sends) {
     const MessageOrigin origin{
         at(change.store).hash(change.key), change.fence.epoch, send.number, {}};
+    if (sender.outbox.holds(change.fence.epoch, send.number)) continue;  // a reply was lost
     if (!sender.outbox.waits_for(send.store, send.key) &&
         receive_at(send.store, send.key, origin, send.message, limits).outcome !=
             Reception::Outcome::full)

@@ -24,8 +24,9 @@ struct Inbox {
     std::uint64_t epoch = 0;
     std::uint64_t number = 0;
   };
-  /// An id that was accepted, until `RecordLimits::repeats_known` has passed since it was first
-  /// tried.
+  /// An id that was accepted. Kept until `RecordLimits::repeats_known` has passed since it was
+  /// first tried, and beyond that while there are few: a poster who does not say when he tried
+  /// first is then known all the same.
   struct Known {
     Hash128 id;
     WallTime first_tried{};
@@ -35,11 +36,15 @@ struct Inbox {
   std::vector<Message> messages;  ///< by rising position
   std::vector<Sender> senders;    ///< sorted by source
   std::vector<Known> known;
+  WallTime forgotten{};  ///< ids that were first tried then or before may have been forgotten
   std::uint64_t last_position = 0;
   std::size_t bytes = 0;
 
   [[nodiscard]] bool never_used() const noexcept { return last_position == 0; }
 };
+
+/// So many ids of posted messages are known however long ago they came.
+inline constexpr std::size_t ids_kept = 64;
 
 /// How a message was received.
 struct Reception {
@@ -66,10 +71,22 @@ struct Reception {
   }
   for (const Inbox::Known& known : inbox.known)
     if (known.id == origin.source) return Reception{Reception::Outcome::repeated, known.position};
-  // An id this old may have been forgotten: nobody can say any more whether it took effect.
-  if (origin.first_tried + limits.repeats_known <= now)
+  // An id this old may have been forgotten: nobody can say any more whether it took effect. The
+  // calendar may have been put forward and back since, so what was forgotten counts by itself.
+  if (origin.first_tried <= inbox.forgotten || origin.first_tried + limits.repeats_known <= now)
     return Reception{Reception::Outcome::too_late, 0};
   return std::nullopt;
+}
+
+/// Makes room for one more id: of more than `ids_kept` the oldest go whose time is over.
+inline void forget_ids(Inbox& inbox, const RecordLimits& limits, WallTime now) {
+  std::size_t spare = inbox.known.size() < ids_kept ? 0 : inbox.known.size() + 1 - ids_kept;
+  std::erase_if(inbox.known, [&](const Inbox::Known& id) {
+    if (spare == 0 || id.first_tried + limits.repeats_known > now) return false;
+    --spare;
+    inbox.forgotten = (std::max)(inbox.forgotten, id.first_tried);
+    return true;
+  });
 }
 
 /// Puts a message into the inbox, once; refuses what would go over the limits, drops nothing.
@@ -79,8 +96,6 @@ inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const Messag
   const std::size_t cost = inbox_cost(message);
   if (inbox.messages.size() >= limits.inbox_messages || inbox.bytes + cost > limits.inbox_bytes)
     return {Reception::Outcome::full, 0};
-  std::erase_if(inbox.known,
-                [&](const Inbox::Known& k) { return k.first_tried + limits.repeats_known <= now; });
   const std::uint64_t position = ++inbox.last_position;
   if (origin.is_numbered()) {
     const auto at = find_sender(inbox.senders, origin.source);
@@ -89,6 +104,7 @@ inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const Messag
     else
       inbox.senders.insert(at, {origin.source, origin.epoch, origin.number});
   } else {
+    forget_ids(inbox, limits, now);
     inbox.known.push_back({origin.source, origin.first_tried, position});
   }
   inbox.messages.push_back({position, origin, std::string(message.type), message.codec,

@@ -21,6 +21,7 @@ class SessionCore;
 /// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
 struct TransactionGroup {
   std::vector<SessionCore*> partners;
+  std::atomic<bool> durable{false};  ///< for who waits: the sessions have let go of it by then
 };
 
 /// A message that came with the record or with a reply, and has not left the record yet.

@@ -328,6 +328,8 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   done = fn(copy);
 #endif
   end_copy();
+  if (done && ended(state))
+    done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
   if (done) done = valid(copy);
   if (!done) {
     unsend_after(sent);

@@ -24,6 +24,16 @@ inline constexpr std::uint32_t receipt_days_kept = 90;
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(days, 0, last));
 }
 
+/// Leaves each receipt once. One whose commit landed and was not heard of is stored twice, and must
+/// not count twice among those that are kept.
+inline void drop_repeats(std::vector<Receipt>& receipts) {
+  if (receipts.size() <= receipts_kept) return;
+  std::sort(receipts.begin(), receipts.end(), [](const Receipt& a, const Receipt& b) {
+    return a.id < b.id || (a.id == b.id && a.day < b.day);
+  });
+  receipts.erase(std::unique(receipts.begin(), receipts.end()), receipts.end());
+}
+
 /// The newest day whose receipts, and all older ones, may be forgotten; 0 for none.
 ///
 /// Whole days are forgotten, never single receipts, so that "older than what was forgotten" is a

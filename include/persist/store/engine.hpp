@@ -158,6 +158,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
   void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
+  void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_failed(SessionCore& session, Cut& cut, const Error& error, Result<Saved>& result);

@@ -106,7 +106,7 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
     const Cut& cut = flight.cuts[i];
     // A transaction is written whole or not at all, and no record is given back behind an edit.
     if (failed(cut.refused) && flight.size() > 1) no = cut.refused;
-    if (cut.held_back && cut.aim != Aim::renew)
+    if (cut.held_back && (flight.size() > 1 || cut.aim != Aim::renew))
       no = Error(Errc::busy, "the data is being edited").for_key(session.key());
     any = any || flight.changes[i].writes() || cut.aim > Aim::force;
   }
@@ -126,7 +126,10 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
     // A transaction that changed nothing is over.
     const Lock hold(mutex_);
-    if (flight.results[i] && session.group() != nullptr) session.extras->group.reset();
+    if (flight.results[i] && flight.size() > 1 && session.group() != nullptr) {
+      session.extras->group->durable = true;
+      session.extras->group.reset();
+    }
     session.host()->unboard(session, flight.cuts[i]);
   }
   return false;
@@ -136,7 +139,8 @@ template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const Lock hold(mutex_);
   // What a running function has sent belongs to its success.
-  const bool is_wanted = cut.aim != Aim::release || options_.save_on_release;
+  const bool is_wanted =
+      cut.aim != Aim::release || options_.save_on_release || session.group() != nullptr;
   const bool may_read = is_wanted && session.edit_guards == 0 && !session.in_function;
   cut.key.append(session.key());
   if (may_read && wants_data(session, cut.aim)) {
@@ -170,14 +174,15 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   if (cut.aim == Aim::give_back && !session.counted) change.load_count = session.load_count;
 }
 
-/// Whether a commit with that aim looks at the data.
+/// Whether a commit with that aim looks at the data. That of a pending transaction always does: its
+/// partners are in it, with theirs.
 template <class B, class L>
 bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
   switch (aim) {
     case Aim::save:
       return session.wants_saves();
     case Aim::renew:
-      return session.dirty() && !in_gap(session);
+      return session.dirty() && (session.group() != nullptr || !in_gap(session));
     case Aim::give_back:
       return false;
     default:

@@ -168,6 +168,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   extras.user_ids = std::move(record.user_ids);
   extras.metadata = std::move(record.metadata);
   extras.receipts = std::move(record.receipts);
+  drop_repeats(extras.receipts);
   extras.receipts_forgotten = record.receipts_forgotten;
   extras.outbox_waiting = record.outbox.size();
   for (Message& message : record.inbox) {

@@ -56,6 +56,7 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
     return;
   }
+  if (request.changes.size() > 1) settle_group(session, change, request);
   switch (request.outcome) {
     case Outcome::applied:
     case Outcome::repeated:
@@ -75,6 +76,23 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
       settle_failed(session, cut, request.error, result);
       break;
   }
+}
+
+/// The commit was one of a transaction, and it is over: its partners are in the same commit and end
+/// by themselves, each after its own `saved`. A commit of one session alone never ends one, because
+/// another thread may have begun it since.
+template <class B, class L>
+void Engine<B, L>::settle_group(SessionCore& session, Change& change,
+                                const CommitRequest& request) {
+  using Outcome = CommitRequest::Outcome;
+  const bool is_fenced = request.outcome == Outcome::fenced;
+  if (!is_fenced && request.outcome != Outcome::applied && request.outcome != Outcome::repeated)
+    return;
+  // An earlier try had landed for all of them or for none.
+  if (is_fenced) change.landed = request.changes[request.culprit].landed;
+  if (session.group() == nullptr) return;
+  session.extras->group->durable = !is_fenced || change.landed;
+  session.extras->group.reset();
 }
 
 template <class B, class L>
@@ -100,7 +118,6 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (!std::exchange(session.counted, true) && cut.aim != Aim::give_back) ++session.load_count;
   session.failures = 0;
   settle_parts(session, cut, change);
-  if (session.group() != nullptr) session.extras->group.reset();
 
   const bool gives_back = change.lease == LeaseChange::release;
   if (failed(cut.refused))
@@ -170,8 +187,6 @@ template <class B, class L>
 void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
                                  Result<Saved>& result) {
   undo(session, cut);
-  // Its partners are in the same commit and end by themselves, each after its own `saved`.
-  if (session.group() != nullptr) session.extras->group.reset();
   const std::string_view what =
       change.erased ? "the record was erased" : "another session has the record";
   Error error =

@@ -17,6 +17,8 @@ namespace persist::inline PERSIST_ABI::detail {
 template <class... S>
 class Transaction {
  public:
+  using Group = std::shared_ptr<TransactionGroup>;
+
   explicit Transaction(Session<S>&... sessions)
       : nodes_(&sessions.node()...), cores_{&sessions.node()...} {}
   ~Transaction() {
@@ -46,7 +48,7 @@ class Transaction {
   /// Runs `fn` on copies and moves them in when it and every rule said yes; otherwise nothing has
   /// changed.
   template <class F>
-  [[nodiscard]] Result<void> run(F& fn) {
+  [[nodiscard]] Result<Group> run(F& fn) {
     (check_changeable<typename S::Policy>(), ...);
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
@@ -54,19 +56,23 @@ class Transaction {
     each([&](auto& node) {
       if (captured) captured = node.capture();
     });
-    if (!captured) return captured;
+    if (!captured) return captured.error();
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
     Result<void> done = guarded(
         [&] { return std::apply([&](auto&... copy) { return call(fn, copy...); }, copies); });
     each([](auto& node) { node.end_copy(); });
+    each([&done](auto& node) {
+      if (done && ended(node.state))
+        done = Error(Errc::closed, "a partner ended meanwhile").for_key(node.key());
+    });
     zip(copies, [&done](auto& node, auto& copy) {
       if (done) done = node.check(copy);
     });
     if (!done) {
       std::size_t i = 0;
       each([&](auto& node) { node.unsend_after(sent[i++]); });
-      return done;
+      return done.error();
     }
     zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
     auto group = std::make_shared<TransactionGroup>();
@@ -75,21 +81,21 @@ class Transaction {
       const auto hold = node.core().lock();
       node.more().group = group;
     });
-    return success;
+    return group;
   }
 
-  /// Commits all partners now.
-  [[nodiscard]] Result<Transacted> commit() {
+  /// Commits all partners now, unless another thread has done so since.
+  [[nodiscard]] Result<Transacted> commit(const Group& group) {
     auto& first = *std::get<0>(nodes_);
     auto& core = first.core();
     ++core.metrics().transactions;
     const Result<Saved> saved = core.commit_now(first, Aim::save, Reason::transaction);
-    if (saved) return Transacted::durable;
     // What is not written is still applied here and will be: saying that it failed would have it
     // done twice.
     const auto hold = core.lock();
-    return first.group() != nullptr ? Result<Transacted>(Transacted::pending)
-                                    : Result<Transacted>(saved.error());
+    if (saved || group->durable) return Transacted::durable;
+    return first.group() == group.get() ? Result<Transacted>(Transacted::pending)
+                                        : Result<Transacted>(saved.error());
   }
   [[nodiscard]] Result<Transacted> request() {
     auto& first = *std::get<0>(nodes_);
@@ -175,13 +181,15 @@ Result<Transacted> transact_sessions(F&& fn, Session<S>&... sessions) {
   static_assert((transactional_backend<typename S::Backend> && ...),
                 "this backend cannot commit several records together, so its sessions cannot take "
                 "part in a transaction");
+  Result<std::shared_ptr<TransactionGroup>> group;
   {
     detail::Transaction<S...> transaction(sessions...);
     if (Error no = transaction.check(); failed(no)) return no;
-    if (auto done = transaction.run(fn); !done) return done.error();
+    group = transaction.run(fn);
+    if (!group) return group.error();
   }
   detail::Transaction<S...> transaction(sessions...);
-  return transaction.commit();
+  return transaction.commit(*group);
 }
 
 /// As `transact_sessions`, but leaves the commit to the next poll: `pending`.

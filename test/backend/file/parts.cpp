@@ -16,6 +16,7 @@ Inbox some_inbox() {
   receive(inbox, {{1, 2}, 3, 5, {}}, {"Gift", 7, 2, now, as_bytes("three")}, limits, now);
   const std::uint64_t out[] = {1};
   acknowledge(inbox, out);
+  inbox.forgotten = now - std::chrono::hours(1);
   return inbox;
 }
 
@@ -24,6 +25,7 @@ TEST(FileParts, AnInboxIsReadAsItWasWritten) {
   Inbox read;
   ASSERT_TRUE(decode_inbox(encode_inbox(was), read));
   EXPECT_EQ(read.last_position, 3u);
+  EXPECT_EQ(read.forgotten, was.forgotten);
   EXPECT_EQ(read.bytes, was.bytes) << "what counts against the limit is counted anew";
   ASSERT_EQ(read.messages.size(), 2u);
   EXPECT_EQ(read.messages[1].type, "Gift");

@@ -157,6 +157,7 @@ void Engine<Files>::deliver(Change& change) {
   for (Send& send : change.sends) {
     const MessageOrigin origin{self, change.fence.epoch, send.number, {}};
     Outbox& outbox = *stage.make(index_, change.store.index, change.key).outbox;
+    if (outbox.holds(change.fence.epoch, send.number)) continue;  // a reply was lost
     if (!outbox.waits_for(send.store, send.key)) {
       const auto got = receive_at(send.store.index, send.key, origin, send.message, limits);
       if (got && got->outcome != Reception::Outcome::full) continue;

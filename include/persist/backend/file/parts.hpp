@@ -51,6 +51,7 @@ inline void append_payload(Buffer& to, const Buffer& payload) {
 [[nodiscard]] inline Buffer encode_inbox(const Inbox& inbox) {
   Buffer to;
   append_little(to, inbox.last_position);
+  append_time(to, inbox.forgotten);
   append_little(to, static_cast<std::uint32_t>(inbox.senders.size()));
   for (const Inbox::Sender& sender : inbox.senders) {
     append_hash(to, sender.source);
@@ -84,6 +85,7 @@ inline void append_payload(Buffer& to, const Buffer& payload) {
   Reader from(bytes);
   inbox = Inbox{};
   inbox.last_position = from.number<std::uint64_t>();
+  inbox.forgotten = from.time();
   for (std::size_t left = from.count(32); left != 0; --left) {
     const Hash128 source = from.hash();
     const auto epoch = from.number<std::uint64_t>();

@@ -103,6 +103,35 @@ void an_id_is_known_after_its_message_is_gone(Driver<B>& d) {
 }
 
 template <class B>
+void a_forgotten_id_is_refused_whatever_the_calendar_says(Driver<B>& d) {
+  const WallTime then = d.clock.wall();
+  const MessageOrigin origin{{7, 7}, 0, 0, then};
+  d.post("k", origin, "gift");
+  d.clock.set_wall(then + std::chrono::hours(24 * 8));
+  for (std::uint64_t other = 1000; other < 1200; ++other)
+    d.post("k", other, "another");
+  d.clock.set_wall(then + std::chrono::hours(1));
+  const PostRequest late = d.post("k", origin, "gift");
+  d.report.that(late.repeated || late.error == Errc::refused, "put forward and back");
+  d.report.that(d.read("k").inbox_messages == 201, "it is in once");
+  d.report.that(!failed(d.post("k", 1, "new").error), "what is tried first now is taken");
+}
+
+template <class B>
+void a_refused_post_makes_no_record(Driver<B>& d) {
+  RecordLimits none;
+  none.inbox_messages = 0;
+  d.report.that(d.post("k", 1, "a", &none).error == Errc::full, "no room");
+  d.clock.advance(std::chrono::hours(24 * 365));
+  d.report.that(d.post("k", MessageOrigin{{1, 0}, 0, 0, WallTime{}}, "a").error == Errc::refused,
+                "too late");
+  Holding sender = d.take("sender");
+  d.commit(d.next(sender).data("x").send("k", 1, "a").limits(none));
+  d.report.that(d.read("sender").outbox_messages == 1, "what was sent waits");
+  d.report.that(!d.read("k").found, "there is still no record");
+}
+
+template <class B>
 void a_numbered_message_is_known_for_ever(Driver<B>& d) {
   const MessageOrigin third{{1, 2}, 5, 3, {}};
   d.report.that(!failed(d.post("k", third, "c").error), "taken");
@@ -165,6 +194,27 @@ void a_save_never_fails_because_a_receiver_is_full(Driver<B>& d) {
                 "in the order they were sent");
   const AcquireRequest next = d.steal("sender", d.read("sender").holder);
   d.report.that(next.record.outbox == std::vector<std::uint64_t>({2, 3}), "a load learns of them");
+}
+
+template <class B>
+void a_message_whose_reply_was_lost_is_sent_again_and_is_there_once(Driver<B>& d) {
+  RecordLimits none;
+  none.inbox_messages = 0;
+  Holding mine = d.take("sender");
+  const auto save = [&](const RecordLimits& limits) {
+    Draft draft = d.next(mine).data("x").send("a", 1, "one").send("b", 2, "two").limits(limits);
+    d.commit(draft);
+    return draft.change().sends[0].delivered;
+  };
+  for (int twice = 0; twice < 2; ++twice) {
+    d.report.that(!save(none), "it waits");
+    d.report.that(d.read("sender").outbox_messages == 2, "and each is there once");
+  }
+  const auto waiting = d.waiting();
+  if (!d.report.that(waiting.size() == 1, "one record's")) return;
+  d.take_out("sender", waiting[0].messages);
+  for (int twice = 0; twice < 2; ++twice)
+    d.report.that(save({}) && d.read("a").inbox_messages == 1, "it is delivered once");
 }
 
 template <class B>
