@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,20 +56,38 @@ class SessionHost {
 /// anybody points at it; `host()` is null once the session has ended or the store is gone.
 class SessionCore {
  public:
-  /// The spelling of the key is kept `key_at` bytes from here, in the room behind the object that
-  /// whoever makes it allocated with it.
-  SessionCore(SessionHost& store, std::string_view spelled, std::size_t key_at)
+  /// `new (spelled) Session…`: with room behind the object for the spelling of its key, so that
+  /// both are one allocation.
+  static void* operator new(std::size_t size, std::string_view spelled) {
+    return ::operator new(size + spelled.size());
+  }
+  static void* operator new(std::size_t size, std::align_val_t align, std::string_view spelled) {
+    return ::operator new(size + spelled.size(), align);
+  }
+  static void operator delete(void* at) noexcept { ::operator delete(at); }
+  static void operator delete(void* at, std::align_val_t align) noexcept {
+    ::operator delete(at, align);
+  }
+  static void operator delete(void* at, std::string_view) noexcept { ::operator delete(at); }
+  static void operator delete(void* at, std::align_val_t align, std::string_view) noexcept {
+    ::operator delete(at, align);
+  }
+
+  /// `size`: of the whole object, behind which the spelling goes.
+  SessionCore(SessionHost& store, std::string_view spelled, std::size_t size)
       : key_size_(static_cast<std::uint8_t>(spelled.size())),
         key_hash_(hash_of(spelled)),
-        key_(reinterpret_cast<char*>(this) + key_at),
+        key_at_(static_cast<std::uint32_t>(size)),
         host_(&store) {
-    std::memcpy(key_, spelled.data(), spelled.size());
+    std::memcpy(reinterpret_cast<char*>(this) + key_at_, spelled.data(), spelled.size());
   }
   SessionCore(const SessionCore&) = delete;
   SessionCore& operator=(const SessionCore&) = delete;
   virtual ~SessionCore() = default;
 
-  [[nodiscard]] std::string_view key() const noexcept { return {key_, key_size_}; }
+  [[nodiscard]] std::string_view key() const noexcept {
+    return {reinterpret_cast<const char*>(this) + key_at_, key_size_};
+  }
   /// What a registry finds it by.
   [[nodiscard]] std::uint32_t key_hash() const noexcept { return key_hash_; }
   [[nodiscard]] static std::uint32_t hash_of(std::string_view key) noexcept {
@@ -170,7 +189,7 @@ class SessionCore {
  private:
   std::uint8_t key_size_;  // here, these fill a gap
   std::uint32_t key_hash_;
-  char* key_;
+  std::uint32_t key_at_;
   std::atomic<SessionHost*> host_;
 };
 

@@ -15,7 +15,6 @@
 #include <list>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -50,20 +49,6 @@ class SessionNode final : public SessionCore {
     skips_equal = Policy::has_capture;
     keeps_durable = Policy::keep_durable;
   }
-  /// With room for the spelling of the key: one allocation for both.
-  static void* operator new(std::size_t size, std::string_view spelled) {
-    if constexpr (alignof(SessionNode) > __STDCPP_DEFAULT_NEW_ALIGNMENT__)
-      return ::operator new(size + spelled.size(), std::align_val_t(alignof(SessionNode)));
-    else
-      return ::operator new(size + spelled.size());
-  }
-  static void operator delete(void* at) noexcept {
-    if constexpr (alignof(SessionNode) > __STDCPP_DEFAULT_NEW_ALIGNMENT__)
-      ::operator delete(at, std::align_val_t(alignof(SessionNode)));
-    else
-      ::operator delete(at);
-  }
-  static void operator delete(void* at, std::string_view) noexcept { operator delete(at); }
   SessionNode(const SessionNode&) = delete;
   SessionNode& operator=(const SessionNode&) = delete;
   ~SessionNode() override { delete rare_.load(); }
