@@ -154,12 +154,12 @@ inline void Memory::fill(Snapshot& to, const Record& from) const {
   to.version = from.head.version;
   to.has_data = from.has_data;
   to.data = from.data;
-  if (!from.user_ids.empty()) to.user_ids = from.user_ids;
-  if (!from.metadata.empty()) to.metadata = from.metadata;
+  memory::copy_some(from.user_ids, to.user_ids);
+  memory::copy_some(from.metadata, to.metadata);
   to.load_count = from.head.load_count;
   to.created = from.head.created;
   to.updated = from.head.updated;
-  if (!from.outbox.messages.empty()) to.outbox = from.outbox.numbers();
+  if (!from.outbox.messages.empty() || !to.outbox.empty()) to.outbox = from.outbox.numbers();
 }
 
 inline void Memory::acquire_one(AcquireRequest& request) {
@@ -182,9 +182,9 @@ inline void Memory::acquire_one(AcquireRequest& request) {
   }
   request.outcome = AcquireRequest::Outcome::taken;
   fill(request.record, record);
-  if (!record.receipts.empty()) request.record.receipts = record.receipts;
+  memory::copy_some(record.receipts, request.record.receipts);
   request.record.receipts_forgotten = record.receipts_forgotten;
-  if (!record.inbox.messages.empty()) request.record.inbox = record.inbox.messages;
+  memory::copy_some(record.inbox.messages, request.record.inbox);
   request.record.now = db_->clock.wall();
 }
 
@@ -234,6 +234,7 @@ inline void Memory::commit_one(CommitRequest& request) {
 inline void Memory::answer(const Record& record, Change& change, const Moment& moment) {
   change.version = record.head.version;
   change.release_requested = record.head.asked();
+  change.messages.clear();
   if (record.inbox.last_position > change.seen_position)
     change.messages = newer_than(record.inbox, change.seen_position);
   change.now = moment.wall;
