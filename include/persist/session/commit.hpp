@@ -69,7 +69,7 @@ struct Flight {
     sessions.push_back(std::move(session));
   }
   void clear() {
-    sessions.clear(), changes.clear(), results.clear(), attempts = 0, resend = false;
+    sessions.clear(), changes.clear(), results.clear(), attempts = 0, resend = false, request = {};
   }
 };
 

@@ -111,7 +111,7 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
     any = any || flight.changes[i].writes() || cut.aim > Aim::force;
   }
   if (any && !failed(no)) {
-    flight.request = {.changes = std::span(flight.changes)};
+    flight.request.changes = std::span(flight.changes);
     const TimePoint sent = now();
     for (std::size_t i = 0; i < flight.size(); ++i)
       flight.cuts[i].sent = sent;
