@@ -64,12 +64,14 @@ class Server {
                    players_.begin_load(&player, {.while_ = [&player] { return player.is_here; }}));
   }
 
+  /// Saves what the player has now and lets other servers have the record.
   void leave(Player& player) {
     player.is_here = false;
-    auto session = players_.find(&player);
-    if (!session) return;  // it has not arrived, and will not stay
-    if (const auto saved = session->release(); !saved)
+    const auto at = sessions_.find(&player);
+    if (at == sessions_.end()) return;  // it has not arrived, and will not stay
+    if (const auto saved = at->second.release(); !saved)
       std::cerr << player.name << ": " << saved.error() << '\n';
+    sessions_.erase(at);
   }
 
   /// Once a tick of the game. Saves what is due, carries on with what is being loaded.
@@ -86,11 +88,13 @@ class Server {
   }
 
  private:
-  static void arrived(Player& player, const persist::Result<Players::Session>& session) {
+  void arrived(Player& player, persist::Result<Players::Session> session) {
     if (session) {
-      const auto stats = session->view();
-      player.coins = stats->coins;
-      player.wins = stats->wins;
+      const Leaderstats stats = session->clone();
+      player.coins = stats.coins;
+      player.wins = stats.wins;
+      // Kept for as long as the player plays: dropping the last handle is a release.
+      sessions_.emplace(&player, *std::move(session));
     } else if (session.error() != persist::Errc::cancelled) {
       player.kick(session.error().message());
     }
@@ -99,20 +103,28 @@ class Server {
   Players players_;
   persist::Connection released_;
   std::map<Player*, Players::Loading> loads_;
+  std::map<Player*, Players::Session> sessions_;
 };
 
 }  // namespace
 
 int main() {
+  Server server;
   Player ada{.id = 1, .name = "Ada"};
   Player bob{.id = 2, .name = "Bob"};
-  Server server;
   server.join(ada);
   server.join(bob);
   server.leave(bob);  // before his record arrived
   server.tick();
+  const std::int64_t had = ada.coins;
   ada.coins += 10;
   ++ada.wins;
   server.leave(ada);
-  std::cout << ada.name << " has " << ada.coins << " coins and " << ada.wins << " wins\n";
+
+  Player again{.id = 1, .name = "Ada"};  // she comes back: a new object, the same record
+  server.join(again);
+  server.tick();
+  std::cout << again.name << " has " << again.coins << " coins and " << again.wins << " wins\n";
+  server.leave(again);
+  return again.coins == had + 10 ? 0 : 1;
 }

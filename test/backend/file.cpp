@@ -269,6 +269,31 @@ TEST(File, ASnapshotReadsAndNothingElse) {
   EXPECT_FALSE(File::open_snapshot(folder / "nothing"));
 }
 
+TEST(File, ALockFileThatIsRemovedLetsNobodyIn) {
+  const Folder folder;
+  auto file = std::make_optional<File>(folder / "save",
+                                       persist::backend::FileOptions{.segment_bytes = 4096});
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(save(*file, "k", std::string(1000, 'x')));
+    if (i % 10 != 0) continue;
+    std::filesystem::remove(folder / "save/lock");
+    const int refused = in_child([&] {
+      const std::string parent = "process " + std::to_string(::getppid());
+      const auto holder = File::holder(folder / "save");
+      if (!holder || !*holder || (*holder)->process != static_cast<std::uint64_t>(::getppid()))
+        return 1;
+      if (std::filesystem::exists(folder / "save/lock")) return 2;  // asking makes none
+      const auto status = File(folder / "save").status();
+      if (!status.is(Errc::locked)) return 3;
+      return status.error().message().find(parent) != std::string::npos ? 7 : 4;
+    });
+    EXPECT_EQ(refused, 7) << i;
+  }
+  file.reset();
+  EXPECT_FALSE(*File::holder(folder / "save"));
+  EXPECT_TRUE(File(folder / "save").status());
+}
+
 TEST(File, AKilledServerLosesNothingThatItAcknowledged) {
   const Folder folder;
   std::mt19937 random(11);

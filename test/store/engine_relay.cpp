@@ -210,6 +210,45 @@ TEST_F(Outbox, another_servers_store_sends_on_after_the_senders_session_has_ende
   EXPECT_EQ(b.inspect(1u)->outbox_messages, 0U);
 }
 
+TEST_F(Outbox, a_relay_of_which_any_step_fails_or_is_not_heard_of_delivers_once_and_in_order) {
+  using Fault = Db::Fault;
+  for (const Fault fault : {Fault{Errc::unavailable, false}, Fault{Errc::unknown_outcome, true}})
+    for (const bool post : {false, true}) {
+      auto players = narrow();
+      takes(players);
+      taken.clear();
+      auto session = players.load(1u);
+      for (std::int64_t each = 1; each <= 4; ++each)
+        ASSERT_TRUE(session->send(2u, Gift{each}));
+      ASSERT_TRUE(session->release());
+      for (int times = 0; times < 6; ++times) {
+        (post ? db.script().posts_fail : db.script().takes_fail).push_back(fault);
+        empty_inbox(players, 2, 1);
+      }
+      EXPECT_EQ(taken, (std::vector<std::int64_t>{1, 2, 3, 4})) << post << fault.applied;
+      EXPECT_EQ(players.inspect(1u)->outbox_messages, 0U);
+    }
+}
+
+TEST_F(Outbox, what_could_not_be_taken_out_still_counts) {
+  auto told = options();
+  told.inbox_limit.messages = 1;
+  told.outbox_limit = 2;
+  Players players("players", db, told);
+  auto session = players.load(1u);
+  for (int i = 0; i < 2; ++i)
+    ASSERT_TRUE(session->send(2u, Gift{1}));
+  ASSERT_TRUE(session->save());
+  ASSERT_TRUE(session->send(2u, Gift{1}));
+  ASSERT_TRUE(session->save());
+  takes(players);
+  ASSERT_TRUE(players.load(2u)->release());
+  db.script().takes_fail.push_back({Errc::unavailable});
+  play(6s, players);
+  ASSERT_EQ(players.inspect(1u)->outbox_messages, 2U);
+  EXPECT_TRUE(session->send(2u, Gift{1}).is(Errc::full));
+}
+
 TEST_F(Outbox, two_servers_that_send_on_the_same_do_it_once) {
   auto a = narrow("eu-1");
   auto b = narrow("eu-2");

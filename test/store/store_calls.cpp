@@ -584,6 +584,19 @@ TEST_F(StoreCallsTest, a_purchase_that_went_with_a_lost_session_is_not_pending) 
   EXPECT_EQ(coins(a, 1), 105);
 }
 
+TEST_F(StoreCallsTest, a_change_of_what_nobody_plays_is_written_whatever_a_release_does) {
+  auto told = options();
+  told.save_on_release = false;
+  Players players("players", db, told);
+  const auto gives = [](Player& player) { player.coins += 5; };
+  EXPECT_EQ(*players.grant_once(1u, "r", gives), Grant::durable);
+  EXPECT_EQ(coins(players, 1), 105);
+  EXPECT_TRUE(players.update(1u, gives));
+  EXPECT_EQ(coins(players, 1), 110);
+  EXPECT_TRUE(players.overwrite(1u, Player{7, 1, "new"}));
+  EXPECT_EQ(coins(players, 1), 7);
+}
+
 TEST_F(StoreCallsTest, a_purchase_that_failed_is_not_granted_behind_the_shops_back) {
   auto players = open();
   store(players, 1, 7);
@@ -632,6 +645,34 @@ TEST_F(StoreCallsTest, a_post_that_was_first_tried_long_ago_is_refused) {
   EXPECT_TRUE(players.post(1u, Gift{5}, {.id = "mail/1", .first_tried = first}).is(Errc::refused));
   EXPECT_EQ(players.inspect(1u)->inbox_messages, 0U);
   EXPECT_TRUE(players.post(1u, Gift{5}, {.id = "mail/2", .first_tried = first + 1h}));
+}
+
+TEST_F(StoreCallsTest, a_post_whose_reply_is_lost_is_there_once) {
+  auto players = open();
+  db.script().posts_fail.push_back({Errc::unknown_outcome, true});
+  const auto posted = players.post(1u, Gift{5});
+  ASSERT_TRUE(posted);
+  EXPECT_FALSE(posted->repeated);
+  EXPECT_EQ(players.inspect(1u)->inbox_messages, 1U);
+  db.script().posts_fail.assign(9, {Errc::unknown_outcome});
+  EXPECT_TRUE(players.post(1u, Gift{5}).is(Errc::unknown_outcome));
+}
+
+TEST_F(StoreCallsTest, a_calendar_that_is_put_right_is_heard_of) {
+  clock.set_wall(persist::WallTime(std::chrono::hours(24 * 365 * 30)));  // no time server yet
+  auto players = open();
+  clock.set_wall(persist::WallTime(std::chrono::hours(24 * 365 * 56)));
+  EXPECT_TRUE(players.post(1u, Gift{5}, {.id = "early"}).is(Errc::refused));
+  play(6s, players);
+  EXPECT_TRUE(players.post(1u, Gift{5}, {.id = "g"}));
+  clock.set_wall(clock.wall() + std::chrono::hours(24 * 30));
+  auto session = *players.load(2u);
+  EXPECT_TRUE(players.post(1u, Gift{5}, {.id = "h"}));
+  clock.set_wall(clock.wall() + std::chrono::hours(24 * 30));
+  ASSERT_TRUE(session.save({.force = true}));
+  EXPECT_TRUE(players.post(1u, Gift{5}, {.id = "i", .expires = 1h}));
+  gives_gifts(players);
+  EXPECT_EQ(players.load(1u)->view()->coins, 105) << "the others are over";
 }
 
 TEST_F(StoreCallsTest, posts_without_an_id_are_all_different) {

@@ -64,7 +64,7 @@ class Disk {
   struct State {
     mutable std::recursive_mutex mutex;
     std::map<std::string, std::shared_ptr<Node>> names, durable_names;
-    std::set<std::string> folders;
+    std::set<std::string> folders, durable_folders;
     std::uint64_t generation = 1, ids = 0;
     std::uint64_t operations = 0;
     std::uint64_t stop_at = 0;  ///< the operation after which nothing works any more; 0: never
@@ -73,6 +73,7 @@ class Disk {
     int fail_syncs = 0;                      ///< how many of the next ones fail
     std::uint64_t room = ~std::uint64_t{0};  ///< bytes that still fit
     bool cut_fails = false;
+    std::string stays;              ///< a file that cannot be removed
     std::function<void()> on_sync;  ///< called without the lock, before a file is synced
   };
 
@@ -85,20 +86,37 @@ class Disk {
     ++state_->generation;
     state_->stopped = false;
     state_->stop_at = 0;
-    for (const auto& [name, node] : state_->names)
-      node->locked_by = 0;
+    for (const auto* names : {&state_->names, &state_->durable_names})
+      for (const auto& [name, node] : *names)
+        node->locked_by = 0;
   }
   /// The power is cut: what was not synced is gone. Of the last unsynced write the sectors stay
   /// whose bit is set in `kept`.
   void cut_power(std::uint64_t kept = 0) const {
     const std::lock_guard hold(state_->mutex);
-    kill();
-    state_->names = state_->durable_names;
-    for (const auto& [name, node] : state_->names) {
+    for (const auto& [name, node] : state_->durable_names)
       if (!node->unsynced.empty() && kept != 0) apply_sectors(*node, node->unsynced.back(), kept);
-      node->now = node->durable;
-      node->unsynced.clear();
-    }
+    lose_the_rest();
+  }
+  /// The power is cut, and of all that was not synced any part may be there: each name that was
+  /// given or removed, each cut, each sector of each write. A name that was given to another file
+  /// is one of the two.
+  template <class Random>
+  void cut_power_anyhow(Random& random) const {
+    const std::lock_guard hold(state_->mutex);
+    std::map<std::string, std::shared_ptr<Node>> left;
+    for (const auto& [name, node] : state_->durable_names)
+      if (state_->names.contains(name) || random() % 2 == 0) left.emplace(name, node);
+    for (const auto& [name, node] : state_->names)
+      if (random() % 2 == 0) left.insert_or_assign(name, node);
+    for (const auto& [name, node] : left)
+      for (const Node::Change& change : node->unsynced)
+        if (!change.cuts)
+          apply_sectors(*node, change, random());
+        else if (random() % 2 == 0)
+          apply(node->durable, change);
+    state_->durable_names = std::move(left);
+    lose_the_rest();
   }
   [[nodiscard]] std::vector<std::byte>& bytes(const std::string& path) const {
     return state_->names.at(path)->now;
@@ -107,7 +125,7 @@ class Disk {
   [[nodiscard]] Disk copy() const {
     const std::lock_guard hold(state_->mutex);
     Disk other;
-    other.state_->folders = state_->folders;
+    other.state_->folders = other.state_->durable_folders = state_->folders;
     for (const auto& [name, node] : state_->names) {
       auto same = std::make_shared<Node>();
       same->now = same->durable = node->now;
@@ -214,6 +232,8 @@ class Disk {
                   [&](const auto& entry) { return folder_of(entry.first) == path; });
     for (const auto& [name, node] : state_->names)
       if (folder_of(name) == path) state_->durable_names[name] = node;
+    for (const std::string& folder : state_->folders)
+      if (folder_of(folder) == path) state_->durable_folders.insert(folder);
     return success;
   }
   Result<void> rename(const std::string& from, const std::string& to) const {
@@ -228,6 +248,7 @@ class Disk {
   Result<void> remove(const std::string& path) const {
     const std::lock_guard hold(state_->mutex);
     if (const auto ok = step("remove", path); !ok) return ok;
+    if (path == state_->stays) return io_error("remove", path, EIO);
     return state_->names.erase(path) != 0 ? Result<void>(success)
                                           : Result<void>(io_error("remove", path, ENOENT));
   }
@@ -260,6 +281,18 @@ class Disk {
   static std::string folder_of(const std::string& path) {
     const std::size_t slash = path.find_last_of('/');
     return slash == path.npos ? "." : path.substr(0, slash);
+  }
+  void lose_the_rest() const {
+    kill();
+    state_->folders = state_->durable_folders;
+    std::erase_if(state_->durable_names, [&](const auto& entry) {
+      return !state_->folders.contains(folder_of(entry.first));
+    });
+    state_->names = state_->durable_names;
+    for (const auto& [name, node] : state_->names) {
+      node->now = node->durable;
+      node->unsynced.clear();
+    }
   }
   Result<void> alive(const Handle& file) const {
     if (!file.node || file.generation != state_->generation || state_->stopped)

@@ -25,6 +25,8 @@ class FlakyBackend {
   struct Script {
     std::deque<Fault> commits;            ///< one per commit request, in order; then all is well
     std::deque<Fault> acquires;           ///< one per acquire request
+    std::deque<Fault> posts_fail;         ///< one per message
+    std::deque<Fault> takes_fail;         ///< one per request that takes messages out of an outbox
     std::function<void()> during_commit;  ///< runs while a batch is out, once
     std::function<void()> during_acquire;
     std::size_t commit_batches = 0;
@@ -74,9 +76,14 @@ class FlakyBackend {
   void read(std::span<persist::ReadRequest> batch) { inner_.read(batch); }
   void post(std::span<persist::PostRequest> batch) {
     script_->posts += batch.size();
-    inner_.post(batch);
+    for (persist::PostRequest& request : batch)
+      if (!fails(script_->posts_fail, request)) inner_.post(std::span(&request, 1));
   }
-  void relay(std::span<persist::RelayRequest> batch) { inner_.relay(batch); }
+  void relay(std::span<persist::RelayRequest> batch) {
+    for (persist::RelayRequest& request : batch)
+      if (request.take_from.empty() || !fails(script_->takes_fail, request))
+        inner_.relay(std::span(&request, 1));
+  }
   void erase(std::span<persist::EraseRequest> batch) { inner_.erase(batch); }
   void scan(std::span<persist::ScanRequest> batch) { inner_.scan(batch); }
   void watch(persist::StoreId store, std::weak_ptr<persist::WakeQueue> queue)
@@ -94,10 +101,14 @@ class FlakyBackend {
     if (fault.applied) {
       if constexpr (std::is_same_v<Request, persist::CommitRequest>)
         inner_.commit(std::span(&request, 1));
-      else
+      else if constexpr (std::is_same_v<Request, persist::AcquireRequest>)
         inner_.acquire(std::span(&request, 1));
+      else if constexpr (std::is_same_v<Request, persist::PostRequest>)
+        inner_.post(std::span(&request, 1));
+      else
+        inner_.relay(std::span(&request, 1));
     }
-    request.outcome = Request::Outcome::failed;
+    if constexpr (requires { request.outcome; }) request.outcome = Request::Outcome::failed;
     request.error = persist::Error(fault.code, "the test says so");
     return true;
   }

@@ -58,7 +58,12 @@ class BasicFile {
   /// The process that has the folder open now; nothing if none has.
   [[nodiscard]] static Result<std::optional<FolderHolder>> holder(const std::string& path,
                                                                   Files files = {}) {
-    return file::FolderLock<Files>::holder(files, path);
+    auto found = file::FolderLock<Files>::holder(files, path);
+    if (!found || *found) return found;
+    // Where the file `lock` was removed the log still tells.
+    const auto snapshot = open_snapshot(path, std::move(files));
+    return snapshot && snapshot->report().held ? std::optional(snapshot->opened_by())
+                                               : std::optional<FolderHolder>();
   }
 
   [[nodiscard]] bool same_database(const BasicFile& other) const noexcept {

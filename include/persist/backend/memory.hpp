@@ -332,6 +332,7 @@ inline void Memory::post_one(PostRequest& request) {
 
 inline void Memory::relay_one(RelayRequest& request) {
   StoreState& state = at(request.store);
+  request.now = db_->clock.wall();
   if (request.take_from.empty()) {
     for (auto key = state.relaying.upper_bound(request.after);
          key != state.relaying.end() && request.waiting.size() < request.most; ++key)

@@ -217,6 +217,7 @@ struct RelayRequest {
 
   Error error{Errc{}};
   std::vector<Waiting> waiting{};
+  WallTime now{};
 };
 
 struct EraseRequest {

@@ -107,6 +107,19 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
       return Error(Errc::fenced, "another session has the record").for_key(node.key());
     return decode(node.key(), *record);
   }
+  /// Posts, under an id of our own where the game gave none: so our own second try, after a reply
+  /// that was lost, is known.
+  void post(PostRequest& request, std::string_view id) {
+    const std::string drawn =
+        std::to_string(detail::os::random_bits()) + std::to_string(detail::os::random_bits());
+    request.origin.source = this->hash(id.empty() ? std::string_view(drawn) : id);
+    for (int tries = 0; tries < 3; ++tries) {
+      request.error = Errc{};
+      this->backend().post(std::span(&request, 1));
+      if (request.error != Errc::unknown_outcome) break;
+    }
+    if (id.empty()) request.repeated = false;
+  }
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {
     EraseRequest request;
@@ -116,8 +129,12 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     request.limits = &this->limits();
     this->backend().erase(std::span(&request, 1));
     if (failed(request.error)) return Error(request.error).for_key(key);
-    if (Node* here = find(key); here != nullptr && here->load() == nullptr)
-      this->end(*here, State::lost, Reason::lost, false);
+    {
+      const auto hold = lock();  // one that another thread has opened since is not of that record
+      Node* here = find(key);
+      if (here != nullptr && here->load() == nullptr && here->epoch < request.epoch)
+        this->end(*here, State::lost, Reason::lost, false);
+    }
     this->drain();
     return request.found ? Result<void>(success)
                          : Result<void>(Error(Errc::not_found, "there is no record").for_key(key));

@@ -13,6 +13,8 @@
 #include <persist/store/registry.hpp>
 #include <persist/store/round.hpp>
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -53,9 +55,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   }
   [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
   [[nodiscard]] TimePoint now() const { return clock_.now(); }
-  /// The backend's calendar clock, as far as it is known without asking.
+  /// The backend's calendar clock, as far as it is known without asking: each reply that says what
+  /// time it is sets it again, because a calendar may be put right while a server runs.
   [[nodiscard]] WallTime backend_time() const {
-    return opened_wall_ + std::chrono::duration_cast<std::chrono::milliseconds>(now() - opened_);
+    return WallTime(ms_of(now().time_since_epoch()) + std::chrono::milliseconds(ahead_.load()));
   }
   [[nodiscard]] Hash128 hash(std::string_view text) const { return key_hash(birth_, text); }
   /// Why no call may be made now, or `Errc{}`.
@@ -202,6 +205,13 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;
   }
+  [[nodiscard]] static std::chrono::milliseconds ms_of(Duration time) noexcept {
+    return std::chrono::floor<std::chrono::milliseconds>(time);
+  }
+  /// A reply to what was sent then says what the backend's calendar shows.
+  void hear_time(WallTime wall, TimePoint sent) noexcept {
+    ahead_ = (wall.time_since_epoch() - ms_of(sent.time_since_epoch())).count();
+  }
   [[nodiscard]] Owner owner_of(const SessionCore& session) const noexcept {
     return {server_.server, server_.nonce, session.number};
   }
@@ -215,8 +225,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   StoreId store_;
   Hash128 birth_;
   Error opening_error_{Errc{}};
-  TimePoint opened_;
-  WallTime opened_wall_{};
+  std::atomic<std::int64_t> ahead_{0};  ///< of the backend's calendar before our clock, in ms
   Metrics metrics_;
 
   Registry registry_;
@@ -267,11 +276,10 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
   opening_error_ = std::move(request.error);
   store_ = request.store;
   birth_ = request.birth;
-  opened_ = now();
-  opened_wall_ = request.now;
+  hear_time(request.now, now());
   if (failed(opening_error_)) return;
   if constexpr (watched_backend<Backend>) backend_.watch(store_, wakes_);
-  if (options_.relay > Duration::zero()) next_relay_ = opened_ + options_.relay;
+  if (options_.relay > Duration::zero()) next_relay_ = now() + options_.relay;
 }
 
 template <class Backend, class LockPolicy>

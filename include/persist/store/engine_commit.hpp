@@ -139,8 +139,8 @@ template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const Lock hold(mutex_);
   // What a running function has sent belongs to its success.
-  const bool is_wanted =
-      cut.aim != Aim::release || options_.save_on_release || session.group() != nullptr;
+  const bool is_wanted = cut.aim != Aim::release || options_.save_on_release ||
+                         session.is_offline || session.group() != nullptr;
   const bool may_read = is_wanted && session.edit_guards == 0 && !session.in_function;
   cut.key.append(session.key());
   if (may_read && wants_data(session, cut.aim)) {

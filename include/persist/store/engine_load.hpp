@@ -154,6 +154,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.epoch = record.fence.epoch;
   session.write = record.fence.write;
   session.version = record.version;
+  hear_time(record.now, now());
   session.load_count = record.load_count;
   session.created = record.created;
   session.updated = record.updated;

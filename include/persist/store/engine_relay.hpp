@@ -17,10 +17,13 @@ template <class B, class L>
 void Engine<B, L>::relay() {
   RelayRequest list;
   list.store = store_;
+  std::string after;  // of our own: another thread may relay too
   {
     const Lock hold(mutex_);
-    list.after = relay_after_;
+    after = relay_after_;
   }
+  list.after = after;
+  const TimePoint sent = now();
   backend_.relay(std::span(&list, 1));
   const bool to_the_end = list.waiting.size() < list.most;
   bool left_behind = failed(list.error) || !to_the_end;
@@ -49,6 +52,10 @@ void Engine<B, L>::relay() {
     take.take_from = record.key;
     take.take = taken;
     backend_.relay(std::span(&take, 1));
+    if (failed(take.error)) {  // they are posted again, which changes nothing
+      left_behind = true;
+      continue;
+    }
     const Lock hold(mutex_);
     metrics_.messages_relayed += taken.size();
     if (SessionCore* here = registry_.find(record.key); here != nullptr && here->extras)
@@ -56,6 +63,7 @@ void Engine<B, L>::relay() {
   }
   const Lock hold(mutex_);
   if (!failed(list.error)) {
+    hear_time(list.now, sent);
     if (to_the_end && relay_after_.empty()) forget_sent(list.waiting);
     // The next call goes on behind these, so that full receivers hold up nobody else's messages.
     relay_after_ = to_the_end ? std::string() : std::move(list.waiting.back().key);

@@ -99,6 +99,7 @@ template <class B, class L>
 void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change,
                                   Result<Saved>& result) {
   if (change.version != 0) session.version = change.version;
+  hear_time(change.now, cut.sent);
   if (cut.has_data) {
     session.saved = cut.generation;
     session.save_at = TimePoint{};

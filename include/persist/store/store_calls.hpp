@@ -351,16 +351,11 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
   PostRequest request;
   request.store = core_.store();
   request.key = spelled.view();
-  // Without an id one is drawn: it makes the library's own retries known.
-  const std::string drawn = options.id.empty() ? std::to_string(detail::os::random_bits()) +
-                                                     std::to_string(detail::os::random_bits())
-                                               : std::string();
-  request.origin.source = core_.hash(options.id.empty() ? std::string_view(drawn) : options.id);
   request.origin.first_tried = options.first_tried.value_or(core_.backend_time());
   request.message = {schema::type_name<M>, codec::Cbor::id, options.priority,
                      core_.expiry(options.expires), payload};
   request.limits = &core_.limits();
-  core_.backend().post(std::span(&request, 1));
+  core_.post(request, options.id);
   if (failed(request.error)) return Error(request.error).for_key(spelled.view());
   return Posted{request.repeated, request.position};
 }

@@ -124,4 +124,22 @@ TEST(FileEngine, AStoreNeverBecomesAnotherWhenOpenedAgain) {
   EXPECT_TRUE(bench.report.passed()) << bench.report.text();
 }
 
+TEST(FileEngine, AMessageThatFitsNoLogIsRefusedBeforeAnythingChanges) {
+  Bench bench;
+  Holding mine = bench.driver->take("k");
+  bench.driver->save(mine, "before");
+  const std::string type(70'000, 't');
+  auto draft = bench.driver->next(mine).data("after").send("other", 1, "x");
+  persist::Change& change = draft.bind();
+  change.sends[0].message.type = type;
+  persist::CommitRequest request{{&change, 1}};
+  bench.file->commit({&request, 1});
+  EXPECT_EQ(request.outcome, Outcome::failed);
+  EXPECT_EQ(request.error, Errc::too_large);
+  bench.kill_and_open();
+  EXPECT_EQ(bench.driver->acquire("k", bench.driver->somebody()).outcome, Taken::taken)
+      << "its outbox can be read";
+  EXPECT_EQ(bench.text("k"), "before");
+}
+
 }  // namespace

@@ -182,4 +182,35 @@ TEST(GroupCommit, ABatchThatOnlyRenewsWritesNothing) {
   EXPECT_EQ(bench.file->stats().commits, before.commits + 1);
 }
 
+TEST(GroupCommit, AFlushSyncsWhoeverLeadsItsBatch) {
+  for (int round = 0; round < 20; ++round) {
+    Bench bench({}, {.durability = persist::backend::Durability::relaxed});
+    Holding first = bench.driver->take("first"), second = bench.driver->take("second");
+    bench.driver->save(first, "unsynced");
+    Gate gate;
+    bench.disk.state().on_sync = [&] { gate.pass(); };
+    std::vector<std::thread> threads;
+    const auto flush = [&] { EXPECT_TRUE(bench.file->flush()); };
+    threads.emplace_back(flush);
+    gate.wait_for_arrival();
+    threads.emplace_back([&] {
+      auto draft = bench.driver->next(second);
+      persist::CommitRequest request{{&draft.data("flushed").bind(), 1}};
+      bench.file->commit({&request, 1});
+      EXPECT_EQ(request.outcome, Outcome::applied);
+    });
+    while (bench.file->waiting() != 1)
+      std::this_thread::yield();
+    threads.emplace_back(flush);  // behind the save, which leads or is led
+    while (bench.file->waiting() != 2)
+      std::this_thread::yield();
+    gate.open();
+    for (std::thread& thread : threads)
+      thread.join();
+    bench.disk.state().on_sync = nullptr;
+    bench.cut_power_and_open();
+    ASSERT_EQ(bench.text("second"), "flushed") << round;
+  }
+}
+
 }  // namespace

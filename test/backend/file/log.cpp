@@ -154,4 +154,52 @@ TEST(FileLog, ClosingSyncsWhatRelaxedSavesLeft) {
   EXPECT_EQ(bench.text("k"), "x");
 }
 
+TEST(FileLog, AFailedWriteDoesNotPutOffTheSyncOfRelaxedSaves) {
+  Bench bench({}, {.durability = persist::backend::Durability::relaxed});
+  ASSERT_TRUE(bench.saved("k", "old"));
+  ASSERT_TRUE(bench.file->flush());
+  ASSERT_TRUE(bench.saved("k", "acknowledged"));
+  bench.clock.advance(std::chrono::seconds(2));
+  bench.disk.state().room = 100;
+  EXPECT_FALSE(bench.saved("m", std::string(1000, 'x')));  // it would have synced
+  bench.disk.state().room = 100'000;
+  ASSERT_TRUE(bench.saved("m", "fits"));
+  bench.cut_power_and_open();
+  EXPECT_EQ(bench.text("k"), "acknowledged") << "it was two seconds old";
+}
+
+TEST(FileLog, TheSyncOfRelaxedSavesIsCountedFromTheFirstThatIsNotSynced) {
+  Bench bench({}, {.durability = persist::backend::Durability::relaxed});
+  ASSERT_TRUE(bench.saved("k", "0"));
+  bench.clock.advance(std::chrono::milliseconds(900));
+  ASSERT_TRUE(bench.file->flush());
+  ASSERT_TRUE(bench.saved("k", "1"));
+  const auto before = bench.file->stats().syncs;
+  bench.clock.advance(std::chrono::milliseconds(900));
+  ASSERT_TRUE(bench.saved("k", "2"));
+  EXPECT_EQ(bench.file->stats().syncs, before);
+  bench.clock.advance(std::chrono::milliseconds(200));
+  ASSERT_TRUE(bench.saved("k", "3"));
+  EXPECT_EQ(bench.file->stats().syncs, before + 1);
+}
+
+TEST(FileLog, ANewFolderHasItsNameOnDiskBeforeItsFirstSaveIs) {
+  for (const char* path : {"save", "save/", "save//"}) {
+    Disk disk;
+    ManualClock clock;
+    Report report;
+    {
+      DiskFile file(path, {.clock = &clock}, disk);
+      persist::testing::laws::Driver<DiskFile> driver(file, clock, report);
+      Holding mine = driver.take("k");
+      driver.save(mine, "there");
+    }
+    disk.cut_power();
+    DiskFile file(path, {.clock = &clock}, disk);
+    persist::testing::laws::Driver<DiskFile> driver(file, clock, report);
+    EXPECT_TRUE(driver.holds_text("k", "there")) << path;
+    EXPECT_TRUE(report.passed()) << report.text();
+  }
+}
+
 }  // namespace

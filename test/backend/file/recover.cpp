@@ -309,4 +309,110 @@ TEST(FileRecovery, ACommitOfAForgottenAcquisitionIsRefusedWhenSomebodyAcquiredSi
   EXPECT_EQ(bench.text("gone"), "nothing");
 }
 
+TEST(FileRecovery, APowerCutWhileAClosedFolderIsOpenedIsNoDamage) {
+  for (const bool served : {false, true}) {
+    Bench bench;
+    ASSERT_TRUE(bench.saved("k", "kept"));
+    bench.close();  // ends the log with an empty batch that nobody synced
+    bench.disk.state().on_sync = [&] { bench.disk.state().stopped = true; };
+    bench.open();
+    bench.disk.state().on_sync = nullptr;
+    if (served) {
+      bench.disk.kill();
+      bench.open();
+      ASSERT_TRUE(bench.saved("k", "kept"));
+    }
+    bench.cut_power_and_open(~std::uint64_t{0});  // of two writes the second one stays
+    ASSERT_TRUE(bench.file->status()) << bench.file->status().error();
+    EXPECT_EQ(bench.text("k"), "kept");
+  }
+}
+
+TEST(FileRecovery, KillsWithoutASaveLeaveNoFileEach) {
+  Bench bench;
+  const auto count = [&] { return bench.disk.files().size(); };
+  for (int i = 0; i < 30; ++i)
+    bench.kill_and_open();
+  EXPECT_LE(count(), 3u) << "nothing was ever saved";
+  ASSERT_TRUE(bench.saved("k", "kept"));
+  const auto before = count();
+  for (int i = 0; i < 30; ++i) {
+    i % 2 == 0 ? bench.kill_and_open() : bench.cut_power_and_open();
+    ASSERT_EQ(bench.text("k"), "kept") << i;
+  }
+  EXPECT_LE(count(), before + 1);
+}
+
+TEST(FileRecovery, TornTailsLeaveAFewSideFiles) {
+  Bench bench;
+  std::string last;
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_TRUE(bench.saved("k", std::to_string(i)));
+    bench.disk.kill();
+    auto& bytes = bench.disk.bytes(newest_segment(bench.disk));
+    bytes.insert(bytes.end(), 50, static_cast<std::byte>(i));
+    bench.open();
+    last = bench.file->report().torn_tail;
+    ASSERT_EQ(bench.disk.bytes(last), std::vector(50, static_cast<std::byte>(i)));
+    ASSERT_EQ(bench.file->report().torn_bytes, 50u);
+  }
+  std::vector<std::string> tails;
+  for (const std::string& name : bench.disk.files())
+    if (name.ends_with(".tail")) tails.push_back(name);
+  EXPECT_EQ(tails.size(), 8u);
+  EXPECT_EQ(tails.back(), last) << "the newest ones";
+}
+
+TEST(FileRecovery, ASegmentThatCouldNotBeRemovedInTimeIsNoGap) {
+  Bench bench({}, {.segment_bytes = 4096});
+  bench.disk.state().stays = "save/00000001.log";
+  ASSERT_TRUE(bench.saved("cold", "kept"));
+  for (int i = 0; i < 60; ++i)
+    ASSERT_TRUE(bench.saved("hot", std::string(1000, 'x')));
+  ASSERT_GT(bench.file->stats().compactions, 2u);
+  ASSERT_EQ(bench.disk.files()[0], "save/00000001.log");
+  ASSERT_NE(bench.disk.files()[1], "save/00000002.log");
+  bench.disk.state().stays.clear();
+  bench.kill_and_open();
+  ASSERT_TRUE(bench.file->status()) << bench.file->status().error();
+  EXPECT_EQ(bench.text("cold"), "kept");
+  EXPECT_NE(bench.disk.files()[0], "save/00000001.log") << "removed now";
+}
+
+TEST(FileRecovery, TheFormatPagesExampleIsWhatIsWritten) {
+  namespace file = persist::backend::file;
+  using persist::Buffer;
+  Buffer log;
+  file::SegmentHeader{1, 0x1122334455667788, 1, 1}.write(log);
+  const auto batch = [&](std::uint64_t sequence, auto write) {
+    Buffer one;
+    (void)one.grow(file::batch_header_size);
+    write(one);
+    file::seal(one, {0x1122334455667788, sequence, sequence - 1, 0, 0});
+    log.append(one);
+  };
+  batch(1, [](Buffer& to) {
+    file::write_entry(
+        to, file::RunEntry{
+                1, {4711, "host", persist::WallTime(std::chrono::milliseconds(1700000000000))}});
+  });
+  batch(2, [](Buffer& to) {
+    file::write_entry(
+        to, file::StoreEntry{
+                0, "S", {0x0101010101010101, 0x0202020202020202}, persist::LockKind::lease});
+  });
+  batch(3, [&](Buffer& to) {
+    file::Record record;
+    record.head.fence = {(1u << 24) + 1, {persist::ServerId("eu-1"), 0xabcdef, 1}, 1};
+    record.head.version = record.head.load_count = 1;
+    record.head.created = record.head.updated =
+        persist::WallTime(std::chrono::milliseconds(1700000001000));
+    const std::string hello = "hello";
+    const file::FreshPart part{&record.data, persist::as_bytes(hello)};
+    file::write_record(to, 1, log.size(), 0, "k", record, {&part, 1});
+  });
+  const auto example = example_of_the_format_page();
+  EXPECT_EQ(std::vector(log.data(), log.data() + log.size()), example);
+}
+
 }  // namespace

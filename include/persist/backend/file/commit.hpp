@@ -19,8 +19,10 @@ void Engine<Files>::perform(CommitRequest& request) {
     const Change& change = request.changes[i];
     request.culprit = i;
     if (!valid(change.store, change.key, request.error)) return;
-    for (const Send& send : change.sends)
+    for (const Send& send : change.sends) {
       if (!valid(send.store, send.key, request.error)) return;
+      size += fits(send.message) ? send.message.payload.size() : largest_batch;
+    }
     size += change.data != nullptr ? change.data->size() : 0;
     size += change.metadata != nullptr ? change.metadata->size() : 0;
     if (size > largest_batch / 2) {
@@ -42,11 +44,12 @@ void Engine<Files>::perform(CommitRequest& request) {
     if (any_new && apply(change)) applied.push_back(&change);
   for (Change* change : applied)
     deliver(*change);
+  for (const Change* change : applied)
+    stage.bytes += stage.find(index_, change->store.index, change->key)->size();
   for (Change& change : request.changes)
     answer(change);
   if (any_new) {
     request.outcome = CommitRequest::Outcome::applied;
-    stage.bytes += size + request.changes.size() * 512;
     ++stage.commits;
   }
 }

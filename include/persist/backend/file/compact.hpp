@@ -34,7 +34,8 @@ class Compactor {
     stage.leaving = victim;
     std::uint64_t staged = 0;
     while (staged < budget) {
-      if (at_ == payload_.size() && !next_batch(log)) {
+      if (at_ == payload_.size()) {  // an empty batch has nothing to be staged
+        if (next_batch(log)) continue;
         if (!stopped_) stage.now_oldest = victim + 1;
         return;
       }
@@ -56,25 +57,24 @@ class Compactor {
     at_ = 0;
     payload_ = Buffer();
   }
-  /// Reads the next batch of the segment; false at its end, or where the next segment begins to
-  /// count, since a batch that was written again is nobody's any more.
+  /// Reads the next batch of the segment; false at the end of what counts of it. Anything else
+  /// there is damage: what lies behind it cannot be found, so the segment has to stay.
   [[nodiscard]] bool next_batch(const Log<Files>& log) {
     const auto segment = log.find(victim_);
     payload_ = Buffer();
     at_ = 0;
+    if (next_ == segment->size) return false;
     std::byte bytes[batch_header_size];
     const auto got = log.files.read_at(segment->file, next_, bytes);
-    if (!got) return stop(), false;
-    if (*got < batch_header_size) return false;
-    const auto length = load_little<std::uint32_t>(bytes + 24);
+    const auto header =
+        got ? BatchHeader::read(ByteView(bytes, *got), log.salt()) : std::optional<BatchHeader>();
     payload_offset_ = next_ + batch_header_size;
-    if (payload_offset_ + length > segment->size) return false;
-    const auto read =
-        log.files.read_at(segment->file, payload_offset_, {payload_.grow(length), length});
-    if (!read || *read != length ||
-        detail::crc32c(payload_) != load_little<std::uint32_t>(bytes + 28))
+    if (!header || payload_offset_ + header->length > segment->size) return stop(), false;
+    const auto read = log.files.read_at(segment->file, payload_offset_,
+                                        {payload_.grow(header->length), header->length});
+    if (!read || *read != header->length || detail::crc32c(payload_) != header->payload_crc)
       return stop(), payload_ = Buffer(), false;
-    next_ = payload_offset_ + length;
+    next_ = payload_offset_ + header->length;
     return true;
   }
   std::uint64_t stage_entry(Stage& stage, const Index& index, const RawEntry& raw) {

@@ -6,36 +6,16 @@
 #include <persist/backend/file/encode.hpp>
 #include <persist/backend/file/folder_lock.hpp>
 #include <persist/backend/file/group.hpp>
+#include <persist/backend/file/job.hpp>
 #include <persist/backend/file/recover.hpp>
 #include <persist/record/wake.hpp>
 
 #include <atomic>
 #include <memory>
 #include <shared_mutex>
-#include <variant>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI::backend::file {
-
-/// A span of requests that one caller handed in, to be performed by whoever leads.
-struct Job {
-  std::variant<std::span<OpenStoreRequest>, std::span<AcquireRequest>, std::span<CommitRequest>,
-               std::span<PostRequest>, std::span<RelayRequest>, std::span<EraseRequest>>
-      requests;
-};
-
-inline void fail(AcquireRequest& request, const Error& error) {
-  request.outcome = AcquireRequest::Outcome::failed;
-  request.error = error;
-}
-inline void fail(CommitRequest& request, const Error& error) {
-  request.outcome = CommitRequest::Outcome::failed;
-  request.error = error;
-}
-template <class Request>
-void fail(Request& request, const Error& error) {
-  request.error = error;
-}
 
 /// One open folder. Writers go through `run`, one leader at a time; readers look at the index under
 /// a shared lock that is never held during I/O. The order is: stage, write, sync, publish, reply.
@@ -45,7 +25,7 @@ class Database {
   Database(Files files, std::string folder, const FileOptions& options)
       : options_(options),
         clock_(options.clock != nullptr ? *options.clock : SystemClock::instance()),
-        log_(std::move(files), std::move(folder)),
+        log_(std::move(files), without_slash(std::move(folder))),
         engine_(index_, log_, clock_),
         parts_(log_) {}
   Database(const Database&) = delete;
@@ -110,11 +90,19 @@ class Database {
   [[nodiscard]] std::size_t waiting() const { return group_.waiting(); }
 
  private:
+  /// A name's folder is what stands before its last slash.
+  [[nodiscard]] static std::string without_slash(std::string folder) {
+    while (folder.size() > 1 && folder.back() == '/')
+      folder.pop_back();
+    return folder;
+  }
   /// A batch is written when this much is staged, whatever else was handed in.
   static constexpr std::uint64_t enough = std::uint64_t{32} << 20;
   static constexpr std::uint64_t least_copied = std::uint64_t{64} << 10;
 
   void perform(const std::vector<Job*>& jobs) noexcept;
+  void perform_flush(FlushRequest& request);
+  void note_syncs();
   template <class Request>
   void perform_one(Request& request);
   void end_batch();
@@ -146,7 +134,6 @@ class Database {
                            RelayRequest*, EraseRequest*>>
       batch_;
   TimePoint unsynced_since_{};
-  bool unsynced_ = false;
 
   std::mutex watchers_mutex_;
   std::vector<std::pair<std::uint32_t, std::weak_ptr<WakeQueue>>> watchers_;
@@ -188,11 +175,26 @@ void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
   for (Job* job : jobs)
     std::visit(
         [this](auto requests) {
-          for (auto& request : requests)
-            this->perform_one(request);
+          if constexpr (std::is_pointer_v<decltype(requests)>)
+            this->perform_flush(*requests);
+          else
+            for (auto& request : requests)
+              this->perform_one(request);
         },
         job->requests);
   end_batch();
+}
+
+template <class Files>
+void Database<Files>::perform_flush(FlushRequest& request) {
+  end_batch();
+  Result<void> done = success;
+  if (log_.poisoned())
+    done = log_.poison();
+  else if (!log_.all_synced())
+    done = log_.sync();
+  if (!done) request.error = done.error();
+  note_syncs();
 }
 
 template <class Files>
@@ -233,7 +235,8 @@ Result<void> Database<Files>::write() {
   BatchEncoder<Files> encoder(batch, index_, log_, stage);
   encoder.encode();
   if (encoder.left_behind()) compactor_.stop();
-  auto wrote = log_.append(batch, sync_is_due());
+  // Whatever the durability: a segment may only be removed when what was moved out of it is synced.
+  auto wrote = log_.append(batch, sync_is_due() || stage.now_oldest != 0);
   if (!wrote) compactor_.start_over();
   return wrote;
 }
@@ -242,11 +245,8 @@ template <class Files>
 bool Database<Files>::sync_is_due() {
   if (options_.durability == Durability::full) return true;
   const TimePoint now = clock_.now();
-  if (!unsynced_) unsynced_since_ = now;
-  unsynced_ = true;
-  if (now - unsynced_since_ < options_.sync_every) return false;
-  unsynced_ = false;
-  return true;
+  if (log_.all_synced()) unsynced_since_ = now;
+  return now - unsynced_since_ >= options_.sync_every;
 }
 
 template <class Files>
@@ -289,36 +289,33 @@ void Database<Files>::publish() {
   wake_up();
 }
 
-/// Nothing of the batch happened, or nobody knows. What only asked for a record is done over by
-/// itself, because a full disk must not keep players from what needs no room.
+template <class Files>
+void Database<Files>::note_syncs() {
+  const std::unique_lock hold(state_);
+  if (log_.poisoned()) status_ = log_.poison();
+  stats_.syncs = log_.syncs();
+  stats_.sync_time = log_.sync_time();
+}
+
+/// Nothing of the batch happened, or nobody knows. What writes nothing (acquisitions, renewals) is
+/// done over by itself, because a full disk must not keep players from what needs no room.
 template <class Files>
 void Database<Files>::fail_batch(const Error& error) {
-  {
-    const std::unique_lock hold(state_);
-    if (log_.poisoned()) status_ = log_.poison();
-    stats_.syncs = log_.syncs();
-    stats_.sync_time = log_.sync_time();
-  }
-  std::vector<AcquireRequest*> once_more;
-  for (const auto& one : batch_)
-    std::visit(
-        [&](auto* request) {
-          if constexpr (std::is_same_v<decltype(request), AcquireRequest*>)
-            once_more.push_back(request);
-          fail(*request, error);
-        },
-        one);
+  note_syncs();
+  const auto fail_all = [&] {
+    for (const auto& one : batch_)
+      std::visit([&](auto* request) { fail(*request, error); }, one);
+  };
+  fail_all();
   engine_.stage.clear();
   engine_.wakes.clear();
   if (log_.poisoned()) return;
-  for (AcquireRequest* request : once_more) {
-    request->error = Error(Errc{});
-    request->record = Snapshot{};
-    engine_.perform(*request);
-  }
-  if (!engine_.stage.writes()) return publish();
-  for (AcquireRequest* request : once_more)
-    fail(*request, error);
+  std::erase_if(batch_, [](const auto& one) {
+    return !std::visit([](const auto* request) { return writes_nothing(*request); }, one);
+  });
+  for (const auto& one : batch_)
+    std::visit([&](auto* request) { engine_.perform(renewed(*request)); }, one);
+  engine_.stage.writes() ? fail_all() : publish();
 }
 
 template <class Files>
@@ -336,19 +333,9 @@ void Database<Files>::wake_up() {
 
 template <class Files>
 Result<void> Database<Files>::flush() {
-  // An empty job: its batch writes nothing, and then this thread is the only one inside.
-  Result<void> done = success;
-  Job nothing{std::span<AcquireRequest>{}};
-  group_.run(nothing, [&](const std::vector<Job*>& jobs) {
-    perform(jobs);
-    if (log_.poisoned()) {
-      done = log_.poison();
-    } else if (!log_.all_synced()) {
-      done = log_.sync();
-      unsynced_ = false;
-    }
-  });
-  return done;
+  FlushRequest request;
+  run(Job{&request});
+  return failed(request.error) ? Result<void>(request.error) : Result<void>(success);
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend::file

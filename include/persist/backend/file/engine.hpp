@@ -45,6 +45,9 @@ class Engine {
                          "a key has 1 to 255 bytes, this one " + std::to_string(key.size())),
            false;
   }
+  [[nodiscard]] static bool fits(const MessageView& message) noexcept {
+    return message.type.size() <= 0xffff && message.payload.size() <= largest_batch / 2;
+  }
   [[nodiscard]] std::uint64_t next_epoch() {
     if (++given_ >= epochs_per_run<Files>) {
       ++run_;
@@ -178,8 +181,7 @@ template <class Files>
 Result<Reception> Engine<Files>::receive_at(std::uint32_t store, std::string_view key,
                                             const MessageOrigin& origin, const MessageView& message,
                                             const RecordLimits& limits) {
-  if (message.type.size() > 0xffff || message.payload.size() > largest_batch / 2)
-    return Error(Errc::too_large, "a message of this size fits no batch");
+  if (!fits(message)) return Error(Errc::too_large, "a message of this size fits no batch");
   if (store >= index_.stores.size()) return Error(Errc::invalid, "this database has no such store");
   Staged* found = stage.find(index_, store, key);
   Inbox fresh;
@@ -191,7 +193,7 @@ Result<Reception> Engine<Files>::receive_at(std::uint32_t store, std::string_vie
   Staged& receiver = found != nullptr ? *found : stage.make(index_, store, key);
   if (found == nullptr) receiver.inbox = std::move(fresh);
   receiver.inbox_changed = receiver.writes = true;
-  stage.bytes += receiver.inbox->bytes;
+  stage.bytes += receiver.size();
   if (!receiver.record.head.fence.owner.nobody()) wake(store, key);
   return reception;
 }
@@ -208,7 +210,9 @@ void Engine<Files>::perform(RelayRequest& request) {
   }
   const std::size_t before = record->outbox->messages.size();
   record->outbox->take_out(request.take);
-  if (record->outbox->messages.size() != before) record->outbox_changed = record->writes = true;
+  if (record->outbox->messages.size() == before) return;
+  record->outbox_changed = record->writes = true;
+  stage.bytes += record->size();
 }
 
 template <class Files>

@@ -47,10 +47,11 @@ class FolderLock {
     (void)wrote;
     return FolderLock(std::move(*file));
   }
-  /// Who has the folder now; nothing if nobody has.
+  /// Who has the folder's lock now; nothing if nobody has. Changes nothing.
   [[nodiscard]] static Result<std::optional<FolderHolder>> holder(const Files& files,
                                                                   const std::string& folder) {
-    const auto file = files.open(folder + "/lock", detail::os::Access::share);
+    const auto file = files.open(folder + "/lock", detail::os::Access::read);
+    if (!file && file.error().os_error() == ENOENT) return std::optional<FolderHolder>();
     if (!file) return file.error();
     const auto held = files.is_locked(*file);
     if (!held) return held.error();

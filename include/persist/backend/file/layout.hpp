@@ -160,9 +160,13 @@ inline void seal(Buffer& batch, BatchHeader header) {
   header.write(batch.data());
 }
 
+/// At least eight digits, so that names sort as numbers do.
+[[nodiscard]] inline std::string digits(std::uint64_t number) {
+  const std::string text = std::to_string(number);
+  return std::string(text.size() < 8 ? 8 - text.size() : 0, '0') + text;
+}
 [[nodiscard]] inline std::string segment_name(std::uint32_t number) {
-  std::string digits = std::to_string(number);
-  return std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits + ".log";
+  return digits(number) + ".log";
 }
 [[nodiscard]] inline std::optional<std::uint32_t> segment_number(std::string_view name) {
   if (name.size() < 12 || name.size() > 14 || name.substr(name.size() - 4) != ".log")

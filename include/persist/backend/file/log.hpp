@@ -25,7 +25,7 @@ class Log {
   struct Segment {
     std::uint32_t number = 0;
     Handle file;
-    std::uint64_t size = 0;
+    std::uint64_t size = 0;  ///< of what counts: whole batches that are written nowhere else
   };
 
   Log(Files layer, std::string folder) : files(std::move(layer)), folder_(std::move(folder)) {}
@@ -37,6 +37,7 @@ class Log {
   [[nodiscard]] std::uint32_t newest() const noexcept { return newest_; }
   [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
   [[nodiscard]] bool nothing_in_newest() const noexcept { return end_ == segment_header_size; }
+  [[nodiscard]] std::uint64_t salt() const noexcept { return salt_; }
   [[nodiscard]] bool poisoned() const noexcept { return failed(poison_); }
   [[nodiscard]] const Error& poison() const noexcept { return poison_; }
   [[nodiscard]] bool all_synced() const noexcept { return synced_ + 1 == sequence_; }
@@ -124,14 +125,17 @@ class Log {
     (void)files.remove(draft);  // of a run that ended here
     auto file = files.open(draft, detail::os::Access::create);
     if (!file) return file.error();
-    Result<void> made = files.write_at(*file, 0, bytes);
+    // The newest segment is locked from before it has its name: see Recovery.
+    const auto locked = files.lock(*file);
+    Result<void> made = locked ? Result<void>(success) : Result<void>(locked.error());
+    if (made) made = files.write_at(*file, 0, bytes);
     if (made) made = timed_sync(*file);
     if (made) made = files.rename(draft, name);
     if (!made) return (void)files.remove(draft), made;
     if (const auto named = files.sync_folder(folder_); !named) return poison_with(named.error());
     auto segment = std::make_shared<Segment>(Segment{number, std::move(*file), 0});
     const std::lock_guard hold(mutex_);
-    segments_.emplace(number, segment);
+    segments_.insert_or_assign(number, segment);
     newest_ = number;
     segment->size = end_ = bytes.size();
     synced_ = sequence_ - 1;
@@ -152,11 +156,13 @@ class Log {
     end_ = segment->size;
     segments_.emplace(newest_, std::move(segment));
   }
-  void resume(std::uint64_t salt, std::uint64_t next_sequence) noexcept {
+  void resume(std::uint64_t salt, std::uint64_t next_sequence, std::uint64_t synced) noexcept {
     salt_ = salt;
     sequence_ = next_sequence;
-    synced_ = next_sequence - 1;
+    synced_ = synced;
   }
+  /// The next segment takes the number and the name of the newest one, of which nothing counts.
+  void replace_newest() noexcept { --newest_; }
   /// Adds a batch to the bytes of a segment that is being made; it began at `begin` with room for
   /// its header.
   void seal_in(Buffer& segment, std::size_t begin) {

@@ -47,6 +47,7 @@ struct OpenReport {
   std::uint64_t torn_bytes = 0;
   std::uint64_t batches_rewritten = 0;  ///< that the last run may not have synced
   std::uint64_t run = 0;                ///< how often this folder was opened
+  bool held = false;                    ///< of a snapshot: somebody had the log open for writing
 };
 
 /// The process that has the folder of a `File`.

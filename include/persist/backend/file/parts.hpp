@@ -25,6 +25,8 @@ namespace persist::inline PERSIST_ABI::backend::file {
   return from.done();
 }
 
+inline constexpr std::size_t receipt_size = 20;
+
 [[nodiscard]] inline Buffer encode_receipts(std::span<const Receipt> receipts) {
   Buffer to;
   for (const Receipt& receipt : receipts) {
@@ -36,7 +38,7 @@ namespace persist::inline PERSIST_ABI::backend::file {
 /// Appends a page.
 [[nodiscard]] inline bool decode_receipts(ByteView bytes, std::vector<Receipt>& receipts) {
   Reader from(bytes);
-  while (from.left() >= 20) {
+  while (from.left() >= receipt_size) {
     const Hash128 id = from.hash();
     receipts.push_back({id, from.number<std::uint32_t>()});
   }
@@ -79,6 +81,12 @@ inline void append_payload(Buffer& to, const Buffer& payload) {
     append_payload(to, message.payload);
   }
   return to;
+}
+
+/// How many bytes `encode_inbox` makes of it.
+[[nodiscard]] inline std::uint64_t inbox_size(const Inbox& inbox) noexcept {
+  return 20 + 32 * (std::uint64_t{inbox.senders.size()} + inbox.known.size()) + inbox.bytes +
+         9 * std::uint64_t{inbox.messages.size()};
 }
 
 [[nodiscard]] inline bool decode_inbox(ByteView bytes, Inbox& inbox) {
@@ -129,6 +137,14 @@ inline void append_payload(Buffer& to, const Buffer& payload) {
     append_payload(to, message.payload);
   }
   return to;
+}
+
+/// How many bytes `encode_outbox` makes of it.
+[[nodiscard]] inline std::uint64_t outbox_size(const Outbox& outbox) noexcept {
+  std::uint64_t sum = 4;
+  for (const OutgoingMessage& m : outbox.messages)
+    sum += 39 + m.key.size() + m.type.size() + m.payload.size();
+  return sum;
 }
 
 [[nodiscard]] inline bool decode_outbox(ByteView bytes, Outbox& outbox) {

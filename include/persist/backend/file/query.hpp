@@ -48,6 +48,7 @@ template <class Files>
 void Database<Files>::list_waiting(RelayRequest& request) const {
   std::vector<std::string> keys;
   std::vector<Record> records;
+  request.now = clock_.wall();
   {
     const std::shared_lock hold(state_);
     if (request.store.index >= index_.stores.size()) {

@@ -14,6 +14,9 @@
 
 namespace persist::inline PERSIST_ABI::backend::file {
 
+inline constexpr std::string_view tail_prefix = "torn-";
+inline constexpr std::size_t most_tails = 8;  ///< side files of torn tails that are kept
+
 template <class Files>
 class Recovery {
  public:
@@ -23,21 +26,28 @@ class Recovery {
   /// Reads the log and makes it ready for appending: a torn tail is moved aside, what may not be on
   /// disk is written again into a new segment, and a new run is noted, synced.
   [[nodiscard]] Result<void> open(std::uint64_t fresh_salt, const FolderHolder& opened_by) {
-    if (auto read = read_all(false); !read) return read;
-    if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1);
+    auto read = read_all(false);
+    if (held_elsewhere_) return held_elsewhere();
+    if (!read) return read;
+    if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1, 0);
     if (auto whole = check_places(); !whole) return whole;
-    if (auto saved = save_torn_tail(); !saved) return saved;
     report_.run = index_.run + 1;
     if (report_.run >= epoch_limit >> 24)
       return Error(Errc::unsupported,
                    "this folder has been opened too often: no run number is left");
-    return append_run({report_.run, opened_by});
+    if (auto saved = save_torn_tail(); !saved) return saved;
+    if (auto appended = append_run({report_.run, opened_by}); !appended) return appended;
+    for (const std::uint32_t number : left_over_)
+      (void)log_.files.remove(log_.path(segment_name(number)));
+    return success;
   }
   /// Reads the log as it is and leaves it so; a batch without an end is one that is being written.
   [[nodiscard]] Result<void> look() {
     if (const auto read = read_all(true); !read) return read;
     if (segments_.empty()) return Error(Errc::not_found, "there is no store in " + log_.folder());
     if (torn_) segments_.back().segment->size = torn_at_;
+    const auto held = log_.files.is_locked(segments_.back().segment->file);
+    report_.held = held && *held;
     return check_places();
   }
 
@@ -50,6 +60,8 @@ class Recovery {
   struct Batch {
     BatchHeader header;
     std::uint64_t payload = 0;  ///< its offset
+
+    [[nodiscard]] std::uint64_t before() const noexcept { return header.sequence - 1; }
   };
 
   [[nodiscard]] Error damage(std::uint32_t segment, std::uint64_t offset,
@@ -76,7 +88,7 @@ class Recovery {
     if (!segments_.empty() && segments_.back().header.number < index_.oldest)
       return damage(index_.oldest, 0,
                     "the log says that it begins behind its end: there is nothing");
-    log_.resume(salt_, expected);
+    log_.resume(salt_, expected, unsynced_.empty() ? expected - 1 : unsynced_.front().before());
     return success;
   }
 
@@ -88,14 +100,34 @@ class Recovery {
     for (const std::string& name : *names)
       if (const auto number = segment_number(name)) numbers.push_back(*number);
     std::sort(numbers.begin(), numbers.end());
-    for (std::size_t i = 0; i < numbers.size(); ++i) {
-      if (i != 0 && numbers[i] != numbers[i - 1] + 1)
-        return damage(numbers[i - 1] + 1, 0, "a segment is missing: there is nothing");
+    // What lies before a gap could not be removed when its time had come, or else something is
+    // missing: the oldest that is needed will tell.
+    std::size_t first = numbers.size();
+    while (first != 0 && (first == numbers.size() || numbers[first - 1] + 1 == numbers[first]))
+      --first;
+    left_over_.assign(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(first));
+    for (std::size_t i = first; i < numbers.size(); ++i) {
       const bool writable = !only_look && i + 1 == numbers.size();
       if (auto opened = open_segment(numbers[i], writable); !opened) return opened;
     }
     if (!segments_.empty()) index_.oldest = segments_.back().header.oldest;
+    return only_look || segments_.empty() ? Result<void>(success) : claim_newest();
+  }
+  /// Locks the newest segment, as whoever writes to the log does: the file `lock` can be removed
+  /// while a server runs, and then its lock keeps nobody out.
+  [[nodiscard]] Result<void> claim_newest() {
+    const Found& newest = segments_.back();
+    const auto locked = log_.files.lock(newest.segment->file);
+    if (!locked) return locked.error();
+    const auto next = log_.path(segment_name(newest.header.number + 1));
+    held_elsewhere_ = !*locked || log_.files.open(next, detail::os::Access::read);
     return success;
+  }
+  [[nodiscard]] Error held_elsewhere() const {
+    const FolderHolder& holder = index_.opened_by;
+    return Error(Errc::locked, log_.folder() + " is open in " +
+                                   (holder.process != 0 ? holder.text() : "another process") +
+                                   "; its file \"lock\" was removed");
   }
   [[nodiscard]] Result<void> open_segment(std::uint32_t number, bool writable) {
     using detail::os::Access;
@@ -155,10 +187,10 @@ class Recovery {
       torn_ = true;
     }
     if (!last && expected != stop) return damage(found.header.number, at, "a damaged batch");
+    if (!last) found.segment->size = at;
     for (const Batch& batch : batches) {
       if (const auto taken = take(found, batch); !taken) return taken.error();
-      if (last && batch.header.sequence > synced && batch.header.length != 0)
-        unsynced_.push_back(batch);
+      if (last && batch.header.sequence > synced) unsynced_.push_back(batch);
     }
     return expected;
   }
@@ -214,8 +246,10 @@ class Recovery {
   [[nodiscard]] Result<void> save_torn_tail() {
     if (!torn_) return success;
     const Found& found = segments_.back();
-    const std::string side = log_.path("torn-" + std::to_string(found.header.number) + "-" +
-                                       std::to_string(torn_at_) + ".tail");
+    drop_old_tails();
+    const std::string side =
+        log_.path(std::string(tail_prefix) + digits(report_.run) + "-" +
+                  std::to_string(found.header.number) + "-" + std::to_string(torn_at_) + ".tail");
     (void)log_.files.remove(side);  // of an open that ended here
     const auto file = log_.files.open(side, detail::os::Access::create);
     if (!file) return file.error();
@@ -227,19 +261,31 @@ class Recovery {
     report_.torn_bytes = tail.size();
     return success;
   }
+  /// Keeps room for one more side file: a server that is killed every night leaves no heap of them.
+  void drop_old_tails() const {
+    auto names = log_.files.list(log_.folder());
+    if (!names) return;
+    std::erase_if(*names, [](const std::string& name) { return !name.starts_with(tail_prefix); });
+    std::sort(names->begin(), names->end());  // by run, which comes first and is of one length
+    for (std::size_t i = 0; i + most_tails <= names->size(); ++i)
+      (void)log_.files.remove(log_.path((*names)[i]));
+  }
   /// Notes the run. Where the end of the log is known to be on disk, behind it; otherwise in the
   /// first batch of a new segment, which says where the old one stops to count.
   [[nodiscard]] Result<void> append_run(const RunEntry& run) {
     index_.run = run.run;
     index_.opened_by = run.opened_by;
     Buffer note;
-    if (!segments_.empty() && !torn_ && unsynced_.empty()) {
+    if (!segments_.empty() && !torn_ && rewritten() == 0) {
       (void)note.grow(batch_header_size);
       write_stores(note);
       write_entry(note, run);
       return log_.append(note, true);
     }
-    if (!unsynced_.empty()) log_.resume(salt_, unsynced_.front().header.sequence);
+    if (!unsynced_.empty())
+      log_.resume(salt_, unsynced_.front().header.sequence, unsynced_.front().before());
+    const bool replaces = !segments_.empty() && counted_end() == segment_header_size;
+    if (replaces) log_.replace_newest();
     auto made = log_.begin_segment(index_.oldest, [&](std::uint32_t number, Buffer& bytes) {
       const std::size_t begin = bytes.size();
       (void)bytes.grow(batch_header_size);
@@ -249,9 +295,22 @@ class Recovery {
       log_.seal_in(bytes, begin);
     });
     if (!made) return made;
-    report_.batches_rewritten = unsynced_.size();
+    report_.batches_rewritten = rewritten();
+    if (segments_.empty() || replaces) return success;
+    segments_.back().segment->size = counted_end();
     if (torn_) (void)log_.files.truncate(segments_.back().segment->file, torn_at_);
     return success;
+  }
+  /// Where the last segment stops to count: behind it is what is torn or written again.
+  [[nodiscard]] std::uint64_t counted_end() const noexcept {
+    return unsynced_.empty() ? torn_at_ : unsynced_.front().payload - batch_header_size;
+  }
+  /// How many batches have to be written again. One without content lost nothing if it is not on
+  /// disk: the next one behind it does not say that it is.
+  [[nodiscard]] std::uint64_t rewritten() const {
+    return static_cast<std::uint64_t>(
+        std::count_if(unsynced_.begin(), unsynced_.end(),
+                      [](const Batch& batch) { return batch.header.length != 0; }));
   }
   void write_stores(Buffer& to) const {
     for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
@@ -306,6 +365,8 @@ class Recovery {
   OpenReport& report_;
   std::vector<Found> segments_;
   std::vector<Batch> unsynced_;
+  std::vector<std::uint32_t> left_over_;
+  bool held_elsewhere_ = false;
   std::uint64_t salt_ = 0;
   std::uint64_t torn_at_ = 0;
   bool torn_ = false;

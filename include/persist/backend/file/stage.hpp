@@ -39,6 +39,17 @@ struct Staged {
   [[nodiscard]] std::uint32_t receipts_forgotten() const noexcept {
     return forgotten_until.value_or(record.more().receipts_forgotten);
   }
+  /// About how many bytes it will take in the batch.
+  [[nodiscard]] std::uint64_t size() const {
+    std::uint64_t sum = 512 + receipt_size * new_receipts.size();
+    if (data) sum += data->size();
+    if (metadata) sum += metadata->size();
+    if (user_ids) sum += user_ids->size();
+    if (inbox_changed) sum += inbox_size(*inbox);
+    if (outbox_changed) sum += outbox_size(*outbox);
+    if (kept_receipts) sum += receipt_size * kept_receipts->size();
+    return sum;
+  }
 };
 
 /// Reads the parts of a record through what is staged of it. `corrupt` leaves everything as it was.
