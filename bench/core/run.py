@@ -98,7 +98,7 @@ def compile_time():
     else:
         print("bench: nlohmann/json is not installed: its comparison is left out", file=sys.stderr)
     for compiler in ("g++", "clang++"):
-        rounds = [{name: seconds(compiler, *unit) for name, unit in units.items()} for _ in range(5)]
+        rounds = [{name: seconds(compiler, *unit) for name, unit in units.items()} for _ in range(3)]
         middle = {name: statistics.median(each[name] for each in rounds) for name in units}
         row(f"seconds to compile the include against its standard headers; {compiler}", middle["include"],
             middle["std"], 1.25)

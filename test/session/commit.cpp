@@ -17,7 +17,7 @@ static_assert(std::is_nothrow_move_constructible_v<Cut>, "a cut goes to another 
 
 Cut full_cut() {
   Cut cut;
-  cut.key = "k";
+  cut.key.append("k");
   cut.data.append("data");
   cut.metadata.append("more");
   cut.user_ids = {1};

@@ -19,7 +19,7 @@ using test::PlainHost;
 
 // An idle session costs 224 bytes in all: its key's number, its data's pointers and the registry's
 // share come on top of this.
-static_assert(sizeof(SessionCore) <= 184);
+static_assert(sizeof(SessionCore) <= 192);
 static_assert(sizeof(SessionPtr) == sizeof(void*));
 static_assert(std::is_nothrow_move_constructible_v<SessionPtr>);
 static_assert(!std::is_copy_constructible_v<SessionCore>);
@@ -80,10 +80,17 @@ TEST(SessionCore, its_extras_are_made_once) {
   const SessionPtr session = plain_session(host, "k");
   session->more().send_number = 7;
   EXPECT_EQ(session->more().send_number, 7u);
-  session->more().load = std::make_shared<LoadState>();
   session->more().group = std::make_shared<TransactionGroup>();
-  EXPECT_EQ(session->load(), session->more().load.get());
   EXPECT_EQ(session->group(), session->more().group.get());
+}
+
+TEST(SessionCore, one_that_is_being_loaded_has_no_extras_for_it) {
+  PlainHost host;
+  const SessionPtr session = plain_session(host, "k");
+  EXPECT_EQ(session->load(), nullptr);
+  session->loading = LoadPtr(new LoadState);
+  EXPECT_EQ(session->load(), session->loading.get());
+  EXPECT_EQ(session->extras, nullptr);
 }
 
 TEST(SessionPtr, the_last_one_ends_the_session) {

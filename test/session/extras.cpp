@@ -15,7 +15,6 @@ TEST(SessionExtras, of_a_session_that_needs_none_hold_nothing) {
   EXPECT_TRUE(more.sends.empty() && more.attachments.empty() && more.metadata.empty());
   EXPECT_FALSE(more.ids_changed || more.metadata_changed);
   EXPECT_FALSE(more.autosave || more.min_gap) << "the store's hold";
-  EXPECT_EQ(more.load, nullptr);
   EXPECT_EQ(more.group, nullptr);
   EXPECT_EQ(more.send_number, 0u);
 }
@@ -40,12 +39,11 @@ TEST(LoadState, is_wanted_until_the_last_who_waits_has_called_it_off) {
 }
 
 TEST(LoadState, outlives_the_session_for_who_still_waits) {
-  auto more = std::make_unique<SessionExtras>();
-  more->load = std::make_shared<LoadState>();
-  const std::shared_ptr<LoadState> waiting = more->load;
+  LoadPtr sessions(new LoadState);
+  const LoadPtr waiting = sessions;
   waiting->error = Error(Errc::closed);
-  more.reset();
-  EXPECT_EQ(waiting.use_count(), 1);
+  sessions = LoadPtr();
+  EXPECT_EQ(waiting->refs, 1u);
   EXPECT_EQ(waiting->error, Errc::closed);
 }
 

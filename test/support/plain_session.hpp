@@ -37,7 +37,7 @@ class PlainHost : public persist::SessionHost {
 class PlainSession : public persist::SessionCore {
  public:
   PlainSession(persist::SessionHost& host, std::string_view key, int* ended = nullptr)
-      : SessionCore(host, key), ended_(ended) {}
+      : SessionCore(host, key, sizeof(PlainSession)), ended_(ended) {}
   PlainSession(const PlainSession&) = delete;
   PlainSession& operator=(const PlainSession&) = delete;
   ~PlainSession() override {
@@ -66,7 +66,7 @@ class PlainSession : public persist::SessionCore {
 
 inline persist::SessionPtr plain_session(persist::SessionHost& host, std::string_view key,
                                          int* ended = nullptr) {
-  return persist::SessionPtr(new PlainSession(host, key, ended));
+  return persist::SessionPtr(new (key) PlainSession(host, key, ended));
 }
 
 }  // namespace test

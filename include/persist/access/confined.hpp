@@ -15,6 +15,13 @@ struct Confined {
     constexpr bool try_lock() const noexcept { return true; }
   };
   using SessionLock = Mutex;
+  /// Holds the store's mutex; which is nothing to hold.
+  struct Lock {
+    explicit constexpr Lock(const Mutex&) noexcept {}
+    constexpr ~Lock() {}  // NOLINT: a lock is not an unused variable
+    constexpr void lock() const noexcept {}
+    constexpr void unlock() const noexcept {}
+  };
 };
 
 }  // namespace persist::inline PERSIST_ABI::access

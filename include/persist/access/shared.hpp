@@ -60,6 +60,7 @@ struct Synchronised {
   static constexpr bool is_shared = true;
   using Mutex = std::recursive_mutex;
   using SessionLock = access::SessionLock;
+  using Lock = std::unique_lock<Mutex>;
 };
 
 /// A lock policy whose store and sessions all threads may use. Costs four bytes a session and a

@@ -154,12 +154,12 @@ inline void Memory::fill(Snapshot& to, const Record& from) const {
   to.version = from.head.version;
   to.has_data = from.has_data;
   to.data = from.data;
-  to.user_ids = from.user_ids;
-  to.metadata = from.metadata;
+  memory::copy_some(from.user_ids, to.user_ids);
+  memory::copy_some(from.metadata, to.metadata);
   to.load_count = from.head.load_count;
   to.created = from.head.created;
   to.updated = from.head.updated;
-  to.outbox = from.outbox.numbers();
+  if (!from.outbox.messages.empty() || !to.outbox.empty()) to.outbox = from.outbox.numbers();
 }
 
 inline void Memory::acquire_one(AcquireRequest& request) {
@@ -182,9 +182,9 @@ inline void Memory::acquire_one(AcquireRequest& request) {
   }
   request.outcome = AcquireRequest::Outcome::taken;
   fill(request.record, record);
-  request.record.receipts = record.receipts;
+  memory::copy_some(record.receipts, request.record.receipts);
   request.record.receipts_forgotten = record.receipts_forgotten;
-  request.record.inbox = record.inbox.messages;
+  memory::copy_some(record.inbox.messages, request.record.inbox);
   request.record.now = db_->clock.wall();
 }
 
@@ -234,7 +234,9 @@ inline void Memory::commit_one(CommitRequest& request) {
 inline void Memory::answer(const Record& record, Change& change, const Moment& moment) {
   change.version = record.head.version;
   change.release_requested = record.head.asked();
-  change.messages = newer_than(record.inbox, change.seen_position);
+  change.messages.clear();
+  if (record.inbox.last_position > change.seen_position)
+    change.messages = newer_than(record.inbox, change.seen_position);
   change.now = moment.wall;
   for (Send& send : change.sends)
     send.delivered = !record.outbox.holds(change.fence.epoch, send.number);
@@ -256,7 +258,8 @@ inline void Memory::apply(Record& record, Change& change, const Moment& moment) 
                   [&](const Receipt& r) { return r.day <= change.forget_receipts; });
     record.receipts_forgotten = (std::max)(record.receipts_forgotten, change.forget_receipts);
   }
-  record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
+  if (!change.receipts.empty())
+    record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
   const bool asked = record.head.asked();
   const bool wrote = change.data != nullptr || change.removes_data;
   advance(record.head, change, wrote, moment.now, moment.wall);

@@ -13,7 +13,8 @@
 // A Key policy is a struct of static functions:
 //
 // * `value_type`: the key as the game has it; the session keeps a copy.
-// * `spell(const value_type&, KeyBuffer&) -> void`: writes the spelling. May be overloaded for other
+// * `spell(const value_type&, KeyBuffer&) -> void`: writes the spelling. May be overloaded for
+// other
 //   types that name the same key, like the id of a player who is offline.
 // * `user_ids(const value_type&, UserIds&) -> void`, optional: the users whose data the record is.
 //

@@ -70,6 +70,12 @@ struct Snapshot {
   std::vector<std::uint64_t> outbox{};  ///< numbers of messages that still wait here, of all epochs
   std::vector<Message> inbox{};
   WallTime now{};
+
+  /// Whether there is anything beside the data, which most records have not.
+  [[nodiscard]] bool has_more() const noexcept {
+    return !user_ids.empty() || !metadata.empty() || !receipts.empty() || receipts_forgotten != 0 ||
+           !outbox.empty() || !inbox.empty();
+  }
 };
 
 /// Who stands in the way.

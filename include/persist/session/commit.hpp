@@ -3,7 +3,6 @@
 #include <persist/record/requests.hpp>
 #include <persist/session/core.hpp>
 
-#include <string>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI {
@@ -20,7 +19,7 @@ enum class Aim : std::uint8_t {
 /// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can
 /// go to another thread and be sent again as it was.
 struct Cut {
-  std::string key;
+  Buffer key;
   Buffer data;
   Buffer metadata;
   std::vector<std::uint64_t> user_ids;

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <persist/record/fence.hpp>
+#include <persist/session/counted.hpp>
 #include <persist/session/event.hpp>
 #include <persist/session/extras.hpp>
 
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,16 +59,43 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
 /// anybody points at it; `host()` is null once the session has ended or the store is gone.
 class SessionCore {
  public:
-  SessionCore(SessionHost& store, std::string_view spelled)
-      : key_size_(static_cast<std::uint8_t>(spelled.size())), host_(&store) {
-    key_ = std::make_unique<char[]>(spelled.size());
-    std::memcpy(key_.get(), spelled.data(), spelled.size());
+  /// `new (spelled) Session…`: with room behind the object for the spelling of its key, so that
+  /// both are one allocation.
+  static void* operator new(std::size_t size, std::string_view spelled) {
+    return ::operator new(size + spelled.size());
+  }
+  static void* operator new(std::size_t size, std::align_val_t align, std::string_view spelled) {
+    return ::operator new(size + spelled.size(), align);
+  }
+  static void operator delete(void* at) noexcept { ::operator delete(at); }
+  static void operator delete(void* at, std::align_val_t align) noexcept {
+    ::operator delete(at, align);
+  }
+  static void operator delete(void* at, std::string_view) noexcept { ::operator delete(at); }
+  static void operator delete(void* at, std::align_val_t align, std::string_view) noexcept {
+    ::operator delete(at, align);
+  }
+
+  /// `size`: of the whole object, behind which the spelling goes.
+  SessionCore(SessionHost& store, std::string_view spelled, std::size_t size)
+      : key_size_(static_cast<std::uint8_t>(spelled.size())),
+        key_hash_(hash_of(spelled)),
+        key_at_(static_cast<std::uint32_t>(size)),
+        host_(&store) {
+    std::memcpy(reinterpret_cast<char*>(this) + key_at_, spelled.data(), spelled.size());
   }
   SessionCore(const SessionCore&) = delete;
   SessionCore& operator=(const SessionCore&) = delete;
   virtual ~SessionCore() = default;
 
-  [[nodiscard]] std::string_view key() const noexcept { return {key_.get(), key_size_}; }
+  [[nodiscard]] std::string_view key() const noexcept {
+    return {reinterpret_cast<const char*>(this) + key_at_, key_size_};
+  }
+  /// What a registry finds it by.
+  [[nodiscard]] std::uint32_t key_hash() const noexcept { return key_hash_; }
+  [[nodiscard]] static std::uint32_t hash_of(std::string_view key) noexcept {
+    return static_cast<std::uint32_t>(std::hash<std::string_view>{}(key));
+  }
   [[nodiscard]] SessionHost* host() const noexcept { return host_.load(std::memory_order_acquire); }
   void detach() noexcept { host_.store(nullptr, std::memory_order_release); }
   [[nodiscard]] bool dirty() const noexcept {
@@ -76,7 +106,7 @@ class SessionCore {
   [[nodiscard]] SessionExtras& more() {
     return extras ? *extras : *(extras = std::make_unique<SessionExtras>());
   }
-  [[nodiscard]] LoadState* load() const noexcept { return extras ? extras->load.get() : nullptr; }
+  [[nodiscard]] LoadState* load() const noexcept { return loading.get(); }
   [[nodiscard]] TransactionGroup* group() const noexcept {
     return extras ? extras->group.get() : nullptr;
   }
@@ -112,6 +142,7 @@ class SessionCore {
 
   SessionCore* next_in_bucket = nullptr;
   std::unique_ptr<SessionExtras> extras;
+  LoadPtr loading;  ///< until it is done; shared with the callers that wait for it
 
   std::uint64_t number = 0;  ///< the owner's session number
   std::uint64_t epoch = 0;
@@ -160,34 +191,13 @@ class SessionCore {
   static constexpr std::uint32_t no_index = 0xffffffff;
 
  private:
-  std::uint8_t key_size_;  // here, it fills a gap
+  std::uint8_t key_size_;  // here, these fill a gap
+  std::uint32_t key_hash_;
+  std::uint32_t key_at_;
   std::atomic<SessionHost*> host_;
-  std::unique_ptr<char[]> key_;
 };
 
-/// Keeps a session alive. Counting is atomic, because handles of a shared store are dropped by any
-/// thread.
-class SessionPtr {
- public:
-  SessionPtr() noexcept = default;
-  explicit SessionPtr(SessionCore* core) noexcept : core_(core) {
-    if (core_ != nullptr) core_->refs.fetch_add(1, std::memory_order_relaxed);
-  }
-  SessionPtr(const SessionPtr& other) noexcept : SessionPtr(other.core_) {}
-  SessionPtr(SessionPtr&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
-  SessionPtr& operator=(SessionPtr other) noexcept { return std::swap(core_, other.core_), *this; }
-  ~SessionPtr() {
-    if (core_ != nullptr && core_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete core_;
-  }
-  [[nodiscard]] SessionCore* get() const noexcept { return core_; }
-  [[nodiscard]] SessionCore& operator*() const noexcept { return *core_; }
-  [[nodiscard]] SessionCore* operator->() const noexcept { return core_; }
-  explicit operator bool() const noexcept { return core_ != nullptr; }
-  friend bool operator==(const SessionPtr&, const SessionPtr&) noexcept = default;
-
- private:
-  SessionCore* core_ = nullptr;
-};
+using SessionPtr = Counted<SessionCore>;
 
 /// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
 /// Keeps the partners and their stores, which other threads may drop meanwhile.

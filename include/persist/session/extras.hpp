@@ -3,6 +3,7 @@
 #include <persist/bytes.hpp>
 #include <persist/record/message.hpp>
 #include <persist/record/requests.hpp>
+#include <persist/session/counted.hpp>
 #include <persist/session/options.hpp>
 #include <persist/session/state.hpp>
 
@@ -46,12 +47,15 @@ struct LoadState {
   Error error{Errc{}};  ///< once done
   std::atomic<bool> done{false};
   std::vector<Waiter> waiters;
+  std::atomic<std::uint32_t> refs{0};
 
   /// Whether anybody still waits for it. Otherwise the lease is given back.
   [[nodiscard]] bool has_waiters() const noexcept {
     return std::any_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return w.waits; });
   }
 };
+
+using LoadPtr = Counted<LoadState>;
 
 /// What few sessions have, so that the many without it pay one pointer.
 struct SessionExtras {
@@ -70,7 +74,6 @@ struct SessionExtras {
   std::uint64_t send_number = 0;
   std::size_t outbox_waiting = 0;  ///< as of the last reply
 
-  std::shared_ptr<LoadState> load;  ///< until it is done; shared with the callers that wait for it
   std::shared_ptr<TransactionGroup> group;
 
   std::optional<Duration> autosave;  ///< instead of the store's

@@ -45,7 +45,7 @@ class SessionNode final : public SessionCore {
   static constexpr bool is_shared = S::Access::is_shared;
 
   SessionNode(SessionHost& store, std::string_view spelled, KeyValue value)
-      : SessionCore(store, spelled), key_value_(std::move(value)) {
+      : SessionCore(store, spelled, sizeof(SessionNode)), key_value_(std::move(value)) {
     skips_equal = Policy::has_capture;
     keeps_durable = Policy::keep_durable;
   }

@@ -38,7 +38,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
  public:
   using Access = access_of<LockPolicy>;
   using Mutex = typename Access::Mutex;
-  using Lock = std::unique_lock<Mutex>;
+  using Lock = typename Access::Lock;
 
   Engine(std::string_view name, Backend backend, StoreOptions options);
 
@@ -69,7 +69,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
   // Loading (engine_load.hpp).
   /// Registers a session that is to be loaded; `waiters` callers want it.
-  void start_load(SessionCore& session, std::shared_ptr<LoadState> load);
+  void start_load(SessionCore& session, LoadPtr load);
   /// Runs the load to its end in this call. The session must be registered by `start_load`.
   void finish_load(SessionCore& session, const LoadState& load, TimePoint deadline);
   /// A session whose key is still being released here.
@@ -327,6 +327,7 @@ Error Engine<Backend, LockPolicy>::refusal() const {
 template <class Backend, class LockPolicy>
 void Engine<Backend, LockPolicy>::drain() {
   Lock hold(mutex_);
+<<<<<<< HEAD
   while (!broken_.empty()) {
     const std::shared_ptr<TransactionGroup> group = std::move(broken_.back());
     broken_.pop_back();
@@ -336,6 +337,9 @@ void Engine<Backend, LockPolicy>::drain() {
     hold.lock();
   }
   if (draining_) return;
+=======
+  if (draining_ || events_.empty()) return;
+>>>>>>> bench
   draining_ = true;
   if constexpr (Access::is_shared) drainer_ = std::this_thread::get_id();
   while (!events_.empty()) {

@@ -97,8 +97,8 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
 /// final and nobody is out.
 template <class B, class L>
 bool Engine<B, L>::prepare_flight(Flight& flight) {
-  flight.changes.assign(flight.size(), Change{});
-  flight.results.assign(flight.size(), Result<Saved>());
+  flight.changes.resize(flight.size());
+  flight.results.resize(flight.size());
   bool any = false;
   Error no{Errc{}};
   for (std::size_t i = 0; i < flight.size(); ++i) {
@@ -142,7 +142,7 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const bool is_wanted = cut.aim != Aim::release || options_.save_on_release ||
                          session.is_offline || session.group() != nullptr;
   const bool may_read = is_wanted && session.edit_guards == 0 && !session.in_function;
-  cut.key = session.key();
+  cut.key.append(session.key());
   if (may_read && wants_data(session, cut.aim)) {
     // Where somebody else has the session's lock it is being edited or looked at, and stays due.
     const bool readable = session.try_lock();
@@ -167,7 +167,7 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
 template <class B, class L>
 void Engine<B, L>::address(SessionCore& session, const Cut& cut, Change& change) {
   change.store = store_;
-  change.key = cut.key;
+  change.key = as_text(cut.key);
   change.fence = {session.epoch, owner_of(session), ++session.write};
   change.limits = &limits_;
   change.seen_position = session.extras ? session.extras->seen_position : 0;
@@ -291,7 +291,7 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
     complete_flight(flight);
     kept = flight.resend;
   }
-  result = flight.results[0];
+  result = std::move(flight.results[0]);
   if (!kept) recycle(flight);
   drain();
   return result;

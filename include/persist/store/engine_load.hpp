@@ -9,12 +9,12 @@
 namespace persist::inline PERSIST_ABI {
 
 template <class B, class L>
-void Engine<B, L>::start_load(SessionCore& session, std::shared_ptr<LoadState> load) {
+void Engine<B, L>::start_load(SessionCore& session, LoadPtr load) {
   const Lock hold(mutex_);
   if (session.number == 0) session.number = backend_.next_owner(server_.server).session;
   load->next_try = now();
-  session.more().load = std::move(load);
-  if (registry_.find(session.key()) != nullptr) {  // one that is releasing: its end comes first
+  session.loading = std::move(load);
+  if (registry_.find(session) != nullptr) {  // one that is releasing: its end comes first
     queued_loads_.emplace_back(&session);
     return;
   }
@@ -28,7 +28,7 @@ void Engine<B, L>::start_queued_loads() {
   std::vector<SessionPtr> queued = std::move(queued_loads_);
   queued_loads_.clear();
   for (SessionPtr& session : queued) {
-    if (registry_.find(session->key()) != nullptr) {
+    if (registry_.find(*session) != nullptr) {
       if (session->load()->has_waiters() && now() < session->load()->deadline) {
         queued_loads_.push_back(std::move(session));
       } else {
@@ -91,12 +91,12 @@ bool Engine<B, L>::is_wanted(const LoadState& load) {
 template <class B, class L>
 void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
                                const Result<void>& decoded) {
-  std::shared_ptr<LoadState> load;
+  LoadPtr load;
   {
     const Lock hold(mutex_);
-    load = session.extras->load;
+    load = session.loading;
   }
-  if (load == nullptr) return;  // its store was closed meanwhile
+  if (!load) return;  // its store was closed meanwhile
   using Outcome = AcquireRequest::Outcome;
   const bool taken = request.outcome == Outcome::taken;
   const bool wanted = taken && load->intent != Intent::withdraw && is_wanted(*load);
@@ -168,6 +168,7 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.is_new = !record.has_data;
   session.stored_bytes = static_cast<std::uint32_t>(record.data.size());
   session.stored_crc = record.has_data ? stored_checksum(record.data) : 0;
+  if (!record.has_more()) return;
   SessionExtras& extras = session.more();
   extras.user_ids = std::move(record.user_ids);
   extras.metadata = std::move(record.metadata);
@@ -232,7 +233,7 @@ Error Engine<B, L>::locked_error(const SessionCore& session, const HeldBy& holde
 /// Ends the load: as an open session, or with an error; then a lease that was taken is given back.
 template <class B, class L>
 void Engine<B, L>::load_done(SessionCore& session, Error error) {
-  const std::shared_ptr<LoadState> load = std::exchange(session.extras->load, nullptr);
+  const LoadPtr load = std::exchange(session.loading, LoadPtr());
   load->error = std::move(error);
   load->done = true;  // after the error: other threads look at this first
   if (failed(load->error)) {
@@ -252,14 +253,10 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
     event.paths = std::move(dropped);
     tell(session, std::move(event));
   }
-  const SessionExtras& extras = *session.extras;
-  if (!extras.inbox.empty()) {
+  if (session.extras && !session.extras->inbox.empty()) {
     Event event;
     event.kind = Event::Kind::messages;
     tell(session, std::move(event));
-  } else if (extras.user_ids.empty() && extras.metadata.empty() && extras.receipts.empty() &&
-             extras.receipts_forgotten == 0 && extras.outbox_waiting == 0 && !extras.ids_changed) {
-    session.extras.reset();  // like most: nothing that most have not
   }
   reschedule(session);
 }
@@ -283,7 +280,7 @@ void Engine<B, L>::call_off(SessionCore& session) {
   Error error = Error(Errc::cancelled, "the load was called off").for_key(session.key());
   const SessionPtr alive(&session);
   if (std::erase(queued_loads_, alive) != 0) return load_done(session, std::move(error));
-  const std::shared_ptr<LoadState> kept = session.extras->load;
+  const LoadPtr kept = session.loading;
   give_up(session, std::move(error));
   if (!kept->done) reschedule(session);
 }
@@ -310,7 +307,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
     {
       const Lock hold(mutex_);
       start_queued_loads();
-      before = SessionPtr(registry_.find(session.key()));
+      before = SessionPtr(registry_.find(session));
       if (load.done) break;
       last = load.deadline;
       asks = before.get() == &session && !session.in_flight;

@@ -25,7 +25,7 @@ class [[nodiscard]] Loading {
   explicit Loading(Error error) : error_(std::move(error)) {}
   /// `load` is null where the session is open already; `place` is the caller's among those who
   /// wait.
-  Loading(Session<S> session, std::shared_ptr<LoadState> load, std::size_t place = 0)
+  Loading(Session<S> session, LoadPtr load, std::size_t place = 0)
       : session_(std::move(session)), load_(std::move(load)), place_(place) {}
   Loading(Loading&& other) noexcept
       : session_(std::exchange(other.session_, std::nullopt)),
@@ -65,12 +65,12 @@ class [[nodiscard]] Loading {
     session_.reset();
     error_ = Error(Errc::cancelled, "the load was called off");
   }
-  [[nodiscard]] const std::shared_ptr<LoadState>& load() const noexcept { return load_; }
+  [[nodiscard]] const LoadPtr& load() const noexcept { return load_; }
   [[nodiscard]] const std::optional<Session<S>>& session() const noexcept { return session_; }
 
  private:
   std::optional<Session<S>> session_;
-  std::shared_ptr<LoadState> load_;
+  LoadPtr load_;
   std::size_t place_ = 0;
   Error error_{Errc{}};
 };

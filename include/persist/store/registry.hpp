@@ -2,7 +2,7 @@
 
 #include <persist/session/core.hpp>
 
-#include <functional>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -19,9 +19,11 @@ class Registry {
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] SessionCore* find(std::string_view key) const noexcept {
-    for (SessionCore* at = buckets_[slot(key)]; at != nullptr; at = at->next_in_bucket)
-      if (at->key() == key) return at;
-    return nullptr;
+    return find(key, SessionCore::hash_of(key));
+  }
+  /// The one that is there under the key of `session`: that, another, or none.
+  [[nodiscard]] SessionCore* find(const SessionCore& session) const noexcept {
+    return find(session.key(), session.key_hash());
   }
   /// The key must not be there yet.
   void insert(SessionCore& session) {
@@ -32,7 +34,7 @@ class Registry {
   }
   /// Forgets the session; the caller must hold a reference of its own. Harmless if it is not there.
   void remove(SessionCore& session) {
-    for (SessionCore** at = &buckets_[slot(session.key())]; *at != nullptr;
+    for (SessionCore** at = &buckets_[slot(session.key_hash())]; *at != nullptr;
          at = &(*at)->next_in_bucket) {
       if (*at != &session) continue;
       *at = std::exchange(session.next_in_bucket, nullptr);
@@ -55,11 +57,16 @@ class Registry {
   }
 
  private:
-  [[nodiscard]] std::size_t slot(std::string_view key) const noexcept {
-    return std::hash<std::string_view>{}(key) & (buckets_.size() - 1);
+  [[nodiscard]] SessionCore* find(std::string_view key, std::uint32_t hash) const noexcept {
+    for (SessionCore* at = buckets_[slot(hash)]; at != nullptr; at = at->next_in_bucket)
+      if (at->key_hash() == hash && at->key() == key) return at;
+    return nullptr;
+  }
+  [[nodiscard]] std::size_t slot(std::uint32_t hash) const noexcept {
+    return hash & (buckets_.size() - 1);
   }
   void link(SessionCore& session) {
-    SessionCore*& head = buckets_[slot(session.key())];
+    SessionCore*& head = buckets_[slot(session.key_hash())];
     session.next_in_bucket = head;
     head = &session;
   }

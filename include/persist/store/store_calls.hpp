@@ -125,24 +125,29 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   if (here != nullptr) {
     if (kind == LoadKind::offline)
       return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
-    const std::shared_ptr<LoadState> under_way = here->extras ? here->extras->load : nullptr;
-    if (!under_way) return Loading<S>(Handle(*here), nullptr);
+    const LoadPtr under_way = here->loading;
+    if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
     under_way->waiters.push_back({std::move(options.while_)});
     under_way->deadline = (std::max)(under_way->deadline, deadline);
     return Loading<S>(Handle(*here), under_way, under_way->waiters.size() - 1);
   }
-  auto load = std::make_shared<LoadState>();
+  auto load = LoadPtr(new LoadState);
   load->conflict = options.conflict.value_or(S::LockPolicy::conflict);
   load->once =
       kind == LoadKind::once || (kind == LoadKind::offline && load->conflict != Conflict::steal);
   if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
   load->deadline = deadline;
   load->waiters.push_back({std::move(options.while_)});
+<<<<<<< HEAD
   const bool named = value.has_value();
   if constexpr (std::default_initializable<KeyValue>)
     if (!named) value.emplace();
   Handle session(*new Node(core_, spelled.view(), *std::move(value)));
   if (kind == LoadKind::offline) session.node().go_offline(named);
+=======
+  Handle session(*new (spelled.view()) Node(core_, spelled.view(), static_cast<KeyValue>(key)));
+  if (kind == LoadKind::offline) session.node().go_offline();
+>>>>>>> bench
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
   core_.start_load(session.node(), load);
   return Loading<S>(std::move(session), std::move(load));

@@ -54,6 +54,12 @@ struct StoreState {
   }
 };
 
+/// Most records have nothing beside their data, and to copy nothing is still a call.
+template <class Some>
+void copy_some(const Some& from, Some& to) {
+  if (!from.empty() || !to.empty()) to = from;
+}
+
 struct Moment {
   TimePoint now;
   WallTime wall;
