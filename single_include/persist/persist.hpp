@@ -35,6 +35,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <ostream>
 #include <random>
@@ -45,6 +46,7 @@
 #include <string_view>
 #include <sys/stat.h>
 #include <system_error>
+#include <thread>
 #include <tuple>
 #include <type_traits>
 #include <unistd.h>
@@ -113,6 +115,13 @@ struct Confined {
     constexpr bool try_lock() const noexcept { return true; }
   };
   using SessionLock = Mutex;
+  /// Holds the store's mutex; which is nothing to hold.
+  struct Lock {
+    explicit constexpr Lock(const Mutex&) noexcept {}
+    constexpr ~Lock() {}  // NOLINT: a lock is not an unused variable
+    constexpr void lock() const noexcept {}
+    constexpr void unlock() const noexcept {}
+  };
 };
 
 }  // namespace persist::inline PERSIST_ABI::access
@@ -181,6 +190,7 @@ struct Synchronised {
   static constexpr bool is_shared = true;
   using Mutex = std::recursive_mutex;
   using SessionLock = access::SessionLock;
+  using Lock = std::unique_lock<Mutex>;
 };
 
 /// A lock policy whose store and sessions all threads may use. Costs four bytes a session and a
@@ -362,6 +372,10 @@ struct BootClock {
   static constexpr bool is_steady = true;
 };
 using TimePoint = BootClock::time_point;
+/// So much later, or the last moment there is: "for ever" is spelled as the longest time there is.
+[[nodiscard]] constexpr TimePoint after(TimePoint from, Duration time) noexcept {
+  return time < TimePoint::max() - from ? from + time : TimePoint::max();
+}
 /// Calendar time in UTC, for people and for records: never used to decide who may write.
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
@@ -764,8 +778,9 @@ enum class Intent : std::uint8_t {
   wait,          ///< take it only if it is free or its lease ran out
   request,       ///< and otherwise leave the holder a request to let go
   keep_request,  ///< a retry: says whether the own request still stands, leaves none
-  withdraw,      ///< take nothing; clear the own request
-  steal,         ///< take it if epoch and renewals are still those that were seen
+  withdraw,  ///< clear the own request and take nothing; a record that is the asker's already, by
+             ///< an attempt whose reply was lost, is answered `taken`, to be given back
+  steal,     ///< take it if epoch and renewals are still those that were seen
 };
 
 /// The record as its new holder gets it.
@@ -784,6 +799,12 @@ struct Snapshot {
   std::vector<std::uint64_t> outbox{};  ///< numbers of messages that still wait here, of all epochs
   std::vector<Message> inbox{};
   WallTime now{};
+
+  /// Whether there is anything beside the data, which most records have not.
+  [[nodiscard]] bool has_more() const noexcept {
+    return !user_ids.empty() || !metadata.empty() || !receipts.empty() || receipts_forgotten != 0 ||
+           !outbox.empty() || !inbox.empty();
+  }
 };
 
 /// Who stands in the way.
@@ -925,6 +946,7 @@ struct RelayRequest {
 
   Error error{Errc{}};
   std::vector<Waiting> waiting{};
+  WallTime now{};
 };
 
 struct EraseRequest {
@@ -1236,6 +1258,7 @@ struct OpenReport {
   std::uint64_t torn_bytes = 0;
   std::uint64_t batches_rewritten = 0;  ///< that the last run may not have synced
   std::uint64_t run = 0;                ///< how often this folder was opened
+  bool held = false;                    ///< of a snapshot: somebody had the log open for writing
 };
 
 /// The process that has the folder of a `File`.
@@ -1517,9 +1540,13 @@ inline void seal(Buffer& batch, BatchHeader header) {
   header.write(batch.data());
 }
 
+/// At least eight digits, so that names sort as numbers do.
+[[nodiscard]] inline std::string digits(std::uint64_t number) {
+  const std::string text = std::to_string(number);
+  return std::string(text.size() < 8 ? 8 - text.size() : 0, '0') + text;
+}
 [[nodiscard]] inline std::string segment_name(std::uint32_t number) {
-  std::string digits = std::to_string(number);
-  return std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits + ".log";
+  return digits(number) + ".log";
 }
 [[nodiscard]] inline std::optional<std::uint32_t> segment_number(std::string_view name) {
   if (name.size() < 12 || name.size() > 14 || name.substr(name.size() - 4) != ".log")
@@ -1638,6 +1665,7 @@ enum class Claim : std::uint8_t { fresh, again, held };
 [[nodiscard]] inline Claim claim(const Head& head, const AcquireRequest& request,
                                  TimePoint now) noexcept {
   if (head.fence.owner == request.owner && !request.owner.nobody()) return Claim::again;
+  if (request.intent == Intent::withdraw) return Claim::held;
   if (request.intent == Intent::steal && head.fence.epoch == request.seen_epoch &&
       head.renewals == request.seen_renewals)
     return Claim::fresh;
@@ -2477,7 +2505,7 @@ class Log {
   struct Segment {
     std::uint32_t number = 0;
     Handle file;
-    std::uint64_t size = 0;
+    std::uint64_t size = 0;  ///< of what counts: whole batches that are written nowhere else
   };
 
   Log(Files layer, std::string folder) : files(std::move(layer)), folder_(std::move(folder)) {}
@@ -2489,6 +2517,7 @@ class Log {
   [[nodiscard]] std::uint32_t newest() const noexcept { return newest_; }
   [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
   [[nodiscard]] bool nothing_in_newest() const noexcept { return end_ == segment_header_size; }
+  [[nodiscard]] std::uint64_t salt() const noexcept { return salt_; }
   [[nodiscard]] bool poisoned() const noexcept { return failed(poison_); }
   [[nodiscard]] const Error& poison() const noexcept { return poison_; }
   [[nodiscard]] bool all_synced() const noexcept { return synced_ + 1 == sequence_; }
@@ -2576,14 +2605,17 @@ class Log {
     (void)files.remove(draft);  // of a run that ended here
     auto file = files.open(draft, detail::os::Access::create);
     if (!file) return file.error();
-    Result<void> made = files.write_at(*file, 0, bytes);
+    // The newest segment is locked from before it has its name: see Recovery.
+    const auto locked = files.lock(*file);
+    Result<void> made = locked ? Result<void>(success) : Result<void>(locked.error());
+    if (made) made = files.write_at(*file, 0, bytes);
     if (made) made = timed_sync(*file);
     if (made) made = files.rename(draft, name);
     if (!made) return (void)files.remove(draft), made;
     if (const auto named = files.sync_folder(folder_); !named) return poison_with(named.error());
     auto segment = std::make_shared<Segment>(Segment{number, std::move(*file), 0});
     const std::lock_guard hold(mutex_);
-    segments_.emplace(number, segment);
+    segments_.insert_or_assign(number, segment);
     newest_ = number;
     segment->size = end_ = bytes.size();
     synced_ = sequence_ - 1;
@@ -2604,11 +2636,13 @@ class Log {
     end_ = segment->size;
     segments_.emplace(newest_, std::move(segment));
   }
-  void resume(std::uint64_t salt, std::uint64_t next_sequence) noexcept {
+  void resume(std::uint64_t salt, std::uint64_t next_sequence, std::uint64_t synced) noexcept {
     salt_ = salt;
     sequence_ = next_sequence;
-    synced_ = next_sequence - 1;
+    synced_ = synced;
   }
+  /// The next segment takes the number and the name of the newest one, of which nothing counts.
+  void replace_newest() noexcept { --newest_; }
   /// Adds a batch to the bytes of a segment that is being made; it began at `begin` with room for
   /// its header.
   void seal_in(Buffer& segment, std::size_t begin) {
@@ -2675,8 +2709,9 @@ struct Inbox {
     std::uint64_t epoch = 0;
     std::uint64_t number = 0;
   };
-  /// An id that was accepted, until `RecordLimits::repeats_known` has passed since it was first
-  /// tried.
+  /// An id that was accepted. Kept until `RecordLimits::repeats_known` has passed since it was
+  /// first tried, and beyond that while there are few: a poster who does not say when he tried
+  /// first is then known all the same.
   struct Known {
     Hash128 id;
     WallTime first_tried{};
@@ -2686,11 +2721,15 @@ struct Inbox {
   std::vector<Message> messages;  ///< by rising position
   std::vector<Sender> senders;    ///< sorted by source
   std::vector<Known> known;
+  WallTime forgotten{};  ///< ids that were first tried then or before may have been forgotten
   std::uint64_t last_position = 0;
   std::size_t bytes = 0;
 
   [[nodiscard]] bool never_used() const noexcept { return last_position == 0; }
 };
+
+/// So many ids of posted messages are known however long ago they came.
+inline constexpr std::size_t ids_kept = 64;
 
 /// How a message was received.
 struct Reception {
@@ -2717,10 +2756,22 @@ struct Reception {
   }
   for (const Inbox::Known& known : inbox.known)
     if (known.id == origin.source) return Reception{Reception::Outcome::repeated, known.position};
-  // An id this old may have been forgotten: nobody can say any more whether it took effect.
-  if (origin.first_tried + limits.repeats_known <= now)
+  // An id this old may have been forgotten: nobody can say any more whether it took effect. The
+  // calendar may have been put forward and back since, so what was forgotten counts by itself.
+  if (origin.first_tried <= inbox.forgotten || origin.first_tried + limits.repeats_known <= now)
     return Reception{Reception::Outcome::too_late, 0};
   return std::nullopt;
+}
+
+/// Makes room for one more id: of more than `ids_kept` the oldest go whose time is over.
+inline void forget_ids(Inbox& inbox, const RecordLimits& limits, WallTime now) {
+  std::size_t spare = inbox.known.size() < ids_kept ? 0 : inbox.known.size() + 1 - ids_kept;
+  std::erase_if(inbox.known, [&](const Inbox::Known& id) {
+    if (spare == 0 || id.first_tried + limits.repeats_known > now) return false;
+    --spare;
+    inbox.forgotten = (std::max)(inbox.forgotten, id.first_tried);
+    return true;
+  });
 }
 
 /// Puts a message into the inbox, once; refuses what would go over the limits, drops nothing.
@@ -2730,8 +2781,6 @@ inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const Messag
   const std::size_t cost = inbox_cost(message);
   if (inbox.messages.size() >= limits.inbox_messages || inbox.bytes + cost > limits.inbox_bytes)
     return {Reception::Outcome::full, 0};
-  std::erase_if(inbox.known,
-                [&](const Inbox::Known& k) { return k.first_tried + limits.repeats_known <= now; });
   const std::uint64_t position = ++inbox.last_position;
   if (origin.is_numbered()) {
     const auto at = find_sender(inbox.senders, origin.source);
@@ -2740,6 +2789,7 @@ inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const Messag
     else
       inbox.senders.insert(at, {origin.source, origin.epoch, origin.number});
   } else {
+    forget_ids(inbox, limits, now);
     inbox.known.push_back({origin.source, origin.first_tried, position});
   }
   inbox.messages.push_back({position, origin, std::string(message.type), message.codec,
@@ -2818,6 +2868,8 @@ namespace persist::inline PERSIST_ABI::backend::file {
   return from.done();
 }
 
+inline constexpr std::size_t receipt_size = 20;
+
 [[nodiscard]] inline Buffer encode_receipts(std::span<const Receipt> receipts) {
   Buffer to;
   for (const Receipt& receipt : receipts) {
@@ -2829,7 +2881,7 @@ namespace persist::inline PERSIST_ABI::backend::file {
 /// Appends a page.
 [[nodiscard]] inline bool decode_receipts(ByteView bytes, std::vector<Receipt>& receipts) {
   Reader from(bytes);
-  while (from.left() >= 20) {
+  while (from.left() >= receipt_size) {
     const Hash128 id = from.hash();
     receipts.push_back({id, from.number<std::uint32_t>()});
   }
@@ -2844,6 +2896,7 @@ inline void append_payload(Buffer& to, const Buffer& payload) {
 [[nodiscard]] inline Buffer encode_inbox(const Inbox& inbox) {
   Buffer to;
   append_little(to, inbox.last_position);
+  append_time(to, inbox.forgotten);
   append_little(to, static_cast<std::uint32_t>(inbox.senders.size()));
   for (const Inbox::Sender& sender : inbox.senders) {
     append_hash(to, sender.source);
@@ -2873,10 +2926,17 @@ inline void append_payload(Buffer& to, const Buffer& payload) {
   return to;
 }
 
+/// How many bytes `encode_inbox` makes of it.
+[[nodiscard]] inline std::uint64_t inbox_size(const Inbox& inbox) noexcept {
+  return 20 + 32 * (std::uint64_t{inbox.senders.size()} + inbox.known.size()) + inbox.bytes +
+         9 * std::uint64_t{inbox.messages.size()};
+}
+
 [[nodiscard]] inline bool decode_inbox(ByteView bytes, Inbox& inbox) {
   Reader from(bytes);
   inbox = Inbox{};
   inbox.last_position = from.number<std::uint64_t>();
+  inbox.forgotten = from.time();
   for (std::size_t left = from.count(32); left != 0; --left) {
     const Hash128 source = from.hash();
     const auto epoch = from.number<std::uint64_t>();
@@ -2920,6 +2980,14 @@ inline void append_payload(Buffer& to, const Buffer& payload) {
     append_payload(to, message.payload);
   }
   return to;
+}
+
+/// How many bytes `encode_outbox` makes of it.
+[[nodiscard]] inline std::uint64_t outbox_size(const Outbox& outbox) noexcept {
+  std::uint64_t sum = 4;
+  for (const OutgoingMessage& m : outbox.messages)
+    sum += 39 + m.key.size() + m.type.size() + m.payload.size();
+  return sum;
 }
 
 [[nodiscard]] inline bool decode_outbox(ByteView bytes, Outbox& outbox) {
@@ -2970,6 +3038,17 @@ struct Staged {
   }
   [[nodiscard]] std::uint32_t receipts_forgotten() const noexcept {
     return forgotten_until.value_or(record.more().receipts_forgotten);
+  }
+  /// About how many bytes it will take in the batch.
+  [[nodiscard]] std::uint64_t size() const {
+    std::uint64_t sum = 512 + receipt_size * new_receipts.size();
+    if (data) sum += data->size();
+    if (metadata) sum += metadata->size();
+    if (user_ids) sum += user_ids->size();
+    if (inbox_changed) sum += inbox_size(*inbox);
+    if (outbox_changed) sum += outbox_size(*outbox);
+    if (kept_receipts) sum += receipt_size * kept_receipts->size();
+    return sum;
   }
 };
 
@@ -3187,6 +3266,9 @@ class Engine {
                          "a key has 1 to 255 bytes, this one " + std::to_string(key.size())),
            false;
   }
+  [[nodiscard]] static bool fits(const MessageView& message) noexcept {
+    return message.type.size() <= 0xffff && message.payload.size() <= largest_batch / 2;
+  }
   [[nodiscard]] std::uint64_t next_epoch() {
     if (++given_ >= epochs_per_run<Files>) {
       ++run_;
@@ -3265,8 +3347,7 @@ void Engine<Files>::perform(AcquireRequest& request) {
   const TimePoint now = clock_.now();
   const std::uint32_t store = request.store.index;
   Staged* found = stage.find(index_, store, request.key);
-  if (request.intent == Intent::withdraw) {
-    if (found != nullptr) ask(found->record.head, request);
+  if (request.intent == Intent::withdraw && found == nullptr) {
     request.outcome = AcquireRequest::Outcome::held;
     return;
   }
@@ -3321,8 +3402,7 @@ template <class Files>
 Result<Reception> Engine<Files>::receive_at(std::uint32_t store, std::string_view key,
                                             const MessageOrigin& origin, const MessageView& message,
                                             const RecordLimits& limits) {
-  if (message.type.size() > 0xffff || message.payload.size() > largest_batch / 2)
-    return Error(Errc::too_large, "a message of this size fits no batch");
+  if (!fits(message)) return Error(Errc::too_large, "a message of this size fits no batch");
   if (store >= index_.stores.size()) return Error(Errc::invalid, "this database has no such store");
   Staged* found = stage.find(index_, store, key);
   Inbox fresh;
@@ -3334,7 +3414,7 @@ Result<Reception> Engine<Files>::receive_at(std::uint32_t store, std::string_vie
   Staged& receiver = found != nullptr ? *found : stage.make(index_, store, key);
   if (found == nullptr) receiver.inbox = std::move(fresh);
   receiver.inbox_changed = receiver.writes = true;
-  stage.bytes += receiver.inbox->bytes;
+  stage.bytes += receiver.size();
   if (!receiver.record.head.fence.owner.nobody()) wake(store, key);
   return reception;
 }
@@ -3351,7 +3431,9 @@ void Engine<Files>::perform(RelayRequest& request) {
   }
   const std::size_t before = record->outbox->messages.size();
   record->outbox->take_out(request.take);
-  if (record->outbox->messages.size() != before) record->outbox_changed = record->writes = true;
+  if (record->outbox->messages.size() == before) return;
+  record->outbox_changed = record->writes = true;
+  stage.bytes += record->size();
 }
 
 template <class Files>
@@ -3408,8 +3490,10 @@ void Engine<Files>::perform(CommitRequest& request) {
     const Change& change = request.changes[i];
     request.culprit = i;
     if (!valid(change.store, change.key, request.error)) return;
-    for (const Send& send : change.sends)
+    for (const Send& send : change.sends) {
       if (!valid(send.store, send.key, request.error)) return;
+      size += fits(send.message) ? send.message.payload.size() : largest_batch;
+    }
     size += change.data != nullptr ? change.data->size() : 0;
     size += change.metadata != nullptr ? change.metadata->size() : 0;
     if (size > largest_batch / 2) {
@@ -3431,11 +3515,12 @@ void Engine<Files>::perform(CommitRequest& request) {
     if (any_new && apply(change)) applied.push_back(&change);
   for (Change* change : applied)
     deliver(*change);
+  for (const Change* change : applied)
+    stage.bytes += stage.find(index_, change->store.index, change->key)->size();
   for (Change& change : request.changes)
     answer(change);
   if (any_new) {
     request.outcome = CommitRequest::Outcome::applied;
-    stage.bytes += size + request.changes.size() * 512;
     ++stage.commits;
   }
 }
@@ -3546,6 +3631,7 @@ void Engine<Files>::deliver(Change& change) {
   for (Send& send : change.sends) {
     const MessageOrigin origin{self, change.fence.epoch, send.number, {}};
     Outbox& outbox = *stage.make(index_, change.store.index, change.key).outbox;
+    if (outbox.holds(change.fence.epoch, send.number)) continue;  // a reply was lost
     if (!outbox.waits_for(send.store, send.key)) {
       const auto got = receive_at(send.store.index, send.key, origin, send.message, limits);
       if (got && got->outcome != Reception::Outcome::full) continue;
@@ -3603,7 +3689,8 @@ class Compactor {
     stage.leaving = victim;
     std::uint64_t staged = 0;
     while (staged < budget) {
-      if (at_ == payload_.size() && !next_batch(log)) {
+      if (at_ == payload_.size()) {  // an empty batch has nothing to be staged
+        if (next_batch(log)) continue;
         if (!stopped_) stage.now_oldest = victim + 1;
         return;
       }
@@ -3625,25 +3712,24 @@ class Compactor {
     at_ = 0;
     payload_ = Buffer();
   }
-  /// Reads the next batch of the segment; false at its end, or where the next segment begins to
-  /// count, since a batch that was written again is nobody's any more.
+  /// Reads the next batch of the segment; false at the end of what counts of it. Anything else
+  /// there is damage: what lies behind it cannot be found, so the segment has to stay.
   [[nodiscard]] bool next_batch(const Log<Files>& log) {
     const auto segment = log.find(victim_);
     payload_ = Buffer();
     at_ = 0;
+    if (next_ == segment->size) return false;
     std::byte bytes[batch_header_size];
     const auto got = log.files.read_at(segment->file, next_, bytes);
-    if (!got) return stop(), false;
-    if (*got < batch_header_size) return false;
-    const auto length = load_little<std::uint32_t>(bytes + 24);
+    const auto header =
+        got ? BatchHeader::read(ByteView(bytes, *got), log.salt()) : std::optional<BatchHeader>();
     payload_offset_ = next_ + batch_header_size;
-    if (payload_offset_ + length > segment->size) return false;
-    const auto read =
-        log.files.read_at(segment->file, payload_offset_, {payload_.grow(length), length});
-    if (!read || *read != length ||
-        detail::crc32c(payload_) != load_little<std::uint32_t>(bytes + 28))
+    if (!header || payload_offset_ + header->length > segment->size) return stop(), false;
+    const auto read = log.files.read_at(segment->file, payload_offset_,
+                                        {payload_.grow(header->length), header->length});
+    if (!read || *read != header->length || detail::crc32c(payload_) != header->payload_crc)
       return stop(), payload_ = Buffer(), false;
-    next_ = payload_offset_ + length;
+    next_ = payload_offset_ + header->length;
     return true;
   }
   std::uint64_t stage_entry(Stage& stage, const Index& index, const RawEntry& raw) {
@@ -3902,10 +3988,11 @@ class FolderLock {
     (void)wrote;
     return FolderLock(std::move(*file));
   }
-  /// Who has the folder now; nothing if nobody has.
+  /// Who has the folder's lock now; nothing if nobody has. Changes nothing.
   [[nodiscard]] static Result<std::optional<FolderHolder>> holder(const Files& files,
                                                                   const std::string& folder) {
-    const auto file = files.open(folder + "/lock", detail::os::Access::share);
+    const auto file = files.open(folder + "/lock", detail::os::Access::read);
+    if (!file && file.error().os_error() == ENOENT) return std::optional<FolderHolder>();
     if (!file) return file.error();
     const auto held = files.is_locked(*file);
     if (!held) return held.error();
@@ -3998,10 +4085,70 @@ class GroupCommit {
 
 }  // namespace persist::inline PERSIST_ABI::backend::file
 
+// What callers hand in to be performed together, and what a batch that could not be written does to
+// it.
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// Asks that all that was handed in before is synced.
+struct FlushRequest {
+  Error error{Errc{}};
+};
+
+/// What one caller handed in, to be performed by whoever leads.
+struct Job {
+  std::variant<std::span<OpenStoreRequest>, std::span<AcquireRequest>, std::span<CommitRequest>,
+               std::span<PostRequest>, std::span<RelayRequest>, std::span<EraseRequest>,
+               FlushRequest*>
+      requests;
+};
+
+inline void fail(AcquireRequest& request, const Error& error) {
+  request.outcome = AcquireRequest::Outcome::failed;
+  request.error = error;
+}
+inline void fail(CommitRequest& request, const Error& error) {
+  request.outcome = CommitRequest::Outcome::failed;
+  request.error = error;
+}
+template <class Request>
+void fail(Request& request, const Error& error) {
+  request.error = error;
+}
+
+/// Whether a request can be done without a byte for the log.
+[[nodiscard]] inline bool writes_nothing(const AcquireRequest&) noexcept {
+  return true;
+}
+[[nodiscard]] inline bool writes_nothing(const CommitRequest& request) noexcept {
+  return std::none_of(request.changes.begin(), request.changes.end(), [](const Change& change) {
+    return change.writes() || change.lease == LeaseChange::release;
+  });
+}
+template <class Request>
+[[nodiscard]] bool writes_nothing(const Request&) noexcept {
+  return false;
+}
+
+/// The request as it was before it failed.
+inline AcquireRequest& renewed(AcquireRequest& request) {
+  request.record = Snapshot{};
+  return request.error = Error(Errc{}), request;
+}
+template <class Request>
+Request& renewed(Request& request) {
+  return request.error = Error(Errc{}), request;
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
 // Opening a log: what is in the folder becomes the index, or is refused in words. Nothing that was
 // there is changed before all of it has been judged.
 
 namespace persist::inline PERSIST_ABI::backend::file {
+
+inline constexpr std::string_view tail_prefix = "torn-";
+inline constexpr std::size_t most_tails = 8;  ///< side files of torn tails that are kept
 
 template <class Files>
 class Recovery {
@@ -4012,21 +4159,28 @@ class Recovery {
   /// Reads the log and makes it ready for appending: a torn tail is moved aside, what may not be on
   /// disk is written again into a new segment, and a new run is noted, synced.
   [[nodiscard]] Result<void> open(std::uint64_t fresh_salt, const FolderHolder& opened_by) {
-    if (auto read = read_all(false); !read) return read;
-    if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1);
+    auto read = read_all(false);
+    if (held_elsewhere_) return held_elsewhere();
+    if (!read) return read;
+    if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1, 0);
     if (auto whole = check_places(); !whole) return whole;
-    if (auto saved = save_torn_tail(); !saved) return saved;
     report_.run = index_.run + 1;
     if (report_.run >= epoch_limit >> 24)
       return Error(Errc::unsupported,
                    "this folder has been opened too often: no run number is left");
-    return append_run({report_.run, opened_by});
+    if (auto saved = save_torn_tail(); !saved) return saved;
+    if (auto appended = append_run({report_.run, opened_by}); !appended) return appended;
+    for (const std::uint32_t number : left_over_)
+      (void)log_.files.remove(log_.path(segment_name(number)));
+    return success;
   }
   /// Reads the log as it is and leaves it so; a batch without an end is one that is being written.
   [[nodiscard]] Result<void> look() {
     if (const auto read = read_all(true); !read) return read;
     if (segments_.empty()) return Error(Errc::not_found, "there is no store in " + log_.folder());
     if (torn_) segments_.back().segment->size = torn_at_;
+    const auto held = log_.files.is_locked(segments_.back().segment->file);
+    report_.held = held && *held;
     return check_places();
   }
 
@@ -4039,6 +4193,8 @@ class Recovery {
   struct Batch {
     BatchHeader header;
     std::uint64_t payload = 0;  ///< its offset
+
+    [[nodiscard]] std::uint64_t before() const noexcept { return header.sequence - 1; }
   };
 
   [[nodiscard]] Error damage(std::uint32_t segment, std::uint64_t offset,
@@ -4065,7 +4221,7 @@ class Recovery {
     if (!segments_.empty() && segments_.back().header.number < index_.oldest)
       return damage(index_.oldest, 0,
                     "the log says that it begins behind its end: there is nothing");
-    log_.resume(salt_, expected);
+    log_.resume(salt_, expected, unsynced_.empty() ? expected - 1 : unsynced_.front().before());
     return success;
   }
 
@@ -4077,14 +4233,34 @@ class Recovery {
     for (const std::string& name : *names)
       if (const auto number = segment_number(name)) numbers.push_back(*number);
     std::sort(numbers.begin(), numbers.end());
-    for (std::size_t i = 0; i < numbers.size(); ++i) {
-      if (i != 0 && numbers[i] != numbers[i - 1] + 1)
-        return damage(numbers[i - 1] + 1, 0, "a segment is missing: there is nothing");
+    // What lies before a gap could not be removed when its time had come, or else something is
+    // missing: the oldest that is needed will tell.
+    std::size_t first = numbers.size();
+    while (first != 0 && (first == numbers.size() || numbers[first - 1] + 1 == numbers[first]))
+      --first;
+    left_over_.assign(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(first));
+    for (std::size_t i = first; i < numbers.size(); ++i) {
       const bool writable = !only_look && i + 1 == numbers.size();
       if (auto opened = open_segment(numbers[i], writable); !opened) return opened;
     }
     if (!segments_.empty()) index_.oldest = segments_.back().header.oldest;
+    return only_look || segments_.empty() ? Result<void>(success) : claim_newest();
+  }
+  /// Locks the newest segment, as whoever writes to the log does: the file `lock` can be removed
+  /// while a server runs, and then its lock keeps nobody out.
+  [[nodiscard]] Result<void> claim_newest() {
+    const Found& newest = segments_.back();
+    const auto locked = log_.files.lock(newest.segment->file);
+    if (!locked) return locked.error();
+    const auto next = log_.path(segment_name(newest.header.number + 1));
+    held_elsewhere_ = !*locked || log_.files.open(next, detail::os::Access::read);
     return success;
+  }
+  [[nodiscard]] Error held_elsewhere() const {
+    const FolderHolder& holder = index_.opened_by;
+    return Error(Errc::locked, log_.folder() + " is open in " +
+                                   (holder.process != 0 ? holder.text() : "another process") +
+                                   "; its file \"lock\" was removed");
   }
   [[nodiscard]] Result<void> open_segment(std::uint32_t number, bool writable) {
     using detail::os::Access;
@@ -4144,10 +4320,10 @@ class Recovery {
       torn_ = true;
     }
     if (!last && expected != stop) return damage(found.header.number, at, "a damaged batch");
+    if (!last) found.segment->size = at;
     for (const Batch& batch : batches) {
       if (const auto taken = take(found, batch); !taken) return taken.error();
-      if (last && batch.header.sequence > synced && batch.header.length != 0)
-        unsynced_.push_back(batch);
+      if (last && batch.header.sequence > synced) unsynced_.push_back(batch);
     }
     return expected;
   }
@@ -4203,8 +4379,10 @@ class Recovery {
   [[nodiscard]] Result<void> save_torn_tail() {
     if (!torn_) return success;
     const Found& found = segments_.back();
-    const std::string side = log_.path("torn-" + std::to_string(found.header.number) + "-" +
-                                       std::to_string(torn_at_) + ".tail");
+    drop_old_tails();
+    const std::string side =
+        log_.path(std::string(tail_prefix) + digits(report_.run) + "-" +
+                  std::to_string(found.header.number) + "-" + std::to_string(torn_at_) + ".tail");
     (void)log_.files.remove(side);  // of an open that ended here
     const auto file = log_.files.open(side, detail::os::Access::create);
     if (!file) return file.error();
@@ -4216,19 +4394,31 @@ class Recovery {
     report_.torn_bytes = tail.size();
     return success;
   }
+  /// Keeps room for one more side file: a server that is killed every night leaves no heap of them.
+  void drop_old_tails() const {
+    auto names = log_.files.list(log_.folder());
+    if (!names) return;
+    std::erase_if(*names, [](const std::string& name) { return !name.starts_with(tail_prefix); });
+    std::sort(names->begin(), names->end());  // by run, which comes first and is of one length
+    for (std::size_t i = 0; i + most_tails <= names->size(); ++i)
+      (void)log_.files.remove(log_.path((*names)[i]));
+  }
   /// Notes the run. Where the end of the log is known to be on disk, behind it; otherwise in the
   /// first batch of a new segment, which says where the old one stops to count.
   [[nodiscard]] Result<void> append_run(const RunEntry& run) {
     index_.run = run.run;
     index_.opened_by = run.opened_by;
     Buffer note;
-    if (!segments_.empty() && !torn_ && unsynced_.empty()) {
+    if (!segments_.empty() && !torn_ && rewritten() == 0) {
       (void)note.grow(batch_header_size);
       write_stores(note);
       write_entry(note, run);
       return log_.append(note, true);
     }
-    if (!unsynced_.empty()) log_.resume(salt_, unsynced_.front().header.sequence);
+    if (!unsynced_.empty())
+      log_.resume(salt_, unsynced_.front().header.sequence, unsynced_.front().before());
+    const bool replaces = !segments_.empty() && counted_end() == segment_header_size;
+    if (replaces) log_.replace_newest();
     auto made = log_.begin_segment(index_.oldest, [&](std::uint32_t number, Buffer& bytes) {
       const std::size_t begin = bytes.size();
       (void)bytes.grow(batch_header_size);
@@ -4238,9 +4428,22 @@ class Recovery {
       log_.seal_in(bytes, begin);
     });
     if (!made) return made;
-    report_.batches_rewritten = unsynced_.size();
+    report_.batches_rewritten = rewritten();
+    if (segments_.empty() || replaces) return success;
+    segments_.back().segment->size = counted_end();
     if (torn_) (void)log_.files.truncate(segments_.back().segment->file, torn_at_);
     return success;
+  }
+  /// Where the last segment stops to count: behind it is what is torn or written again.
+  [[nodiscard]] std::uint64_t counted_end() const noexcept {
+    return unsynced_.empty() ? torn_at_ : unsynced_.front().payload - batch_header_size;
+  }
+  /// How many batches have to be written again. One without content lost nothing if it is not on
+  /// disk: the next one behind it does not say that it is.
+  [[nodiscard]] std::uint64_t rewritten() const {
+    return static_cast<std::uint64_t>(
+        std::count_if(unsynced_.begin(), unsynced_.end(),
+                      [](const Batch& batch) { return batch.header.length != 0; }));
   }
   void write_stores(Buffer& to) const {
     for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
@@ -4295,6 +4498,8 @@ class Recovery {
   OpenReport& report_;
   std::vector<Found> segments_;
   std::vector<Batch> unsynced_;
+  std::vector<std::uint32_t> left_over_;
+  bool held_elsewhere_ = false;
   std::uint64_t salt_ = 0;
   std::uint64_t torn_at_ = 0;
   bool torn_ = false;
@@ -4304,26 +4509,6 @@ class Recovery {
 
 namespace persist::inline PERSIST_ABI::backend::file {
 
-/// A span of requests that one caller handed in, to be performed by whoever leads.
-struct Job {
-  std::variant<std::span<OpenStoreRequest>, std::span<AcquireRequest>, std::span<CommitRequest>,
-               std::span<PostRequest>, std::span<RelayRequest>, std::span<EraseRequest>>
-      requests;
-};
-
-inline void fail(AcquireRequest& request, const Error& error) {
-  request.outcome = AcquireRequest::Outcome::failed;
-  request.error = error;
-}
-inline void fail(CommitRequest& request, const Error& error) {
-  request.outcome = CommitRequest::Outcome::failed;
-  request.error = error;
-}
-template <class Request>
-void fail(Request& request, const Error& error) {
-  request.error = error;
-}
-
 /// One open folder. Writers go through `run`, one leader at a time; readers look at the index under
 /// a shared lock that is never held during I/O. The order is: stage, write, sync, publish, reply.
 template <class Files>
@@ -4332,7 +4517,7 @@ class Database {
   Database(Files files, std::string folder, const FileOptions& options)
       : options_(options),
         clock_(options.clock != nullptr ? *options.clock : SystemClock::instance()),
-        log_(std::move(files), std::move(folder)),
+        log_(std::move(files), without_slash(std::move(folder))),
         engine_(index_, log_, clock_),
         parts_(log_) {}
   Database(const Database&) = delete;
@@ -4397,11 +4582,19 @@ class Database {
   [[nodiscard]] std::size_t waiting() const { return group_.waiting(); }
 
  private:
+  /// A name's folder is what stands before its last slash.
+  [[nodiscard]] static std::string without_slash(std::string folder) {
+    while (folder.size() > 1 && folder.back() == '/')
+      folder.pop_back();
+    return folder;
+  }
   /// A batch is written when this much is staged, whatever else was handed in.
   static constexpr std::uint64_t enough = std::uint64_t{32} << 20;
   static constexpr std::uint64_t least_copied = std::uint64_t{64} << 10;
 
   void perform(const std::vector<Job*>& jobs) noexcept;
+  void perform_flush(FlushRequest& request);
+  void note_syncs();
   template <class Request>
   void perform_one(Request& request);
   void end_batch();
@@ -4433,7 +4626,6 @@ class Database {
                            RelayRequest*, EraseRequest*>>
       batch_;
   TimePoint unsynced_since_{};
-  bool unsynced_ = false;
 
   std::mutex watchers_mutex_;
   std::vector<std::pair<std::uint32_t, std::weak_ptr<WakeQueue>>> watchers_;
@@ -4475,11 +4667,26 @@ void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
   for (Job* job : jobs)
     std::visit(
         [this](auto requests) {
-          for (auto& request : requests)
-            this->perform_one(request);
+          if constexpr (std::is_pointer_v<decltype(requests)>)
+            this->perform_flush(*requests);
+          else
+            for (auto& request : requests)
+              this->perform_one(request);
         },
         job->requests);
   end_batch();
+}
+
+template <class Files>
+void Database<Files>::perform_flush(FlushRequest& request) {
+  end_batch();
+  Result<void> done = success;
+  if (log_.poisoned())
+    done = log_.poison();
+  else if (!log_.all_synced())
+    done = log_.sync();
+  if (!done) request.error = done.error();
+  note_syncs();
 }
 
 template <class Files>
@@ -4520,7 +4727,8 @@ Result<void> Database<Files>::write() {
   BatchEncoder<Files> encoder(batch, index_, log_, stage);
   encoder.encode();
   if (encoder.left_behind()) compactor_.stop();
-  auto wrote = log_.append(batch, sync_is_due());
+  // Whatever the durability: a segment may only be removed when what was moved out of it is synced.
+  auto wrote = log_.append(batch, sync_is_due() || stage.now_oldest != 0);
   if (!wrote) compactor_.start_over();
   return wrote;
 }
@@ -4529,11 +4737,8 @@ template <class Files>
 bool Database<Files>::sync_is_due() {
   if (options_.durability == Durability::full) return true;
   const TimePoint now = clock_.now();
-  if (!unsynced_) unsynced_since_ = now;
-  unsynced_ = true;
-  if (now - unsynced_since_ < options_.sync_every) return false;
-  unsynced_ = false;
-  return true;
+  if (log_.all_synced()) unsynced_since_ = now;
+  return now - unsynced_since_ >= options_.sync_every;
 }
 
 template <class Files>
@@ -4576,36 +4781,33 @@ void Database<Files>::publish() {
   wake_up();
 }
 
-/// Nothing of the batch happened, or nobody knows. What only asked for a record is done over by
-/// itself, because a full disk must not keep players from what needs no room.
+template <class Files>
+void Database<Files>::note_syncs() {
+  const std::unique_lock hold(state_);
+  if (log_.poisoned()) status_ = log_.poison();
+  stats_.syncs = log_.syncs();
+  stats_.sync_time = log_.sync_time();
+}
+
+/// Nothing of the batch happened, or nobody knows. What writes nothing (acquisitions, renewals) is
+/// done over by itself, because a full disk must not keep players from what needs no room.
 template <class Files>
 void Database<Files>::fail_batch(const Error& error) {
-  {
-    const std::unique_lock hold(state_);
-    if (log_.poisoned()) status_ = log_.poison();
-    stats_.syncs = log_.syncs();
-    stats_.sync_time = log_.sync_time();
-  }
-  std::vector<AcquireRequest*> once_more;
-  for (const auto& one : batch_)
-    std::visit(
-        [&](auto* request) {
-          if constexpr (std::is_same_v<decltype(request), AcquireRequest*>)
-            once_more.push_back(request);
-          fail(*request, error);
-        },
-        one);
+  note_syncs();
+  const auto fail_all = [&] {
+    for (const auto& one : batch_)
+      std::visit([&](auto* request) { fail(*request, error); }, one);
+  };
+  fail_all();
   engine_.stage.clear();
   engine_.wakes.clear();
   if (log_.poisoned()) return;
-  for (AcquireRequest* request : once_more) {
-    request->error = Error(Errc{});
-    request->record = Snapshot{};
-    engine_.perform(*request);
-  }
-  if (!engine_.stage.writes()) return publish();
-  for (AcquireRequest* request : once_more)
-    fail(*request, error);
+  std::erase_if(batch_, [](const auto& one) {
+    return !std::visit([](const auto* request) { return writes_nothing(*request); }, one);
+  });
+  for (const auto& one : batch_)
+    std::visit([&](auto* request) { engine_.perform(renewed(*request)); }, one);
+  engine_.stage.writes() ? fail_all() : publish();
 }
 
 template <class Files>
@@ -4623,19 +4825,9 @@ void Database<Files>::wake_up() {
 
 template <class Files>
 Result<void> Database<Files>::flush() {
-  // An empty job: its batch writes nothing, and then this thread is the only one inside.
-  Result<void> done = success;
-  Job nothing{std::span<AcquireRequest>{}};
-  group_.run(nothing, [&](const std::vector<Job*>& jobs) {
-    perform(jobs);
-    if (log_.poisoned()) {
-      done = log_.poison();
-    } else if (!log_.all_synced()) {
-      done = log_.sync();
-      unsynced_ = false;
-    }
-  });
-  return done;
+  FlushRequest request;
+  run(Job{&request});
+  return failed(request.error) ? Result<void>(request.error) : Result<void>(success);
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend::file
@@ -4684,6 +4876,7 @@ template <class Files>
 void Database<Files>::list_waiting(RelayRequest& request) const {
   std::vector<std::string> keys;
   std::vector<Record> records;
+  request.now = clock_.wall();
   {
     const std::shared_lock hold(state_);
     if (request.store.index >= index_.stores.size()) {
@@ -4821,7 +5014,12 @@ class BasicFile {
   /// The process that has the folder open now; nothing if none has.
   [[nodiscard]] static Result<std::optional<FolderHolder>> holder(const std::string& path,
                                                                   Files files = {}) {
-    return file::FolderLock<Files>::holder(files, path);
+    auto found = file::FolderLock<Files>::holder(files, path);
+    if (!found || *found) return found;
+    // Where the file `lock` was removed the log still tells.
+    const auto snapshot = open_snapshot(path, std::move(files));
+    return snapshot && snapshot->report().held ? std::optional(snapshot->opened_by())
+                                               : std::optional<FolderHolder>();
   }
 
   [[nodiscard]] bool same_database(const BasicFile& other) const noexcept {
@@ -4968,6 +5166,12 @@ struct StoreState {
     return found != tombstones.end() && found->second.epoch > epoch;
   }
 };
+
+/// Most records have nothing beside their data, and to copy nothing is still a call.
+template <class Some>
+void copy_some(const Some& from, Some& to) {
+  if (!from.empty() || !to.empty()) to = from;
+}
 
 struct Moment {
   TimePoint now;
@@ -5140,18 +5344,17 @@ inline void Memory::fill(Snapshot& to, const Record& from) const {
   to.version = from.head.version;
   to.has_data = from.has_data;
   to.data = from.data;
-  to.user_ids = from.user_ids;
-  to.metadata = from.metadata;
+  memory::copy_some(from.user_ids, to.user_ids);
+  memory::copy_some(from.metadata, to.metadata);
   to.load_count = from.head.load_count;
   to.created = from.head.created;
   to.updated = from.head.updated;
-  to.outbox = from.outbox.numbers();
+  if (!from.outbox.messages.empty() || !to.outbox.empty()) to.outbox = from.outbox.numbers();
 }
 
 inline void Memory::acquire_one(AcquireRequest& request) {
   const TimePoint now = db_->clock.now();
-  if (request.intent == Intent::withdraw) {
-    if (Record* record = find(request.store, request.key)) ask(record->head, request);
+  if (request.intent == Intent::withdraw && find(request.store, request.key) == nullptr) {
     request.outcome = AcquireRequest::Outcome::held;
     return;
   }
@@ -5169,9 +5372,9 @@ inline void Memory::acquire_one(AcquireRequest& request) {
   }
   request.outcome = AcquireRequest::Outcome::taken;
   fill(request.record, record);
-  request.record.receipts = record.receipts;
+  memory::copy_some(record.receipts, request.record.receipts);
   request.record.receipts_forgotten = record.receipts_forgotten;
-  request.record.inbox = record.inbox.messages;
+  memory::copy_some(record.inbox.messages, request.record.inbox);
   request.record.now = db_->clock.wall();
 }
 
@@ -5221,7 +5424,9 @@ inline void Memory::commit_one(CommitRequest& request) {
 inline void Memory::answer(const Record& record, Change& change, const Moment& moment) {
   change.version = record.head.version;
   change.release_requested = record.head.asked();
-  change.messages = newer_than(record.inbox, change.seen_position);
+  change.messages.clear();
+  if (record.inbox.last_position > change.seen_position)
+    change.messages = newer_than(record.inbox, change.seen_position);
   change.now = moment.wall;
   for (Send& send : change.sends)
     send.delivered = !record.outbox.holds(change.fence.epoch, send.number);
@@ -5243,7 +5448,8 @@ inline void Memory::apply(Record& record, Change& change, const Moment& moment) 
                   [&](const Receipt& r) { return r.day <= change.forget_receipts; });
     record.receipts_forgotten = (std::max)(record.receipts_forgotten, change.forget_receipts);
   }
-  record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
+  if (!change.receipts.empty())
+    record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
   const bool asked = record.head.asked();
   const bool wrote = change.data != nullptr || change.removes_data;
   advance(record.head, change, wrote, moment.now, moment.wall);
@@ -5253,10 +5459,14 @@ inline void Memory::apply(Record& record, Change& change, const Moment& moment) 
 inline Reception Memory::receive_at(StoreId store, std::string_view key,
                                     const MessageOrigin& origin, const MessageView& message,
                                     const RecordLimits& limits) {
-  Record& receiver = make(store, key);
-  const Reception reception = receive(receiver.inbox, origin, message, limits, db_->clock.wall());
-  if (reception.outcome == Reception::Outcome::accepted && !receiver.head.fence.owner.nobody())
-    wake(store, key);
+  Record* found = find(store, key);
+  Inbox fresh;  // what is refused makes no record
+  Inbox& inbox = found != nullptr ? found->inbox : fresh;
+  const Reception reception = receive(inbox, origin, message, limits, db_->clock.wall());
+  if (reception.outcome != Reception::Outcome::accepted) return reception;
+  Record& receiver = found != nullptr ? *found : make(store, key);
+  if (found == nullptr) receiver.inbox = std::move(fresh);
+  if (!receiver.head.fence.owner.nobody()) wake(store, key);
   return reception;
 }
 
@@ -5266,6 +5476,7 @@ inline void Memory::deliver(Change& change, Record& sender) {
   for (Send& send : change.sends) {
     const MessageOrigin origin{
         at(change.store).hash(change.key), change.fence.epoch, send.number, {}};
+    if (sender.outbox.holds(change.fence.epoch, send.number)) continue;  // a reply was lost
     if (!sender.outbox.waits_for(send.store, send.key) &&
         receive_at(send.store, send.key, origin, send.message, limits).outcome !=
             Reception::Outcome::full)
@@ -5311,6 +5522,7 @@ inline void Memory::post_one(PostRequest& request) {
 
 inline void Memory::relay_one(RelayRequest& request) {
   StoreState& state = at(request.store);
+  request.now = db_->clock.wall();
   if (request.take_from.empty()) {
     for (auto key = state.relaying.upper_bound(request.after);
          key != state.relaying.end() && request.waiting.size() < request.most; ++key)
@@ -5409,6 +5621,8 @@ struct Integer {
 struct Real {
   double value = 0;
   bool single = false;
+  /// It stands for an integer that no integer of the format holds, so its digits are not exact.
+  bool rounded = false;
 };
 
 /// What one input may cost; checked before anything is allocated, `too_large` beyond.
@@ -5417,6 +5631,15 @@ struct Limits {
   std::size_t elements = 4'000'000;
   std::uint32_t depth = 128;
 };
+
+/// For what was stored as one record, whose own limit held when it was written: it is read again
+/// whatever its size, and no item is smaller than a byte.
+[[nodiscard]] constexpr Limits limits_of_record(std::size_t bytes) noexcept {
+  Limits limits;
+  if (bytes > limits.bytes) limits.bytes = bytes;
+  if (bytes > limits.elements) limits.elements = bytes;
+  return limits;
+}
 
 }  // namespace persist::inline PERSIST_ABI::schema
 
@@ -7078,6 +7301,8 @@ struct KeptNode {
   mutable bool reached =
       false;  // by the walk that is under way: what no walk reaches has lost its place
 
+  mutable bool overwritten = false;  // the member holds something else than what replaced it
+
   [[nodiscard]] bool empty() const noexcept { return fields.empty() && below.empty() && !replaced; }
 
   [[nodiscard]] std::unique_ptr<KeptNode> clone() const {
@@ -7099,12 +7324,20 @@ struct KeptNode {
            std::equal(below.begin(), below.end(), other.below.begin(), same_node);
   }
 
-  /// Forgets what the last walk did not reach.
+  /// Forgets what the last walk did not reach, and the unknown value of a member that was changed:
+  /// one that is changed back holds what the game put there.
   void prune() {
+    if (std::exchange(overwritten, false)) replaced.reset();
     std::erase_if(below,
                   [](const auto& entry) { return !std::exchange(entry.second->reached, false); });
     for (const auto& [step, node] : below)
       node->prune();
+  }
+  /// Takes back the marks of a walk that failed, or the next one would find them.
+  void unmark() const noexcept {
+    reached = overwritten = false;
+    for (const auto& [step, node] : below)
+      node->unmark();
   }
 };
 
@@ -7199,14 +7432,13 @@ class UnknownFields {
 //
 // A codec is a struct of static members:
 //
-//   id -> std::uint16_t          what a record says wrote it: unique, never renumbered; 1 to 1023
-//   are the library's name -> std::string_view     for people encode<Policy>(const T&,
-//   UnknownFields&, Buffer&) -> Result<void>
-//                                appends the data, and what is kept of fields this build does not
-//                                know
-//   decode<Policy>(ByteView, T&, UnknownFields&, schema::Limits) -> Result<void>
-//                                fills a fresh value; what it has no member for goes to the unknown
-//                                fields
+// * `id -> std::uint16_t`: what a record says wrote it. Unique, never renumbered; 1 to 1023 are the
+//   library's.
+// * `name -> std::string_view`: for people.
+// * `encode<Policy>(const T&, UnknownFields&, Buffer&) -> Result<void>`: appends the data, and what
+//   is kept of fields that this build does not know.
+// * `decode<Policy>(ByteView, T&, UnknownFields&, schema::Limits) -> Result<void>`: fills a fresh
+//   value. What it has no member for goes to the unknown fields.
 //
 // Laws. What was encoded decodes to equal data. Equal data is equal bytes. A failed encode leaves
 // the buffer as it was; a failed decode leaves a scratch value that is thrown away. Bytes are
@@ -7549,11 +7781,11 @@ template <class T>
   }
 }
 
-/// 1.0 is an integer, 1.5 is none.
+/// 1.0 is an integer, 1.5 is none, and what was rounded to become a double would be a wrong one.
 [[nodiscard]] inline bool convert(Real from, Integer& into) noexcept {
   constexpr double limit = 18446744073709551616.0;  // 2^64
   const double size = std::fabs(from.value);
-  if (!(size < limit) || std::trunc(size) != size) return false;
+  if (from.rounded || !(size < limit) || std::trunc(size) != size) return false;
   const auto magnitude = static_cast<std::uint64_t>(size);
   into.negative = from.value < 0;
   into.magnitude = into.negative ? magnitude - 1 : magnitude;
@@ -7710,7 +7942,7 @@ namespace detail {
 
 template <class Reader>
 bool decode_kept(ByteView raw, Value& into) {
-  Reader in(raw, Limits{});
+  Reader in(raw, limits_of_record(raw.size()));
   return read_value(in, into);
 }
 
@@ -8034,6 +8266,16 @@ struct Plan {
   static constexpr std::size_t count = Describe<T>::count;
   static constexpr std::size_t none = count;
   using Names = std::array<std::string_view, count>;
+
+  static constexpr bool attributes_are_fields = [] {
+    bool all = true;
+    Rules::template each<T>(
+        [&](auto attribute) { all = all && position_of<T>(attribute.member) < count; });
+    return all;
+  }();
+  static_assert(attributes_are_fields,
+                "persist: an attribute names a member that is not among the fields of its struct, "
+                "or that persist::field renamed there");
 
   static constexpr Names names = [] {
     Names stored = Describe<T>::names;
@@ -8407,7 +8649,10 @@ class Writing {
     const KeptNode::Replaced& unknown = *kept.node->replaced;
     ValueWriter now;
     Writing<Rules, ValueWriter>(now, nullptr).value(from, {});
-    if (!(now.take() == unknown.placeholder)) return false;
+    if (!(now.take() == unknown.placeholder)) {
+      kept.node->overwritten = kept.mark;
+      return false;
+    }
     if constexpr (kind_of<T> == Kind::variant) {
       out_.begin_map(1);
       out_.key(unknown.name);
@@ -8619,7 +8864,8 @@ class Writing {
       return std::array<const void*, sizeof...(member)>{static_cast<const void*>(&member)...};
     });
     if constexpr (P::unknown_holder != P::none)
-      kept = {static_cast<const Unknown*>(members[P::unknown_holder])->node().get(), false};
+      kept = {static_cast<const Unknown*>(members[P::unknown_holder])->node().get(),
+              unknown_ != nullptr};
     Extras<Writer> extras(out_, kept);
     out_.begin_map(P::stored_count + extras.count());
     const auto& order = Writer::sorts_keys ? P::canonical : P::declared;
@@ -8630,6 +8876,13 @@ class Writing {
     }
     extras.rest();
     out_.end_map();
+    if constexpr (P::unknown_holder != P::none)
+      forget_stale(static_cast<const Unknown*>(members[P::unknown_holder])->node().get());
+  }
+  /// What such a member holds is not under the session's root, so nobody else prunes it.
+  void forget_stale(KeptNode* node) {
+    if (node == nullptr || unknown_ == nullptr) return;
+    out_.ok() ? node->prune() : node->unmark();
   }
 
   Writer& out_;
@@ -8645,7 +8898,10 @@ template <class Policy, class Writer, class T>
 [[nodiscard]] Result<void> write(Writer& out, const T& from, UnknownFields& unknown) {
   detail::Writing<detail::RulesOf<Policy>, Writer>(out, &unknown)
       .value(from, {unknown.root(), true});
-  if (!out.ok()) return out.take_error();
+  if (!out.ok()) {
+    if (unknown.root() != nullptr) unknown.root()->unmark();
+    return out.take_error();
+  }
   unknown.prune();
   return success;
 }
@@ -8687,6 +8943,16 @@ class ReadBase {
     if (found == wanted || found == Token::bad || found == Token::end) [[likely]]
       return true;
     return mismatch(at, expected, describe(found));
+  }
+  /// Begins a map, or passes over an empty array in its place: who has one kind of table, as Roblox
+  /// does, cannot tell them apart and writes an empty map as []. `empty` says that it was one.
+  bool begin_map(const Place& at, bool& empty) {
+    std::size_t count = 0;
+    empty = in_.peek() == Token::array;
+    if (!empty) return expect(Token::map, at) && in_.begin_map(count);
+    if (!in_.begin_array(count)) return false;
+    if (in_.next_element()) return mismatch(at, name(Token::map), describe(Token::array));
+    return in_.ok();
   }
   /// What is found instead, with its value where that is short.
   std::string describe(Token found) {
@@ -8962,6 +9228,10 @@ template <class Walk, class M>
 [[nodiscard]] bool read_text_map(Walk& walk, M& into, const Place& at) {
   using Key = typename M::key_type;
   std::size_t count = 0;
+  if (walk.in().peek() == Token::array) {
+    bool empty = false;
+    return walk.begin_map(at, empty);
+  }
   if (!walk.expect(Token::map, at) || !walk.in().begin_map(count)) return false;
   reserve(into, count);
   Place entry = at.inside();
@@ -9194,8 +9464,9 @@ template <class Walk, class T>
     own.anchor->reset();
   }
   const Place& at = keeps ? own : above;
-  std::size_t count = 0;
-  if (!walk.expect(Token::map, at) || !walk.in().begin_map(count)) return false;
+  bool empty = false;
+  if (!walk.begin_map(at, empty)) return false;
+  if (empty) return true;
   constexpr auto& order = keys_come_sorted<typename Walk::reader> ? P::canonical : P::declared;
   std::bitset<P::count + 1> seen;
   std::size_t next = 0;
@@ -9728,6 +9999,7 @@ inline bool JsonReader::integer(schema::Integer& value) {
 inline bool JsonReader::real(schema::Real& value) {
   if (const auto found = peek(); found != schema::Token::real) return mismatch("a real", found);
   value.single = false;
+  value.rounded = view(at_, number_end_ - at_).find_first_of(".eE") == std::string_view::npos;
   if (std::from_chars(begin_ + at_, begin_ + number_end_, value.value).ec != std::errc{}) {
     return corrupt("a number beyond the range of double");
   }
@@ -9978,11 +10250,10 @@ struct SpelledKey {
 //
 // A Key policy is a struct of static functions:
 //
-//   value_type                                     the key as the game has it; the session keeps a
-//   copy spell(const value_type&, KeyBuffer&) -> void   writes the spelling; may be overloaded for
-//   other types that name
-//                                                  the same key (the id of a player who is offline)
-//   user_ids(const value_type&, UserIds&) -> void  optional: the users whose data the record is
+// * `value_type`: the key as the game has it; the session keeps a copy.
+// * `spell(const value_type&, KeyBuffer&) -> void`: writes the spelling. May be overloaded for what
+//   names the same key otherwise, like the id of a player who is offline.
+// * `user_ids(const value_type&, UserIds&) -> void`, optional: the users whose data the record is.
 //
 // Laws. A value is always spelled the same way, by every server and every build that shares the
 // data. Two values that are different keys have different spellings. A spelling has 1 to 255 bytes,
@@ -10404,16 +10675,17 @@ struct Log {
 // The Data axis. A Data policy is what a record holds: either the type itself, if it can be stored,
 // or a struct that names it as `data_type` and adds hooks.
 //
-//   expression                      meaning
-//   typename D::data_type           the value; marks D as a policy (containers have a value_type
-//   too) D::defaults(key) -> data_type   optional: the value of a record that does not exist yet
-//   D::capture(key) -> data_type    optional: pulls the value from the game, at every save
-//   D::apply(key, const data_type&) optional, with capture: pushes a change into the game
-//   D::validate(const data_type&) -> Result<void>   optional: after every load, before every save;
-//   pure D::schema_version               optional: 1 unless given D::fields, D::reconcile,
-//   D::message, D::keep_durable, D::drop_unknown   optional, see policy.hpp
+// * `typename D::data_type`: the value. It marks D as a policy; containers have a `value_type` too.
 //
-// Models: any storable type; policy structs. Hooks are never overloaded.
+// Optional, and never overloaded:
+// * `D::defaults(key) -> data_type`: the value of a record that does not exist yet.
+// * `D::capture(key) -> data_type`: pulls the value from the game, at every save.
+// * `D::apply(key, const data_type&)`, with `capture`: pushes a change into the game.
+// * `D::validate(const data_type&) -> Result<void>`: after every load and before every save; pure.
+// * `D::schema_version`: 1 unless given.
+// * `D::fields`, `D::reconcile`, `D::message`, `D::keep_durable`, `D::drop_unknown`: policy.hpp.
+//
+// Models: any storable type; policy structs.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -10921,6 +11193,31 @@ class SlotList {
 };
 }  // namespace detail
 
+/// A handler that leaves with its first call: `session.on_saved(persist::once(fn))`.
+template <class F>
+class Once {
+ public:
+  explicit Once(F handler) : handler_(std::move(handler)) {}
+  template <class... Args>
+  void operator()(Args&&... args) {
+    handler_(std::forward<Args>(args)...);
+  }
+
+ private:
+  F handler_;
+};
+template <class F>
+[[nodiscard]] Once<std::decay_t<F>> once(F&& handler) {
+  return Once<std::decay_t<F>>(std::forward<F>(handler));
+}
+
+namespace detail {
+template <class F>
+inline constexpr bool is_called_once = false;
+template <class F>
+inline constexpr bool is_called_once<Once<F>> = true;
+}  // namespace detail
+
 /// Keeps a handler connected; dropping it disconnects. Harmless after the signal is gone.
 ///
 /// A handler whose connection was dropped is not called any more, not even by a firing that is
@@ -10965,22 +11262,29 @@ class [[nodiscard]] Connection {
 template <class... Args>
 class Signal {
  public:
+  Signal() = default;
+  Signal(const Signal&) = delete;
+  Signal& operator=(const Signal&) = delete;
+  ~Signal() { delete slots_.load(std::memory_order_acquire); }
+
+  /// A handler wrapped in `once` is called at most once.
   template <class F>
   Connection connect(F&& handler) {
-    return add(std::forward<F>(handler), false);
+    const SlotsPtr& slots = made();
+    constexpr bool only_once = detail::is_called_once<std::remove_cvref_t<F>>;
+    return Connection(slots, slots->add(std::forward<F>(handler), only_once)->number);
   }
-  /// Connects a handler that is called at most once.
-  template <class F>
-  Connection once(F&& handler) {
-    return add(std::forward<F>(handler), true);
+  [[nodiscard]] bool has_handlers() const {
+    const SlotsPtr* slots = slots_.load(std::memory_order_acquire);
+    return slots != nullptr && (*slots)->any();
   }
-  [[nodiscard]] bool has_handlers() const { return slots_ != nullptr && slots_->any(); }
 
   /// What a handler throws keeps no other from being called; the first such is thrown on at the
   /// end.
   void fire(Args... args) const {
-    if (slots_ == nullptr) return;
-    const std::shared_ptr<Slots> alive = slots_;  // a handler may destroy this signal
+    const SlotsPtr* slots = slots_.load(std::memory_order_acquire);
+    if (slots == nullptr) return;
+    const SlotsPtr alive = *slots;  // a handler may destroy this signal
     [[maybe_unused]] std::exception_ptr thrown;
     for (auto slot = alive->after(nullptr, alive->last()); slot.first;
          slot = alive->after(slot.first, slot.second)) {
@@ -11057,14 +11361,19 @@ class Signal {
     std::size_t count_ = 0;
   };
 
-  template <class F>
-  Connection add(F&& handler, bool only_once) {
-    if (slots_ == nullptr) slots_ = std::make_shared<Slots>();
-    const SlotPtr slot = slots_->add(std::forward<F>(handler), only_once);
-    return Connection(slots_, slot->number);
+  using SlotsPtr = std::shared_ptr<Slots>;
+
+  /// The list, made by whoever connects first; several threads may at once.
+  [[nodiscard]] const SlotsPtr& made() {
+    if (const SlotsPtr* there = slots_.load(std::memory_order_acquire)) return *there;
+    auto fresh = std::make_unique<SlotsPtr>(std::make_shared<Slots>());
+    SlotsPtr* none = nullptr;
+    return slots_.compare_exchange_strong(none, fresh.get(), std::memory_order_acq_rel)
+               ? *fresh.release()
+               : *none;
   }
 
-  std::shared_ptr<Slots> slots_;
+  std::atomic<SlotsPtr*> slots_{nullptr};  // owned
 };
 
 }  // namespace persist::inline PERSIST_ABI
@@ -11126,6 +11435,18 @@ struct KeyPage {
 struct EraseOptions {
   bool drop_outbox = false;  ///< messages that cannot be delivered do not hold it up
 };
+
+namespace detail {
+/// What `update` answers for a function that returns R.
+template <class R>
+struct UpdateResult {
+  using type = Result<R>;
+};
+template <class T>
+struct UpdateResult<Result<T>> {
+  using type = Result<T>;
+};
+}  // namespace detail
 
 }  // namespace persist::inline PERSIST_ABI
 
@@ -11484,7 +11805,7 @@ template <class Codec, class Policy, class T>
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown,
-                                               schema::Limits limits = {}) {
+                                               schema::Limits limits) {
   const auto opened = open_envelope(bytes);
   if (!opened) return opened.error();
   if (opened->codec != Codec::id) {
@@ -11502,6 +11823,13 @@ template <class Codec, class Policy, class T>
   auto decoded = Codec::template decode<Policy>(opened->payload, scratch, unknown, limits);
   if (!decoded) return envelope::left_alone(decoded.error());
   return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
+}
+/// The same under the limits of what was stored as one record.
+template <class Codec, class Policy, class T>
+  requires codec_for<Codec, T, Policy>
+[[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown) {
+  return decode_record<Codec, Policy>(bytes, scratch, unknown,
+                                      schema::limits_of_record(bytes.size()));
 }
 
 }  // namespace persist::inline PERSIST_ABI::codec
@@ -11528,6 +11856,38 @@ class HookScope {
 };
 
 }  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI {
+
+/// Keeps an object alive that counts those who point at it in a member `refs`, in one word where a
+/// `std::shared_ptr` takes two. Counting is atomic: handles of a shared store are dropped by any
+/// thread.
+template <class T>
+class Counted {
+ public:
+  Counted() noexcept = default;
+  explicit Counted(T* object) noexcept : object_(object) {
+    if (object_ != nullptr) object_->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+  Counted(const Counted& other) noexcept : Counted(other.object_) {}
+  Counted(Counted&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  Counted& operator=(Counted other) noexcept { return std::swap(object_, other.object_), *this; }
+  ~Counted() {
+    if (object_ != nullptr && object_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete object_;
+  }
+
+  [[nodiscard]] T* get() const noexcept { return object_; }
+  [[nodiscard]] T& operator*() const noexcept { return *object_; }
+  [[nodiscard]] T* operator->() const noexcept { return object_; }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+  friend bool operator==(const Counted&, const Counted&) noexcept = default;
+
+ private:
+  T* object_ = nullptr;
+};
+
+}  // namespace persist::inline PERSIST_ABI
 
 namespace persist::inline PERSIST_ABI {
 
@@ -11642,7 +12002,7 @@ struct StoreOptions {
   Duration autosave = 30s;  ///< an edit is on its way to the disk after this at most
   Duration min_gap = 0s;    ///< between two saves of one session; a save that comes sooner waits
   Duration lease = 60s;     ///< how long a silent holder keeps others out
-  Duration renew = 20s;     ///< how often a holder is heard of; well under the lease
+  Duration renew = 20s;     ///< how often a holder is heard of; a third of a lease that is shorter
   Duration load_deadline = 10s;  ///< of a blocking load that finds a holder
   Duration begin_deadline =
       90s;  ///< of a load that was begun: longer than a lease, so a dead holder's runs out
@@ -11673,8 +12033,8 @@ struct SaveOptions {
 
 /// How a message is posted.
 struct PostOptions {
-  std::string_view id{};  ///< makes a repeat known; tried again later than 7 days after the first
-                          ///< try it is refused
+  std::string_view id{};  ///< makes a repeat known for 7 days, and while the record has had few
+                          ///< others since; `first_tried` has a later one refused
   Duration expires = std::chrono::hours(24 * 7);  ///< at most 45 days
   std::uint8_t priority = 0;                      ///< higher is handled earlier
   std::optional<WallTime>
@@ -11690,12 +12050,7 @@ struct PollOptions {
 
 namespace persist::inline PERSIST_ABI {
 
-class SessionCore;
-
-/// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
-struct TransactionGroup {
-  std::vector<SessionCore*> partners;
-};
+struct TransactionGroup;
 
 /// A message that came with the record or with a reply, and has not left the record yet.
 struct WaitingMessage {
@@ -11706,21 +12061,35 @@ struct WaitingMessage {
 
 /// How far a load has come.
 struct LoadState {
+  /// A caller that wants it.
+  struct Waiter {
+    std::function<bool()> while_;
+    bool waits = true;  ///< until he calls it off
+  };
   Conflict conflict = Conflict::refuse;
-  bool once = false;  ///< `try_load`: one attempt
-  bool asked = false;
-  bool stealing = false;
+  bool once = false;        ///< `try_load`: one attempt
+  bool asked = false;       ///< our request to the holder stands, as a reply said
+  bool unheard_of = false;  ///< a reply was lost: its attempt may have taken the record, or may yet
+  Intent intent = Intent::wait;  ///< of the next attempt
   std::uint32_t attempts = 0;
   std::uint64_t seen_epoch = 0;
   std::uint64_t seen_renewals = 0;
   TimePoint deadline{};
   TimePoint next_try{};
-  TimePoint sent{};
-  std::function<bool()> while_;
+  /// When the earliest attempt left that may have taken the record: the lease counts from there.
+  std::optional<TimePoint> sent;
   Error error{Errc{}};  ///< once done
   std::atomic<bool> done{false};
-  int waiters = 0;  ///< callers that still want it; none: the lease is given back
+  std::vector<Waiter> waiters;
+  std::atomic<std::uint32_t> refs{0};
+
+  /// Whether anybody still waits for it. Otherwise the lease is given back.
+  [[nodiscard]] bool has_waiters() const noexcept {
+    return std::any_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return w.waits; });
+  }
 };
+
+using LoadPtr = Counted<LoadState>;
 
 /// What few sessions have, so that the many without it pay one pointer.
 struct SessionExtras {
@@ -11739,7 +12108,6 @@ struct SessionExtras {
   std::uint64_t send_number = 0;
   std::size_t outbox_waiting = 0;  ///< as of the last reply
 
-  std::shared_ptr<LoadState> load;  ///< until it is done; shared with the callers that wait for it
   std::shared_ptr<TransactionGroup> group;
 
   std::optional<Duration> autosave;  ///< instead of the store's
@@ -11763,7 +12131,7 @@ enum class Aim : std::uint8_t;
 
 /// The store's side of a session. Each call takes the store's lock itself, so that a commit over
 /// sessions of several stores never holds two of them.
-class SessionHost {
+class SessionHost : public std::enable_shared_from_this<SessionHost> {
  public:
   virtual void became_dirty(SessionCore& session) = 0;
   virtual void last_handle_dropped(SessionCore& session) = 0;
@@ -11775,12 +12143,15 @@ class SessionHost {
   virtual Error board(SessionCore& session, Aim aim) = 0;
   /// Takes what leaves of it, at this moment.
   virtual void cut(SessionCore& session, Cut& cut, Change& change) = 0;
-  /// It stays after all: what was cut is as if it had not been.
-  virtual void unboard(SessionCore& session, Cut& cut) = 0;
+  /// It stays after all: what was cut is as if it had not been. `over`: so is its transaction,
+  /// which had changed nothing.
+  virtual void unboard(SessionCore& session, Cut& cut, bool over) = 0;
   /// Takes the outcome.
   virtual void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
                       Result<Saved>& result) = 0;
-  virtual void end(SessionCore& session, State state, Reason reason, bool was_saved) = 0;
+  /// Ends a partner of a transaction that was lost before it was stored: its record is still ours,
+  /// and goes back.
+  virtual void lose(SessionCore& session, const TransactionGroup& group) = 0;
   /// Tells listeners what happened.
   virtual void drain() = 0;
 
@@ -11792,16 +12163,43 @@ class SessionHost {
 /// anybody points at it; `host()` is null once the session has ended or the store is gone.
 class SessionCore {
  public:
-  SessionCore(SessionHost& store, std::string_view spelled)
-      : key_size_(static_cast<std::uint8_t>(spelled.size())), host_(&store) {
-    key_ = std::make_unique<char[]>(spelled.size());
-    std::memcpy(key_.get(), spelled.data(), spelled.size());
+  /// `new (spelled) Session…`: with room behind the object for the spelling of its key, so that
+  /// both are one allocation.
+  static void* operator new(std::size_t size, std::string_view spelled) {
+    return ::operator new(size + spelled.size());
+  }
+  static void* operator new(std::size_t size, std::align_val_t align, std::string_view spelled) {
+    return ::operator new(size + spelled.size(), align);
+  }
+  static void operator delete(void* at) noexcept { ::operator delete(at); }
+  static void operator delete(void* at, std::align_val_t align) noexcept {
+    ::operator delete(at, align);
+  }
+  static void operator delete(void* at, std::string_view) noexcept { ::operator delete(at); }
+  static void operator delete(void* at, std::align_val_t align, std::string_view) noexcept {
+    ::operator delete(at, align);
+  }
+
+  /// `size`: of the whole object, behind which the spelling goes.
+  SessionCore(SessionHost& store, std::string_view spelled, std::size_t size)
+      : key_size_(static_cast<std::uint8_t>(spelled.size())),
+        key_hash_(hash_of(spelled)),
+        key_at_(static_cast<std::uint32_t>(size)),
+        host_(&store) {
+    std::memcpy(reinterpret_cast<char*>(this) + key_at_, spelled.data(), spelled.size());
   }
   SessionCore(const SessionCore&) = delete;
   SessionCore& operator=(const SessionCore&) = delete;
   virtual ~SessionCore() = default;
 
-  [[nodiscard]] std::string_view key() const noexcept { return {key_.get(), key_size_}; }
+  [[nodiscard]] std::string_view key() const noexcept {
+    return {reinterpret_cast<const char*>(this) + key_at_, key_size_};
+  }
+  /// What a registry finds it by.
+  [[nodiscard]] std::uint32_t key_hash() const noexcept { return key_hash_; }
+  [[nodiscard]] static std::uint32_t hash_of(std::string_view key) noexcept {
+    return static_cast<std::uint32_t>(std::hash<std::string_view>{}(key));
+  }
   [[nodiscard]] SessionHost* host() const noexcept { return host_.load(std::memory_order_acquire); }
   void detach() noexcept { host_.store(nullptr, std::memory_order_release); }
   [[nodiscard]] bool dirty() const noexcept {
@@ -11812,7 +12210,7 @@ class SessionCore {
   [[nodiscard]] SessionExtras& more() {
     return extras ? *extras : *(extras = std::make_unique<SessionExtras>());
   }
-  [[nodiscard]] LoadState* load() const noexcept { return extras ? extras->load.get() : nullptr; }
+  [[nodiscard]] LoadState* load() const noexcept { return loading.get(); }
   [[nodiscard]] TransactionGroup* group() const noexcept {
     return extras ? extras->group.get() : nullptr;
   }
@@ -11848,6 +12246,7 @@ class SessionCore {
 
   SessionCore* next_in_bucket = nullptr;
   std::unique_ptr<SessionExtras> extras;
+  LoadPtr loading;  ///< until it is done; shared with the callers that wait for it
 
   std::uint64_t number = 0;  ///< the owner's session number
   std::uint64_t epoch = 0;
@@ -11879,14 +12278,16 @@ class SessionCore {
   std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
   bool save_wanted = false;              ///< `request_save`
   bool force_wanted = false;
-  bool has_listeners = false;             ///< its own signals were connected
-  bool was_saved = false;                 ///< at its end: its last changes are there
-  std::atomic<bool> end_was_told{false};  ///< listeners of `released` were called
+  std::atomic<bool> has_listeners{false};  ///< its own signals were connected
+  bool was_saved = false;                  ///< at its end: its last changes are there
+  std::atomic<bool> end_was_told{false};   ///< listeners of `released` were called
   bool gives_back = false;    ///< a load that came to nothing: the record goes back as it is
   bool check_wanted = false;  ///< the backend hinted at something
   bool skips_equal =
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
+  bool is_offline = false;     ///< one change of a record that nobody plays: nobody joins it
+  bool is_named = true;        ///< its key is known, not only how it is spelled
   bool counted = false;        ///< a commit of this epoch was applied
   bool is_new = false;         ///< there was no record when it was loaded
   bool has_record = false;     ///< there is one now
@@ -11894,33 +12295,23 @@ class SessionCore {
   static constexpr std::uint32_t no_index = 0xffffffff;
 
  private:
-  std::uint8_t key_size_;  // here, it fills a gap
+  std::uint8_t key_size_;  // here, these fill a gap
+  std::uint32_t key_hash_;
+  std::uint32_t key_at_;
   std::atomic<SessionHost*> host_;
-  std::unique_ptr<char[]> key_;
 };
 
-/// Keeps a session alive. Counting is atomic, because handles of a shared store are dropped by any
-/// thread.
-class SessionPtr {
- public:
-  SessionPtr() noexcept = default;
-  explicit SessionPtr(SessionCore* core) noexcept : core_(core) {
-    if (core_ != nullptr) core_->refs.fetch_add(1, std::memory_order_relaxed);
-  }
-  SessionPtr(const SessionPtr& other) noexcept : SessionPtr(other.core_) {}
-  SessionPtr(SessionPtr&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
-  SessionPtr& operator=(SessionPtr other) noexcept { return std::swap(core_, other.core_), *this; }
-  ~SessionPtr() {
-    if (core_ != nullptr && core_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete core_;
-  }
-  [[nodiscard]] SessionCore* get() const noexcept { return core_; }
-  [[nodiscard]] SessionCore& operator*() const noexcept { return *core_; }
-  [[nodiscard]] SessionCore* operator->() const noexcept { return core_; }
-  explicit operator bool() const noexcept { return core_ != nullptr; }
-  friend bool operator==(const SessionPtr&, const SessionPtr&) noexcept = default;
+using SessionPtr = Counted<SessionCore>;
 
- private:
-  SessionCore* core_ = nullptr;
+/// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
+/// Keeps the partners and their stores, which other threads may drop meanwhile.
+struct TransactionGroup {
+  struct Partner {
+    SessionPtr session;
+    std::shared_ptr<SessionHost> store;
+  };
+  std::vector<Partner> partners;
+  std::atomic<bool> durable{false};  ///< for who waits: the sessions have let go of it by then
 };
 
 }  // namespace persist::inline PERSIST_ABI
@@ -12221,7 +12612,7 @@ class SessionNode final : public SessionCore {
   static constexpr bool is_shared = S::Access::is_shared;
 
   SessionNode(SessionHost& store, std::string_view spelled, KeyValue value)
-      : SessionCore(store, spelled), key_value_(std::move(value)) {
+      : SessionCore(store, spelled, sizeof(SessionNode)), key_value_(std::move(value)) {
     skips_equal = Policy::has_capture;
     keeps_durable = Policy::keep_durable;
   }
@@ -12289,7 +12680,19 @@ class SessionNode final : public SessionCore {
   /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
   void begin_copy(Data& copy) noexcept { working_ = &copy, in_function = true; }
   void end_copy() noexcept { working_ = nullptr, in_function = false; }
-  void take_in(Data&& copy);
+  /// Whether the last save has left or is over, so that a change would be in none; while a function
+  /// runs on a copy none leaves. Another thread may have ended the session since it was found.
+  [[nodiscard]] Error ends() {
+    if (host() != nullptr) {
+      const auto hold = core().lock();
+      if (!ended(state) && (state != State::releasing || !in_flight)) return Errc{};
+    }
+    return Error(Errc::closed, "the session has ended").for_key(key());
+  }
+  void take_in(Data&& copy) {
+    data_ = std::move(copy);
+    mark_dirty();
+  }
   /// The number of the newest message that was sent from here, and taking back what was sent after
   /// that. By number: a save that is out may end meanwhile and take older ones from the list.
   [[nodiscard]] std::uint64_t last_sent() const noexcept {
@@ -12308,13 +12711,25 @@ class SessionNode final : public SessionCore {
     }
     return success;
   }
-  /// Pushes the data into the game, for as long as the game holds it.
-  void apply() {
+  /// Pushes what a function made of the data into the game, for as long as the game holds it.
+  /// `invalid` if the hook threw: the next capture would not find the change, so it must not count.
+  Result<void> apply(const Data& data) {
     if constexpr (Policy::has_apply) {
-      if (in_game != InGame::here) return;
-      if (auto done = in_hook("apply", [&] { Policy::apply(key_value_, data_); }); !done)
-        core().log(LogLevel::error, done.error().message());
+      if (in_game == InGame::here)
+        return in_hook("apply", [&] { Policy::apply(key_value_, data); });
     }
+    return success;
+  }
+  /// Gives the game what the session holds: the end of an edit, or of a change that came to
+  /// nothing.
+  void apply_own() {
+    if (auto done = apply(data_); !done) core().log(LogLevel::error, done.error().message());
+  }
+  /// The session is for one change of a record that nobody plays. Its messages wait for the player:
+  /// a handler's effect must not be part of this change.
+  /// `named` says whether its key is the game's own, and not an empty one in its place.
+  void go_offline(bool named) noexcept {
+    in_game = InGame::never, is_offline = true, is_named = named;
   }
   /// The game has taken the session.
   void enter_game() noexcept {
@@ -12335,7 +12750,7 @@ class SessionNode final : public SessionCore {
   }
   void finish_edit() {
     if constexpr (Policy::has_apply)
-      if (!in_function && !ended(state)) apply();
+      if (!in_function && !ended(state)) apply_own();
   }
   std::atomic<InGame> in_game{InGame::not_yet};
 
@@ -12366,7 +12781,7 @@ class SessionNode final : public SessionCore {
     if constexpr (!Policy::has_validate) return success;
     return in_hook("validate", [&] { return Policy::validate(data); });
   }
-  [[nodiscard]] Result<bool> encode_data(const Data& data, Buffer& out);
+  [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
   /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
@@ -12402,14 +12817,14 @@ Result<void> SessionNode<S>::in_hook([[maybe_unused]] std::string_view which, F&
 }
 
 template <class S>
-Result<bool> SessionNode<S>::encode_data(const Data& data, Buffer& out) {
+Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknown, Buffer& out) {
   Result<void> written = valid(data);
   if (written) {
     if constexpr (detail::RecordOf<Data>::may_be_empty) {
       if (!data) return false;
-      written = codec::encode_record<typename S::Codec, Policy>(*data, unknown_, version_, out);
+      written = codec::encode_record<typename S::Codec, Policy>(*data, unknown, version_, out);
     } else {
-      written = codec::encode_record<typename S::Codec, Policy>(data, unknown_, version_, out);
+      written = codec::encode_record<typename S::Codec, Policy>(data, unknown, version_, out);
     }
   }
   if (written) return true;
@@ -12420,13 +12835,15 @@ Result<bool> SessionNode<S>::encode_data(const Data& data, Buffer& out) {
 template <class S>
 Result<bool> SessionNode<S>::encode(Buffer& out) {
   if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
-  return encode_data(data_, out);
+  return encode_data(data_, unknown_, out);
 }
 
 template <class S>
 Result<void> SessionNode<S>::check(const Data& data) {
   Buffer bytes;
-  if (const auto encoded = encode_data(data, bytes); !encoded) return encoded.error();
+  // Encoding forgets what has lost its place, and this is a trial that may come to nothing.
+  UnknownFields unknown = unknown_.clone();
+  if (const auto encoded = encode_data(data, unknown, bytes); !encoded) return encoded.error();
   const std::size_t limit = core().limits().record_bytes;
   if (bytes.size() <= limit) return success;
   return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
@@ -12440,9 +12857,13 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
     Result<void> given = success;
     if (rare_ && rare_.load()->default_value)
       data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
+    else if (Policy::has_defaults && !is_named)
+      return Error(Errc::not_found, "there is no record, and its default needs the key itself")
+          .for_key(key());
     else
       given = in_hook("defaults", [&] { data_ = Policy::defaults(key_value_); });
     if constexpr (gives_user_ids<typename S::Key>) {
+      if (!is_named) return given;
       UserIds users;
       S::Key::user_ids(key_value_, users);
       from.user_ids.assign(users.begin(), users.end());
@@ -12472,6 +12893,10 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   Data copy = data_;
   const std::uint64_t sent = last_sent();
   begin_copy(copy);
+  if (Error no = ends(); failed(no)) {
+    end_copy();
+    return no;
+  }
   Result<void> done;
 #if PERSIST_HAS_EXCEPTIONS
   try {
@@ -12486,20 +12911,16 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   done = fn(copy);
 #endif
   end_copy();
+  if (done && ended(state))
+    done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
   if (done) done = valid(copy);
+  if (done && !(done = apply(copy))) apply_own();
   if (!done) {
     unsend_after(sent);
     return done;
   }
   take_in(std::move(copy));
   return success;
-}
-
-template <class S>
-void SessionNode<S>::take_in(Data&& copy) {
-  data_ = std::move(copy);
-  mark_dirty();
-  apply();
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -12603,7 +13024,7 @@ template <class S>
 void SessionNode<S>::handle_messages(StoreCore<S>& core) {
   constexpr std::uint8_t most_tries = 3;
   const std::unique_lock<SessionLock> reading(lock_);
-  if (ended(state) || in_game == InGame::never) return;
+  if (in_game == InGame::never || failed(ends())) return;
   if (in_function || edit_guards != 0 || state == State::loading)
     return core.postpone_messages(*this);
   std::vector<WaitingMessage> waiting;
@@ -12699,6 +13120,7 @@ class Session {
   friend bool operator==(const Session& a, const Session& b) noexcept { return a.node_ == b.node_; }
 
   // What it is. None of these calls reads a clock or the backend.
+  /// In signals of a change by a key's mere spelling, an empty one.
   [[nodiscard]] const typename S::KeyValue& key() const noexcept { return node_->key_value(); }
   /// The key as storage spells it.
   [[nodiscard]] std::string_view id() const noexcept { return node_->key(); }
@@ -12789,10 +13211,11 @@ class Session {
   [[nodiscard]] Result<Value> metadata() const;
   Result<void> set_metadata(const Value& value);
   /// An object of the game's that lives with the session, made at the first call. Never saved.
+  /// Where two threads make it at once, one of the two is kept.
   template <class T, class... Args>
   T& attach(Args&&... args);
-  void set_autosave(Duration interval) { node_->more().autosave = interval, touch_schedule(); }
-  void set_min_gap(Duration gap) { node_->more().min_gap = gap; }
+  void set_autosave(Duration interval);
+  void set_min_gap(Duration gap);
 
   // Between players.
   /// Sends a message to another record with the save that holds its cause, or not at all. `full`:
@@ -12863,7 +13286,6 @@ class Session {
   }
   /// Why this session takes no call now, or `Errc{}`.
   [[nodiscard]] Error refusal() const;
-  void touch_schedule();
 
   Node* node_;
 };
@@ -12884,6 +13306,16 @@ inline constexpr std::uint32_t receipt_days_kept = 90;
   constexpr std::int64_t last = (std::numeric_limits<std::uint32_t>::max)();
   const std::int64_t days = std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(days, 0, last));
+}
+
+/// Leaves each receipt once. One whose commit landed and was not heard of is stored twice, and must
+/// not count twice among those that are kept.
+inline void drop_repeats(std::vector<Receipt>& receipts) {
+  if (receipts.size() <= receipts_kept) return;
+  std::sort(receipts.begin(), receipts.end(), [](const Receipt& a, const Receipt& b) {
+    return a.id < b.id || (a.id == b.id && a.day < b.day);
+  });
+  receipts.erase(std::unique(receipts.begin(), receipts.end()), receipts.end());
 }
 
 /// The newest day whose receipts, and all older ones, may be forgotten; 0 for none.
@@ -12923,7 +13355,7 @@ enum class Aim : std::uint8_t {
 /// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can
 /// go to another thread and be sent again as it was.
 struct Cut {
-  std::string key;
+  Buffer key;
   Buffer data;
   Buffer metadata;
   std::vector<std::uint64_t> user_ids;
@@ -12962,18 +13394,22 @@ struct Flight {
   CommitRequest request;
 
   std::vector<SessionPtr> sessions;
+  std::vector<SessionHost*> hosts;          ///< of the sessions
+  std::shared_ptr<TransactionGroup> group;  ///< where there are partners: it keeps their hosts
   std::vector<Result<Saved>> results;
   std::uint32_t attempts = 0;
   bool resend = false;  ///< its outcome is unknown: the same bytes go again
 
   [[nodiscard]] std::size_t size() const noexcept { return sessions.size(); }
-  void add(SessionPtr session) {
+  void add(SessionPtr session, SessionHost& host) {
     if (cuts.size() == sessions.size()) cuts.emplace_back();
     cuts[sessions.size()].clear();
     sessions.push_back(std::move(session));
+    hosts.push_back(&host);
   }
   void clear() {
-    sessions.clear(), changes.clear(), results.clear(), attempts = 0, resend = false, request = {};
+    sessions.clear(), hosts.clear(), group.reset(), changes.clear(), results.clear(),
+        attempts = 0, resend = false, request = {};
   }
 };
 
@@ -13079,9 +13515,11 @@ class Registry {
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] SessionCore* find(std::string_view key) const noexcept {
-    for (SessionCore* at = buckets_[slot(key)]; at != nullptr; at = at->next_in_bucket)
-      if (at->key() == key) return at;
-    return nullptr;
+    return find(key, SessionCore::hash_of(key));
+  }
+  /// The one that is there under the key of `session`: that, another, or none.
+  [[nodiscard]] SessionCore* find(const SessionCore& session) const noexcept {
+    return find(session.key(), session.key_hash());
   }
   /// The key must not be there yet.
   void insert(SessionCore& session) {
@@ -13092,7 +13530,7 @@ class Registry {
   }
   /// Forgets the session; the caller must hold a reference of its own. Harmless if it is not there.
   void remove(SessionCore& session) {
-    for (SessionCore** at = &buckets_[slot(session.key())]; *at != nullptr;
+    for (SessionCore** at = &buckets_[slot(session.key_hash())]; *at != nullptr;
          at = &(*at)->next_in_bucket) {
       if (*at != &session) continue;
       *at = std::exchange(session.next_in_bucket, nullptr);
@@ -13115,11 +13553,16 @@ class Registry {
   }
 
  private:
-  [[nodiscard]] std::size_t slot(std::string_view key) const noexcept {
-    return std::hash<std::string_view>{}(key) & (buckets_.size() - 1);
+  [[nodiscard]] SessionCore* find(std::string_view key, std::uint32_t hash) const noexcept {
+    for (SessionCore* at = buckets_[slot(hash)]; at != nullptr; at = at->next_in_bucket)
+      if (at->key_hash() == hash && at->key() == key) return at;
+    return nullptr;
+  }
+  [[nodiscard]] std::size_t slot(std::uint32_t hash) const noexcept {
+    return hash & (buckets_.size() - 1);
   }
   void link(SessionCore& session) {
-    SessionCore*& head = buckets_[slot(session.key())];
+    SessionCore*& head = buckets_[slot(session.key_hash())];
     session.next_in_bucket = head;
     head = &session;
   }
@@ -13263,7 +13706,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
  public:
   using Access = access_of<LockPolicy>;
   using Mutex = typename Access::Mutex;
-  using Lock = std::unique_lock<Mutex>;
+  using Lock = typename Access::Lock;
 
   Engine(std::string_view name, Backend backend, StoreOptions options);
 
@@ -13276,11 +13719,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
   [[nodiscard]] Registry& registry() noexcept { return registry_; }
   [[nodiscard]] Mutex& mutex() noexcept { return mutex_; }
+  [[nodiscard]] std::size_t open_sessions() {
+    const Lock hold(mutex_);
+    return registry_.size();
+  }
   [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
   [[nodiscard]] TimePoint now() const { return clock_.now(); }
-  /// The backend's calendar clock, as far as it is known without asking.
+  /// The backend's calendar clock, as far as it is known without asking: each reply that says what
+  /// time it is sets it again, because a calendar may be put right while a server runs.
   [[nodiscard]] WallTime backend_time() const {
-    return opened_wall_ + std::chrono::duration_cast<std::chrono::milliseconds>(now() - opened_);
+    return WallTime(ms_of(now().time_since_epoch()) + std::chrono::milliseconds(ahead_.load()));
   }
   [[nodiscard]] Hash128 hash(std::string_view text) const { return key_hash(birth_, text); }
   /// Why no call may be made now, or `Errc{}`.
@@ -13289,17 +13737,17 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
   // Loading (engine_load.hpp).
   /// Registers a session that is to be loaded; `waiters` callers want it.
-  void start_load(SessionCore& session, std::shared_ptr<LoadState> load);
+  void start_load(SessionCore& session, LoadPtr load);
   /// Runs the load to its end in this call. The session must be registered by `start_load`.
-  void finish_load(SessionCore& session, const LoadState& load);
+  void finish_load(SessionCore& session, const LoadState& load, TimePoint deadline);
   /// A session whose key is still being released here.
   [[nodiscard]] SessionCore* find_queued(std::string_view key) {
     for (const SessionPtr& session : queued_loads_)
-      if (session->key() == key) return session.get();
+      if (session->key() == key && !session->is_offline) return session.get();
     return nullptr;
   }
-  /// One caller no longer wants it.
-  void abandon_load(SessionCore& session);
+  /// The caller at that place no longer wants it.
+  void abandon_load(SessionCore& session, std::size_t place);
 
   // Saving (engine_commit.hpp, engine_settle.hpp).
   /// One commit of the session, in this call. The session is out from `board` to `settle`;
@@ -13316,10 +13764,11 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void last_handle_dropped(SessionCore& session) final;
   Error board(SessionCore& session, Aim aim) final;
   void cut(SessionCore& session, Cut& cut, Change& change) final;
-  void unboard(SessionCore& session, Cut& cut) final;
+  void unboard(SessionCore& session, Cut& cut, bool over) final;
   void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
               Result<Saved>& result) final;
-  void end(SessionCore& session, State state, Reason reason, bool was_saved) final;
+  void end(SessionCore& session, State state, Reason reason, bool was_saved);
+  void lose(SessionCore& session, const TransactionGroup& group) final;
 
   // Rounds (engine_poll.hpp).
   void begin_poll() final;
@@ -13351,12 +13800,24 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   }
   /// How many more renewals may fail before the lease is no longer trusted.
   [[nodiscard]] int attempts_left(const SessionCore& session) const {
-    if constexpr (!LockPolicy::is_leased) return 0;
+    if (!is_leased()) return 0;
     const Duration left = trusted_until(session) - now();
     const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
     return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
   }
-  [[nodiscard]] bool is_busy() const noexcept { return draining_ || preparing_; }
+  /// Whether a call of this store is under way that runs the program's own code. Functions on a
+  /// session are looked for here, so that they pay nothing for it. Where another thread tells
+  /// listeners of this store, after a commit with a partner here, `let_go` waits for it.
+  [[nodiscard]] bool is_busy() {
+    const Lock hold(mutex_);
+    const auto runs = [](const SessionPtr& session) { return session->in_function.load(); };
+    const std::vector<SessionPtr> open = everything();
+    const std::vector<SessionPtr> gone = retired_.all();
+    const bool drains = draining_ && (!Access::is_shared || drainer_ == std::this_thread::get_id());
+    return drains || preparing_ || visits_ != 0 || detail::HookScope::active() ||
+           std::any_of(open.begin(), open.end(), runs) ||
+           std::any_of(gone.begin(), gone.end(), runs);
+  }
   /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
   [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
     return has_listeners_ || session.has_listeners;
@@ -13368,9 +13829,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  protected:
   ~Engine() = default;
-  bool has_listeners_ = false;  ///< signals of the store were connected
+  std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
 
  private:
+  [[nodiscard]] std::vector<SessionPtr> everything();
   void forget_sent(const std::vector<RelayRequest::Waiting>& waiting);
   void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();
@@ -13381,7 +13843,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
   void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
+  void address(SessionCore& session, const Cut& cut, Change& change);
+  void give_back_later(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
+  void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_failed(SessionCore& session, Cut& cut, const Error& error, Result<Saved>& result);
@@ -13401,7 +13866,11 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
   void opened(SessionCore& session, AcquireRequest& request);
+  [[nodiscard]] bool is_wanted(const LoadState& load);
   void held(SessionCore& session, const HeldBy& holder);
+  void unanswered(SessionCore& session, const Error& error);
+  void give_up(SessionCore& session, Error error);
+  void call_off(SessionCore& session);
   void load_done(SessionCore& session, Error error);
   void start_queued_loads();
   [[nodiscard]] Error locked_error(const SessionCore& session, const HeldBy& holder,
@@ -13418,8 +13887,19 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool in_gap(const SessionCore& session) const {
     return session.failures == 0 && now() < session.not_before;
   }
+  /// Whether sessions here keep others out: the policy may, and a lease of no length does not.
+  [[nodiscard]] bool is_leased() const noexcept {
+    return LockPolicy::is_leased && options_.lease > Duration::zero();
+  }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;
+  }
+  [[nodiscard]] static std::chrono::milliseconds ms_of(Duration time) noexcept {
+    return std::chrono::floor<std::chrono::milliseconds>(time);
+  }
+  /// A reply to what was sent then says what the backend's calendar shows.
+  void hear_time(WallTime wall, TimePoint sent) noexcept {
+    ahead_ = (wall.time_since_epoch() - ms_of(sent.time_since_epoch())).count();
   }
   [[nodiscard]] Owner owner_of(const SessionCore& session) const noexcept {
     return {server_.server, server_.nonce, session.number};
@@ -13434,8 +13914,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   StoreId store_;
   Hash128 birth_;
   Error opening_error_{Errc{}};
-  TimePoint opened_;
-  WallTime opened_wall_{};
+  std::atomic<std::int64_t> ahead_{0};  ///< of the backend's calendar before our clock, in ms
   Metrics metrics_;
 
   Registry registry_;
@@ -13448,13 +13927,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::vector<Flight*> idle_flights_;
   std::vector<std::pair<TimePoint, Flight*>> resends_;  ///< whose outcome is unknown
   std::deque<std::pair<SessionPtr, Event>> events_;
+  std::vector<std::shared_ptr<TransactionGroup>> broken_;  ///< a partner here has ended
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
   std::vector<std::string> woken_;
   std::string relay_after_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
   bool draining_ = false;
+  std::thread::id drainer_;  ///< where several threads may
   bool preparing_ = false;
+  int visits_ = 0;  ///< polls and conditions of loads, in which any handler of the program may run
   bool closing_ = false;
   PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
 };
@@ -13465,6 +13947,13 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
       name_(name),
       options_(std::move(options)),
       clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()) {
+  // "For ever" is the longest time there is, and added to the time of day it overflows.
+  constexpr Duration year = std::chrono::hours(24 * 365);
+  for (Duration* time :
+       {&options_.autosave, &options_.min_gap, &options_.lease, &options_.renew, &options_.relay})
+    *time = (std::min)(*time, year);
+  if (options_.lease > Duration::zero() && options_.renew >= options_.lease - options_.lease / 10)
+    options_.renew = options_.lease / 3;  // or each renewal would come when the lease is in doubt
   limits_.record_bytes = options_.record_limit;
   limits_.inbox_messages = options_.inbox_limit.messages;
   limits_.inbox_bytes = options_.inbox_limit.bytes;
@@ -13486,11 +13975,10 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
   opening_error_ = std::move(request.error);
   store_ = request.store;
   birth_ = request.birth;
-  opened_ = now();
-  opened_wall_ = request.now;
+  hear_time(request.now, now());
   if (failed(opening_error_)) return;
   if constexpr (watched_backend<Backend>) backend_.watch(store_, wakes_);
-  if (options_.relay > Duration::zero()) next_relay_ = opened_ + options_.relay;
+  if (options_.relay > Duration::zero()) next_relay_ = now() + options_.relay;
 }
 
 template <class Backend, class LockPolicy>
@@ -13507,8 +13995,17 @@ Error Engine<Backend, LockPolicy>::refusal() const {
 template <class Backend, class LockPolicy>
 void Engine<Backend, LockPolicy>::drain() {
   Lock hold(mutex_);
-  if (draining_) return;
+  while (!broken_.empty()) {
+    const std::shared_ptr<TransactionGroup> group = std::move(broken_.back());
+    broken_.pop_back();
+    hold.unlock();
+    for (const TransactionGroup::Partner& partner : group->partners)
+      partner.store->lose(*partner.session, *group);
+    hold.lock();
+  }
+  if (draining_ || events_.empty()) return;
   draining_ = true;
+  if constexpr (Access::is_shared) drainer_ = std::this_thread::get_id();
   while (!events_.empty()) {
     auto [session, event] = std::move(events_.front());
     events_.pop_front();
@@ -13569,42 +14066,43 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
 }
 
 template <class B, class L>
-void Engine<B, L>::unboard(SessionCore& session, Cut& cut) {
+void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over) {
   const Lock hold(mutex_);
   undo(session, cut);
   session.in_flight = false;
   if (failed(cut.refused)) saved_event(session, cut.refused);
+  if (!over || session.group() == nullptr) return;
+  session.extras->group->durable = true;
+  session.extras->group.reset();
 }
 
 /// Puts the session into the flight and, where a transaction is not durable yet, its partners. All
 /// are marked as out, or on an error none.
 template <class B, class L>
 Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason) {
-  const auto add = [&](SessionCore& each, Aim its_aim, Reason its_reason) {
-    Error no = each.host() == nullptr ? Error(Errc::closed, "the session has ended")
-                                      : each.host()->board(each, its_aim);
+  const auto add = [&](SessionCore& each, SessionHost& host, Aim its_aim, Reason its_reason) {
+    Error no = host.board(each, its_aim);
     if (failed(no)) return no;
-    flight.add(SessionPtr(&each));
+    flight.add(SessionPtr(&each), host);
     flight.cuts[flight.size() - 1].aim = its_aim;
     flight.cuts[flight.size() - 1].reason = its_reason;
     return Error(Errc{});
   };
-  Error no = add(session, aim, reason);
-  std::shared_ptr<TransactionGroup> group;
+  Error no = add(session, *this, aim, reason);
+  if (failed(no)) return no;
   {
     const Lock hold(mutex_);
-    if (session.extras && !failed(no)) group = session.extras->group;
+    if (session.extras) flight.group = session.extras->group;
   }
-  if (group != nullptr) {
-    for (SessionCore* partner : group->partners) {
-      if (partner == &session) continue;
-      no = add(*partner, Aim::save, Reason::transaction);
-      if (failed(no)) break;
-    }
+  if (flight.group == nullptr) return no;
+  for (const TransactionGroup::Partner& partner : flight.group->partners) {
+    if (partner.session.get() == &session) continue;
+    no = add(*partner.session, *partner.store, Aim::save, Reason::transaction);
+    if (failed(no)) break;
   }
   if (failed(no))
     for (std::size_t i = 0; i < flight.size(); ++i)
-      flight.sessions[i]->host()->unboard(*flight.sessions[i], flight.cuts[i]);
+      flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false);
   return no;
 }
 
@@ -13612,17 +14110,17 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
 /// final and nobody is out.
 template <class B, class L>
 bool Engine<B, L>::prepare_flight(Flight& flight) {
-  flight.changes.assign(flight.size(), Change{});
-  flight.results.assign(flight.size(), Result<Saved>());
+  flight.changes.resize(flight.size());
+  flight.results.resize(flight.size());
   bool any = false;
   Error no{Errc{}};
   for (std::size_t i = 0; i < flight.size(); ++i) {
     SessionCore& session = *flight.sessions[i];
-    session.host()->cut(session, flight.cuts[i], flight.changes[i]);
+    flight.hosts[i]->cut(session, flight.cuts[i], flight.changes[i]);
     const Cut& cut = flight.cuts[i];
     // A transaction is written whole or not at all, and no record is given back behind an edit.
-    if (failed(cut.refused) && flight.size() > 1) no = cut.refused;
-    if (cut.held_back && cut.aim != Aim::renew)
+    if (failed(cut.refused) && (flight.size() > 1 || ended(session.state))) no = cut.refused;
+    if (cut.held_back && (flight.size() > 1 || cut.aim != Aim::renew))
       no = Error(Errc::busy, "the data is being edited").for_key(session.key());
     any = any || flight.changes[i].writes() || cut.aim > Aim::force;
   }
@@ -13641,9 +14139,7 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
             ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
     // A transaction that changed nothing is over.
-    const Lock hold(mutex_);
-    if (flight.results[i] && session.group() != nullptr) session.extras->group.reset();
-    session.host()->unboard(session, flight.cuts[i]);
+    flight.hosts[i]->unboard(session, flight.cuts[i], !failed(why) && flight.size() > 1);
   }
   return false;
 }
@@ -13651,10 +14147,15 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const Lock hold(mutex_);
+  if (ended(session.state)) {  // its store was closed meanwhile, by another thread
+    cut.refused = Error(Errc::closed, "the session has ended").for_key(session.key());
+    return;
+  }
   // What a running function has sent belongs to its success.
-  const bool is_wanted = cut.aim != Aim::release || options_.save_on_release;
+  const bool is_wanted = cut.aim != Aim::release || options_.save_on_release ||
+                         session.is_offline || session.group() != nullptr;
   const bool may_read = is_wanted && session.edit_guards == 0 && !session.in_function;
-  cut.key = session.key();
+  cut.key.append(session.key());
   if (may_read && wants_data(session, cut.aim)) {
     // Where somebody else has the session's lock it is being edited or looked at, and stays due.
     const bool readable = session.try_lock();
@@ -13671,8 +14172,15 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   const bool data_is_whole = failed(cut.refused) ? false : (cut.has_data || !session.dirty());
   if (data_is_whole && may_read && cut.aim != Aim::give_back) cut_rest(session, cut, change);
 
+  address(session, cut, change);
+}
+
+/// What a change says beside its content: whose it is, under which number, and what becomes of the
+/// lease.
+template <class B, class L>
+void Engine<B, L>::address(SessionCore& session, const Cut& cut, Change& change) {
   change.store = store_;
-  change.key = cut.key;
+  change.key = as_text(cut.key);
   change.fence = {session.epoch, owner_of(session), ++session.write};
   change.limits = &limits_;
   change.seen_position = session.extras ? session.extras->seen_position : 0;
@@ -13686,14 +14194,15 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   if (cut.aim == Aim::give_back && !session.counted) change.load_count = session.load_count;
 }
 
-/// Whether a commit with that aim looks at the data.
+/// Whether a commit with that aim looks at the data. That of a pending transaction always does: its
+/// partners are in it, with theirs.
 template <class B, class L>
 bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
   switch (aim) {
     case Aim::save:
       return session.wants_saves();
     case Aim::renew:
-      return session.dirty() && !in_gap(session);
+      return session.dirty() && (session.group() != nullptr || !in_gap(session));
     case Aim::give_back:
       return false;
     default:
@@ -13795,7 +14304,7 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
     complete_flight(flight);
     kept = flight.resend;
   }
-  result = flight.results[0];
+  result = std::move(flight.results[0]);
   if (!kept) recycle(flight);
   drain();
   return result;
@@ -13820,6 +14329,23 @@ void Engine<B, L>::give_back(SessionCore& session) {
   (void)commit_now(session, Aim::give_back, Reason::asked);
 }
 
+/// Gives the record of a session that has ended back with the next round, so that nobody waits for
+/// its lease to run out.
+template <class B, class L>
+void Engine<B, L>::give_back_later(SessionCore& session) {
+  Flight& flight = new_flight();
+  flight.add(SessionPtr(&session), *this);
+  Cut& cut = flight.cuts[0];
+  cut.aim = Aim::give_back;
+  cut.key.append(session.key());
+  flight.changes.assign(1, Change{});
+  flight.results.assign(1, Result<Saved>());
+  address(session, cut, flight.changes[0]);
+  flight.request.changes = std::span(flight.changes);
+  const Lock hold(mutex_);
+  resends_.emplace_back(now(), &flight);
+}
+
 /// Whether the session, and those that must go with it, can leave now.
 template <class B, class L>
 bool Engine<B, L>::can_leave(const SessionCore& session) {
@@ -13829,7 +14355,7 @@ bool Engine<B, L>::can_leave(const SessionCore& session) {
   const TransactionGroup* group = session.group();
   return free(session) &&
          (group == nullptr || std::all_of(group->partners.begin(), group->partners.end(),
-                                          [&](const SessionCore* each) { return free(*each); }));
+                                          [&](const auto& each) { return free(*each.session); }));
 }
 
 template <class B, class L>
@@ -13851,6 +14377,11 @@ Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
 // What the outcome of a commit means for its sessions.
 
 namespace persist::inline PERSIST_ABI {
+
+/// Whether listeners hear of it: not of a renewal, nor of a record that goes back as it was.
+[[nodiscard]] inline bool is_save(const Cut& cut) noexcept {
+  return cut.has_data || cut.aim < Aim::renew || cut.aim == Aim::release;
+}
 
 /// Gives every session of the flight its outcome. Where that is unknown and the bytes must go again
 /// as they are, the flight is kept for another try.
@@ -13874,18 +14405,11 @@ void Engine<B, L>::complete_flight(Flight& flight) {
       result = request.error;
     return;
   }
-  std::vector<SessionHost*> others;
-  for (std::size_t i = 0; i < flight.size(); ++i) {
-    SessionCore& session = *flight.sessions[i];
-    if (session.host() == nullptr) {
-      flight.results[i] = Error(Errc::closed, "the store is gone");
-      continue;
-    }
-    if (session.host() != this) others.push_back(session.host());
-    session.host()->settle(session, flight.cuts[i], flight.changes[i], request, flight.results[i]);
-  }
-  for (SessionHost* host : others)
-    host->drain();
+  for (std::size_t i = 0; i < flight.size(); ++i)
+    flight.hosts[i]->settle(*flight.sessions[i], flight.cuts[i], flight.changes[i], request,
+                            flight.results[i]);
+  for (SessionHost* host : flight.hosts)
+    if (host != this) host->drain();
 }
 
 template <class B, class L>
@@ -13898,6 +14422,7 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
     return;
   }
+  if (request.changes.size() > 1) settle_group(session, change, request);
   switch (request.outcome) {
     case Outcome::applied:
     case Outcome::repeated:
@@ -13905,6 +14430,8 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
       break;
     case Outcome::fenced:
       settle_fenced(session, cut, change, result);
+      // What is named is what was refused; a partner's record is still ours.
+      if (&change != &request.changes[request.culprit]) give_back_later(session);
       break;
     case Outcome::superseded:
       // A later commit of this session was applied, so this one's content is not needed; what it
@@ -13919,10 +14446,28 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
   }
 }
 
+/// The commit was one of a transaction, and it is over: its partners are in the same commit and end
+/// by themselves, each after its own `saved`. A commit of one session alone never ends one, because
+/// another thread may have begun it since.
+template <class B, class L>
+void Engine<B, L>::settle_group(SessionCore& session, Change& change,
+                                const CommitRequest& request) {
+  using Outcome = CommitRequest::Outcome;
+  const bool is_fenced = request.outcome == Outcome::fenced;
+  if (!is_fenced && request.outcome != Outcome::applied && request.outcome != Outcome::repeated)
+    return;
+  // An earlier try had landed for all of them or for none.
+  if (is_fenced) change.landed = request.changes[request.culprit].landed;
+  if (session.group() == nullptr) return;
+  session.extras->group->durable = !is_fenced || change.landed;
+  session.extras->group.reset();
+}
+
 template <class B, class L>
 void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change,
                                   Result<Saved>& result) {
   if (change.version != 0) session.version = change.version;
+  hear_time(change.now, cut.sent);
   if (cut.has_data) {
     session.saved = cut.generation;
     session.save_at = TimePoint{};
@@ -13942,15 +14487,13 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (!std::exchange(session.counted, true) && cut.aim != Aim::give_back) ++session.load_count;
   session.failures = 0;
   settle_parts(session, cut, change);
-  if (session.group() != nullptr) session.extras->group.reset();
 
   const bool gives_back = change.lease == LeaseChange::release;
   if (failed(cut.refused))
     result = cut.refused;
   else
     result = Saved{cut.has_data, session.version, session.stored_bytes, session.updated};
-  const bool was_a_save = cut.aim < Aim::renew || cut.aim == Aim::release;
-  if (was_a_save || cut.has_data || failed(cut.refused)) saved_event(session, result);
+  if (is_save(cut) || failed(cut.refused)) saved_event(session, result);
   if (gives_back) {
     if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
@@ -14012,8 +14555,6 @@ template <class B, class L>
 void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
                                  Result<Saved>& result) {
   undo(session, cut);
-  // Its partners are in the same commit and end by themselves, each after its own `saved`.
-  if (session.group() != nullptr) session.extras->group.reset();
   const std::string_view what =
       change.erased ? "the record was erased" : "another session has the record";
   Error error =
@@ -14030,7 +14571,7 @@ void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
     result = Saved{true, session.version, cut.bytes, session.updated};
   else
     result = error;
-  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
+  if (is_save(cut)) saved_event(session, result);
   ++metrics_.lost;
   end(session, State::lost, Reason::lost, had_landed);
 }
@@ -14043,8 +14584,12 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
-  if (cut.aim != Aim::renew || cut.has_data) saved_event(session, result);
-  if constexpr (L::is_leased) {
+  if (cut.has_data && error == Errc::unknown_outcome) {
+    session.stored_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
+    session.stored_crc = ~cut.crc;
+  }
+  if (is_save(cut)) saved_event(session, result);
+  if (is_leased() && cut.aim != Aim::give_back) {
     Event event;
     event.kind = Event::Kind::renewal_failed;
     event.attempts_left = attempts_left(session);
@@ -14102,6 +14647,16 @@ void Engine<B, L>::change_state(SessionCore& session, State to) {
 }
 
 template <class B, class L>
+void Engine<B, L>::lose(SessionCore& session, const TransactionGroup& group) {
+  const Lock hold(mutex_);
+  if (session.group() != &group) return;
+  session.extras->group.reset();
+  if (ended(session.state)) return;
+  end(session, State::lost, Reason::lost, false);
+  give_back_later(session);
+}
+
+template <class B, class L>
 void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool was_saved) {
   const Lock hold(mutex_);
   if (ended(session.state)) return;
@@ -14128,11 +14683,9 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
     tell(session, std::move(event));
   }
   if (session.group() == nullptr) return;
-  // A transaction that was not durable when a partner ended is stored for none of them.
-  const std::shared_ptr<TransactionGroup> group = std::exchange(session.extras->group, nullptr);
-  for (SessionCore* partner : group->partners)
-    if (partner != &session && partner->host() != nullptr && partner->group() == group.get())
-      partner->host()->end(*partner, State::lost, Reason::lost, false);
+  // A transaction that was not durable when a partner ended is stored for none of them. The
+  // partners are ended by `drain`, each under the lock of its own store only.
+  broken_.push_back(std::exchange(session.extras->group, nullptr));
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -14142,12 +14695,12 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
 namespace persist::inline PERSIST_ABI {
 
 template <class B, class L>
-void Engine<B, L>::start_load(SessionCore& session, std::shared_ptr<LoadState> load) {
+void Engine<B, L>::start_load(SessionCore& session, LoadPtr load) {
   const Lock hold(mutex_);
   if (session.number == 0) session.number = backend_.next_owner(server_.server).session;
   load->next_try = now();
-  session.more().load = std::move(load);
-  if (registry_.find(session.key()) != nullptr) {  // one that is releasing: its end comes first
+  session.loading = std::move(load);
+  if (registry_.find(session) != nullptr) {  // one that is releasing: its end comes first
     queued_loads_.emplace_back(&session);
     return;
   }
@@ -14161,8 +14714,8 @@ void Engine<B, L>::start_queued_loads() {
   std::vector<SessionPtr> queued = std::move(queued_loads_);
   queued_loads_.clear();
   for (SessionPtr& session : queued) {
-    if (registry_.find(session->key()) != nullptr) {
-      if (session->load()->waiters > 0 && now() < session->load()->deadline) {
+    if (registry_.find(*session) != nullptr) {
+      if (session->load()->has_waiters() && now() < session->load()->deadline) {
         queued_loads_.push_back(std::move(session));
       } else {
         load_done(*session, Error(Errc::busy, "its last session here is still being saved")
@@ -14175,56 +14728,113 @@ void Engine<B, L>::start_queued_loads() {
   }
 }
 
-/// Fills the request of the next attempt. Only the first one leaves the holder a request; retries
-/// keep it.
+/// Fills the request of the next attempt.
 template <class B, class L>
 void Engine<B, L>::ask(SessionCore& session, AcquireRequest& request) {
   LoadState& load = *session.load();
-  load.sent = now();
+  if (!load.sent) load.sent = now();
   session.in_flight = true;
   request.store = store_;
   request.key = session.key();
   request.owner = owner_of(session);
   if constexpr (L::is_leased) request.lease = options_.lease;
-  if (failed(load.error)) {
-    request.intent = Intent::withdraw;
-  } else if (load.stealing) {
-    request.intent = Intent::steal;
-    request.seen_epoch = load.seen_epoch;
-    request.seen_renewals = load.seen_renewals;
-  } else if (load.conflict == Conflict::request && !load.once) {
-    request.intent = load.attempts == 0 ? Intent::request : Intent::keep_request;
+  request.intent = load.intent;
+  request.seen_epoch = load.seen_epoch;
+  request.seen_renewals = load.seen_renewals;
+}
+
+/// Whether one of those who wait for the load still wants it. Their functions run without the lock:
+/// they are the game's, and may wait for a thread that waits for this store.
+template <class B, class L>
+bool Engine<B, L>::is_wanted(const LoadState& load) {
+  std::vector<std::function<bool()>> conditions;
+  {
+    const Lock hold(mutex_);
+    for (const LoadState::Waiter& waiter : load.waiters) {
+      if (!waiter.waits) continue;
+      if (!waiter.while_) return true;
+      conditions.push_back(waiter.while_);
+    }
+    ++visits_;
   }
+  const bool wanted = std::any_of(conditions.begin(), conditions.end(), [&](const auto& says_yes) {
+#if PERSIST_HAS_EXCEPTIONS
+    try {
+      return says_yes();
+    } catch (...) {
+      log(LogLevel::error, "the while_ of a load threw; that is taken for a no");
+      return false;
+    }
+#else
+    return says_yes();
+#endif
+  });
+  const Lock hold(mutex_);
+  --visits_;
+  return wanted;
 }
 
 template <class B, class L>
 void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
                                const Result<void>& decoded) {
+  LoadPtr load;
+  {
+    const Lock hold(mutex_);
+    load = session.loading;
+  }
+  if (!load) return;  // its store was closed meanwhile
+  using Outcome = AcquireRequest::Outcome;
+  const bool taken = request.outcome == Outcome::taken;
+  const bool wanted = taken && load->intent != Intent::withdraw && is_wanted(*load);
   const Lock hold(mutex_);
   session.in_flight = false;
-  const std::shared_ptr<LoadState> load = session.extras->load;
   ++load->attempts;
-  const auto named = [&](const Error& error) { return Error(error).for_key(session.key()); };
-  if (failed(load->error)) return load_done(session, load->error);  // the request was withdrawn
-  if (request.outcome == AcquireRequest::Outcome::taken) {
+  if (load->done) return;
+  if (taken) {
     opened(session, request);
-    if (!decoded) return load_done(session, named(decoded.error()));
-    if (load->waiters == 0 || (load->while_ && !load->while_()))
-      return load_done(session,
-                       named(Error(Errc::cancelled, "nobody waits for this load any more")));
-    return load_done(session, Errc{});
+    Error why{Errc{}};
+    if (load->intent == Intent::withdraw)
+      why = load->error;
+    else if (!decoded)
+      why = Error(decoded.error()).for_key(session.key());
+    else if (!wanted || !load->has_waiters())
+      why = Error(Errc::cancelled, "nobody waits for this load any more").for_key(session.key());
+    return load_done(session, std::move(why));
   }
-  if (request.outcome == AcquireRequest::Outcome::held) {
+  if (load->intent == Intent::withdraw) return load_done(session, load->error);
+  if (request.outcome == Outcome::held) {
     ++metrics_.conflicts;
     held(session, request.holder);
   } else {
-    const bool may_pass = request.error == Errc::unavailable || request.error == Errc::timeout;
-    if (!may_pass || load->once || now() >= load->deadline)
-      return load_done(session, named(request.error));
-    back_off(session);
-    load->next_try = session.not_before;
+    unanswered(session, request.error);
   }
   if (!load->done) reschedule(session);
+}
+
+/// An attempt failed, and may have been carried out all the same.
+template <class B, class L>
+void Engine<B, L>::unanswered(SessionCore& session, const Error& error) {
+  LoadState& load = *session.load();
+  const bool may_pass =
+      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  if (may_pass) load.unheard_of = true;
+  // The request may stand already: it is left once, so that a newer one is not put aside by it.
+  if (load.intent == Intent::request) load.intent = Intent::keep_request;
+  if (!may_pass || load.once || now() >= load.deadline || !load.has_waiters())
+    return give_up(session, Error(error).for_key(session.key()));
+  back_off(session);
+  load.next_try = session.not_before;
+}
+
+/// Ends the load with that error: at once, or, where something of it may stand in the record, with
+/// one more attempt that takes it back.
+template <class B, class L>
+void Engine<B, L>::give_up(SessionCore& session, Error error) {
+  LoadState& load = *session.load();
+  if (!load.asked && !load.unheard_of) return load_done(session, std::move(error));
+  load.error = std::move(error);
+  load.intent = Intent::withdraw;
+  load.next_try = now();
 }
 
 /// The record is ours: what the backend knows of it.
@@ -14234,19 +14844,22 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.epoch = record.fence.epoch;
   session.write = record.fence.write;
   session.version = record.version;
+  hear_time(record.now, now());
   session.load_count = record.load_count;
   session.created = record.created;
   session.updated = record.updated;
-  session.renewed = session.load()->sent;
+  session.renewed = *session.load()->sent;
   session.failures = 0;
   session.has_record = record.has_data;
   session.is_new = !record.has_data;
   session.stored_bytes = static_cast<std::uint32_t>(record.data.size());
   session.stored_crc = record.has_data ? stored_checksum(record.data) : 0;
+  if (!record.has_more()) return;
   SessionExtras& extras = session.more();
   extras.user_ids = std::move(record.user_ids);
   extras.metadata = std::move(record.metadata);
   extras.receipts = std::move(record.receipts);
+  drop_repeats(extras.receipts);
   extras.receipts_forgotten = record.receipts_forgotten;
   extras.outbox_waiting = record.outbox.size();
   for (Message& message : record.inbox) {
@@ -14259,26 +14872,34 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
 template <class B, class L>
 void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
   LoadState& load = *session.load();
-  const bool other_asks = !holder.asker.nobody() && holder.asker != owner_of(session);
-  const bool waits = load.conflict == Conflict::request && !load.once && load.waiters > 0;
+  const bool is_ours = holder.asker == owner_of(session);
+  load.asked = load.asked || is_ours;
+  if (!load.unheard_of) load.sent.reset();
+  if (!load.has_waiters())
+    return give_up(
+        session,
+        Error(Errc::cancelled, "nobody waits for this load any more").for_key(session.key()));
   if (load.conflict == Conflict::steal && !load.once && load.attempts <= 8) {
-    load.stealing = true;
+    load.intent = Intent::steal;
     load.seen_epoch = holder.epoch;
     load.seen_renewals = holder.renewals;
-    return;  // at once
-  }
-  if (!waits)
-    return load_done(session, locked_error(session, holder, "it was not asked to let go"));
-  if (load.attempts > 1 && other_asks)
-    return load_done(session,
-                     locked_error(session, holder, "a newer request came from another server"));
-  if (load.attempts == 1) load.asked = true;
-  if (now() >= load.deadline) {
-    // The next and last attempt takes the request back, so that nobody is sent away for a player
-    // who is not coming.
-    load.error = locked_error(session, holder, "the holder did not let go before the deadline");
+    load.next_try = now();
     return;
   }
+  if (load.conflict != Conflict::request || load.once)
+    return give_up(session, locked_error(session, holder, "it was not asked to let go"));
+  if (!is_ours && !holder.asker.nobody())
+    return give_up(session,
+                   locked_error(session, holder, "a newer request came from another server"));
+  if (now() >= load.deadline)
+    return give_up(session,
+                   locked_error(session, holder, "the holder did not let go before the deadline"));
+  if (!load.asked) {  // the attempt that was to leave the request was lost on its way
+    load.intent = Intent::request;
+    load.next_try = now();
+    return;
+  }
+  load.intent = Intent::keep_request;
   // Where a hint does not reach us we look again after 1, 2, 4, then every 5 s, and when the lease
   // runs out.
   const Duration pause =
@@ -14298,7 +14919,7 @@ Error Engine<B, L>::locked_error(const SessionCore& session, const HeldBy& holde
 /// Ends the load: as an open session, or with an error; then a lease that was taken is given back.
 template <class B, class L>
 void Engine<B, L>::load_done(SessionCore& session, Error error) {
-  const std::shared_ptr<LoadState> load = std::exchange(session.extras->load, nullptr);
+  const LoadPtr load = std::exchange(session.loading, LoadPtr());
   load->error = std::move(error);
   load->done = true;  // after the error: other threads look at this first
   if (failed(load->error)) {
@@ -14318,14 +14939,10 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
     event.paths = std::move(dropped);
     tell(session, std::move(event));
   }
-  const SessionExtras& extras = *session.extras;
-  if (!extras.inbox.empty()) {
+  if (session.extras && !session.extras->inbox.empty()) {
     Event event;
     event.kind = Event::Kind::messages;
     tell(session, std::move(event));
-  } else if (extras.user_ids.empty() && extras.metadata.empty() && extras.receipts.empty() &&
-             extras.receipts_forgotten == 0 && extras.outbox_waiting == 0 && !extras.ids_changed) {
-    session.extras.reset();  // like most: nothing that most have not
   }
   reschedule(session);
 }
@@ -14333,20 +14950,25 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
 /// One caller no longer wants it; the last one to go ends it, and takes its request to the holder
 /// back.
 template <class B, class L>
-void Engine<B, L>::abandon_load(SessionCore& session) {
+void Engine<B, L>::abandon_load(SessionCore& session, std::size_t place) {
   const Lock hold(mutex_);
   LoadState* load = session.load();
-  if (load == nullptr || --load->waiters > 0) return;
+  if (load == nullptr) return;
+  load->waiters[place].waits = false;
+  if (!load->has_waiters()) call_off(session);
+}
+
+/// Ends a load that nobody waits for. One that is out learns it from its reply.
+template <class B, class L>
+void Engine<B, L>::call_off(SessionCore& session) {
+  LoadState* load = session.load();
+  if (session.in_flight || load->intent == Intent::withdraw) return;
   Error error = Error(Errc::cancelled, "the load was called off").for_key(session.key());
-  load->next_try = now();
   const SessionPtr alive(&session);
   if (std::erase(queued_loads_, alive) != 0) return load_done(session, std::move(error));
-  if (load->asked) {
-    load->error = std::move(error);
-  } else if (!session.in_flight) {
-    return load_done(session, std::move(error));
-  }
-  reschedule(session);
+  const LoadPtr kept = session.loading;
+  give_up(session, std::move(error));
+  if (!kept->done) reschedule(session);
 }
 
 template <class B, class L>
@@ -14356,22 +14978,24 @@ void Engine<B, L>::add_load(SessionCore& session, Round& round) {
 }
 
 /// Attempts, and waits on the clock between them. A session of the same key that is being released
-/// here is finished first.
+/// here is finished first. At `deadline` it leaves a load that goes on for others.
 template <class B, class L>
-void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
+void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, TimePoint deadline) {
   const SessionPtr alive(&session);
   while (!load.done) {
     AcquireRequest request;
     bool asks = false;
     TimePoint again{};
+    TimePoint last{};
     SessionPtr before;
     Aim aim = Aim::release;
     Reason reason = Reason::asked;
     {
       const Lock hold(mutex_);
       start_queued_loads();
-      before = SessionPtr(registry_.find(session.key()));
+      before = SessionPtr(registry_.find(session));
       if (load.done) break;
+      last = load.deadline;
       asks = before.get() == &session && !session.in_flight;
       if (asks) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
@@ -14383,7 +15007,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
       settle_load(session, request, taken ? session.decode(request.record) : success);
     } else {
       again = now() + 100ms;
-      const bool waits_for_release = before && before.get() != &session;
+      const bool waits_for_release = before && before.get() != &session && !before->is_offline;
       bool busy = !waits_for_release;
       if (waits_for_release) {
         const auto released = commit_now(*before, aim, reason);
@@ -14393,14 +15017,14 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load) {
         again = (std::max)(again, before->not_before);
       }
       // What is under way on this very thread does not end while we wait for it.
-      if (now() >= load.deadline || (busy && !Access::is_shared)) break;
+      if (now() >= last || (busy && !Access::is_shared)) break;
     }
-    if (load.done) break;
+    if (load.done || (now() >= deadline && deadline < last)) break;
     if (asks) {
       const Lock hold(mutex_);
       again = load.next_try;
     }
-    clock_.wait_until(again, wakes_->wake());
+    clock_.wait_until((std::min)(again, deadline), wakes_->wake());
   }
   bool goes_back = false;
   {
@@ -14450,13 +15074,10 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   // A gap between saves holds up neither the renewals nor the last save.
   if (session.failures == 0) due = (std::max)(due, session.not_before);
   if (session.check_wanted || session.state == State::releasing) due = TimePoint::min();
-  if constexpr (L::is_leased) {
-    if (options_.renew > Duration::zero()) due = (std::min)(due, session.renewed + options_.renew);
-  }
+  if (is_leased() && options_.renew > Duration::zero())
+    due = (std::min)(due, session.renewed + options_.renew);
   if (session.failures != 0) due = (std::max)(due, session.not_before);
-  if constexpr (L::is_leased) {
-    if (session.state == State::open) due = (std::min)(due, trusted_until(session));
-  }
+  if (is_leased() && session.state == State::open) due = (std::min)(due, trusted_until(session));
   return due;
 }
 
@@ -14506,6 +15127,7 @@ void Engine<B, L>::last_handle_dropped(SessionCore& session) {
 template <class B, class L>
 void Engine<B, L>::begin_poll() {
   const Lock hold(mutex_);
+  ++visits_;
   (void)wakes_->wake().take();
   std::vector<SessionPtr> dirty;
   dirty.swap(newly_dirty_);
@@ -14604,10 +15226,8 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
       session.load()->next_try <= mine.now ? add_load(session, round) : reschedule(session);
       return;
     }
-    if constexpr (L::is_leased) {
-      if (session.state == State::open && mine.now >= trusted_until(session))
-        change_state(session, State::suspect);
-    }
+    if (is_leased() && session.state == State::open && mine.now >= trusted_until(session))
+      change_state(session, State::suspect);
     if (when_due(session) > mine.now) return reschedule(session);
     if (session.state == State::releasing) {
       aim = session.gives_back ? Aim::give_back : Aim::release;
@@ -14634,9 +15254,10 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
   const Lock hold(mutex_);
   if (ended(session.state)) return;
   if (aim == Aim::save || aim == Aim::force) {
-    if (busy)
+    if (busy) {
       session.save_wanted = session.save_wanted || reason == Reason::asked;
-    else if (session.wants_saves())
+      session.force_wanted = session.force_wanted || aim == Aim::force;
+    } else if (session.wants_saves())
       stamp(session);  // it was refused: play goes on, and it is tried again
   }
   // An open guard keeps it due; so does a transaction that a rule holds back. Look again soon.
@@ -14666,6 +15287,9 @@ TimePoint Engine<B, L>::end_poll() {
   hold.unlock();
   if (relays) relay();
   drain();
+  hold.lock();
+  --visits_;
+  hold.unlock();
   return next_deadline();
 }
 
@@ -14687,42 +15311,65 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
   while (true) {
     bool stuck = true;
-    std::vector<SessionPtr> all = registry_.all();
-    all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+    std::vector<SessionPtr> all = everything();
     for (const SessionPtr& session : all) {
+      const Lock hold(mutex_);
       if (LoadState* load = session->load()) {
-        load->waiters = 1;
-        abandon_load(*session);
+        for (LoadState::Waiter& waiter : load->waiters)
+          waiter.waits = false;
+        call_off(*session);
       } else {
         request_release(*session, Reason::shutdown);
       }
       stuck = stuck && session->edit_guards != 0;
     }
     const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
-    if (registry_.size() == 0 || now() >= deadline) break;
+    if (open_sessions() == 0 || now() >= deadline) break;
     if (stuck && !Access::is_shared)
       break;  // the guards are this thread's own: they will not end while we wait
     clock_.wait_until((std::min)(next, deadline), wakes_->wake());
   }
-  return registry_.size();
+  return open_sessions();
+}
+
+/// Every session that has not ended, also those whose load waits for a release.
+template <class B, class L>
+std::vector<SessionPtr> Engine<B, L>::everything() {
+  const Lock hold(mutex_);
+  std::vector<SessionPtr> all = registry_.all();
+  all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+  return all;
 }
 
 template <class B, class L>
 void Engine<B, L>::let_go() {
-  closing_ = true;
-  std::vector<SessionPtr> all = registry_.all();
-  all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
-  queued_loads_.clear();
+  std::vector<SessionPtr> all = everything();
+  {
+    const Lock hold(mutex_);
+    closing_ = true;
+    queued_loads_.clear();
+  }
   for (const SessionPtr& session : all) {
+    Lock hold(mutex_);
     if (session->load() != nullptr) {
       load_done(*session, Error(Errc::closed, "the store was closed").for_key(session->key()));
     } else if (!session->gives_back) {
       log(LogLevel::error, std::string(session->key()) +
                                ": the store was closed before its last changes were saved");
     }
+    hold.unlock();
     end(*session, State::lost, Reason::shutdown, false);
   }
   drain();
+  Lock hold(mutex_);
+  if constexpr (Access::is_shared) {
+    // Another thread, whose commit had a partner here, still tells listeners of this store.
+    while (draining_) {
+      hold.unlock();
+      std::this_thread::yield();
+      hold.lock();
+    }
+  }
   for (const SessionPtr& session : retired_.all()) {
     retired_.remove(*session);
     session->detach();
@@ -14743,10 +15390,13 @@ template <class B, class L>
 void Engine<B, L>::relay() {
   RelayRequest list;
   list.store = store_;
+  std::string after;  // of our own: another thread may relay too
   {
     const Lock hold(mutex_);
-    list.after = relay_after_;
+    after = relay_after_;
   }
+  list.after = after;
+  const TimePoint sent = now();
   backend_.relay(std::span(&list, 1));
   const bool to_the_end = list.waiting.size() < list.most;
   bool left_behind = failed(list.error) || !to_the_end;
@@ -14775,6 +15425,10 @@ void Engine<B, L>::relay() {
     take.take_from = record.key;
     take.take = taken;
     backend_.relay(std::span(&take, 1));
+    if (failed(take.error)) {  // they are posted again, which changes nothing
+      left_behind = true;
+      continue;
+    }
     const Lock hold(mutex_);
     metrics_.messages_relayed += taken.size();
     if (SessionCore* here = registry_.find(record.key); here != nullptr && here->extras)
@@ -14782,6 +15436,7 @@ void Engine<B, L>::relay() {
   }
   const Lock hold(mutex_);
   if (!failed(list.error)) {
+    hear_time(list.now, sent);
     if (to_the_end && relay_after_.empty()) forget_sent(list.waiting);
     // The next call goes on behind these, so that full receivers hold up nobody else's messages.
     relay_after_ = to_the_end ? std::string() : std::move(list.waiting.back().key);
@@ -14910,6 +15565,19 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
       return Error(Errc::fenced, "another session has the record").for_key(node.key());
     return decode(node.key(), *record);
   }
+  /// Posts, under an id of our own where the game gave none: so our own second try, after a reply
+  /// that was lost, is known.
+  void post(PostRequest& request, std::string_view id) {
+    const std::string drawn =
+        std::to_string(detail::os::random_bits()) + std::to_string(detail::os::random_bits());
+    request.origin.source = this->hash(id.empty() ? std::string_view(drawn) : id);
+    for (int tries = 0; tries < 3; ++tries) {
+      request.error = Errc{};
+      this->backend().post(std::span(&request, 1));
+      if (request.error != Errc::unknown_outcome) break;
+    }
+    if (id.empty()) request.repeated = false;
+  }
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {
     EraseRequest request;
@@ -14919,8 +15587,12 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     request.limits = &this->limits();
     this->backend().erase(std::span(&request, 1));
     if (failed(request.error)) return Error(request.error).for_key(key);
-    if (Node* here = find(key); here != nullptr && here->load() == nullptr)
-      this->end(*here, State::lost, Reason::lost, false);
+    {
+      const auto hold = lock();  // one that another thread has opened since is not of that record
+      Node* here = find(key);
+      if (here != nullptr && here->load() == nullptr && here->epoch < request.epoch)
+        this->end(*here, State::lost, Reason::lost, false);
+    }
     this->drain();
     return request.found ? Result<void>(success)
                          : Result<void>(Error(Errc::not_found, "there is no record").for_key(key));
@@ -14935,23 +15607,33 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
 
 namespace persist::inline PERSIST_ABI {
 
+/// How a load goes about a holder, and whom its session is for.
+enum class LoadKind : std::uint8_t {
+  waits,    ///< as its conflict strategy says
+  once,     ///< one attempt
+  offline,  ///< for one change of a record that nobody plays
+};
+
 /// A load that `poll` carries on. Dropping it before it was taken calls it off: the record, or the
 /// request to its holder, is given back.
 template <class S>
 class [[nodiscard]] Loading {
  public:
   explicit Loading(Error error) : error_(std::move(error)) {}
-  /// `load` is null where the session is open already.
-  Loading(Session<S> session, std::shared_ptr<LoadState> load)
-      : session_(std::move(session)), load_(std::move(load)) {}
+  /// `load` is null where the session is open already; `place` is the caller's among those who
+  /// wait.
+  Loading(Session<S> session, LoadPtr load, std::size_t place = 0)
+      : session_(std::move(session)), load_(std::move(load)), place_(place) {}
   Loading(Loading&& other) noexcept
       : session_(std::exchange(other.session_, std::nullopt)),
         load_(std::move(other.load_)),
+        place_(other.place_),
         error_(std::move(other.error_)) {}
   Loading& operator=(Loading&& other) noexcept {
     cancel();
     session_ = std::exchange(other.session_, std::nullopt);
     load_ = std::move(other.load_);
+    place_ = other.place_;
     error_ = std::move(other.error_);
     return *this;
   }
@@ -14976,16 +15658,17 @@ class [[nodiscard]] Loading {
     if (!session_) return;
     auto& node = session_->node();
     if (load_ && !load_->done && node.host() != nullptr)
-      static_cast<StoreCore<S>&>(*node.host()).abandon_load(node);
+      static_cast<StoreCore<S>&>(*node.host()).abandon_load(node, place_);
     session_.reset();
     error_ = Error(Errc::cancelled, "the load was called off");
   }
-  [[nodiscard]] const std::shared_ptr<LoadState>& load() const noexcept { return load_; }
+  [[nodiscard]] const LoadPtr& load() const noexcept { return load_; }
   [[nodiscard]] const std::optional<Session<S>>& session() const noexcept { return session_; }
 
  private:
   std::optional<Session<S>> session_;
-  std::shared_ptr<LoadState> load_;
+  LoadPtr load_;
+  std::size_t place_ = 0;
   Error error_{Errc{}};
 };
 
@@ -15053,11 +15736,18 @@ Result<typename S::Data> Session<S>::durable() {
 }
 
 template <class S>
-void Session<S>::touch_schedule() {
+void Session<S>::set_autosave(Duration interval) {
+  const auto hold = lock();
+  node_->more().autosave = interval;
   if (node_->host() == nullptr || !node_->wants_saves()) return;
-  const auto hold = core().lock();
   node_->save_at = TimePoint{};
   if (!node_->listed) core().became_dirty(*node_);
+}
+
+template <class S>
+void Session<S>::set_min_gap(Duration gap) {
+  const auto hold = lock();
+  node_->more().min_gap = gap;
 }
 
 template <class S>
@@ -15084,11 +15774,11 @@ Result<void> Session<S>::remove_user_id(std::uint64_t user) {
 
 template <class S>
 Result<Value> Session<S>::metadata() const {
+  const Buffer bytes = read_more([](const SessionExtras& more) { return more.metadata; });
   Result<Value> value(Value{});
-  if (!node_->extras || node_->extras->metadata.empty()) return value;
   UnknownFields none;
-  if (auto read = codec::Cbor::decode<schema::NoPolicy>(node_->extras->metadata, *value, none);
-      !read)
+  if (bytes.empty()) return value;
+  if (auto read = codec::Cbor::decode<schema::NoPolicy>(bytes, *value, none); !read)
     return read.error();
   return value;
 }
@@ -15111,11 +15801,17 @@ template <class S>
 template <class T, class... Args>
 T& Session<S>::attach(Args&&... args) {
   const void* const tag = &detail::attachment_tag<T>;
-  auto& all = node_->more().attachments;
-  for (auto& [type, object] : all)
-    if (type == tag) return *static_cast<T*>(object.get());
-  return *static_cast<T*>(
-      all.emplace_back(tag, std::make_shared<T>(std::forward<Args>(args)...)).second.get());
+  std::shared_ptr<T> fresh;  // made without the lock: its constructor is the game's
+  while (true) {
+    {
+      const auto hold = lock();
+      auto& all = node_->more().attachments;
+      for (auto& [type, object] : all)
+        if (type == tag) return *static_cast<T*>(object.get());
+      if (fresh) return *static_cast<T*>(all.emplace_back(tag, std::move(fresh)).second.get());
+    }
+    fresh = std::make_shared<T>(std::forward<Args>(args)...);
+  }
 }
 
 template <class S>
@@ -15188,7 +15884,10 @@ void Session<S>::on_message(F&& fn) {
   using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
   check_changeable<typename S::Policy>();
   check_message<typename S::Policy, M>();
-  node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+  {
+    const auto hold = lock();
+    node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+  }
   if (node_->host() == nullptr) return;
   core().postpone_messages(*node_);
   core().offer_messages_again();
@@ -15209,35 +15908,6 @@ Connection Session<S>::on_released(F&& fn) {
 
 namespace persist::inline PERSIST_ABI {
 
-namespace detail {
-
-/// Calls `use(fn, sessions…)` where the function came last.
-template <class Use, class Last>
-decltype(auto) function_first(Use&& use, Last& fn) {
-  return use(fn);
-}
-template <class Use, class First, class... Rest>
-decltype(auto) function_first(Use&& use, First& first, Rest&... rest) {
-  if constexpr (sizeof...(Rest) == 0) {
-    return use(first);
-  } else {
-    return function_first(
-        [&](auto& fn, auto&... others) -> decltype(auto) { return use(fn, first, others...); },
-        rest...);
-  }
-}
-
-template <class R>
-struct UpdateResult {
-  using type = Result<R>;
-};
-template <class T>
-struct UpdateResult<Result<T>> {
-  using type = Result<T>;
-};
-
-}  // namespace detail
-
 /// The calls of a store, over its core: what `Store` composes.
 template <class S>
 class StoreCalls {
@@ -15245,21 +15915,32 @@ class StoreCalls {
   using Core = StoreCore<S>;
   using Node = SessionNode<S>;
   using Data = typename S::Data;
+  using KeyValue = typename S::KeyValue;
   using Handle = Session<S>;
 
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
 
+  /// `value` is the key itself, where the caller has it.
   template <class K>
-  Loading<S> begin(const K& key, LoadOptionsFor<Data> options, bool once, Duration deadline);
+  Loading<S> begin(const K& key, std::optional<KeyValue> value, LoadOptionsFor<Data> options,
+                   LoadKind kind, TimePoint deadline);
+  template <class K>
+  Loading<S> begin(const K& key, LoadOptionsFor<Data> options) {
+    const TimePoint deadline = deadline_of(options, core_.options().begin_deadline);
+    return begin(key, value_of(key), std::move(options), LoadKind::waits, deadline);
+  }
   template <class K>
   Result<Handle> load(const K& key, LoadOptionsFor<Data> options) {
-    return finish(begin(key, std::move(options), false, core_.options().load_deadline));
+    const TimePoint deadline = deadline_of(options, core_.options().load_deadline);
+    return finish(begin(key, value_of(key), std::move(options), LoadKind::waits, deadline),
+                  deadline);
   }
   template <class K>
   Result<Handle> try_load(const K& key, LoadOptionsFor<Data> options) {
-    Loading<S> loading = begin(key, std::move(options), true, Duration::zero());
+    const TimePoint deadline = core_.now();
+    Loading<S> loading = begin(key, value_of(key), std::move(options), LoadKind::once, deadline);
     // A load that is under way here may wait for a holder, and this call does not.
-    return joins(loading) ? loading.take() : finish(std::move(loading));
+    return joins(loading) ? loading.take() : finish(std::move(loading), deadline);
   }
   template <class K>
   Result<Handle> find(const K& key);
@@ -15287,64 +15968,78 @@ class StoreCalls {
     {
       const auto hold = core_.lock();
       core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+      for (const SessionPtr& session : core_.registry().all())
+        if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
     }
-    for (const SessionPtr& session : core_.registry().all())
-      if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
     core_.offer_messages_again();
     core_.drain();
   }
 
  private:
+  template <class K>
+  [[nodiscard]] static KeyValue value_of(const K& key) {
+    static_assert(
+        std::constructible_from<KeyValue, const K&>,
+        "a load needs the key itself; what only spells it is for calls without a session");
+    return static_cast<KeyValue>(key);
+  }
   /// Spells the key into `spelled`, unless the store takes no call now.
   template <class K>
   Result<void> spell(const K& key, KeyBuffer& spelled) {
     if (Error no = core_.refusal(); failed(no)) return no;
     return key::spell_checked<typename S::Key>(key, spelled);
   }
-  Result<Handle> finish(Loading<S> loading) {
-    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load());
+  Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
+    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
     return loading.take();
+  }
+  [[nodiscard]] TimePoint deadline_of(const LoadOptionsFor<Data>& options, Duration usual) const {
+    return after(core_.now(), options.deadline > Duration::zero() ? options.deadline : usual);
   }
   /// Whether the session is not this caller's alone: it was open, or is being loaded for others.
   [[nodiscard]] bool joins(const Loading<S>& loading) {
     const auto hold = core_.lock();
-    return loading.session() && (!loading.load() || loading.load()->waiters > 1);
+    return loading.session() && (!loading.load() || loading.load()->waiters.size() > 1);
   }
   /// A session for one change of a record that nobody holds; `changes` says what it does to the
   /// node.
   template <class K, class F>
-  Result<Saved> change_offline(const K& key, Conflict conflict, F&& changes);
+  Result<Saved> change_offline(const K& key, LoadOptionsFor<Data> options, F&& changes);
 
   Core& core_;
 };
 
 template <class S>
 template <class K>
-Loading<S> StoreCalls<S>::begin(const K& key, LoadOptionsFor<Data> options, bool once,
-                                Duration deadline) {
-  using KeyValue = typename S::KeyValue;
-  static_assert(std::constructible_from<KeyValue, const K&>,
-                "a load needs the key itself; what only spells it is for calls without a session");
+Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
+                                LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return Loading<S>(fits.error());
   const auto hold = core_.lock();
-  if (Node* here = core_.find(spelled.view()); here != nullptr && here->state != State::releasing) {
-    const std::shared_ptr<LoadState> under_way = here->extras ? here->extras->load : nullptr;
-    if (under_way) ++under_way->waiters;
-    return Loading<S>(Handle(*here), under_way);
+  Node* here = core_.find(spelled.view());
+  if (here != nullptr && (here->state == State::releasing || here->is_offline)) here = nullptr;
+  if (here == nullptr) here = static_cast<Node*>(core_.find_queued(spelled.view()));
+  if (here != nullptr) {
+    if (kind == LoadKind::offline)
+      return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
+    const LoadPtr under_way = here->loading;
+    if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
+    under_way->waiters.push_back({std::move(options.while_)});
+    under_way->deadline = (std::max)(under_way->deadline, deadline);
+    return Loading<S>(Handle(*here), under_way, under_way->waiters.size() - 1);
   }
-  if (Node* queued = static_cast<Node*>(core_.find_queued(spelled.view()))) {
-    ++queued->extras->load->waiters;
-    return Loading<S>(Handle(*queued), queued->extras->load);
-  }
-  auto load = std::make_shared<LoadState>();
+  auto load = LoadPtr(new LoadState);
   load->conflict = options.conflict.value_or(S::LockPolicy::conflict);
-  load->once = once;
-  load->deadline =
-      core_.now() + (options.deadline > Duration::zero() ? options.deadline : deadline);
-  load->while_ = std::move(options.while_);
-  load->waiters = 1;
-  Handle session(*new Node(core_, spelled.view(), static_cast<KeyValue>(key)));
+  load->once =
+      kind == LoadKind::once || (kind == LoadKind::offline && load->conflict != Conflict::steal);
+  if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
+  load->deadline = deadline;
+  load->waiters.push_back({std::move(options.while_)});
+  const bool named = value.has_value();
+  if constexpr (std::default_initializable<KeyValue>)
+    if (!named) value.emplace();
+  Handle session(*new (spelled.view()) Node(core_, spelled.view(), *std::move(value)));
+  if (kind == LoadKind::offline) session.node().go_offline(named);
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
   core_.start_load(session.node(), load);
   return Loading<S>(std::move(session), std::move(load));
@@ -15357,7 +16052,8 @@ Result<Session<S>> StoreCalls<S>::find(const K& key) {
   if (auto fits = spell(key, spelled); !fits) return fits.error();
   const auto hold = core_.lock();
   Node* here = core_.find(spelled.view());
-  if (here == nullptr || (here->state != State::open && here->state != State::suspect))
+  if (here == nullptr || here->is_offline ||
+      (here->state != State::open && here->state != State::suspect))
     return Error(Errc::not_found, "no session of this key is open here").for_key(spelled.view());
   return Handle(*here);
 }
@@ -15419,16 +16115,18 @@ Result<Inspection> StoreCalls<S>::inspect(const K& key) {
 
 template <class S>
 template <class K, class F>
-Result<Saved> StoreCalls<S>::change_offline(const K& key, Conflict conflict, F&& changes) {
-  LoadOptionsFor<Data> options;
-  options.conflict = conflict;
-  Loading<S> loading =
-      begin(key, std::move(options), conflict != Conflict::steal, core_.options().load_deadline);
-  if (joins(loading))
-    return Error(Errc::busy, "the record is being loaded here").for_key(loading.session()->id());
-  // Its messages wait for the player: a handler's effect must not be part of this change.
-  if (loading.session()) loading.session()->node().in_game = InGame::never;
-  auto session = finish(std::move(loading));
+Result<Saved> StoreCalls<S>::change_offline(const K& key, LoadOptionsFor<Data> options,
+                                            F&& changes) {
+  const TimePoint deadline = deadline_of(options, core_.options().load_deadline);
+  std::optional<KeyValue> value;
+  if constexpr (std::constructible_from<KeyValue, const K&>)
+    value.emplace(static_cast<KeyValue>(key));
+  else
+    static_assert(std::default_initializable<KeyValue>,
+                  "this change of a record needs the key itself, because an empty one cannot be "
+                  "made of the key's type");
+  auto session = finish(
+      begin(key, std::move(value), std::move(options), LoadKind::offline, deadline), deadline);
   if (!session) return session.error();
   Node& node = session->node();
   Result<Saved> saved;
@@ -15463,7 +16161,7 @@ auto StoreCalls<S>::update(const K& key, F& fn) ->
     auto done = here->node().on_copy(run);
     return done ? std::move(answer) : Answer(done.error());
   }
-  auto saved = change_offline(key, Conflict::refuse, [&](Node& node, Handle&) -> Result<void> {
+  auto saved = change_offline(key, {Conflict::refuse}, [&](Node& node, Handle&) -> Result<void> {
     if (node.is_new) return Error(Errc::not_found, "there is no record").for_key(node.key());
     return node.on_copy(run);
   });
@@ -15503,8 +16201,11 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
     if (auto record = core_.read(spelled.view())) {
       if (auto readable = core_.decode(spelled.view(), *record); !readable) return readable.error();
     }
+    LoadOptionsFor<Data> options;
+    options.conflict = Conflict::steal;
+    options.default_value = data;  // a record that does not exist yet begins as what it becomes
     saved =
-        change_offline(key, Conflict::steal, [&](Node& node, Handle&) { return replace(node); });
+        change_offline(key, std::move(options), [&](Node& node, Handle&) { return replace(node); });
   }
   if (!saved) return saved.error();
   answer.version = saved->version;
@@ -15532,16 +16233,11 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
   PostRequest request;
   request.store = core_.store();
   request.key = spelled.view();
-  // Without an id one is drawn: it makes the library's own retries known.
-  const std::string drawn = options.id.empty() ? std::to_string(detail::os::random_bits()) +
-                                                     std::to_string(detail::os::random_bits())
-                                               : std::string();
-  request.origin.source = core_.hash(options.id.empty() ? std::string_view(drawn) : options.id);
   request.origin.first_tried = options.first_tried.value_or(core_.backend_time());
   request.message = {schema::type_name<M>, codec::Cbor::id, options.priority,
                      core_.expiry(options.expires), payload};
   request.limits = &core_.limits();
-  core_.backend().post(std::span(&request, 1));
+  core_.post(request, options.id);
   if (failed(request.error)) return Error(request.error).for_key(spelled.view());
   return Posted{request.repeated, request.position};
 }
@@ -15557,7 +16253,7 @@ Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) 
     return saved ? Grant::durable : Grant::pending;
   }
   Result<Grant> granted;
-  auto saved = change_offline(key, Conflict::refuse, [&](Node&, Handle& session) -> Result<void> {
+  auto saved = change_offline(key, {Conflict::refuse}, [&](Node&, Handle& session) -> Result<void> {
     granted = session.grant_once(receipt, fn);
     return granted ? Result<void>(success) : Result<void>(granted.error());
   });
@@ -15581,11 +16277,29 @@ Result<KeyPage> StoreCalls<S>::scan(std::string after, std::size_t most) {
 
 namespace persist::inline PERSIST_ABI::detail {
 
+/// Calls `use(fn, sessions…)` where the function came last.
+template <class Use, class Last>
+decltype(auto) function_first(Use&& use, Last& fn) {
+  return use(fn);
+}
+template <class Use, class First, class... Rest>
+decltype(auto) function_first(Use&& use, First& first, Rest&... rest) {
+  if constexpr (sizeof...(Rest) == 0) {
+    return use(first);
+  } else {
+    return function_first(
+        [&](auto& fn, auto&... others) -> decltype(auto) { return use(fn, first, others...); },
+        rest...);
+  }
+}
+
 /// One change of several sessions, all or nothing: `fn` on copies, then one commit with all of
 /// them.
 template <class... S>
 class Transaction {
  public:
+  using Group = std::shared_ptr<TransactionGroup>;
+
   explicit Transaction(Session<S>&... sessions)
       : nodes_(&sessions.node()...), cores_{&sessions.node()...} {}
   ~Transaction() {
@@ -15597,25 +16311,27 @@ class Transaction {
 
   /// Why the partners cannot change together now, or `Errc{}`. Locks them.
   [[nodiscard]] Error check() {
-    std::size_t i = 0;
+    // The locks come first: what is checked must stay so.
+    for (; locked_ < cores_.size(); ++locked_)
+      if (!cores_[locked_]->try_lock()) {
+        return Error(Errc::busy, "another thread is editing this session")
+            .for_key(cores_[locked_]->key());
+      }
     Error no{Errc{}};
+    std::size_t i = 0;
     each([&](auto& node) {
       if (!failed(no)) no = check_one(node, i++);
     });
     if (failed(no)) return no;
     if (!share_a_database())
       return Error(Errc::unsupported, "the partners' stores do not share one open database");
-    for (; locked_ < cores_.size(); ++locked_)
-      if (!cores_[locked_]->try_lock())
-        return Error(Errc::busy, "another thread is editing this session")
-            .for_key(cores_[locked_]->key());
     return Errc{};
   }
 
   /// Runs `fn` on copies and moves them in when it and every rule said yes; otherwise nothing has
   /// changed.
   template <class F>
-  [[nodiscard]] Result<void> run(F& fn) {
+  [[nodiscard]] Result<Group> run(F& fn) {
     (check_changeable<typename S::Policy>(), ...);
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
@@ -15623,51 +16339,75 @@ class Transaction {
     each([&](auto& node) {
       if (captured) captured = node.capture();
     });
-    if (!captured) return captured;
+    if (!captured) return captured.error();
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
     Result<void> done = guarded(
         [&] { return std::apply([&](auto&... copy) { return call(fn, copy...); }, copies); });
     each([](auto& node) { node.end_copy(); });
+    each([&done](auto& node) {
+      if (done && ended(node.state))
+        done = Error(Errc::closed, "a partner ended meanwhile").for_key(node.key());
+    });
     zip(copies, [&done](auto& node, auto& copy) {
       if (done) done = node.check(copy);
     });
+    std::size_t applied = 0;
+    zip(copies, [&](auto& node, auto& copy) {
+      if (done) done = (++applied, node.apply(copy));
+    });
     if (!done) {
       std::size_t i = 0;
-      each([&](auto& node) { node.unsend_after(sent[i++]); });
-      return done;
+      each([&](auto& node) {
+        if (i < applied) node.apply_own();
+        node.unsend_after(sent[i++]);
+      });
+      return done.error();
     }
     zip(copies, [](auto& node, auto& copy) { node.take_in(std::move(copy)); });
     auto group = std::make_shared<TransactionGroup>();
-    group->partners.assign(cores_.begin(), cores_.end());
+    each([&](auto& node) {
+      group->partners.push_back({SessionPtr(&node), node.core().shared_from_this()});
+    });
+    bool all_there = true;
     each([&](auto& node) {
       const auto hold = node.core().lock();
       node.more().group = group;
+      all_there = all_there && !ended(node.state);
     });
-    return success;
+    if (all_there) return group;
+    // One ended on another thread before it had partners.
+    for (const TransactionGroup::Partner& partner : group->partners)
+      partner.store->lose(*partner.session, *group);
+    return Error(Errc::fenced, "a partner of the transaction ended meanwhile; all are lost");
   }
 
-  /// Commits all partners now.
-  [[nodiscard]] Result<Transacted> commit() {
+  /// Commits all partners now, unless another thread has done so since.
+  [[nodiscard]] Result<Transacted> commit(const Group& group) {
     auto& first = *std::get<0>(nodes_);
     auto& core = first.core();
-    ++core.metrics().transactions;
+    count(core);
     const Result<Saved> saved = core.commit_now(first, Aim::save, Reason::transaction);
-    if (saved) return Transacted::durable;
     // What is not written is still applied here and will be: saying that it failed would have it
     // done twice.
     const auto hold = core.lock();
-    return first.group() != nullptr ? Result<Transacted>(Transacted::pending)
-                                    : Result<Transacted>(saved.error());
+    if (saved || group->durable) return Transacted::durable;
+    return first.group() == group.get() ? Result<Transacted>(Transacted::pending)
+                                        : Result<Transacted>(saved.error());
   }
   [[nodiscard]] Result<Transacted> request() {
     auto& first = *std::get<0>(nodes_);
-    ++first.core().metrics().transactions;
+    count(first.core());
     first.core().request_save(first, false);
     return Transacted::pending;
   }
 
  private:
+  template <class Core>
+  static void count(Core& core) {
+    const auto hold = core.lock();
+    ++core.metrics().transactions;
+  }
   /// Why the partner at that place cannot take part, or `Errc{}`.
   template <class Node>
   [[nodiscard]] Error check_one(Node& core, std::size_t i) {
@@ -15744,13 +16484,15 @@ Result<Transacted> transact_sessions(F&& fn, Session<S>&... sessions) {
   static_assert((transactional_backend<typename S::Backend> && ...),
                 "this backend cannot commit several records together, so its sessions cannot take "
                 "part in a transaction");
+  Result<std::shared_ptr<TransactionGroup>> group;
   {
     detail::Transaction<S...> transaction(sessions...);
     if (Error no = transaction.check(); failed(no)) return no;
-    if (auto done = transaction.run(fn); !done) return done.error();
+    group = transaction.run(fn);
+    if (!group) return group.error();
   }
   detail::Transaction<S...> transaction(sessions...);
-  return transaction.commit();
+  return transaction.commit(*group);
 }
 
 /// As `transact_sessions`, but leaves the commit to the next poll: `pending`.
@@ -15788,13 +16530,13 @@ class Store {
 
   /// Blocks for one round trip. An unusable name, server id or database shows in `status`.
   Store(std::string_view name, Backend backend, StoreOptions options = {})
-      : core_(std::make_unique<Core>(name, std::move(backend), std::move(options))) {}
+      : core_(std::make_shared<Core>(name, std::move(backend), std::move(options))) {}
   Store(Store&&) noexcept = default;
   Store& operator=(Store&&) = delete;
   ~Store() {
     if (core_ == nullptr) return;
     if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
-    core_->close_all(core_->now() + core_->options().close_deadline);
+    core_->close_all(after(core_->now(), core_->options().close_deadline));
     core_->let_go();
   }
 
@@ -15803,8 +16545,11 @@ class Store {
                                           : Result<void>(success);
   }
   [[nodiscard]] const std::string& name() const noexcept { return core_->name(); }
-  [[nodiscard]] std::size_t open_sessions() const noexcept { return core_->registry().size(); }
-  [[nodiscard]] const Metrics& metrics() const noexcept { return core_->metrics(); }
+  [[nodiscard]] std::size_t open_sessions() const noexcept { return core_->open_sessions(); }
+  [[nodiscard]] Metrics metrics() const {
+    const auto hold = core_->lock();
+    return core_->metrics();
+  }
 
   // Loading.
   /// Blocks until the record is ours or the deadline has passed. A key that is open here gives the
@@ -15818,7 +16563,7 @@ class Store {
   /// Begins a load that `poll` carries on; reaches storage only there.
   template <class K>
   [[nodiscard]] Loading begin_load(const K& key, LoadOptions options = {}) {
-    return calls().begin(key, std::move(options), false, core_->options().begin_deadline);
+    return calls().begin(key, std::move(options));
   }
   /// One attempt that never waits for a holder: `locked`.
   template <class K>
@@ -15900,7 +16645,7 @@ class Store {
   [[nodiscard]] TimePoint next_deadline() { return core_->next_deadline(); }
   /// Saves and gives back every session, in batches. Returns how many could not be, before the
   /// deadline.
-  std::size_t close_all(Duration within) { return core_->close_all(core_->now() + within); }
+  std::size_t close_all(Duration within) { return core_->close_all(after(core_->now(), within)); }
 
   // Handlers and signals of every session. Handlers of messages are best connected before the first
   // load.
@@ -15944,7 +16689,7 @@ class Store {
  private:
   [[nodiscard]] StoreCalls<Stack> calls() { return StoreCalls<Stack>(*core_); }
 
-  std::unique_ptr<Core> core_;
+  std::shared_ptr<Core> core_;  // kept by transactions of other threads too
 };
 
 /// Polls several stores with one batch per database and kind, so that what is due in all of them

@@ -914,6 +914,14 @@ void a_request_for_a_free_record_takes_it(Driver<B>& d) {
   const AcquireRequest nothing = d.acquire("free", d.somebody(), Intent::withdraw);
   d.report.that(nothing.outcome == Taken::held, "withdrawing takes nothing, ever");
   d.report.that(!d.read("free").held, "not even what is free");
+  d.report.that(!d.read("free").found, "nor is a record made of it");
+  const AcquireRequest own = d.acquire("k", got.owner, Intent::withdraw);
+  d.report.that(own.outcome == Taken::taken && own.record.fence == got.record.fence,
+                "one who has the record without having heard of it is told, to give it back");
+  d.clock.advance(2 * minute);
+  d.report.that(d.acquire("k", d.somebody(), Intent::withdraw).outcome == Taken::held,
+                "what has expired is not taken either");
+  d.report.that(d.read("k").record.fence == got.record.fence, "and stays as it was");
 }
 
 template <class B>
@@ -1055,6 +1063,35 @@ void an_id_is_known_after_its_message_is_gone(Driver<B>& d) {
 }
 
 template <class B>
+void a_forgotten_id_is_refused_whatever_the_calendar_says(Driver<B>& d) {
+  const WallTime then = d.clock.wall();
+  const MessageOrigin origin{{7, 7}, 0, 0, then};
+  d.post("k", origin, "gift");
+  d.clock.set_wall(then + std::chrono::hours(24 * 8));
+  for (std::uint64_t other = 1000; other < 1200; ++other)
+    d.post("k", other, "another");
+  d.clock.set_wall(then + std::chrono::hours(1));
+  const PostRequest late = d.post("k", origin, "gift");
+  d.report.that(late.repeated || late.error == Errc::refused, "put forward and back");
+  d.report.that(d.read("k").inbox_messages == 201, "it is in once");
+  d.report.that(!failed(d.post("k", 1, "new").error), "what is tried first now is taken");
+}
+
+template <class B>
+void a_refused_post_makes_no_record(Driver<B>& d) {
+  RecordLimits none;
+  none.inbox_messages = 0;
+  d.report.that(d.post("k", 1, "a", &none).error == Errc::full, "no room");
+  d.clock.advance(std::chrono::hours(24 * 365));
+  d.report.that(d.post("k", MessageOrigin{{1, 0}, 0, 0, WallTime{}}, "a").error == Errc::refused,
+                "too late");
+  Holding sender = d.take("sender");
+  d.commit(d.next(sender).data("x").send("k", 1, "a").limits(none));
+  d.report.that(d.read("sender").outbox_messages == 1, "what was sent waits");
+  d.report.that(!d.read("k").found, "there is still no record");
+}
+
+template <class B>
 void a_numbered_message_is_known_for_ever(Driver<B>& d) {
   const MessageOrigin third{{1, 2}, 5, 3, {}};
   d.report.that(!failed(d.post("k", third, "c").error), "taken");
@@ -1117,6 +1154,27 @@ void a_save_never_fails_because_a_receiver_is_full(Driver<B>& d) {
                 "in the order they were sent");
   const AcquireRequest next = d.steal("sender", d.read("sender").holder);
   d.report.that(next.record.outbox == std::vector<std::uint64_t>({2, 3}), "a load learns of them");
+}
+
+template <class B>
+void a_message_whose_reply_was_lost_is_sent_again_and_is_there_once(Driver<B>& d) {
+  RecordLimits none;
+  none.inbox_messages = 0;
+  Holding mine = d.take("sender");
+  const auto save = [&](const RecordLimits& limits) {
+    Draft draft = d.next(mine).data("x").send("a", 1, "one").send("b", 2, "two").limits(limits);
+    d.commit(draft);
+    return draft.change().sends[0].delivered;
+  };
+  for (int twice = 0; twice < 2; ++twice) {
+    d.report.that(!save(none), "it waits");
+    d.report.that(d.read("sender").outbox_messages == 2, "and each is there once");
+  }
+  const auto waiting = d.waiting();
+  if (!d.report.that(waiting.size() == 1, "one record's")) return;
+  d.take_out("sender", waiting[0].messages);
+  for (int twice = 0; twice < 2; ++twice)
+    d.report.that(save({}) && d.read("a").inbox_messages == 1, "it is delivered once");
 }
 
 template <class B>
@@ -1467,10 +1525,15 @@ template <record_backend B>
       {"new messages come with each commit", new_messages_come_with_each_commit},
       {"a full inbox refuses and drops nothing", a_full_inbox_refuses_and_drops_nothing},
       {"an id is known after its message is gone", an_id_is_known_after_its_message_is_gone},
+      {"a forgotten id is refused whatever the calendar says",
+       a_forgotten_id_is_refused_whatever_the_calendar_says},
+      {"a refused post makes no record", a_refused_post_makes_no_record},
       {"a numbered message is known for ever", a_numbered_message_is_known_for_ever},
       {"a sent message leaves with its cause", a_sent_message_leaves_with_its_cause},
       {"a save never fails because a receiver is full",
        a_save_never_fails_because_a_receiver_is_full},
+      {"a message whose reply was lost is sent again and is there once",
+       a_message_whose_reply_was_lost_is_sent_again_and_is_there_once},
       {"a relay is harmless when repeated", a_relay_is_harmless_when_repeated},
       {"records whose outbox waits are listed in pages", waiting_records_are_listed_in_pages},
       {"an erase sends what waits first", an_erase_sends_what_waits_first},

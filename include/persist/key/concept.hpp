@@ -13,9 +13,8 @@
 // A Key policy is a struct of static functions:
 //
 // * `value_type`: the key as the game has it; the session keeps a copy.
-// * `spell(const value_type&, KeyBuffer&) -> void`: writes the spelling. May be overloaded for
-// other
-//   types that name the same key, like the id of a player who is offline.
+// * `spell(const value_type&, KeyBuffer&) -> void`: writes the spelling. May be overloaded for what
+//   names the same key otherwise, like the id of a player who is offline.
 // * `user_ids(const value_type&, UserIds&) -> void`, optional: the users whose data the record is.
 //
 // Laws. A value is always spelled the same way, by every server and every build that shares the

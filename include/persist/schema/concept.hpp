@@ -16,8 +16,7 @@
 // * `D::apply(key, const data_type&)`, with `capture`: pushes a change into the game.
 // * `D::validate(const data_type&) -> Result<void>`: after every load and before every save; pure.
 // * `D::schema_version`: 1 unless given.
-// * `D::fields`, `D::reconcile`, `D::message`, `D::keep_durable`, `D::drop_unknown`: see
-// policy.hpp.
+// * `D::fields`, `D::reconcile`, `D::message`, `D::keep_durable`, `D::drop_unknown`: policy.hpp.
 //
 // Models: any storable type; policy structs.
 

@@ -327,7 +327,6 @@ Error Engine<Backend, LockPolicy>::refusal() const {
 template <class Backend, class LockPolicy>
 void Engine<Backend, LockPolicy>::drain() {
   Lock hold(mutex_);
-<<<<<<< HEAD
   while (!broken_.empty()) {
     const std::shared_ptr<TransactionGroup> group = std::move(broken_.back());
     broken_.pop_back();
@@ -336,10 +335,7 @@ void Engine<Backend, LockPolicy>::drain() {
       partner.store->lose(*partner.session, *group);
     hold.lock();
   }
-  if (draining_) return;
-=======
   if (draining_ || events_.empty()) return;
->>>>>>> bench
   draining_ = true;
   if constexpr (Access::is_shared) drainer_ = std::this_thread::get_id();
   while (!events_.empty()) {

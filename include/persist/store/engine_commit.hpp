@@ -324,7 +324,7 @@ void Engine<B, L>::give_back_later(SessionCore& session) {
   flight.add(SessionPtr(&session), *this);
   Cut& cut = flight.cuts[0];
   cut.aim = Aim::give_back;
-  cut.key = session.key();
+  cut.key.append(session.key());
   flight.changes.assign(1, Change{});
   flight.results.assign(1, Result<Saved>());
   address(session, cut, flight.changes[0]);

@@ -138,16 +138,11 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
   load->deadline = deadline;
   load->waiters.push_back({std::move(options.while_)});
-<<<<<<< HEAD
   const bool named = value.has_value();
   if constexpr (std::default_initializable<KeyValue>)
     if (!named) value.emplace();
-  Handle session(*new Node(core_, spelled.view(), *std::move(value)));
+  Handle session(*new (spelled.view()) Node(core_, spelled.view(), *std::move(value)));
   if (kind == LoadKind::offline) session.node().go_offline(named);
-=======
-  Handle session(*new (spelled.view()) Node(core_, spelled.view(), static_cast<KeyValue>(key)));
-  if (kind == LoadKind::offline) session.node().go_offline();
->>>>>>> bench
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
   core_.start_load(session.node(), load);
   return Loading<S>(std::move(session), std::move(load));
