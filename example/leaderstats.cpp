@@ -60,6 +60,7 @@ class Server {
 
   void join(Player& player) {
     // Still here? It is asked when the record arrives: if not, the record is given back at once.
+    // So a player's object stays until then; a game that cannot wait drops the load in leave().
     loads_.emplace(&player,
                    players_.begin_load(&player, {.while_ = [&player] { return player.is_here; }}));
   }

@@ -23,16 +23,17 @@ class Program : public testing::Test {
   };
 
   /// Runs the program with these words, which hold no single quote; `DIR` stands for this test's
-  /// folder.
-  Ran run(const std::vector<std::string>& words) {
+  /// folder. What it prints is read back unless it goes `to` somewhere else.
+  Ran run(const std::vector<std::string>& words, const std::string& to = "") {
     std::string line = std::string("'") + PERSIST_BINARY_DIR + "/bin/persistctl'";
     for (std::string word : words) {
       if (const auto at = word.find("DIR"); at != word.npos) word.replace(at, 3, folder / "");
       line += " '" + word + "'";
     }
-    line += " > '" + (folder / "out") + "' 2> '" + (folder / "err") + "'";
+    line += " > '" + (to.empty() ? folder / "out" : to) + "' 2> '" + (folder / "err") + "'";
     const int status = std::system(line.c_str());  // NOLINT: the words are this test's own
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of("out"), text_of("err")};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, to.empty() ? text_of("out") : "",
+            text_of("err")};
   }
   [[nodiscard]] std::string text_of(const char* name) const {
     std::ifstream file(folder / name);
@@ -123,6 +124,17 @@ TEST_F(Program, a_folder_that_a_server_has_can_be_read_and_not_written) {
   File copy(folder / "copy");
   EXPECT_TRUE(copy.status());
   EXPECT_EQ(copy.stores().size(), 1U);
+}
+
+TEST_F(Program, output_that_could_not_be_written_is_no_success) {
+  fill();
+  const std::string key = some_key();
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"list"}, {"export"}, {"show", key}, {"holder", key}, {"unlock", key}}) {
+    auto all = words;
+    all.insert(all.end(), {"--dir", "DIRsave"});
+    EXPECT_EQ(run(all, "/dev/full").status, 1) << words[0];
+  }
 }
 
 TEST_F(Program, unlock_raises_the_epoch) {

@@ -232,6 +232,33 @@ TYPED_TEST(ImportInto, a_record_beyond_the_limit_is_named_and_nothing_is_importe
   EXPECT_EQ(report.error().detail().find("in:1: Player_1: "), 0U) << report.error();
 }
 
+TYPED_TEST(ImportInto, more_messages_than_an_inbox_takes_are_named_and_nothing_is_imported) {
+  const auto waiting = [](int count, const std::string& message) {
+    std::string messages = "[1,[[0," + message + "]";
+    for (int i = 1; i < count; ++i)
+      messages += ",[" + std::to_string(i) + "," + message + "]";
+    return std::string(ProfileText{}) +
+           std::string(ProfileText{.key = "b", .messages = messages + "]]"});
+  };
+  const std::string large = "\"" + std::string(std::size_t{1} << 20, 'x') + "\"";
+  for (const std::string& text : {waiting(10'001, "{}"), waiting(16, large)}) {
+    const auto report = this->import(text, {.message_type = "Gift"});
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error(), Errc::too_large);
+    EXPECT_EQ(report.error().detail().find("in:2: b: "), 0U) << report.error();
+    EXPECT_FALSE(this->read("b").found);
+  }
+  EXPECT_EQ(this->exported(), "");
+}
+
+TYPED_TEST(ImportInto, a_line_without_a_count_of_loads_leaves_that_of_the_record) {
+  ASSERT_TRUE(this->import(ProfileText{.meta = "[]"}));
+  EXPECT_EQ(this->read("Player_1").record.load_count, 0U);
+  ASSERT_TRUE(this->import(ProfileText{}, {.on_conflict = replace}));
+  ASSERT_TRUE(this->import(ProfileText{.meta = "[]"}, {.on_conflict = replace}));
+  EXPECT_EQ(this->read("Player_1").record.load_count, 7U);
+}
+
 TYPED_TEST(ImportInto, a_file_that_cannot_be_read_twice_is_refused) {
   std::istringstream pipe;
   pipe.setstate(std::ios::failbit);

@@ -100,10 +100,10 @@ TYPED_TEST(Show, a_save_has_an_age) {
 
 TYPED_TEST(Show, a_list_is_in_order_and_shows_no_control_characters) {
   ASSERT_TRUE(this->import(std::string(ProfileText{.key = "b"}) +
-                           std::string(ProfileText{.key = R"(a\u001b[2J\t\\)"})));
+                           std::string(ProfileText{.key = R"(a\u001b[2J\t\\\u009b\u00e9)"})));
   std::ostringstream keys;
   ASSERT_TRUE(list_records(this->place.backend, this->store, keys, false));
-  EXPECT_EQ(keys.str(), "a\\x1b[2J\\x09\\x5c\nb\n");
+  EXPECT_EQ(keys.str(), "a\\x1b[2J\\x09\\x5c\xc2\\x9b\xc3\xa9\nb\n");
   std::ostringstream details;
   ASSERT_TRUE(list_records(this->place.backend, this->store, details, true));
   EXPECT_NE(details.str().find("\nb\t44\t1\t7\t0\t20"), std::string::npos) << details.str();

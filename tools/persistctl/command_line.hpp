@@ -100,7 +100,7 @@ namespace detail {
   }
   // No command takes more than one argument; `word` is what it is called.
   const std::size_t wanted = command->word.empty() ? 0 : 1;
-  if (rest.size() < wanted)
+  if (rest.size() < wanted || (wanted == 1 && rest[0].empty()))
     return Error(Errc::invalid,
                  std::string(command->name) + " needs a " + std::string(command->word));
   if (rest.size() > wanted)

@@ -2,6 +2,7 @@
 
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/record.hpp>
+#include <persist/record/mailbox.hpp>
 
 #include <persistctl/import_batch.hpp>
 #include <persistctl/lines.hpp>
@@ -111,9 +112,19 @@ Result<ImportItem> Import<Backend>::prepare(const Lines& line) const {
         {Errc::invalid,
          "there are messages that nobody has processed: say what the game calls them, "
          "--as-message TYPE"});
-  for (const ProfileMessage& message : item.profile.messages)
-    if (auto done = Cbor::encode<NoPolicy>(message.content, item.messages.emplace_back()); !done)
+  std::size_t waiting = 0;
+  for (const ProfileMessage& message : item.profile.messages) {
+    Buffer& payload = item.messages.emplace_back();
+    if (auto done = Cbor::encode<NoPolicy>(message.content, payload); !done)
       return item.error(done.error());
+    waiting +=
+        persist::inbox_cost({options_.message_type, persist::codec::cbor_id, 0, {}, payload});
+  }
+  constexpr persist::RecordLimits limits = import_limits();
+  if (item.messages.size() > limits.inbox_messages || waiting > limits.inbox_bytes)
+    return item.error({Errc::too_large, "more messages wait than an inbox takes: " +
+                                            std::to_string(limits.inbox_messages) + ", in all " +
+                                            std::to_string(limits.inbox_bytes) + " bytes"});
   return item;
 }
 

@@ -28,6 +28,14 @@ struct ImportOptions {
   std::uint32_t schema_version = 1;
 };
 
+/// What may wait in one record: as much as ProfileStore could hold, on top of what waits here.
+[[nodiscard]] constexpr persist::RecordLimits import_limits() noexcept {
+  persist::RecordLimits limits;
+  limits.inbox_messages = 10'000;
+  limits.inbox_bytes = std::size_t{16} << 20;
+  return limits;
+}
+
 /// How far an import came.
 struct ImportReport {
   std::size_t imported = 0;  ///< records that were not there
@@ -140,10 +148,7 @@ Result<void> ImportBatch<Backend>::acquire(ImportItems& items) {
 
 template <persist::record_backend Backend>
 Result<void> ImportBatch<Backend>::post(const ImportItems& items) {
-  // What ProfileStore could hold must fit, on top of what waits here.
-  persist::RecordLimits limits;
-  limits.inbox_messages = 10'000;
-  limits.inbox_bytes = std::size_t{16} << 20;
+  constexpr persist::RecordLimits limits = import_limits();
   // Where they come from messages do not expire, and their receivers may stay away for long.
   constexpr WallTime never = std::chrono::sys_days(std::chrono::year(9999) / 12 / 31);
   std::vector<persist::PostRequest> batch;
@@ -182,7 +187,7 @@ Result<void> ImportBatch<Backend>::commit(ImportItems& items) {
     if (!item.metadata.empty()) change.metadata = &item.metadata;
     if (item.profile.user_ids) change.user_ids = &*item.profile.user_ids;
     change.created = item.profile.created;
-    change.load_count = item.profile.load_count;
+    change.load_count = item.profile.load_count.value_or(item.found.load_count);  // no load
     change.lease = persist::LeaseChange::release;
     batch.push_back({.changes = std::span(&change, 1)});
   }

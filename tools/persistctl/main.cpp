@@ -235,6 +235,12 @@ int backup(const Typed& typed) {
   return copied ? done : fail(copied.error());
 }
 
+/// What could not be told is not done, as where the disk is full that the output goes to.
+int end(int status) {
+  if (std::cout.flush() || status != done) return status;
+  return fail(Error(Errc::io, "the output could not be written; it is not whole"));
+}
+
 int run(std::span<const std::string_view> words) {
   const auto typed = read_command_line(commands(), words);
   if (!typed) return fail(typed.error(), wrong_command_line);
@@ -245,7 +251,7 @@ int run(std::span<const std::string_view> words) {
       {"import", import}, {"export", export_all}, {"list", list},    {"show", show},
       {"holder", holder}, {"unlock", unlock},     {"backup", backup}};
   for (const auto& [name, function] : functions)
-    if (name == typed->command->name) return function(*typed);
+    if (name == typed->command->name) return end(function(*typed));
   return wrong_command_line;
 }
 

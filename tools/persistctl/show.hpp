@@ -32,12 +32,14 @@ template <persist::record_backend Backend>
 }
 
 /// A key as it can be shown on a terminal: control characters, which could move the cursor, and
-/// backslashes become `\xNN`.
+/// backslashes become `\xNN`. Those from U+0080 on are two bytes.
 [[nodiscard]] inline std::string printable(std::string_view key) {
   std::string shown;
+  unsigned char before = 0;
   for (const char letter : key) {
     const auto byte = static_cast<unsigned char>(letter);
-    if (byte >= 0x20 && byte != 0x7f && byte != '\\') {
+    const bool high_control = std::exchange(before, byte) == 0xc2 && byte < 0xa0;
+    if (byte >= 0x20 && byte != 0x7f && byte != '\\' && !high_control) {
       shown.push_back(letter);
       continue;
     }
