@@ -68,14 +68,16 @@ class Difference {
   std::vector<std::string>& lines_;
 };
 
-/// Reads an export by key. The order within an inventory means nothing, so it is sorted by id.
-inline Result<std::map<std::string, Value>> read_export(std::istream& from) {
+/// Reads an export by key; `name` is for messages. The order within an inventory means nothing, so
+/// it is sorted by id.
+inline Result<std::map<std::string, Value>> read_export(std::istream& from,
+                                                        const std::string& name) {
   std::map<std::string, Value> records;
   std::string text;
   for (std::size_t line = 1; std::getline(from, text); ++line) {
     if (text.empty()) continue;
-    const auto broken = [line](const std::string& why) {
-      return Error(Errc::corrupt, "line " + std::to_string(line) + ": " + why);
+    const auto broken = [&name, line](const std::string& why) {
+      return Error(Errc::corrupt, name + ":" + std::to_string(line) + ": " + why);
     };
     Value row;
     persist::UnknownFields none;
@@ -96,9 +98,12 @@ inline Result<std::map<std::string, Value>> read_export(std::istream& from) {
 }
 
 /// What is wrong with the evening, a line a difference; empty: it is right.
-inline Result<std::vector<std::string>> differences(std::istream& expected, std::istream& evening) {
-  auto want = read_export(expected);
-  auto have = read_export(evening);
+inline Result<std::vector<std::string>> differences(std::istream& expected,
+                                                    const std::string& expected_name,
+                                                    std::istream& evening,
+                                                    const std::string& evening_name) {
+  auto want = read_export(expected, expected_name);
+  auto have = read_export(evening, evening_name);
   if (!want) return want.error();
   if (!have) return have.error();
   std::vector<std::string> lines;

@@ -64,17 +64,15 @@ Result<void> clear_out(const fs::path& out) {
                 : Result<void>(success);
 }
 
-/// Imports the morning and reads the trace, so that what is broken is found before anything is
+/// Reads the trace and imports the morning, so that what is broken is found before anything is
 /// played.
 Result<std::vector<Event>> prepare(const Options& options, Database& database, Report& report,
                                    std::vector<std::uint64_t>& players) {
   const fs::path profiles = options.day / "profiles.jsonl";
   auto morning = open_to_read(profiles);
   if (!morning) return morning.error();
-  if (auto done = import_profiles(*morning, profiles.string(), database); !done)
-    return done.error();
-  auto all = all_players(database);
-  if (!all) return in_file(profiles, all.error());
+  auto all = read_players(*morning, profiles.string());
+  if (!all) return all.error();
   players = *std::move(all);
   report.players = players.size();
 
@@ -82,7 +80,13 @@ Result<std::vector<Event>> prepare(const Options& options, Database& database, R
   auto file = open_to_read(trace);
   if (!file) return file.error();
   auto events = read_trace(*file, players);
-  return events ? std::move(events) : in_file(trace, events.error());
+  if (!events) return in_file(trace, events.error());
+
+  morning->clear();
+  morning->seekg(0);
+  if (auto done = import_profiles(*morning, profiles.string(), database); !done)
+    return done.error();
+  return events;
 }
 
 Result<void> play(const std::vector<Event>& events, const std::vector<std::uint64_t>& players,
@@ -115,7 +119,7 @@ Result<bool> judge(const Options& options, const fs::path& evening, std::string&
   if (!expected) return expected.error();
   auto have = open_to_read(evening);
   if (!have) return have.error();
-  const auto wrong = differences(*expected, *have);
+  const auto wrong = differences(*expected, path.string(), *have, evening.string());
   if (!wrong) return wrong.error();
   for (std::size_t i = 0; i < (std::min)(wrong->size(), std::size_t{20}); ++i)
     std::cerr << (*wrong)[i] << '\n';

@@ -13,7 +13,7 @@ using Lines = std::vector<std::string>;
 Lines compare(const std::string& want, const std::string& have) {
   std::istringstream expected(want);
   std::istringstream evening(have);
-  const auto wrong = day::differences(expected, evening);
+  const auto wrong = day::differences(expected, "expected", evening, "evening");
   return wrong ? *wrong : Lines{wrong.error().message()};
 }
 
@@ -43,11 +43,12 @@ TEST(Evening, a_record_too_few_and_one_too_many_are_named) {
             (Lines{"Player_1: missing", "Player_2: not expected"}));
 }
 
-TEST(Evening, what_is_no_export_is_refused_with_its_line) {
-  EXPECT_NE(compare(one, "\n{").at(0).find("line 2"), std::string::npos);
-  EXPECT_NE(compare(one, "{}").at(0).find("line 1"), std::string::npos);
-  EXPECT_NE(compare(one, one + "\n" + one).at(0).find("line 2: Player_1 stands twice"),
+TEST(Evening, what_is_no_export_is_refused_with_its_file_and_line) {
+  EXPECT_NE(compare(one, "\n{").at(0).find("evening:2: "), std::string::npos);
+  EXPECT_NE(compare(one, "{}").at(0).find("evening:1: "), std::string::npos);
+  EXPECT_NE(compare(one, one + "\n" + one).at(0).find("evening:2: Player_1 stands twice"),
             std::string::npos);
+  EXPECT_NE(compare(one + "\n[", one).at(0).find("expected:2: "), std::string::npos);
 }
 
 }  // namespace
