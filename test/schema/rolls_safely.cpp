@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace {
@@ -59,6 +60,11 @@ using Names = std::vector<std::string_view>;
 static_assert(rolls_safely<Gem> && rolls_safely<std::map<int, Gem>> &&
               rolls_safely<std::vector<Note>>);
 static_assert(!rolls_safely<std::vector<Gem>> && !rolls_safely<std::set<Colour>>);
+// A new alternative, and a new key, have no place of their own where the elements can move.
+static_assert(rolls_safely<std::variant<Note, Gem>> && rolls_safely<std::map<Colour, int>>);
+static_assert(!rolls_safely<std::vector<std::variant<Note, std::monostate>>>);
+static_assert(!rolls_safely<std::vector<std::map<Colour, int>>>);
+static_assert(!rolls_safely<std::map<std::pair<Colour, int>, int>>);
 
 TEST(RollsSafely, the_types_that_would_refuse_are_listed) {
   EXPECT_EQ(refusing<Player>(), (Names{"Colour", "Gem", "Item"}));

@@ -80,8 +80,10 @@ constexpr void find_loose(RollingUpdate& found, bool loose, const Describing* ou
     find_loose<Rules, std::remove_const_t<typename T::value_type>>(found, true, outer);
   } else if constexpr (kind == Kind::map) {
     using Key = typename T::key_type;
+    find_loose<Rules, Key>(found, loose || !text_key<Key>, outer);
     find_loose<Rules, typename T::mapped_type>(found, loose || !text_key<Key>, outer);
   } else if constexpr (kind == Kind::tuple || kind == Kind::variant) {
+    if (loose && kind == Kind::variant) found.add("std::variant");  // for a new alternative
     find_loose_in<Rules>(found, loose, outer, types_of(static_cast<const T*>(nullptr)));
   } else if constexpr (kind == Kind::adapted) {
     find_loose<Rules, typename adapt<T>::stored_type>(found, loose, outer);
