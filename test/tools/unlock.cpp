@@ -2,7 +2,10 @@
 
 #include <persist/persist.hpp>
 
+#include <optional>
+
 #include "store_case.hpp"
+#include "support/flaky_backend.hpp"
 
 namespace persistctl {
 namespace {
@@ -46,6 +49,48 @@ TYPED_TEST(Unlock, the_session_that_had_the_record_can_write_no_more) {
 TYPED_TEST(Unlock, a_record_that_is_not_there_is_not_made) {
   EXPECT_TRUE(unlock_record(this->place.backend, this->store, "nobody").is(Errc::not_found));
   EXPECT_FALSE(this->read("nobody").found);
+}
+
+/// Between what unlock reads, takes and gives back there is time for a server.
+class UnlockMeanwhile : public Unlock<InMemory> {
+ protected:
+  test::FlakyBackend<persist::backend::Memory> flaky{place.backend};
+  Players players{
+      "Players", place.backend, {.server_id = "eu-1", .autosave = {}, .clock = &place.clock}};
+};
+
+TEST_F(UnlockMeanwhile, a_holder_that_renewed_keeps_its_record) {
+  auto session = players.load("Player_1");
+  ASSERT_TRUE(session) << session.error();
+  session->edit()->coins = 1;
+  ASSERT_TRUE(session->save());
+  flaky.script().during_acquire = [&] {
+    place.clock.advance(std::chrono::seconds(21));
+    players.poll();
+  };
+  const auto unlocked = unlock_record(flaky, store, "Player_1");
+  ASSERT_TRUE(unlocked.is(Errc::locked));
+  EXPECT_NE(unlocked.error().message().find("renewed"), std::string::npos) << unlocked.error();
+  EXPECT_EQ(flaky.script().commit_requests, 0U);
+  session->edit()->coins = 2;
+  EXPECT_TRUE(session->save());
+}
+
+TEST_F(UnlockMeanwhile, a_server_that_took_the_record_keeps_it) {
+  ASSERT_TRUE(players.load("Player_1")->save());
+  std::optional<Players::Session> session;
+  flaky.script().during_commit = [&] {
+    auto taken = players.load("Player_1");
+    ASSERT_TRUE(taken) << taken.error();
+    session = *std::move(taken);
+  };
+  const auto unlocked = unlock_record(flaky, store, "Player_1");
+  ASSERT_TRUE(unlocked.is(Errc::fenced));
+  EXPECT_NE(unlocked.error().message().find("somebody took it"), std::string::npos)
+      << unlocked.error();
+  ASSERT_TRUE(session);
+  session->edit()->coins = 2;
+  EXPECT_TRUE(session->save());
 }
 
 }  // namespace
