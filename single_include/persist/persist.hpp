@@ -15376,6 +15376,10 @@ void Engine<B, L>::let_go() {
     retired_.remove(*session);
     session->detach();
   }
+  // A commit that would have gone again holds the stores of its partners, and this is one of them.
+  for (const auto& [at, flight] : resends_)
+    flight->clear();
+  resends_.clear();
 }
 
 }  // namespace persist::inline PERSIST_ABI
