@@ -12173,6 +12173,7 @@ class SessionCore {
   static void* operator new(std::size_t size, std::align_val_t align, std::string_view spelled) {
     return ::operator new(size + spelled.size(), align);
   }
+  // NOLINTNEXTLINE(misc-new-delete-overloads): each `new` brings a key
   static void operator delete(void* at) noexcept { ::operator delete(at); }
   static void operator delete(void* at, std::align_val_t align) noexcept {
     ::operator delete(at, align);
@@ -12916,7 +12917,10 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   if (done && ended(state))
     done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
   if (done) done = valid(copy);
-  if (done && !(done = apply(copy))) apply_own();
+  if (done) {
+    done = apply(copy);
+    if (!done) apply_own();
+  }
   if (!done) {
     unsend_after(sent);
     return done;

@@ -67,6 +67,7 @@ class SessionCore {
   static void* operator new(std::size_t size, std::align_val_t align, std::string_view spelled) {
     return ::operator new(size + spelled.size(), align);
   }
+  // NOLINTNEXTLINE(misc-new-delete-overloads): each `new` brings a key
   static void operator delete(void* at) noexcept { ::operator delete(at); }
   static void operator delete(void* at, std::align_val_t align) noexcept {
     ::operator delete(at, align);

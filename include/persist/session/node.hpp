@@ -347,7 +347,10 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   if (done && ended(state))
     done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
   if (done) done = valid(copy);
-  if (done && !(done = apply(copy))) apply_own();
+  if (done) {
+    done = apply(copy);
+    if (!done) apply_own();
+  }
   if (!done) {
     unsend_after(sent);
     return done;
