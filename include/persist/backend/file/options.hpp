@@ -3,6 +3,7 @@
 #include <persist/clock.hpp>
 #include <persist/error.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,9 +58,15 @@ struct FolderHolder {
   WallTime since{};
 
   [[nodiscard]] std::string text() const {
-    const auto seconds = since.time_since_epoch().count() / 1000;
+    const auto day = std::chrono::floor<std::chrono::days>(since);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(since - day));
+    const auto two = [](auto number) { return (number < 10 ? "0" : "") + std::to_string(number); };
     return "process " + std::to_string(process) + " on " + host + ", since " +
-           std::to_string(seconds) + " s after 1970";
+           std::to_string(static_cast<int>(date.year())) + '-' +
+           two(static_cast<unsigned>(date.month())) + '-' + two(static_cast<unsigned>(date.day())) +
+           ' ' + two(time.hours().count()) + ':' + two(time.minutes().count()) + ':' +
+           two(time.seconds().count()) + " UTC";
   }
 };
 
