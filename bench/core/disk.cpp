@@ -17,12 +17,13 @@
 
 // File against what the disk itself takes, in the folder named by BENCH_FOLDER: one durable save
 // against a raw append with fdatasync, and 1,000 saves of one poll against LevelDB's synced batch
-// of the same records. Each repetition is one such write, so the median of repetitions is the p50;
+// of the same records, all of the medium profile. Each repetition is one such write, so the median
+// of repetitions is the p50;
 // --benchmark_enable_random_interleaving makes the rivals take turns.
 
 namespace {
 
-using Players = persist::Store<std::uint64_t, bench::Small, persist::backend::File>;
+using Players = persist::Store<std::uint64_t, bench::Medium, persist::backend::File>;
 
 constexpr std::uint64_t many = 1000;
 
@@ -33,8 +34,8 @@ std::string folder() {
 }
 
 /// What a record is on the disk: the same bytes for every rival.
-persist::Buffer record_of(const bench::Small& data) {
-  using Policy = persist::DataPolicy<bench::Small>;
+persist::Buffer record_of(const bench::Medium& data) {
+  using Policy = persist::DataPolicy<bench::Medium>;
   persist::Buffer out;
   persist::UnknownFields none;
   bench::need(bool(persist::codec::encode_record<persist::codec::Cbor, Policy>(
@@ -48,7 +49,7 @@ struct OpenPlayers {
     for (std::uint64_t key = 0; key < count; ++key) {
       auto session = store.load(key);
       bench::need(bool(session));
-      *session->edit() = bench::make_small(key);
+      *session->edit() = bench::make_medium(key);
       sessions.push_back(*session);
     }
   }
@@ -69,7 +70,7 @@ void one_save_file(benchmark::State& state) {
 void one_save_raw(benchmark::State& state) {
   static const int raw =
       ::open((folder() + "/raw").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
-  static const persist::Buffer record = record_of(bench::make_small(0));
+  static const persist::Buffer record = record_of(bench::make_medium(0));
   for (auto _ : state) {
     bench::need(::write(raw, record.data(), record.size()) == static_cast<ssize_t>(record.size()));
     bench::need(::fdatasync(raw) == 0);
@@ -106,7 +107,7 @@ void thousand_saves_leveldb(benchmark::State& state) {
   static const auto records = [] {
     std::vector<persist::Buffer> all;
     for (std::uint64_t key = 0; key < many; ++key)
-      all.push_back(record_of(bench::make_small(key)));
+      all.push_back(record_of(bench::make_medium(key)));
     return all;
   }();
   for (auto _ : state) {
