@@ -94,8 +94,7 @@ struct Files {
         const ByteView left = piece.subspan(count == 0 ? done : 0);
         next[count++] = {const_cast<std::byte*>(left.data()), left.size()};  // it is only read
       }
-      const ssize_t got =
-          ::pwritev(file.descriptor(), next, count, static_cast<off_t>(offset));
+      const ssize_t got = ::pwritev(file.descriptor(), next, count, static_cast<off_t>(offset));
       if (got < 0 && errno != EINTR) return io_error("write to", file.path(), errno);
       if (got < 0) continue;
       offset += static_cast<std::uint64_t>(got);

@@ -47,8 +47,8 @@ class BatchEncoder {
     const std::uint64_t begin = batch_.size();
     const StoreState& store = index_.stores[staged.store];
     Tombstone& left = *staged.erased;
-    write_entry(batch_.own(), ErasedEntry{staged.store, store.hash(staged.key), left.epoch, left.version,
-                                    staged.key});
+    write_entry(batch_.own(), ErasedEntry{staged.store, store.hash(staged.key), left.epoch,
+                                          left.version, staged.key});
     left.segment = log_.newest();
     left.size = static_cast<std::uint32_t>(batch_.size() - begin);
   }

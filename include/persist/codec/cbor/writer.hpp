@@ -94,8 +94,8 @@ class CborWriter : public Output {
   void check_utf8(std::string_view value) {
     if (const std::size_t good = detail::utf8_prefix(value); good != value.size()) not_utf8(good);
   }
-  /// Copies less than 24 bytes. Most keys and many texts are that short, and for them a call is most
-  /// of what a copy costs.
+  /// Copies less than 24 bytes. Most keys and many texts are that short, and for them a call is
+  /// most of what a copy costs.
   static void copy_short(std::byte* to, const char* from, std::size_t size) noexcept {
     const auto ends = [&](auto word) {  // the first and the last; they may overlap
       std::memcpy(to, from, sizeof(word));
