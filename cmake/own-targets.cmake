@@ -40,6 +40,12 @@ if(PROJECT_IS_TOP_LEVEL AND CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   endif()
 endif()
 
+# Linking thirty executables takes the usual linker most of a minute.
+find_program(LLD ld.lld)
+if(PROJECT_IS_TOP_LEVEL AND LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
 # Makes an executable in bin/ of each .cpp file beside the calling CMakeLists.txt, named as the file,
 # and of each folder with .cpp files, named as the folder. A folder with its own CMakeLists.txt says
 # itself what it makes.

@@ -1,6 +1,7 @@
 #include <persist/store/core.hpp>
 
 #include <persist/backend/file.hpp>
+#include <support/made_backends.hpp>
 #include <support/world.hpp>
 
 #include <cstdlib>

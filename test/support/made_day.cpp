@@ -1,4 +1,3 @@
-#define PERSIST_TEST_MAKES
 #include <support/made_day.hpp>
 
 PERSIST_STORE_TEMPLATES(, test::DayPlayers);

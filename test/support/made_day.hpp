@@ -9,6 +9,6 @@ namespace test {
 using DayPlayers = day::Servers<persist::backend::Memory>::Players;
 }
 
-#ifndef PERSIST_TEST_MAKES
+#ifdef PERSIST_TEST_MADE_ONCE
 PERSIST_STORE_TEMPLATES(extern, test::DayPlayers);
 #endif

@@ -1,4 +1,3 @@
-#define PERSIST_TEST_MAKES
 #include <support/world.hpp>
 
 PERSIST_STORE_TEMPLATES(, test::Players);

@@ -3,7 +3,7 @@
 // The store of world.hpp, which includes this at its end, is made once for all units that test with
 // it: in made_once.cpp.
 
-#ifndef PERSIST_TEST_MAKES
+#ifdef PERSIST_TEST_MADE_ONCE
 PERSIST_STORE_TEMPLATES(extern, test::Players);
 PERSIST_ENGINE_TEMPLATES(extern, test::Players);
 #endif

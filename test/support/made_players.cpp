@@ -1,4 +1,3 @@
-#define PERSIST_TEST_MAKES
 #include <support/made_players.hpp>
 
 PERSIST_STORE_TEMPLATES(, persistctl::PlayersInMemory);

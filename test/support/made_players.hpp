@@ -42,7 +42,7 @@ using PlayersOnFile = PlayersOn<persist::backend::File>;
 
 }  // namespace persistctl
 
-#ifndef PERSIST_TEST_MAKES
+#ifdef PERSIST_TEST_MADE_ONCE
 PERSIST_STORE_TEMPLATES(extern, persistctl::PlayersInMemory);
 PERSIST_STORE_TEMPLATES(extern, persistctl::PlayersOnFile);
 #endif

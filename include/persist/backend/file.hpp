@@ -172,3 +172,9 @@ class BasicFile {
 // `File`, the one on the machine's own file system, is named in fwd.hpp.
 
 }  // namespace persist::inline PERSIST_ABI::backend
+
+/// What a program with several units makes once, as in store/templates.hpp: with `extern` before it
+/// in all units that use `backend::File`, with nothing in one.
+#define PERSIST_FILE_TEMPLATES(prefix)                                                \
+  prefix template class persist::backend::file::Database<persist::detail::os::Files>; \
+  prefix template class persist::backend::BasicFile<persist::detail::os::Files>

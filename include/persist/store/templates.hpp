@@ -1,6 +1,5 @@
 #pragma once
 
-#include <persist/backend/file.hpp>
 #include <persist/store.hpp>
 
 // Templates that a program makes once. A unit that uses a store makes the store's code again, and
@@ -9,7 +8,7 @@
 //   using Players = persist::Store<PlayerKey, PlayerSave>;
 //   PERSIST_STORE_TEMPLATES(extern, Players);   // made elsewhere,
 //   PERSIST_ENGINE_TEMPLATES(extern, Players);  // with what stores of one backend and lock share
-//   PERSIST_FILE_TEMPLATES(extern);             // and backend::File, where that is the backend
+//   PERSIST_FILE_TEMPLATES(extern);             // and, where it is the backend, File
 //
 // and in one unit of the program the same lines with nothing in the place of `extern`. They stand
 // outside of any namespace. What an optimising compiler wants to inline it still sees.
@@ -25,8 +24,3 @@
 /// What stores of one backend and lock policy share; `store` is any one of them.
 #define PERSIST_ENGINE_TEMPLATES(prefix, store) \
   prefix template class persist::Engine<store::Stack::Backend, store::Stack::LockPolicy>
-
-/// What all users of `backend::File` share.
-#define PERSIST_FILE_TEMPLATES(prefix)                                                \
-  prefix template class persist::backend::file::Database<persist::detail::os::Files>; \
-  prefix template class persist::backend::BasicFile<persist::detail::os::Files>

@@ -3,7 +3,7 @@
 #include <persist/backend/file.hpp>
 #include <persist/testing/laws/backend/driver.hpp>
 
-#include "support/disk.hpp"
+#include "support/made_disk.hpp"
 
 #include <memory>
 #include <optional>

@@ -1,0 +1,4 @@
+#include <support/made_disk.hpp>
+
+PERSIST_FILE_TEMPLATES();
+PERSIST_TEST_DISK_TEMPLATES();
