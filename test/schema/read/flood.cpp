@@ -79,8 +79,7 @@ TEST(Flood, keys_made_to_collide_are_too_large_and_the_path_is_named) {
   struct Save {
     Map scores;
   };
-  const auto read =
-      as<Save>(Value::map({{"scores", map_of(colliding<Map>(too_many))}}));
+  const auto read = as<Save>(Value::map({{"scores", map_of(colliding<Map>(too_many))}}));
   ASSERT_TRUE(read.is(Errc::too_large));
   EXPECT_EQ(read.error().path(), "scores");
   EXPECT_NE(read.error().detail().find("hashes collide"), std::string_view::npos) << read.error();

@@ -46,9 +46,9 @@ bool refuses(auto from) {
 
 template <class T>
 class NumberOf : public testing::Test {};
-using Integers = testing::Types<char, signed char, unsigned char, std::int16_t, std::uint16_t,
-                                std::int32_t, std::uint32_t, std::int64_t, std::uint64_t, long,
-                                unsigned long long>;
+using Integers =
+    testing::Types<char, signed char, unsigned char, std::int16_t, std::uint16_t, std::int32_t,
+                   std::uint32_t, std::int64_t, std::uint64_t, long, unsigned long long>;
 TYPED_TEST_SUITE(NumberOf, Integers);
 
 TYPED_TEST(NumberOf, integers_and_whole_reals_fit_up_to_the_edge_and_not_one_more) {
@@ -137,8 +137,7 @@ TEST(NumberOfFloat, a_mismatch_names_path_expected_and_found) {
   struct Save {
     std::vector<float> speeds;
   };
-  const auto error =
-      Value::map({{"speeds", Value::array({1, 16777217})}}).as<Save>().error();
+  const auto error = Value::map({{"speeds", Value::array({1, 16777217})}}).as<Save>().error();
   EXPECT_EQ(error, Errc::schema_mismatch);
   EXPECT_EQ(error.path(), "speeds[1]");
   EXPECT_EQ(error.expected(), "float");

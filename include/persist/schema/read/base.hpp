@@ -49,9 +49,8 @@ class ReadBase {
   bool spread(const C& all, const typename C::key_type& key, const Place& at) {
     if constexpr (is_flooded<C>) {
       if (is_crowded(all, key) && ++crowded_ > most_crowded_keys) [[unlikely]]
-        return fail(Error(Errc::too_large,
-                          "more than " + std::to_string(most_crowded_keys) +
-                              " keys were chosen so that their hashes collide")
+        return fail(Error(Errc::too_large, "more than " + std::to_string(most_crowded_keys) +
+                                               " keys were chosen so that their hashes collide")
                         .at(at.path(), "", ""));
     }
     return true;

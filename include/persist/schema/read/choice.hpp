@@ -50,9 +50,9 @@ consteval bool distinct_names() {
 }
 
 /// A map of one entry, whose key is the name of the type. What is unknown in an alternative is kept
-/// below that name, so that it does not come to another one. A name that no alternative has comes from
-/// a newer build: the member keeps its default, and the entry is kept beside it. An alternative
-/// that the member holds by default is read into, another is made first.
+/// below that name, so that it does not come to another one. A name that no alternative has comes
+/// from a newer build: the member keeps its default, and the entry is kept beside it. An
+/// alternative that the member holds by default is read into, another is made first.
 template <class Walk, class... Ts>
 [[nodiscard]] bool read_variant(Walk& walk, std::variant<Ts...>& into, const Place& at) {
   static_assert(distinct_names<Ts...>(),

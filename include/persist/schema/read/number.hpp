@@ -80,8 +80,8 @@ template <class T>
 /// Only where the floating point number is exactly the integer.
 template <std::floating_point T>
 [[nodiscard]] bool convert(Integer from, T& into) noexcept {
-  // Rounded once: 2^24 + 1 and then one more would not be the 2^24 + 2 that a float holds. Where one
-  // more is no number of 64 bits, this makes 0, which is not equal.
+  // Rounded once: 2^24 + 1 and then one more would not be the 2^24 + 2 that a float holds. Where
+  // one more is no number of 64 bits, this makes 0, which is not equal.
   into = static_cast<T>(from.negative ? from.magnitude + 1 : from.magnitude);
   if (from.negative) into = -into;
   Integer again;
