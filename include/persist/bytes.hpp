@@ -61,7 +61,7 @@ class Buffer {
   /// Makes room for `count` more bytes and returns where they begin; their content is unspecified.
   [[nodiscard]] std::byte* grow(std::size_t count) {
     if (count > room_ - size_) [[unlikely]]
-      reallocate(room_for(count));
+      make_room(count);
     std::byte* at = data_.get() + size_;
     size_ += count;
     return at;
@@ -88,6 +88,7 @@ class Buffer {
   [[nodiscard]] std::size_t room_for(std::size_t count) const noexcept {
     return size_ + count > 2 * room_ ? size_ + count : 2 * room_;
   }
+  void make_room(std::size_t count) { reallocate(room_for(count)); }
   void append_elsewhere(ByteView bytes) {
     Buffer grown;
     grown.reserve(room_for(bytes.size()));

@@ -40,6 +40,15 @@ TEST(Crc32c, tables_and_instruction_agree_at_every_length_and_alignment) {
   }
 }
 
+TEST(Crc32c, tables_and_instruction_agree_where_several_sums_go_side_by_side) {
+  if (!has_crc32c_instruction()) GTEST_SKIP() << "this processor has no instruction for it";
+  const auto bytes = filled(6 * Crc32cShift::bytes + 9, 5, 37);
+  for (std::size_t size = 3 * Crc32cShift::bytes - 9; size <= bytes.size(); ++size) {
+    const ByteView piece = ByteView(bytes).last(size);
+    ASSERT_EQ(crc32c_by_table(piece, 77), crc32c_by_instruction(piece, 77)) << size;
+  }
+}
+
 TEST(Crc32c, a_sum_over_pieces_is_the_sum_of_the_whole) {
   const auto bytes = filled(50, 1, 11);
   const ByteView all(bytes);

@@ -35,6 +35,28 @@ TEST_F(OsFile, ReadsWhatWasWrittenAndStopsAtTheEnd) {
   EXPECT_EQ(*files.read_at(*file, 0, bytes), 4u);
 }
 
+TEST_F(OsFile, PiecesAreWrittenOneBehindTheOtherHoweverMany) {
+  auto file = files.open(folder + "/a", Access::create);
+  ASSERT_TRUE(file);
+  std::string expected;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 3000; ++i)
+    texts.push_back(std::string(static_cast<std::size_t>(i % 7), static_cast<char>('a' + i % 26)));
+  std::vector<ByteView> pieces;
+  for (const std::string& text : texts) {
+    pieces.push_back(as_bytes(text));
+    expected += text;
+  }
+  ASSERT_TRUE(files.write_at(*file, 2, pieces));
+  std::string got(expected.size() + 10, '?');
+  const auto read = files.read_at(*file, 2, std::as_writable_bytes(std::span(got)));
+  ASSERT_EQ(*read, expected.size());
+  EXPECT_EQ(got.substr(0, expected.size()), expected);
+  EXPECT_TRUE(files.write_at(*file, 0, std::span<const ByteView>()));
+  const auto reader = files.open(folder + "/a", Access::read);
+  EXPECT_TRUE(files.write_at(*reader, 0, pieces).is(Errc::io));
+}
+
 TEST_F(OsFile, AccessSaysWhetherItMustExist) {
   EXPECT_EQ(files.open(folder + "/a", Access::read).error().os_error(), ENOENT);
   EXPECT_EQ(files.open(folder + "/a", Access::write).error().os_error(), ENOENT);

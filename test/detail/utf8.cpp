@@ -36,6 +36,18 @@ TEST(Utf8, ill_formed_text_is_refused_wherever_it_stands) {
   }
 }
 
+TEST(Utf8, a_byte_beyond_ascii_is_seen_wherever_it_stands) {
+  for (std::size_t size = 0; size < 40; ++size) {
+    std::string text(size, '\x7f');
+    EXPECT_TRUE(is_ascii(text)) << size;
+    for (std::size_t at = 0; at < size; ++at) {
+      text[at] = '\x80';
+      EXPECT_FALSE(is_ascii(text)) << size << ' ' << at;
+      text[at] = '\x7f';
+    }
+  }
+}
+
 TEST(Utf8, every_code_point_is_written_as_it_is_read) {
   for (std::uint32_t code_point = 0; code_point <= 0x10ffff; ++code_point) {
     if (code_point >= 0xd800 && code_point <= 0xdfff) continue;

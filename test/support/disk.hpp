@@ -188,6 +188,13 @@ class Disk {
     put(*file.node, offset, bytes);
     return success;
   }
+  Result<void> write_at(const Handle& file, std::uint64_t offset,
+                        std::span<const ByteView> pieces) const {
+    std::vector<std::byte> all;
+    for (const ByteView piece : pieces)
+      all.insert(all.end(), piece.begin(), piece.end());
+    return write_at(file, offset, ByteView(all));
+  }
   Result<std::uint64_t> size(const Handle& file) const {
     const std::lock_guard hold(state_->mutex);
     if (const auto ok = alive(file); !ok) return ok.error();

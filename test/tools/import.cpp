@@ -3,40 +3,18 @@
 #include <persist/persist.hpp>
 
 #include <fstream>
-#include <variant>
 
 #include "store_case.hpp"
 #include "support/flaky_backend.hpp"
+#include <support/made_players.hpp>
 
 namespace persistctl {
 namespace {
 
-struct Gift {
-  std::int64_t gift_coins = 0;
-  std::uint64_t from = 0;
-};
-struct Item {
-  std::uint32_t id = 0;
-  std::string name;
-  std::uint32_t count = 1;
-  double durability = 1;
-};
-struct PlayerData {
-  std::int64_t coins = 0;
-  std::int64_t gifts = 0;
-  int level = 1;
-  std::vector<Item> inventory;
-};
-struct PlayerSave {
-  using data_type = PlayerData;
-  using message = std::variant<Gift>;
-  using fields = persist::Fields<persist::Identity<&Item::id>>;
-};
-
 template <class Place>
 class ImportInto : public StoreCase<Place> {
  protected:
-  using Players = persist::Store<std::string, PlayerSave, typename Place::Backend>;
+  using Players = PlayersOn<typename Place::Backend>;
 
   /// A server of the game on the same database.
   [[nodiscard]] Players players(std::string server) {

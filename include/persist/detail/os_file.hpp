@@ -3,7 +3,9 @@
 #include <persist/bytes.hpp>
 #include <persist/result.hpp>
 
+#include <algorithm>
 #include <cerrno>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +13,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 // The only place that makes file system calls. `backend::BasicFile<Files>` takes this policy as a
@@ -78,17 +81,32 @@ struct Files {
     }
     return done;
   }
-  /// Writes all of it or fails; after a failure any part of it may have been written.
+  /// Writes the pieces one behind the other, all of them, or fails; after a failure any part may
+  /// have been written.
   [[nodiscard]] Result<void> write_at(const Handle& file, std::uint64_t offset,
-                                      ByteView bytes) const {
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-      const ssize_t got = ::pwrite(file.descriptor(), bytes.data() + done, bytes.size() - done,
-                                   static_cast<off_t>(offset + done));
+                                      std::span<const ByteView> pieces) const {
+    constexpr std::size_t most = 512;  // every system takes so many at once
+    std::size_t done = 0;              // of the first piece
+    while (!pieces.empty()) {
+      ::iovec next[most];
+      int count = 0;
+      for (const ByteView piece : pieces.first((std::min)(most, pieces.size()))) {
+        const ByteView left = piece.subspan(count == 0 ? done : 0);
+        next[count++] = {const_cast<std::byte*>(left.data()), left.size()};  // it is only read
+      }
+      const ssize_t got = ::pwritev(file.descriptor(), next, count, static_cast<off_t>(offset));
       if (got < 0 && errno != EINTR) return io_error("write to", file.path(), errno);
-      if (got > 0) done += static_cast<std::size_t>(got);
+      if (got < 0) continue;
+      offset += static_cast<std::uint64_t>(got);
+      done += static_cast<std::size_t>(got);
+      for (; !pieces.empty() && done >= pieces.front().size(); pieces = pieces.subspan(1))
+        done -= pieces.front().size();
     }
     return success;
+  }
+  [[nodiscard]] Result<void> write_at(const Handle& file, std::uint64_t offset,
+                                      ByteView bytes) const {
+    return write_at(file, offset, {&bytes, 1});
   }
   [[nodiscard]] Result<std::uint64_t> size(const Handle& file) const {
     struct stat about {};

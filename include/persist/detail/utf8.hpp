@@ -16,6 +16,20 @@ namespace persist::inline PERSIST_ABI::detail {
   return (word & 0x8080808080808080u) == 0;
 }
 
+[[nodiscard]] inline bool is_ascii(std::string_view text) noexcept {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  if (text.size() < 8) {
+    unsigned all = 0;
+    for (; at != end; ++at)
+      all |= static_cast<unsigned char>(*at);
+    return all < 0x80;
+  }
+  for (; end - at > 8; at += 8)
+    if (!is_ascii_word(at)) return false;
+  return is_ascii_word(end - 8);
+}
+
 /// The length of the well-formed UTF-8 character that begins there (`left` is not 0), or 0 if there
 /// is none.
 ///

@@ -79,10 +79,10 @@ class SessionCore {
 
   /// `size`: of the whole object, behind which the spelling goes.
   SessionCore(SessionHost& store, std::string_view spelled, std::size_t size)
-      : key_size_(static_cast<std::uint8_t>(spelled.size())),
+      : host_(&store),
         key_hash_(hash_of(spelled)),
         key_at_(static_cast<std::uint32_t>(size)),
-        host_(&store) {
+        key_size_(static_cast<std::uint8_t>(spelled.size())) {
     std::memcpy(reinterpret_cast<char*>(this) + key_at_, spelled.data(), spelled.size());
   }
   SessionCore(const SessionCore&) = delete;
@@ -141,7 +141,13 @@ class SessionCore {
   virtual bool try_lock() = 0;
   virtual void unlock() = 0;
 
-  SessionCore* next_in_bucket = nullptr;
+ private:
+  // The members go from large to small, and those of the typed half into the gap behind them.
+  std::atomic<SessionHost*> host_;
+  std::uint32_t key_hash_;
+  std::uint32_t key_at_;
+
+ public:
   std::unique_ptr<SessionExtras> extras;
   LoadPtr loading;  ///< until it is done; shared with the callers that wait for it
 
@@ -169,33 +175,34 @@ class SessionCore {
   std::uint16_t failures = 0;  ///< attempts that failed in a row
   std::atomic<State> state{State::loading};
   Reason ending = Reason::asked;
-  std::atomic<bool> listed{false};       ///< on the list of sessions that became dirty
-  bool in_flight = false;                ///< a commit is out
-  bool messages_wait = false;            ///< their handlers could not run yet
-  std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
-  bool save_wanted = false;              ///< `request_save`
-  bool force_wanted = false;
+  std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
+  std::atomic<bool> in_function{false};    ///< a handler, grant or transaction is running on a copy
   std::atomic<bool> has_listeners{false};  ///< its own signals were connected
-  bool was_saved = false;                  ///< at its end: its last changes are there
   std::atomic<bool> end_was_told{false};   ///< listeners of `released` were called
-  bool gives_back = false;    ///< a load that came to nothing: the record goes back as it is
-  bool check_wanted = false;  ///< the backend hinted at something
-  bool skips_equal =
+
+  // Set before anybody else sees the session.
+  bool skips_equal : 1 =
       false;  ///< the data is captured from the game: what is equal to the stored is not written
-  bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
-  bool is_offline = false;     ///< one change of a record that nobody plays: nobody joins it
-  bool is_named = true;        ///< its key is known, not only how it is spelled
-  bool counted = false;        ///< a commit of this epoch was applied
-  bool is_new = false;         ///< there was no record when it was loaded
-  bool has_record = false;     ///< there is one now
+  bool keeps_durable : 1 = false;  ///< a copy of the data as it is stored is kept
+  bool is_offline : 1 = false;     ///< one change of a record that nobody plays: nobody joins it
+  bool is_named : 1 = true;        ///< its key is known, not only how it is spelled
+  // Read without the store's lock, so not in one byte with others.
+  bool is_new = false;     ///< there was no record when it was loaded
+  bool was_saved = false;  ///< at its end: its last changes are there
+  // Only under the store's lock.
+  bool in_flight : 1 = false;      ///< a commit is out
+  bool messages_wait : 1 = false;  ///< their handlers could not run yet
+  bool save_wanted : 1 = false;    ///< `request_save`
+  bool force_wanted : 1 = false;
+  bool gives_back : 1 = false;    ///< a load that came to nothing: the record goes back as it is
+  bool check_wanted : 1 = false;  ///< the backend hinted at something
+  bool counted : 1 = false;       ///< a commit of this epoch was applied
+  bool has_record : 1 = false;    ///< there is one now
 
   static constexpr std::uint32_t no_index = 0xffffffff;
 
  private:
-  std::uint8_t key_size_;  // here, these fill a gap
-  std::uint32_t key_hash_;
-  std::uint32_t key_at_;
-  std::atomic<SessionHost*> host_;
+  std::uint8_t key_size_;
 };
 
 using SessionPtr = Counted<SessionCore>;

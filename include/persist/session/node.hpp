@@ -65,7 +65,7 @@ class SessionNode final : public SessionCore {
   /// What an edit changes: the data; inside a handler, grant or transaction the copy it works on;
   /// after the end a copy that is never saved.
   [[nodiscard]] Data& edit_target() {
-    if (working_ != nullptr) return *working_;
+    if (in_function) return *rare().working;
     if (!ended(state)) [[likely]]
       return data_;
     Rare& rare = this->rare();
@@ -76,7 +76,7 @@ class SessionNode final : public SessionCore {
     return *rare.after_end;
   }
   [[nodiscard]] const Data& view_target() const noexcept {
-    return working_ != nullptr ? *working_ : data_;
+    return in_function ? *rare_.load(std::memory_order_acquire)->working : data_;
   }
 
   /// The default of a load that brings its own.
@@ -112,8 +112,8 @@ class SessionNode final : public SessionCore {
   template <class F>
   Result<void> on_copy(F&& fn);
   /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
-  void begin_copy(Data& copy) noexcept { working_ = &copy, in_function = true; }
-  void end_copy() noexcept { working_ = nullptr, in_function = false; }
+  void begin_copy(Data& copy) { rare().working = &copy, in_function = true; }
+  void end_copy() noexcept { in_function = false; }
   /// Whether the last save has left or is over, so that a change would be in none; while a function
   /// runs on a copy none leaves. Another thread may have ended the session since it was found.
   [[nodiscard]] Error ends() {
@@ -203,7 +203,9 @@ class SessionNode final : public SessionCore {
  private:
   struct Rare {
     Signals<Data> signals;
-    std::list<MessageHandler<Data>> handlers;  ///< one that runs may connect more
+    std::list<MessageHandler<Data>> handlers;     ///< one that runs may connect more
+    std::optional<codec::RecordVersion> version;  ///< of a record that a newer build wrote
+    Data* working = nullptr;                      ///< the copy, while a function runs on one
     std::unique_ptr<Data> default_value;
     std::unique_ptr<Data> after_end;
     std::unique_ptr<Data> encoded;
@@ -215,6 +217,10 @@ class SessionNode final : public SessionCore {
     auto fresh = std::make_unique<Rare>();
     Rare* none = nullptr;
     return rare_.compare_exchange_strong(none, fresh.get()) ? *fresh.release() : *none;
+  }
+  [[nodiscard]] codec::RecordVersion record_version() const noexcept {
+    const Rare* rare = rare_.load(std::memory_order_acquire);
+    return rare && rare->version ? *rare->version : codec::version_of<Policy>();
   }
   /// Runs a hook of the policy. One that throws is a refusal: around it a commit is half prepared.
   template <class F>
@@ -232,11 +238,9 @@ class SessionNode final : public SessionCore {
   void call_listeners(StoreCore<S>& core, F&& fire);
 
   PERSIST_NO_UNIQUE_ADDRESS SessionLock lock_;
-  codec::RecordVersion version_ = codec::version_of<Policy>();
   KeyValue key_value_;
   Data data_{};
   UnknownFields unknown_;
-  Data* working_ = nullptr;
   std::atomic<Rare*> rare_{nullptr};  // owned
 };
 
@@ -264,9 +268,11 @@ Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknow
   if (written) {
     if constexpr (detail::RecordOf<Data>::may_be_empty) {
       if (!data) return false;
-      written = codec::encode_record<typename S::Codec, Policy>(*data, unknown, version_, out);
+      written =
+          codec::encode_record<typename S::Codec, Policy>(*data, unknown, record_version(), out);
     } else {
-      written = codec::encode_record<typename S::Codec, Policy>(data, unknown, version_, out);
+      written =
+          codec::encode_record<typename S::Codec, Policy>(data, unknown, record_version(), out);
     }
   }
   if (written) return true;
@@ -320,7 +326,9 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
       return codec::decode_record<typename S::Codec, Policy>(from.data, data_, unknown_);
   }();
   if (!info) return info.error();
-  version_ = codec::version_after<Policy>(*info);
+  constexpr auto usual = codec::version_of<Policy>();
+  if (const auto after = codec::version_after<Policy>(*info); after != usual)
+    rare().version = after;
   if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
   return valid(data_);
 }

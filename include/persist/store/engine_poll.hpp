@@ -142,7 +142,8 @@ void Engine<B, L>::offer_messages_again() {
 template <class B, class L>
 void Engine<B, L>::postpone_messages(SessionCore& session) {
   const Lock hold(mutex_);
-  if (std::exchange(session.messages_wait, true)) return;
+  if (session.messages_wait) return;
+  session.messages_wait = true;
   messages_wait_.emplace_back(&session);
 }
 

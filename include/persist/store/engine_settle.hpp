@@ -116,7 +116,8 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     ++metrics_.renewals;
     if (session.failures != 0) session.not_before = TimePoint{};
   }
-  if (!std::exchange(session.counted, true) && cut.aim != Aim::give_back) ++session.load_count;
+  if (!session.counted && cut.aim != Aim::give_back) ++session.load_count;
+  session.counted = true;
   session.failures = 0;
   settle_parts(session, cut, change);
 

@@ -30,6 +30,8 @@ struct Written {
     const FreshPart fresh[] = {{&record.data, as_bytes("data")},
                                {&extra->receipts[1], as_bytes("page")}};
     write_record(bytes, 3, 1000, 0, "key", record, fresh);
+    for (const FreshPart& part : fresh)
+      bytes.append(part.bytes);
   }
   Buffer bytes;
   std::size_t begin = 0;

@@ -410,6 +410,7 @@ TEST(FileRecovery, TheFormatPagesExampleIsWhatIsWritten) {
     const std::string hello = "hello";
     const file::FreshPart part{&record.data, persist::as_bytes(hello)};
     file::write_record(to, 1, log.size(), 0, "k", record, {&part, 1});
+    to.append(part.bytes);
   });
   const auto example = example_of_the_format_page();
   EXPECT_EQ(std::vector(log.data(), log.data() + log.size()), example);

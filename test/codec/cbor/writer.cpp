@@ -136,6 +136,20 @@ TEST(CborWriter, keys_are_ordered_by_length_and_then_by_bytes) {
   EXPECT_FALSE(CborWriter::key_less("a", "a"));
 }
 
+TEST(CborWriter, a_text_of_every_length_is_written_as_it_is) {
+  for (std::size_t size = 0; size < 70; ++size) {
+    std::string text;
+    for (std::size_t i = 0; i < size; ++i)
+      text += static_cast<char>('!' + i);
+    const std::string head = size < 24 ? std::string(1, static_cast<char>(0x60 + size))
+                                       : std::string{'\x78', static_cast<char>(size)};
+    Buffer out;
+    CborWriter writer(out);
+    writer.text(text);
+    EXPECT_EQ(as_text(out), head + text);
+  }
+}
+
 TEST(CborWriter, a_text_that_is_no_utf8_is_invalid) {
   EXPECT_NE(written([](auto& to) {
               to.text("ab\xff");

@@ -34,8 +34,7 @@ class Database {
   ~Database() {
     if (!lock_ || log_.poisoned() || log_.newest() == 0) return;
     if (!log_.all_synced() && !log_.sync()) return;
-    Buffer last;
-    (void)last.grow(batch_header_size);
+    Batch last;
     (void)log_.append(last, false);
   }
 
@@ -133,6 +132,7 @@ class Database {
   std::vector<std::variant<OpenStoreRequest*, AcquireRequest*, CommitRequest*, PostRequest*,
                            RelayRequest*, EraseRequest*>>
       batch_;
+  Batch bytes_;
   TimePoint unsynced_since_{};
 
   std::mutex watchers_mutex_;
@@ -231,12 +231,12 @@ Result<void> Database<Files>::write() {
   Stage& stage = engine_.stage;
   if (compactor_.is_due(index_, log_, options_.segment_bytes))
     compactor_.stage_some(stage, index_, log_, 2 * stage.bytes + least_copied);
-  Buffer batch;
-  BatchEncoder<Files> encoder(batch, index_, log_, stage);
+  bytes_.clear();
+  BatchEncoder<Files> encoder(bytes_, index_, log_, stage);
   encoder.encode();
   if (encoder.left_behind()) compactor_.stop();
   // Whatever the durability: a segment may only be removed when what was moved out of it is synced.
-  auto wrote = log_.append(batch, sync_is_due() || stage.now_oldest != 0);
+  auto wrote = log_.append(bytes_, sync_is_due() || stage.now_oldest != 0);
   if (!wrote) compactor_.start_over();
   return wrote;
 }

@@ -4,61 +4,62 @@
 
 #include <deque>
 #include <memory>
+#include <utility>
 
 namespace persist::inline PERSIST_ABI::backend::file {
 
-/// Turns what is staged into the bytes of one batch. Places and tombstones are filled in on the
-/// way; they hold once the batch is written.
+/// Turns what is staged into the bytes of one batch, some of which lie in the requests and in this
+/// encoder: both stay until it was written. Places and tombstones are filled in on the way; they
+/// hold once the batch is written.
 template <class Files>
 class BatchEncoder {
  public:
-  BatchEncoder(Buffer& batch, const Index& index, const Log<Files>& log, Stage& stage)
-      : batch_(batch), index_(index), log_(log), stage_(stage) {
-    (void)batch_.grow(batch_header_size);
-  }
+  BatchEncoder(Batch& batch, const Index& index, const Log<Files>& log, Stage& stage)
+      : batch_(batch), index_(index), log_(log), stage_(stage) {}
 
   void encode() {
     // The first batch of a segment names all stores again, so that older segments can go.
     if (log_.nothing_in_newest()) {
       for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
         const StoreState& store = index_.stores[i];
-        write_entry(batch_, StoreEntry{i, store.name, store.birth, store.lock});
+        write_entry(batch_.own(), StoreEntry{i, store.name, store.birth, store.lock});
       }
-      if (!stage_.new_run) write_entry(batch_, RunEntry{index_.run, index_.opened_by});
+      if (!stage_.new_run) write_entry(batch_.own(), RunEntry{index_.run, index_.opened_by});
     }
-    if (stage_.new_run) write_entry(batch_, RunEntry{*stage_.new_run, index_.opened_by});
+    if (stage_.new_run) write_entry(batch_.own(), RunEntry{*stage_.new_run, index_.opened_by});
     for (const StoreEntry& store : stage_.new_stores)
-      write_entry(batch_, store);
+      write_entry(batch_.own(), store);
     for (const ErasedEntry& moved : stage_.moved_tombstones)
-      write_entry(batch_, moved);
+      write_entry(batch_.own(), moved);
     for (Staged& staged : stage_.records()) {
       if (staged.erased) encode_erased(staged);
       if (staged.exists && staged.writes) encode_record(staged);
     }
     // Last, because it is said only if nothing had to stay behind.
     if (stage_.now_oldest != 0 && left_behind_) stage_.now_oldest = 0;
-    if (stage_.now_oldest != 0) write_oldest(batch_, stage_.now_oldest);
+    if (stage_.now_oldest != 0) write_oldest(batch_.own(), stage_.now_oldest);
   }
   /// Whether damaged bytes could not be moved out of the segment that was to be left.
   [[nodiscard]] bool left_behind() const noexcept { return left_behind_; }
 
  private:
   void encode_erased(Staged& staged) {
-    const std::size_t begin = batch_.size();
+    const std::uint64_t begin = batch_.size();
     const StoreState& store = index_.stores[staged.store];
     Tombstone& left = *staged.erased;
-    write_entry(batch_, ErasedEntry{staged.store, store.hash(staged.key), left.epoch, left.version,
-                                    staged.key});
+    write_entry(batch_.own(), ErasedEntry{staged.store, store.hash(staged.key), left.epoch,
+                                          left.version, staged.key});
     left.segment = log_.newest();
     left.size = static_cast<std::uint32_t>(batch_.size() - begin);
   }
 
   void encode_record(Staged& staged) {
     Record& record = staged.record;
-    const auto extra = std::make_shared<Extra>(record.more());
+    if (!spare_) spare_ = std::make_shared<Extra>();
+    Extra* const extra = spare_.get();
+    *extra = record.more();
     extra->receipts.reserve(extra->receipts.size() + 1);
     fresh_.clear();
-    kept_.clear();
     each_place(record, *extra, [&](Place& place) { move(place); });
     if (staged.data) add(record.data, *staged.data);
     if (staged.metadata) replace(extra->metadata, *staged.metadata);
@@ -79,8 +80,11 @@ class BatchEncoder {
     each_place(record, *extra, [&](Place& place) { plain = plain && &place == &record.data; });
     for (const FreshPart& part : fresh_)
       plain = plain && part.place == &record.data;
-    record.extra = plain ? nullptr : extra;
-    write_record(batch_, log_.newest(), log_.end(), staged.store, staged.key, record, fresh_);
+    record.extra = plain ? nullptr : std::exchange(spare_, nullptr);
+    write_record(batch_.own(), log_.newest(), log_.end() + batch_.elsewhere(), staged.store,
+                 staged.key, record, fresh_);
+    for (const FreshPart& part : fresh_)
+      batch_.add(part.bytes);
   }
 
   void encode_receipts_of(Staged& staged, Extra& extra) {
@@ -123,12 +127,13 @@ class BatchEncoder {
     return kept_.emplace_back(std::move(bytes)).view();
   }
 
-  Buffer& batch_;
+  Batch& batch_;
   const Index& index_;
   const Log<Files>& log_;
   Stage& stage_;
   std::vector<FreshPart> fresh_;
   std::deque<Buffer> kept_;
+  std::shared_ptr<Extra> spare_;  ///< for the next record; most turn out to need none
   bool left_behind_ = false;
 };
 

@@ -73,10 +73,10 @@ inline constexpr std::size_t entry_frame = 5;
   return RawEntry{static_cast<EntryKind>(kind), body, segment, offset};
 }
 
-/// Opens an entry and fills in its length when it goes.
+/// Opens an entry and fills in its length when it goes; `behind` bytes of it follow after that.
 class EntryFrame {
  public:
-  EntryFrame(Buffer& to, EntryKind kind) : to_(to) {
+  EntryFrame(Buffer& to, EntryKind kind, std::size_t behind = 0) : to_(to), behind_(behind) {
     to.push(static_cast<std::byte>(kind));
     append_little(to, std::uint32_t{0});
     begin_ = to.size();
@@ -84,11 +84,13 @@ class EntryFrame {
   EntryFrame(const EntryFrame&) = delete;
   EntryFrame& operator=(const EntryFrame&) = delete;
   ~EntryFrame() {
-    store_little(to_.data() + begin_ - 4, static_cast<std::uint32_t>(to_.size() - begin_));
+    store_little(to_.data() + begin_ - 4,
+                 static_cast<std::uint32_t>(to_.size() - begin_ + behind_));
   }
 
  private:
   Buffer& to_;
+  std::size_t behind_;
   std::size_t begin_ = 0;
 };
 
@@ -205,9 +207,9 @@ struct FreshPart {
 
 inline constexpr std::size_t part_row = 17;
 
-/// Writes a record's entry at the end of `batch`, which will lie at `base` of `segment`. Fresh
-/// parts follow the head and their places, which are the record's, are filled in; those that are
-/// not fresh must exist.
+/// Writes a record's entry, up to its fresh parts, at the end of `batch`, which will lie at `base`
+/// of `segment`. The bytes of the fresh parts must follow at once, in their order. Their places,
+/// which are the record's, are filled in; those that are not fresh must exist.
 ///
 /// In the bytes a fresh part is named by its distance from the entry, so that a batch can be
 /// written again elsewhere as it is.
@@ -216,8 +218,10 @@ inline void write_record(Buffer& batch, std::uint32_t segment, std::uint64_t bas
                          std::span<const FreshPart> fresh) {
   const std::size_t begin = batch.size();
   std::size_t fresh_bytes = 0;
+  for (const FreshPart& part : fresh)
+    fresh_bytes += part.bytes.size();
   {
-    const EntryFrame frame(batch, EntryKind::record);
+    const EntryFrame frame(batch, EntryKind::record, fresh_bytes);
     append_little(batch, store);
     append_text(batch, key);
     write_head(batch, record.head);
@@ -235,9 +239,10 @@ inline void write_record(Buffer& batch, std::uint32_t segment, std::uint64_t bas
     append_little(batch, count);
     const std::size_t body = begin + entry_frame;
     const std::uint64_t first = base + batch.size() + part_row * count;
+    std::uint64_t next = first;
     for (const FreshPart& part : fresh) {
-      part.place->offset = static_cast<std::uint32_t>(first + fresh_bytes);
-      fresh_bytes += part.bytes.size();
+      part.place->offset = static_cast<std::uint32_t>(next);
+      next += part.bytes.size();
     }
     record.each_part([&](PartKind kind, const Place& place) {
       const bool here = place.segment == segment && place.offset >= first;
@@ -248,11 +253,9 @@ inline void write_record(Buffer& batch, std::uint32_t segment, std::uint64_t bas
       append_little(batch, place.size);
       append_little(batch, place.crc);
     });
-    for (const FreshPart& part : fresh)
-      batch.append(part.bytes);
   }
   record.entry_segment = segment;
-  record.entry_size = static_cast<std::uint32_t>(batch.size() - begin - fresh_bytes);
+  record.entry_size = static_cast<std::uint32_t>(batch.size() - begin);
 }
 
 /// Puts one row of the directory into its place in the record. A part that is there twice (receipts

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -152,12 +153,23 @@ struct BatchHeader {
   }
 };
 
-/// Fills in the header that was left room for at the beginning of `batch`.
-inline void seal(Buffer& batch, BatchHeader header) {
-  const ByteView payload = batch.view().subspan(batch_header_size);
-  header.length = static_cast<std::uint32_t>(payload.size());
-  header.payload_crc = detail::crc32c(payload);
-  header.write(batch.data());
+/// Fills in the header that was left room for at the beginning of a batch, which the first of its
+/// pieces holds; `to` is where that lies.
+inline void seal(std::byte* to, BatchHeader header, std::span<const ByteView> pieces) {
+  std::size_t length = 0;
+  std::uint32_t crc = 0;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const ByteView piece = i == 0 ? pieces[i].subspan(batch_header_size) : pieces[i];
+    length += piece.size();
+    crc = detail::crc32c(piece, crc);
+  }
+  header.length = static_cast<std::uint32_t>(length);
+  header.payload_crc = crc;
+  header.write(to);
+}
+inline void seal(Buffer& batch, const BatchHeader& header) {
+  const ByteView all = batch;
+  seal(batch.data(), header, {&all, 1});
 }
 
 /// At least eight digits, so that names sort as numbers do.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/backend/file/batch.hpp>
 #include <persist/backend/file/entry.hpp>
 #include <persist/detail/os_file.hpp>
 #include <persist/result.hpp>
@@ -87,12 +88,12 @@ class Log {
     return bytes;
   }
 
-  /// Writes a batch, which begins with room for its header, at the end; syncs it if told.
-  [[nodiscard]] Result<void> append(Buffer& batch, bool then_sync) {
+  /// Writes a batch at the end; syncs it if told.
+  [[nodiscard]] Result<void> append(Batch& batch, bool then_sync) {
     if (poisoned()) return poison_;
     const auto segment = find(newest_);
-    seal(batch, {salt_, sequence_, synced_, 0, 0});
-    if (const auto wrote = files.write_at(segment->file, end_, batch); !wrote) {
+    batch.seal({salt_, sequence_, synced_, 0, 0});
+    if (const auto wrote = files.write_at(segment->file, end_, batch.pieces()); !wrote) {
       if (const auto cut = files.truncate(segment->file, end_); !cut) poison_ = cut.error();
       return wrote.error();
     }

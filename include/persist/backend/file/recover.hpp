@@ -57,7 +57,7 @@ class Recovery {
     SegmentHeader header;
     Buffer bytes;
   };
-  struct Batch {
+  struct FoundBatch {
     BatchHeader header;
     std::uint64_t payload = 0;  ///< its offset
 
@@ -171,7 +171,7 @@ class Recovery {
     if (!got) return got.error();
     found.bytes.shrink(*got);
     std::uint64_t synced = expected - 1;
-    std::vector<Batch> batches;
+    std::vector<FoundBatch> batches;
     std::uint64_t at = segment_header_size;
     for (; at < found.bytes.size() && expected != stop; ++expected) {
       const auto header = whole_batch(found, at, expected);
@@ -188,7 +188,7 @@ class Recovery {
     }
     if (!last && expected != stop) return damage(found.header.number, at, "a damaged batch");
     if (!last) found.segment->size = at;
-    for (const Batch& batch : batches) {
+    for (const FoundBatch& batch : batches) {
       if (const auto taken = take(found, batch); !taken) return taken.error();
       if (last && batch.header.sequence > synced) unsynced_.push_back(batch);
     }
@@ -217,7 +217,7 @@ class Recovery {
     }
     return false;
   }
-  [[nodiscard]] Result<void> take(const Found& found, const Batch& batch) {
+  [[nodiscard]] Result<void> take(const Found& found, const FoundBatch& batch) {
     const ByteView payload = found.bytes.view().subspan(batch.payload, batch.header.length);
     std::size_t at = 0;
     while (at < payload.size()) {
@@ -275,11 +275,10 @@ class Recovery {
   [[nodiscard]] Result<void> append_run(const RunEntry& run) {
     index_.run = run.run;
     index_.opened_by = run.opened_by;
-    Buffer note;
     if (!segments_.empty() && !torn_ && rewritten() == 0) {
-      (void)note.grow(batch_header_size);
-      write_stores(note);
-      write_entry(note, run);
+      Batch note;
+      write_stores(note.own());
+      write_entry(note.own(), run);
       return log_.append(note, true);
     }
     if (!unsynced_.empty())
@@ -310,7 +309,7 @@ class Recovery {
   [[nodiscard]] std::uint64_t rewritten() const {
     return static_cast<std::uint64_t>(
         std::count_if(unsynced_.begin(), unsynced_.end(),
-                      [](const Batch& batch) { return batch.header.length != 0; }));
+                      [](const FoundBatch& batch) { return batch.header.length != 0; }));
   }
   void write_stores(Buffer& to) const {
     for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
@@ -323,7 +322,7 @@ class Recovery {
   void write_again(std::uint32_t number, Buffer& to) {
     std::set<std::pair<std::uint32_t, std::string_view>> touched;
     const ByteView old = segments_.empty() ? ByteView() : segments_.back().bytes.view();
-    for (const Batch& batch : unsynced_) {
+    for (const FoundBatch& batch : unsynced_) {
       const ByteView payload = old.subspan(batch.payload, batch.header.length);
       for (std::size_t at = 0; at < payload.size();) {
         const auto raw = next_entry(payload, at, number, 0);
@@ -357,6 +356,8 @@ class Recovery {
     });
     if (record.extra) record.extra = extra;
     write_record(to, number, 0, store, key, record, fresh);
+    for (const FreshPart& part : fresh)
+      to.append(part.bytes);
     index_.put(store, key, std::move(record));
   }
 
@@ -364,7 +365,7 @@ class Recovery {
   Index& index_;
   OpenReport& report_;
   std::vector<Found> segments_;
-  std::vector<Batch> unsynced_;
+  std::vector<FoundBatch> unsynced_;
   std::vector<std::uint32_t> left_over_;
   bool held_elsewhere_ = false;
   std::uint64_t salt_ = 0;

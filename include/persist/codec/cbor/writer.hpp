@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace persist::inline PERSIST_ABI::codec {
@@ -60,11 +61,15 @@ class CborWriter : public Output {
     fixed(0xfa, std::bit_cast<std::uint32_t>(value));
   }
   void text(std::string_view value) {
-    const std::size_t good = detail::utf8_prefix(value);
-    if (good != value.size()) [[unlikely]]
-      not_utf8(good);
-    head(CborMajor::text, value.size());
-    out_.append(value);
+    if (!detail::is_ascii(value)) [[unlikely]]
+      check_utf8(value);
+    if (value.size() >= 24) {
+      head(CborMajor::text, value.size());
+      return out_.append(value);
+    }
+    std::byte* at = out_.grow(1 + value.size());
+    *at = static_cast<std::byte>(0x60 | value.size());
+    copy_short(at + 1, value.data(), value.size());
   }
   void bytes(ByteView value) {
     head(CborMajor::bytes, value.size());
@@ -86,9 +91,29 @@ class CborWriter : public Output {
   }
 
  private:
+  void check_utf8(std::string_view value) {
+    if (const std::size_t good = detail::utf8_prefix(value); good != value.size()) not_utf8(good);
+  }
+  /// Copies less than 24 bytes. Most keys and many texts are that short, and for them a call is
+  /// most of what a copy costs.
+  static void copy_short(std::byte* to, const char* from, std::size_t size) noexcept {
+    const auto ends = [&](auto word) {  // the first and the last; they may overlap
+      std::memcpy(to, from, sizeof(word));
+      std::memcpy(to + size - sizeof(word), from + size - sizeof(word), sizeof(word));
+    };
+    if (size >= 16) std::memcpy(to + 8, from + 8, 8);
+    if (size >= 8) return ends(std::uint64_t{});
+    if (size >= 4) return ends(std::uint32_t{});
+    for (std::size_t i = 0; i < size; ++i)
+      to[i] = static_cast<std::byte>(from[i]);
+  }
   void head(CborMajor major, std::uint64_t argument) {
     const auto kind = static_cast<std::uint8_t>(static_cast<unsigned>(major) << 5);
-    if (argument < 24) return out_.push(static_cast<std::byte>(kind | argument));
+    if (argument < 24) [[likely]]
+      return out_.push(static_cast<std::byte>(kind | argument));
+    long_head(kind, argument);
+  }
+  void long_head(std::uint8_t kind, std::uint64_t argument) {
     if (argument <= 0xff) return fixed(kind | 24, static_cast<std::uint8_t>(argument));
     if (argument <= 0xffff) return fixed(kind | 25, static_cast<std::uint16_t>(argument));
     if (argument <= 0xffffffff) return fixed(kind | 26, static_cast<std::uint32_t>(argument));

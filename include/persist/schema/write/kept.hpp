@@ -23,6 +23,11 @@ struct Trail {
   [[nodiscard]] Trail below(std::string_view step) const {
     if (node == nullptr) [[likely]]
       return {};
+    return below_kept(step);
+  }
+
+ private:
+  [[nodiscard]] Trail below_kept(std::string_view step) const {
     const auto at = node->below.find(step);
     if (at == node->below.end()) return {};
     if (mark) at->second->reached = true;
