@@ -155,8 +155,8 @@ template <template <class...> class Tuple, class... Ts>
   return {};
 }
 
-/// The structs that a walk is in, so that one that contains itself comes to an end. The type is what
-/// a compiler calls it: with -fsanitize=undefined, g++ does not say in a constant whether two
+/// The structs that a walk is in, so that one that contains itself comes to an end. The type is
+/// what a compiler calls it: with -fsanitize=undefined, g++ does not say in a constant whether two
 /// addresses differ.
 struct Describing {
   std::string_view type;
