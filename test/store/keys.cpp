@@ -22,7 +22,6 @@ using namespace persist;
 /// Counts what it is asked. Copies share one count.
 class Counting {
  public:
-  static constexpr bool is_transactional = true;
   explicit Counting(backend::Memory inner) : inner_(std::move(inner)) {}
   [[nodiscard]] int asked() const noexcept { return *asked_; }
 
