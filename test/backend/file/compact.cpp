@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -136,6 +137,24 @@ TEST(FileCompaction, ManyRestartsDoNotLeaveManySegments) {
     segments += name.ends_with(".log") ? 1 : 0;
   EXPECT_LT(segments, 20u);
   EXPECT_EQ(bench.text("k"), "x59");
+}
+
+TEST(FileCompaction, ManyRecordsDoNotLeaveManySegments) {
+  // Each is an open descriptor, and a process has about a thousand.
+  Bench bench({}, {.segment_bytes = 4096});
+  const std::string text(4000, 'x');
+  std::size_t most = 0;
+  for (int i = 0; i < 2500; ++i) {
+    ASSERT_TRUE(bench.saved("k" + std::to_string(i < 1000 ? i : i % 250), text));
+    std::size_t segments = 0;
+    for (const std::string& name : bench.disk.files())
+      segments += name.ends_with(".log") ? 1 : 0;
+    most = (std::max)(most, segments);
+  }
+  EXPECT_LT(most, 350u);
+  EXPECT_GT(bench.file->stats().compactions, 10u);
+  bench.kill_and_open();
+  EXPECT_EQ(bench.text("k999"), text);
 }
 
 TEST(FileCompaction, ADamagedHeaderKeepsWhatLiesBehindIt) {

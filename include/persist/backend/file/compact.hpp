@@ -6,6 +6,14 @@
 
 namespace persist::inline PERSIST_ABI::backend::file {
 
+/// How large a segment grows. Each holds a descriptor while the folder is open, so those of a large
+/// database are larger: while less than 64 GiB are live there are never more than 350 (compaction
+/// begins at 8 and two for each full one that the log could be); beyond that, 5 for each GiB.
+[[nodiscard]] constexpr std::uint64_t full_segment(std::uint64_t wanted,
+                                                   std::uint64_t live) noexcept {
+  return (std::max)(wanted, (std::min)(live / 64, std::uint64_t{1} << 30));
+}
+
 /// Empties the oldest segment, a bounded number of bytes per batch: what a record still refers to
 /// there is staged to be written again, so that it rides in the same batch and the same sync.
 ///

@@ -225,11 +225,12 @@ void Database<Files>::end_batch() {
 
 template <class Files>
 Result<void> Database<Files>::write() {
-  if (log_.end() >= options_.segment_bytes && !log_.nothing_in_newest())
+  const std::uint64_t full = full_segment(options_.segment_bytes, index_.live_bytes());
+  if (log_.end() >= full && !log_.nothing_in_newest())
     if (auto begun = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {}); !begun)
       return begun;
   Stage& stage = engine_.stage;
-  if (compactor_.is_due(index_, log_, options_.segment_bytes))
+  if (compactor_.is_due(index_, log_, full))
     compactor_.stage_some(stage, index_, log_, 2 * stage.bytes + least_copied);
   bytes_.clear();
   BatchEncoder<Files> encoder(bytes_, index_, log_, stage);
