@@ -27,4 +27,5 @@
 #include <persist/schema/value.hpp>
 #include <persist/signal.hpp>
 #include <persist/store.hpp>
+#include <persist/store/templates.hpp>
 #include <persist/version.hpp>

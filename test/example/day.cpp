@@ -1,12 +1,13 @@
 #include "../../example/day/evening.hpp"
 #include "../../example/day/profiles.hpp"
-#include "../../example/day/servers.hpp"
 
 #include <fstream>
 #include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include <support/made_day.hpp>
 
 namespace {
 

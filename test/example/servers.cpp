@@ -1,10 +1,10 @@
-#include "../../example/day/servers.hpp"
-
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <support/made_day.hpp>
 
 namespace {
 

@@ -509,6 +509,23 @@ TEST_F(PendingTrade, no_commit_of_any_kind_writes_half_of_it) {
   });
 }
 
+TEST_F(Transact, users_and_metadata_that_a_failed_function_changed_are_as_before) {
+  bool succeeds = false;
+  const auto marry = [&](Player&, Player&) {
+    EXPECT_TRUE(a.add_user_id(6));
+    EXPECT_TRUE(b.set_metadata(persist::Value("married")));
+    return succeeds;
+  };
+  EXPECT_TRUE(players.transact(a, b, marry).is(Errc::refused));
+  EXPECT_TRUE(a.user_ids().empty());
+  EXPECT_EQ(*b.metadata(), persist::Value());
+  EXPECT_FALSE(a.is_dirty() || b.is_dirty());
+  succeeds = true;
+  ASSERT_EQ(*players.transact(a, b, marry), Transacted::durable);
+  EXPECT_EQ(players.peek(1u)->user_ids, std::vector<std::uint64_t>{6});
+  EXPECT_EQ(players.peek(2u)->metadata, persist::Value("married"));
+}
+
 TEST_F(Transact, what_a_failed_function_sent_is_taken_back_and_what_was_sent_before_stays) {
   ASSERT_TRUE(a.send(5u, Gift{1}));
   EXPECT_FALSE(players.transact(a, b, [&](Player&, Player&) {

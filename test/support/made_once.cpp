@@ -1,4 +1,5 @@
 #define PERSIST_TEST_MAKES
 #include <support/world.hpp>
 
-PERSIST_TEST_MADE_ONCE()
+PERSIST_STORE_TEMPLATES(, test::Players);
+PERSIST_ENGINE_TEMPLATES(, test::Players);

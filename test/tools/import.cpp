@@ -3,40 +3,18 @@
 #include <persist/persist.hpp>
 
 #include <fstream>
-#include <variant>
 
 #include "store_case.hpp"
 #include "support/flaky_backend.hpp"
+#include <support/made_players.hpp>
 
 namespace persistctl {
 namespace {
 
-struct Gift {
-  std::int64_t gift_coins = 0;
-  std::uint64_t from = 0;
-};
-struct Item {
-  std::uint32_t id = 0;
-  std::string name;
-  std::uint32_t count = 1;
-  double durability = 1;
-};
-struct PlayerData {
-  std::int64_t coins = 0;
-  std::int64_t gifts = 0;
-  int level = 1;
-  std::vector<Item> inventory;
-};
-struct PlayerSave {
-  using data_type = PlayerData;
-  using message = std::variant<Gift>;
-  using fields = persist::Fields<persist::Identity<&Item::id>>;
-};
-
 template <class Place>
 class ImportInto : public StoreCase<Place> {
  protected:
-  using Players = persist::Store<std::string, PlayerSave, typename Place::Backend>;
+  using Players = PlayersOn<typename Place::Backend>;
 
   /// A server of the game on the same database.
   [[nodiscard]] Players players(std::string server) {
@@ -230,6 +208,23 @@ TYPED_TEST(ImportInto, a_record_beyond_the_limit_is_named_and_nothing_is_importe
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error(), Errc::too_large);
   EXPECT_EQ(report.error().detail().find("in:1: Player_1: "), 0U) << report.error();
+}
+
+TYPED_TEST(ImportInto, user_ids_and_metadata_beyond_the_limit_are_named_and_nothing_is_imported) {
+  std::string users = "[0";
+  for (int i = 1; i <= 5'000; ++i)
+    users += "," + std::to_string(i);
+  const std::string much(std::size_t{4} << 20, 'x'), less(much.size() - 30'000, 'x');
+  for (const std::string& text :
+       {std::string(ProfileText{.roblox = R"({"text":")" + much + "\"}"}),
+        std::string(ProfileText{.roblox = R"({"text":")" + less + "\"}", .users = users + "]"})}) {
+    const auto report = this->import(text);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error(), Errc::too_large);
+    EXPECT_EQ(report.error().detail().find("in:1: Player_1: "), 0U) << report.error();
+    EXPECT_NE(report.error().detail().find("user ids and metadata"), std::string::npos);
+  }
+  EXPECT_EQ(this->exported(), "");
 }
 
 TYPED_TEST(ImportInto, more_messages_than_an_inbox_takes_are_named_and_nothing_is_imported) {

@@ -15,6 +15,8 @@
 
 #include <stdlib.h>
 
+#include <support/made_backends.hpp>
+
 // A store in each backend that the tool is tested on.
 
 namespace persistctl {

@@ -1,23 +1,18 @@
 #include <persistctl/unlock.hpp>
 
-#include <persist/persist.hpp>
-
 #include <optional>
 
 #include "store_case.hpp"
 #include "support/flaky_backend.hpp"
+#include <support/made_players.hpp>
 
 namespace persistctl {
 namespace {
 
-struct PlayerData {
-  std::int64_t coins = 0;
-};
-
 template <class Place>
 class Unlock : public StoreCase<Place> {
  protected:
-  using Players = persist::Store<std::string, PlayerData, typename Place::Backend>;
+  using Players = PlayersOn<typename Place::Backend>;
 };
 TYPED_TEST_SUITE(Unlock, Places);
 

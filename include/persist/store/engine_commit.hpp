@@ -262,14 +262,14 @@ void Engine<B, L>::cut_rest(SessionCore& session, Cut& cut, Change& change) {
   cut.receipts = extras.pending_receipts;
   change.receipts = cut.receipts;
   change.forget_receipts = forget_through(extras.receipts, backend_time());
-  if (std::exchange(extras.ids_changed, false)) {
+  if (std::exchange(extras.user_ids.changed, false)) {
     cut.has_ids = true;
-    cut.user_ids = extras.user_ids;
+    cut.user_ids = extras.user_ids.value;
     change.user_ids = &cut.user_ids;
   }
-  if (std::exchange(extras.metadata_changed, false)) {
+  if (std::exchange(extras.metadata.changed, false)) {
     cut.has_metadata = true;
-    cut.metadata = extras.metadata;
+    cut.metadata = extras.metadata.value;
     change.metadata = &cut.metadata;
   }
 }

@@ -243,8 +243,8 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
 /// What was cut is as if it had not been: it goes with the next commit, under a number of its own.
 template <class B, class L>
 void Engine<B, L>::undo(SessionCore& session, Cut& cut) {
-  if (cut.has_ids) session.more().ids_changed = true;
-  if (cut.has_metadata) session.more().metadata_changed = true;
+  if (cut.has_ids) session.more().user_ids.changed = true;
+  if (cut.has_metadata) session.more().metadata.changed = true;
 }
 
 /// The next try comes after a pause that doubles up to 20 s, less up to a quarter of it, so that
