@@ -241,6 +241,54 @@ TEST_F(Deliver, higher_priority_is_handled_earlier_and_otherwise_order_is_kept) 
   EXPECT_EQ(players.load(1u)->view()->name, "bdac");
 }
 
+TEST_F(Deliver, while_a_message_is_tried_again_later_ones_of_its_sender_wait_and_no_others) {
+  auto players = open();
+  auto sender = players.load(7u);
+  ASSERT_TRUE(sender->send(1u, Letter{"a"}));
+  ASSERT_TRUE(sender->send(1u, Letter{"b"}));
+  ASSERT_TRUE(sender->send(1u, Letter{"c"}, {.priority = 2}));
+  ASSERT_TRUE(sender->save());
+  auto other = players.load(8u);
+  ASSERT_TRUE(other->send(1u, Letter{"x"}));
+  ASSERT_TRUE(other->save());
+  ASSERT_TRUE(players.post(1u, Letter{"y"}));
+  int tries = 0;
+  players.on_message([&](Player& player, const Letter& letter) {
+    player.name += letter.text;
+    return letter.text != "a" || ++tries > 1;
+  });
+  auto session = players.load(1u);
+  EXPECT_EQ(session->view()->name, "cxy");
+  players.poll();
+  EXPECT_EQ(session->view()->name, "cxyab");
+  ASSERT_TRUE(session->save());
+  EXPECT_EQ(players.inspect(1u)->inbox_messages, 0U);
+}
+
+TEST_F(Deliver, a_message_that_was_put_aside_holds_up_its_sender_no_more_and_is_not_lost) {
+  auto players = open();
+  auto sender = players.load(7u);
+  for (const char* text : {"a", "b"})
+    ASSERT_TRUE(sender->send(1u, Letter{text}));
+  ASSERT_TRUE(sender->save());
+  int tries = 0;
+  players.on_message([&](Player& player, const Letter& letter) {
+    player.name += letter.text;
+    return letter.text != "a" || ++tries > 3;
+  });
+  auto session = players.load(1u);
+  EXPECT_EQ(session->view()->name, "");
+  players.poll();
+  players.poll();
+  EXPECT_EQ(session->view()->name, "b");
+  ASSERT_TRUE(session->release());
+  EXPECT_EQ(players.inspect(1u)->inbox_messages, 1U);
+  auto again = players.load(1u);
+  EXPECT_EQ(again->view()->name, "ba");
+  ASSERT_TRUE(again->release());
+  EXPECT_EQ(players.inspect(1u)->inbox_messages, 0U);
+}
+
 TEST_F(Deliver, while_a_guard_is_open_messages_wait_for_the_next_poll) {
   auto players = open();
   gives_gifts(players);

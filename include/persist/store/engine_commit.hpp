@@ -284,6 +284,8 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
     recycle(flight);
     return no;
   }
+  // Listeners of a partner's store may end this one, which the group keeps until all are told.
+  const std::shared_ptr<TransactionGroup> group = flight.group;
   Result<Saved> result;
   bool kept = false;
   if (prepare_flight(flight)) {
