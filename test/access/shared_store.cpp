@@ -71,6 +71,23 @@ TEST_F(SharedStore, no_edit_is_lost_among_threads_that_edit_save_and_poll) {
   EXPECT_TRUE(session.release());
 }
 
+TEST_F(SharedStore, what_a_thread_changes_is_not_taken_back_by_the_function_of_another) {
+  Everybodys players("players", memory, quiet());
+  auto session = *players.load(1u);
+  const auto another_thread = [&] {
+    std::thread([&] {
+      EXPECT_TRUE(session.add_user_id(5).is(Errc::busy));
+      EXPECT_TRUE(session.set_metadata(persist::Value("vip")).is(Errc::busy));
+      EXPECT_TRUE(session.send(2u, Gift{1}).is(Errc::busy));
+    }).join();
+  };
+  EXPECT_TRUE(
+      session.grant_once("r", [&](Player&) { return another_thread(), false; }).is(Errc::refused));
+  const auto editing = session.edit();  // which is none of its business
+  std::thread([&] { EXPECT_TRUE(session.add_user_id(5)); }).join();
+  EXPECT_EQ(session.user_ids(), std::vector<std::uint64_t>{5});
+}
+
 TEST_F(SharedStore, threads_load_edit_and_release_the_same_keys) {
   Everybodys players("players", memory, quiet());
   std::atomic<int> edits{0};

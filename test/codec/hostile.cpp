@@ -20,6 +20,7 @@
 #include <gtest/gtest.h>
 
 #include <codec/profile.hpp>
+#include <codec/rich.hpp>
 #include <support/hex.hpp>
 
 namespace {
@@ -105,38 +106,149 @@ std::string hex(std::string_view digits) {
   return std::string(as_text(test::from_hex(digits)));
 }
 
+/// A record of every kind of data, with something unknown in every kind of place.
+template <class Codec>
+Buffer rich_record() {
+  Buffer record;
+  UnknownFields unknown;
+  EXPECT_TRUE((codec::encode_record<Codec, Keeping>(test::rich_value(), unknown, {}, record)));
+  return record;
+}
+template <class Codec>
+Result<codec::RecordInfo> read_rich(ByteView record) {
+  test::Rich scratch;
+  UnknownFields unknown;
+  return codec::decode_record<Codec, test::RichPolicy>(record, scratch, unknown);
+}
+Buffer payload_of(ByteView record) {
+  return Buffer(codec::open_envelope(record)->payload);
+}
+template <class Codec>
+Buffer record_of(std::string_view payload) {
+  Buffer record;
+  EXPECT_TRUE(codec::write_envelope(record, {.codec = Codec::id}, [&](Buffer& out) -> Result<void> {
+    out.append(payload);
+    return success;
+  }));
+  return record;
+}
+/// What could be read is written so that it is read as the same.
+template <class Codec>
+void expect_kept(ByteView record) {
+  Buffer once = Buffer(record);
+  std::vector<Value> seen;
+  for (int round = 0; round < 2; ++round) {
+    test::Rich rich;
+    UnknownFields unknown;
+    const auto read = codec::decode_record<Codec, test::RichPolicy>(once, rich, unknown);
+    ASSERT_TRUE(read) << read.error();
+    once.clear();
+    const auto written = codec::encode_record<Codec, test::RichPolicy>(rich, unknown, {}, once);
+    ASSERT_TRUE(written) << written.error();
+    Value value;
+    if (!codec::decode_record<Codec, Keeping>(once, value, unknown)) return;  // kept, but no Value
+    seen.push_back(std::move(value));
+  }
+  EXPECT_EQ(seen[0], seen[1]);
+}
+
+/// Makes something else of good bytes, in a way that is the same in every run.
+class Mutator {
+ public:
+  std::string mutated(std::string_view good) {
+    std::string bytes(good);
+    for (std::uint64_t times = 1 + next() % 4; times != 0; --times) {
+      const std::size_t at = next() % bytes.size();
+      const std::size_t size = 1 + next() % (std::min)(bytes.size() - at, std::size_t{24});
+      switch (next() % 6) {
+        case 0:
+          bytes[at] = static_cast<char>(bytes[at] ^ (1 << next() % 8));
+          break;
+        case 1:
+          bytes[at] = static_cast<char>(next());
+          break;
+        case 2:
+          bytes.insert(at, 1, static_cast<char>(next()));
+          break;
+        case 3:
+          if (size < bytes.size()) bytes.erase(at, size);
+          break;
+        case 4:  // something is there twice
+          bytes.insert(at, bytes.substr(at, size));
+          break;
+        default:  // or in another's place
+          bytes.insert(next() % bytes.size(), bytes.substr(at, size));
+      }
+    }
+    return bytes;
+  }
+
+ private:
+  std::uint64_t next() noexcept {
+    state_ ^= state_ << 13, state_ ^= state_ >> 7, state_ ^= state_ << 17;
+    return state_ >> 11;
+  }
+  std::uint64_t state_ = 88172645463325252u;
+};
+
 template <class Codec>
 class Hostile : public testing::Test {};
 using Codecs = testing::Types<codec::Cbor, codec::Json>;
 TYPED_TEST_SUITE(Hostile, Codecs);
 
 TYPED_TEST(Hostile, every_prefix_of_a_record_is_corrupt) {
-  Buffer record;
-  UnknownFields unknown;
-  ASSERT_TRUE(
-      (codec::encode_record<TypeParam, Keeping>(test::full_profile(), unknown, {}, record)));
+  const Buffer record = rich_record<TypeParam>();
   for (std::size_t size = 0; size < record.size(); ++size) {
-    test::Profile scratch;
-    const auto read =
-        codec::decode_record<TypeParam, Keeping>(record.view().first(size), scratch, unknown);
-    ASSERT_TRUE(read.is(Errc::corrupt)) << size;
+    ASSERT_TRUE(read_rich<TypeParam>(record.view().first(size)).is(Errc::corrupt)) << size;
   }
 }
 
 TYPED_TEST(Hostile, every_flipped_byte_of_a_record_is_corrupt) {
-  Buffer record;
-  UnknownFields unknown;
-  ASSERT_TRUE(
-      (codec::encode_record<TypeParam, Keeping>(test::full_profile(), unknown, {}, record)));
+  Buffer record = rich_record<TypeParam>();
   for (std::size_t i = 0; i < record.size(); ++i) {
     for (const unsigned mask : flips) {
       record.data()[i] ^= static_cast<std::byte>(mask);
-      test::Profile scratch;
-      const auto read = codec::decode_record<TypeParam, Keeping>(record, scratch, unknown);
+      const auto read = read_rich<TypeParam>(record);
       record.data()[i] ^= static_cast<std::byte>(mask);
       ASSERT_TRUE(read.is(Errc::corrupt)) << i << ' ' << mask;
     }
   }
+  EXPECT_TRUE(read_rich<TypeParam>(record));
+}
+
+TYPED_TEST(Hostile, a_record_of_all_kinds_with_unknown_fields_is_written_back_as_it_was) {
+  const Buffer record = rich_record<TypeParam>();
+  test::Rich rich;
+  UnknownFields unknown;
+  const auto read = codec::decode_record<TypeParam, test::RichPolicy>(record, rich, unknown);
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_FALSE(unknown.empty());
+  Buffer again;
+  ASSERT_TRUE((codec::encode_record<TypeParam, test::RichPolicy>(rich, unknown, {}, again)));
+  Value before, after;
+  ASSERT_TRUE((codec::decode_record<TypeParam, Keeping>(record, before, unknown)));
+  ASSERT_TRUE((codec::decode_record<TypeParam, Keeping>(again, after, unknown)));
+  before["gems"]["opal"] = before["tools"].elements()[1]["gem"] = Value::map({{"cut", 1}});
+  EXPECT_EQ(after, before) << "but for members that were missing";
+}
+
+// A checksum that matches says who wrote a record, not that it means it well.
+TYPED_TEST(Hostile, a_mutated_payload_under_its_checksum_is_an_answer) {
+  const Buffer good = payload_of(rich_record<TypeParam>());
+  Mutator mutator;
+  int read = 0;
+  for (int round = 0; round < 10'000; ++round) {
+    const std::string bad = mutator.mutated(as_text(good));
+    const Buffer record = record_of<TypeParam>(bad);
+    const std::size_t before = bytes_asked_for;
+    const auto answer = read_rich<TypeParam>(record);
+    ASSERT_LE(bytes_asked_for - before, 32'768 + 64 * record.size()) << round;
+    if (answer) {
+      ++read;
+      ASSERT_NO_FATAL_FAILURE(expect_kept<TypeParam>(record)) << round;
+    }
+  }
+  EXPECT_GT(read, 50) << "or nothing was tried";
 }
 
 TYPED_TEST(Hostile, every_prefix_of_a_payload_is_an_error) {
@@ -193,6 +305,20 @@ TEST(HostileJson, a_hundred_thousand_levels_are_too_large) {
 TEST(HostileCbor, levels_are_counted_in_what_is_kept_unread) {
   const std::string deep = hex("a16178") + repeated(hex("81"), 100'000);
   EXPECT_TRUE((decode_as<codec::Cbor, test::Profile>(as_bytes(deep))).is(Errc::too_large));
+}
+
+TYPED_TEST(Hostile, many_unknown_fields_below_a_long_key_are_kept_in_little_memory) {
+  struct Empty {};
+  Value inside = Value::map();
+  std::vector<Value::Member> fields;
+  for (int i = 0; i < 2'000; ++i)
+    fields.push_back({std::to_string(i), nullptr});
+  inside = Value::map_of(std::move(fields)).value();
+  Buffer bytes;
+  ASSERT_TRUE(TypeParam::template encode<Keeping>(
+      Value::map({{std::string(50'000, 'k'), Value::map({{"x", inside}})}}), bytes));
+  using Nested = std::map<std::string, std::map<std::string, Empty>>;
+  EXPECT_TRUE((decode_as<TypeParam, Nested>(bytes)));
 }
 
 TEST(HostileCbor, a_length_of_2_to_63_is_corrupt) {

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -67,6 +68,27 @@ TEST(Json, numbers_that_the_member_cannot_hold_are_a_mismatch) {
   EXPECT_EQ(decoded(R"({"coins":2.0,"speed":3})", save), Errc{});
   EXPECT_EQ(save.coins, 2);
   EXPECT_EQ(save.speed, 3.0);
+}
+
+TEST(Json, the_greatest_and_the_least_numbers_come_back) {
+  struct Edges {
+    float most = (std::numeric_limits<float>::max)();
+    float least = std::numeric_limits<float>::lowest();
+    float tiny = std::numeric_limits<float>::denorm_min();
+    double most_double = (std::numeric_limits<double>::max)();
+    double tiny_double = std::numeric_limits<double>::denorm_min();
+  };
+  Buffer out;
+  ASSERT_TRUE(codec::Json::encode<NoPolicy>(Edges{}, out));
+  Edges back{0, 0, 0, 0, 0};
+  UnknownFields unknown;
+  const auto read = codec::Json::decode<NoPolicy>(out, back, unknown);
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(back.most, Edges{}.most);
+  EXPECT_EQ(back.least, Edges{}.least);
+  EXPECT_EQ(back.tiny, Edges{}.tiny);
+  EXPECT_EQ(back.most_double, Edges{}.most_double);
+  EXPECT_EQ(back.tiny_double, Edges{}.tiny_double);
 }
 
 TEST(Json, nan_is_invalid_and_leaves_nothing) {

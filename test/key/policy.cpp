@@ -2,6 +2,7 @@
 #include <persist/key/policy.hpp>
 
 #include <persist/key/prefixed.hpp>
+#include <persist/key/scoped.hpp>
 
 #include <cstdint>
 #include <string>
@@ -12,6 +13,7 @@
 namespace {
 
 using namespace persist;
+using namespace std::string_literals;
 using namespace std::string_view_literals;
 
 struct Player {
@@ -93,6 +95,42 @@ TEST(KeyPolicy, a_key_with_nul_is_invalid) {
     EXPECT_EQ(error, Errc::invalid);
     EXPECT_TRUE(error.detail().starts_with("a key holds no NUL, and byte ")) << error;
   }
+}
+
+/// Spells texts of growing length; `more` is what the policy puts before each.
+template <class K>
+void expect_limits(std::size_t more, auto make) {
+  KeyBuffer key;
+  for (const std::size_t size : {std::size_t{1}, 255 - more}) {
+    EXPECT_TRUE(key::spell_checked<K>(make(std::string(size, 'x')), key)) << size;
+    EXPECT_EQ(key.view().size(), size + more);
+  }
+  for (const std::size_t size :
+       {256 - more, std::size_t{255}, std::size_t{256}, std::size_t{10'000}})
+    if (size + more > 255) {
+      EXPECT_TRUE(refused<K>(make(std::string(size, 'x'))) == Errc::invalid) << size;
+    }
+  for (int byte = 1; byte < 256; ++byte) {
+    const std::string text(1, static_cast<char>(byte));
+    ASSERT_TRUE(key::spell_checked<K>(make(text), key));
+    EXPECT_EQ(key.view().substr(more), text) << "as it is, last";
+  }
+  for (const auto& nul : {"\0"s, "a\0"s, "\0a"s})
+    EXPECT_EQ(refused<K>(make(nul)), Errc::invalid);
+  EXPECT_EQ(static_cast<bool>(key::spell_checked<K>(make(""s), key)), more != 0);
+}
+
+TEST(KeyPolicy, every_policy_has_the_limits_of_a_key_with_what_it_adds) {
+  const auto as_it_is = [](std::string text) { return text; };
+  expect_limits<std::string>(0, as_it_is);
+  expect_limits<key::Prefixed<"Player_", std::string>>(7, as_it_is);
+  expect_limits<key::Scoped<"season/3", std::string>>(10, as_it_is);
+  expect_limits<key::Prefixed<"P", key::Scoped<"s", std::string>>>(3, as_it_is);
+  using Any = key::AnyScope<std::string>;
+  expect_limits<Any>(9, [](std::string text) { return key::InScope{"season~"s, text}; });
+  for (const auto& scope :
+       {"a\0"s, std::string(255, 's'), std::string(10'000, '/'), std::string(127, '~')})
+    EXPECT_EQ(refused<Any>(key::InScope{scope, "k"s}), Errc::invalid) << scope.size();
 }
 
 TEST(KeyPolicy, a_refusal_of_the_policy_is_invalid_in_its_words) {

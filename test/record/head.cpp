@@ -108,6 +108,26 @@ TEST(Advance, ARequestKeepsASaveFromRenewing) {
   EXPECT_EQ(head.version, 1u) << "a renewal is no version";
 }
 
+TEST(Claim, ARetryTakesNothingWhereANewerRequestStandsAndAnyOtherAskerWhatIsFree) {
+  Head head = held();
+  const TimePoint later = now + 2 * minute;
+  AcquireRequest request;
+  request.owner = other;
+  request.intent = Intent::keep_request;
+  EXPECT_EQ(claim(head, request, later), Claim::fresh) << "nobody else asks";
+  head.asker = other;
+  EXPECT_EQ(claim(head, request, later), Claim::fresh) << "its own stands";
+  head.asker = Owner{ServerId("ap-1"), 9, 1};
+  EXPECT_EQ(claim(head, request, later), Claim::held);
+  for (const Intent intent : {Intent::wait, Intent::request}) {
+    request.intent = intent;  // whose asker may be dead
+    EXPECT_EQ(claim(head, request, later), Claim::fresh);
+  }
+  request.intent = Intent::keep_request;
+  end_epoch(head);
+  EXPECT_EQ(claim(head, request, later), Claim::fresh) << "a release clears requests";
+}
+
 TEST(Ask, ARequestIsReplacedByANewerAndWithdrawnByItsOwnOnly) {
   Head head = held();
   AcquireRequest request;

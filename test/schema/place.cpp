@@ -42,6 +42,22 @@ TEST(Place, what_is_kept_is_filed_by_path_or_at_the_anchor) {
   EXPECT_EQ(below, slot->below.at("y").get());
 }
 
+TEST(Place, that_moved_on_keeps_elsewhere) {
+  persist::UnknownFields unknown;
+  const Place root;
+  Place entry = root.inside("a");
+  const KeptNode* first = entry.keep(unknown);
+  EXPECT_EQ(entry.keep(unknown), first);
+  entry.move_to("b");
+  const KeptNode* second = entry.keep(unknown);
+  entry.move_to(std::size_t{7});
+  const KeptNode* third = entry.keep(unknown);
+  ASSERT_EQ(unknown.root()->below.size(), 3u);
+  EXPECT_EQ(unknown.root()->below.at("a").get(), first);
+  EXPECT_EQ(unknown.root()->below.at("b").get(), second);
+  EXPECT_EQ(unknown.root()->below.at("7").get(), third);
+}
+
 TEST(Place, nothing_is_kept_below_an_element_that_nothing_identifies) {
   persist::UnknownFields unknown;
   const Place root;

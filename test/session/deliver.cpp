@@ -120,6 +120,46 @@ TEST_F(Deliver, a_handler_that_fails_leaves_nothing_not_even_what_it_sent) {
   EXPECT_EQ(players.inspect(2u)->inbox_messages, 1U);
 }
 
+TEST_F(Deliver, a_message_that_makes_a_record_too_large_to_save_waits_like_one_that_failed) {
+  auto told = options();
+  told.record_limit = 1000;
+  Players players("players", db, told);
+  players.on_message([](Player& player, const Letter& letter) { player.name += letter.text; });
+  gives_gifts(players);
+  ASSERT_TRUE(players.post(1u, Letter{std::string(2000, 'x')}));
+  ASSERT_TRUE(players.post(1u, Gift{5}));
+  auto session = players.load(1u);
+  play(5s, players);
+  EXPECT_EQ(players.metrics().messages_failed, 3U);
+  EXPECT_TRUE(logged("the limit is"));
+  EXPECT_EQ(session->view()->coins, 105);
+  EXPECT_TRUE(session->view()->name.empty());
+  ASSERT_TRUE(session->release());
+  EXPECT_EQ(coins(players, 1), 105);
+  EXPECT_EQ(players.inspect(1u)->inbox_messages, 1U);
+}
+
+TEST_F(Deliver, users_and_metadata_that_a_failed_handler_changed_are_as_before) {
+  auto players = open();
+  int tries = 0;
+  players.on_message([&](Player&, const Gift&) {
+    auto self = players.find(1u);
+    EXPECT_TRUE(self->add_user_id(6));
+    EXPECT_TRUE(self->set_metadata(persist::Value("lord")));
+    return ++tries > 1;
+  });
+  ASSERT_TRUE(players.post(1u, Gift{1}));
+  auto session = players.load(1u);
+  EXPECT_EQ(tries, 1);
+  EXPECT_TRUE(session->user_ids().empty());
+  EXPECT_EQ(*session->metadata(), persist::Value());
+  EXPECT_FALSE(session->is_dirty());
+  players.poll();
+  EXPECT_EQ(session->user_ids(), std::vector<std::uint64_t>{6});
+  ASSERT_TRUE(session->save());
+  EXPECT_EQ(players.peek(1u)->metadata, persist::Value("lord"));
+}
+
 #if PERSIST_HAS_EXCEPTIONS
 TEST_F(Deliver, a_handler_that_throws_leaves_nothing) {
   auto players = open();
@@ -199,6 +239,54 @@ TEST_F(Deliver, higher_priority_is_handled_earlier_and_otherwise_order_is_kept) 
   ASSERT_TRUE(players.post(1u, Letter{"c"}));
   ASSERT_TRUE(players.post(1u, Letter{"d"}, {.priority = 2}));
   EXPECT_EQ(players.load(1u)->view()->name, "bdac");
+}
+
+TEST_F(Deliver, while_a_message_is_tried_again_later_ones_of_its_sender_wait_and_no_others) {
+  auto players = open();
+  auto sender = players.load(7u);
+  ASSERT_TRUE(sender->send(1u, Letter{"a"}));
+  ASSERT_TRUE(sender->send(1u, Letter{"b"}));
+  ASSERT_TRUE(sender->send(1u, Letter{"c"}, {.priority = 2}));
+  ASSERT_TRUE(sender->save());
+  auto other = players.load(8u);
+  ASSERT_TRUE(other->send(1u, Letter{"x"}));
+  ASSERT_TRUE(other->save());
+  ASSERT_TRUE(players.post(1u, Letter{"y"}));
+  int tries = 0;
+  players.on_message([&](Player& player, const Letter& letter) {
+    player.name += letter.text;
+    return letter.text != "a" || ++tries > 1;
+  });
+  auto session = players.load(1u);
+  EXPECT_EQ(session->view()->name, "cxy");
+  players.poll();
+  EXPECT_EQ(session->view()->name, "cxyab");
+  ASSERT_TRUE(session->save());
+  EXPECT_EQ(players.inspect(1u)->inbox_messages, 0U);
+}
+
+TEST_F(Deliver, a_message_that_was_put_aside_holds_up_its_sender_no_more_and_is_not_lost) {
+  auto players = open();
+  auto sender = players.load(7u);
+  for (const char* text : {"a", "b"})
+    ASSERT_TRUE(sender->send(1u, Letter{text}));
+  ASSERT_TRUE(sender->save());
+  int tries = 0;
+  players.on_message([&](Player& player, const Letter& letter) {
+    player.name += letter.text;
+    return letter.text != "a" || ++tries > 3;
+  });
+  auto session = players.load(1u);
+  EXPECT_EQ(session->view()->name, "");
+  players.poll();
+  players.poll();
+  EXPECT_EQ(session->view()->name, "b");
+  ASSERT_TRUE(session->release());
+  EXPECT_EQ(players.inspect(1u)->inbox_messages, 1U);
+  auto again = players.load(1u);
+  EXPECT_EQ(again->view()->name, "ba");
+  ASSERT_TRUE(again->release());
+  EXPECT_EQ(players.inspect(1u)->inbox_messages, 0U);
 }
 
 TEST_F(Deliver, while_a_guard_is_open_messages_wait_for_the_next_poll) {

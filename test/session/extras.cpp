@@ -11,9 +11,9 @@ using namespace persist;
 
 TEST(SessionExtras, of_a_session_that_needs_none_hold_nothing) {
   const SessionExtras more;
-  EXPECT_TRUE(more.user_ids.empty() && more.receipts.empty() && more.inbox.empty());
-  EXPECT_TRUE(more.sends.empty() && more.attachments.empty() && more.metadata.empty());
-  EXPECT_FALSE(more.ids_changed || more.metadata_changed);
+  EXPECT_TRUE(more.user_ids.now().empty() && more.receipts.empty() && more.inbox.empty());
+  EXPECT_TRUE(more.sends.empty() && more.attachments.empty() && more.metadata.now().empty());
+  EXPECT_FALSE(more.user_ids.changed || more.metadata.changed);
   EXPECT_FALSE(more.autosave || more.min_gap) << "the store's hold";
   EXPECT_EQ(more.group, nullptr);
   EXPECT_EQ(more.send_number, 0u);

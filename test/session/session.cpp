@@ -424,6 +424,26 @@ TEST_F(SessionTest, user_ids_and_metadata_are_saved_with_the_data) {
   EXPECT_EQ(*again.metadata(), persist::Value("vip"));
 }
 
+TEST_F(SessionTest, user_ids_and_metadata_that_are_too_large_are_refused_and_the_rest_is_saved) {
+  auto told = options();
+  told.record_limit = 1000;
+  Players players("players", db, told);
+  auto session = *players.load(1u);
+  ASSERT_TRUE(session.set_metadata(persist::Value(std::string(900, 'x'))));
+  const auto larger = session.set_metadata(persist::Value(std::string(1000, 'x')));
+  EXPECT_TRUE(larger.is(Errc::too_large));
+  EXPECT_NE(larger.error().message().find("1003"), std::string::npos) << larger.error();
+  std::uint64_t users = 0;
+  while (session.add_user_id(users))
+    ++users;
+  EXPECT_EQ(users, 12U);  // (1,000 - 903) / 8
+  EXPECT_TRUE(session.add_user_id(users).is(Errc::too_large));
+  session.edit()->name.assign(900, 'x');
+  ASSERT_TRUE(session.release());
+  EXPECT_EQ(players.peek(1u)->user_ids.size(), 12U);
+  EXPECT_EQ(players.peek(1u)->metadata, persist::Value(std::string(900, 'x')));
+}
+
 TEST_F(SessionTest, an_attachment_lives_with_the_session) {
   auto players = open();
   auto session = *players.load(1u);

@@ -2,6 +2,9 @@
 
 #include <support/world.hpp>
 
+#include <optional>
+#include <stdexcept>
+
 // What is due when: autosave, gaps, renewals, and the batches they make.
 
 namespace {
@@ -472,5 +475,19 @@ TEST_F(EnginePoll, closing_tries_again_until_its_deadline) {
   EXPECT_EQ(players.close_all(10s), 0U);
   EXPECT_EQ(coins(players, 1), 1);
 }
+
+#if PERSIST_HAS_EXCEPTIONS
+TEST_F(EnginePoll, a_backend_that_throws_leaves_a_store_that_can_be_destroyed) {
+  std::optional<Players> players(open());
+  std::optional<Players> other(open("eu-2"));
+  auto session = players->load(1u);
+  ASSERT_TRUE(session->request_save({.force = true}));
+  db.script().during_commit = [] { throw std::runtime_error("no"); };
+  EXPECT_THROW(persist::poll(*players, *other), std::runtime_error);
+  players.reset();  // a poll that was never over would end the program
+  other.reset();
+  EXPECT_EQ(session->state(), State::lost);
+}
+#endif
 
 }  // namespace

@@ -436,4 +436,52 @@ TYPED_TEST(AroundACrash, a_trade_is_there_for_both_or_for_neither) {
   EXPECT_EQ(second.peek(3u)->data.coins + second.peek(4u)->data.coins, 200);
 }
 
+TEST_F(Outbox, a_relay_posts_one_message_of_each_sender_to_each_receiver_in_one_batch) {
+  auto players = narrow();
+  takes(players);
+  for (const std::uint64_t receiver : {10u, 11u})
+    ASSERT_TRUE(players.post(receiver, Gift{0}));
+  for (const std::uint64_t sender : {1u, 2u}) {
+    auto session = players.load(sender);
+    for (const std::int64_t coins : {1, 2})
+      for (const std::uint64_t receiver : {10u, 11u})
+        ASSERT_TRUE(session->send(receiver, Gift{coins}));
+    ASSERT_TRUE(session->release());
+  }
+  auto roomy = open("eu-2");
+  db.script() = {};
+  play(6s, roomy);
+  EXPECT_EQ(db.script().posts, 8U);
+  EXPECT_EQ(db.script().post_batches, 2U);
+  EXPECT_EQ(db.script().take_batches, 1U);
+  EXPECT_EQ(players.inspect(1u)->outbox_messages + players.inspect(2u)->outbox_messages, 0U);
+  for (const std::uint64_t receiver : {10u, 11u}) {
+    taken.clear();
+    ASSERT_TRUE(players.load(receiver)->release());
+    EXPECT_EQ(taken, (std::vector<std::int64_t>{0, 1, 1, 2, 2}));
+  }
+}
+
+TEST_F(Outbox, behind_one_that_could_not_be_posted_none_to_the_same_receiver_is) {
+  auto players = narrow();
+  takes(players);
+  for (const std::uint64_t receiver : {10u, 11u})
+    ASSERT_TRUE(players.post(receiver, Gift{0}));
+  auto session = players.load(1u);
+  for (const std::int64_t coins : {1, 2})
+    for (const std::uint64_t receiver : {10u, 11u})
+      ASSERT_TRUE(session->send(receiver, Gift{coins}));
+  ASSERT_TRUE(session->release());
+  auto roomy = open("eu-2");
+  db.script() = {};
+  db.script().posts_fail.push_back({Errc::full});
+  roomy.poll();
+  play(6s, roomy);
+  EXPECT_EQ(players.inspect(10u)->inbox_messages, 1U);
+  EXPECT_EQ(players.inspect(11u)->inbox_messages, 3U);
+  play(6s, roomy);
+  ASSERT_TRUE(players.load(10u)->release());
+  EXPECT_EQ(taken, (std::vector<std::int64_t>{0, 1, 2}));
+}
+
 }  // namespace

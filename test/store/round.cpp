@@ -47,7 +47,7 @@ class Partner : public RoundPartner<Backend> {
   Partner(Backend& database, int rounds, std::size_t commits, TimePoint next = TimePoint::max())
       : database_(&database), rounds_(rounds), commits_(commits), next_(next) {}
 
-  int begun = 0, completed = 0, ended = 0;
+  int begun = 0, completed = 0, ended = 0, left = 0;
   std::vector<std::size_t> first;  ///< where its commits began, round by round
   TimePoint stop_at{};
   ManualClock* passes = nullptr;  ///< a second a round
@@ -68,6 +68,7 @@ class Partner : public RoundPartner<Backend> {
     if (passes != nullptr) passes->advance(1s);
   }
   TimePoint end_poll() override { return ++ended, next_; }
+  void leave_poll() noexcept override { ++left; }
 
  private:
   Backend* database_;
@@ -94,6 +95,7 @@ TEST_F(RoundCase, nothing_due_asks_nothing_of_the_database) {
   EXPECT_EQ(batches, "");
   EXPECT_EQ(idle.begun, 1);
   EXPECT_EQ(idle.ended, 1);
+  EXPECT_EQ(idle.left, 1);
 }
 
 TEST_F(RoundCase, stores_on_one_database_share_one_batch) {

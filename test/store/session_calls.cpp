@@ -77,6 +77,31 @@ TEST_F(SessionCalls, a_purchase_that_fails_leaves_nothing_and_may_be_tried_again
   EXPECT_EQ(players.inspect(2u)->inbox_messages, 0U);
 }
 
+TEST_F(SessionCalls, a_purchase_that_no_save_could_hold_is_too_large_and_leaves_nothing) {
+  auto told = options();
+  told.record_limit = 1000;
+  Players players("players", db, told);
+  auto session = players.load(1u);
+  const auto buy = [&](std::size_t size) {
+    return session->grant_once("r", [&](Player& player) {
+      player.name.assign(size, 'x');
+      EXPECT_TRUE(session->send(2u, Gift{5}));
+    });
+  };
+  const auto granted = buy(2000);
+  EXPECT_TRUE(granted.is(Errc::too_large));
+  EXPECT_EQ(granted.error().key(), "1");
+  EXPECT_FALSE(session->is_dirty());
+  EXPECT_TRUE(session->view()->name.empty());
+  const auto updated = players.update(1u, [](Player& player) { player.name.assign(2000, 'x'); });
+  EXPECT_TRUE(updated.is(Errc::too_large));
+  EXPECT_TRUE(session->save());
+  EXPECT_EQ(players.inspect(2u)->inbox_messages, 0U);
+  EXPECT_EQ(*buy(500), Grant::pending);
+  EXPECT_TRUE(session->release());
+  EXPECT_EQ(players.peek(1u)->data.name.size(), 500U);
+}
+
 TEST_F(SessionCalls, a_purchase_without_an_id_is_invalid) {
   auto players = open();
   auto session = players.load(1u);
@@ -285,6 +310,57 @@ TEST_F(SessionCalls, metadata_and_users_of_a_failed_save_go_with_the_next) {
   ASSERT_TRUE(session->save());
   EXPECT_EQ(players.peek(1u)->metadata, persist::Value("vip"));
   EXPECT_EQ(players.peek(1u)->user_ids, std::vector<std::uint64_t>{5});
+}
+
+TEST_F(SessionCalls, users_and_metadata_belong_to_the_success_of_a_purchase) {
+  auto players = open();
+  auto session = players.load(1u);
+  ASSERT_TRUE(session->add_user_id(5));
+  ASSERT_TRUE(session->set_metadata(persist::Value("vip")));
+  ASSERT_TRUE(session->save());
+  bool succeeds = false;
+  const auto buy = [&](Player& player) {
+    player.coins += 1;
+    EXPECT_TRUE(session->add_user_id(6));
+    EXPECT_TRUE(session->remove_user_id(5));
+    EXPECT_TRUE(session->set_metadata(persist::Value("lord")));
+    EXPECT_EQ(session->user_ids(), std::vector<std::uint64_t>{6}) << "as it will be";
+    EXPECT_EQ(*session->metadata(), persist::Value("lord"));
+    return succeeds;
+  };
+  EXPECT_TRUE(session->grant_once("r", buy).is(Errc::refused));
+  EXPECT_EQ(session->user_ids(), std::vector<std::uint64_t>{5});
+  EXPECT_EQ(*session->metadata(), persist::Value("vip"));
+  EXPECT_FALSE(session->is_dirty());
+  db.script() = {};
+  ASSERT_TRUE(session->save({.force = true}));
+  EXPECT_EQ(players.peek(1u)->user_ids, std::vector<std::uint64_t>{5});
+  EXPECT_EQ(players.peek(1u)->metadata, persist::Value("vip"));
+  succeeds = true;
+  ASSERT_TRUE(session->grant_once("r", buy));
+  ASSERT_TRUE(session->save());
+  EXPECT_EQ(players.peek(1u)->user_ids, std::vector<std::uint64_t>{6});
+  EXPECT_EQ(players.peek(1u)->metadata, persist::Value("lord"));
+}
+
+TEST_F(SessionCalls, a_save_that_fails_during_a_purchase_still_owes_the_users_it_took) {
+  auto players = open();
+  auto session = players.load(1u);
+  ASSERT_TRUE(session->add_user_id(5));
+  ASSERT_TRUE(session->set_metadata(persist::Value("vip")));
+  db.fail_commits(Errc::unavailable);
+  db.script().during_commit = [&] {
+    const auto bought = session->grant_once("r", [&](Player&) {
+      EXPECT_TRUE(session->add_user_id(6));
+      EXPECT_TRUE(session->set_metadata(persist::Value("lord")));
+      return false;
+    });
+    EXPECT_TRUE(bought.is(Errc::refused));
+  };
+  EXPECT_FALSE(session->save());
+  ASSERT_TRUE(session->save());
+  EXPECT_EQ(players.peek(1u)->user_ids, std::vector<std::uint64_t>{5});
+  EXPECT_EQ(players.peek(1u)->metadata, persist::Value("vip"));
 }
 
 TEST_F(SessionCalls, durable_is_fenced_once_somebody_else_has_the_record) {

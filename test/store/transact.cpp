@@ -332,6 +332,42 @@ TEST_F(Transact, a_store_that_goes_while_the_outcome_is_unknown_leaves_no_partne
   EXPECT_EQ(coins(players, 1), 130);
 }
 
+TEST_F(Transact, a_store_that_closes_goes_on_giving_back_what_it_could_not) {
+  auto second = std::make_unique<Players>(open("eu-2"));
+  auto c = *second->load(3u);
+  auto d = *second->load(4u);
+  auto thief = players.load(4u, {.conflict = persist::Conflict::steal});
+  ASSERT_TRUE(second->transact(c, d, trade).is(Errc::fenced));
+  ASSERT_TRUE(players.inspect(3u)->held);
+  db.fail_commits(Errc::unavailable, 2);
+  second.reset();
+  EXPECT_FALSE(players.inspect(3u)->held);
+}
+
+TEST_F(Transact,
+       stores_that_end_while_their_partners_listeners_are_told_are_there_until_it_is_over) {
+  std::unique_ptr<Players> stores[3];
+  std::vector<Players::Session> sessions;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    stores[i] = std::make_unique<Players>(open("eu-" + std::to_string(i + 2)));
+    sessions.push_back(*stores[i]->load(11 + i));
+  }
+  int told = 0;
+  const auto ends_the_others = stores[1]->on_saved([&](Players::Session&, const auto&) {
+    ++told;
+    stores[0].reset();
+    stores[2].reset();
+  });
+  ASSERT_TRUE(stores[0]->request_transact(
+      sessions[0], sessions[1], sessions[2],
+      [](Player& x, Player& y, Player& z) { x.coins -= 20, y.coins += 10, z.coins += 10; }));
+  EXPECT_TRUE(sessions[0].save());
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(coins(players, 11), 80);
+  EXPECT_EQ(sessions[0].state(), State::released);
+  EXPECT_EQ(sessions[1].state(), State::open);
+}
+
 TEST_F(Transact, a_reply_that_comes_after_the_end_revives_nobody) {
   auto second = std::make_unique<Players>(open("eu-2"));
   auto third = open("eu-3");
@@ -507,6 +543,23 @@ TEST_F(PendingTrade, no_commit_of_any_kind_writes_half_of_it) {
     expect_whole("a broken rule");
     one.edit()->coins = 100 + (one.key() % 2 == 1 ? -30 : 30);
   });
+}
+
+TEST_F(Transact, users_and_metadata_that_a_failed_function_changed_are_as_before) {
+  bool succeeds = false;
+  const auto marry = [&](Player&, Player&) {
+    EXPECT_TRUE(a.add_user_id(6));
+    EXPECT_TRUE(b.set_metadata(persist::Value("married")));
+    return succeeds;
+  };
+  EXPECT_TRUE(players.transact(a, b, marry).is(Errc::refused));
+  EXPECT_TRUE(a.user_ids().empty());
+  EXPECT_EQ(*b.metadata(), persist::Value());
+  EXPECT_FALSE(a.is_dirty() || b.is_dirty());
+  succeeds = true;
+  ASSERT_EQ(*players.transact(a, b, marry), Transacted::durable);
+  EXPECT_EQ(players.peek(1u)->user_ids, std::vector<std::uint64_t>{6});
+  EXPECT_EQ(players.peek(2u)->metadata, persist::Value("married"));
 }
 
 TEST_F(Transact, what_a_failed_function_sent_is_taken_back_and_what_was_sent_before_stays) {

@@ -36,6 +36,8 @@ class FlakyBackend {
     std::size_t acquire_batches = 0;
     std::size_t acquire_requests = 0;
     std::size_t posts = 0;
+    std::size_t post_batches = 0;
+    std::size_t take_batches = 0;
   };
 
   explicit FlakyBackend(Inner inner)
@@ -76,11 +78,13 @@ class FlakyBackend {
   }
   void read(std::span<persist::ReadRequest> batch) { inner_.read(batch); }
   void post(std::span<persist::PostRequest> batch) {
+    ++script_->post_batches;
     script_->posts += batch.size();
     for (persist::PostRequest& request : batch)
       if (!fails(script_->posts_fail, request)) inner_.post(std::span(&request, 1));
   }
   void relay(std::span<persist::RelayRequest> batch) {
+    script_->take_batches += batch.empty() || batch[0].take_from.empty() ? 0U : 1U;
     for (persist::RelayRequest& request : batch)
       if (request.take_from.empty() || !fails(script_->takes_fail, request))
         inner_.relay(std::span(&request, 1));

@@ -210,6 +210,23 @@ TYPED_TEST(ImportInto, a_record_beyond_the_limit_is_named_and_nothing_is_importe
   EXPECT_EQ(report.error().detail().find("in:1: Player_1: "), 0U) << report.error();
 }
 
+TYPED_TEST(ImportInto, user_ids_and_metadata_beyond_the_limit_are_named_and_nothing_is_imported) {
+  std::string users = "[0";
+  for (int i = 1; i <= 5'000; ++i)
+    users += "," + std::to_string(i);
+  const std::string much(std::size_t{4} << 20, 'x'), less(much.size() - 30'000, 'x');
+  for (const std::string& text :
+       {std::string(ProfileText{.roblox = R"({"text":")" + much + "\"}"}),
+        std::string(ProfileText{.roblox = R"({"text":")" + less + "\"}", .users = users + "]"})}) {
+    const auto report = this->import(text);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error(), Errc::too_large);
+    EXPECT_EQ(report.error().detail().find("in:1: Player_1: "), 0U) << report.error();
+    EXPECT_NE(report.error().detail().find("user ids and metadata"), std::string::npos);
+  }
+  EXPECT_EQ(this->exported(), "");
+}
+
 TYPED_TEST(ImportInto, more_messages_than_an_inbox_takes_are_named_and_nothing_is_imported) {
   const auto waiting = [](int count, const std::string& message) {
     std::string messages = "[1,[[0," + message + "]";

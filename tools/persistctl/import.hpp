@@ -107,6 +107,10 @@ Result<ImportItem> Import<Backend>::prepare(const Lines& line) const {
   if (!item.profile.metadata.is_null())
     if (auto done = Cbor::encode<NoPolicy>(item.profile.metadata, item.metadata); !done)
       return item.error(done.error());
+  const std::size_t users = item.profile.user_ids ? item.profile.user_ids->size() : 0;
+  if (const std::size_t beside = persist::beside_cost(users, item.metadata.size()); beside > most)
+    return item.error({Errc::too_large, "user ids and metadata take " + std::to_string(beside) +
+                                            " bytes, more than " + std::to_string(most)});
   if (!item.profile.messages.empty() && options_.message_type.empty())
     return item.error(
         {Errc::invalid,

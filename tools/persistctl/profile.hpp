@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -130,13 +131,13 @@ namespace detail {
   if (users.is_null()) return success;
   const auto list = list_at(users, "value.UserIds");
   if (!list) return list.error();
-  persist::UserIds ids;
+  std::unordered_set<std::uint64_t> seen;
+  std::vector<std::uint64_t>& ids = into.user_ids.emplace();
   for (std::size_t i = 0; i < list->size(); ++i) {
     const auto id = count_at((*list)[i], "value.UserIds[" + std::to_string(i) + "]");
     if (!id) return id.error();
-    ids.add(*id);
+    if (seen.insert(*id).second) ids.push_back(*id);
   }
-  into.user_ids.emplace(ids.begin(), ids.end());
   return success;
 }
 

@@ -27,6 +27,7 @@ class Input {
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
 
+  /// Whether nothing failed so far.
   [[nodiscard]] bool ok() const noexcept { return ok_; }
   /// The position of the next byte.
   [[nodiscard]] std::size_t offset() const noexcept { return at_; }
@@ -76,6 +77,8 @@ class Input {
                                       std::move(what)});
   }
   bool cut_short() { return corrupt("the input ends in the middle of an item"); }
+  /// Another token than the one that was asked for: `schema_mismatch`, without a path, which the
+  /// walk knows; `corrupt` where there is none at all.
   bool mismatch(std::string_view expected, schema::Token found) {
     if (found == schema::Token::bad) return false;  // peek has said why
     if (found == schema::Token::end) {
@@ -85,11 +88,13 @@ class Input {
                     .at({}, std::string(expected), std::string(schema::name(found))));
   }
 
+  /// Takes elements from the budget of the whole input, before anybody makes room for them.
   bool take_elements(std::uint64_t count) {
     if (count > elements_) return too_large("more elements than the limit for one input");
     elements_ -= static_cast<std::size_t>(count);
     return true;
   }
+  /// Goes into a container; `too_large` where that is deeper than the limit.
   bool enter(Frame frame) {
     if (depth_ >= depth_limit_)
       return too_large("nested deeper than " + std::to_string(depth_limit_));

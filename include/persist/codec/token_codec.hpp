@@ -12,14 +12,16 @@
 namespace persist::inline PERSIST_ABI::codec {
 
 /// A codec made of a writer and a reader of tokens: the schema walks the type and the format knows
-/// no type.
+/// no type. Static members only, so any thread may call them, each with data of its own.
 template <class TokenWriter, class TokenReader>
 struct TokenCodec {
   using Writer = TokenWriter;
   using Reader = TokenReader;
 
   /// Appends the data with what `unknown` kept. `invalid` for what the format does not have,
-  /// `too_large` for what is nested too deep to be read again; then the buffer is as it was.
+  /// `too_large` for what is nested too deep to be read again; then the buffer is as it was. What
+  /// `unknown` kept of places that are gone is forgotten, on success only. Time is linear, but for
+  /// the sorting of keys where the format asks for it.
   template <class Policy, class T>
   [[nodiscard]] static Result<void> encode(const T& data, UnknownFields& unknown, Buffer& out) {
     const std::size_t before = out.size();
@@ -40,7 +42,8 @@ struct TokenCodec {
 
   /// Fills `scratch`, a fresh value: members that are missing keep what it holds. `corrupt`,
   /// `schema_mismatch`, `too_large` or `too_new` with the place; then `scratch` holds anything and
-  /// is to be thrown away.
+  /// is to be thrown away, and `unknown` is empty. The bytes are not needed afterwards. Time and
+  /// memory are in proportion to them, times the size of what an element is read into.
   template <class Policy, class T>
   [[nodiscard]] static Result<void> decode(ByteView bytes, T& scratch, UnknownFields& unknown,
                                            schema::Limits limits = {}) {

@@ -8,9 +8,12 @@ namespace persist::inline PERSIST_ABI {
 
 /// What a load does when somebody else holds the record.
 enum class Conflict : std::uint8_t {
-  refuse,   ///< answer `locked` at once, with the holder
-  request,  ///< ask the holder to save and let go, and wait; take over when its lease ends
-  steal,    ///< take the record; what the holder has not saved is lost to it
+  refuse,  ///< answer `locked` at once, with the holder
+  /// Ask the holder to save and let go, and wait; take over when its lease ends. Of several who ask
+  /// the newest waits on, and an older one that tries again ends `locked`. A release clears the
+  /// request, so what was released goes to whoever comes first, which may still be an older one.
+  request,
+  steal,  ///< take the record; what the holder has not saved is lost to it
 };
 
 namespace conflict {

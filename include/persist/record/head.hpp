@@ -106,6 +106,10 @@ enum class Claim : std::uint8_t { fresh, again, held };
                                  TimePoint now) noexcept {
   if (head.fence.owner == request.owner && !request.owner.nobody()) return Claim::again;
   if (request.intent == Intent::withdraw) return Claim::held;
+  // The newest asker gets what its holder let run out. Only a retry steps back: who comes anew
+  // takes what is free, because that asker may be gone.
+  if (request.intent == Intent::keep_request && head.asked() && head.asker != request.owner)
+    return Claim::held;
   if (request.intent == Intent::steal && head.fence.epoch == request.seen_epoch &&
       head.renewals == request.seen_renewals)
     return Claim::fresh;

@@ -20,12 +20,19 @@ struct StoreId {
 
 /// How much a record may hold before it is refused.
 struct RecordLimits {
-  std::size_t record_bytes = std::size_t{4} << 20;  ///< of the envelope
+  std::size_t record_bytes = std::size_t{4} << 20;  ///< of the envelope; and of what lies beside it
   std::size_t inbox_messages = 1000;
   std::size_t inbox_bytes = std::size_t{1} << 20;
   std::size_t outbox_messages = 1000;
   std::chrono::hours repeats_known{24 * 7};  ///< how long the id of a posted message is remembered
 };
+
+/// What user ids and metadata are counted as against `record_bytes`: beside the data, not with it,
+/// so that a change of theirs never keeps data from being saved.
+[[nodiscard]] constexpr std::size_t beside_cost(std::size_t user_ids,
+                                                std::size_t metadata_bytes) noexcept {
+  return 8 * user_ids + metadata_bytes;
+}
 
 /// A message as its sender hands it over; the views are only read during the call.
 struct MessageView {

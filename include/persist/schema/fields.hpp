@@ -135,9 +135,12 @@ using MemberTypes = decltype(Describe<T>::apply(std::declval<T&>(), [](auto&... 
 template <class T>
 concept described = detail::lists_fields<T> || detail::hana_struct<T>;
 
+/// How many fields a struct has, those included that a policy does not store.
 template <class T>
 inline constexpr std::size_t field_count = detail::Describe<std::remove_cv_t<T>>::count;
 
+/// The name of a field as it is declared, or as persist_fields gives it; a policy may store it
+/// under another.
 template <class T, std::size_t I>
 [[nodiscard]] constexpr std::string_view field_name() noexcept {
   return detail::Describe<std::remove_cv_t<T>>::names[I];

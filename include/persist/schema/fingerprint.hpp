@@ -47,7 +47,7 @@ template <class Rules, class T>
 constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
   if (const std::size_t depth = depth_of<T>(outer); depth != 0) return print.add(depth - 1);
   using P = Plan<Rules, T>;
-  const Describing here{&type_tag<T>, outer};
+  const Describing here{pretty_type<T>(), outer};
   print.add(P::stored_count);
   std::size_t index = 0;
   [&]<class... Ms>(Types<Ms...>) {

@@ -75,6 +75,8 @@ concept growing_bytes = std::same_as<T, Buffer> || (requires(T& bytes, const std
                           requires std::same_as<typename T::value_type, std::byte>;
                           bytes.assign(at, at);
                         } && std::convertible_to<const T&, ByteView>);
+/// One value or none. It is filled by `emplace()` and then read into, so that its own defaults
+/// hold.
 template <class T>
 concept optional_like = requires(T& maybe, const T& from) {
   typename T::value_type;
@@ -83,6 +85,7 @@ concept optional_like = requires(T& maybe, const T& from) {
   maybe.reset();
   maybe.emplace();
 };
+/// Elements in some order, and their number.
 template <class T>
 concept container = requires(T& all, const T& from) {
   typename T::value_type;
@@ -98,6 +101,7 @@ concept map_like = keyed<T> && requires(T& map, typename T::key_type key) {
   { map.try_emplace(std::move(key)).second } -> std::convertible_to<bool>;
   { map.begin()->second } -> std::same_as<typename T::mapped_type&>;
 };
+/// Elements that are made outside and put in, because in their place they cannot be changed.
 template <class T>
 concept set_like =
     keyed<T> && requires(T& set, typename T::value_type value) { set.emplace(std::move(value)); };

@@ -21,6 +21,9 @@ struct Place {
   std::unique_ptr<KeptNode>* anchor = nullptr;
   /// An element that can move and that nothing identifies: no path leads back to it.
   bool loose = false;
+  /// What `keep` found by the path, because a key may be as long as the input and is not to be
+  /// looked up for every field below it. Forgotten by `move_to`.
+  mutable KeptNode* found = nullptr;
 
   /// A place right below this one, which must outlive it.
   [[nodiscard]] Place inside() const noexcept {
@@ -33,6 +36,11 @@ struct Place {
     place.name = field;
     return place;
   }
+
+  /// Makes this the place of another field or key beside it.
+  void move_to(std::string_view field) noexcept { name = field, found = nullptr; }
+  /// The same for another element.
+  void move_to(std::size_t element) noexcept { index = element, found = nullptr; }
 
   /// `inventory[3].count`. Keys come from outside, so they are shortened and made printable.
   [[nodiscard]] std::string path() const {
@@ -53,11 +61,12 @@ struct Place {
     }
     if (loose) return nullptr;
     if (!up) return &unknown.make_root();
+    if (found) return found;
     KeptNode* above = up->keep(unknown);
     if (above == nullptr) return nullptr;
     auto& below = above->below[index == no_index ? std::string(name) : std::to_string(index)];
     if (!below) below = std::make_unique<KeptNode>();
-    return below.get();
+    return found = below.get();
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <persist/schema/attributes.hpp>
 #include <persist/schema/kind.hpp>
+#include <persist/schema/name.hpp>
 #include <persist/schema/value/core.hpp>
 
 #include <algorithm>
@@ -154,19 +155,18 @@ template <template <class...> class Tuple, class... Ts>
   return {};
 }
 
-template <class T>
-inline constexpr char type_tag = 0;  // its address is the type
-
-/// The structs that a walk is in, so that one that contains itself comes to an end.
+/// The structs that a walk is in, so that one that contains itself comes to an end. The type is
+/// what a compiler calls it: with -fsanitize=undefined, g++ does not say in a constant whether two
+/// addresses differ.
 struct Describing {
-  const char* type;
+  std::string_view type;
   const Describing* outer;
 };
 /// How many steps above T was begun, from 1; 0 if it was not.
 template <class T>
 [[nodiscard]] constexpr std::size_t depth_of(const Describing* at) noexcept {
   for (std::size_t depth = 1; at != nullptr; at = at->outer, ++depth)
-    if (at->type == &type_tag<T>) return depth;
+    if (at->type == pretty_type<T>()) return depth;
   return 0;
 }
 

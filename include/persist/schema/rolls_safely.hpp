@@ -53,7 +53,7 @@ constexpr void find_loose_members(RollingUpdate& found, bool loose, const Descri
   if (P::unknown_holder != P::none) loose = false;
   if (loose) found.add(type_name<T>);
   if (depth_of<T>(outer) != 0) return;
-  const Describing here{&type_tag<T>, outer};
+  const Describing here{pretty_type<T>(), outer};
   [&]<class... Ms>(Types<Ms...>) {
     std::size_t index = 0;
     (

@@ -45,7 +45,7 @@ struct KeptNode {
   mutable bool reached =
       false;  // by the walk that is under way: what no walk reaches has lost its place
 
-  mutable bool overwritten = false;  // the member holds something else than what replaced it
+  mutable bool overwritten = false;  // the member holds something else than what was kept of it
 
   [[nodiscard]] bool empty() const noexcept { return fields.empty() && below.empty() && !replaced; }
 
@@ -68,10 +68,10 @@ struct KeptNode {
            std::equal(below.begin(), below.end(), other.below.begin(), same_node);
   }
 
-  /// Forgets what the last walk did not reach, and the unknown value of a member that was changed:
-  /// one that is changed back holds what the game put there.
+  /// Forgets what the last walk did not reach, and what was kept of a member that was changed or
+  /// emptied: one that is changed back or filled again holds what the game put there.
   void prune() {
-    if (std::exchange(overwritten, false)) replaced.reset();
+    if (std::exchange(overwritten, false)) replaced.reset(), fields.clear();
     std::erase_if(below,
                   [](const auto& entry) { return !std::exchange(entry.second->reached, false); });
     for (const auto& [step, node] : below)

@@ -75,7 +75,7 @@ class Writing {
     else if constexpr (kind == Kind::bytes)
       out_.bytes(ByteView(from));
     else if constexpr (kind == Kind::optional)
-      from.has_value() ? value(*from, kept) : out_.null();
+      optional(from, kept);
     else if constexpr (kind == Kind::variant)
       variant(from, kept);
     else if constexpr (kind == Kind::sequence || kind == Kind::array)
@@ -135,6 +135,14 @@ class Writing {
     return true;
   }
 
+  /// One that is empty takes with it what was unknown inside: what comes in later is another.
+  template <class O>
+  void optional(const O& from, Trail kept) {
+    if (from.has_value()) return value(*from, kept);
+    if (kept.node != nullptr) kept.node->overwritten = kept.mark;
+    out_.null();
+  }
+
   template <class E>
   void enumeration(E from, Trail kept) {
     if (replaced(from, kept)) return;
@@ -164,7 +172,7 @@ class Writing {
     } else {
       out_.begin_map(1);
       out_.key(type_name<T>);
-      value(from, kept);
+      value(from, kept.below(type_name<T>));
       out_.end_map();
     }
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 // What a session tells its listeners, and how messages reach their handlers.
@@ -100,8 +101,10 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
 }
 
 /// Gives each waiting message to its handler: higher priority first, then in the order they came.
-/// One that has no handler waits, one whose handler failed three times is put aside; neither holds
-/// up the others. What was handled is acknowledged by the commit that saves its effect.
+/// One that has no handler waits, one whose handler failed three times is put aside until the next
+/// load; neither holds up others. Until then one that failed holds up what its sender sent behind
+/// it with the same priority, and nobody else's: order is a sender's, and what was posted from
+/// outside has none. What was handled is acknowledged by the commit that saves its effect.
 template <class S>
 void SessionNode<S>::handle_messages(StoreCore<S>& core) {
   constexpr std::uint8_t most_tries = 3;
@@ -120,9 +123,12 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
                    [](const WaitingMessage& a, const WaitingMessage& b) {
                      return a.message.priority > b.message.priority;
                    });
+  std::vector<std::pair<Hash128, std::uint8_t>> held_up;  // senders, with the priority
   for (const WaitingMessage& each : waiting) {
     if (edit_guards != 0) return core.postpone_messages(*this);  // a handler left one open
     const Message& message = each.message;
+    const std::pair line(message.origin.source, message.priority);
+    if (std::find(held_up.begin(), held_up.end(), line) != held_up.end()) continue;
     const bool expired = message.expires <= core.backend_time();
     const auto* handler =
         expired ? nullptr
@@ -147,11 +153,13 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
     ++core.metrics().messages_failed;
     core.log(LogLevel::warning, std::string(key()) + ": the handler of a message (" + message.type +
                                     ") failed: " + done.error().message());
-    if (++at->tries == most_tries)
+    if (++at->tries == most_tries) {
       core.log(LogLevel::error, std::string(key()) + ": a message (" + message.type +
                                     ") is put aside until the next load");
-    else
-      core.postpone_messages(*this);
+      continue;
+    }
+    held_up.push_back(line);  // of a post that is its id, which no other message has
+    core.postpone_messages(*this);
   }
 }
 

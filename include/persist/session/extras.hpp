@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI {
@@ -57,12 +58,30 @@ struct LoadState {
 
 using LoadPtr = Counted<LoadState>;
 
+/// Something that lies beside the data. What a handler, grant or transaction makes of it is a draft
+/// until that succeeds.
+template <class T>
+struct Beside {
+  T value{};
+  std::unique_ptr<T> draft;
+  bool changed = false;  ///< since the last commit that was cut
+
+  [[nodiscard]] const T& now() const noexcept { return draft ? *draft : value; }
+  void put(T fresh, bool as_draft) {
+    if (as_draft)
+      draft = std::make_unique<T>(std::move(fresh));
+    else
+      value = std::move(fresh), changed = true;
+  }
+  void take_draft() {
+    if (draft) put(std::move(*std::exchange(draft, nullptr)), false);
+  }
+};
+
 /// What few sessions have, so that the many without it pay one pointer.
 struct SessionExtras {
-  std::vector<std::uint64_t> user_ids;
-  Buffer metadata;  ///< CBOR
-  bool ids_changed = false;
-  bool metadata_changed = false;
+  Beside<std::vector<std::uint64_t>> user_ids;
+  Beside<Buffer> metadata;  ///< CBOR
 
   std::vector<Receipt> receipts;          ///< saved
   std::vector<Receipt> pending_receipts;  ///< granted, not saved yet

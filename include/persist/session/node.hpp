@@ -105,9 +105,10 @@ class SessionNode final : public SessionCore {
     if constexpr (Policy::keep_durable) rare().durable = std::move(rare().encoded);
   }
 
-  /// Runs `fn` on a copy of the data and moves the copy in when it returned well and the result is
-  /// valid. Whatever happens otherwise leaves nothing, also of what was sent inside. With `capture`
-  /// the game's data is pulled before and what changed is pushed after.
+  /// Runs `fn` on a copy of the data and moves the copy in when it returned well and the result
+  /// could be saved: a message or purchase that no commit can hold would keep out all that comes
+  /// after it. Whatever happens otherwise leaves nothing, also of what was changed beside the data
+  /// inside. With `capture` the game's data is pulled before and what changed is pushed after.
   template <class F>
   Result<void> on_copy(F&& fn);
   /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
@@ -124,17 +125,25 @@ class SessionNode final : public SessionCore {
   }
   void take_in(Data&& copy) {
     data_ = std::move(copy);
+    if (extras) {
+      const auto hold = core().lock();
+      extras->user_ids.take_draft();
+      extras->metadata.take_draft();
+    }
     mark_dirty();
   }
   /// The number of the newest message that was sent from here, and taking back what was sent after
-  /// that. By number: a save that is out may end meanwhile and take older ones from the list.
+  /// that and the drafts of what lies beside the data. By number: a save that is out may end
+  /// meanwhile and take older ones from the list.
   [[nodiscard]] std::uint64_t last_sent() const noexcept {
     return extras ? extras->send_number : 0;
   }
-  void unsend_after(std::uint64_t last) {
+  void take_back(std::uint64_t last) {
     if (!extras || host() == nullptr) return;
     const auto hold = core().lock();
     std::erase_if(extras->sends, [last](const OutgoingMessage& m) { return m.number > last; });
+    extras->user_ids.draft = nullptr;
+    extras->metadata.draft = nullptr;
   }
   /// Pulls the game's data, for as long as the game holds it. `invalid` if the hook threw.
   Result<void> capture() {
@@ -306,7 +315,7 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
       UserIds users;
       S::Key::user_ids(key_value_, users);
       from.user_ids.assign(users.begin(), users.end());
-      more().ids_changed = !users.empty();
+      more().user_ids.changed = !users.empty();
     }
     return given;
   }
@@ -354,13 +363,13 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   end_copy();
   if (done && ended(state))
     done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
-  if (done) done = valid(copy);
+  if (done) done = check(copy);
   if (done) {
     done = apply(copy);
     if (!done) apply_own();
   }
   if (!done) {
-    unsend_after(sent);
+    take_back(sent);
     return done;
   }
   take_in(std::move(copy));

@@ -124,8 +124,11 @@ class Session {
 
   // Beside the data; saved with it.
   [[nodiscard]] std::vector<std::uint64_t> user_ids() const {
-    return read_more([](const SessionExtras& more) { return more.user_ids; });
+    return read_more([](const SessionExtras& more) { return more.user_ids.now(); });
   }
+  // Inside a handler, grant or transaction of this session a change belongs to its success.
+  // `closed`, `busy` (one of another thread is running), `too_large` (both together, against
+  // `record_limit`).
   Result<void> add_user_id(std::uint64_t user);
   Result<void> remove_user_id(std::uint64_t user);
   /// A small value of the game's own; null where there is none.
@@ -140,11 +143,13 @@ class Session {
 
   // Between players.
   /// Sends a message to another record with the save that holds its cause, or not at all. `full`:
-  /// the outbox is; `invalid`: the key; `closed`; `busy`: while the lease is in doubt.
+  /// the outbox is; `invalid`: the key; `closed`; `busy`: while the lease is in doubt, or another
+  /// thread runs a handler, grant or transaction of this session.
   template <class K, class M>
   Result<void> send(const K& key, const M& message, PostOptions options = {});
   /// Applies a purchase once: `fn(data)` runs on a copy, unless this receipt was granted before.
-  /// `closed`, `busy`, `invalid` (the result breaks a rule), and what `fn` says.
+  /// `closed`, `busy`, `invalid` (the result breaks a rule), `too_large` (it could not be saved),
+  /// and what `fn` says: then nothing has changed. Encodes the result once, to know its size.
   template <class F>
   Result<Grant> grant_once(ReceiptId receipt, F&& fn);
   /// Handles one type of message for this session: `fn(Data&, const Gift&)`, before the store's own
@@ -207,6 +212,10 @@ class Session {
   }
   /// Why this session takes no call now, or `Errc{}`.
   [[nodiscard]] Error refusal() const;
+  /// `change(extras, as_draft)` changes what leaves with the data, and says whether it did.
+  template <class F>
+  Result<void> change_beside(F&& change);
+  [[nodiscard]] Result<void> fits_beside(std::size_t users, std::size_t metadata) const;
 
   Node* node_;
 };

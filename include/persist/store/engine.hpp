@@ -107,6 +107,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void prepare(Round& round, Manifest& mine) final;
   void complete(Round& round, Manifest& mine) final;
   [[nodiscard]] TimePoint end_poll() final;
+  void leave_poll() noexcept final;
   [[nodiscard]] TimePoint next_deadline();
   /// Ends every session: saves and gives back what is open, in batches, until `deadline`. Returns
   /// how many could not be saved.
@@ -165,6 +166,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  private:
   [[nodiscard]] std::vector<SessionPtr> everything();
+  [[nodiscard]] bool send_on(const std::vector<RelayRequest::Waiting>& waiting);
+  [[nodiscard]] bool take_out(const std::vector<RelayRequest::Waiting>& waiting,
+                              const std::vector<std::vector<OutgoingMessage>>& taken);
   void forget_sent(const std::vector<RelayRequest::Waiting>& waiting);
   void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();

@@ -262,14 +262,14 @@ void Engine<B, L>::cut_rest(SessionCore& session, Cut& cut, Change& change) {
   cut.receipts = extras.pending_receipts;
   change.receipts = cut.receipts;
   change.forget_receipts = forget_through(extras.receipts, backend_time());
-  if (std::exchange(extras.ids_changed, false)) {
+  if (std::exchange(extras.user_ids.changed, false)) {
     cut.has_ids = true;
-    cut.user_ids = extras.user_ids;
+    cut.user_ids = extras.user_ids.value;
     change.user_ids = &cut.user_ids;
   }
-  if (std::exchange(extras.metadata_changed, false)) {
+  if (std::exchange(extras.metadata.changed, false)) {
     cut.has_metadata = true;
-    cut.metadata = extras.metadata;
+    cut.metadata = extras.metadata.value;
     change.metadata = &cut.metadata;
   }
 }
@@ -284,6 +284,8 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
     recycle(flight);
     return no;
   }
+  // Listeners of a partner's store may end this one, which the group keeps until all are told.
+  const std::shared_ptr<TransactionGroup> group = flight.group;
   Result<Saved> result;
   bool kept = false;
   if (prepare_flight(flight)) {

@@ -170,8 +170,8 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.stored_crc = record.has_data ? stored_checksum(record.data) : 0;
   if (!record.has_more()) return;
   SessionExtras& extras = session.more();
-  extras.user_ids = std::move(record.user_ids);
-  extras.metadata = std::move(record.metadata);
+  extras.user_ids.value = std::move(record.user_ids);
+  extras.metadata.value = std::move(record.metadata);
   extras.receipts = std::move(record.receipts);
   drop_repeats(extras.receipts);
   extras.receipts_forgotten = record.receipts_forgotten;

@@ -256,10 +256,13 @@ TimePoint Engine<B, L>::end_poll() {
   hold.unlock();
   if (relays) relay();
   drain();
-  hold.lock();
-  --visits_;
-  hold.unlock();
   return next_deadline();
+}
+
+template <class B, class L>
+void Engine<B, L>::leave_poll() noexcept {
+  const Lock hold(mutex_);
+  --visits_;
 }
 
 template <class B, class L>
@@ -279,8 +282,8 @@ template <class B, class L>
 std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
   while (true) {
-    bool stuck = true;
     std::vector<SessionPtr> all = everything();
+    bool stuck = !all.empty();
     for (const SessionPtr& session : all) {
       const Lock hold(mutex_);
       if (LoadState* load = session->load()) {
@@ -293,8 +296,13 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
       stuck = stuck && session->edit_guards != 0;
     }
     const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
-    if (open_sessions() == 0 || now() >= deadline) break;
-    if (stuck && !Access::is_shared)
+    // What still goes back of sessions that have ended goes now, or waits for its lease to run out.
+    const bool gives_back = [&] {
+      const Lock hold(mutex_);
+      return !resends_.empty();
+    }();
+    if ((open_sessions() == 0 && !gives_back) || now() >= deadline) break;
+    if (stuck && !gives_back && !Access::is_shared)
       break;  // the guards are this thread's own: they will not end while we wait
     clock_.wait_until((std::min)(next, deadline), wakes_->wake());
   }

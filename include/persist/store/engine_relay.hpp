@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI {
 
@@ -26,41 +29,8 @@ void Engine<B, L>::relay() {
   const TimePoint sent = now();
   backend_.relay(std::span(&list, 1));
   const bool to_the_end = list.waiting.size() < list.most;
-  bool left_behind = failed(list.error) || !to_the_end;
-  for (const RelayRequest::Waiting& record : list.waiting) {
-    const Hash128 sender = hash(record.key);
-    std::vector<OutgoingMessage> taken;
-    std::set<std::string_view> full;  // a later message must not overtake one that has no room
-    for (const OutgoingMessage& message : record.messages) {
-      if (full.contains(message.key)) continue;
-      PostRequest post;
-      post.store = message.store;
-      post.key = message.key;
-      post.origin = {sender, message.epoch, message.number, {}};
-      post.message = message.view();
-      post.limits = &limits_;
-      backend_.post(std::span(&post, 1));
-      if (failed(post.error))
-        full.insert(message.key);
-      else
-        taken.push_back(message);
-    }
-    left_behind = left_behind || !full.empty();
-    if (taken.empty()) continue;
-    RelayRequest take;
-    take.store = store_;
-    take.take_from = record.key;
-    take.take = taken;
-    backend_.relay(std::span(&take, 1));
-    if (failed(take.error)) {  // they are posted again, which changes nothing
-      left_behind = true;
-      continue;
-    }
-    const Lock hold(mutex_);
-    metrics_.messages_relayed += taken.size();
-    if (SessionCore* here = registry_.find(record.key); here != nullptr && here->extras)
-      here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, taken.size());
-  }
+  const bool all_sent = send_on(list.waiting);
+  const bool left_behind = failed(list.error) || !to_the_end || !all_sent;
   const Lock hold(mutex_);
   if (!failed(list.error)) {
     hear_time(list.now, sent);
@@ -72,6 +42,84 @@ void Engine<B, L>::relay() {
   // enough.
   next_relay_ = now() + (left_behind ? options_.relay : 4 * options_.relay);
   if (options_.relay <= Duration::zero()) next_relay_ = TimePoint::max();
+}
+
+/// Posts what waits in those records and takes out what was accepted; whether that is all of it.
+///
+/// One batch posts the next message of each sender to each receiver. Two from one to another are
+/// never in one batch: where the first has no room a smaller one behind it might have, and the
+/// first would then pass for a repeat.
+template <class B, class L>
+bool Engine<B, L>::send_on(const std::vector<RelayRequest::Waiting>& waiting) {
+  std::vector<std::vector<OutgoingMessage>> taken(waiting.size());
+  std::vector<std::vector<const OutgoingMessage*>> left(waiting.size());
+  std::vector<Hash128> senders;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    senders.push_back(hash(waiting[i].key));
+    for (const OutgoingMessage& message : waiting[i].messages)
+      left[i].push_back(&message);
+  }
+  bool all_sent = true;
+  std::vector<PostRequest> posts;
+  std::vector<std::pair<std::size_t, const OutgoingMessage*>> asked;
+  using Receiver = std::pair<std::uint32_t, std::string_view>;
+  const auto receiver_of = [](const OutgoingMessage& m) { return Receiver(m.store.index, m.key); };
+  do {
+    posts.clear(), asked.clear();
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+      std::set<Receiver> in_batch;
+      std::erase_if(left[i], [&](const OutgoingMessage* message) {
+        if (!in_batch.insert(receiver_of(*message)).second) return false;
+        PostRequest& post = posts.emplace_back();
+        post.store = message->store;
+        post.key = message->key;
+        post.origin = {senders[i], message->epoch, message->number, {}};
+        post.message = message->view();
+        post.limits = &limits_;
+        asked.emplace_back(i, message);
+        return true;
+      });
+    }
+    if (!posts.empty()) backend_.post(std::span(posts));
+    for (std::size_t at = 0; at < posts.size(); ++at) {
+      const auto& [i, message] = asked[at];
+      if (!failed(posts[at].error)) {
+        taken[i].push_back(*message);
+        continue;
+      }
+      all_sent = false;  // a later message must not overtake one that has no room
+      std::erase_if(left[i], [&, to = receiver_of(*message)](const OutgoingMessage* each) {
+        return receiver_of(*each) == to;
+      });
+    }
+  } while (!posts.empty());
+  return take_out(waiting, taken) && all_sent;
+}
+
+/// False where something was not taken out: it is posted again, which changes nothing.
+template <class B, class L>
+bool Engine<B, L>::take_out(const std::vector<RelayRequest::Waiting>& waiting,
+                            const std::vector<std::vector<OutgoingMessage>>& taken) {
+  std::vector<RelayRequest> takes;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    if (taken[i].empty()) continue;
+    RelayRequest& take = takes.emplace_back();
+    take.store = store_;
+    take.take_from = waiting[i].key;
+    take.take = taken[i];
+  }
+  if (takes.empty()) return true;
+  backend_.relay(std::span(takes));
+  bool all = true;
+  const Lock hold(mutex_);
+  for (const RelayRequest& take : takes) {
+    all = all && !failed(take.error);
+    if (failed(take.error)) continue;
+    metrics_.messages_relayed += take.take.size();
+    if (SessionCore* here = registry_.find(take.take_from); here != nullptr && here->extras)
+      here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, take.take.size());
+  }
+  return all;
 }
 
 /// Messages of that session wait, which had none that did.

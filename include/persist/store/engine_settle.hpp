@@ -28,8 +28,12 @@ void Engine<B, L>::complete_flight(Flight& flight) {
       request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
   const bool must_repeat = flight.size() > 1 || flight.cuts[0].aim == Aim::release ||
                            flight.cuts[0].aim == Aim::give_back;
+  // A session that has ended has no other commit that would give its record back.
+  const bool is_last = request.outcome == CommitRequest::Outcome::failed &&
+                       (request.error == Errc::unavailable || request.error == Errc::timeout) &&
+                       flight.cuts[0].aim == Aim::give_back && ended(flight.sessions[0]->state);
   ++flight.attempts;
-  flight.resend = unknown && must_repeat && flight.attempts < 16;
+  flight.resend = ((unknown && must_repeat) || is_last) && flight.attempts < 16;
   if (flight.resend) {
     const Lock hold(mutex_);
     resends_.emplace_back(now() + Duration(1s) * flight.attempts, &flight);
@@ -243,8 +247,8 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
 /// What was cut is as if it had not been: it goes with the next commit, under a number of its own.
 template <class B, class L>
 void Engine<B, L>::undo(SessionCore& session, Cut& cut) {
-  if (cut.has_ids) session.more().ids_changed = true;
-  if (cut.has_metadata) session.more().metadata_changed = true;
+  if (cut.has_ids) session.more().user_ids.changed = true;
+  if (cut.has_metadata) session.more().metadata.changed = true;
 }
 
 /// The next try comes after a pause that doubles up to 20 s, less up to a quarter of it, so that

@@ -63,6 +63,8 @@ class RoundPartner {
   virtual void complete(Round& round, Manifest& mine) = 0;
   /// Does what comes after the rounds and says when something is due next.
   virtual TimePoint end_poll() = 0;
+  /// The poll that was begun is over, whether it came to its end or something threw.
+  virtual void leave_poll() noexcept = 0;
 
  protected:
   ~RoundPartner() = default;
@@ -80,8 +82,16 @@ TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners, Durati
   TimePoint stop_at = TimePoint::max();
   if (limit > Duration::zero())
     if (const TimePoint begun = clock.now(); limit < stop_at - begun) stop_at = begun + limit;
+  struct Visits {
+    std::span<RoundPartner<Backend>* const> partners;
+    std::size_t begun = 0;
+    ~Visits() {
+      while (begun != 0)
+        partners[--begun]->leave_poll();
+    }
+  } visits{partners};
   for (RoundPartner<Backend>* partner : partners)
-    partner->begin_poll();
+    partner->begin_poll(), ++visits.begun;
   std::vector<Manifest> manifests(partners.size());
   Round round;
   bool any = true;

@@ -82,31 +82,61 @@ void Session<S>::set_min_gap(Duration gap) {
   node_->more().min_gap = gap;
 }
 
+/// A function of this session that another thread runs would take such a change for its own, and
+/// with a failure take it back behind the caller's back.
+template <class S>
+template <class F>
+Result<void> Session<S>::change_beside(F&& change) {
+  if (Error no = refusal(); failed(no)) return no;
+  const std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock(), std::try_to_lock);
+  const auto hold = core().lock();
+  const bool in_function = node_->in_function;
+  if (in_function && !writing.owns_lock()) {
+    return Error(Errc::busy, "another thread runs a handler, grant or transaction of this session")
+        .for_key(id());
+  }
+  const Result<bool> changed = change(node_->more(), in_function);
+  if (!changed) return changed.error();
+  if (*changed && !in_function) node_->mark_dirty();
+  return success;
+}
+
+template <class S>
+Result<void> Session<S>::fits_beside(std::size_t users, std::size_t metadata) const {
+  const std::size_t bytes = beside_cost(users, metadata);
+  const std::size_t limit = core().limits().record_bytes;
+  if (bytes <= limit) return success;
+  return Error(Errc::too_large, "user ids and metadata would have " + std::to_string(bytes) +
+                                    " bytes; the limit is " + std::to_string(limit))
+      .for_key(id());
+}
+
 template <class S>
 Result<void> Session<S>::add_user_id(std::uint64_t user) {
-  if (Error no = refusal(); failed(no)) return no;
-  const auto hold = core().lock();
-  auto& ids = node_->more().user_ids;
-  if (std::find(ids.begin(), ids.end(), user) != ids.end()) return success;
-  ids.push_back(user);
-  node_->extras->ids_changed = true;
-  node_->mark_dirty();
-  return success;
+  return change_beside([&](SessionExtras& extras, bool as_draft) -> Result<bool> {
+    std::vector<std::uint64_t> ids = extras.user_ids.now();
+    if (std::find(ids.begin(), ids.end(), user) != ids.end()) return false;
+    ids.push_back(user);
+    if (auto fits = fits_beside(ids.size(), extras.metadata.now().size()); !fits)
+      return fits.error();
+    extras.user_ids.put(std::move(ids), as_draft);
+    return true;
+  });
 }
 
 template <class S>
 Result<void> Session<S>::remove_user_id(std::uint64_t user) {
-  if (Error no = refusal(); failed(no)) return no;
-  const auto hold = core().lock();
-  if (std::erase(node_->more().user_ids, user) == 0) return success;
-  node_->extras->ids_changed = true;
-  node_->mark_dirty();
-  return success;
+  return change_beside([&](SessionExtras& extras, bool as_draft) -> Result<bool> {
+    std::vector<std::uint64_t> ids = extras.user_ids.now();
+    if (std::erase(ids, user) == 0) return false;
+    extras.user_ids.put(std::move(ids), as_draft);
+    return true;
+  });
 }
 
 template <class S>
 Result<Value> Session<S>::metadata() const {
-  const Buffer bytes = read_more([](const SessionExtras& more) { return more.metadata; });
+  const Buffer bytes = read_more([](const SessionExtras& more) { return more.metadata.now(); });
   Result<Value> value(Value{});
   UnknownFields none;
   if (bytes.empty()) return value;
@@ -117,16 +147,16 @@ Result<Value> Session<S>::metadata() const {
 
 template <class S>
 Result<void> Session<S>::set_metadata(const Value& value) {
-  if (Error no = refusal(); failed(no)) return no;
   Buffer bytes;
   UnknownFields none;
   if (auto written = codec::Cbor::encode<schema::NoPolicy>(value, none, bytes); !written)
     return written.error();
-  const auto hold = core().lock();
-  node_->more().metadata = std::move(bytes);
-  node_->extras->metadata_changed = true;
-  node_->mark_dirty();
-  return success;
+  return change_beside([&](SessionExtras& extras, bool as_draft) -> Result<bool> {
+    if (auto fits = fits_beside(extras.user_ids.now().size(), bytes.size()); !fits)
+      return fits.error();
+    extras.metadata.put(std::move(bytes), as_draft);
+    return true;
+  });
 }
 
 template <class S>
@@ -158,22 +188,21 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
   OutgoingMessage out;
   if (auto written = encode_message(message, out.payload); !written) return written;
   if (auto fits = core().fits_inbox(schema::type_name<M>, out.payload); !fits) return fits;
-  const auto hold = core().lock();
-  SessionExtras& extras = node_->more();
-  if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)
-    return Error(Errc::full, "too many messages of this record wait for their receivers")
-        .for_key(id());
   out.store = core().store();
   out.key = spelled.view();
   out.epoch = node_->epoch;
-  out.number = ++extras.send_number;
   out.type = schema::type_name<M>;
   out.codec = codec::Cbor::id;
   out.priority = options.priority;
   out.expires = core().expiry(options.expires);
-  extras.sends.push_back(std::move(out));
-  if (!node_->in_function) node_->mark_dirty();
-  return success;
+  return change_beside([&](SessionExtras& extras, bool) -> Result<bool> {
+    if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)
+      return Error(Errc::full, "too many messages of this record wait for their receivers")
+          .for_key(id());
+    out.number = ++extras.send_number;
+    extras.sends.push_back(std::move(out));
+    return true;
+  });
 }
 
 template <class S>

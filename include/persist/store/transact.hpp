@@ -95,7 +95,7 @@ class Transaction {
       std::size_t i = 0;
       each([&](auto& node) {
         if (i < applied) node.apply_own();
-        node.unsend_after(sent[i++]);
+        node.take_back(sent[i++]);
       });
       return done.error();
     }

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
 
@@ -70,6 +71,32 @@ TEST_F(Copy, of_an_open_folder_opens_with_all_that_was_acknowledged) {
   EXPECT_EQ(text(copy, "later"), "");
   save(copy, "k0", "goes on");
   EXPECT_EQ(text(copy, "k0"), "goes on");
+}
+
+TEST_F(Copy, takes_a_segment_along_that_was_set_aside) {
+  save(*file, "good", std::string(600, 'g'));
+  save(*file, "bad", std::string(600, 'b'));
+  const auto bytes_of = [](const std::string& path) {
+    std::ifstream from(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(from), {});
+  };
+  const std::size_t place = bytes_of(at("save/00000001.log")).find(std::string(600, 'b'));
+  ASSERT_NE(place, std::string::npos);
+  std::fstream(at("save/00000001.log"), std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(static_cast<std::streamoff>(place))
+      .put('!');
+  for (int i = 0; i < 100; ++i)
+    save(*file, "hot", std::string(1000, 'h'));
+  ASSERT_EQ(file->stats().damaged_segments, 1u);
+  ASSERT_TRUE(file->copy_to(at("copy")));
+  EXPECT_EQ(bytes_of(at("copy/00000001.damaged")), bytes_of(at("save/00000001.damaged")));
+  File copy(at("copy"));
+  ASSERT_TRUE(copy.status()) << copy.status().error();
+  EXPECT_EQ(text(copy, "good"), std::string(600, 'g'));
+  persist::ReadRequest read{.key = "bad"};
+  copy.read({&read, 1});
+  EXPECT_EQ(read.error, Errc::corrupt);
+  EXPECT_NE(read.error.message().find("00000001.damaged"), std::string::npos);
 }
 
 TEST_F(Copy, of_a_snapshot_is_what_it_showed) {

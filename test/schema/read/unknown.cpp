@@ -258,6 +258,44 @@ TEST(UnknownFields, an_unknown_alternative_is_written_back_while_the_member_hold
   EXPECT_EQ(loaded.save()["weapon"], Value::map({{"Bow", Value::map({{"draw", 3}})}}));
 }
 
+TEST(UnknownFields, of_an_alternative_do_not_come_to_another) {
+  Loaded<std::variant<Bow, Settings>> loaded;
+  const Value bow = Value::map({{"Bow", Value::map({{"draw", 3}, {"string", "silk"}})}});
+  ASSERT_TRUE(loaded.load(bow));
+  EXPECT_EQ(loaded.save(), bow);
+  loaded.data = Settings{};
+  EXPECT_EQ(loaded.save(), Value::map({{"Settings", settings()}}));
+  loaded.data = Bow{};
+  EXPECT_EQ(loaded.save(), Value::map({{"Bow", Value::map({{"draw", 3}})}})) << "it is another bow";
+  EXPECT_TRUE(loaded.unknown.empty());
+}
+
+TEST(UnknownFields, in_an_alternative_are_refused_by_its_name) {
+  Loaded<std::variant<Bow, std::string>> loaded;
+  const auto done = loaded.load(Value::map({{"Bow", Value::map({{"draw", "far"}})}}));
+  ASSERT_TRUE(done.is(Errc::schema_mismatch));
+  EXPECT_EQ(done.error().path(), "Bow.draw");
+}
+
+TEST(UnknownFields, of_an_optional_that_is_emptied_do_not_come_to_what_fills_it_later) {
+  Loaded<Player> loaded;
+  ASSERT_TRUE(loaded.load(Value::map({{"maybe", settings(Value::map({{"hud", 1}}))}})));
+  loaded.data.maybe->fov = 80;
+  EXPECT_EQ(loaded.save()["maybe"]["hud"], Value(1)) << "it is still there";
+  loaded.data.maybe.reset();
+  EXPECT_EQ(loaded.save()["maybe"], Value());
+  loaded.data.maybe.emplace();
+  EXPECT_EQ(loaded.save()["maybe"], settings());
+
+  Loaded<std::optional<Colour>> root;
+  ASSERT_TRUE(root.load("mauve"));
+  EXPECT_EQ(root.save(), Value("mauve"));
+  root.data.reset();
+  EXPECT_EQ(root.save(), Value());
+  root.data.emplace();
+  EXPECT_EQ(root.save(), Value("red"));
+}
+
 TEST(UnknownFields, an_unknown_enum_value_in_an_element_refuses_the_record) {
   Loaded<std::vector<Colour>> loaded;
   const auto done = loaded.load(Value::array({"red", "mauve"}));

@@ -51,8 +51,8 @@ template <class Files>
     if (!is_free(files, path))
       return Error(Errc::invalid, path + " is not empty: choose another folder, or remove it");
   if (const auto made = files.make_folder(draft); !made) return made.error();
-  for (const auto& [segment, size] : log.segments()) {
-    const std::string path = draft + "/" + segment_name(segment->number);
+  for (const auto& [segment, size, name] : log.segments()) {
+    const std::string path = draft + "/" + name;
     if (const auto copied = copy_bytes(files, segment->file, size, path); !copied) return copied;
   }
   if (const auto named = files.sync_folder(draft); !named) return named;

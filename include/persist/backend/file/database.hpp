@@ -66,6 +66,7 @@ class Database {
     const std::shared_lock hold(state_);
     FileStats now = stats_;
     now.bytes = log_.bytes();
+    now.damaged_segments = log_.set_aside_count();
     now.live_bytes = index_.live_bytes();
     now.records = index_.record_count();
     return now;
@@ -225,16 +226,17 @@ void Database<Files>::end_batch() {
 
 template <class Files>
 Result<void> Database<Files>::write() {
-  if (log_.end() >= options_.segment_bytes && !log_.nothing_in_newest())
+  const std::uint64_t full = full_segment(options_.segment_bytes, index_.live_bytes());
+  if (log_.end() >= full && !log_.nothing_in_newest())
     if (auto begun = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {}); !begun)
       return begun;
   Stage& stage = engine_.stage;
-  if (compactor_.is_due(index_, log_, options_.segment_bytes))
+  if (compactor_.is_due(index_, log_, full))
     compactor_.stage_some(stage, index_, log_, 2 * stage.bytes + least_copied);
   bytes_.clear();
   BatchEncoder<Files> encoder(bytes_, index_, log_, stage);
   encoder.encode();
-  if (encoder.left_behind()) compactor_.stop();
+  if (encoder.left_behind()) compactor_.leave_behind();
   // Whatever the durability: a segment may only be removed when what was moved out of it is synced.
   auto wrote = log_.append(bytes_, sync_is_due() || stage.now_oldest != 0);
   if (!wrote) compactor_.start_over();
@@ -282,10 +284,9 @@ void Database<Files>::publish() {
       index_.oldest = stage.now_oldest;
       ++stats_.compactions;
     }
-    stats_.compaction_stopped = compactor_.stopped();
   }
   for (std::uint32_t old = before; old < index_.oldest; ++old)
-    log_.drop(old);
+    compactor_.left_behind() ? log_.set_aside(old) : log_.drop(old);
   wake_up();
 }
 

@@ -35,8 +35,6 @@ class BatchEncoder {
       if (staged.erased) encode_erased(staged);
       if (staged.exists && staged.writes) encode_record(staged);
     }
-    // Last, because it is said only if nothing had to stay behind.
-    if (stage_.now_oldest != 0 && left_behind_) stage_.now_oldest = 0;
     if (stage_.now_oldest != 0) write_oldest(batch_.own(), stage_.now_oldest);
   }
   /// Whether damaged bytes could not be moved out of the segment that was to be left.
@@ -108,7 +106,7 @@ class BatchEncoder {
     if (place.segment != stage_.leaving) return;
     auto bytes = log_.read(place);
     if (!bytes) {
-      left_behind_ = true;  // damaged: it stays where it is, and so does its segment
+      left_behind_ = true;  // damaged: it stays where it is
       return;
     }
     add(place, keep(std::move(*bytes)));

@@ -180,16 +180,20 @@ inline void seal(Buffer& batch, const BatchHeader& header) {
 [[nodiscard]] inline std::string segment_name(std::uint32_t number) {
   return digits(number) + ".log";
 }
-[[nodiscard]] inline std::optional<std::uint32_t> segment_number(std::string_view name) {
-  if (name.size() < 12 || name.size() > 14 || name.substr(name.size() - 4) != ".log")
+/// That of one that was left out of the log because bytes in it are damaged.
+[[nodiscard]] inline std::string aside_name(std::uint32_t number) {
+  return digits(number) + ".damaged";
+}
+[[nodiscard]] inline std::optional<std::uint32_t> segment_number(std::string_view name,
+                                                                 std::string_view end = ".log") {
+  if (!name.ends_with(end) || name.size() < end.size() + 8 || name.size() > end.size() + 10)
     return std::nullopt;
   std::uint64_t number = 0;
-  for (const char c : name.substr(0, name.size() - 4)) {
+  for (const char c : name.substr(0, name.size() - end.size())) {
     if (c < '0' || c > '9') return std::nullopt;
     number = number * 10 + static_cast<std::uint64_t>(c - '0');
   }
-  if (number == 0 || number > 0xffff'ffff ||
-      segment_name(static_cast<std::uint32_t>(number)) != name)
+  if (number == 0 || number > 0xffff'ffff || !name.starts_with(digits(number) + "."))
     return std::nullopt;
   return static_cast<std::uint32_t>(number);
 }

@@ -28,6 +28,11 @@ class Log {
     Handle file;
     std::uint64_t size = 0;  ///< of what counts: whole batches that are written nowhere else
   };
+  struct Listed {
+    std::shared_ptr<const Segment> segment;
+    std::uint64_t size;
+    std::string name;
+  };
 
   Log(Files layer, std::string folder) : files(std::move(layer)), folder_(std::move(folder)) {}
 
@@ -58,18 +63,24 @@ class Log {
   }
   [[nodiscard]] std::shared_ptr<Segment> find(std::uint32_t number) const {
     const std::lock_guard hold(mutex_);
-    const auto found = segments_.find(number);
-    return found == segments_.end() ? nullptr : found->second;
+    for (const auto* among : {&segments_, &aside_})
+      if (const auto found = among->find(number); found != among->end()) return found->second;
+    return nullptr;
+  }
+  [[nodiscard]] std::uint64_t set_aside_count() const {
+    const std::lock_guard hold(mutex_);
+    return aside_.size();
   }
 
   /// All segments with as much of each as holds whole batches; what is in them stays readable
   /// through these even when a segment is removed.
-  [[nodiscard]] std::vector<std::pair<std::shared_ptr<const Segment>, std::uint64_t>> segments()
-      const {
+  [[nodiscard]] std::vector<Listed> segments() const {
     const std::lock_guard hold(mutex_);
-    std::vector<std::pair<std::shared_ptr<const Segment>, std::uint64_t>> all;
+    std::vector<Listed> all;
+    for (const auto& [number, segment] : aside_)
+      all.push_back({segment, segment->size, aside_name(number)});
     for (const auto& [number, segment] : segments_)
-      all.emplace_back(segment, segment->size);
+      all.push_back({segment, segment->size, segment_name(number)});
     return all;
   }
 
@@ -83,7 +94,7 @@ class Log {
     const auto got = files.read_at(segment->file, place.offset, to);
     if (!got) return got.error();
     if (*got != place.size || detail::crc32c(bytes) != place.crc)
-      return Error(Errc::corrupt, "damaged bytes in " + path(segment_name(place.segment)) +
+      return Error(Errc::corrupt, "damaged bytes in " + path(name_of(place.segment)) +
                                       " at offset " + std::to_string(place.offset));
     return bytes;
   }
@@ -151,7 +162,21 @@ class Log {
     if (files.remove(path(segment_name(number)))) (void)files.sync_folder(folder_);
   }
 
+  /// Leaves a segment that holds damaged bytes of a record out of the log, untouched; what is not
+  /// damaged in it stays readable. Where it cannot be renamed the next open finds the damage.
+  void set_aside(std::uint32_t number) {
+    {
+      const std::lock_guard hold(mutex_);
+      aside_.insert(segments_.extract(number));
+    }
+    if (files.rename(path(segment_name(number)), path(aside_name(number))))
+      (void)files.sync_folder(folder_);
+  }
+
   // For recovery: sets up what it found.
+  void adopt_aside(std::shared_ptr<Segment> segment) {
+    aside_.emplace(segment->number, std::move(segment));
+  }
   void adopt(std::shared_ptr<Segment> segment) {
     newest_ = segment->number;
     end_ = segment->size;
@@ -177,6 +202,10 @@ class Log {
   Files files;
 
  private:
+  [[nodiscard]] std::string name_of(std::uint32_t number) const {
+    const std::lock_guard hold(mutex_);
+    return aside_.contains(number) ? aside_name(number) : segment_name(number);
+  }
   [[nodiscard]] Result<void> timed_sync(const Handle& file) {
     const std::int64_t begin = detail::os::boot_time_ns();
     auto synced = files.sync(file);
@@ -199,6 +228,7 @@ class Log {
   std::string folder_;
   mutable std::mutex mutex_;  ///< over the map and the sizes; a segment's bytes never change
   std::map<std::uint32_t, std::shared_ptr<Segment>> segments_;
+  std::map<std::uint32_t, std::shared_ptr<Segment>> aside_;  ///< see `set_aside`
   std::uint32_t newest_ = 0;
   std::uint64_t end_ = 0;
   std::uint64_t salt_ = 0;

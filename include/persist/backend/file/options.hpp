@@ -39,7 +39,7 @@ struct FileStats {
   std::uint64_t live_bytes = 0;   ///< of them, what a record still refers to
   std::uint64_t compactions = 0;  ///< segments that were emptied and removed
   std::uint64_t records = 0;
-  bool compaction_stopped = false;  ///< damaged bytes keep a segment from being emptied
+  std::uint64_t damaged_segments = 0;  ///< set aside as `….damaged`: a record's bytes there are bad
 };
 
 /// What opening found and did.

@@ -97,8 +97,11 @@ class Recovery {
     const auto names = log_.files.list(log_.folder());
     if (!names) return names.error();
     std::vector<std::uint32_t> numbers;
-    for (const std::string& name : *names)
+    for (const std::string& name : *names) {
       if (const auto number = segment_number(name)) numbers.push_back(*number);
+      if (const auto number = segment_number(name, ".damaged"))
+        if (auto opened = open_aside(*number); !opened) return opened;
+    }
     std::sort(numbers.begin(), numbers.end());
     // What lies before a gap could not be removed when its time had come, or else something is
     // missing: the oldest that is needed will tell.
@@ -112,6 +115,16 @@ class Recovery {
     }
     if (!segments_.empty()) index_.oldest = segments_.back().header.oldest;
     return only_look || segments_.empty() ? Result<void>(success) : claim_newest();
+  }
+  /// A segment that compaction left out is not read: only places point into it.
+  [[nodiscard]] Result<void> open_aside(std::uint32_t number) {
+    auto file = log_.files.open(log_.path(aside_name(number)), detail::os::Access::read);
+    if (!file) return file.error();
+    const auto size = log_.files.size(*file);
+    if (!size) return size.error();
+    using Segment = typename Log<Files>::Segment;
+    log_.adopt_aside(std::make_shared<Segment>(Segment{number, std::move(*file), *size}));
+    return success;
   }
   /// Locks the newest segment, as whoever writes to the log does: the file `lock` can be removed
   /// while a server runs, and then its lock keeps nobody out.

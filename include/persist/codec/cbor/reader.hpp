@@ -30,32 +30,43 @@ class CborReader : public Input {
   /// Whether keys are expected in the order of the writer's `key_less`; any order is read.
   static constexpr bool sorts_keys = true;
 
+  /// The bytes must outlive the reader and the texts it gives out. More of them than the limit is
+  /// `too_large`, as the first call says.
   explicit CborReader(ByteView bytes, schema::Limits limits = {}) : Input("CBOR", bytes, limits) {
     if (view(0, size_).starts_with("\xd9\xd9\xf7")) at_ = 3;
   }
 
   /// What the next byte begins. `end` where there is none, or where it is the break of an
-  /// indefinite length.
+  /// indefinite length. Reads nothing; a byte that begins no item that is kept fails as `corrupt`.
   [[nodiscard]] schema::Token peek();
 
+  // Each reads one item and returns whether it did. Another kind of item is `schema_mismatch`, and
+  // what is broken or cut short is `corrupt`; then the value is as it was or holds anything.
   bool null();
   bool boolean(bool& value);
+  /// All 65 bits of it: from -2^64 to 2^64 - 1.
   bool integer(schema::Integer& value);
   /// Never `single`: a deterministic encoder writes a double that a float holds as that float, so
   /// the width on disk says nothing about the member it came from.
   bool real(schema::Real& value);
   /// The text lies in the input, or in the reader until its next call where it came in pieces.
   bool text(std::string_view& value) { return string(CborMajor::text, "a text", value); }
+  /// The same for bytes.
   bool bytes(ByteView& value);
 
   /// `count` is exact, or 0 for an indefinite length, and never more than the bytes that are left
   /// could hold.
   bool begin_array(std::size_t& count) { return begin(CborMajor::array, "an array", count); }
+  /// Whether an element follows, which is then the next item; if none does, the array is left. Also
+  /// false after a failure: `ok()` tells.
   bool next_element();
   bool begin_map(std::size_t& count) { return begin(CborMajor::map, "a map", count); }
+  /// The same for a pair, whose key is given as text and whose value is the next item. The key
+  /// lies where a text does.
   bool next_key(std::string_view& key);
 
-  /// Passes over one item, with the same checks as reading it.
+  /// Passes over one item, with the same checks as reading it but for keys that are there twice.
+  /// `raw` is its bytes, in the input.
   bool skip(ByteView& raw);
   /// Fails when a byte follows.
   bool finish() {

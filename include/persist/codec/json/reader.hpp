@@ -29,11 +29,16 @@ class JsonReader : public Input {
   static constexpr bool bytes_as_text = true;
   static constexpr bool sorts_keys = false;
 
+  /// The bytes must outlive the reader and the texts it gives out. More of them than the limit is
+  /// `too_large`, as the first call says.
   explicit JsonReader(ByteView bytes, schema::Limits limits = {}) : Input("JSON", bytes, limits) {}
 
-  /// What begins after the white space. `end` at the end of the input and at a closing bracket.
+  /// What begins after the white space. `end` at the end of the input and at a closing bracket. A
+  /// number is looked at to its end, once, since only that tells an integer from a real.
   [[nodiscard]] schema::Token peek();
 
+  // Each reads one value and returns whether it did. Another kind of value is `schema_mismatch`,
+  // and what RFC 8259 does not have is `corrupt`; then what was to be filled holds anything.
   bool null() { return literal(schema::Token::null, "null"); }
   bool boolean(bool& value) {
     pass_space();
@@ -53,11 +58,14 @@ class JsonReader : public Input {
 
   /// JSON does not say how many follow: `count` is 0.
   bool begin_array(std::size_t& count) { return begin(schema::Token::array, count); }
+  /// Whether an element follows; if none does, the array is left. Also false after a failure.
   bool next_element() { return another(']'); }
   bool begin_map(std::size_t& count) { return begin(schema::Token::map, count); }
+  /// The same for a member, whose value comes next. The name lies where a text does.
   bool next_key(std::string_view& key);
 
-  /// Passes over one value, with the same checks as reading it.
+  /// Passes over one value, with the same checks as reading it but for names that are there twice.
+  /// `raw` is its bytes without the space before it.
   bool skip(ByteView& raw);
   /// Fails when anything but white space follows.
   bool finish() {

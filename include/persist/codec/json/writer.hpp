@@ -34,6 +34,7 @@ class JsonWriter : public Output {
   explicit JsonWriter(Buffer& out, JsonStyle style = JsonStyle::compact) noexcept
       : Output(out), pretty_(style == JsonStyle::pretty) {}
 
+  // What cannot be said fails the writer, which goes on: `ok()` tells at the end.
   void null() { item(), out_.append("null"); }
   void boolean(bool value) { item(), out_.append(value ? "true" : "false"); }
   void integer(std::int64_t value) { item(), digits(value); }

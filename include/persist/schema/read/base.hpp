@@ -2,6 +2,7 @@
 
 #include <persist/schema/attributes.hpp>
 #include <persist/schema/place.hpp>
+#include <persist/schema/read/flood.hpp>
 #include <persist/schema/read/number.hpp>
 #include <persist/schema/token.hpp>
 #include <persist/schema/value/walk.hpp>
@@ -41,6 +42,18 @@ class ReadBase {
     if (found == wanted || found == Token::bad || found == Token::end) [[likely]]
       return true;
     return mismatch(at, expected, describe(found));
+  }
+  /// Says that the key which was just added to `all` does not make the reading of this input slow,
+  /// or fails.
+  template <class C>
+  bool spread(const C& all, const typename C::key_type& key, const Place& at) {
+    if constexpr (is_flooded<C>) {
+      if (is_crowded(all, key) && ++crowded_ > most_crowded_keys) [[unlikely]]
+        return fail(Error(Errc::too_large, "more than " + std::to_string(most_crowded_keys) +
+                                               " keys were chosen so that their hashes collide")
+                        .at(at.path(), "", ""));
+    }
+    return true;
   }
   /// Begins a map, or passes over an empty array in its place: who has one kind of table, as Roblox
   /// does, cannot tell them apart and writes an empty map as []. `empty` says that it was one.
@@ -107,6 +120,7 @@ class ReadBase {
  private:
   Reader& in_;
   UnknownFields& unknown_;
+  std::size_t crowded_ = 0;
 };
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail

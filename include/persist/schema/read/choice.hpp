@@ -19,14 +19,23 @@
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
+/// Whether a T may be stored as null of its own accord.
+template <class T>
+inline constexpr bool has_null =
+    kind_of<T> == Kind::optional || kind_of<T> == Kind::unit || kind_of<T> == Kind::value;
+template <class... Ts>
+inline constexpr bool has_null<std::variant<Ts...>> = (std::same_as<Ts, std::monostate> || ...);
+template <adapted T>
+inline constexpr bool has_null<T> = has_null<typename adapt<T>::stored_type>;
+
 /// What the member holds by default is read into, not replaced, so that its own defaults hold for
 /// what is missing inside.
 template <class Walk, class T>
 [[nodiscard]] bool read_optional(Walk& walk, T& into, const Place& at) {
   static_assert(
-      kind_of<typename T::value_type> != Kind::optional &&
-          kind_of<typename T::value_type> != Kind::unit,
-      "persist: an optional of an optional has two kinds of nothing, and storage has one");
+      !has_null<typename T::value_type>,
+      "persist: an optional of an optional has two kinds of nothing, and storage has one; a Value "
+      "and a variant with std::monostate have theirs without it");
   if (walk.in().peek() == Token::null) return into.reset(), walk.in().null();
   if (!into.has_value()) into.emplace();
   return walk.value(*into, at);
@@ -40,9 +49,10 @@ consteval bool distinct_names() {
   return std::adjacent_find(names.begin(), names.end()) == names.end();
 }
 
-/// A map of one entry, whose key is the name of the type. A name that no alternative has comes from
-/// a newer build: the member keeps its default, and the entry is kept beside it. An alternative
-/// that the member holds by default is read into, another is made first.
+/// A map of one entry, whose key is the name of the type. What is unknown in an alternative is kept
+/// below that name, so that it does not come to another one. A name that no alternative has comes
+/// from a newer build: the member keeps its default, and the entry is kept beside it. An
+/// alternative that the member holds by default is read into, another is made first.
 template <class Walk, class... Ts>
 [[nodiscard]] bool read_variant(Walk& walk, std::variant<Ts...>& into, const Place& at) {
   static_assert(distinct_names<Ts...>(),
@@ -64,7 +74,7 @@ template <class Walk, class... Ts>
         if (known || kind_of<Ts> == Kind::unit || type_name<Ts> != name) return;
         known = true;
         if (!std::holds_alternative<Ts>(into)) into.template emplace<Ts>();
-        read = walk.value(*std::get_if<Ts>(&into), at);
+        read = walk.value(*std::get_if<Ts>(&into), at.inside(type_name<Ts>));
       }(),
       ...);
   if (!known) {

@@ -49,7 +49,7 @@ template <class Walk, class S>
     KeptNode* parent = last - first == 1 ? at.keep(walk.unknown()) : nullptr;
     if (parent == nullptr) {
       Place element = at.inside();
-      element.index = index;
+      element.move_to(index);
       if (!walk.drop(element)) return false;
     } else {
       parent->below[std::string(identities[index].view())] = std::move(node);
@@ -70,7 +70,7 @@ template <class Walk, class S, class F>
     element.anchor = &own;
   else
     element.loose = true;
-  for (element.index = 0; walk.in().next_element(); ++element.index) {
+  for (element.move_to(0); walk.in().next_element(); element.move_to(element.index + 1)) {
     if (!read_one(element)) return false;
     if (own) [[unlikely]]
       kept.emplace_back(element.index, std::move(own));
@@ -131,14 +131,17 @@ template <class Walk, class S>
   std::size_t count = 0;
   if (!walk.expect(Token::array, at) || !walk.in().begin_array(count)) return false;
   into.clear();
+  reserve(into, count);
   Place element = at.inside();
   element.loose = true;
-  for (element.index = 0; walk.in().next_element(); ++element.index) {
+  for (element.move_to(0); walk.in().next_element(); element.move_to(element.index + 1)) {
     typename Made<typename S::value_type>::type made{};
     if (!walk.value(made, element)) return false;
     if constexpr (requires { into.emplace(std::move(made)).second; }) {
-      if (!into.emplace(std::move(made)).second)
+      const auto [where, fresh] = into.emplace(std::move(made));
+      if (!fresh)
         return walk.mismatch(element, "an element that is not in the set yet", "a repeated one");
+      if (!walk.spread(into, *where, at)) return false;
     } else {
       into.emplace(std::move(made));
     }
@@ -170,10 +173,10 @@ template <class Walk, class M>
     }
     const auto [where, fresh] = into.try_emplace(*std::move(key));
     const KeyText step(where->first);
-    entry.name = step.view();
+    entry.move_to(step.view());
     if (!fresh)
       return walk.fail(Error(Errc::corrupt, "a key is there twice").at(entry.path(), "", ""));
-    if (!walk.value(where->second, entry)) return false;
+    if (!walk.spread(into, where->first, at) || !walk.value(where->second, entry)) return false;
   }
   return walk.in().ok();
 }
@@ -186,7 +189,7 @@ template <class Walk, class M>
   reserve(into, count);
   Place entry = at.inside();
   entry.loose = true;
-  for (entry.index = 0; walk.in().next_element(); ++entry.index) {
+  for (entry.move_to(0); walk.in().next_element(); entry.move_to(entry.index + 1)) {
     typename M::key_type key{};
     if (!walk.expect(Token::array, entry, "a pair of key and value") ||
         !walk.in().begin_array(count))
@@ -197,6 +200,7 @@ template <class Walk, class M>
     const auto [where, fresh] = into.try_emplace(std::move(key));
     if (!fresh)
       return walk.fail(Error(Errc::corrupt, "a key is there twice").at(entry.path(), "", ""));
+    if (!walk.spread(into, where->first, at)) return false;
     if (!walk.in().next_element())
       return walk.in().ok() && walk.mismatch(entry, "a pair of key and value", "a key");
     if (!walk.value(where->second, entry)) return false;
@@ -223,7 +227,7 @@ template <class Walk, class T>
   Place element = at.inside();
   bool more = true;
   const auto one = [&](auto& member) {
-    element.index = element.index + 1;  // begins at 0: no_index is the number before it
+    element.move_to(element.index + 1);  // begins at 0: no_index is the number before it
     more = more && walk.in().next_element();
     return !more || walk.value(member, element);
   };

@@ -2,6 +2,7 @@
 
 #include <persist/schema/token.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <concepts>
@@ -62,9 +63,10 @@ template <class T>
 /// that was written as text (0.1) comes back as a double (0.1) that no float equals. Both say the
 /// same decimal number, so nothing is lost.
 [[nodiscard]] inline bool convert(Real from, float& into) noexcept {
-  if (std::isfinite(from.value) && std::fabs(from.value) > (std::numeric_limits<float>::max)())
-    return false;
-  into = static_cast<float>(from.value);
+  // The shortest text of the greatest float reads as a double that is a little greater.
+  constexpr double most = (std::numeric_limits<float>::max)();
+  into = static_cast<float>(std::isfinite(from.value) ? std::clamp(from.value, -most, most)
+                                                      : from.value);
   if (from.single || std::isnan(from.value) || static_cast<double>(into) == from.value) return true;
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, into).ptr;
@@ -78,8 +80,10 @@ template <class T>
 /// Only where the floating point number is exactly the integer.
 template <std::floating_point T>
 [[nodiscard]] bool convert(Integer from, T& into) noexcept {
-  into = static_cast<T>(from.magnitude);
-  if (from.negative) into = -into - 1;
+  // Rounded once: 2^24 + 1 and then one more would not be the 2^24 + 2 that a float holds. Where
+  // one more is no number of 64 bits, this makes 0, which is not equal.
+  into = static_cast<T>(from.negative ? from.magnitude + 1 : from.magnitude);
+  if (from.negative) into = -into;
   Integer again;
   return convert(Real{static_cast<double>(into), false}, again) &&
          again.negative == from.negative && again.magnitude == from.magnitude;

@@ -56,6 +56,8 @@ template <class Walk, class T>
   using P = Plan<typename Walk::rules, T>;
   static constexpr auto readers = member_readers<Walk, T>(MemberTypes<T>{});
   const auto members = Describe<T>::apply(into, [](auto&... member) {
+    static_assert(!(std::is_const_v<std::remove_reference_t<decltype(member)>> || ...),
+                  "persist: a member of a stored struct is const, so nothing can be read into it");
     return std::array<void*, sizeof...(member)>{static_cast<void*>(&member)...};
   });
   Place own = above;
@@ -80,7 +82,7 @@ template <class Walk, class T>
       continue;
     }
     next = position_in(order, field, next) + 1;
-    member.name = P::names[field];
+    member.move_to(P::names[field]);
     if (seen.test(field))
       return walk.fail(Error(Errc::corrupt, "a field is there twice").at(member.path(), "", ""));
     seen.set(field);

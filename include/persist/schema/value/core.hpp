@@ -77,7 +77,9 @@ class Value {
   [[nodiscard]] bool is_array() const noexcept { return kind() == Kind::array; }
   [[nodiscard]] bool is_map() const noexcept { return kind() == Kind::map; }
 
-  /// The value as a T, by the rules of a typed load: numbers convert where nothing is lost.
+  /// The value as a T, by the rules of a typed load: numbers convert where nothing is lost, what is
+  /// missing takes its default, `schema_mismatch` names path, expected and found. Include
+  /// schema/value.hpp to call it.
   template <class T>
   [[nodiscard]] Result<T> as() const;
   /// What is held, or null if it is of another kind. T is one of bool, std::int64_t, std::uint64_t,
@@ -93,11 +95,13 @@ class Value {
   /// The members of a map in canonical order; none for what is no map.
   [[nodiscard]] std::span<const Member> members() const noexcept;
 
+  /// The member of that name, or null; null too for what is no map. Time is logarithmic.
   [[nodiscard]] const Value* find(std::string_view key) const noexcept;
   [[nodiscard]] Value* find(std::string_view key) noexcept;
   /// The member of that name, or a null value: `value["settings"]["fov"]` never fails.
   [[nodiscard]] const Value& operator[](std::string_view key) const noexcept;
-  /// The member of that name, made if it is not there; what is no map becomes one.
+  /// The member of that name, made if it is not there; what is no map becomes one, and loses what
+  /// it was. Making one moves those behind it: to build a large map, use `map_of`.
   [[nodiscard]] Value& operator[](std::string_view key);
   /// The element, or a null value where there is none. To change one, take it from elements().
   template <std::integral I>
@@ -108,8 +112,10 @@ class Value {
   [[nodiscard]] const Value& operator[](I index) noexcept {
     return element(static_cast<std::size_t>(index));
   }
+  /// Takes the member out and returns whether it was there. Moves those behind it.
   bool erase(std::string_view key);
-  /// Appends to an array; what is no array becomes one.
+  /// Appends to an array and returns the element; what is no array becomes one, and loses what it
+  /// was.
   Value& push_back(Value element);
 
   /// The same data. A float and a double of one value are equal, and so are two NaN.

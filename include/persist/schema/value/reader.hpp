@@ -21,8 +21,10 @@ class ValueReader {
   static constexpr bool bytes_as_text = false;
   static constexpr bool sorts_keys = true;
 
+  /// Only the depth is limited: the value takes its memory already.
   explicit ValueReader(const Value& from, Limits limits = {}) : next_(&from), limits_(limits) {}
 
+  /// What comes next; `end` where a container or the value was read to its end.
   [[nodiscard]] Token peek() const noexcept {
     if (next_ == nullptr) return Token::end;
     switch (next_->kind()) {
@@ -48,6 +50,8 @@ class ValueReader {
     return Token::bad;
   }
 
+  // As the readers of codecs: each reads one item, another kind is `schema_mismatch`, a failure
+  // stays. Nothing here is `corrupt`.
   bool null() { return is(Token::null) && advance(); }
   bool boolean(bool& into) {
     return is(Token::boolean) && (into = *next_->get_if<bool>(), advance());
@@ -91,6 +95,7 @@ class ValueReader {
     return into = member.key, true;
   }
 
+  /// Keeps the first failure.
   void fail(Error error) {
     if (ok_) error_ = std::move(error);
     ok_ = false;

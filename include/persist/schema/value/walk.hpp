@@ -17,7 +17,8 @@
 
 namespace persist::inline PERSIST_ABI::schema {
 
-/// Writes any value. Recursion is as deep as the value.
+/// Writes any value, members in canonical order. Recursion is as deep as the value. What the format
+/// does not have fails the writer.
 template <class Writer>
 void write_value(Writer& out, const Value& from) {
   switch (from.kind()) {
@@ -76,7 +77,8 @@ bool read_integer(Reader& in, Value& into) {
 }  // namespace detail
 
 /// Reads whatever is there. Recursion is as deep as the reader's limit lets the input nest. A key
-/// that is there twice is `corrupt`.
+/// that is there twice is `corrupt`, an integer below 64 bits `schema_mismatch`; the reader holds
+/// the error. Texts and bytes are copied.
 template <class Reader>
 [[nodiscard]] bool read_value(Reader& in, Value& into) {
   switch (in.peek()) {

@@ -57,6 +57,8 @@ template <record_backend B>
       {"while a request stands commits save but do not renew",
        while_a_request_stands_commits_save_but_do_not_renew},
       {"a newer asker replaces the older one", a_newer_asker_replaces_the_older},
+      {"a record whose lease ran out goes to the newest asker",
+       a_record_whose_lease_ran_out_goes_to_the_newest_asker},
       {"a request belongs to its epoch", a_request_belongs_to_its_epoch},
       {"a request for a free record takes it", a_request_for_a_free_record_takes_it},
       {"the calendar does not touch leases", the_calendar_does_not_touch_leases},

@@ -142,6 +142,21 @@ void a_newer_asker_replaces_the_older(Driver<B>& d) {
 }
 
 template <class B>
+void a_record_whose_lease_ran_out_goes_to_the_newest_asker(Driver<B>& d) {
+  Holding mine = d.take("k");
+  const Owner first = d.somebody();
+  const Owner second = d.somebody();
+  (void)d.acquire("k", first, Intent::request);
+  (void)d.acquire("k", second, Intent::request);
+  d.clock.advance(std::chrono::hours(1));
+  const AcquireRequest older = d.acquire("k", first, Intent::keep_request);
+  d.report.that(older.outcome == Taken::held, "a retry of the older one takes nothing");
+  d.report.that(older.holder.asker == second, "and learns of the newer one");
+  const AcquireRequest newest = d.acquire("k", second, Intent::keep_request);
+  d.report.that(newest.outcome == Taken::taken, "the newest takes it");
+}
+
+template <class B>
 void a_request_belongs_to_its_epoch(Driver<B>& d) {
   Holding mine = d.take("k");
   (void)d.acquire("k", d.somebody(), Intent::request);
