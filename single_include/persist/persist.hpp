@@ -45,6 +45,7 @@
 #include <string>
 #include <string_view>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <system_error>
 #include <thread>
 #include <tuple>
@@ -250,7 +251,7 @@ class Buffer {
   /// Makes room for `count` more bytes and returns where they begin; their content is unspecified.
   [[nodiscard]] std::byte* grow(std::size_t count) {
     if (count > room_ - size_) [[unlikely]]
-      reallocate(room_for(count));
+      make_room(count);
     std::byte* at = data_.get() + size_;
     size_ += count;
     return at;
@@ -277,6 +278,7 @@ class Buffer {
   [[nodiscard]] std::size_t room_for(std::size_t count) const noexcept {
     return size_ + count > 2 * room_ ? size_ + count : 2 * room_;
   }
+  void make_room(std::size_t count) { reallocate(room_for(count)); }
   void append_elsewhere(ByteView bytes) {
     Buffer grown;
     grown.reserve(room_for(bytes.size()));
@@ -675,12 +677,19 @@ struct StoreId {
 
 /// How much a record may hold before it is refused.
 struct RecordLimits {
-  std::size_t record_bytes = std::size_t{4} << 20;  ///< of the envelope
+  std::size_t record_bytes = std::size_t{4} << 20;  ///< of the envelope; and of what lies beside it
   std::size_t inbox_messages = 1000;
   std::size_t inbox_bytes = std::size_t{1} << 20;
   std::size_t outbox_messages = 1000;
   std::chrono::hours repeats_known{24 * 7};  ///< how long the id of a posted message is remembered
 };
+
+/// What user ids and metadata are counted as against `record_bytes`: beside the data, not with it,
+/// so that a change of theirs never keeps data from being saved.
+[[nodiscard]] constexpr std::size_t beside_cost(std::size_t user_ids,
+                                                std::size_t metadata_bytes) noexcept {
+  return 8 * user_ids + metadata_bytes;
+}
 
 /// A message as its sender hands it over; the views are only read during the call.
 struct MessageView {
@@ -1249,7 +1258,7 @@ struct FileStats {
   std::uint64_t live_bytes = 0;   ///< of them, what a record still refers to
   std::uint64_t compactions = 0;  ///< segments that were emptied and removed
   std::uint64_t records = 0;
-  bool compaction_stopped = false;  ///< damaged bytes keep a segment from being emptied
+  std::uint64_t damaged_segments = 0;  ///< set aside as `….damaged`: a record's bytes there are bad
 };
 
 /// What opening found and did.
@@ -1314,6 +1323,30 @@ struct Crc32cTables {
 };
 inline constexpr Crc32cTables crc32c_tables{};
 
+/// What a sum becomes over 256 zeros: `tables[n][b]` is that of byte n of the sum being b.
+struct Crc32cShift {
+  static constexpr std::size_t bytes = 256;
+  std::array<std::array<std::uint32_t, 256>, 4> of{};
+
+  constexpr Crc32cShift() {
+    for (std::size_t bit = 0; bit < 32; ++bit) {
+      std::uint32_t sum = std::uint32_t{1} << bit;
+      for (std::size_t i = 0; i < bytes; ++i)
+        sum = (sum >> 8) ^ crc32c_tables.of[0][sum & 0xff];
+      auto& table = of[bit / 8];  // sums of a sum are added by ^, so a bit is enough to know all
+      const std::size_t mask = std::size_t{1} << (bit % 8);
+      for (std::size_t low = 0; low < mask; ++low)
+        table[mask | low] = table[low] ^ sum;
+    }
+  }
+};
+inline constexpr Crc32cShift crc32c_shifts{};
+[[nodiscard]] inline std::uint32_t crc32c_shift(std::uint32_t sum) noexcept {
+  const auto& table = crc32c_shifts.of;
+  return table[0][sum & 0xff] ^ table[1][(sum >> 8) & 0xff] ^ table[2][(sum >> 16) & 0xff] ^
+         table[3][sum >> 24];
+}
+
 /// The sum without any instruction for it, eight bytes at a time ("slicing by 8", Kounavis and
 /// Berry).
 [[nodiscard]] inline std::uint32_t crc32c_by_table(ByteView bytes,
@@ -1344,11 +1377,25 @@ inline constexpr Crc32cTables crc32c_tables{};
 }
 
 /// The same sum by the processor. Only where `has_crc32c_instruction()`.
+///
+/// One instruction waits three cycles for the one before, so three sums go side by side; what the
+/// first two become over the bytes behind them is looked up.
 [[nodiscard]] __attribute__((target("sse4.2"))) inline std::uint32_t crc32c_by_instruction(
     ByteView bytes, std::uint32_t so_far = 0) noexcept {
+  constexpr std::size_t lane = Crc32cShift::bytes;
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
   std::uint64_t sum = static_cast<std::uint32_t>(~so_far);
+  for (; left >= 3 * lane; left -= 3 * lane, at += 2 * lane) {
+    std::uint64_t second = 0, third = 0;
+    for (const std::byte* const end = at + lane; at != end; at += 8) {
+      sum = __builtin_ia32_crc32di(sum, load_little<std::uint64_t>(at));
+      second = __builtin_ia32_crc32di(second, load_little<std::uint64_t>(at + lane));
+      third = __builtin_ia32_crc32di(third, load_little<std::uint64_t>(at + 2 * lane));
+    }
+    sum = crc32c_shift(static_cast<std::uint32_t>(sum)) ^ second;
+    sum = crc32c_shift(static_cast<std::uint32_t>(sum)) ^ third;
+  }
   for (; left >= 8; left -= 8, at += 8)
     sum = __builtin_ia32_crc32di(sum, load_little<std::uint64_t>(at));
   auto narrow = static_cast<std::uint32_t>(sum);
@@ -1538,12 +1585,23 @@ struct BatchHeader {
   }
 };
 
-/// Fills in the header that was left room for at the beginning of `batch`.
-inline void seal(Buffer& batch, BatchHeader header) {
-  const ByteView payload = batch.view().subspan(batch_header_size);
-  header.length = static_cast<std::uint32_t>(payload.size());
-  header.payload_crc = detail::crc32c(payload);
-  header.write(batch.data());
+/// Fills in the header that was left room for at the beginning of a batch, which the first of its
+/// pieces holds; `to` is where that lies.
+inline void seal(std::byte* to, BatchHeader header, std::span<const ByteView> pieces) {
+  std::size_t length = 0;
+  std::uint32_t crc = 0;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const ByteView piece = i == 0 ? pieces[i].subspan(batch_header_size) : pieces[i];
+    length += piece.size();
+    crc = detail::crc32c(piece, crc);
+  }
+  header.length = static_cast<std::uint32_t>(length);
+  header.payload_crc = crc;
+  header.write(to);
+}
+inline void seal(Buffer& batch, const BatchHeader& header) {
+  const ByteView all = batch;
+  seal(batch.data(), header, {&all, 1});
 }
 
 /// At least eight digits, so that names sort as numbers do.
@@ -1554,16 +1612,20 @@ inline void seal(Buffer& batch, BatchHeader header) {
 [[nodiscard]] inline std::string segment_name(std::uint32_t number) {
   return digits(number) + ".log";
 }
-[[nodiscard]] inline std::optional<std::uint32_t> segment_number(std::string_view name) {
-  if (name.size() < 12 || name.size() > 14 || name.substr(name.size() - 4) != ".log")
+/// That of one that was left out of the log because bytes in it are damaged.
+[[nodiscard]] inline std::string aside_name(std::uint32_t number) {
+  return digits(number) + ".damaged";
+}
+[[nodiscard]] inline std::optional<std::uint32_t> segment_number(std::string_view name,
+                                                                 std::string_view end = ".log") {
+  if (!name.ends_with(end) || name.size() < end.size() + 8 || name.size() > end.size() + 10)
     return std::nullopt;
   std::uint64_t number = 0;
-  for (const char c : name.substr(0, name.size() - 4)) {
+  for (const char c : name.substr(0, name.size() - end.size())) {
     if (c < '0' || c > '9') return std::nullopt;
     number = number * 10 + static_cast<std::uint64_t>(c - '0');
   }
-  if (number == 0 || number > 0xffff'ffff ||
-      segment_name(static_cast<std::uint32_t>(number)) != name)
+  if (number == 0 || number > 0xffff'ffff || !name.starts_with(digits(number) + "."))
     return std::nullopt;
   return static_cast<std::uint32_t>(number);
 }
@@ -1672,6 +1734,10 @@ enum class Claim : std::uint8_t { fresh, again, held };
                                  TimePoint now) noexcept {
   if (head.fence.owner == request.owner && !request.owner.nobody()) return Claim::again;
   if (request.intent == Intent::withdraw) return Claim::held;
+  // The newest asker gets what its holder let run out. Only a retry steps back: who comes anew
+  // takes what is free, because that asker may be gone.
+  if (request.intent == Intent::keep_request && head.asked() && head.asker != request.owner)
+    return Claim::held;
   if (request.intent == Intent::steal && head.fence.epoch == request.seen_epoch &&
       head.renewals == request.seen_renewals)
     return Claim::fresh;
@@ -1870,10 +1936,10 @@ inline constexpr std::size_t entry_frame = 5;
   return RawEntry{static_cast<EntryKind>(kind), body, segment, offset};
 }
 
-/// Opens an entry and fills in its length when it goes.
+/// Opens an entry and fills in its length when it goes; `behind` bytes of it follow after that.
 class EntryFrame {
  public:
-  EntryFrame(Buffer& to, EntryKind kind) : to_(to) {
+  EntryFrame(Buffer& to, EntryKind kind, std::size_t behind = 0) : to_(to), behind_(behind) {
     to.push(static_cast<std::byte>(kind));
     append_little(to, std::uint32_t{0});
     begin_ = to.size();
@@ -1881,11 +1947,13 @@ class EntryFrame {
   EntryFrame(const EntryFrame&) = delete;
   EntryFrame& operator=(const EntryFrame&) = delete;
   ~EntryFrame() {
-    store_little(to_.data() + begin_ - 4, static_cast<std::uint32_t>(to_.size() - begin_));
+    store_little(to_.data() + begin_ - 4,
+                 static_cast<std::uint32_t>(to_.size() - begin_ + behind_));
   }
 
  private:
   Buffer& to_;
+  std::size_t behind_;
   std::size_t begin_ = 0;
 };
 
@@ -2002,9 +2070,9 @@ struct FreshPart {
 
 inline constexpr std::size_t part_row = 17;
 
-/// Writes a record's entry at the end of `batch`, which will lie at `base` of `segment`. Fresh
-/// parts follow the head and their places, which are the record's, are filled in; those that are
-/// not fresh must exist.
+/// Writes a record's entry, up to its fresh parts, at the end of `batch`, which will lie at `base`
+/// of `segment`. The bytes of the fresh parts must follow at once, in their order. Their places,
+/// which are the record's, are filled in; those that are not fresh must exist.
 ///
 /// In the bytes a fresh part is named by its distance from the entry, so that a batch can be
 /// written again elsewhere as it is.
@@ -2013,8 +2081,10 @@ inline void write_record(Buffer& batch, std::uint32_t segment, std::uint64_t bas
                          std::span<const FreshPart> fresh) {
   const std::size_t begin = batch.size();
   std::size_t fresh_bytes = 0;
+  for (const FreshPart& part : fresh)
+    fresh_bytes += part.bytes.size();
   {
-    const EntryFrame frame(batch, EntryKind::record);
+    const EntryFrame frame(batch, EntryKind::record, fresh_bytes);
     append_little(batch, store);
     append_text(batch, key);
     write_head(batch, record.head);
@@ -2032,9 +2102,10 @@ inline void write_record(Buffer& batch, std::uint32_t segment, std::uint64_t bas
     append_little(batch, count);
     const std::size_t body = begin + entry_frame;
     const std::uint64_t first = base + batch.size() + part_row * count;
+    std::uint64_t next = first;
     for (const FreshPart& part : fresh) {
-      part.place->offset = static_cast<std::uint32_t>(first + fresh_bytes);
-      fresh_bytes += part.bytes.size();
+      part.place->offset = static_cast<std::uint32_t>(next);
+      next += part.bytes.size();
     }
     record.each_part([&](PartKind kind, const Place& place) {
       const bool here = place.segment == segment && place.offset >= first;
@@ -2045,11 +2116,9 @@ inline void write_record(Buffer& batch, std::uint32_t segment, std::uint64_t bas
       append_little(batch, place.size);
       append_little(batch, place.crc);
     });
-    for (const FreshPart& part : fresh)
-      batch.append(part.bytes);
   }
   record.entry_segment = segment;
-  record.entry_size = static_cast<std::uint32_t>(batch.size() - begin - fresh_bytes);
+  record.entry_size = static_cast<std::uint32_t>(batch.size() - begin);
 }
 
 /// Puts one row of the directory into its place in the record. A part that is there twice (receipts
@@ -2336,6 +2405,65 @@ class Index {
 
 }  // namespace persist::inline PERSIST_ABI::backend::file
 
+namespace persist::inline PERSIST_ABI::backend::file {
+
+/// The bytes of one batch, which begin with room for its header. What is long stays where it lies
+/// and is written from there: the data of a thousand saves is not put together in one more buffer
+/// first, whose memory would be fresh each time. Used again for the next batch.
+class Batch {
+ public:
+  Batch() { clear(); }
+
+  /// For heads and what is short; only ever appended to.
+  [[nodiscard]] Buffer& own() noexcept { return own_; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return own_.size() + elsewhere_; }
+  /// Of that, the bytes that are not in `own()`.
+  [[nodiscard]] std::uint64_t elsewhere() const noexcept { return elsewhere_; }
+  /// Goes on with bytes that stay as they are until the batch was written.
+  void add(ByteView bytes) {
+    if (bytes.size() < worth_a_piece) return own_.append(bytes);
+    inserted_.push_back({own_.size(), bytes});
+    elsewhere_ += bytes.size();
+  }
+  /// All of it, in order; valid until something is added.
+  [[nodiscard]] std::span<const ByteView> pieces() {
+    pieces_.clear();
+    std::size_t at = 0;
+    for (const Insert& insert : inserted_) {
+      if (insert.at != at) pieces_.push_back(own_.view().subspan(at, insert.at - at));
+      pieces_.push_back(insert.bytes);
+      at = insert.at;
+    }
+    pieces_.push_back(own_.view().subspan(at));
+    return pieces_;
+  }
+  /// Fills in the header, of which the length and the sum are the batch's own.
+  void seal(const BatchHeader& header) { file::seal(own_.data(), header, pieces()); }
+  void clear() {
+    own_.clear();
+    if (own_.capacity() > kept) own_ = Buffer();
+    (void)own_.grow(batch_header_size);
+    inserted_.clear();
+    elsewhere_ = 0;
+  }
+
+ private:
+  /// Copying less than this costs no more than to name it to the system.
+  static constexpr std::size_t worth_a_piece = 512;
+  static constexpr std::size_t kept = std::size_t{1} << 20;
+
+  struct Insert {
+    std::size_t at;  ///< of `own_`, before which it comes
+    ByteView bytes;
+  };
+  Buffer own_;
+  std::vector<Insert> inserted_;
+  std::vector<ByteView> pieces_;
+  std::uint64_t elsewhere_ = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
 // The only place that makes file system calls. `backend::BasicFile<Files>` takes this policy as a
 // template argument, so that tests can put a disk that fails in its place and users pay nothing.
 
@@ -2401,17 +2529,32 @@ struct Files {
     }
     return done;
   }
-  /// Writes all of it or fails; after a failure any part of it may have been written.
+  /// Writes the pieces one behind the other, all of them, or fails; after a failure any part may
+  /// have been written.
   [[nodiscard]] Result<void> write_at(const Handle& file, std::uint64_t offset,
-                                      ByteView bytes) const {
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-      const ssize_t got = ::pwrite(file.descriptor(), bytes.data() + done, bytes.size() - done,
-                                   static_cast<off_t>(offset + done));
+                                      std::span<const ByteView> pieces) const {
+    constexpr std::size_t most = 512;  // every system takes so many at once
+    std::size_t done = 0;              // of the first piece
+    while (!pieces.empty()) {
+      ::iovec next[most];
+      int count = 0;
+      for (const ByteView piece : pieces.first((std::min)(most, pieces.size()))) {
+        const ByteView left = piece.subspan(count == 0 ? done : 0);
+        next[count++] = {const_cast<std::byte*>(left.data()), left.size()};  // it is only read
+      }
+      const ssize_t got = ::pwritev(file.descriptor(), next, count, static_cast<off_t>(offset));
       if (got < 0 && errno != EINTR) return io_error("write to", file.path(), errno);
-      if (got > 0) done += static_cast<std::size_t>(got);
+      if (got < 0) continue;
+      offset += static_cast<std::uint64_t>(got);
+      done += static_cast<std::size_t>(got);
+      for (; !pieces.empty() && done >= pieces.front().size(); pieces = pieces.subspan(1))
+        done -= pieces.front().size();
     }
     return success;
+  }
+  [[nodiscard]] Result<void> write_at(const Handle& file, std::uint64_t offset,
+                                      ByteView bytes) const {
+    return write_at(file, offset, {&bytes, 1});
   }
   [[nodiscard]] Result<std::uint64_t> size(const Handle& file) const {
     struct stat about {};
@@ -2513,6 +2656,11 @@ class Log {
     Handle file;
     std::uint64_t size = 0;  ///< of what counts: whole batches that are written nowhere else
   };
+  struct Listed {
+    std::shared_ptr<const Segment> segment;
+    std::uint64_t size;
+    std::string name;
+  };
 
   Log(Files layer, std::string folder) : files(std::move(layer)), folder_(std::move(folder)) {}
 
@@ -2543,18 +2691,24 @@ class Log {
   }
   [[nodiscard]] std::shared_ptr<Segment> find(std::uint32_t number) const {
     const std::lock_guard hold(mutex_);
-    const auto found = segments_.find(number);
-    return found == segments_.end() ? nullptr : found->second;
+    for (const auto* among : {&segments_, &aside_})
+      if (const auto found = among->find(number); found != among->end()) return found->second;
+    return nullptr;
+  }
+  [[nodiscard]] std::uint64_t set_aside_count() const {
+    const std::lock_guard hold(mutex_);
+    return aside_.size();
   }
 
   /// All segments with as much of each as holds whole batches; what is in them stays readable
   /// through these even when a segment is removed.
-  [[nodiscard]] std::vector<std::pair<std::shared_ptr<const Segment>, std::uint64_t>> segments()
-      const {
+  [[nodiscard]] std::vector<Listed> segments() const {
     const std::lock_guard hold(mutex_);
-    std::vector<std::pair<std::shared_ptr<const Segment>, std::uint64_t>> all;
+    std::vector<Listed> all;
+    for (const auto& [number, segment] : aside_)
+      all.push_back({segment, segment->size, aside_name(number)});
     for (const auto& [number, segment] : segments_)
-      all.emplace_back(segment, segment->size);
+      all.push_back({segment, segment->size, segment_name(number)});
     return all;
   }
 
@@ -2568,17 +2722,17 @@ class Log {
     const auto got = files.read_at(segment->file, place.offset, to);
     if (!got) return got.error();
     if (*got != place.size || detail::crc32c(bytes) != place.crc)
-      return Error(Errc::corrupt, "damaged bytes in " + path(segment_name(place.segment)) +
+      return Error(Errc::corrupt, "damaged bytes in " + path(name_of(place.segment)) +
                                       " at offset " + std::to_string(place.offset));
     return bytes;
   }
 
-  /// Writes a batch, which begins with room for its header, at the end; syncs it if told.
-  [[nodiscard]] Result<void> append(Buffer& batch, bool then_sync) {
+  /// Writes a batch at the end; syncs it if told.
+  [[nodiscard]] Result<void> append(Batch& batch, bool then_sync) {
     if (poisoned()) return poison_;
     const auto segment = find(newest_);
-    seal(batch, {salt_, sequence_, synced_, 0, 0});
-    if (const auto wrote = files.write_at(segment->file, end_, batch); !wrote) {
+    batch.seal({salt_, sequence_, synced_, 0, 0});
+    if (const auto wrote = files.write_at(segment->file, end_, batch.pieces()); !wrote) {
       if (const auto cut = files.truncate(segment->file, end_); !cut) poison_ = cut.error();
       return wrote.error();
     }
@@ -2636,7 +2790,21 @@ class Log {
     if (files.remove(path(segment_name(number)))) (void)files.sync_folder(folder_);
   }
 
+  /// Leaves a segment that holds damaged bytes of a record out of the log, untouched; what is not
+  /// damaged in it stays readable. Where it cannot be renamed the next open finds the damage.
+  void set_aside(std::uint32_t number) {
+    {
+      const std::lock_guard hold(mutex_);
+      aside_.insert(segments_.extract(number));
+    }
+    if (files.rename(path(segment_name(number)), path(aside_name(number))))
+      (void)files.sync_folder(folder_);
+  }
+
   // For recovery: sets up what it found.
+  void adopt_aside(std::shared_ptr<Segment> segment) {
+    aside_.emplace(segment->number, std::move(segment));
+  }
   void adopt(std::shared_ptr<Segment> segment) {
     newest_ = segment->number;
     end_ = segment->size;
@@ -2662,6 +2830,10 @@ class Log {
   Files files;
 
  private:
+  [[nodiscard]] std::string name_of(std::uint32_t number) const {
+    const std::lock_guard hold(mutex_);
+    return aside_.contains(number) ? aside_name(number) : segment_name(number);
+  }
   [[nodiscard]] Result<void> timed_sync(const Handle& file) {
     const std::int64_t begin = detail::os::boot_time_ns();
     auto synced = files.sync(file);
@@ -2684,6 +2856,7 @@ class Log {
   std::string folder_;
   mutable std::mutex mutex_;  ///< over the map and the sizes; a segment's bytes never change
   std::map<std::uint32_t, std::shared_ptr<Segment>> segments_;
+  std::map<std::uint32_t, std::shared_ptr<Segment>> aside_;  ///< see `set_aside`
   std::uint32_t newest_ = 0;
   std::uint64_t end_ = 0;
   std::uint64_t salt_ = 0;
@@ -3667,11 +3840,23 @@ void Engine<Files>::answer(Change& change) {
 
 namespace persist::inline PERSIST_ABI::backend::file {
 
+/// How large a segment grows. Each holds a descriptor while the folder is open, so those of a large
+/// database are larger: while less than 64 GiB are live there are never more than 350 (compaction
+/// begins at 8 and two for each full one that the log could be); beyond that, 5 for each GiB.
+[[nodiscard]] constexpr std::uint64_t full_segment(std::uint64_t wanted,
+                                                   std::uint64_t live) noexcept {
+  return (std::max)(wanted, (std::min)(live / 64, std::uint64_t{1} << 30));
+}
+
 /// Empties the oldest segment, a bounded number of bytes per batch: what a record still refers to
 /// there is staged to be written again, so that it rides in the same batch and the same sync.
 ///
 /// Always the oldest, whatever it holds: then a full cycle through the log copies each live byte
 /// once and frees all others, and the bound below holds for every pattern of writes.
+///
+/// Damaged bytes that a record refers to stay where they are: their segment is set aside,
+/// untouched, and the log goes on behind it. Where the batches of a segment cannot be told any more
+/// the index says what lies in it.
 template <class Files>
 class Compactor {
  public:
@@ -3681,7 +3866,7 @@ class Compactor {
   [[nodiscard]] bool is_due(const Index& index, const Log<Files>& log,
                             std::uint64_t segment_bytes) const {
     const std::uint64_t segments = log.newest() - log.oldest() + 1;
-    if (stopped_ || segments < 2) return false;
+    if (segments < 2) return false;
     const std::uint64_t bytes = log.bytes();
     return bytes > 2 * index.live_bytes() + 2 * segment_bytes ||
            segments > 8 + 2 * bytes / segment_bytes;
@@ -3693,23 +3878,29 @@ class Compactor {
     const std::uint32_t victim = log.oldest();
     if (victim != victim_) begin(victim);
     stage.leaving = victim;
+    const auto segment = log.find(victim);
     std::uint64_t staged = 0;
     while (staged < budget) {
-      if (at_ == payload_.size()) {  // an empty batch has nothing to be staged
-        if (next_batch(log)) continue;
-        if (!stopped_) stage.now_oldest = victim + 1;
+      if (at_ != payload_.size()) {
+        const auto entry = next_entry(payload_, at_, victim, payload_offset_);
+        const auto bytes = entry ? stage_entry(stage, index, *entry) : std::nullopt;
+        bytes ? void(staged += *bytes) : look_for_keys(stage, index, segment->size);
+      } else if (!keys_.empty()) {
+        staged += stage_record(stage, index, keys_.back().first, keys_.back().second);
+        keys_.pop_back();
+      } else if (next_ == segment->size) {
+        stage.now_oldest = victim + 1;
         return;
+      } else if (!next_batch(log, *segment)) {
+        look_for_keys(stage, index, segment->size);
       }
-      const auto entry = next_entry(payload_, at_, victim, payload_offset_);
-      if (!entry) return stop();
-      staged += stage_entry(stage, index, *entry);
     }
   }
   /// What was staged is not written after all: the segment is gone through once more.
   void start_over() { victim_ = 0; }
-  /// Damaged bytes that are still referred to keep their segment, and no other one is emptied.
-  void stop() { stopped_ = true; }
-  [[nodiscard]] bool stopped() const noexcept { return stopped_; }
+  /// Something that a record refers to could not be moved out of the segment.
+  void leave_behind() { left_behind_ = true; }
+  [[nodiscard]] bool left_behind() const noexcept { return left_behind_; }
 
  private:
   void begin(std::uint32_t victim) {
@@ -3717,44 +3908,64 @@ class Compactor {
     next_ = segment_header_size;
     at_ = 0;
     payload_ = Buffer();
+    keys_.clear();
+    left_behind_ = false;
   }
-  /// Reads the next batch of the segment; false at the end of what counts of it. Anything else
-  /// there is damage: what lies behind it cannot be found, so the segment has to stay.
-  [[nodiscard]] bool next_batch(const Log<Files>& log) {
-    const auto segment = log.find(victim_);
-    payload_ = Buffer();
-    at_ = 0;
-    if (next_ == segment->size) return false;
+  /// Reads the next batch of the segment; false where there is none, which is damage: what lies
+  /// behind it cannot be found.
+  [[nodiscard]] bool next_batch(const Log<Files>& log,
+                                const typename Log<Files>::Segment& segment) {
     std::byte bytes[batch_header_size];
-    const auto got = log.files.read_at(segment->file, next_, bytes);
+    const auto got = log.files.read_at(segment.file, next_, bytes);
     const auto header =
         got ? BatchHeader::read(ByteView(bytes, *got), log.salt()) : std::optional<BatchHeader>();
     payload_offset_ = next_ + batch_header_size;
-    if (!header || payload_offset_ + header->length > segment->size) return stop(), false;
-    const auto read = log.files.read_at(segment->file, payload_offset_,
+    if (!header || payload_offset_ + header->length > segment.size) return false;
+    payload_ = Buffer();
+    at_ = 0;
+    const auto read = log.files.read_at(segment.file, payload_offset_,
                                         {payload_.grow(header->length), header->length});
-    if (!read || *read != header->length || detail::crc32c(payload_) != header->payload_crc)
-      return stop(), payload_ = Buffer(), false;
     next_ = payload_offset_ + header->length;
-    return true;
+    return read && *read == header->length && detail::crc32c(payload_) == header->payload_crc;
   }
-  std::uint64_t stage_entry(Stage& stage, const Index& index, const RawEntry& raw) {
+  /// In place of walking on through damage: looks at every record once. What is still there of the
+  /// segment is gone through by name.
+  void look_for_keys(Stage& stage, const Index& index, std::uint64_t size) {
+    payload_ = Buffer();
+    at_ = 0;
+    next_ = size;
+    for (std::uint32_t i = 0; i < index.stores.size(); ++i) {
+      for (const auto& [key, record] : index.stores[i].records)
+        if (record.lies_in(victim_)) keys_.emplace_back(i, key);
+      for (const auto& [hash, stone] : index.stores[i].tombstones)
+        if (stone.segment == victim_)
+          stage.moved_tombstones.push_back({i, hash, stone.epoch, stone.version, {}});
+    }
+  }
+  /// How many bytes that will be; nothing where the entry makes no sense.
+  std::optional<std::uint64_t> stage_entry(Stage& stage, const Index& index, const RawEntry& raw) {
     if (raw.kind == EntryKind::erased) return stage_tombstone(stage, index, raw);
     if (raw.kind != EntryKind::record) return 0;
     const auto entry = read_record(raw);
-    if (!entry || entry->store >= index.stores.size()) return stop(), 0;
-    Staged* record = stage.find(index, entry->store, entry->key);
+    if (!entry || entry->store >= index.stores.size()) return std::nullopt;
+    return stage_record(stage, index, entry->store, entry->key);
+  }
+  std::uint64_t stage_record(Stage& stage, const Index& index, std::uint32_t store,
+                             std::string_view key) {
+    Staged* record = stage.find(index, store, key);
     if (record == nullptr || record->writes || !record->record.lies_in(victim_)) return 0;
     record->writes = true;
     return record->record.live_bytes();
   }
-  std::uint64_t stage_tombstone(Stage& stage, const Index& index, const RawEntry& raw) {
+  std::optional<std::uint64_t> stage_tombstone(Stage& stage, const Index& index,
+                                               const RawEntry& raw) {
     auto entry = read_erased(raw.body);
-    if (!entry || entry->store >= index.stores.size()) return stop(), 0;
+    if (!entry || entry->store >= index.stores.size()) return std::nullopt;
     const auto& stones = index.stores[entry->store].tombstones;
     const auto found = stones.find(entry->hash);
     if (found == stones.end() || found->second.segment != victim_) return 0;
-    // No segment before this one is left, so none holds the record, and its key can be forgotten.
+    // No segment before this one is read again, so none brings the record back, and its key can be
+    // forgotten.
     stage.moved_tombstones.push_back(
         {entry->store, entry->hash, found->second.epoch, found->second.version, {}});
     return raw.body.size();
@@ -3765,7 +3976,8 @@ class Compactor {
   Buffer payload_;
   std::uint64_t payload_offset_ = 0;
   std::size_t at_ = 0;
-  bool stopped_ = false;
+  std::vector<std::pair<std::uint32_t, std::string>> keys_;  ///< to be staged, of a broken segment
+  bool left_behind_ = false;
 };
 
 }  // namespace persist::inline PERSIST_ABI::backend::file
@@ -3815,8 +4027,8 @@ template <class Files>
     if (!is_free(files, path))
       return Error(Errc::invalid, path + " is not empty: choose another folder, or remove it");
   if (const auto made = files.make_folder(draft); !made) return made.error();
-  for (const auto& [segment, size] : log.segments()) {
-    const std::string path = draft + "/" + segment_name(segment->number);
+  for (const auto& [segment, size, name] : log.segments()) {
+    const std::string path = draft + "/" + name;
     if (const auto copied = copy_bytes(files, segment->file, size, path); !copied) return copied;
   }
   if (const auto named = files.sync_folder(draft); !named) return named;
@@ -3829,58 +4041,56 @@ template <class Files>
 
 namespace persist::inline PERSIST_ABI::backend::file {
 
-/// Turns what is staged into the bytes of one batch. Places and tombstones are filled in on the
-/// way; they hold once the batch is written.
+/// Turns what is staged into the bytes of one batch, some of which lie in the requests and in this
+/// encoder: both stay until it was written. Places and tombstones are filled in on the way; they
+/// hold once the batch is written.
 template <class Files>
 class BatchEncoder {
  public:
-  BatchEncoder(Buffer& batch, const Index& index, const Log<Files>& log, Stage& stage)
-      : batch_(batch), index_(index), log_(log), stage_(stage) {
-    (void)batch_.grow(batch_header_size);
-  }
+  BatchEncoder(Batch& batch, const Index& index, const Log<Files>& log, Stage& stage)
+      : batch_(batch), index_(index), log_(log), stage_(stage) {}
 
   void encode() {
     // The first batch of a segment names all stores again, so that older segments can go.
     if (log_.nothing_in_newest()) {
       for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
         const StoreState& store = index_.stores[i];
-        write_entry(batch_, StoreEntry{i, store.name, store.birth, store.lock});
+        write_entry(batch_.own(), StoreEntry{i, store.name, store.birth, store.lock});
       }
-      if (!stage_.new_run) write_entry(batch_, RunEntry{index_.run, index_.opened_by});
+      if (!stage_.new_run) write_entry(batch_.own(), RunEntry{index_.run, index_.opened_by});
     }
-    if (stage_.new_run) write_entry(batch_, RunEntry{*stage_.new_run, index_.opened_by});
+    if (stage_.new_run) write_entry(batch_.own(), RunEntry{*stage_.new_run, index_.opened_by});
     for (const StoreEntry& store : stage_.new_stores)
-      write_entry(batch_, store);
+      write_entry(batch_.own(), store);
     for (const ErasedEntry& moved : stage_.moved_tombstones)
-      write_entry(batch_, moved);
+      write_entry(batch_.own(), moved);
     for (Staged& staged : stage_.records()) {
       if (staged.erased) encode_erased(staged);
       if (staged.exists && staged.writes) encode_record(staged);
     }
-    // Last, because it is said only if nothing had to stay behind.
-    if (stage_.now_oldest != 0 && left_behind_) stage_.now_oldest = 0;
-    if (stage_.now_oldest != 0) write_oldest(batch_, stage_.now_oldest);
+    if (stage_.now_oldest != 0) write_oldest(batch_.own(), stage_.now_oldest);
   }
   /// Whether damaged bytes could not be moved out of the segment that was to be left.
   [[nodiscard]] bool left_behind() const noexcept { return left_behind_; }
 
  private:
   void encode_erased(Staged& staged) {
-    const std::size_t begin = batch_.size();
+    const std::uint64_t begin = batch_.size();
     const StoreState& store = index_.stores[staged.store];
     Tombstone& left = *staged.erased;
-    write_entry(batch_, ErasedEntry{staged.store, store.hash(staged.key), left.epoch, left.version,
-                                    staged.key});
+    write_entry(batch_.own(), ErasedEntry{staged.store, store.hash(staged.key), left.epoch,
+                                          left.version, staged.key});
     left.segment = log_.newest();
     left.size = static_cast<std::uint32_t>(batch_.size() - begin);
   }
 
   void encode_record(Staged& staged) {
     Record& record = staged.record;
-    const auto extra = std::make_shared<Extra>(record.more());
+    if (!spare_) spare_ = std::make_shared<Extra>();
+    Extra* const extra = spare_.get();
+    *extra = record.more();
     extra->receipts.reserve(extra->receipts.size() + 1);
     fresh_.clear();
-    kept_.clear();
     each_place(record, *extra, [&](Place& place) { move(place); });
     if (staged.data) add(record.data, *staged.data);
     if (staged.metadata) replace(extra->metadata, *staged.metadata);
@@ -3901,8 +4111,11 @@ class BatchEncoder {
     each_place(record, *extra, [&](Place& place) { plain = plain && &place == &record.data; });
     for (const FreshPart& part : fresh_)
       plain = plain && part.place == &record.data;
-    record.extra = plain ? nullptr : extra;
-    write_record(batch_, log_.newest(), log_.end(), staged.store, staged.key, record, fresh_);
+    record.extra = plain ? nullptr : std::exchange(spare_, nullptr);
+    write_record(batch_.own(), log_.newest(), log_.end() + batch_.elsewhere(), staged.store,
+                 staged.key, record, fresh_);
+    for (const FreshPart& part : fresh_)
+      batch_.add(part.bytes);
   }
 
   void encode_receipts_of(Staged& staged, Extra& extra) {
@@ -3926,7 +4139,7 @@ class BatchEncoder {
     if (place.segment != stage_.leaving) return;
     auto bytes = log_.read(place);
     if (!bytes) {
-      left_behind_ = true;  // damaged: it stays where it is, and so does its segment
+      left_behind_ = true;  // damaged: it stays where it is
       return;
     }
     add(place, keep(std::move(*bytes)));
@@ -3945,12 +4158,13 @@ class BatchEncoder {
     return kept_.emplace_back(std::move(bytes)).view();
   }
 
-  Buffer& batch_;
+  Batch& batch_;
   const Index& index_;
   const Log<Files>& log_;
   Stage& stage_;
   std::vector<FreshPart> fresh_;
   std::deque<Buffer> kept_;
+  std::shared_ptr<Extra> spare_;  ///< for the next record; most turn out to need none
   bool left_behind_ = false;
 };
 
@@ -4196,7 +4410,7 @@ class Recovery {
     SegmentHeader header;
     Buffer bytes;
   };
-  struct Batch {
+  struct FoundBatch {
     BatchHeader header;
     std::uint64_t payload = 0;  ///< its offset
 
@@ -4236,8 +4450,11 @@ class Recovery {
     const auto names = log_.files.list(log_.folder());
     if (!names) return names.error();
     std::vector<std::uint32_t> numbers;
-    for (const std::string& name : *names)
+    for (const std::string& name : *names) {
       if (const auto number = segment_number(name)) numbers.push_back(*number);
+      if (const auto number = segment_number(name, ".damaged"))
+        if (auto opened = open_aside(*number); !opened) return opened;
+    }
     std::sort(numbers.begin(), numbers.end());
     // What lies before a gap could not be removed when its time had come, or else something is
     // missing: the oldest that is needed will tell.
@@ -4251,6 +4468,16 @@ class Recovery {
     }
     if (!segments_.empty()) index_.oldest = segments_.back().header.oldest;
     return only_look || segments_.empty() ? Result<void>(success) : claim_newest();
+  }
+  /// A segment that compaction left out is not read: only places point into it.
+  [[nodiscard]] Result<void> open_aside(std::uint32_t number) {
+    auto file = log_.files.open(log_.path(aside_name(number)), detail::os::Access::read);
+    if (!file) return file.error();
+    const auto size = log_.files.size(*file);
+    if (!size) return size.error();
+    using Segment = typename Log<Files>::Segment;
+    log_.adopt_aside(std::make_shared<Segment>(Segment{number, std::move(*file), *size}));
+    return success;
   }
   /// Locks the newest segment, as whoever writes to the log does: the file `lock` can be removed
   /// while a server runs, and then its lock keeps nobody out.
@@ -4310,7 +4537,7 @@ class Recovery {
     if (!got) return got.error();
     found.bytes.shrink(*got);
     std::uint64_t synced = expected - 1;
-    std::vector<Batch> batches;
+    std::vector<FoundBatch> batches;
     std::uint64_t at = segment_header_size;
     for (; at < found.bytes.size() && expected != stop; ++expected) {
       const auto header = whole_batch(found, at, expected);
@@ -4327,7 +4554,7 @@ class Recovery {
     }
     if (!last && expected != stop) return damage(found.header.number, at, "a damaged batch");
     if (!last) found.segment->size = at;
-    for (const Batch& batch : batches) {
+    for (const FoundBatch& batch : batches) {
       if (const auto taken = take(found, batch); !taken) return taken.error();
       if (last && batch.header.sequence > synced) unsynced_.push_back(batch);
     }
@@ -4356,7 +4583,7 @@ class Recovery {
     }
     return false;
   }
-  [[nodiscard]] Result<void> take(const Found& found, const Batch& batch) {
+  [[nodiscard]] Result<void> take(const Found& found, const FoundBatch& batch) {
     const ByteView payload = found.bytes.view().subspan(batch.payload, batch.header.length);
     std::size_t at = 0;
     while (at < payload.size()) {
@@ -4414,11 +4641,10 @@ class Recovery {
   [[nodiscard]] Result<void> append_run(const RunEntry& run) {
     index_.run = run.run;
     index_.opened_by = run.opened_by;
-    Buffer note;
     if (!segments_.empty() && !torn_ && rewritten() == 0) {
-      (void)note.grow(batch_header_size);
-      write_stores(note);
-      write_entry(note, run);
+      Batch note;
+      write_stores(note.own());
+      write_entry(note.own(), run);
       return log_.append(note, true);
     }
     if (!unsynced_.empty())
@@ -4449,7 +4675,7 @@ class Recovery {
   [[nodiscard]] std::uint64_t rewritten() const {
     return static_cast<std::uint64_t>(
         std::count_if(unsynced_.begin(), unsynced_.end(),
-                      [](const Batch& batch) { return batch.header.length != 0; }));
+                      [](const FoundBatch& batch) { return batch.header.length != 0; }));
   }
   void write_stores(Buffer& to) const {
     for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
@@ -4462,7 +4688,7 @@ class Recovery {
   void write_again(std::uint32_t number, Buffer& to) {
     std::set<std::pair<std::uint32_t, std::string_view>> touched;
     const ByteView old = segments_.empty() ? ByteView() : segments_.back().bytes.view();
-    for (const Batch& batch : unsynced_) {
+    for (const FoundBatch& batch : unsynced_) {
       const ByteView payload = old.subspan(batch.payload, batch.header.length);
       for (std::size_t at = 0; at < payload.size();) {
         const auto raw = next_entry(payload, at, number, 0);
@@ -4496,6 +4722,8 @@ class Recovery {
     });
     if (record.extra) record.extra = extra;
     write_record(to, number, 0, store, key, record, fresh);
+    for (const FreshPart& part : fresh)
+      to.append(part.bytes);
     index_.put(store, key, std::move(record));
   }
 
@@ -4503,7 +4731,7 @@ class Recovery {
   Index& index_;
   OpenReport& report_;
   std::vector<Found> segments_;
-  std::vector<Batch> unsynced_;
+  std::vector<FoundBatch> unsynced_;
   std::vector<std::uint32_t> left_over_;
   bool held_elsewhere_ = false;
   std::uint64_t salt_ = 0;
@@ -4532,8 +4760,7 @@ class Database {
   ~Database() {
     if (!lock_ || log_.poisoned() || log_.newest() == 0) return;
     if (!log_.all_synced() && !log_.sync()) return;
-    Buffer last;
-    (void)last.grow(batch_header_size);
+    Batch last;
     (void)log_.append(last, false);
   }
 
@@ -4565,6 +4792,7 @@ class Database {
     const std::shared_lock hold(state_);
     FileStats now = stats_;
     now.bytes = log_.bytes();
+    now.damaged_segments = log_.set_aside_count();
     now.live_bytes = index_.live_bytes();
     now.records = index_.record_count();
     return now;
@@ -4631,6 +4859,7 @@ class Database {
   std::vector<std::variant<OpenStoreRequest*, AcquireRequest*, CommitRequest*, PostRequest*,
                            RelayRequest*, EraseRequest*>>
       batch_;
+  Batch bytes_;
   TimePoint unsynced_since_{};
 
   std::mutex watchers_mutex_;
@@ -4723,18 +4952,19 @@ void Database<Files>::end_batch() {
 
 template <class Files>
 Result<void> Database<Files>::write() {
-  if (log_.end() >= options_.segment_bytes && !log_.nothing_in_newest())
+  const std::uint64_t full = full_segment(options_.segment_bytes, index_.live_bytes());
+  if (log_.end() >= full && !log_.nothing_in_newest())
     if (auto begun = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {}); !begun)
       return begun;
   Stage& stage = engine_.stage;
-  if (compactor_.is_due(index_, log_, options_.segment_bytes))
+  if (compactor_.is_due(index_, log_, full))
     compactor_.stage_some(stage, index_, log_, 2 * stage.bytes + least_copied);
-  Buffer batch;
-  BatchEncoder<Files> encoder(batch, index_, log_, stage);
+  bytes_.clear();
+  BatchEncoder<Files> encoder(bytes_, index_, log_, stage);
   encoder.encode();
-  if (encoder.left_behind()) compactor_.stop();
+  if (encoder.left_behind()) compactor_.leave_behind();
   // Whatever the durability: a segment may only be removed when what was moved out of it is synced.
-  auto wrote = log_.append(batch, sync_is_due() || stage.now_oldest != 0);
+  auto wrote = log_.append(bytes_, sync_is_due() || stage.now_oldest != 0);
   if (!wrote) compactor_.start_over();
   return wrote;
 }
@@ -4780,10 +5010,9 @@ void Database<Files>::publish() {
       index_.oldest = stage.now_oldest;
       ++stats_.compactions;
     }
-    stats_.compaction_stopped = compactor_.stopped();
   }
   for (std::uint32_t old = before; old < index_.oldest; ++old)
-    log_.drop(old);
+    compactor_.left_behind() ? log_.set_aside(old) : log_.drop(old);
   wake_up();
 }
 
@@ -5134,6 +5363,12 @@ class BasicFile {
 // `File`, the one on the machine's own file system, is named in fwd.hpp.
 
 }  // namespace persist::inline PERSIST_ABI::backend
+
+/// What a program with several units makes once, as in store/templates.hpp: with `extern` before it
+/// in all units that use `backend::File`, with nothing in one.
+#define PERSIST_FILE_TEMPLATES(prefix)                                                \
+  prefix template class persist::backend::file::Database<persist::detail::os::Files>; \
+  prefix template class persist::backend::BasicFile<persist::detail::os::Files>
 
 namespace persist::inline PERSIST_ABI::backend::memory {
 
@@ -5665,6 +5900,7 @@ class Input {
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
 
+  /// Whether nothing failed so far.
   [[nodiscard]] bool ok() const noexcept { return ok_; }
   /// The position of the next byte.
   [[nodiscard]] std::size_t offset() const noexcept { return at_; }
@@ -5714,6 +5950,8 @@ class Input {
                                       std::move(what)});
   }
   bool cut_short() { return corrupt("the input ends in the middle of an item"); }
+  /// Another token than the one that was asked for: `schema_mismatch`, without a path, which the
+  /// walk knows; `corrupt` where there is none at all.
   bool mismatch(std::string_view expected, schema::Token found) {
     if (found == schema::Token::bad) return false;  // peek has said why
     if (found == schema::Token::end) {
@@ -5723,11 +5961,13 @@ class Input {
                     .at({}, std::string(expected), std::string(schema::name(found))));
   }
 
+  /// Takes elements from the budget of the whole input, before anybody makes room for them.
   bool take_elements(std::uint64_t count) {
     if (count > elements_) return too_large("more elements than the limit for one input");
     elements_ -= static_cast<std::size_t>(count);
     return true;
   }
+  /// Goes into a container; `too_large` where that is deeper than the limit.
   bool enter(Frame frame) {
     if (depth_ >= depth_limit_)
       return too_large("nested deeper than " + std::to_string(depth_limit_));
@@ -5859,6 +6099,20 @@ namespace persist::inline PERSIST_ABI::detail {
   return (word & 0x8080808080808080u) == 0;
 }
 
+[[nodiscard]] inline bool is_ascii(std::string_view text) noexcept {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  if (text.size() < 8) {
+    unsigned all = 0;
+    for (; at != end; ++at)
+      all |= static_cast<unsigned char>(*at);
+    return all < 0x80;
+  }
+  for (; end - at > 8; at += 8)
+    if (!is_ascii_word(at)) return false;
+  return is_ascii_word(end - 8);
+}
+
 /// The length of the well-formed UTF-8 character that begins there (`left` is not 0), or 0 if there
 /// is none.
 ///
@@ -5976,11 +6230,15 @@ class CborWriter : public Output {
     fixed(0xfa, std::bit_cast<std::uint32_t>(value));
   }
   void text(std::string_view value) {
-    const std::size_t good = detail::utf8_prefix(value);
-    if (good != value.size()) [[unlikely]]
-      not_utf8(good);
-    head(CborMajor::text, value.size());
-    out_.append(value);
+    if (!detail::is_ascii(value)) [[unlikely]]
+      check_utf8(value);
+    if (value.size() >= 24) {
+      head(CborMajor::text, value.size());
+      return out_.append(value);
+    }
+    std::byte* at = out_.grow(1 + value.size());
+    *at = static_cast<std::byte>(0x60 | value.size());
+    copy_short(at + 1, value.data(), value.size());
   }
   void bytes(ByteView value) {
     head(CborMajor::bytes, value.size());
@@ -6002,9 +6260,29 @@ class CborWriter : public Output {
   }
 
  private:
+  void check_utf8(std::string_view value) {
+    if (const std::size_t good = detail::utf8_prefix(value); good != value.size()) not_utf8(good);
+  }
+  /// Copies less than 24 bytes. Most keys and many texts are that short, and for them a call is
+  /// most of what a copy costs.
+  static void copy_short(std::byte* to, const char* from, std::size_t size) noexcept {
+    const auto ends = [&](auto word) {  // the first and the last; they may overlap
+      std::memcpy(to, from, sizeof(word));
+      std::memcpy(to + size - sizeof(word), from + size - sizeof(word), sizeof(word));
+    };
+    if (size >= 16) std::memcpy(to + 8, from + 8, 8);
+    if (size >= 8) return ends(std::uint64_t{});
+    if (size >= 4) return ends(std::uint32_t{});
+    for (std::size_t i = 0; i < size; ++i)
+      to[i] = static_cast<std::byte>(from[i]);
+  }
   void head(CborMajor major, std::uint64_t argument) {
     const auto kind = static_cast<std::uint8_t>(static_cast<unsigned>(major) << 5);
-    if (argument < 24) return out_.push(static_cast<std::byte>(kind | argument));
+    if (argument < 24) [[likely]]
+      return out_.push(static_cast<std::byte>(kind | argument));
+    long_head(kind, argument);
+  }
+  void long_head(std::uint8_t kind, std::uint64_t argument) {
     if (argument <= 0xff) return fixed(kind | 24, static_cast<std::uint8_t>(argument));
     if (argument <= 0xffff) return fixed(kind | 25, static_cast<std::uint16_t>(argument));
     if (argument <= 0xffffffff) return fixed(kind | 26, static_cast<std::uint32_t>(argument));
@@ -6060,32 +6338,43 @@ class CborReader : public Input {
   /// Whether keys are expected in the order of the writer's `key_less`; any order is read.
   static constexpr bool sorts_keys = true;
 
+  /// The bytes must outlive the reader and the texts it gives out. More of them than the limit is
+  /// `too_large`, as the first call says.
   explicit CborReader(ByteView bytes, schema::Limits limits = {}) : Input("CBOR", bytes, limits) {
     if (view(0, size_).starts_with("\xd9\xd9\xf7")) at_ = 3;
   }
 
   /// What the next byte begins. `end` where there is none, or where it is the break of an
-  /// indefinite length.
+  /// indefinite length. Reads nothing; a byte that begins no item that is kept fails as `corrupt`.
   [[nodiscard]] schema::Token peek();
 
+  // Each reads one item and returns whether it did. Another kind of item is `schema_mismatch`, and
+  // what is broken or cut short is `corrupt`; then the value is as it was or holds anything.
   bool null();
   bool boolean(bool& value);
+  /// All 65 bits of it: from -2^64 to 2^64 - 1.
   bool integer(schema::Integer& value);
   /// Never `single`: a deterministic encoder writes a double that a float holds as that float, so
   /// the width on disk says nothing about the member it came from.
   bool real(schema::Real& value);
   /// The text lies in the input, or in the reader until its next call where it came in pieces.
   bool text(std::string_view& value) { return string(CborMajor::text, "a text", value); }
+  /// The same for bytes.
   bool bytes(ByteView& value);
 
   /// `count` is exact, or 0 for an indefinite length, and never more than the bytes that are left
   /// could hold.
   bool begin_array(std::size_t& count) { return begin(CborMajor::array, "an array", count); }
+  /// Whether an element follows, which is then the next item; if none does, the array is left. Also
+  /// false after a failure: `ok()` tells.
   bool next_element();
   bool begin_map(std::size_t& count) { return begin(CborMajor::map, "a map", count); }
+  /// The same for a pair, whose key is given as text and whose value is the next item. The key
+  /// lies where a text does.
   bool next_key(std::string_view& key);
 
-  /// Passes over one item, with the same checks as reading it.
+  /// Passes over one item, with the same checks as reading it but for keys that are there twice.
+  /// `raw` is its bytes, in the input.
   bool skip(ByteView& raw);
   /// Fails when a byte follows.
   bool finish() {
@@ -6849,9 +7138,12 @@ using MemberTypes = decltype(Describe<T>::apply(std::declval<T&>(), [](auto&... 
 template <class T>
 concept described = detail::lists_fields<T> || detail::hana_struct<T>;
 
+/// How many fields a struct has, those included that a policy does not store.
 template <class T>
 inline constexpr std::size_t field_count = detail::Describe<std::remove_cv_t<T>>::count;
 
+/// The name of a field as it is declared, or as persist_fields gives it; a policy may store it
+/// under another.
 template <class T, std::size_t I>
 [[nodiscard]] constexpr std::string_view field_name() noexcept {
   return detail::Describe<std::remove_cv_t<T>>::names[I];
@@ -7026,7 +7318,9 @@ class Value {
   [[nodiscard]] bool is_array() const noexcept { return kind() == Kind::array; }
   [[nodiscard]] bool is_map() const noexcept { return kind() == Kind::map; }
 
-  /// The value as a T, by the rules of a typed load: numbers convert where nothing is lost.
+  /// The value as a T, by the rules of a typed load: numbers convert where nothing is lost, what is
+  /// missing takes its default, `schema_mismatch` names path, expected and found. Include
+  /// schema/value.hpp to call it.
   template <class T>
   [[nodiscard]] Result<T> as() const;
   /// What is held, or null if it is of another kind. T is one of bool, std::int64_t, std::uint64_t,
@@ -7042,11 +7336,13 @@ class Value {
   /// The members of a map in canonical order; none for what is no map.
   [[nodiscard]] std::span<const Member> members() const noexcept;
 
+  /// The member of that name, or null; null too for what is no map. Time is logarithmic.
   [[nodiscard]] const Value* find(std::string_view key) const noexcept;
   [[nodiscard]] Value* find(std::string_view key) noexcept;
   /// The member of that name, or a null value: `value["settings"]["fov"]` never fails.
   [[nodiscard]] const Value& operator[](std::string_view key) const noexcept;
-  /// The member of that name, made if it is not there; what is no map becomes one.
+  /// The member of that name, made if it is not there; what is no map becomes one, and loses what
+  /// it was. Making one moves those behind it: to build a large map, use `map_of`.
   [[nodiscard]] Value& operator[](std::string_view key);
   /// The element, or a null value where there is none. To change one, take it from elements().
   template <std::integral I>
@@ -7057,8 +7353,10 @@ class Value {
   [[nodiscard]] const Value& operator[](I index) noexcept {
     return element(static_cast<std::size_t>(index));
   }
+  /// Takes the member out and returns whether it was there. Moves those behind it.
   bool erase(std::string_view key);
-  /// Appends to an array; what is no array becomes one.
+  /// Appends to an array and returns the element; what is no array becomes one, and loses what it
+  /// was.
   Value& push_back(Value element);
 
   /// The same data. A float and a double of one value are equal, and so are two NaN.
@@ -7307,7 +7605,7 @@ struct KeptNode {
   mutable bool reached =
       false;  // by the walk that is under way: what no walk reaches has lost its place
 
-  mutable bool overwritten = false;  // the member holds something else than what replaced it
+  mutable bool overwritten = false;  // the member holds something else than what was kept of it
 
   [[nodiscard]] bool empty() const noexcept { return fields.empty() && below.empty() && !replaced; }
 
@@ -7330,10 +7628,10 @@ struct KeptNode {
            std::equal(below.begin(), below.end(), other.below.begin(), same_node);
   }
 
-  /// Forgets what the last walk did not reach, and the unknown value of a member that was changed:
-  /// one that is changed back holds what the game put there.
+  /// Forgets what the last walk did not reach, and what was kept of a member that was changed or
+  /// emptied: one that is changed back or filled again holds what the game put there.
   void prune() {
-    if (std::exchange(overwritten, false)) replaced.reset();
+    if (std::exchange(overwritten, false)) replaced.reset(), fields.clear();
     std::erase_if(below,
                   [](const auto& entry) { return !std::exchange(entry.second->reached, false); });
     for (const auto& [step, node] : below)
@@ -7560,6 +7858,8 @@ concept growing_bytes = std::same_as<T, Buffer> || (requires(T& bytes, const std
                           requires std::same_as<typename T::value_type, std::byte>;
                           bytes.assign(at, at);
                         } && std::convertible_to<const T&, ByteView>);
+/// One value or none. It is filled by `emplace()` and then read into, so that its own defaults
+/// hold.
 template <class T>
 concept optional_like = requires(T& maybe, const T& from) {
   typename T::value_type;
@@ -7568,6 +7868,7 @@ concept optional_like = requires(T& maybe, const T& from) {
   maybe.reset();
   maybe.emplace();
 };
+/// Elements in some order, and their number.
 template <class T>
 concept container = requires(T& all, const T& from) {
   typename T::value_type;
@@ -7583,6 +7884,7 @@ concept map_like = keyed<T> && requires(T& map, typename T::key_type key) {
   { map.try_emplace(std::move(key)).second } -> std::convertible_to<bool>;
   { map.begin()->second } -> std::same_as<typename T::mapped_type&>;
 };
+/// Elements that are made outside and put in, because in their place they cannot be changed.
 template <class T>
 concept set_like =
     keyed<T> && requires(T& set, typename T::value_type value) { set.emplace(std::move(value)); };
@@ -7709,6 +8011,9 @@ struct Place {
   std::unique_ptr<KeptNode>* anchor = nullptr;
   /// An element that can move and that nothing identifies: no path leads back to it.
   bool loose = false;
+  /// What `keep` found by the path, because a key may be as long as the input and is not to be
+  /// looked up for every field below it. Forgotten by `move_to`.
+  mutable KeptNode* found = nullptr;
 
   /// A place right below this one, which must outlive it.
   [[nodiscard]] Place inside() const noexcept {
@@ -7721,6 +8026,11 @@ struct Place {
     place.name = field;
     return place;
   }
+
+  /// Makes this the place of another field or key beside it.
+  void move_to(std::string_view field) noexcept { name = field, found = nullptr; }
+  /// The same for another element.
+  void move_to(std::size_t element) noexcept { index = element, found = nullptr; }
 
   /// `inventory[3].count`. Keys come from outside, so they are shortened and made printable.
   [[nodiscard]] std::string path() const {
@@ -7741,15 +8051,61 @@ struct Place {
     }
     if (loose) return nullptr;
     if (!up) return &unknown.make_root();
+    if (found) return found;
     KeptNode* above = up->keep(unknown);
     if (above == nullptr) return nullptr;
     auto& below = above->below[index == no_index ? std::string(name) : std::to_string(index)];
     if (!below) below = std::make_unique<KeptNode>();
-    return below.get();
+    return found = below.get();
   }
 };
 
 }  // namespace persist::inline PERSIST_ABI::schema
+
+// Keys that were chosen so that they collide. Finding a place for each of n such keys in a hash
+// table takes time in n squared: a record of a mebibyte could keep a server busy for a minute.
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+/// Whether anybody can work out keys that collide in C: what std::hash makes of numbers, enums and
+/// texts is public and has no secret in it, and spreads whatever keys a game has of its own.
+///
+/// A hash of the game's own is not judged, because one that is poor on honest data must not make
+/// the game's own record unreadable. Nor is a container that takes equal keys, whose buckets may be
+/// long for a good reason.
+template <class C>
+inline constexpr bool is_flooded = [] {
+  if constexpr (requires(C& all, const typename C::key_type& key) {
+                  typename C::hasher;
+                  all.emplace().second;
+                  all.begin(all.bucket(key));
+                  all.max_load_factor();
+                }) {
+    using Key = typename C::key_type;
+    constexpr bool is_public = std::is_arithmetic_v<Key> || std::is_enum_v<Key> || text_like<Key>;
+    return is_public && std::same_as<typename C::hasher, std::hash<Key>>;
+  } else {
+    return false;
+  }
+}();
+
+/// How many keys of one input may fall into buckets that are full already. Together they cost no
+/// more than half the square of it, some ten million steps.
+inline constexpr std::size_t most_crowded_keys = 4096;
+
+/// Whether that key, which is in the container, lies in a bucket of more than 64 for each one there
+/// should be. Looks at no more of them. With std::hash that is never so by chance.
+template <class C>
+[[nodiscard]] bool is_crowded(const C& all, const typename C::key_type& key) {
+  const std::size_t bucket = all.bucket(key);
+  auto left = 1 + static_cast<std::size_t>(64 * (std::max)(1.0f, all.max_load_factor()));
+  auto at = all.begin(bucket);
+  for (const auto end = all.end(bucket); at != end && left != 0; ++at)
+    --left;
+  return left == 0;
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
 
 // A stored number becomes a member's number if no information is lost, whatever the two types are.
 
@@ -7802,9 +8158,10 @@ template <class T>
 /// that was written as text (0.1) comes back as a double (0.1) that no float equals. Both say the
 /// same decimal number, so nothing is lost.
 [[nodiscard]] inline bool convert(Real from, float& into) noexcept {
-  if (std::isfinite(from.value) && std::fabs(from.value) > (std::numeric_limits<float>::max)())
-    return false;
-  into = static_cast<float>(from.value);
+  // The shortest text of the greatest float reads as a double that is a little greater.
+  constexpr double most = (std::numeric_limits<float>::max)();
+  into = static_cast<float>(std::isfinite(from.value) ? std::clamp(from.value, -most, most)
+                                                      : from.value);
   if (from.single || std::isnan(from.value) || static_cast<double>(into) == from.value) return true;
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, into).ptr;
@@ -7818,8 +8175,10 @@ template <class T>
 /// Only where the floating point number is exactly the integer.
 template <std::floating_point T>
 [[nodiscard]] bool convert(Integer from, T& into) noexcept {
-  into = static_cast<T>(from.magnitude);
-  if (from.negative) into = -into - 1;
+  // Rounded once: 2^24 + 1 and then one more would not be the 2^24 + 2 that a float holds. Where
+  // one more is no number of 64 bits, this makes 0, which is not equal.
+  into = static_cast<T>(from.negative ? from.magnitude + 1 : from.magnitude);
+  if (from.negative) into = -into;
   Integer again;
   return convert(Real{static_cast<double>(into), false}, again) &&
          again.negative == from.negative && again.magnitude == from.magnitude;
@@ -7832,7 +8191,8 @@ template <std::floating_point T>
 
 namespace persist::inline PERSIST_ABI::schema {
 
-/// Writes any value. Recursion is as deep as the value.
+/// Writes any value, members in canonical order. Recursion is as deep as the value. What the format
+/// does not have fails the writer.
 template <class Writer>
 void write_value(Writer& out, const Value& from) {
   switch (from.kind()) {
@@ -7891,7 +8251,8 @@ bool read_integer(Reader& in, Value& into) {
 }  // namespace detail
 
 /// Reads whatever is there. Recursion is as deep as the reader's limit lets the input nest. A key
-/// that is there twice is `corrupt`.
+/// that is there twice is `corrupt`, an integer below 64 bits `schema_mismatch`; the reader holds
+/// the error. Texts and bytes are copied.
 template <class Reader>
 [[nodiscard]] bool read_value(Reader& in, Value& into) {
   switch (in.peek()) {
@@ -8348,19 +8709,18 @@ template <template <class...> class Tuple, class... Ts>
   return {};
 }
 
-template <class T>
-inline constexpr char type_tag = 0;  // its address is the type
-
-/// The structs that a walk is in, so that one that contains itself comes to an end.
+/// The structs that a walk is in, so that one that contains itself comes to an end. The type is
+/// what a compiler calls it: with -fsanitize=undefined, g++ does not say in a constant whether two
+/// addresses differ.
 struct Describing {
-  const char* type;
+  std::string_view type;
   const Describing* outer;
 };
 /// How many steps above T was begun, from 1; 0 if it was not.
 template <class T>
 [[nodiscard]] constexpr std::size_t depth_of(const Describing* at) noexcept {
   for (std::size_t depth = 1; at != nullptr; at = at->outer, ++depth)
-    if (at->type == &type_tag<T>) return depth;
+    if (at->type == pretty_type<T>()) return depth;
   return 0;
 }
 
@@ -8497,6 +8857,11 @@ struct Trail {
   [[nodiscard]] Trail below(std::string_view step) const {
     if (node == nullptr) [[likely]]
       return {};
+    return below_kept(step);
+  }
+
+ private:
+  [[nodiscard]] Trail below_kept(std::string_view step) const {
     const auto at = node->below.find(step);
     if (at == node->below.end()) return {};
     if (mark) at->second->reached = true;
@@ -8610,7 +8975,7 @@ class Writing {
     else if constexpr (kind == Kind::bytes)
       out_.bytes(ByteView(from));
     else if constexpr (kind == Kind::optional)
-      from.has_value() ? value(*from, kept) : out_.null();
+      optional(from, kept);
     else if constexpr (kind == Kind::variant)
       variant(from, kept);
     else if constexpr (kind == Kind::sequence || kind == Kind::array)
@@ -8670,6 +9035,14 @@ class Writing {
     return true;
   }
 
+  /// One that is empty takes with it what was unknown inside: what comes in later is another.
+  template <class O>
+  void optional(const O& from, Trail kept) {
+    if (from.has_value()) return value(*from, kept);
+    if (kept.node != nullptr) kept.node->overwritten = kept.mark;
+    out_.null();
+  }
+
   template <class E>
   void enumeration(E from, Trail kept) {
     if (replaced(from, kept)) return;
@@ -8699,7 +9072,7 @@ class Writing {
     } else {
       out_.begin_map(1);
       out_.key(type_name<T>);
-      value(from, kept);
+      value(from, kept.below(type_name<T>));
       out_.end_map();
     }
   }
@@ -8950,6 +9323,18 @@ class ReadBase {
       return true;
     return mismatch(at, expected, describe(found));
   }
+  /// Says that the key which was just added to `all` does not make the reading of this input slow,
+  /// or fails.
+  template <class C>
+  bool spread(const C& all, const typename C::key_type& key, const Place& at) {
+    if constexpr (is_flooded<C>) {
+      if (is_crowded(all, key) && ++crowded_ > most_crowded_keys) [[unlikely]]
+        return fail(Error(Errc::too_large, "more than " + std::to_string(most_crowded_keys) +
+                                               " keys were chosen so that their hashes collide")
+                        .at(at.path(), "", ""));
+    }
+    return true;
+  }
   /// Begins a map, or passes over an empty array in its place: who has one kind of table, as Roblox
   /// does, cannot tell them apart and writes an empty map as []. `empty` says that it was one.
   bool begin_map(const Place& at, bool& empty) {
@@ -9015,6 +9400,7 @@ class ReadBase {
  private:
   Reader& in_;
   UnknownFields& unknown_;
+  std::size_t crowded_ = 0;
 };
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail
@@ -9024,14 +9410,23 @@ class ReadBase {
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
+/// Whether a T may be stored as null of its own accord.
+template <class T>
+inline constexpr bool has_null =
+    kind_of<T> == Kind::optional || kind_of<T> == Kind::unit || kind_of<T> == Kind::value;
+template <class... Ts>
+inline constexpr bool has_null<std::variant<Ts...>> = (std::same_as<Ts, std::monostate> || ...);
+template <adapted T>
+inline constexpr bool has_null<T> = has_null<typename adapt<T>::stored_type>;
+
 /// What the member holds by default is read into, not replaced, so that its own defaults hold for
 /// what is missing inside.
 template <class Walk, class T>
 [[nodiscard]] bool read_optional(Walk& walk, T& into, const Place& at) {
   static_assert(
-      kind_of<typename T::value_type> != Kind::optional &&
-          kind_of<typename T::value_type> != Kind::unit,
-      "persist: an optional of an optional has two kinds of nothing, and storage has one");
+      !has_null<typename T::value_type>,
+      "persist: an optional of an optional has two kinds of nothing, and storage has one; a Value "
+      "and a variant with std::monostate have theirs without it");
   if (walk.in().peek() == Token::null) return into.reset(), walk.in().null();
   if (!into.has_value()) into.emplace();
   return walk.value(*into, at);
@@ -9045,9 +9440,10 @@ consteval bool distinct_names() {
   return std::adjacent_find(names.begin(), names.end()) == names.end();
 }
 
-/// A map of one entry, whose key is the name of the type. A name that no alternative has comes from
-/// a newer build: the member keeps its default, and the entry is kept beside it. An alternative
-/// that the member holds by default is read into, another is made first.
+/// A map of one entry, whose key is the name of the type. What is unknown in an alternative is kept
+/// below that name, so that it does not come to another one. A name that no alternative has comes
+/// from a newer build: the member keeps its default, and the entry is kept beside it. An
+/// alternative that the member holds by default is read into, another is made first.
 template <class Walk, class... Ts>
 [[nodiscard]] bool read_variant(Walk& walk, std::variant<Ts...>& into, const Place& at) {
   static_assert(distinct_names<Ts...>(),
@@ -9069,7 +9465,7 @@ template <class Walk, class... Ts>
         if (known || kind_of<Ts> == Kind::unit || type_name<Ts> != name) return;
         known = true;
         if (!std::holds_alternative<Ts>(into)) into.template emplace<Ts>();
-        read = walk.value(*std::get_if<Ts>(&into), at);
+        read = walk.value(*std::get_if<Ts>(&into), at.inside(type_name<Ts>));
       }(),
       ...);
   if (!known) {
@@ -9131,7 +9527,7 @@ template <class Walk, class S>
     KeptNode* parent = last - first == 1 ? at.keep(walk.unknown()) : nullptr;
     if (parent == nullptr) {
       Place element = at.inside();
-      element.index = index;
+      element.move_to(index);
       if (!walk.drop(element)) return false;
     } else {
       parent->below[std::string(identities[index].view())] = std::move(node);
@@ -9152,7 +9548,7 @@ template <class Walk, class S, class F>
     element.anchor = &own;
   else
     element.loose = true;
-  for (element.index = 0; walk.in().next_element(); ++element.index) {
+  for (element.move_to(0); walk.in().next_element(); element.move_to(element.index + 1)) {
     if (!read_one(element)) return false;
     if (own) [[unlikely]]
       kept.emplace_back(element.index, std::move(own));
@@ -9213,14 +9609,17 @@ template <class Walk, class S>
   std::size_t count = 0;
   if (!walk.expect(Token::array, at) || !walk.in().begin_array(count)) return false;
   into.clear();
+  reserve(into, count);
   Place element = at.inside();
   element.loose = true;
-  for (element.index = 0; walk.in().next_element(); ++element.index) {
+  for (element.move_to(0); walk.in().next_element(); element.move_to(element.index + 1)) {
     typename Made<typename S::value_type>::type made{};
     if (!walk.value(made, element)) return false;
     if constexpr (requires { into.emplace(std::move(made)).second; }) {
-      if (!into.emplace(std::move(made)).second)
+      const auto [where, fresh] = into.emplace(std::move(made));
+      if (!fresh)
         return walk.mismatch(element, "an element that is not in the set yet", "a repeated one");
+      if (!walk.spread(into, *where, at)) return false;
     } else {
       into.emplace(std::move(made));
     }
@@ -9252,10 +9651,10 @@ template <class Walk, class M>
     }
     const auto [where, fresh] = into.try_emplace(*std::move(key));
     const KeyText step(where->first);
-    entry.name = step.view();
+    entry.move_to(step.view());
     if (!fresh)
       return walk.fail(Error(Errc::corrupt, "a key is there twice").at(entry.path(), "", ""));
-    if (!walk.value(where->second, entry)) return false;
+    if (!walk.spread(into, where->first, at) || !walk.value(where->second, entry)) return false;
   }
   return walk.in().ok();
 }
@@ -9268,7 +9667,7 @@ template <class Walk, class M>
   reserve(into, count);
   Place entry = at.inside();
   entry.loose = true;
-  for (entry.index = 0; walk.in().next_element(); ++entry.index) {
+  for (entry.move_to(0); walk.in().next_element(); entry.move_to(entry.index + 1)) {
     typename M::key_type key{};
     if (!walk.expect(Token::array, entry, "a pair of key and value") ||
         !walk.in().begin_array(count))
@@ -9279,6 +9678,7 @@ template <class Walk, class M>
     const auto [where, fresh] = into.try_emplace(std::move(key));
     if (!fresh)
       return walk.fail(Error(Errc::corrupt, "a key is there twice").at(entry.path(), "", ""));
+    if (!walk.spread(into, where->first, at)) return false;
     if (!walk.in().next_element())
       return walk.in().ok() && walk.mismatch(entry, "a pair of key and value", "a key");
     if (!walk.value(where->second, entry)) return false;
@@ -9305,7 +9705,7 @@ template <class Walk, class T>
   Place element = at.inside();
   bool more = true;
   const auto one = [&](auto& member) {
-    element.index = element.index + 1;  // begins at 0: no_index is the number before it
+    element.move_to(element.index + 1);  // begins at 0: no_index is the number before it
     more = more && walk.in().next_element();
     return !more || walk.value(member, element);
   };
@@ -9461,6 +9861,8 @@ template <class Walk, class T>
   using P = Plan<typename Walk::rules, T>;
   static constexpr auto readers = member_readers<Walk, T>(MemberTypes<T>{});
   const auto members = Describe<T>::apply(into, [](auto&... member) {
+    static_assert(!(std::is_const_v<std::remove_reference_t<decltype(member)>> || ...),
+                  "persist: a member of a stored struct is const, so nothing can be read into it");
     return std::array<void*, sizeof...(member)>{static_cast<void*>(&member)...};
   });
   Place own = above;
@@ -9485,7 +9887,7 @@ template <class Walk, class T>
       continue;
     }
     next = position_in(order, field, next) + 1;
-    member.name = P::names[field];
+    member.move_to(P::names[field]);
     if (seen.test(field))
       return walk.fail(Error(Errc::corrupt, "a field is there twice").at(member.path(), "", ""));
     seen.set(field);
@@ -9566,7 +9968,8 @@ class Reading : public ReadBase<Rules, Reader> {
 /// Reads one item into `into`, which is a fresh value: members that are missing keep what it holds.
 /// `unknown` is replaced by what has no member. Fails as `schema_mismatch` (names path, expected,
 /// found), `corrupt`, `too_large`, or `too_new` where something unknown could not be kept; then
-/// `into` holds anything and is to be thrown away.
+/// `into` holds anything and is to be thrown away. Time is in proportion to the input, but for the
+/// order that maps and sets keep; see `is_flooded` for keys that collide.
 template <class Policy, class Reader, class T>
 [[nodiscard]] Result<void> read(Reader& in, T& into, UnknownFields& unknown) {
   unknown.clear();
@@ -9581,14 +9984,16 @@ template <class Policy, class Reader, class T>
 namespace persist::inline PERSIST_ABI::codec {
 
 /// A codec made of a writer and a reader of tokens: the schema walks the type and the format knows
-/// no type.
+/// no type. Static members only, so any thread may call them, each with data of its own.
 template <class TokenWriter, class TokenReader>
 struct TokenCodec {
   using Writer = TokenWriter;
   using Reader = TokenReader;
 
   /// Appends the data with what `unknown` kept. `invalid` for what the format does not have,
-  /// `too_large` for what is nested too deep to be read again; then the buffer is as it was.
+  /// `too_large` for what is nested too deep to be read again; then the buffer is as it was. What
+  /// `unknown` kept of places that are gone is forgotten, on success only. Time is linear, but for
+  /// the sorting of keys where the format asks for it.
   template <class Policy, class T>
   [[nodiscard]] static Result<void> encode(const T& data, UnknownFields& unknown, Buffer& out) {
     const std::size_t before = out.size();
@@ -9609,7 +10014,8 @@ struct TokenCodec {
 
   /// Fills `scratch`, a fresh value: members that are missing keep what it holds. `corrupt`,
   /// `schema_mismatch`, `too_large` or `too_new` with the place; then `scratch` holds anything and
-  /// is to be thrown away.
+  /// is to be thrown away, and `unknown` is empty. The bytes are not needed afterwards. Time and
+  /// memory are in proportion to them, times the size of what an element is read into.
   template <class Policy, class T>
   [[nodiscard]] static Result<void> decode(ByteView bytes, T& scratch, UnknownFields& unknown,
                                            schema::Limits limits = {}) {
@@ -9719,6 +10125,7 @@ class JsonWriter : public Output {
   explicit JsonWriter(Buffer& out, JsonStyle style = JsonStyle::compact) noexcept
       : Output(out), pretty_(style == JsonStyle::pretty) {}
 
+  // What cannot be said fails the writer, which goes on: `ok()` tells at the end.
   void null() { item(), out_.append("null"); }
   void boolean(bool value) { item(), out_.append(value ? "true" : "false"); }
   void integer(std::int64_t value) { item(), digits(value); }
@@ -9863,11 +10270,16 @@ class JsonReader : public Input {
   static constexpr bool bytes_as_text = true;
   static constexpr bool sorts_keys = false;
 
+  /// The bytes must outlive the reader and the texts it gives out. More of them than the limit is
+  /// `too_large`, as the first call says.
   explicit JsonReader(ByteView bytes, schema::Limits limits = {}) : Input("JSON", bytes, limits) {}
 
-  /// What begins after the white space. `end` at the end of the input and at a closing bracket.
+  /// What begins after the white space. `end` at the end of the input and at a closing bracket. A
+  /// number is looked at to its end, once, since only that tells an integer from a real.
   [[nodiscard]] schema::Token peek();
 
+  // Each reads one value and returns whether it did. Another kind of value is `schema_mismatch`,
+  // and what RFC 8259 does not have is `corrupt`; then what was to be filled holds anything.
   bool null() { return literal(schema::Token::null, "null"); }
   bool boolean(bool& value) {
     pass_space();
@@ -9887,11 +10299,14 @@ class JsonReader : public Input {
 
   /// JSON does not say how many follow: `count` is 0.
   bool begin_array(std::size_t& count) { return begin(schema::Token::array, count); }
+  /// Whether an element follows; if none does, the array is left. Also false after a failure.
   bool next_element() { return another(']'); }
   bool begin_map(std::size_t& count) { return begin(schema::Token::map, count); }
+  /// The same for a member, whose value comes next. The name lies where a text does.
   bool next_key(std::string_view& key);
 
-  /// Passes over one value, with the same checks as reading it.
+  /// Passes over one value, with the same checks as reading it but for names that are there twice.
+  /// `raw` is its bytes without the space before it.
   bool skip(ByteView& raw);
   /// Fails when anything but white space follows.
   bool finish() {
@@ -10557,9 +10972,12 @@ namespace persist::inline PERSIST_ABI {
 
 /// What a load does when somebody else holds the record.
 enum class Conflict : std::uint8_t {
-  refuse,   ///< answer `locked` at once, with the holder
-  request,  ///< ask the holder to save and let go, and wait; take over when its lease ends
-  steal,    ///< take the record; what the holder has not saved is lost to it
+  refuse,  ///< answer `locked` at once, with the holder
+  /// Ask the holder to save and let go, and wait; take over when its lease ends. Of several who ask
+  /// the newest waits on, and an older one that tries again ends `locked`. A release clears the
+  /// request, so what was released goes to whoever comes first, which may still be an older one.
+  request,
+  steal,  ///< take the record; what the holder has not saved is lost to it
 };
 
 namespace conflict {
@@ -10978,7 +11396,7 @@ constexpr void find_loose_members(RollingUpdate& found, bool loose, const Descri
   if (P::unknown_holder != P::none) loose = false;
   if (loose) found.add(type_name<T>);
   if (depth_of<T>(outer) != 0) return;
-  const Describing here{&type_tag<T>, outer};
+  const Describing here{pretty_type<T>(), outer};
   [&]<class... Ms>(Types<Ms...>) {
     std::size_t index = 0;
     (
@@ -11043,8 +11461,10 @@ class ValueReader {
   static constexpr bool bytes_as_text = false;
   static constexpr bool sorts_keys = true;
 
+  /// Only the depth is limited: the value takes its memory already.
   explicit ValueReader(const Value& from, Limits limits = {}) : next_(&from), limits_(limits) {}
 
+  /// What comes next; `end` where a container or the value was read to its end.
   [[nodiscard]] Token peek() const noexcept {
     if (next_ == nullptr) return Token::end;
     switch (next_->kind()) {
@@ -11070,6 +11490,8 @@ class ValueReader {
     return Token::bad;
   }
 
+  // As the readers of codecs: each reads one item, another kind is `schema_mismatch`, a failure
+  // stays. Nothing here is `corrupt`.
   bool null() { return is(Token::null) && advance(); }
   bool boolean(bool& into) {
     return is(Token::boolean) && (into = *next_->get_if<bool>(), advance());
@@ -11113,6 +11535,7 @@ class ValueReader {
     return into = member.key, true;
   }
 
+  /// Keeps the first failure.
   void fail(Error error) {
     if (ok_) error_ = std::move(error);
     ok_ = false;
@@ -11665,7 +12088,7 @@ template <class Rules, class T>
 constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
   if (const std::size_t depth = depth_of<T>(outer); depth != 0) return print.add(depth - 1);
   using P = Plan<Rules, T>;
-  const Describing here{&type_tag<T>, outer};
+  const Describing here{pretty_type<T>(), outer};
   print.add(P::stored_count);
   std::size_t index = 0;
   [&]<class... Ms>(Types<Ms...>) {
@@ -12017,7 +12440,8 @@ struct StoreOptions {
   Duration close_deadline = 10s;  ///< for `~Store` and `close_all`
   Duration relay = 5s;            ///< how often waiting messages are sent on
   bool save_on_release = true;    ///< false: a release gives the record back as it was last saved
-  std::size_t record_limit = std::size_t{4} << 20;  ///< bytes of one record
+  std::size_t record_limit = std::size_t{4}
+                             << 20;  ///< bytes of one record's data; and of what lies beside it
   InboxLimit inbox_limit{};
   std::size_t outbox_limit = 1000;  ///< messages of one record that wait for their receivers
   Clock* clock = nullptr;           ///< must outlive the store; the machine's when null
@@ -12099,12 +12523,30 @@ struct LoadState {
 
 using LoadPtr = Counted<LoadState>;
 
+/// Something that lies beside the data. What a handler, grant or transaction makes of it is a draft
+/// until that succeeds.
+template <class T>
+struct Beside {
+  T value{};
+  std::unique_ptr<T> draft;
+  bool changed = false;  ///< since the last commit that was cut
+
+  [[nodiscard]] const T& now() const noexcept { return draft ? *draft : value; }
+  void put(T fresh, bool as_draft) {
+    if (as_draft)
+      draft = std::make_unique<T>(std::move(fresh));
+    else
+      value = std::move(fresh), changed = true;
+  }
+  void take_draft() {
+    if (draft) put(std::move(*std::exchange(draft, nullptr)), false);
+  }
+};
+
 /// What few sessions have, so that the many without it pay one pointer.
 struct SessionExtras {
-  std::vector<std::uint64_t> user_ids;
-  Buffer metadata;  ///< CBOR
-  bool ids_changed = false;
-  bool metadata_changed = false;
+  Beside<std::vector<std::uint64_t>> user_ids;
+  Beside<Buffer> metadata;  ///< CBOR
 
   std::vector<Receipt> receipts;          ///< saved
   std::vector<Receipt> pending_receipts;  ///< granted, not saved yet
@@ -12191,10 +12633,10 @@ class SessionCore {
 
   /// `size`: of the whole object, behind which the spelling goes.
   SessionCore(SessionHost& store, std::string_view spelled, std::size_t size)
-      : key_size_(static_cast<std::uint8_t>(spelled.size())),
+      : host_(&store),
         key_hash_(hash_of(spelled)),
         key_at_(static_cast<std::uint32_t>(size)),
-        host_(&store) {
+        key_size_(static_cast<std::uint8_t>(spelled.size())) {
     std::memcpy(reinterpret_cast<char*>(this) + key_at_, spelled.data(), spelled.size());
   }
   SessionCore(const SessionCore&) = delete;
@@ -12253,7 +12695,13 @@ class SessionCore {
   virtual bool try_lock() = 0;
   virtual void unlock() = 0;
 
-  SessionCore* next_in_bucket = nullptr;
+ private:
+  // The members go from large to small, and those of the typed half into the gap behind them.
+  std::atomic<SessionHost*> host_;
+  std::uint32_t key_hash_;
+  std::uint32_t key_at_;
+
+ public:
   std::unique_ptr<SessionExtras> extras;
   LoadPtr loading;  ///< until it is done; shared with the callers that wait for it
 
@@ -12281,33 +12729,34 @@ class SessionCore {
   std::uint16_t failures = 0;  ///< attempts that failed in a row
   std::atomic<State> state{State::loading};
   Reason ending = Reason::asked;
-  std::atomic<bool> listed{false};       ///< on the list of sessions that became dirty
-  bool in_flight = false;                ///< a commit is out
-  bool messages_wait = false;            ///< their handlers could not run yet
-  std::atomic<bool> in_function{false};  ///< a handler, grant or transaction is running on a copy
-  bool save_wanted = false;              ///< `request_save`
-  bool force_wanted = false;
+  std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
+  std::atomic<bool> in_function{false};    ///< a handler, grant or transaction is running on a copy
   std::atomic<bool> has_listeners{false};  ///< its own signals were connected
-  bool was_saved = false;                  ///< at its end: its last changes are there
   std::atomic<bool> end_was_told{false};   ///< listeners of `released` were called
-  bool gives_back = false;    ///< a load that came to nothing: the record goes back as it is
-  bool check_wanted = false;  ///< the backend hinted at something
-  bool skips_equal =
+
+  // Set before anybody else sees the session.
+  bool skips_equal : 1 =
       false;  ///< the data is captured from the game: what is equal to the stored is not written
-  bool keeps_durable = false;  ///< a copy of the data as it is stored is kept
-  bool is_offline = false;     ///< one change of a record that nobody plays: nobody joins it
-  bool is_named = true;        ///< its key is known, not only how it is spelled
-  bool counted = false;        ///< a commit of this epoch was applied
-  bool is_new = false;         ///< there was no record when it was loaded
-  bool has_record = false;     ///< there is one now
+  bool keeps_durable : 1 = false;  ///< a copy of the data as it is stored is kept
+  bool is_offline : 1 = false;     ///< one change of a record that nobody plays: nobody joins it
+  bool is_named : 1 = true;        ///< its key is known, not only how it is spelled
+  // Read without the store's lock, so not in one byte with others.
+  bool is_new = false;     ///< there was no record when it was loaded
+  bool was_saved = false;  ///< at its end: its last changes are there
+  // Only under the store's lock.
+  bool in_flight : 1 = false;      ///< a commit is out
+  bool messages_wait : 1 = false;  ///< their handlers could not run yet
+  bool save_wanted : 1 = false;    ///< `request_save`
+  bool force_wanted : 1 = false;
+  bool gives_back : 1 = false;    ///< a load that came to nothing: the record goes back as it is
+  bool check_wanted : 1 = false;  ///< the backend hinted at something
+  bool counted : 1 = false;       ///< a commit of this epoch was applied
+  bool has_record : 1 = false;    ///< there is one now
 
   static constexpr std::uint32_t no_index = 0xffffffff;
 
  private:
-  std::uint8_t key_size_;  // here, these fill a gap
-  std::uint32_t key_hash_;
-  std::uint32_t key_at_;
-  std::atomic<SessionHost*> host_;
+  std::uint8_t key_size_;
 };
 
 using SessionPtr = Counted<SessionCore>;
@@ -12641,7 +13090,7 @@ class SessionNode final : public SessionCore {
   /// What an edit changes: the data; inside a handler, grant or transaction the copy it works on;
   /// after the end a copy that is never saved.
   [[nodiscard]] Data& edit_target() {
-    if (working_ != nullptr) return *working_;
+    if (in_function) return *rare().working;
     if (!ended(state)) [[likely]]
       return data_;
     Rare& rare = this->rare();
@@ -12652,7 +13101,7 @@ class SessionNode final : public SessionCore {
     return *rare.after_end;
   }
   [[nodiscard]] const Data& view_target() const noexcept {
-    return working_ != nullptr ? *working_ : data_;
+    return in_function ? *rare_.load(std::memory_order_acquire)->working : data_;
   }
 
   /// The default of a load that brings its own.
@@ -12681,14 +13130,15 @@ class SessionNode final : public SessionCore {
     if constexpr (Policy::keep_durable) rare().durable = std::move(rare().encoded);
   }
 
-  /// Runs `fn` on a copy of the data and moves the copy in when it returned well and the result is
-  /// valid. Whatever happens otherwise leaves nothing, also of what was sent inside. With `capture`
-  /// the game's data is pulled before and what changed is pushed after.
+  /// Runs `fn` on a copy of the data and moves the copy in when it returned well and the result
+  /// could be saved: a message or purchase that no commit can hold would keep out all that comes
+  /// after it. Whatever happens otherwise leaves nothing, also of what was changed beside the data
+  /// inside. With `capture` the game's data is pulled before and what changed is pushed after.
   template <class F>
   Result<void> on_copy(F&& fn);
   /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
-  void begin_copy(Data& copy) noexcept { working_ = &copy, in_function = true; }
-  void end_copy() noexcept { working_ = nullptr, in_function = false; }
+  void begin_copy(Data& copy) { rare().working = &copy, in_function = true; }
+  void end_copy() noexcept { in_function = false; }
   /// Whether the last save has left or is over, so that a change would be in none; while a function
   /// runs on a copy none leaves. Another thread may have ended the session since it was found.
   [[nodiscard]] Error ends() {
@@ -12700,17 +13150,25 @@ class SessionNode final : public SessionCore {
   }
   void take_in(Data&& copy) {
     data_ = std::move(copy);
+    if (extras) {
+      const auto hold = core().lock();
+      extras->user_ids.take_draft();
+      extras->metadata.take_draft();
+    }
     mark_dirty();
   }
   /// The number of the newest message that was sent from here, and taking back what was sent after
-  /// that. By number: a save that is out may end meanwhile and take older ones from the list.
+  /// that and the drafts of what lies beside the data. By number: a save that is out may end
+  /// meanwhile and take older ones from the list.
   [[nodiscard]] std::uint64_t last_sent() const noexcept {
     return extras ? extras->send_number : 0;
   }
-  void unsend_after(std::uint64_t last) {
+  void take_back(std::uint64_t last) {
     if (!extras || host() == nullptr) return;
     const auto hold = core().lock();
     std::erase_if(extras->sends, [last](const OutgoingMessage& m) { return m.number > last; });
+    extras->user_ids.draft = nullptr;
+    extras->metadata.draft = nullptr;
   }
   /// Pulls the game's data, for as long as the game holds it. `invalid` if the hook threw.
   Result<void> capture() {
@@ -12770,7 +13228,9 @@ class SessionNode final : public SessionCore {
  private:
   struct Rare {
     Signals<Data> signals;
-    std::list<MessageHandler<Data>> handlers;  ///< one that runs may connect more
+    std::list<MessageHandler<Data>> handlers;     ///< one that runs may connect more
+    std::optional<codec::RecordVersion> version;  ///< of a record that a newer build wrote
+    Data* working = nullptr;                      ///< the copy, while a function runs on one
     std::unique_ptr<Data> default_value;
     std::unique_ptr<Data> after_end;
     std::unique_ptr<Data> encoded;
@@ -12782,6 +13242,10 @@ class SessionNode final : public SessionCore {
     auto fresh = std::make_unique<Rare>();
     Rare* none = nullptr;
     return rare_.compare_exchange_strong(none, fresh.get()) ? *fresh.release() : *none;
+  }
+  [[nodiscard]] codec::RecordVersion record_version() const noexcept {
+    const Rare* rare = rare_.load(std::memory_order_acquire);
+    return rare && rare->version ? *rare->version : codec::version_of<Policy>();
   }
   /// Runs a hook of the policy. One that throws is a refusal: around it a commit is half prepared.
   template <class F>
@@ -12799,11 +13263,9 @@ class SessionNode final : public SessionCore {
   void call_listeners(StoreCore<S>& core, F&& fire);
 
   PERSIST_NO_UNIQUE_ADDRESS SessionLock lock_;
-  codec::RecordVersion version_ = codec::version_of<Policy>();
   KeyValue key_value_;
   Data data_{};
   UnknownFields unknown_;
-  Data* working_ = nullptr;
   std::atomic<Rare*> rare_{nullptr};  // owned
 };
 
@@ -12831,9 +13293,11 @@ Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknow
   if (written) {
     if constexpr (detail::RecordOf<Data>::may_be_empty) {
       if (!data) return false;
-      written = codec::encode_record<typename S::Codec, Policy>(*data, unknown, version_, out);
+      written =
+          codec::encode_record<typename S::Codec, Policy>(*data, unknown, record_version(), out);
     } else {
-      written = codec::encode_record<typename S::Codec, Policy>(data, unknown, version_, out);
+      written =
+          codec::encode_record<typename S::Codec, Policy>(data, unknown, record_version(), out);
     }
   }
   if (written) return true;
@@ -12876,7 +13340,7 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
       UserIds users;
       S::Key::user_ids(key_value_, users);
       from.user_ids.assign(users.begin(), users.end());
-      more().ids_changed = !users.empty();
+      more().user_ids.changed = !users.empty();
     }
     return given;
   }
@@ -12887,7 +13351,9 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
       return codec::decode_record<typename S::Codec, Policy>(from.data, data_, unknown_);
   }();
   if (!info) return info.error();
-  version_ = codec::version_after<Policy>(*info);
+  constexpr auto usual = codec::version_of<Policy>();
+  if (const auto after = codec::version_after<Policy>(*info); after != usual)
+    rare().version = after;
   if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
   return valid(data_);
 }
@@ -12922,13 +13388,13 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   end_copy();
   if (done && ended(state))
     done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
-  if (done) done = valid(copy);
+  if (done) done = check(copy);
   if (done) {
     done = apply(copy);
     if (!done) apply_own();
   }
   if (!done) {
-    unsend_after(sent);
+    take_back(sent);
     return done;
   }
   take_in(std::move(copy));
@@ -13030,8 +13496,10 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
 }
 
 /// Gives each waiting message to its handler: higher priority first, then in the order they came.
-/// One that has no handler waits, one whose handler failed three times is put aside; neither holds
-/// up the others. What was handled is acknowledged by the commit that saves its effect.
+/// One that has no handler waits, one whose handler failed three times is put aside until the next
+/// load; neither holds up others. Until then one that failed holds up what its sender sent behind
+/// it with the same priority, and nobody else's: order is a sender's, and what was posted from
+/// outside has none. What was handled is acknowledged by the commit that saves its effect.
 template <class S>
 void SessionNode<S>::handle_messages(StoreCore<S>& core) {
   constexpr std::uint8_t most_tries = 3;
@@ -13050,9 +13518,12 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
                    [](const WaitingMessage& a, const WaitingMessage& b) {
                      return a.message.priority > b.message.priority;
                    });
+  std::vector<std::pair<Hash128, std::uint8_t>> held_up;  // senders, with the priority
   for (const WaitingMessage& each : waiting) {
     if (edit_guards != 0) return core.postpone_messages(*this);  // a handler left one open
     const Message& message = each.message;
+    const std::pair line(message.origin.source, message.priority);
+    if (std::find(held_up.begin(), held_up.end(), line) != held_up.end()) continue;
     const bool expired = message.expires <= core.backend_time();
     const auto* handler =
         expired ? nullptr
@@ -13077,11 +13548,13 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
     ++core.metrics().messages_failed;
     core.log(LogLevel::warning, std::string(key()) + ": the handler of a message (" + message.type +
                                     ") failed: " + done.error().message());
-    if (++at->tries == most_tries)
+    if (++at->tries == most_tries) {
       core.log(LogLevel::error, std::string(key()) + ": a message (" + message.type +
                                     ") is put aside until the next load");
-    else
-      core.postpone_messages(*this);
+      continue;
+    }
+    held_up.push_back(line);  // of a post that is its id, which no other message has
+    core.postpone_messages(*this);
   }
 }
 
@@ -13215,8 +13688,11 @@ class Session {
 
   // Beside the data; saved with it.
   [[nodiscard]] std::vector<std::uint64_t> user_ids() const {
-    return read_more([](const SessionExtras& more) { return more.user_ids; });
+    return read_more([](const SessionExtras& more) { return more.user_ids.now(); });
   }
+  // Inside a handler, grant or transaction of this session a change belongs to its success.
+  // `closed`, `busy` (one of another thread is running), `too_large` (both together, against
+  // `record_limit`).
   Result<void> add_user_id(std::uint64_t user);
   Result<void> remove_user_id(std::uint64_t user);
   /// A small value of the game's own; null where there is none.
@@ -13231,11 +13707,13 @@ class Session {
 
   // Between players.
   /// Sends a message to another record with the save that holds its cause, or not at all. `full`:
-  /// the outbox is; `invalid`: the key; `closed`; `busy`: while the lease is in doubt.
+  /// the outbox is; `invalid`: the key; `closed`; `busy`: while the lease is in doubt, or another
+  /// thread runs a handler, grant or transaction of this session.
   template <class K, class M>
   Result<void> send(const K& key, const M& message, PostOptions options = {});
   /// Applies a purchase once: `fn(data)` runs on a copy, unless this receipt was granted before.
-  /// `closed`, `busy`, `invalid` (the result breaks a rule), and what `fn` says.
+  /// `closed`, `busy`, `invalid` (the result breaks a rule), `too_large` (it could not be saved),
+  /// and what `fn` says: then nothing has changed. Encodes the result once, to know its size.
   template <class F>
   Result<Grant> grant_once(ReceiptId receipt, F&& fn);
   /// Handles one type of message for this session: `fn(Data&, const Gift&)`, before the store's own
@@ -13298,6 +13776,10 @@ class Session {
   }
   /// Why this session takes no call now, or `Errc{}`.
   [[nodiscard]] Error refusal() const;
+  /// `change(extras, as_draft)` changes what leaves with the data, and says whether it did.
+  template <class F>
+  Result<void> change_beside(F&& change);
+  [[nodiscard]] Result<void> fits_beside(std::size_t users, std::size_t metadata) const;
 
   Node* node_;
 };
@@ -13516,11 +13998,12 @@ struct Metrics {
 
 namespace persist::inline PERSIST_ABI {
 
-/// The sessions of a store by the spelling of their key. Chains run through the sessions
-/// themselves, so that an entry costs eight bytes to sixteen. Holds a reference to each.
+/// The sessions of a store by the spelling of their key. One table of pointers, at most three
+/// quarters full, in which a session lies at its place or behind others without a gap; an entry
+/// costs eleven bytes to twenty-two. Holds a reference to each.
 class Registry {
  public:
-  Registry() : buckets_(8, nullptr) {}
+  Registry() : table_(8, nullptr) {}
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
   ~Registry() { clear(); }
@@ -13535,27 +14018,31 @@ class Registry {
   }
   /// The key must not be there yet.
   void insert(SessionCore& session) {
-    if (size_ == buckets_.size()) grow();
+    if (4 * (size_ + 1) > 3 * table_.size()) grow();
     session.refs.fetch_add(1, std::memory_order_relaxed);
-    link(session);
+    put(session);
     ++size_;
   }
   /// Forgets the session; the caller must hold a reference of its own. Harmless if it is not there.
   void remove(SessionCore& session) {
-    for (SessionCore** at = &buckets_[slot(session.key_hash())]; *at != nullptr;
-         at = &(*at)->next_in_bucket) {
-      if (*at != &session) continue;
-      *at = std::exchange(session.next_in_bucket, nullptr);
-      --size_;
-      session.refs.fetch_sub(1, std::memory_order_acq_rel);
-      return;
+    std::size_t gap = place(session.key_hash());
+    for (; table_[gap] != &session; gap = behind(gap))
+      if (table_[gap] == nullptr) return;
+    // Whoever lies behind the gap and not before its own place moves up into it.
+    for (std::size_t at = behind(gap); table_[at] != nullptr; at = behind(at)) {
+      const std::size_t own = place(table_[at]->key_hash());
+      if (way(own, at) < way(gap, at)) continue;
+      table_[gap] = table_[at];
+      gap = at;
     }
+    table_[gap] = nullptr;
+    --size_;
+    session.refs.fetch_sub(1, std::memory_order_acq_rel);
   }
   template <class F>
   void for_each(F&& visit) const {
-    for (SessionCore* head : buckets_)
-      for (SessionCore* at = head; at != nullptr; at = at->next_in_bucket)
-        visit(*at);
+    for (SessionCore* session : table_)
+      if (session != nullptr) visit(*session);
   }
   [[nodiscard]] std::vector<SessionPtr> all() const {
     std::vector<SessionPtr> sessions;
@@ -13566,31 +14053,38 @@ class Registry {
 
  private:
   [[nodiscard]] SessionCore* find(std::string_view key, std::uint32_t hash) const noexcept {
-    for (SessionCore* at = buckets_[slot(hash)]; at != nullptr; at = at->next_in_bucket)
-      if (at->key_hash() == hash && at->key() == key) return at;
+    for (std::size_t at = place(hash); table_[at] != nullptr; at = behind(at))
+      if (table_[at]->key_hash() == hash && table_[at]->key() == key) return table_[at];
     return nullptr;
   }
-  [[nodiscard]] std::size_t slot(std::uint32_t hash) const noexcept {
-    return hash & (buckets_.size() - 1);
+  [[nodiscard]] std::size_t place(std::uint32_t hash) const noexcept {
+    return hash & (table_.size() - 1);
   }
-  void link(SessionCore& session) {
-    SessionCore*& head = buckets_[slot(session.key_hash())];
-    session.next_in_bucket = head;
-    head = &session;
+  [[nodiscard]] std::size_t behind(std::size_t at) const noexcept {
+    return (at + 1) & (table_.size() - 1);
+  }
+  /// How many steps it is from one place on to the other.
+  [[nodiscard]] std::size_t way(std::size_t from, std::size_t to) const noexcept {
+    return (to - from) & (table_.size() - 1);
+  }
+  void put(SessionCore& session) {
+    std::size_t at = place(session.key_hash());
+    while (table_[at] != nullptr)
+      at = behind(at);
+    table_[at] = &session;
   }
   void grow() {
-    std::vector<SessionCore*> old(2 * buckets_.size(), nullptr);
-    old.swap(buckets_);
-    for (SessionCore* head : old)
-      while (head != nullptr)
-        link(*std::exchange(head, head->next_in_bucket));
+    std::vector<SessionCore*> old(2 * table_.size(), nullptr);
+    old.swap(table_);
+    for (SessionCore* session : old)
+      if (session != nullptr) put(*session);
   }
   void clear() {
     for (const SessionPtr& session : all())
       remove(*session);
   }
 
-  std::vector<SessionCore*> buckets_;  // a power of two
+  std::vector<SessionCore*> table_;  // a power of two
   std::size_t size_ = 0;
 };
 
@@ -13651,6 +14145,8 @@ class RoundPartner {
   virtual void complete(Round& round, Manifest& mine) = 0;
   /// Does what comes after the rounds and says when something is due next.
   virtual TimePoint end_poll() = 0;
+  /// The poll that was begun is over, whether it came to its end or something threw.
+  virtual void leave_poll() noexcept = 0;
 
  protected:
   ~RoundPartner() = default;
@@ -13668,8 +14164,16 @@ TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners, Durati
   TimePoint stop_at = TimePoint::max();
   if (limit > Duration::zero())
     if (const TimePoint begun = clock.now(); limit < stop_at - begun) stop_at = begun + limit;
+  struct Visits {
+    std::span<RoundPartner<Backend>* const> partners;
+    std::size_t begun = 0;
+    ~Visits() {
+      while (begun != 0)
+        partners[--begun]->leave_poll();
+    }
+  } visits{partners};
   for (RoundPartner<Backend>* partner : partners)
-    partner->begin_poll();
+    partner->begin_poll(), ++visits.begun;
   std::vector<Manifest> manifests(partners.size());
   Round round;
   bool any = true;
@@ -13787,6 +14291,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void prepare(Round& round, Manifest& mine) final;
   void complete(Round& round, Manifest& mine) final;
   [[nodiscard]] TimePoint end_poll() final;
+  void leave_poll() noexcept final;
   [[nodiscard]] TimePoint next_deadline();
   /// Ends every session: saves and gives back what is open, in batches, until `deadline`. Returns
   /// how many could not be saved.
@@ -13845,6 +14350,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  private:
   [[nodiscard]] std::vector<SessionPtr> everything();
+  [[nodiscard]] bool send_on(const std::vector<RelayRequest::Waiting>& waiting);
+  [[nodiscard]] bool take_out(const std::vector<RelayRequest::Waiting>& waiting,
+                              const std::vector<std::vector<OutgoingMessage>>& taken);
   void forget_sent(const std::vector<RelayRequest::Waiting>& waiting);
   void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();
@@ -14287,14 +14795,14 @@ void Engine<B, L>::cut_rest(SessionCore& session, Cut& cut, Change& change) {
   cut.receipts = extras.pending_receipts;
   change.receipts = cut.receipts;
   change.forget_receipts = forget_through(extras.receipts, backend_time());
-  if (std::exchange(extras.ids_changed, false)) {
+  if (std::exchange(extras.user_ids.changed, false)) {
     cut.has_ids = true;
-    cut.user_ids = extras.user_ids;
+    cut.user_ids = extras.user_ids.value;
     change.user_ids = &cut.user_ids;
   }
-  if (std::exchange(extras.metadata_changed, false)) {
+  if (std::exchange(extras.metadata.changed, false)) {
     cut.has_metadata = true;
-    cut.metadata = extras.metadata;
+    cut.metadata = extras.metadata.value;
     change.metadata = &cut.metadata;
   }
 }
@@ -14309,6 +14817,8 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
     recycle(flight);
     return no;
   }
+  // Listeners of a partner's store may end this one, which the group keeps until all are told.
+  const std::shared_ptr<TransactionGroup> group = flight.group;
   Result<Saved> result;
   bool kept = false;
   if (prepare_flight(flight)) {
@@ -14408,8 +14918,12 @@ void Engine<B, L>::complete_flight(Flight& flight) {
       request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
   const bool must_repeat = flight.size() > 1 || flight.cuts[0].aim == Aim::release ||
                            flight.cuts[0].aim == Aim::give_back;
+  // A session that has ended has no other commit that would give its record back.
+  const bool is_last = request.outcome == CommitRequest::Outcome::failed &&
+                       (request.error == Errc::unavailable || request.error == Errc::timeout) &&
+                       flight.cuts[0].aim == Aim::give_back && ended(flight.sessions[0]->state);
   ++flight.attempts;
-  flight.resend = unknown && must_repeat && flight.attempts < 16;
+  flight.resend = ((unknown && must_repeat) || is_last) && flight.attempts < 16;
   if (flight.resend) {
     const Lock hold(mutex_);
     resends_.emplace_back(now() + Duration(1s) * flight.attempts, &flight);
@@ -14496,7 +15010,8 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     ++metrics_.renewals;
     if (session.failures != 0) session.not_before = TimePoint{};
   }
-  if (!std::exchange(session.counted, true) && cut.aim != Aim::give_back) ++session.load_count;
+  if (!session.counted && cut.aim != Aim::give_back) ++session.load_count;
+  session.counted = true;
   session.failures = 0;
   settle_parts(session, cut, change);
 
@@ -14622,8 +15137,8 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
 /// What was cut is as if it had not been: it goes with the next commit, under a number of its own.
 template <class B, class L>
 void Engine<B, L>::undo(SessionCore& session, Cut& cut) {
-  if (cut.has_ids) session.more().ids_changed = true;
-  if (cut.has_metadata) session.more().metadata_changed = true;
+  if (cut.has_ids) session.more().user_ids.changed = true;
+  if (cut.has_metadata) session.more().metadata.changed = true;
 }
 
 /// The next try comes after a pause that doubles up to 20 s, less up to a quarter of it, so that
@@ -14868,8 +15383,8 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.stored_crc = record.has_data ? stored_checksum(record.data) : 0;
   if (!record.has_more()) return;
   SessionExtras& extras = session.more();
-  extras.user_ids = std::move(record.user_ids);
-  extras.metadata = std::move(record.metadata);
+  extras.user_ids.value = std::move(record.user_ids);
+  extras.metadata.value = std::move(record.metadata);
   extras.receipts = std::move(record.receipts);
   drop_repeats(extras.receipts);
   extras.receipts_forgotten = record.receipts_forgotten;
@@ -15186,7 +15701,8 @@ void Engine<B, L>::offer_messages_again() {
 template <class B, class L>
 void Engine<B, L>::postpone_messages(SessionCore& session) {
   const Lock hold(mutex_);
-  if (std::exchange(session.messages_wait, true)) return;
+  if (session.messages_wait) return;
+  session.messages_wait = true;
   messages_wait_.emplace_back(&session);
 }
 
@@ -15299,10 +15815,13 @@ TimePoint Engine<B, L>::end_poll() {
   hold.unlock();
   if (relays) relay();
   drain();
-  hold.lock();
-  --visits_;
-  hold.unlock();
   return next_deadline();
+}
+
+template <class B, class L>
+void Engine<B, L>::leave_poll() noexcept {
+  const Lock hold(mutex_);
+  --visits_;
 }
 
 template <class B, class L>
@@ -15322,8 +15841,8 @@ template <class B, class L>
 std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
   while (true) {
-    bool stuck = true;
     std::vector<SessionPtr> all = everything();
+    bool stuck = !all.empty();
     for (const SessionPtr& session : all) {
       const Lock hold(mutex_);
       if (LoadState* load = session->load()) {
@@ -15336,8 +15855,13 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
       stuck = stuck && session->edit_guards != 0;
     }
     const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
-    if (open_sessions() == 0 || now() >= deadline) break;
-    if (stuck && !Access::is_shared)
+    // What still goes back of sessions that have ended goes now, or waits for its lease to run out.
+    const bool gives_back = [&] {
+      const Lock hold(mutex_);
+      return !resends_.empty();
+    }();
+    if ((open_sessions() == 0 && !gives_back) || now() >= deadline) break;
+    if (stuck && !gives_back && !Access::is_shared)
       break;  // the guards are this thread's own: they will not end while we wait
     clock_.wait_until((std::min)(next, deadline), wakes_->wake());
   }
@@ -15415,41 +15939,8 @@ void Engine<B, L>::relay() {
   const TimePoint sent = now();
   backend_.relay(std::span(&list, 1));
   const bool to_the_end = list.waiting.size() < list.most;
-  bool left_behind = failed(list.error) || !to_the_end;
-  for (const RelayRequest::Waiting& record : list.waiting) {
-    const Hash128 sender = hash(record.key);
-    std::vector<OutgoingMessage> taken;
-    std::set<std::string_view> full;  // a later message must not overtake one that has no room
-    for (const OutgoingMessage& message : record.messages) {
-      if (full.contains(message.key)) continue;
-      PostRequest post;
-      post.store = message.store;
-      post.key = message.key;
-      post.origin = {sender, message.epoch, message.number, {}};
-      post.message = message.view();
-      post.limits = &limits_;
-      backend_.post(std::span(&post, 1));
-      if (failed(post.error))
-        full.insert(message.key);
-      else
-        taken.push_back(message);
-    }
-    left_behind = left_behind || !full.empty();
-    if (taken.empty()) continue;
-    RelayRequest take;
-    take.store = store_;
-    take.take_from = record.key;
-    take.take = taken;
-    backend_.relay(std::span(&take, 1));
-    if (failed(take.error)) {  // they are posted again, which changes nothing
-      left_behind = true;
-      continue;
-    }
-    const Lock hold(mutex_);
-    metrics_.messages_relayed += taken.size();
-    if (SessionCore* here = registry_.find(record.key); here != nullptr && here->extras)
-      here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, taken.size());
-  }
+  const bool all_sent = send_on(list.waiting);
+  const bool left_behind = failed(list.error) || !to_the_end || !all_sent;
   const Lock hold(mutex_);
   if (!failed(list.error)) {
     hear_time(list.now, sent);
@@ -15461,6 +15952,84 @@ void Engine<B, L>::relay() {
   // enough.
   next_relay_ = now() + (left_behind ? options_.relay : 4 * options_.relay);
   if (options_.relay <= Duration::zero()) next_relay_ = TimePoint::max();
+}
+
+/// Posts what waits in those records and takes out what was accepted; whether that is all of it.
+///
+/// One batch posts the next message of each sender to each receiver. Two from one to another are
+/// never in one batch: where the first has no room a smaller one behind it might have, and the
+/// first would then pass for a repeat.
+template <class B, class L>
+bool Engine<B, L>::send_on(const std::vector<RelayRequest::Waiting>& waiting) {
+  std::vector<std::vector<OutgoingMessage>> taken(waiting.size());
+  std::vector<std::vector<const OutgoingMessage*>> left(waiting.size());
+  std::vector<Hash128> senders;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    senders.push_back(hash(waiting[i].key));
+    for (const OutgoingMessage& message : waiting[i].messages)
+      left[i].push_back(&message);
+  }
+  bool all_sent = true;
+  std::vector<PostRequest> posts;
+  std::vector<std::pair<std::size_t, const OutgoingMessage*>> asked;
+  using Receiver = std::pair<std::uint32_t, std::string_view>;
+  const auto receiver_of = [](const OutgoingMessage& m) { return Receiver(m.store.index, m.key); };
+  do {
+    posts.clear(), asked.clear();
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+      std::set<Receiver> in_batch;
+      std::erase_if(left[i], [&](const OutgoingMessage* message) {
+        if (!in_batch.insert(receiver_of(*message)).second) return false;
+        PostRequest& post = posts.emplace_back();
+        post.store = message->store;
+        post.key = message->key;
+        post.origin = {senders[i], message->epoch, message->number, {}};
+        post.message = message->view();
+        post.limits = &limits_;
+        asked.emplace_back(i, message);
+        return true;
+      });
+    }
+    if (!posts.empty()) backend_.post(std::span(posts));
+    for (std::size_t at = 0; at < posts.size(); ++at) {
+      const auto& [i, message] = asked[at];
+      if (!failed(posts[at].error)) {
+        taken[i].push_back(*message);
+        continue;
+      }
+      all_sent = false;  // a later message must not overtake one that has no room
+      std::erase_if(left[i], [&, to = receiver_of(*message)](const OutgoingMessage* each) {
+        return receiver_of(*each) == to;
+      });
+    }
+  } while (!posts.empty());
+  return take_out(waiting, taken) && all_sent;
+}
+
+/// False where something was not taken out: it is posted again, which changes nothing.
+template <class B, class L>
+bool Engine<B, L>::take_out(const std::vector<RelayRequest::Waiting>& waiting,
+                            const std::vector<std::vector<OutgoingMessage>>& taken) {
+  std::vector<RelayRequest> takes;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    if (taken[i].empty()) continue;
+    RelayRequest& take = takes.emplace_back();
+    take.store = store_;
+    take.take_from = waiting[i].key;
+    take.take = taken[i];
+  }
+  if (takes.empty()) return true;
+  backend_.relay(std::span(takes));
+  bool all = true;
+  const Lock hold(mutex_);
+  for (const RelayRequest& take : takes) {
+    all = all && !failed(take.error);
+    if (failed(take.error)) continue;
+    metrics_.messages_relayed += take.take.size();
+    if (SessionCore* here = registry_.find(take.take_from); here != nullptr && here->extras)
+      here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, take.take.size());
+  }
+  return all;
 }
 
 /// Messages of that session wait, which had none that did.
@@ -15766,31 +16335,61 @@ void Session<S>::set_min_gap(Duration gap) {
   node_->more().min_gap = gap;
 }
 
+/// A function of this session that another thread runs would take such a change for its own, and
+/// with a failure take it back behind the caller's back.
+template <class S>
+template <class F>
+Result<void> Session<S>::change_beside(F&& change) {
+  if (Error no = refusal(); failed(no)) return no;
+  const std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock(), std::try_to_lock);
+  const auto hold = core().lock();
+  const bool in_function = node_->in_function;
+  if (in_function && !writing.owns_lock()) {
+    return Error(Errc::busy, "another thread runs a handler, grant or transaction of this session")
+        .for_key(id());
+  }
+  const Result<bool> changed = change(node_->more(), in_function);
+  if (!changed) return changed.error();
+  if (*changed && !in_function) node_->mark_dirty();
+  return success;
+}
+
+template <class S>
+Result<void> Session<S>::fits_beside(std::size_t users, std::size_t metadata) const {
+  const std::size_t bytes = beside_cost(users, metadata);
+  const std::size_t limit = core().limits().record_bytes;
+  if (bytes <= limit) return success;
+  return Error(Errc::too_large, "user ids and metadata would have " + std::to_string(bytes) +
+                                    " bytes; the limit is " + std::to_string(limit))
+      .for_key(id());
+}
+
 template <class S>
 Result<void> Session<S>::add_user_id(std::uint64_t user) {
-  if (Error no = refusal(); failed(no)) return no;
-  const auto hold = core().lock();
-  auto& ids = node_->more().user_ids;
-  if (std::find(ids.begin(), ids.end(), user) != ids.end()) return success;
-  ids.push_back(user);
-  node_->extras->ids_changed = true;
-  node_->mark_dirty();
-  return success;
+  return change_beside([&](SessionExtras& extras, bool as_draft) -> Result<bool> {
+    std::vector<std::uint64_t> ids = extras.user_ids.now();
+    if (std::find(ids.begin(), ids.end(), user) != ids.end()) return false;
+    ids.push_back(user);
+    if (auto fits = fits_beside(ids.size(), extras.metadata.now().size()); !fits)
+      return fits.error();
+    extras.user_ids.put(std::move(ids), as_draft);
+    return true;
+  });
 }
 
 template <class S>
 Result<void> Session<S>::remove_user_id(std::uint64_t user) {
-  if (Error no = refusal(); failed(no)) return no;
-  const auto hold = core().lock();
-  if (std::erase(node_->more().user_ids, user) == 0) return success;
-  node_->extras->ids_changed = true;
-  node_->mark_dirty();
-  return success;
+  return change_beside([&](SessionExtras& extras, bool as_draft) -> Result<bool> {
+    std::vector<std::uint64_t> ids = extras.user_ids.now();
+    if (std::erase(ids, user) == 0) return false;
+    extras.user_ids.put(std::move(ids), as_draft);
+    return true;
+  });
 }
 
 template <class S>
 Result<Value> Session<S>::metadata() const {
-  const Buffer bytes = read_more([](const SessionExtras& more) { return more.metadata; });
+  const Buffer bytes = read_more([](const SessionExtras& more) { return more.metadata.now(); });
   Result<Value> value(Value{});
   UnknownFields none;
   if (bytes.empty()) return value;
@@ -15801,16 +16400,16 @@ Result<Value> Session<S>::metadata() const {
 
 template <class S>
 Result<void> Session<S>::set_metadata(const Value& value) {
-  if (Error no = refusal(); failed(no)) return no;
   Buffer bytes;
   UnknownFields none;
   if (auto written = codec::Cbor::encode<schema::NoPolicy>(value, none, bytes); !written)
     return written.error();
-  const auto hold = core().lock();
-  node_->more().metadata = std::move(bytes);
-  node_->extras->metadata_changed = true;
-  node_->mark_dirty();
-  return success;
+  return change_beside([&](SessionExtras& extras, bool as_draft) -> Result<bool> {
+    if (auto fits = fits_beside(extras.user_ids.now().size(), bytes.size()); !fits)
+      return fits.error();
+    extras.metadata.put(std::move(bytes), as_draft);
+    return true;
+  });
 }
 
 template <class S>
@@ -15842,22 +16441,21 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
   OutgoingMessage out;
   if (auto written = encode_message(message, out.payload); !written) return written;
   if (auto fits = core().fits_inbox(schema::type_name<M>, out.payload); !fits) return fits;
-  const auto hold = core().lock();
-  SessionExtras& extras = node_->more();
-  if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)
-    return Error(Errc::full, "too many messages of this record wait for their receivers")
-        .for_key(id());
   out.store = core().store();
   out.key = spelled.view();
   out.epoch = node_->epoch;
-  out.number = ++extras.send_number;
   out.type = schema::type_name<M>;
   out.codec = codec::Cbor::id;
   out.priority = options.priority;
   out.expires = core().expiry(options.expires);
-  extras.sends.push_back(std::move(out));
-  if (!node_->in_function) node_->mark_dirty();
-  return success;
+  return change_beside([&](SessionExtras& extras, bool) -> Result<bool> {
+    if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)
+      return Error(Errc::full, "too many messages of this record wait for their receivers")
+          .for_key(id());
+    out.number = ++extras.send_number;
+    extras.sends.push_back(std::move(out));
+    return true;
+  });
 }
 
 template <class S>
@@ -16376,7 +16974,7 @@ class Transaction {
       std::size_t i = 0;
       each([&](auto& node) {
         if (i < applied) node.apply_own();
-        node.unsend_after(sent[i++]);
+        node.take_back(sent[i++]);
       });
       return done.error();
     }
@@ -16720,3 +17318,26 @@ TimePoint poll(First& first, Rest&... rest) {
 }
 
 }  // namespace persist::inline PERSIST_ABI
+
+// Templates that a program makes once. A unit that uses a store makes the store's code again, and
+// that is most of what it takes to compile. It need not: beside the type of the store stands
+//
+//   using Players = persist::Store<PlayerKey, PlayerSave>;
+//   PERSIST_STORE_TEMPLATES(extern, Players);   // made elsewhere,
+//   PERSIST_ENGINE_TEMPLATES(extern, Players);  // with what stores of one backend and lock share
+//   PERSIST_FILE_TEMPLATES(extern);             // and, where it is the backend, File
+//
+// and in one unit of the program the same lines with nothing in the place of `extern`. They stand
+// outside of any namespace. What an optimising compiler wants to inline it still sees.
+
+/// What is made per store. `store` names a type, without template arguments of its own.
+#define PERSIST_STORE_TEMPLATES(prefix, store)              \
+  prefix template class persist::SessionNode<store::Stack>; \
+  prefix template class persist::StoreCore<store::Stack>;   \
+  prefix template class persist::Session<store::Stack>;     \
+  prefix template class persist::Loading<store::Stack>;     \
+  prefix template class persist::StoreCalls<store::Stack>
+
+/// What stores of one backend and lock policy share; `store` is any one of them.
+#define PERSIST_ENGINE_TEMPLATES(prefix, store) \
+  prefix template class persist::Engine<store::Stack::Backend, store::Stack::LockPolicy>

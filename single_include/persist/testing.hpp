@@ -924,6 +924,21 @@ void a_newer_asker_replaces_the_older(Driver<B>& d) {
 }
 
 template <class B>
+void a_record_whose_lease_ran_out_goes_to_the_newest_asker(Driver<B>& d) {
+  Holding mine = d.take("k");
+  const Owner first = d.somebody();
+  const Owner second = d.somebody();
+  (void)d.acquire("k", first, Intent::request);
+  (void)d.acquire("k", second, Intent::request);
+  d.clock.advance(std::chrono::hours(1));
+  const AcquireRequest older = d.acquire("k", first, Intent::keep_request);
+  d.report.that(older.outcome == Taken::held, "a retry of the older one takes nothing");
+  d.report.that(older.holder.asker == second, "and learns of the newer one");
+  const AcquireRequest newest = d.acquire("k", second, Intent::keep_request);
+  d.report.that(newest.outcome == Taken::taken, "the newest takes it");
+}
+
+template <class B>
 void a_request_belongs_to_its_epoch(Driver<B>& d) {
   Holding mine = d.take("k");
   (void)d.acquire("k", d.somebody(), Intent::request);
@@ -1542,6 +1557,8 @@ template <record_backend B>
       {"while a request stands commits save but do not renew",
        while_a_request_stands_commits_save_but_do_not_renew},
       {"a newer asker replaces the older one", a_newer_asker_replaces_the_older},
+      {"a record whose lease ran out goes to the newest asker",
+       a_record_whose_lease_ran_out_goes_to_the_newest_asker},
       {"a request belongs to its epoch", a_request_belongs_to_its_epoch},
       {"a request for a free record takes it", a_request_for_a_free_record_takes_it},
       {"the calendar does not touch leases", the_calendar_does_not_touch_leases},
