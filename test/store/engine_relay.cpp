@@ -1,5 +1,6 @@
 #include <persist/store/engine_relay.hpp>
 
+#include <support/made_backends.hpp>
 #include <support/world.hpp>
 
 #include <filesystem>
