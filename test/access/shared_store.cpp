@@ -4,15 +4,27 @@
 #include <support/world.hpp>
 
 #include <atomic>
+#include <functional>
 #include <latch>
 #include <optional>
 #include <thread>
+#include <utility>
 
 namespace {
 
 using namespace test;
 
-using Everybodys = persist::Store<std::uint64_t, Save, persist::backend::Memory,
+/// `Save` that lets a test in while its rules are asked, on the test's own thread.
+struct WatchedSave {
+  using data_type = Player;
+  using message = Save::message;
+  static inline thread_local std::function<void()> in_validate;
+  static persist::Result<void> validate(const Player& player) {
+    if (const auto now = std::exchange(in_validate, nullptr)) now();
+    return Save::validate(player);
+  }
+};
+using Everybodys = persist::Store<std::uint64_t, WatchedSave, persist::backend::Memory,
                                   persist::access::Shared<persist::lock::Lease<>>>;
 
 // `->` on a temporary guard does not compile.
@@ -86,6 +98,66 @@ TEST_F(SharedStore, what_a_thread_changes_is_not_taken_back_by_the_function_of_a
   const auto editing = session.edit();  // which is none of its business
   std::thread([&] { EXPECT_TRUE(session.add_user_id(5)); }).join();
   EXPECT_EQ(session.user_ids(), std::vector<std::uint64_t>{5});
+}
+
+template <class F>
+void on_another_thread(F fn) {
+  std::thread(std::move(fn)).join();
+}
+
+TEST_F(SharedStore, a_function_is_not_over_before_its_rules_were_asked) {
+  for (const bool fails : {false, true}) {
+    Everybodys players("players", persist::backend::Memory(clock), quiet());
+    const auto received = [&] {
+      const auto seen = players.inspect(2u);
+      return seen ? seen->inbox_messages : 0;
+    };
+    auto session = *players.load(1u);
+    ASSERT_TRUE(session.save({.force = true}));
+    clock.advance(25s);  // a renewal is due
+    WatchedSave::in_validate = [&] {
+      on_another_thread([&] {
+        (void)players.poll();
+        EXPECT_TRUE(session.add_user_id(9).is(Errc::busy));
+        EXPECT_TRUE(session.send(3u, Gift{1}).is(Errc::busy));
+      });
+      EXPECT_EQ(received(), 0U) << "a gift went without its cause";
+    };
+    const auto granted = session.grant_once("r", [&](Player& player) {
+      EXPECT_TRUE(session.add_user_id(7));
+      EXPECT_TRUE(session.send(2u, Gift{100}));
+      player.coins -= fails ? 1000 : 100;
+    });
+    EXPECT_EQ(bool(granted), !fails);
+    ASSERT_TRUE(session.save({.force = true}));
+    EXPECT_EQ(received(), fails ? 0U : 1U);
+    EXPECT_EQ(session.user_ids().size(), fails ? 0U : 1U);
+    EXPECT_EQ(players.peek(1u)->data.coins, fails ? 100 : 0);
+  }
+}
+
+TEST_F(SharedStore, a_trade_is_not_over_before_its_rules_were_asked) {
+  Everybodys players("players", memory, quiet());
+  auto buyer = *players.load(1u);
+  auto seller = *players.load(2u);
+  ASSERT_TRUE(buyer.save({.force = true}) && seller.save({.force = true}));
+  clock.advance(25s);
+  WatchedSave::in_validate = [&] {
+    on_another_thread([&] {
+      (void)players.poll();
+      EXPECT_TRUE(seller.send(3u, Gift{1}).is(Errc::busy));
+    });
+  };
+  EXPECT_TRUE(players
+                  .transact(buyer, seller,
+                            [&](Player& buying, Player&) {
+                              EXPECT_TRUE(buyer.send(3u, Gift{100}));
+                              buying.coins -= 1000;
+                            })
+                  .is(Errc::invalid));
+  ASSERT_TRUE(buyer.save({.force = true}));
+  const auto seen = players.inspect(3u);
+  EXPECT_TRUE(!seen || seen->inbox_messages == 0U) << "a gift of a trade that was refused";
 }
 
 TEST_F(SharedStore, threads_load_edit_and_release_the_same_keys) {

@@ -207,6 +207,23 @@ TEST_F(EngineLoad, the_newest_asker_is_served_and_the_older_one_is_told) {
   EXPECT_TRUE(a.inspect(1u)->release_requested);
 }
 
+TEST_F(EngineLoad, an_asker_that_is_gone_keeps_nobody_from_what_ran_out) {
+  auto holder = open("eu-1");
+  auto gone = open("eu-2");
+  auto session = holder.load(1u);
+  ASSERT_TRUE(session);
+  auto asks = gone.begin_load(1u);
+  gone.poll();
+  clock.advance(200s);  // neither of the two is heard of again
+  auto players = open("eu-3");
+  db.script().acquires.push_back({Errc::unavailable});
+  auto load = players.begin_load(1u);
+  play(10s, players);
+  ASSERT_TRUE(load.ready());
+  const auto loaded = load.take();
+  EXPECT_TRUE(loaded) << loaded.error();
+}
+
 TEST_F(EngineLoad, a_request_is_of_the_epoch_it_was_left_under) {
   auto a = open("eu-1");
   auto b = open("eu-2");

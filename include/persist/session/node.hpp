@@ -112,6 +112,7 @@ class SessionNode final : public SessionCore {
   template <class F>
   Result<void> on_copy(F&& fn);
   /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
+  /// Other threads hold back what would be half of its effect until it is whole or taken back.
   void begin_copy(Data& copy) { rare().working = &copy, in_function = true; }
   void end_copy() noexcept { in_function = false; }
   /// Whether the last save has left or is over, so that a change would be in none; while a function
@@ -135,7 +136,9 @@ class SessionNode final : public SessionCore {
   /// The number of the newest message that was sent from here, and taking back what was sent after
   /// that and the drafts of what lies beside the data. By number: a save that is out may end
   /// meanwhile and take older ones from the list.
-  [[nodiscard]] std::uint64_t last_sent() const noexcept {
+  [[nodiscard]] std::uint64_t last_sent() {
+    if (host() == nullptr) return 0;
+    const auto hold = core().lock();
     return extras ? extras->send_number : 0;
   }
   void take_back(std::uint64_t last) {
@@ -341,12 +344,13 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
         .for_key(key());
   if (auto captured = capture(); !captured) return captured;
   Data copy = data_;
-  const std::uint64_t sent = last_sent();
   begin_copy(copy);
-  if (Error no = ends(); failed(no)) {
-    end_copy();
-    return no;
-  }
+  const struct Running {
+    SessionNode& node;
+    ~Running() { node.end_copy(); }
+  } running{*this};
+  const std::uint64_t sent = last_sent();
+  if (Error no = ends(); failed(no)) return no;
   Result<void> done;
 #if PERSIST_HAS_EXCEPTIONS
   try {
@@ -360,7 +364,6 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
 #else
   done = fn(copy);
 #endif
-  end_copy();
   if (done && ended(state))
     done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
   if (done) done = check(copy);

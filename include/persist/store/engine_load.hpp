@@ -202,6 +202,11 @@ void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
   }
   if (load.conflict != Conflict::request || load.once)
     return give_up(session, locked_error(session, holder, "it was not asked to let go"));
+  if (!load.asked && holder.left <= Duration::zero()) {  // free, but for one who may be gone
+    load.intent = Intent::request;
+    load.next_try = now();
+    return;
+  }
   if (!is_ours && !holder.asker.nobody())
     return give_up(session,
                    locked_error(session, holder, "a newer request came from another server"));

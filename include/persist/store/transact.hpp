@@ -7,6 +7,7 @@
 #include <array>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -68,8 +69,6 @@ class Transaction {
   template <class F>
   [[nodiscard]] Result<Group> run(F& fn) {
     (check_changeable<typename S::Policy>(), ...);
-    const auto sent =
-        std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> captured = success;
     each([&](auto& node) {
       if (captured) captured = node.capture();
@@ -77,9 +76,11 @@ class Transaction {
     if (!captured) return captured.error();
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
+    std::optional<Running> running(std::in_place, *this);
+    const auto sent =
+        std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> done = guarded(
         [&] { return std::apply([&](auto&... copy) { return call(fn, copy...); }, copies); });
-    each([](auto& node) { node.end_copy(); });
     each([&done](auto& node) {
       if (done && ended(node.state))
         done = Error(Errc::closed, "a partner ended meanwhile").for_key(node.key());
@@ -110,6 +111,7 @@ class Transaction {
       node.more().group = group;
       all_there = all_there && !ended(node.state);
     });
+    running.reset();
     if (all_there) return group;
     // One ended on another thread before it had partners.
     for (const TransactionGroup::Partner& partner : group->partners)
@@ -138,6 +140,16 @@ class Transaction {
   }
 
  private:
+  /// While it lives no commit takes a partner: what a function did is whole, or gone.
+  struct Running {
+    explicit Running(Transaction& of) : transaction(of) {}
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    ~Running() {
+      transaction.each([](auto& node) { node.end_copy(); });
+    }
+    Transaction& transaction;
+  };
   template <class Core>
   static void count(Core& core) {
     const auto hold = core.lock();

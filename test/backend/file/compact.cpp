@@ -268,6 +268,30 @@ TEST(FileCompaction, NoCrashLosesTheDamagedBytes) {
   EXPECT_TRUE(set_aside);
 }
 
+TEST(FileCompaction, ACrashBeforeItIsSetAsideLosesNothingOfWhatReadsAgain) {
+  const std::string good(100, 'b');
+  for (std::uint64_t stop = 40; stop < 160; ++stop) {
+    Bench bench({}, small);
+    ASSERT_TRUE(bench.saved("bad", good));
+    const std::string name = newest_segment(bench.disk);
+    auto& bytes = bench.disk.bytes(name);
+    const std::string all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::size_t at = all.find(good) + 50;
+    bytes[at] = std::byte{'!'};
+    bench.disk.state().stop_at = stop;
+    for (int i = 0; i < 60; ++i)
+      (void)bench.save("hot", std::string(1000, 'h'));
+    for (const std::string& file : bench.disk.files())  // it may have another name by now
+      if (auto& now = bench.disk.bytes(file); now.size() > at && now[at] == std::byte{'!'})
+        now[at] = std::byte{'b'};
+    for (int i = 0; i < 2; ++i) {
+      bench.kill_and_open();
+      ASSERT_TRUE(bench.file->status()) << stop << ": " << bench.file->status().error();
+      EXPECT_EQ(bench.text("bad"), good) << stop;
+    }
+  }
+}
+
 /// Plays the same changes on a disk that stops at the n-th operation, for every n.
 void stop_everywhere(bool power) {
   std::uint64_t operations = 0;

@@ -12,6 +12,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -38,6 +39,7 @@ static_assert(is_flooded<std::unordered_map<int, int>>);
 static_assert(is_flooded<std::unordered_map<std::string, int>>);
 static_assert(is_flooded<std::unordered_set<Tag>>);
 static_assert(is_flooded<std::unordered_set<double>>);
+static_assert(is_flooded<std::unordered_set<std::optional<int>>>);
 static_assert(!is_flooded<std::unordered_map<std::uint64_t, int, Poor>>, "a hash of its own");
 static_assert(!is_flooded<std::unordered_multiset<int>>, "equal keys share a bucket");
 static_assert(!is_flooded<std::map<int, int>> && !is_flooded<std::set<int>>);

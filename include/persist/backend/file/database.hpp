@@ -157,8 +157,9 @@ Result<void> Database<Files>::open() {
   if (auto named = log_.files.sync_folder(path); !named) return named;
   Recovery<Files> recovery(log_, index_, report_);
   if (auto opened = recovery.open(detail::os::random_bits(), me); !opened) return opened;
+  // What a killed process had not come to rename holds what nobody could read then.
   for (std::uint32_t old = log_.oldest(); old < index_.oldest; ++old)
-    log_.drop(old);
+    index_.lies_in(old) ? log_.set_aside(old) : log_.drop(old);
   engine_.begin_run(report_.run);
   const TimePoint now = clock_.now();
   for (StoreState& store : index_.stores)

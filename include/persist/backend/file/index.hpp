@@ -57,6 +57,13 @@ class Index {
       count += store.records.size();
     return count;
   }
+  /// Whether any record has a part there. Looks at all of them.
+  [[nodiscard]] bool lies_in(std::uint32_t segment) const {
+    for (const StoreState& store : stores)
+      for (const auto& [key, record] : store.records)
+        if (record.lies_in(segment)) return true;
+    return false;
+  }
   void put(std::uint32_t store, std::string_view key, Record record) {
     StoreState& state = stores[store];
     const bool waits = record.more().outbox_messages != 0;

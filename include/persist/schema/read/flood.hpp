@@ -13,6 +13,15 @@
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
+/// Whether std::hash of it is one that everybody knows, and no specialisation of the game's.
+template <class Key>
+inline constexpr bool is_hashed_in_public = [] {
+  if constexpr (optional_like<Key>)
+    return is_hashed_in_public<typename Key::value_type>;
+  else
+    return std::is_arithmetic_v<Key> || std::is_enum_v<Key> || text_like<Key>;
+}();
+
 /// Whether anybody can work out keys that collide in C: what std::hash makes of numbers, enums and
 /// texts is public and has no secret in it, and spreads whatever keys a game has of its own.
 ///
@@ -28,8 +37,7 @@ inline constexpr bool is_flooded = [] {
                   all.max_load_factor();
                 }) {
     using Key = typename C::key_type;
-    constexpr bool is_public = std::is_arithmetic_v<Key> || std::is_enum_v<Key> || text_like<Key>;
-    return is_public && std::same_as<typename C::hasher, std::hash<Key>>;
+    return is_hashed_in_public<Key> && std::same_as<typename C::hasher, std::hash<Key>>;
   } else {
     return false;
   }
