@@ -2321,6 +2321,13 @@ class Index {
       count += store.records.size();
     return count;
   }
+  /// Whether any record has a part there. Looks at all of them.
+  [[nodiscard]] bool lies_in(std::uint32_t segment) const {
+    for (const StoreState& store : stores)
+      for (const auto& [key, record] : store.records)
+        if (record.lies_in(segment)) return true;
+    return false;
+  }
   void put(std::uint32_t store, std::string_view key, Record record) {
     StoreState& state = stores[store];
     const bool waits = record.more().outbox_messages != 0;
@@ -4883,8 +4890,9 @@ Result<void> Database<Files>::open() {
   if (auto named = log_.files.sync_folder(path); !named) return named;
   Recovery<Files> recovery(log_, index_, report_);
   if (auto opened = recovery.open(detail::os::random_bits(), me); !opened) return opened;
+  // What a killed process had not come to rename holds what nobody could read then.
   for (std::uint32_t old = log_.oldest(); old < index_.oldest; ++old)
-    log_.drop(old);
+    index_.lies_in(old) ? log_.set_aside(old) : log_.drop(old);
   engine_.begin_run(report_.run);
   const TimePoint now = clock_.now();
   for (StoreState& store : index_.stores)
@@ -8067,6 +8075,15 @@ struct Place {
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
+/// Whether std::hash of it is one that everybody knows, and no specialisation of the game's.
+template <class Key>
+inline constexpr bool is_hashed_in_public = [] {
+  if constexpr (optional_like<Key>)
+    return is_hashed_in_public<typename Key::value_type>;
+  else
+    return std::is_arithmetic_v<Key> || std::is_enum_v<Key> || text_like<Key>;
+}();
+
 /// Whether anybody can work out keys that collide in C: what std::hash makes of numbers, enums and
 /// texts is public and has no secret in it, and spreads whatever keys a game has of its own.
 ///
@@ -8082,8 +8099,7 @@ inline constexpr bool is_flooded = [] {
                   all.max_load_factor();
                 }) {
     using Key = typename C::key_type;
-    constexpr bool is_public = std::is_arithmetic_v<Key> || std::is_enum_v<Key> || text_like<Key>;
-    return is_public && std::same_as<typename C::hasher, std::hash<Key>>;
+    return is_hashed_in_public<Key> && std::same_as<typename C::hasher, std::hash<Key>>;
   } else {
     return false;
   }
@@ -13137,6 +13153,7 @@ class SessionNode final : public SessionCore {
   template <class F>
   Result<void> on_copy(F&& fn);
   /// The copy that a function works on, from `begin_copy` until it is moved in or dropped.
+  /// Other threads hold back what would be half of its effect until it is whole or taken back.
   void begin_copy(Data& copy) { rare().working = &copy, in_function = true; }
   void end_copy() noexcept { in_function = false; }
   /// Whether the last save has left or is over, so that a change would be in none; while a function
@@ -13160,7 +13177,9 @@ class SessionNode final : public SessionCore {
   /// The number of the newest message that was sent from here, and taking back what was sent after
   /// that and the drafts of what lies beside the data. By number: a save that is out may end
   /// meanwhile and take older ones from the list.
-  [[nodiscard]] std::uint64_t last_sent() const noexcept {
+  [[nodiscard]] std::uint64_t last_sent() {
+    if (host() == nullptr) return 0;
+    const auto hold = core().lock();
     return extras ? extras->send_number : 0;
   }
   void take_back(std::uint64_t last) {
@@ -13366,12 +13385,13 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
         .for_key(key());
   if (auto captured = capture(); !captured) return captured;
   Data copy = data_;
-  const std::uint64_t sent = last_sent();
   begin_copy(copy);
-  if (Error no = ends(); failed(no)) {
-    end_copy();
-    return no;
-  }
+  const struct Running {
+    SessionNode& node;
+    ~Running() { node.end_copy(); }
+  } running{*this};
+  const std::uint64_t sent = last_sent();
+  if (Error no = ends(); failed(no)) return no;
   Result<void> done;
 #if PERSIST_HAS_EXCEPTIONS
   try {
@@ -13385,7 +13405,6 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
 #else
   done = fn(copy);
 #endif
-  end_copy();
   if (done && ended(state))
     done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
   if (done) done = check(copy);
@@ -15415,6 +15434,11 @@ void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
   }
   if (load.conflict != Conflict::request || load.once)
     return give_up(session, locked_error(session, holder, "it was not asked to let go"));
+  if (!load.asked && holder.left <= Duration::zero()) {  // free, but for one who may be gone
+    load.intent = Intent::request;
+    load.next_try = now();
+    return;
+  }
   if (!is_ours && !holder.asker.nobody())
     return give_up(session,
                    locked_error(session, holder, "a newer request came from another server"));
@@ -16947,8 +16971,6 @@ class Transaction {
   template <class F>
   [[nodiscard]] Result<Group> run(F& fn) {
     (check_changeable<typename S::Policy>(), ...);
-    const auto sent =
-        std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> captured = success;
     each([&](auto& node) {
       if (captured) captured = node.capture();
@@ -16956,9 +16978,11 @@ class Transaction {
     if (!captured) return captured.error();
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
+    std::optional<Running> running(std::in_place, *this);
+    const auto sent =
+        std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> done = guarded(
         [&] { return std::apply([&](auto&... copy) { return call(fn, copy...); }, copies); });
-    each([](auto& node) { node.end_copy(); });
     each([&done](auto& node) {
       if (done && ended(node.state))
         done = Error(Errc::closed, "a partner ended meanwhile").for_key(node.key());
@@ -16989,6 +17013,7 @@ class Transaction {
       node.more().group = group;
       all_there = all_there && !ended(node.state);
     });
+    running.reset();
     if (all_there) return group;
     // One ended on another thread before it had partners.
     for (const TransactionGroup::Partner& partner : group->partners)
@@ -17017,6 +17042,16 @@ class Transaction {
   }
 
  private:
+  /// While it lives no commit takes a partner: what a function did is whole, or gone.
+  struct Running {
+    explicit Running(Transaction& of) : transaction(of) {}
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    ~Running() {
+      transaction.each([](auto& node) { node.end_copy(); });
+    }
+    Transaction& transaction;
+  };
   template <class Core>
   static void count(Core& core) {
     const auto hold = core.lock();
