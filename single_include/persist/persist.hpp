@@ -95,6 +95,9 @@
   PERSIST_JOIN(v, PERSIST_VERSION_MAJOR, PERSIST_HAS_HANA, PERSIST_HAS_EXCEPTIONS, \
                PERSIST_HAS_CHECKS)
 
+// A template that is made here, or with `extern` as the prefix elsewhere: see store/templates.hpp.
+#define PERSIST_TEMPLATE(prefix, ...) prefix template class __VA_ARGS__
+
 #if defined(_MSC_VER)
 #define PERSIST_NO_UNIQUE_ADDRESS [[msvc::no_unique_address]]
 #define PERSIST_FUNCTION_NAME __FUNCSIG__
@@ -5374,9 +5377,9 @@ class BasicFile {
 
 /// What a program with several units makes once, as in store/templates.hpp: with `extern` before it
 /// in all units that use `backend::File`, with nothing in one.
-#define PERSIST_FILE_TEMPLATES(prefix)                                                \
-  prefix template class persist::backend::file::Database<persist::detail::os::Files>; \
-  prefix template class persist::backend::BasicFile<persist::detail::os::Files>
+#define PERSIST_FILE_TEMPLATES(prefix)                                                    \
+  PERSIST_TEMPLATE(prefix, persist::backend::file::Database<persist::detail::os::Files>); \
+  PERSIST_TEMPLATE(prefix, persist::backend::BasicFile<persist::detail::os::Files>)
 
 namespace persist::inline PERSIST_ABI::backend::memory {
 
@@ -8078,10 +8081,11 @@ namespace persist::inline PERSIST_ABI::schema::detail {
 /// Whether std::hash of it is one that everybody knows, and no specialisation of the game's.
 template <class Key>
 inline constexpr bool is_hashed_in_public = [] {
-  if constexpr (optional_like<Key>)
+  if constexpr (optional_like<Key>) {
     return is_hashed_in_public<typename Key::value_type>;
-  else
+  } else {
     return std::is_arithmetic_v<Key> || std::is_enum_v<Key> || text_like<Key>;
+  }
 }();
 
 /// Whether anybody can work out keys that collide in C: what std::hash makes of numbers, enums and
@@ -17366,13 +17370,13 @@ TimePoint poll(First& first, Rest&... rest) {
 // outside of any namespace. What an optimising compiler wants to inline it still sees.
 
 /// What is made per store. `store` names a type, without template arguments of its own.
-#define PERSIST_STORE_TEMPLATES(prefix, store)              \
-  prefix template class persist::SessionNode<store::Stack>; \
-  prefix template class persist::StoreCore<store::Stack>;   \
-  prefix template class persist::Session<store::Stack>;     \
-  prefix template class persist::Loading<store::Stack>;     \
-  prefix template class persist::StoreCalls<store::Stack>
+#define PERSIST_STORE_TEMPLATES(prefix, store)                  \
+  PERSIST_TEMPLATE(prefix, persist::SessionNode<store::Stack>); \
+  PERSIST_TEMPLATE(prefix, persist::StoreCore<store::Stack>);   \
+  PERSIST_TEMPLATE(prefix, persist::Session<store::Stack>);     \
+  PERSIST_TEMPLATE(prefix, persist::Loading<store::Stack>);     \
+  PERSIST_TEMPLATE(prefix, persist::StoreCalls<store::Stack>)
 
 /// What stores of one backend and lock policy share; `store` is any one of them.
 #define PERSIST_ENGINE_TEMPLATES(prefix, store) \
-  prefix template class persist::Engine<store::Stack::Backend, store::Stack::LockPolicy>
+  PERSIST_TEMPLATE(prefix, persist::Engine<store::Stack::Backend, store::Stack::LockPolicy>)

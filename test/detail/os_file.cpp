@@ -40,9 +40,11 @@ TEST_F(OsFile, PiecesAreWrittenOneBehindTheOtherHoweverMany) {
   ASSERT_TRUE(file);
   std::string expected;
   std::vector<std::string> texts;
+  texts.reserve(3000);
   for (int i = 0; i < 3000; ++i)
-    texts.push_back(std::string(static_cast<std::size_t>(i % 7), static_cast<char>('a' + i % 26)));
+    texts.emplace_back(static_cast<std::size_t>(i % 7), static_cast<char>('a' + i % 26));
   std::vector<ByteView> pieces;
+  pieces.reserve(texts.size());
   for (const std::string& text : texts) {
     pieces.push_back(as_bytes(text));
     expected += text;

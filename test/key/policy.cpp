@@ -127,7 +127,7 @@ TEST(KeyPolicy, every_policy_has_the_limits_of_a_key_with_what_it_adds) {
   expect_limits<key::Scoped<"season/3", std::string>>(10, as_it_is);
   expect_limits<key::Prefixed<"P", key::Scoped<"s", std::string>>>(3, as_it_is);
   using Any = key::AnyScope<std::string>;
-  expect_limits<Any>(9, [](std::string text) { return key::InScope{"season~"s, text}; });
+  expect_limits<Any>(9, [](const std::string& text) { return key::InScope{"season~"s, text}; });
   for (const auto& scope :
        {"a\0"s, std::string(255, 's'), std::string(10'000, '/'), std::string(127, '~')})
     EXPECT_EQ(refused<Any>(key::InScope{scope, "k"s}), Errc::invalid) << scope.size();

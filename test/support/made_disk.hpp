@@ -6,9 +6,9 @@
 
 // The embedded backend, on real files and on the disk of the tests, made once in made_disk.cpp.
 
-#define PERSIST_TEST_DISK_TEMPLATES(prefix)                                   \
-  prefix template class persist::backend::file::Database<persist_test::Disk>; \
-  prefix template class persist::backend::BasicFile<persist_test::Disk>
+#define PERSIST_TEST_DISK_TEMPLATES(prefix)                                       \
+  PERSIST_TEMPLATE(prefix, persist::backend::file::Database<persist_test::Disk>); \
+  PERSIST_TEMPLATE(prefix, persist::backend::BasicFile<persist_test::Disk>)
 
 #ifdef PERSIST_TEST_MADE_ONCE
 PERSIST_FILE_TEMPLATES(extern);

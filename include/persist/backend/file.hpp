@@ -175,6 +175,6 @@ class BasicFile {
 
 /// What a program with several units makes once, as in store/templates.hpp: with `extern` before it
 /// in all units that use `backend::File`, with nothing in one.
-#define PERSIST_FILE_TEMPLATES(prefix)                                                \
-  prefix template class persist::backend::file::Database<persist::detail::os::Files>; \
-  prefix template class persist::backend::BasicFile<persist::detail::os::Files>
+#define PERSIST_FILE_TEMPLATES(prefix)                                                    \
+  PERSIST_TEMPLATE(prefix, persist::backend::file::Database<persist::detail::os::Files>); \
+  PERSIST_TEMPLATE(prefix, persist::backend::BasicFile<persist::detail::os::Files>)

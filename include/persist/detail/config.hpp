@@ -33,6 +33,9 @@
   PERSIST_JOIN(v, PERSIST_VERSION_MAJOR, PERSIST_HAS_HANA, PERSIST_HAS_EXCEPTIONS, \
                PERSIST_HAS_CHECKS)
 
+// A template that is made here, or with `extern` as the prefix elsewhere: see store/templates.hpp.
+#define PERSIST_TEMPLATE(prefix, ...) prefix template class __VA_ARGS__
+
 #if defined(_MSC_VER)
 #define PERSIST_NO_UNIQUE_ADDRESS [[msvc::no_unique_address]]
 #define PERSIST_FUNCTION_NAME __FUNCSIG__

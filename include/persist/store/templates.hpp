@@ -14,13 +14,13 @@
 // outside of any namespace. What an optimising compiler wants to inline it still sees.
 
 /// What is made per store. `store` names a type, without template arguments of its own.
-#define PERSIST_STORE_TEMPLATES(prefix, store)              \
-  prefix template class persist::SessionNode<store::Stack>; \
-  prefix template class persist::StoreCore<store::Stack>;   \
-  prefix template class persist::Session<store::Stack>;     \
-  prefix template class persist::Loading<store::Stack>;     \
-  prefix template class persist::StoreCalls<store::Stack>
+#define PERSIST_STORE_TEMPLATES(prefix, store)                  \
+  PERSIST_TEMPLATE(prefix, persist::SessionNode<store::Stack>); \
+  PERSIST_TEMPLATE(prefix, persist::StoreCore<store::Stack>);   \
+  PERSIST_TEMPLATE(prefix, persist::Session<store::Stack>);     \
+  PERSIST_TEMPLATE(prefix, persist::Loading<store::Stack>);     \
+  PERSIST_TEMPLATE(prefix, persist::StoreCalls<store::Stack>)
 
 /// What stores of one backend and lock policy share; `store` is any one of them.
 #define PERSIST_ENGINE_TEMPLATES(prefix, store) \
-  prefix template class persist::Engine<store::Stack::Backend, store::Stack::LockPolicy>
+  PERSIST_TEMPLATE(prefix, persist::Engine<store::Stack::Backend, store::Stack::LockPolicy>)

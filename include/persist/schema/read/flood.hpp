@@ -16,10 +16,11 @@ namespace persist::inline PERSIST_ABI::schema::detail {
 /// Whether std::hash of it is one that everybody knows, and no specialisation of the game's.
 template <class Key>
 inline constexpr bool is_hashed_in_public = [] {
-  if constexpr (optional_like<Key>)
+  if constexpr (optional_like<Key>) {
     return is_hashed_in_public<typename Key::value_type>;
-  else
+  } else {
     return std::is_arithmetic_v<Key> || std::is_enum_v<Key> || text_like<Key>;
+  }
 }();
 
 /// Whether anybody can work out keys that collide in C: what std::hash makes of numbers, enums and
