@@ -17,10 +17,8 @@ class ImportInto : public StoreCase<Place> {
   using Players = PlayersOn<typename Place::Backend>;
 
   /// A server of the game on the same database.
-  [[nodiscard]] Players players(std::string server) {
-    return {"Players",
-            this->place.backend,
-            {.server_id = std::move(server), .clock = &this->place.clock}};
+  [[nodiscard]] Players players(const std::string& server) {
+    return {"Players", this->place.backend, {.server_id = server, .clock = &this->place.clock}};
   }
 };
 TYPED_TEST_SUITE(ImportInto, Places);

@@ -15,13 +15,18 @@ namespace persist::inline PERSIST_ABI::schema::detail {
 
 /// Whether std::hash of it is one that everybody knows, and no specialisation of the game's.
 template <class Key>
-inline constexpr bool is_hashed_in_public = [] {
-  if constexpr (optional_like<Key>) {
-    return is_hashed_in_public<typename Key::value_type>;
-  } else {
-    return std::is_arithmetic_v<Key> || std::is_enum_v<Key> || text_like<Key>;
-  }
-}();
+inline constexpr bool is_hashed_in_public =
+    std::is_arithmetic_v<Key> || std::is_enum_v<Key> || text_like<Key>;
+template <optional_like Key>
+inline constexpr bool is_hashed_in_public<Key> = is_hashed_in_public<typename Key::value_type>;
+
+template <class C>
+concept hashes_into_buckets = requires(C& all, const typename C::key_type& key) {
+  typename C::hasher;
+  all.emplace().second;
+  all.begin(all.bucket(key));
+  all.max_load_factor();
+};
 
 /// Whether anybody can work out keys that collide in C: what std::hash makes of numbers, enums and
 /// texts is public and has no secret in it, and spreads whatever keys a game has of its own.
@@ -30,19 +35,11 @@ inline constexpr bool is_hashed_in_public = [] {
 /// the game's own record unreadable. Nor is a container that takes equal keys, whose buckets may be
 /// long for a good reason.
 template <class C>
-inline constexpr bool is_flooded = [] {
-  if constexpr (requires(C& all, const typename C::key_type& key) {
-                  typename C::hasher;
-                  all.emplace().second;
-                  all.begin(all.bucket(key));
-                  all.max_load_factor();
-                }) {
-    using Key = typename C::key_type;
-    return is_hashed_in_public<Key> && std::same_as<typename C::hasher, std::hash<Key>>;
-  } else {
-    return false;
-  }
-}();
+inline constexpr bool is_flooded = false;
+template <hashes_into_buckets C>
+inline constexpr bool is_flooded<C> =
+    is_hashed_in_public<typename C::key_type> &&
+    std::same_as<typename C::hasher, std::hash<typename C::key_type>>;
 
 /// How many keys of one input may fall into buckets that are full already. Together they cost no
 /// more than half the square of it, some ten million steps.
