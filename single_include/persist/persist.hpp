@@ -12457,8 +12457,8 @@ struct StoreOptions {
   Duration close_deadline = 10s;  ///< for `~Store` and `close_all`
   Duration relay = 5s;            ///< how often waiting messages are sent on
   bool save_on_release = true;    ///< false: a release gives the record back as it was last saved
-  std::size_t record_limit = std::size_t{4}
-                             << 20;  ///< bytes of one record's data; and of what lies beside it
+  /// Bytes of one record's data; its user ids and metadata together may have as many.
+  std::size_t record_limit = std::size_t{4} << 20;
   InboxLimit inbox_limit{};
   std::size_t outbox_limit = 1000;  ///< messages of one record that wait for their receivers
   Clock* clock = nullptr;           ///< must outlive the store; the machine's when null
