@@ -11,6 +11,7 @@
 #include <persist/clock.hpp>
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/json.hpp>
+#include <persist/codec/packed.hpp>
 #include <persist/error.hpp>
 #include <persist/fwd.hpp>
 #include <persist/key/number.hpp>

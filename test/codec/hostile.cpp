@@ -3,6 +3,7 @@
 
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/json.hpp>
+#include <persist/codec/packed.hpp>
 #include <persist/codec/record.hpp>
 #include <persist/schema/value.hpp>
 
@@ -193,7 +194,7 @@ class Mutator {
 
 template <class Codec>
 class Hostile : public testing::Test {};
-using Codecs = testing::Types<codec::Cbor, codec::Json>;
+using Codecs = testing::Types<codec::Cbor, codec::Json, codec::Packed>;
 TYPED_TEST_SUITE(Hostile, Codecs);
 
 TYPED_TEST(Hostile, every_prefix_of_a_record_is_corrupt) {

@@ -2,6 +2,7 @@
 
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/json.hpp>
+#include <persist/codec/packed.hpp>
 #include <persist/schema/value.hpp>
 
 #include <array>
@@ -113,7 +114,7 @@ void expect_nested(const std::vector<T>& samples) {
 
 template <class Codec>
 class Kinds : public testing::Test {};
-using Codecs = testing::Types<codec::Cbor, codec::Json>;
+using Codecs = testing::Types<codec::Cbor, codec::Json, codec::Packed>;
 TYPED_TEST_SUITE(Kinds, Codecs);
 
 template <class T>

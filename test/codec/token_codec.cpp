@@ -3,6 +3,7 @@
 
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/json.hpp>
+#include <persist/codec/packed.hpp>
 #include <persist/schema/value.hpp>
 
 #include <limits>
@@ -29,7 +30,7 @@ struct Keeping {};  // a policy that drops nothing
 
 template <class Codec>
 class TokenCodec : public testing::Test {};
-using Codecs = testing::Types<codec::Cbor, codec::Json>;
+using Codecs = testing::Types<codec::Cbor, codec::Json, codec::Packed>;
 TYPED_TEST_SUITE(TokenCodec, Codecs);
 
 TYPED_TEST(TokenCodec, what_was_encoded_decodes_to_equal_data) {

@@ -29,7 +29,7 @@
 // hostile: no input crashes, hangs, or takes memory out of proportion to its size. What a codec
 // cannot keep it refuses (`invalid`), at the latest when it encodes.
 //
-// Models: codec::Cbor, codec::Json.
+// Models: codec::Packed, codec::Cbor, codec::Json.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -60,6 +60,7 @@ namespace codec {
 /// The ids of the library's codecs. They are in every record: never renumber.
 inline constexpr std::uint16_t cbor_id = 1;
 inline constexpr std::uint16_t json_id = 2;
+inline constexpr std::uint16_t packed_id = 3;
 
 /// What a person calls the codec of that id: its name where it is one of the library's, else its
 /// number.
@@ -69,6 +70,8 @@ inline constexpr std::uint16_t json_id = 2;
       return "cbor";
     case json_id:
       return "json";
+    case packed_id:
+      return "packed";
     default:
       return "number " + std::to_string(id);
   }

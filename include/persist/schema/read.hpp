@@ -36,6 +36,9 @@ class Reading : public ReadBase<Rules, Reader> {
         kind != Kind::none,
         "persist: this type cannot be stored: make it a plain aggregate, describe it with "
         "persist_fields, or specialise persist::adapt for it");
+    if constexpr (requires { this->in().direct(into); })
+      if (const Direct offer = this->in().direct(into); offer != Direct::no)
+        return offer == Direct::done;
     if constexpr (kind == Kind::boolean)
       return this->expect(Token::boolean, at) && this->in().boolean(into);
     else if constexpr (kind == Kind::integer || kind == Kind::real)

@@ -7,6 +7,7 @@
 #include <persist/schema/value/walk.hpp>
 #include <persist/schema/value/writer.hpp>
 #include <persist/schema/write/kept.hpp>
+#include <persist/schema/write/order.hpp>
 
 #include <algorithm>
 #include <array>
@@ -223,39 +224,12 @@ class Writing {
     unknown_->drop(path_between(*unknown_->root(), node));
   }
 
-  /// Calls `use` with each entry, in an order that does not depend on hashes where the format is to
-  /// be the same for the same data.
-  template <class C, class F>
-  static void in_order(const C& from, F&& use) {
-    using Entry = typename C::value_type;
-    if constexpr (Writer::sorts_keys && !requires { typename C::key_compare; } &&
-                  std::totally_ordered<typename C::key_type>) {
-      std::vector<const Entry*> entries;
-      entries.reserve(from.size());
-      for (const Entry& entry : from)
-        entries.push_back(&entry);
-      const auto key = [](const Entry& entry) -> const auto& {
-        if constexpr (map_like<C>)
-          return entry.first;
-        else
-          return entry;
-      };
-      std::sort(entries.begin(), entries.end(),
-                [&](const Entry* a, const Entry* b) { return key(*a) < key(*b); });
-      for (const Entry* entry : entries)
-        use(*entry);
-    } else {
-      for (const Entry& entry : from)
-        use(entry);
-    }
-  }
-
   /// What is unknown in an element of a set is never kept: elements are constants, and no path
   /// leads back.
   template <class S>
   void set(const S& from) {
     out_.begin_array(from.size());
-    in_order(from, [&](const auto& element) { value(element, {}); });
+    in_order<Writer::sorts_keys>(from, [&](const auto& element) { value(element, {}); });
     out_.end_array();
   }
 
@@ -265,7 +239,7 @@ class Writing {
       text_map(from, kept);
     } else {
       out_.begin_array(from.size());
-      in_order(from, [&](const auto& entry) {
+      in_order<Writer::sorts_keys>(from, [&](const auto& entry) {
         out_.begin_array(2);
         value(entry.first, {});
         value(entry.second, {});

@@ -1,0 +1,152 @@
+#include <persist/codec/packed/token_reader.hpp>
+
+#include <persist/codec/packed/write.hpp>
+#include <persist/schema/value.hpp>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <codec/rich.hpp>
+#include <support/hex.hpp>
+
+namespace {
+
+using namespace persist;
+using codec::packed::Description;
+using codec::packed::Layout;
+using codec::packed::LayoutParser;
+using schema::Token;
+using Rules = schema::detail::RulesOf<schema::NoPolicy>;
+
+struct Reader : codec::packed::TokenReader {
+  Reader(const Layout& layout, ByteView bytes, schema::Limits limits = {})
+      : TokenReader(layout, bytes, limits) {}
+};
+
+/// The bytes of a description and of values behind it, and what they say in tokens.
+Result<Value> value_of(ByteView description, ByteView bytes) {
+  const auto layout = LayoutParser(description).run();
+  if (!layout) return layout.error();
+  Reader reader(*layout, bytes);
+  Value value;
+  if (!schema::read_value(reader, value) || !reader.finish()) return reader.take_error();
+  return value;
+}
+Errc code_of(std::string_view description, std::string_view bytes) {
+  const auto read = value_of(test::from_hex(description), test::from_hex(bytes));
+  return read ? Errc{} : read.error().code();
+}
+template <class T>
+Value value_of(const T& from) {
+  Buffer bytes;
+  EXPECT_TRUE((codec::packed::Writing<Rules, false>(bytes).run(from)));
+  constexpr auto& description = Description<Rules, T>::bytes;
+  const auto read = value_of(as_bytes({description.data(), description.size()}), bytes);
+  EXPECT_TRUE(read) << read.error();
+  return read ? *read : Value();
+}
+template <class T>
+void expect_same_words(const T& from) {
+  EXPECT_EQ(value_of(from), schema::to_value(from).value());
+}
+
+struct Empty {};
+enum class Colour : std::int8_t { red = -1, blue = 3 };
+struct Odd {
+  std::map<Colour, int> by_colour{{Colour::red, 1}, {static_cast<Colour>(9), 2}};
+  std::map<std::int64_t, bool> by_number{{-5, true}, {1'000'000, false}};
+  std::map<std::pair<int, int>, Empty> by_pair{{{1, 2}, {}}, {{3, 4}, {}}};
+  std::vector<Empty> empties = std::vector<Empty>(3);
+  std::array<Empty, 2> two{};
+  std::vector<std::vector<Empty>> lists{std::vector<Empty>(1), {}, std::vector<Empty>(2)};
+  Value dynamic = Value::map({{"a", Value::array({1, 2.5, "x", nullptr, Value::map()})}});
+  std::vector<Value> values{Value(), Value(1), Value::array(), Value::map({{"b", true}})};
+};
+
+// Whatever reads tokens reads the same from every format.
+TEST(PackedTokens, say_what_a_value_of_the_same_data_holds) {
+  expect_same_words(test::full_profile());
+  expect_same_words(test::Profile{});
+  expect_same_words(Odd{});
+  const auto rich = schema::from_value<test::Rich>(test::rich_value());
+  ASSERT_TRUE(rich) << rich.error();
+  expect_same_words(*rich);
+}
+
+TEST(PackedTokens, a_reader_may_look_before_it_reads) {
+  const Buffer bytes = test::from_hex("0d05 0701 13");
+  const auto layout = LayoutParser(bytes).run();  // a pair: an optional boolean, and nothing
+  ASSERT_TRUE(layout) << layout.error();
+  const Buffer there = test::from_hex("01 01");
+  Reader reader(*layout, there);
+  std::size_t count = 0;
+  EXPECT_EQ(reader.peek(), Token::array);
+  ASSERT_TRUE(reader.begin_array(count));
+  EXPECT_EQ(count, 2u);
+  ASSERT_TRUE(reader.next_element());
+  EXPECT_EQ(reader.peek(), Token::boolean);
+  EXPECT_EQ(reader.peek(), Token::boolean) << "it was looked into already";
+  bool flag = false;
+  ASSERT_TRUE(reader.boolean(flag));
+  EXPECT_TRUE(flag);
+  ASSERT_TRUE(reader.next_element());
+  EXPECT_EQ(reader.peek(), Token::null);
+  ASSERT_TRUE(reader.null());
+  EXPECT_FALSE(reader.next_element());
+  EXPECT_TRUE(reader.finish());
+}
+
+TEST(PackedTokens, another_token_than_the_one_asked_for_is_a_mismatch) {
+  const Buffer bytes = test::from_hex("05");
+  const auto layout = LayoutParser(bytes).run();
+  ASSERT_TRUE(layout);
+  const Buffer text = test::from_hex("0361");
+  Reader reader(*layout, text);
+  schema::Integer integer;
+  EXPECT_FALSE(reader.integer(integer));
+  EXPECT_EQ(reader.take_error(), Errc::schema_mismatch);
+}
+
+TEST(PackedTokens, values_that_are_not_what_was_described_are_corrupt) {
+  EXPECT_EQ(code_of("01", "01"), Errc{});
+  EXPECT_EQ(code_of("01", "02"), Errc::corrupt) << "no boolean";
+  EXPECT_EQ(code_of("01", ""), Errc::corrupt);
+  EXPECT_EQ(code_of("01", "0101"), Errc::corrupt) << "two of them";
+  EXPECT_EQ(code_of("0701", "02"), Errc::corrupt) << "neither something nor nothing";
+  EXPECT_EQ(code_of("0201", "040020"), Errc::corrupt) << "65,536 in two bytes";
+  EXPECT_EQ(code_of("0304", "000000"), Errc::corrupt);
+  EXPECT_EQ(code_of("05", "03ff"), Errc::corrupt) << "no UTF-8";
+  EXPECT_EQ(code_of("05", "0961"), Errc::corrupt);
+  EXPECT_EQ(code_of("08030161 01", "03"), Errc::corrupt);
+  EXPECT_EQ(code_of("0901", "09 01"), Errc::corrupt) << "four elements in one byte";
+  EXPECT_EQ(code_of("0913", "05 00"), Errc::corrupt) << "elements that take nothing take a byte";
+  EXPECT_EQ(code_of("0913", "05 0000"), Errc{});
+  EXPECT_EQ(code_of("0c01 05 01", "05 0361 01 0361 01"), Errc::corrupt) << "a key twice";
+  EXPECT_EQ(code_of("11", "03 ff"), Errc::corrupt) << "no CBOR";
+  EXPECT_EQ(code_of("11", "05 01 01"), Errc::corrupt) << "two items";
+  EXPECT_EQ(code_of("11", "00 ffffffffffffffff"), Errc::corrupt);
+}
+
+// Types that hold nothing but each other take no input: what they cost is bounded all the same.
+TEST(PackedTokens, a_description_cannot_make_work_out_of_nothing) {
+  EXPECT_EQ(code_of("10 03 0361 4001", ""), Errc::too_large) << "a struct inside itself";
+  std::string doubling;  // each struct twice in the next one
+  for (int i = 0; i < 60; ++i)
+    doubling += "10 05 0361 ";
+  doubling += "10 01";
+  for (int i = 60; i > 0; --i)
+    doubling += " 0362 40" + test::to_hex(std::array{static_cast<std::byte>(i << 1 | 1)});
+  EXPECT_EQ(code_of(doubling, ""), Errc::too_large);
+  EXPECT_EQ(code_of("0a f0ffffff1f 13", ""), Errc::too_large) << "an array of four thousand million";
+}
+
+}  // namespace
