@@ -73,7 +73,7 @@ class Disk {
     int fail_syncs = 0;                      ///< how many of the next ones fail
     std::uint64_t room = ~std::uint64_t{0};  ///< bytes that still fit
     bool cut_fails = false;
-    std::string stays;              ///< a file that cannot be removed
+    std::string stays;              ///< a file that cannot be removed, nor get another name
     std::function<void()> on_sync;  ///< called without the lock, before a file is synced
   };
 
@@ -246,6 +246,7 @@ class Disk {
   Result<void> rename(const std::string& from, const std::string& to) const {
     const std::lock_guard hold(state_->mutex);
     if (const auto ok = step("rename", from); !ok) return ok;
+    if (from == state_->stays) return io_error("rename", from, EIO);
     const auto found = state_->names.find(from);
     if (found == state_->names.end()) return io_error("rename", from, ENOENT);
     state_->names[to] = found->second;

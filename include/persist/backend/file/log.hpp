@@ -163,12 +163,16 @@ class Log {
   }
 
   /// Leaves a segment that holds damaged bytes of a record out of the log, untouched; what is not
-  /// damaged in it stays readable. Where it cannot be renamed the next open finds the damage.
+  /// damaged in it stays readable.
   void set_aside(std::uint32_t number) {
     {
       const std::lock_guard hold(mutex_);
       aside_.insert(segments_.extract(number));
     }
+    name_aside(number);
+  }
+  /// Gives one that was set aside its name. Where that fails the next open tries again.
+  void name_aside(std::uint32_t number) {
     if (files.rename(path(segment_name(number)), path(aside_name(number))))
       (void)files.sync_folder(folder_);
   }

@@ -30,7 +30,6 @@ class Recovery {
     if (held_elsewhere_) return held_elsewhere();
     if (!read) return read;
     if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1, 0);
-    if (auto whole = check_places(); !whole) return whole;
     report_.run = index_.run + 1;
     if (report_.run >= epoch_limit >> 24)
       return Error(Errc::unsupported,
@@ -38,7 +37,8 @@ class Recovery {
     if (auto saved = save_torn_tail(); !saved) return saved;
     if (auto appended = append_run({report_.run, opened_by}); !appended) return appended;
     for (const std::uint32_t number : left_over_)
-      (void)log_.files.remove(log_.path(segment_name(number)));
+      log_.find(number) ? log_.name_aside(number)
+                        : void(log_.files.remove(log_.path(segment_name(number))));
     return success;
   }
   /// Reads the log as it is and leaves it so; a batch without an end is one that is being written.
@@ -48,7 +48,7 @@ class Recovery {
     if (torn_) segments_.back().segment->size = torn_at_;
     const auto held = log_.files.is_locked(segments_.back().segment->file);
     report_.held = held && *held;
-    return check_places();
+    return success;
   }
 
  private:
@@ -89,7 +89,11 @@ class Recovery {
       return damage(index_.oldest, 0,
                     "the log says that it begins behind its end: there is nothing");
     log_.resume(salt_, expected, unsynced_.empty() ? expected - 1 : unsynced_.front().before());
-    return success;
+    // One that was to be set aside and could not be renamed is in use under its old name.
+    for (const std::uint32_t number : left_over_)
+      if (index_.lies_in(number))
+        if (auto opened = open_aside(number, segment_name(number)); !opened) return opened;
+    return check_places();
   }
 
   /// Opens the segments and checks that they belong together.
@@ -100,7 +104,7 @@ class Recovery {
     for (const std::string& name : *names) {
       if (const auto number = segment_number(name)) numbers.push_back(*number);
       if (const auto number = segment_number(name, ".damaged"))
-        if (auto opened = open_aside(*number); !opened) return opened;
+        if (auto opened = open_aside(*number, name); !opened) return opened;
     }
     std::sort(numbers.begin(), numbers.end());
     // What lies before a gap could not be removed when its time had come, or else something is
@@ -117,8 +121,8 @@ class Recovery {
     return only_look || segments_.empty() ? Result<void>(success) : claim_newest();
   }
   /// A segment that compaction left out is not read: only places point into it.
-  [[nodiscard]] Result<void> open_aside(std::uint32_t number) {
-    auto file = log_.files.open(log_.path(aside_name(number)), detail::os::Access::read);
+  [[nodiscard]] Result<void> open_aside(std::uint32_t number, const std::string& name) {
+    auto file = log_.files.open(log_.path(name), detail::os::Access::read);
     if (!file) return file.error();
     const auto size = log_.files.size(*file);
     if (!size) return size.error();
