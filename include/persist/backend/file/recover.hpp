@@ -30,10 +30,8 @@ class Recovery {
     if (held_elsewhere_) return held_elsewhere();
     if (!read) return read;
     if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1, 0);
+    if (index_.run >= last_run) return no_run_left();
     report_.run = index_.run + 1;
-    if (report_.run >= epoch_limit >> 24)
-      return Error(Errc::unsupported,
-                   "this folder has been opened too often: no run number is left");
     if (auto saved = save_torn_tail(); !saved) return saved;
     if (auto appended = append_run({report_.run, opened_by}); !appended) return appended;
     for (const std::uint32_t number : left_over_)
