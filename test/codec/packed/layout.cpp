@@ -44,7 +44,8 @@ TEST(PackedLayout, holds_what_a_type_says_of_itself) {
   ASSERT_EQ(root.count, 2);
   EXPECT_EQ(layout->members[root.first].name, "id");
   EXPECT_EQ(layout->members[root.first + 1u].name, "count");
-  const auto& count = layout->nodes[static_cast<std::size_t>(layout->members[root.first + 1u].value)];
+  const auto& count =
+      layout->nodes[static_cast<std::size_t>(layout->members[root.first + 1u].value)];
   EXPECT_EQ(count.kind, Kind::integer);
   EXPECT_EQ(count.code, 1) << "two bytes without a sign";
 }
@@ -91,20 +92,20 @@ TEST(PackedLayout, every_prefix_and_every_flipped_byte_is_an_answer) {
 
 TEST(PackedLayout, what_no_type_could_say_is_corrupt) {
   for (const std::string_view hex : {
-           "",                 // nothing
-           "00",               // what cannot be stored
-           "12",               // what is stored as another kind
-           "7f",               // no kind
-           "4001",             // a struct that was not described
-           "10 03 0361 4003",  // or is not yet
-           "0208",             // an integer of no size
-           "0305",             // a real of three bytes
-           "0c02 0101",        // a map of a third sort
-           "0c01 01 01",       // whose keys are booleans and said to have a text
-           "10 03 ff",         // a name of 127 bytes
-           "10 03 03ff 01",    // a name that is no UTF-8
-           "10 fd",            // 126 fields
-           "01 01",            // two types
+           "",                          // nothing
+           "00",                        // what cannot be stored
+           "12",                        // what is stored as another kind
+           "7f",                        // no kind
+           "4001",                      // a struct that was not described
+           "10 03 0361 4003",           // or is not yet
+           "0208",                      // an integer of no size
+           "0305",                      // a real of three bytes
+           "0c02 0101",                 // a map of a third sort
+           "0c01 01 01",                // whose keys are booleans and said to have a text
+           "10 03 ff",                  // a name of 127 bytes
+           "10 03 03ff 01",             // a name that is no UTF-8
+           "10 fd",                     // 126 fields
+           "01 01",                     // two types
            "0a 00ffffffffffffffff 01",  // an array of more than there can be
        })
     EXPECT_TRUE(parsed(hex).is(Errc::corrupt)) << hex;
@@ -117,7 +118,8 @@ TEST(PackedLayout, what_nests_too_deep_is_corrupt) {
 }
 
 TEST(PackedLayout, more_than_64_KiB_are_too_large) {
-  EXPECT_TRUE(LayoutParser(Buffer(as_bytes(std::string(65'537, '\x09')))).run().is(Errc::too_large));
+  EXPECT_TRUE(
+      LayoutParser(Buffer(as_bytes(std::string(65'537, '\x09')))).run().is(Errc::too_large));
 }
 
 TEST(PackedLayout, an_enumerator_is_found_by_its_value) {

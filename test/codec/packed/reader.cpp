@@ -66,12 +66,11 @@ Direct offered(const Written& from, T& into) {
   Buffer bytes;
   EXPECT_TRUE((codec::packed::Writing<Rules, false>(bytes).run(from)));
   constexpr auto& description = codec::packed::Description<Rules, Written>::bytes;
-  const auto layout =
-      LayoutParser(as_bytes({description.data(), description.size()})).run();
+  const auto layout = LayoutParser(as_bytes({description.data(), description.size()})).run();
   EXPECT_TRUE(layout) << layout.error();
   codec::packed::Reader<Rules> reader(*layout, bytes, {});
   const Direct offer = reader.direct(into);
-  if (offer == Direct::done) EXPECT_TRUE(reader.finish());
+  EXPECT_TRUE(offer != Direct::done || reader.finish());
   return offer;
 }
 

@@ -24,7 +24,10 @@ class Cursor {
   using At = const std::byte*;
 
   Cursor(ByteView bytes, schema::Limits limits) noexcept
-      : begin_(bytes.data()), end_(bytes.data() + bytes.size()), limits_(limits) {}
+      : begin_(bytes.data()),
+        end_(bytes.data() + bytes.size()),
+        limits_(limits),
+        elements_((std::min)(limits.elements, bytes.size())) {}
   Cursor(const Cursor&) = delete;
   Cursor& operator=(const Cursor&) = delete;
   ~Cursor() = default;
@@ -62,9 +65,12 @@ class Cursor {
     if (said > left(next) / least)
       return corrupt(at, std::to_string(said) + " elements where " + std::to_string(left(next)) +
                              " bytes are left");
-    if (said > limits_.elements)
-      return refuse(at, Errc::too_large, "more elements than the limit for one input");
-    limits_.elements -= static_cast<std::size_t>(said);
+    // Each is a byte at least, so that lists inside each other cannot all promise the same bytes.
+    if (said > elements_)
+      return limits_.elements < left(begin_)
+                 ? refuse(at, Errc::too_large, "more elements than the limit for one input")
+                 : corrupt(at, "more elements than there are bytes");
+    elements_ -= static_cast<std::size_t>(said);
     into = static_cast<std::size_t>(said);
     return next;
   }
@@ -124,6 +130,7 @@ class Cursor {
   At begin_;
   At end_;
   schema::Limits limits_;
+  std::size_t elements_;
   std::uint32_t depth_ = 0;
   std::size_t crowded_ = 0;
   Error error_;

@@ -150,10 +150,16 @@ class Reader : public TokenReader {
   static consteval auto same_members(schema::detail::Types<Ms...>) {
     return std::array<SameMember, sizeof...(Ms)>{&same_member<Ms>...};
   }
+  template <class M>
+  static consteval ReadMember member_reader() {
+    if constexpr (kind_of<M> == Kind::none)
+      return nullptr;
+    else
+      return &read_member<M>;
+  }
   template <class T, class... Ms>
   static consteval auto member_readers(schema::detail::Types<Ms...>) {
-    return std::array<ReadMember, sizeof...(Ms)>{
-        (kind_of<Ms> == Kind::none ? nullptr : &read_member<Ms>)...};
+    return std::array<ReadMember, sizeof...(Ms)>{member_reader<Ms>()...};
   }
 
   Positional positional_;

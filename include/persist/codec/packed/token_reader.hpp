@@ -46,7 +46,11 @@ class TokenReader : public Input {
  protected:
   /// The layout and the bytes must outlive the reader.
   TokenReader(const Layout& layout, ByteView bytes, schema::Limits limits)
-      : Input("packed", bytes, limits), layout_(layout), now_(layout.root), limits_(limits) {}
+      : Input("packed", bytes, limits),
+        layout_(layout),
+        now_(layout.root),
+        limits_(limits),
+        steps_(limits.elements) {}
   ~TokenReader() = default;
 
   using Node = Layout::Node;
@@ -67,7 +71,7 @@ class TokenReader : public Input {
     return reinterpret_cast<const std::byte*>(begin_) + size_;
   }
   /// In a value inside the record, which is read by its own rules.
-  [[nodiscard]] bool is_dynamic() const noexcept { return inner_.has_value(); }
+  [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
   [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
   [[nodiscard]] std::uint16_t node_here() const noexcept { return now_; }
 
@@ -82,7 +86,7 @@ class TokenReader : public Input {
   [[nodiscard]] schema::Token peek_variant(const Node& type);
   bool span(std::string_view& value);
   bool key_of(const Node& type, std::string_view& key);
-  bool open(std::uint64_t left, bool map, const Node& of);
+  bool open(std::uint64_t size, bool map, const Node& of, std::size_t& count);
   bool begin_dynamic();
   bool end_dynamic();
   template <class F>
@@ -99,8 +103,10 @@ class TokenReader : public Input {
   const Layout& layout_;
   std::uint16_t now_;
   schema::Limits limits_;
+  std::size_t steps_;  ///< fields that may still come
   std::array<Level, deepest> levels_;
-  std::optional<CborReader> inner_;
+  std::optional<CborReader> inner_;  ///< stays behind its value: a text may lie in it
+  bool is_inside_ = false;
   std::uint32_t inner_depth_ = 0;
   char digits_[24];
 };
@@ -217,10 +223,7 @@ inline bool TokenReader::real(schema::Real& value) {
 }
 inline bool TokenReader::text(std::string_view& value) {
   if (const auto found = peek(); found != schema::Token::text) return mismatch("a text", found);
-  if (is_dynamic()) {
-    // What is read ends the value, and with it the reader that a text in pieces would lie in.
-    return dynamic([&](CborReader& in) { return in.text(value); });
-  }
+  if (is_dynamic()) return dynamic([&](CborReader& in) { return in.text(value); });
   if (now().kind == Kind::enumeration) {
     schema::Integer found;
     if (!whole(now(), found)) return false;
@@ -247,14 +250,8 @@ inline bool TokenReader::begin_array(std::size_t& count) {
   }
   const Node& type = now();
   std::uint64_t size = type.kind == Kind::array ? type.length : type.count;
-  if (type.kind == Kind::sequence || type.kind == Kind::set) {
-    if (!number(size)) return false;
-    if (size > left())
-      return corrupt(std::to_string(size) + " elements where " + std::to_string(left()) +
-                     " bytes are left");
-  }
-  count = static_cast<std::size_t>(size);
-  return open(size, false, type);
+  if ((type.kind == Kind::sequence || type.kind == Kind::set) && !number(size)) return false;
+  return open(size, false, type, count);
 }
 inline bool TokenReader::begin_map(std::size_t& count) {
   if (const auto found = peek(); found != schema::Token::map) return mismatch("a map", found);
@@ -264,20 +261,25 @@ inline bool TokenReader::begin_map(std::size_t& count) {
   }
   const Node& type = now();
   std::uint64_t size = type.kind == Kind::variant ? 1 : type.count;
-  if (type.kind == Kind::map) {
-    if (!number(size)) return false;
-    if (size > left())
-      return corrupt(std::to_string(size) + " entries where " + std::to_string(left()) +
-                     " bytes are left");
-  }
-  count = static_cast<std::size_t>(size);
-  return open(size, true, type);
+  if (type.kind == Kind::map && !number(size)) return false;
+  return open(size, true, type, count);
 }
-/// Every container costs an element, or types that hold nothing but each other could be walked for
-/// ever.
-inline bool TokenReader::open(std::uint64_t left, bool map, const Node& of) {
-  if (!take_elements(left + 1) || !enter({left, map, false})) return false;
+/// An element is a byte at least. A field may be none, so structs pay otherwise, or types that hold
+/// nothing but each other could be walked for ever.
+inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std::size_t& count) {
+  const bool has_fields =
+      of.kind == Kind::structure || of.kind == Kind::tuple || of.kind == Kind::variant;
+  if (has_fields && size >= steps_) return too_large("more fields than the limit for one input");
+  if (has_fields)
+    steps_ -= static_cast<std::size_t>(size) + 1;
+  else if (size > left())
+    return corrupt(std::to_string(size) + " elements where " + std::to_string(left()) +
+                   " bytes are left");
+  else if (!take_elements(size))
+    return false;
+  if (!enter({size, map, false})) return false;
   levels_[depth() - 1] = {static_cast<std::uint16_t>(&of - layout_.nodes.data()), 0};
+  count = static_cast<std::size_t>(size);
   return true;
 }
 
@@ -386,11 +388,11 @@ inline bool TokenReader::begin_dynamic() {
   if (!span(item)) return false;
   inner_.emplace(as_bytes(item), limits_);
   inner_depth_ = 0;
-  return true;
+  return is_inside_ = true;
 }
 inline bool TokenReader::end_dynamic() {
   if (!inner_->finish()) return fail(inner_->take_error());
-  inner_.reset();
+  is_inside_ = false;
   return true;
 }
 
