@@ -377,4 +377,68 @@ TEST(HostileJson, a_number_of_a_hundred_thousand_digits_is_an_answer) {
   EXPECT_TRUE(decode_all<codec::Json>(as_bytes("1e" + repeated("9", 100'000))).is(Errc::corrupt));
 }
 
+/// What a record of `Rich` is to a build that has less of it, and in another order.
+struct Poorer {
+  test::Gem crown;
+  std::vector<test::Tool> tools;
+  std::map<std::string, test::Gem> gems;
+  Value notes;
+  struct Older {
+    std::vector<test::Item> inventory;
+    std::string name;
+  } profile;
+};
+struct Identified {
+  using fields = Fields<Identity<&test::Tool::id>, Identity<&test::Item::id>>;
+};
+template <class T>
+bool is_answer(ByteView bytes) {
+  const std::size_t before = bytes_asked_for;
+  bool read = false;
+  {
+    T scratch{};
+    UnknownFields unknown;
+    read = bool(codec::Packed::decode<Identified>(bytes, scratch, unknown));
+  }
+  EXPECT_LE(bytes_asked_for - before, 65'536 + 100 * bytes.size()) << bytes.size();
+  return read;
+}
+
+TEST(HostilePacked, a_mutated_record_is_an_answer_to_the_type_that_wrote_it_and_to_others) {
+  const auto rich = schema::from_value<test::Rich, Identified>(test::rich_value());
+  ASSERT_TRUE(rich) << rich.error();
+  Buffer good;
+  UnknownFields none;
+  ASSERT_TRUE(codec::Packed::encode<Identified>(*rich, none, good));
+  ASSERT_TRUE(is_answer<test::Rich>(good));
+  ASSERT_TRUE(is_answer<Poorer>(good));
+  ASSERT_TRUE(is_answer<Value>(good));
+  Mutator mutator;
+  int same = 0, other = 0;
+  for (int round = 0; round < 10'000; ++round) {
+    const std::string bad = mutator.mutated(as_text(good));
+    same += is_answer<test::Rich>(as_bytes(bad)) ? 1 : 0;
+    other += is_answer<Poorer>(as_bytes(bad)) ? 1 : 0;
+    (void)is_answer<Value>(as_bytes(bad));
+    ASSERT_FALSE(HasFailure()) << round;
+  }
+  EXPECT_GT(same, 50) << "or nothing was tried";
+  EXPECT_GT(other, 50);
+}
+
+TEST(HostilePacked, counts_inside_each_other_do_not_promise_the_same_bytes) {
+  Buffer bytes;
+  UnknownFields none;
+  ASSERT_TRUE(codec::Packed::encode<Keeping>(Branch{}, none, bytes));
+  bytes.shrink(bytes.size() - 31);  // the description is left
+  for (int level = 0; level < 30; ++level) {
+    bytes.append(std::string(30, '\x01'));
+    std::byte count[codec::packed::longest_number];
+    const std::byte* end = codec::packed::put_number(count, (2'000 - bytes.size()) / 31);
+    bytes.append({count, static_cast<std::size_t>(end - count)});
+  }
+  bytes.append(std::string(2'000 - bytes.size(), '\x01'));
+  EXPECT_TRUE((decode_as<codec::Packed, Branch>(bytes)).is(Errc::corrupt));
+}
+
 }  // namespace
