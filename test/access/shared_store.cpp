@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <latch>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -34,6 +35,29 @@ static_assert(reads_through_a_temporary<Players::Session::Edit>);
 static_assert(reads_through_a_temporary<Players::Session::View>);
 static_assert(!reads_through_a_temporary<Everybodys::Session::Edit>);
 static_assert(!reads_through_a_temporary<Everybodys::Session::View>);
+
+/// Lets a test in where this thread lets go of a store's lock, until the test has what it wants.
+struct WatchedMutex : std::recursive_mutex {
+  static inline thread_local std::function<bool()> behind_unlock;
+  void unlock() {
+    std::recursive_mutex::unlock();
+    if (auto now = std::exchange(behind_unlock, nullptr); now && !now()) behind_unlock = now;
+  }
+};
+struct WatchedLease : persist::lock::Lease<> {
+  struct access : persist::access::Synchronised {
+    using Mutex = WatchedMutex;
+    using Lock = std::unique_lock<Mutex>;
+  };
+};
+using Watched = persist::Store<std::uint64_t, Save, persist::backend::Memory, WatchedLease>;
+
+struct KeptSave {
+  using data_type = Player;
+  static constexpr bool keep_durable = true;
+};
+using Kept = persist::Store<std::uint64_t, KeptSave, persist::backend::Memory,
+                            persist::access::Shared<persist::lock::Lease<>>>;
 
 /// Runs `body(thread, turn)` on four threads, and waits for them.
 template <class F>
@@ -279,6 +303,75 @@ TEST_F(SharedStore, the_condition_of_a_load_runs_without_the_stores_lock) {
   EXPECT_TRUE(is_free);
 }
 
+TEST_F(SharedStore, listeners_of_a_save_run_without_the_stores_lock) {
+  Everybodys players("players", memory, quiet());
+  auto session = *players.load(1u);
+  int heard = 0;
+  const auto is_free = [&] {
+    on_another_thread([&] {
+      if (!players.core().mutex().try_lock()) return;
+      players.core().mutex().unlock();
+      ++heard;
+    });
+  };
+  const auto on_session = session.on_saving([&](Player&, Reason) { is_free(); });
+  const auto on_store =
+      players.on_saving([&](Everybodys::Session&, Player&, Reason) { is_free(); });
+  ASSERT_TRUE(session.save({.force = true}));
+  EXPECT_EQ(heard, 2);
+}
+
+TEST_F(SharedStore, a_durable_copy_is_read_while_saves_of_other_threads_replace_it) {
+  Kept players("players", memory, quiet());
+  auto session = *players.load(1u);
+  ASSERT_TRUE(session.save({.force = true}));
+  on_four_threads(100, [&, session](int thread, int) mutable {
+    if (thread % 2 == 0) {
+      (void)session.save({.force = true});
+    } else {
+      const auto durable = session.durable();
+      EXPECT_TRUE(durable && durable->coins == 100);
+    }
+  });
+}
+
+TEST_F(SharedStore, what_a_trade_was_checked_for_stays_so_until_it_is_done) {
+  Watched players("players", memory, quiet());
+  auto a = *players.load(1u);
+  auto b = *players.load(2u);
+  auto c = *players.load(3u);
+  const auto trade = [](Player& from, Player& to) { --from.coins, ++to.coins; };
+  persist::Result<persist::Transacted> other;
+  WatchedMutex::behind_unlock = [&] {  // the first partner was found free
+    on_another_thread([&] { other = players.request_transact(a, c, trade); });
+    return true;
+  };
+  EXPECT_TRUE(players.request_transact(a, b, trade));
+  EXPECT_TRUE(other.is(Errc::busy));
+  EXPECT_EQ(players.close_all(10s), 0U);
+  EXPECT_EQ(players.peek(1u)->data.coins, 99);
+  EXPECT_EQ(players.peek(3u)->data.coins, 100);
+}
+
+TEST_F(SharedStore, a_trade_that_another_thread_made_durable_is_durable) {
+  Watched players("players", memory, quiet());
+  auto a = *players.load(1u);
+  auto b = *players.load(2u);
+  bool is_released = false;
+  const auto when_it_is_made = [&] {  // and its sessions are free for others again
+    on_another_thread([&] { is_released = bool(a.release()); });
+    return is_released;
+  };
+  const auto done = players.transact(a, b, [&](Player& from, Player& to) {
+    --from.coins, ++to.coins;
+    WatchedMutex::behind_unlock = when_it_is_made;
+  });
+  EXPECT_TRUE(is_released);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(*done, persist::Transacted::durable);
+  EXPECT_EQ(players.peek(2u)->data.coins, 101);
+}
+
 TEST_F(SharedStore, an_update_and_a_load_of_other_threads_never_share_a_session) {
   Everybodys players("players", memory, quiet());
   ASSERT_TRUE(players.load(1u)->release());
@@ -329,6 +422,26 @@ TEST_F(SharedStore, a_partners_store_may_be_closed_by_another_thread_while_a_tra
   }
 }
 
+TEST_F(SharedStore, a_partners_store_may_be_closed_while_a_listener_of_it_hears_of_a_trade) {
+  Everybodys east("players", memory, quiet());
+  std::optional<Everybodys> west(std::in_place, "players", memory, quiet("us-1"));
+  auto a = *east.load(1u);
+  auto b = *west->load(2u);
+  ASSERT_TRUE(
+      east.request_transact(a, b, [](Player& from, Player& to) { --from.coins, ++to.coins; }));
+  std::thread closes;
+  const auto heard = west->on_saving([&](Everybodys::Session&, Player&, Reason) {
+    if (closes.joinable()) return;  // of a closing that tries to save it too
+    closes = std::thread([&] { west.reset(); });
+    while (!persist::ended(b.state()))
+      std::this_thread::yield();
+  });
+  EXPECT_TRUE(a.save().is(Errc::closed));
+  closes.join();
+  EXPECT_EQ(a.state(), State::lost);
+  EXPECT_FALSE(east.peek(1u) || east.peek(2u));
+}
+
 TEST_F(SharedStore, stores_whose_partners_end_crosswise_hold_one_lock_at_a_time) {
   Everybodys east("players", memory, quiet());
   Everybodys west("players", memory, quiet("us-1"));
@@ -367,6 +480,18 @@ TEST_F(SharedStore, a_release_waits_for_no_reader_and_leaves_nothing_behind) {
   (void)players.poll();
   EXPECT_EQ(session.state(), State::released);
   EXPECT_EQ(players.peek(1u)->data.coins, 7);
+}
+
+TEST(SharedStoreDeathTest, destroying_a_store_in_a_hook_of_its_policy_ends_the_program) {
+  persist::testing::ManualClock clock;
+  persist::StoreOptions told;
+  told.clock = &clock;
+  std::optional<Everybodys> players;
+  players.emplace("players", persist::backend::Memory(clock), told);
+  ASSERT_TRUE(players->load(1u)->release());
+  WatchedSave::in_validate = [&] { players.reset(); };
+  EXPECT_DEATH((void)players->load(1u), "a store was destroyed inside one of its own handlers");
+  WatchedSave::in_validate = nullptr;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <persist/schema/value.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -341,6 +342,21 @@ TEST(HostileCbor, a_count_that_few_bytes_carry_takes_little_memory) {
     EXPECT_FALSE(decode_all<codec::Cbor>(as_bytes(hex(head)))) << head;
     EXPECT_FALSE(decode_all<codec::Cbor>(as_bytes(hex(head) + repeated(hex("80"), 1000)))) << head;
   }
+}
+
+struct Branch {
+  std::array<std::uint64_t, 30> leaves{};
+  std::vector<Branch> branches;
+};
+TEST(HostileCbor, counts_inside_each_other_do_not_promise_the_same_bytes) {
+  std::string bytes;
+  for (int level = 0; level < 60; ++level) {
+    bytes += hex("a1686272616e63686573") + '\x99';  // {"branches": [as many as bytes are left]
+    const std::size_t left = 1024 - bytes.size() - 2;
+    bytes += {static_cast<char>(left >> 8), static_cast<char>(left & 0xff)};
+  }
+  bytes.resize(1024, '\xa0');
+  EXPECT_TRUE((decode_as<codec::Cbor, Branch>(as_bytes(bytes))).is(Errc::corrupt));
 }
 
 TEST(HostileCbor, a_budget_is_for_the_whole_input) {

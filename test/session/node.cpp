@@ -22,6 +22,7 @@ struct Hero {
   int captures = 0;
   int applies = 0;
   bool stumbles = false;  ///< the next `apply` throws when it is half done
+  mutable int defaults = 0;
 };
 struct HeroKey {
   using value_type = Hero*;
@@ -34,6 +35,7 @@ struct HeroSave {
   using message = std::variant<Gift>;
   static constexpr bool keep_durable = true;
   static Player defaults(const Hero* hero) {
+    ++hero->defaults;
     Player player;
     player.name = "hero " + std::to_string(hero->id);
     return player;
@@ -69,6 +71,18 @@ TEST_F(Node, the_default_comes_from_the_policy_and_user_ids_from_the_key) {
   EXPECT_EQ(session.user_ids(), std::vector<std::uint64_t>{1007});
   ASSERT_TRUE(session.release());
   EXPECT_EQ(heroes.peek(&ann)->user_ids, std::vector<std::uint64_t>{1007});
+}
+
+TEST_F(Node, no_default_is_made_of_a_key_whose_load_was_called_off) {
+  db.script().acquires.push_back({Errc::unknown_outcome, true});
+  {
+    const auto begun = heroes.begin_load(&ann);
+    heroes.poll();
+  }
+  play(5s, heroes);  // what nobody heard of is given back
+  EXPECT_EQ(ann.defaults, 0) << "the player may be gone";
+  EXPECT_EQ(heroes.open_sessions(), 0U);
+  EXPECT_FALSE(heroes.inspect(&ann)->held);
 }
 
 TEST_F(Node, a_record_that_nobody_plays_is_changed_by_what_only_spells_its_key) {

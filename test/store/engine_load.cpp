@@ -267,6 +267,33 @@ TEST_F(EngineLoad, loads_of_one_key_are_joined) {
   EXPECT_EQ(b.metrics().loads, 1U);
 }
 
+TEST_F(EngineLoad, a_load_that_joins_one_of_less_patience_waits_as_it_was_told) {
+  auto holder = open("eu-2");
+  auto players = open("eu-1");
+  const auto taken = [&](Players::Loading loading) {
+    play(3s, holder, players);
+    auto session = loading.take();
+    return session && session->release();
+  };
+  auto held = *holder.load(1u);
+  auto begun = players.begin_load(1u, {.conflict = persist::Conflict::refuse});
+  EXPECT_TRUE(taken(players.begin_load(1u)));
+  EXPECT_EQ(held.state(), State::released);
+
+  held = *holder.load(1u);
+  std::optional<Players::Loading> joined;
+  db.script().during_acquire = [&] { joined = players.begin_load(1u); };
+  EXPECT_FALSE(players.try_load(1u));
+  EXPECT_TRUE(taken(*std::move(joined)));
+  EXPECT_EQ(held.state(), State::released);
+
+  held = *holder.load(1u);
+  begun = players.begin_load(1u, {.conflict = persist::Conflict::refuse});
+  EXPECT_TRUE(players.try_load(1u).is(Errc::busy));
+  players.poll();
+  EXPECT_TRUE(begun.take().is(Errc::locked)) << "one attempt asks nobody to let go";
+}
+
 TEST_F(EngineLoad, a_joined_load_goes_on_while_anybody_wants_it) {
   auto players = open();
   auto one = players.begin_load(1u);
@@ -341,6 +368,16 @@ TEST_F(EngineLoad, a_blocking_load_finishes_the_release_that_is_under_way) {
   ASSERT_TRUE(session);
   EXPECT_EQ(session->view()->coins, 7);
   EXPECT_EQ(old->state(), State::released);
+}
+
+TEST_F(EngineLoad, a_blocking_load_finishes_what_a_change_that_failed_has_to_give_back) {
+  auto players = open();
+  ASSERT_TRUE(players.load(1u)->release());
+  db.fail_commits(Errc::unavailable, 2);
+  EXPECT_TRUE(players.update(1u, [](Player& player) { player.coins = 7; }).is(Errc::unavailable));
+  auto session = players.load(1u);
+  ASSERT_TRUE(session);
+  EXPECT_EQ(session->view()->coins, 100);
 }
 
 TEST_F(EngineLoad, a_blocking_load_gives_up_on_a_release_that_cannot_end) {

@@ -292,6 +292,36 @@ TEST_F(EnginePoll, a_time_without_end_is_a_long_one) {
   EXPECT_EQ(coins(players, 1), 7);
 }
 
+TEST_F(EnginePoll, a_time_without_end_of_one_session_is_a_long_one) {
+  auto players = open();
+  auto session = *players.load(1u);
+  session.set_autosave(persist::Duration::max());
+  session.set_min_gap(persist::Duration::max());
+  session.edit()->coins = 7;
+  ASSERT_TRUE(session.request_save());
+  play(1s, players);
+  session.edit()->coins = 8;
+  ASSERT_TRUE(session.request_save());
+  play(5min, players);
+  EXPECT_EQ(coins(players, 1), 7) << "the gap is not over";
+  EXPECT_TRUE(session.release());
+}
+
+TEST_F(EnginePoll, an_open_guard_keeps_the_data_back_and_not_the_lease) {
+  auto players = open();
+  auto session = *players.load(1u);
+  session.edit()->coins = 7;
+  ASSERT_TRUE(session.request_save());
+  std::optional guard(session.edit());
+  play(2min, players);
+  EXPECT_EQ(session.state(), State::open);
+  EXPECT_TRUE(open("eu-2").try_load(1u).is(Errc::locked));
+  EXPECT_EQ(coins(players, 1), -1);
+  guard.reset();
+  play(1s, players);
+  EXPECT_EQ(coins(players, 1), 7) << "the save that was asked for is not forgotten";
+}
+
 TEST_F(EnginePoll, an_expired_lease_that_nobody_took_goes_on) {
   auto players = open();
   auto session = players.load(1u);
@@ -474,6 +504,34 @@ TEST_F(EnginePoll, closing_tries_again_until_its_deadline) {
   db.fail_commits(Errc::unavailable, 2);
   EXPECT_EQ(players.close_all(10s), 0U);
   EXPECT_EQ(coins(players, 1), 1);
+}
+
+TEST_F(EnginePoll, closing_does_not_wait_for_what_its_own_thread_is_in_the_midst_of) {
+  auto players = open();
+  auto session = *players.load(1u);
+  int closings = 0;
+  const auto closes = [&] {
+    const auto before = clock.now();
+    EXPECT_EQ(players.close_all(10s), 1U);
+    EXPECT_EQ(clock.now(), before);
+    ++closings;
+  };
+  players.on_message([&](Player&, const Gift&) { closes(); });
+  ASSERT_TRUE(players.post(1u, Gift{5}));
+  play(2s, players);
+  EXPECT_EQ(closings, 1);
+  EXPECT_EQ(session.state(), State::released);
+
+  auto other = open("eu-2");
+  auto theirs = *other.load(2u);
+  session = *players.load(1u);
+  const auto heard = other.on_saved([&](Players::Session&, const auto&) { closes(); });
+  ASSERT_TRUE(theirs.request_save({.force = true}));
+  ASSERT_TRUE(session.request_save({.force = true}));
+  persist::poll(other, players);
+  EXPECT_EQ(closings, 2);
+  play(1s, players);
+  EXPECT_EQ(session.state(), State::released);
 }
 
 #if PERSIST_HAS_EXCEPTIONS

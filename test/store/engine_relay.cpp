@@ -292,6 +292,56 @@ TEST_F(Outbox, an_outbox_that_another_server_has_emptied_takes_messages_again) {
   EXPECT_TRUE(session->send(2u, Gift{5}));
 }
 
+TEST_F(Outbox, one_that_another_server_has_emptied_takes_messages_however_many_others_wait) {
+  auto told = options("eu-1");
+  told.inbox_limit.messages = 1;
+  told.outbox_limit = 1;
+  told.relay = 30s;
+  Players a("players", db, told);
+  auto b = narrow("eu-2");
+  takes(b);
+  const auto fills = [&](Players::Session& session, std::uint64_t receiver) {
+    ASSERT_TRUE(session.send(receiver, Gift{1}));
+    ASSERT_TRUE(session.save());
+    ASSERT_TRUE(session.send(receiver, Gift{2}));
+    ASSERT_TRUE(session.save());
+    ASSERT_TRUE(session.send(receiver, Gift{3}).is(Errc::full));
+  };
+  auto first = *a.load(1u);
+  auto last = *a.load(999u);
+  fills(first, 2);
+  fills(last, 3);
+  for (std::uint64_t key = 100; key < 200; ++key) {
+    auto session = *a.load(key);
+    ASSERT_TRUE(session.send(4u, Gift{1}));
+    ASSERT_TRUE(session.release());
+  }
+  empty_inbox(b, 2, 2);
+  empty_inbox(b, 3, 2);
+  ASSERT_EQ(b.inspect(1u)->outbox_messages + b.inspect(999u)->outbox_messages, 0U);
+  play(5min, a);
+  EXPECT_TRUE(first.send(2u, Gift{4}));
+  EXPECT_TRUE(last.send(3u, Gift{4}));
+}
+
+TEST_F(Outbox, a_relay_goes_on_where_it_began_whatever_another_one_does_meanwhile) {
+  auto players = narrow();
+  for (std::uint64_t key = 100; key < 200; ++key) {
+    auto session = *players.load(key);
+    ASSERT_TRUE(session.send(4u, Gift{1}));
+    ASSERT_TRUE(session.release());
+  }
+  play(6s, players);  // the first page of the two is done
+  std::string from;
+  db.script().before_list = [&](const persist::RelayRequest& list) {
+    from = list.after;
+    players.poll();  // as another thread would: it comes to the end
+    EXPECT_EQ(list.after, from);
+  };
+  play(6s, players);
+  EXPECT_FALSE(from.empty());
+}
+
 TEST_F(Outbox, the_next_session_of_a_sender_does_not_overtake_what_waits) {
   auto players = narrow();
   takes(players);

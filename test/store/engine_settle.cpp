@@ -85,6 +85,37 @@ TEST_F(EngineSettle, an_older_sessions_late_commit_never_lands) {
   EXPECT_EQ(old.state(), State::lost);
 }
 
+TEST_F(EngineSettle, what_was_edited_behind_a_release_that_landed_is_not_said_to_be_saved) {
+  for (const bool edits : {false, true}) {
+    auto session = *a.load(1u);
+    session.edit()->coins = 5;
+    db.lose_reply();
+    EXPECT_TRUE(session.release().is(Errc::unknown_outcome));
+    if (edits) session.edit()->coins = 6;
+    bool saved = edits;
+    const auto heard = session.on_released([&](Reason, bool was_saved) { saved = was_saved; });
+    auto next = *b.load(1u);
+    EXPECT_EQ(next.view()->coins, 5);
+    play(5s, a);
+    EXPECT_EQ(session.state(), State::lost);
+    EXPECT_EQ(saved, !edits);
+    ASSERT_TRUE(next.release());
+  }
+}
+
+TEST_F(EngineSettle, a_release_of_what_was_not_changed_that_landed_is_no_loss) {
+  ASSERT_TRUE(a.load(1u)->release());
+  auto session = *a.load(1u);
+  db.lose_reply();
+  EXPECT_TRUE(session.release().is(Errc::unknown_outcome));
+  bool saved = false;
+  const auto heard = session.on_released([&](Reason, bool was_saved) { saved = was_saved; });
+  const auto next = b.load(1u);
+  play(5s, a);
+  EXPECT_EQ(session.state(), State::lost);
+  EXPECT_TRUE(saved);
+}
+
 TEST_F(EngineSettle, a_lost_session_can_be_loaded_again_in_the_same_store) {
   auto old = *a.load(1u);
   {

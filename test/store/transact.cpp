@@ -121,6 +121,15 @@ TEST_F(Transact, the_record_of_an_innocent_partner_is_given_back_at_once) {
   EXPECT_FALSE(players.inspect(3u)->held);
 }
 
+TEST_F(Transact, a_record_that_is_to_be_given_back_is_loaded_again_at_once) {
+  auto other = open("eu-2");
+  const auto thief = other.load(2u, {.conflict = persist::Conflict::steal});
+  EXPECT_TRUE(players.transact(a, b, trade).is(Errc::fenced));
+  const auto before = clock.now();
+  EXPECT_TRUE(players.load(1u));
+  EXPECT_EQ(clock.now(), before);
+}
+
 TEST_F(Transact, a_pending_transaction_is_written_whole_whichever_partner_is_saved) {
   ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
   EXPECT_EQ(a.view()->coins, 70);
@@ -246,6 +255,43 @@ TEST_F(Transact, a_partner_that_breaks_a_rule_holds_all_of_them_back) {
   play(3s, players);
   EXPECT_EQ(a.state(), State::released);
   expect_stored(70, 130);
+}
+
+TEST_F(Transact, what_holds_a_trade_back_keeps_no_partner_from_its_lease_and_its_messages) {
+  const auto held_back = [&](auto meanwhile) {
+    for (int second = 0; second < 120; ++second) {
+      clock.advance(1s);
+      players.poll();
+      players.poll();
+      EXPECT_GT(players.poll(), clock.now());  // keeps no processor busy
+    }
+    EXPECT_EQ(a.state(), State::open);
+    EXPECT_EQ(b.state(), State::open);
+    EXPECT_EQ(a.waiting_messages(), 1U) << "one that nobody handles, but it was heard of";
+    expect_stored(-1, -1);
+    meanwhile();
+  };
+  ASSERT_TRUE(players.post(1u, Letter{"hello"}));
+  ASSERT_EQ(*players.request_transact(a, b, trade), Transacted::pending);
+  b.edit()->coins = -1;
+  held_back([&] { b.edit()->coins = 130; });
+  {
+    const auto guard = b.edit();
+    held_back([] {});
+  }
+  play(30s, players);
+  expect_stored(70, 130);
+}
+
+TEST_F(Transact, closing_does_not_wait_for_a_partner_that_cannot_leave_another_store) {
+  auto other = open("eu-2");
+  auto theirs = *other.load(3u);
+  ASSERT_EQ(*players.request_transact(a, theirs, trade), Transacted::pending);
+  const auto guard = theirs.edit();
+  const auto before = clock.now();
+  EXPECT_EQ(players.close_all(10s), 1U);
+  EXPECT_EQ(clock.now(), before);
+  EXPECT_EQ(b.state(), State::released);
 }
 
 TEST_F(Transact, a_suspect_partner_waits) {
@@ -422,6 +468,19 @@ TEST_F(Transact, one_that_landed_unheard_before_a_partner_was_taken_over_is_lost
       players.on_released([&](Players::Session&, Reason, bool each) { saved.push_back(each); });
   play(3s, players);
   EXPECT_EQ(saved, (std::vector<bool>{true, true}));
+  expect_stored(70, 130);
+}
+
+TEST_F(Transact, what_was_edited_behind_one_that_landed_unheard_is_not_said_to_be_saved) {
+  db.lose_reply();
+  EXPECT_EQ(*players.transact(a, b, trade), Transacted::pending);
+  b.edit()->coins = 999;
+  std::vector<bool> saved;
+  const auto heard = players.on_released(
+      [&](Players::Session&, Reason, bool was_saved) { saved.push_back(was_saved); });
+  const auto thief = open("eu-2").load(1u, {.conflict = persist::Conflict::steal});
+  play(5s, players);
+  EXPECT_EQ(saved, (std::vector{true, false}));
   expect_stored(70, 130);
 }
 

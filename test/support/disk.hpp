@@ -73,7 +73,7 @@ class Disk {
     int fail_syncs = 0;                      ///< how many of the next ones fail
     std::uint64_t room = ~std::uint64_t{0};  ///< bytes that still fit
     bool cut_fails = false;
-    std::string stays;              ///< a file that cannot be removed
+    std::string stays;              ///< a file that cannot be removed, nor get another name
     std::function<void()> on_sync;  ///< called without the lock, before a file is synced
   };
 
@@ -100,7 +100,8 @@ class Disk {
   }
   /// The power is cut, and of all that was not synced any part may be there: each name that was
   /// given or removed, each cut, each sector of each write. A name that was given to another file
-  /// is one of the two.
+  /// is one of the two, and a file that was given another name has one of them, as journals of file
+  /// systems keep it.
   template <class Random>
   void cut_power_anyhow(Random& random) const {
     const std::lock_guard hold(state_->mutex);
@@ -109,6 +110,8 @@ class Disk {
       if (state_->names.contains(name) || random() % 2 == 0) left.emplace(name, node);
     for (const auto& [name, node] : state_->names)
       if (random() % 2 == 0) left.insert_or_assign(name, node);
+    for (const auto& [name, node] : state_->durable_names)
+      if (!holds(left, node) && holds(state_->names, node)) left.emplace(name, node);
     for (const auto& [name, node] : left)
       for (const Node::Change& change : node->unsynced)
         if (!change.cuts)
@@ -246,6 +249,7 @@ class Disk {
   Result<void> rename(const std::string& from, const std::string& to) const {
     const std::lock_guard hold(state_->mutex);
     if (const auto ok = step("rename", from); !ok) return ok;
+    if (from == state_->stays) return io_error("rename", from, EIO);
     const auto found = state_->names.find(from);
     if (found == state_->names.end()) return io_error("rename", from, ENOENT);
     state_->names[to] = found->second;
@@ -305,6 +309,11 @@ class Disk {
       node->now = node->durable;
       node->unsynced.clear();
     }
+  }
+  static bool holds(const std::map<std::string, std::shared_ptr<Node>>& names,
+                    const std::shared_ptr<Node>& node) {
+    return std::any_of(names.begin(), names.end(),
+                       [&](const auto& entry) { return entry.second == node; });
   }
   Result<void> alive(const Handle& file) const {
     if (!file.node || file.generation != state_->generation || state_->stopped)

@@ -30,6 +30,8 @@ class FlakyBackend {
     std::function<void()> during_commit;  ///< runs while a batch is out, once
     std::function<void()> during_acquire;
     std::function<void()> after_erase;  ///< runs when it was done, before its reply, once
+    /// Runs before waiting messages are listed, once.
+    std::function<void(const persist::RelayRequest&)> before_list;
     std::size_t commit_batches = 0;
     std::size_t commit_requests = 0;
     std::size_t changes = 0;
@@ -85,6 +87,8 @@ class FlakyBackend {
   }
   void relay(std::span<persist::RelayRequest> batch) {
     script_->take_batches += batch.empty() || batch[0].take_from.empty() ? 0U : 1U;
+    if (!batch.empty() && batch[0].take_from.empty())
+      if (const auto first = std::exchange(script_->before_list, nullptr)) first(batch[0]);
     for (persist::RelayRequest& request : batch)
       if (request.take_from.empty() || !fails(script_->takes_fail, request))
         inner_.relay(std::span(&request, 1));

@@ -52,7 +52,8 @@ class PlainSession : public persist::SessionCore {
     text = persist::as_text(from.data);
     return persist::success;
   }
-  persist::Result<void> fire_saving(persist::Reason) override { return persist::success; }
+  persist::Result<void> pull() override { return persist::success; }
+  void fire_saving(persist::Reason) override {}
   void game_lets_go() override {}
   std::vector<std::string> take_dropped() override { return {}; }
   void deliver(persist::Event&, persist::SessionHost&) override {}

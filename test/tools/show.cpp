@@ -2,6 +2,8 @@
 
 #include "store_case.hpp"
 
+#include <vector>
+
 namespace persistctl {
 namespace {
 
@@ -126,6 +128,40 @@ TYPED_TEST(Show, a_store_is_opened_under_its_own_lock_kind) {
   this->place.backend.open_store(std::span(&unlocked, 1));
   ASSERT_FALSE(failed(unlocked.error));
   EXPECT_TRUE(open_store(this->place.backend, "Unlocked"));
+}
+
+/// A store in which one record was erased since its key was listed, and one is damaged.
+struct Changing : persist::backend::Memory {
+  using Memory::Memory;
+  void scan(std::span<persist::ScanRequest> batch) {
+    Memory::scan(batch);
+    for (const char* key : {"bad", "gone"})
+      batch[0].keys.emplace_back(key);
+  }
+  void read(std::span<persist::ReadRequest> batch) {
+    Memory::read(batch);
+    if (batch[0].key == "bad") batch[0].error = Error(Errc::corrupt, "damaged bytes");
+  }
+};
+
+TEST(List, a_record_that_is_gone_or_damaged_does_not_spoil_the_lines_of_others) {
+  persist::testing::ManualClock clock;
+  Changing backend(clock);
+  const auto store = open_store(backend, "Players", true);
+  ASSERT_TRUE(store) << store.error();
+  std::istringstream in(std::string(ProfileText{.key = "a"}) +
+                        std::string(ProfileText{.key = "z"}));
+  Import import(static_cast<persist::backend::Memory&>(backend), *store, {});
+  ASSERT_TRUE(import.run(in, "in"));
+  std::ostringstream out;
+  const auto listed = list_records(backend, *store, out, true);
+  EXPECT_TRUE(listed.is(Errc::corrupt)) << "the list is not whole";
+  EXPECT_EQ(listed.error().key(), "bad");
+  std::istringstream lines(out.str());
+  std::vector<std::string> keys;
+  for (std::string line; std::getline(lines, line);)
+    keys.push_back(line.substr(0, line.find('\t')));
+  EXPECT_EQ(keys, (std::vector<std::string>{"a", "bad", "z"}));
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 
 #include <charconv>
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <ostream>
 #include <span>
 #include <string>
@@ -49,27 +51,39 @@ template <persist::record_backend Backend>
   return shown;
 }
 
+/// What `list_records` says of one record, after a tab.
+[[nodiscard]] inline std::string details_of(const persist::ReadRequest& record) {
+  const Value updated = time_text(record.record.updated);
+  const std::uint64_t numbers[] = {record.record.data.size(), record.record.version,
+                                   record.record.load_count, record.inbox_messages};
+  std::string text;
+  for (const std::uint64_t number : numbers)
+    text += '\t' + std::to_string(number);
+  return text + '\t' + (updated.is_text() ? *updated.get_if<std::string>() : "-");
+}
+
 /// Writes the keys of all records with data, one a line in order of their bytes; with `details` a
 /// tab between key, bytes, version, loads, waiting messages and time of the last save.
+///
+/// A record that cannot be read is listed as that, and the first such error is the result.
 template <persist::record_backend Backend>
 [[nodiscard]] Result<std::size_t> list_records(Backend& backend, const OpenedStore& store,
                                                std::ostream& out, bool details) {
   const auto keys = all_keys(backend, store);
   if (!keys) return keys.error();
+  std::optional<Error> unreadable;
   for (const std::string& key : *keys) {
-    out << printable(key);
+    std::string line = printable(key);
     if (details) {
       const auto record = read_record(backend, store, key);
-      if (!record && record.is(Errc::not_found)) continue;  // erased meanwhile
-      if (!record) return record.error();
-      const Value updated = time_text(record->record.updated);
-      out << '\t' << record->record.data.size() << '\t' << record->record.version << '\t'
-          << record->record.load_count << '\t' << record->inbox_messages << '\t'
-          << (updated.is_text() ? *updated.get_if<std::string>() : "-");
+      if (record.is(Errc::not_found)) continue;  // erased meanwhile
+      line += record ? details_of(*record) : "\tunreadable";
+      if (!record && !unreadable) unreadable = record.error();
     }
-    out << '\n';
+    out << line << '\n';
   }
   if (!out.flush()) return Error(Errc::io, "the list could not be written");
+  if (unreadable) return *unreadable;
   return keys->size();
 }
 

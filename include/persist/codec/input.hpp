@@ -51,7 +51,8 @@ class Input {
       : begin_(reinterpret_cast<const char*>(bytes.data())),
         size_(bytes.size()),
         format_(format),
-        elements_(limits.elements),
+        elements_((std::min)(limits.elements, bytes.size())),
+        elements_are_limited_(limits.elements < bytes.size()),
         depth_limit_((std::min)(limits.depth, deepest)) {
     if (bytes.size() > limits.bytes) {
       too_large(std::to_string(bytes.size()) + " bytes, and the limit is " +
@@ -88,11 +89,12 @@ class Input {
                     .at({}, std::string(expected), std::string(schema::name(found))));
   }
 
-  /// Takes elements from the budget of the whole input, before anybody makes room for them.
+  /// Takes elements from the budget of the whole input, before anybody makes room for them. Each is
+  /// a byte at least, so that containers inside each other cannot all promise the same bytes.
   bool take_elements(std::uint64_t count) {
-    if (count > elements_) return too_large("more elements than the limit for one input");
-    elements_ -= static_cast<std::size_t>(count);
-    return true;
+    if (count <= elements_) return elements_ -= static_cast<std::size_t>(count), true;
+    return elements_are_limited_ ? too_large("more elements than the limit for one input")
+                                 : corrupt("more elements than there are bytes");
   }
   /// Goes into a container; `too_large` where that is deeper than the limit.
   bool enter(Frame frame) {
@@ -158,6 +160,7 @@ class Input {
 
   std::string_view format_;
   std::size_t elements_;
+  bool elements_are_limited_;
   std::uint32_t depth_limit_;
   std::uint32_t depth_ = 0;
   bool ok_ = true;

@@ -104,6 +104,12 @@ struct AcquireRequest {
   Snapshot record{};  ///< `taken`
   HeldBy holder{};    ///< `held`
   Error error{Errc{}};
+
+  /// One that is to go back unread is not decoded: the default of a record that does not exist is
+  /// made of the game's key, and its player may be gone by now.
+  [[nodiscard]] bool is_to_be_read() const noexcept {
+    return outcome == Outcome::taken && intent != Intent::withdraw;
+  }
 };
 
 enum class LeaseChange : std::uint8_t { keep, renew, release };
@@ -203,7 +209,8 @@ struct PostRequest {
   std::uint64_t position = 0;
 };
 
-/// Lists records whose outbox waits (`take_from` empty), or takes messages out of one by number.
+/// Lists records whose outbox waits, by rising key (`take_from` empty), or takes messages out of
+/// one by number.
 struct RelayRequest {
   struct Waiting {
     std::string key;

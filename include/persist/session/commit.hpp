@@ -13,6 +13,7 @@ enum class Aim : std::uint8_t {
   force,      ///< write in any case
   renew,      ///< be heard of, and hear; write what changed
   release,    ///< write what changed and give the record back
+  hold,       ///< be heard of, and hear; write nothing
   give_back,  ///< give the record back as it is
 };
 

@@ -126,9 +126,10 @@ class SessionCore {
   /// Takes over what was read, or the default where there is no record. On failure the session
   /// stays without data.
   virtual Result<void> decode(Snapshot& from) = 0;
-  /// Pulls the data from the game where it is captured, and lets listeners look at it and change it
-  /// before it is encoded.
-  virtual Result<void> fire_saving(Reason reason) = 0;
+  /// Pulls the data from the game where it is captured.
+  virtual Result<void> pull() = 0;
+  /// Lets listeners look at the data and change it before it is encoded.
+  virtual void fire_saving(Reason reason) = 0;
   /// Takes the game's last word: after a release was called for, what the data is captured from may
   /// be gone.
   virtual void game_lets_go() = 0;

@@ -30,12 +30,10 @@ void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
 }
 
 template <class S>
-Result<void> SessionNode<S>::fire_saving(Reason reason) {
-  Result<void> captured = capture();
+void SessionNode<S>::fire_saving(Reason reason) {
   auto& store = core();
   if (rare_) call_listeners(store, [&] { rare_.load()->signals.saving.fire(data_, reason); });
   call_listeners(store, [&] { store.fire_saving(*this, reason); });
-  return captured;
 }
 
 template <class S>

@@ -92,7 +92,8 @@ class SessionNode final : public SessionCore {
 
   Result<bool> encode(Buffer& out) override;
   Result<void> decode(Snapshot& from) override;
-  Result<void> fire_saving(Reason reason) override;
+  Result<void> pull() override { return capture(); }
+  void fire_saving(Reason reason) override;
   void deliver(Event& event, SessionHost& store) override;
   bool try_lock() override { return lock_.try_lock(); }
   void unlock() override { lock_.unlock(); }

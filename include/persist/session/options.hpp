@@ -16,6 +16,9 @@ namespace persist::inline PERSIST_ABI {
 
 using namespace std::chrono_literals;
 
+/// "For ever" is spelled as the longest time there is, and added to the time of day that overflows.
+inline constexpr Duration longest_pause = std::chrono::hours(24 * 365);
+
 /// How many messages and bytes a record's inbox holds before a post is refused.
 struct InboxLimit {
   std::size_t messages = 1000;

@@ -32,7 +32,8 @@ namespace persist::inline PERSIST_ABI {
 /// however many stores a program has.
 ///
 /// Every call that reaches storage is prepare (here), perform (the backend, any thread) and
-/// complete (here). The lock is held for the first and the third, never while the backend works.
+/// complete (here). The lock is held for the first and the third, never while the backend works
+/// or a listener runs.
 template <class Backend, class LockPolicy>
 class Engine : public SessionHost, public RoundPartner<Backend> {
  public:
@@ -140,14 +141,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   }
   /// Whether a call of this store is under way that runs the program's own code. Functions on a
   /// session are looked for here, so that they pay nothing for it. Where another thread tells
-  /// listeners of this store, after a commit with a partner here, `let_go` waits for it.
+  /// listeners of this store, around a commit with a partner here, `let_go` waits for it.
   [[nodiscard]] bool is_busy() {
     const Lock hold(mutex_);
     const auto runs = [](const SessionPtr& session) { return session->in_function.load(); };
     const std::vector<SessionPtr> open = everything();
     const std::vector<SessionPtr> gone = retired_.all();
-    const bool drains = draining_ && (!Access::is_shared || drainer_ == std::this_thread::get_id());
-    return drains || preparing_ || visits_ != 0 || detail::HookScope::active() ||
+    const auto self = std::this_thread::get_id();
+    const bool drains = draining_ && (!Access::is_shared || drainer_ == self);
+    const bool prepares = std::find(preparers_.begin(), preparers_.end(), self) != preparers_.end();
+    return drains || prepares || visits_ != 0 || detail::HookScope::active() ||
            std::any_of(open.begin(), open.end(), runs) ||
            std::any_of(gone.begin(), gone.end(), runs);
   }
@@ -169,15 +172,17 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool send_on(const std::vector<RelayRequest::Waiting>& waiting);
   [[nodiscard]] bool take_out(const std::vector<RelayRequest::Waiting>& waiting,
                               const std::vector<std::vector<OutgoingMessage>>& taken);
-  void forget_sent(const std::vector<RelayRequest::Waiting>& waiting);
+  void forget_sent(const RelayRequest& page, bool to_the_end);
   void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();
   void recycle(Flight& flight);
   [[nodiscard]] Error assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason);
   [[nodiscard]] bool prepare_flight(Flight& flight);
   [[nodiscard]] static bool can_leave(const SessionCore& session);
+  [[nodiscard]] bool can_any_leave();
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
+  void tell_saving(SessionCore& session, Reason reason, Lock& hold);
   void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
   void address(SessionCore& session, const Cut& cut, Change& change);
   void give_back_later(SessionCore& session);
@@ -196,7 +201,11 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void stamp(SessionCore& session);
   void reschedule(SessionCore& session);
   [[nodiscard]] TimePoint when_due(SessionCore& session);
+  void send_again(Round& round, Manifest& mine);
+  void send_again_now();
   void collect(SessionCore& session, Round& round, Manifest& mine);
+  [[nodiscard]] Result<bool> put_on_board(SessionCore& session, Aim aim, Reason reason,
+                                          Round& round, Manifest& mine);
   void add_load(SessionCore& session, Round& round);
 
   void ask(SessionCore& session, AcquireRequest& request);
@@ -226,6 +235,12 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// Whether sessions here keep others out: the policy may, and a lease of no length does not.
   [[nodiscard]] bool is_leased() const noexcept {
     return LockPolicy::is_leased && options_.lease > Duration::zero();
+  }
+  [[nodiscard]] bool renewal_is_due(const SessionCore& session) {
+    const Lock hold(mutex_);
+    const bool holds = session.state == State::open || session.state == State::suspect;
+    return holds && is_leased() && options_.renew > Duration::zero() &&
+           now() >= session.renewed + options_.renew;
   }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;
@@ -270,8 +285,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   TimePoint next_relay_ = TimePoint::max();
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
   bool draining_ = false;
-  std::thread::id drainer_;  ///< where several threads may
-  bool preparing_ = false;
+  std::thread::id drainer_;                 ///< where several threads may
+  std::vector<std::thread::id> preparers_;  ///< that tell listeners of a save
   int visits_ = 0;  ///< polls and conditions of loads, in which any handler of the program may run
   bool closing_ = false;
   PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
@@ -283,11 +298,9 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
       name_(name),
       options_(std::move(options)),
       clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()) {
-  // "For ever" is the longest time there is, and added to the time of day it overflows.
-  constexpr Duration year = std::chrono::hours(24 * 365);
   for (Duration* time :
        {&options_.autosave, &options_.min_gap, &options_.lease, &options_.renew, &options_.relay})
-    *time = (std::min)(*time, year);
+    *time = (std::min)(*time, longest_pause);
   if (options_.lease > Duration::zero() && options_.renew >= options_.lease - options_.lease / 10)
     options_.renew = options_.lease / 3;  // or each renewal would come when the lease is in doubt
   limits_.record_bytes = options_.record_limit;

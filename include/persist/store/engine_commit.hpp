@@ -45,8 +45,8 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
         .for_key(session.key());
   // An open guard keeps the data back, not the renewal; but partners of a transaction only go with
   // their data.
-  if (session.edit_guards != 0 && (aim != Aim::renew || session.group() != nullptr) &&
-      aim != Aim::give_back)
+  if (session.edit_guards != 0 && aim < Aim::hold &&
+      (aim != Aim::renew || session.group() != nullptr))
     return Error(Errc::busy, "an edit guard of this session is open").for_key(session.key());
   session.in_flight = true;
   return Errc{};
@@ -57,7 +57,7 @@ void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over) {
   const Lock hold(mutex_);
   undo(session, cut);
   session.in_flight = false;
-  if (failed(cut.refused)) saved_event(session, cut.refused);
+  if (failed(cut.refused) && !ended(session.state)) saved_event(session, cut.refused);
   if (!over || session.group() == nullptr) return;
   session.extras->group->durable = true;
   session.extras->group.reset();
@@ -79,7 +79,7 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
   if (failed(no)) return no;
   {
     const Lock hold(mutex_);
-    if (session.extras) flight.group = session.extras->group;
+    if (session.extras && aim < Aim::hold) flight.group = session.extras->group;
   }
   if (flight.group == nullptr) return no;
   for (const TransactionGroup::Partner& partner : flight.group->partners) {
@@ -133,11 +133,14 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
 
 template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
-  const Lock hold(mutex_);
-  if (ended(session.state)) {  // its store was closed meanwhile, by another thread
+  Lock hold(mutex_);
+  // Its store was closed meanwhile, by another thread, or a listener had it erased.
+  const auto is_gone = [&] {
+    if (!ended(session.state)) return false;
     cut.refused = Error(Errc::closed, "the session has ended").for_key(session.key());
-    return;
-  }
+    return true;
+  };
+  if (is_gone()) return;
   // What a running function has sent belongs to its success.
   const bool is_wanted = cut.aim != Aim::release || options_.save_on_release ||
                          session.is_offline || session.group() != nullptr;
@@ -147,19 +150,28 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     // Where somebody else has the session's lock it is being edited or looked at, and stays due.
     const bool readable = session.try_lock();
     if (readable) {
-      const bool nested = std::exchange(preparing_, true);
-      const Result<void> ready = session.fire_saving(cut.reason);
-      preparing_ = nested;
+      const Result<void> ready = session.pull();
+      if (is_heard(session)) tell_saving(session, cut.reason, hold);
       cut.held_back = session.edit_guards != 0;  // a handler keeps one open
-      if (!cut.held_back) cut_data(session, ready, cut, change);
+      if (!cut.held_back && !ended(session.state)) cut_data(session, ready, cut, change);
       session.unlock();
     }
     cut.held_back = cut.held_back || !readable;
+    if (is_gone()) return;
   }
   const bool data_is_whole = failed(cut.refused) ? false : (cut.has_data || !session.dirty());
-  if (data_is_whole && may_read && cut.aim != Aim::give_back) cut_rest(session, cut, change);
-
+  if (data_is_whole && may_read && cut.aim < Aim::hold) cut_rest(session, cut, change);
   address(session, cut, change);
+}
+
+/// Listeners run without the store's lock: they may wait for a thread that waits for this store.
+template <class B, class L>
+void Engine<B, L>::tell_saving(SessionCore& session, Reason reason, Lock& hold) {
+  preparers_.push_back(std::this_thread::get_id());
+  hold.unlock();
+  session.fire_saving(reason);
+  hold.lock();
+  preparers_.erase(std::find(preparers_.begin(), preparers_.end(), std::this_thread::get_id()));
 }
 
 /// What a change says beside its content: whose it is, under which number, and what becomes of the
@@ -190,6 +202,7 @@ bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
       return session.wants_saves();
     case Aim::renew:
       return session.dirty() && (session.group() != nullptr || !in_gap(session));
+    case Aim::hold:
     case Aim::give_back:
       return false;
     default:

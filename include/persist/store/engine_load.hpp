@@ -296,6 +296,22 @@ void Engine<B, L>::add_load(SessionCore& session, Round& round) {
   ask(session, round.acquires.emplace_back());
 }
 
+/// A record of our own that waits to be given back would pass for somebody else's.
+template <class B, class L>
+void Engine<B, L>::send_again_now() {
+  {
+    const Lock hold(mutex_);
+    if (resends_.empty()) return;
+  }
+  Round round;
+  Manifest mine;
+  mine.now = now();
+  send_again(round, mine);
+  if (round.empty()) return;
+  round.perform(backend_);
+  complete(round, mine);
+}
+
 /// Attempts, and waits on the clock between them. A session of the same key that is being released
 /// here is finished first. At `deadline` it leaves a load that goes on for others.
 template <class B, class L>
@@ -307,8 +323,10 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
     TimePoint again{};
     TimePoint last{};
     SessionPtr before;
+    bool waits_for_release = false;
     Aim aim = Aim::release;
     Reason reason = Reason::asked;
+    send_again_now();
     {
       const Lock hold(mutex_);
       start_queued_loads();
@@ -318,15 +336,16 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       asks = before.get() == &session && !session.in_flight;
       if (asks) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
+      waits_for_release =
+          before && before.get() != &session && (!before->is_offline || before->gives_back);
       if (before) reason = before->ending;
     }
     if (asks) {
       backend_.acquire(std::span(&request, 1));
-      const bool taken = request.outcome == AcquireRequest::Outcome::taken;
-      settle_load(session, request, taken ? session.decode(request.record) : success);
+      settle_load(session, request,
+                  request.is_to_be_read() ? session.decode(request.record) : success);
     } else {
       again = now() + 100ms;
-      const bool waits_for_release = before && before.get() != &session && !before->is_offline;
       bool busy = !waits_for_release;
       if (waits_for_release) {
         const auto released = commit_now(*before, aim, reason);

@@ -147,6 +147,22 @@ void Engine<B, L>::postpone_messages(SessionCore& session) {
   messages_wait_.emplace_back(&session);
 }
 
+/// Adds the commits to the round that are to go again, and those that give a record back behind an
+/// end.
+template <class B, class L>
+void Engine<B, L>::send_again(Round& round, Manifest& mine) {
+  const Lock hold(mutex_);
+  std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
+    if (resend.first <= mine.now) mine.flights.push_back(resend.second);
+    return resend.first <= mine.now;
+  });
+  for (Flight* flight : mine.flights) {
+    flight->request.outcome = CommitRequest::Outcome::pending;
+    flight->request.error = Errc{};
+    round.commits.push_back(std::move(flight->request));
+  }
+}
+
 template <class B, class L>
 void Engine<B, L>::prepare(Round& round, Manifest& mine) {
   mine.first_commit = round.commits.size();
@@ -161,16 +177,8 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
       due.emplace_back(&due_.first());
       due_.remove(*due.back());
     }
-    std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
-      if (resend.first <= mine.now) mine.flights.push_back(resend.second);
-      return resend.first <= mine.now;
-    });
   }
-  for (Flight* flight : mine.flights) {
-    flight->request.outcome = CommitRequest::Outcome::pending;
-    flight->request.error = Errc{};
-    round.commits.push_back(std::move(flight->request));
-  }
+  send_again(round, mine);
   for (const SessionPtr& session : due) {
     const bool first = session == due.front();  // however small the limit, something is done
     if (!first && mine.stop_at != TimePoint::max() && now() >= mine.stop_at) {
@@ -181,6 +189,26 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
     }
   }
   mine.acquires = round.acquires.size() - mine.first_acquire;
+}
+
+/// Adds a commit of the session, and of who must go with it, to the round. False where there is
+/// nothing to write, `busy` where one of them cannot go now, or why a rule holds them back.
+template <class B, class L>
+Result<bool> Engine<B, L>::put_on_board(SessionCore& session, Aim aim, Reason reason, Round& round,
+                                        Manifest& mine) {
+  Flight& flight = new_flight();
+  if (failed(assemble(flight, session, aim, reason))) {
+    recycle(flight);
+    return Error(Errc::busy);
+  }
+  if (prepare_flight(flight)) {
+    mine.flights.push_back(&flight);
+    round.commits.push_back(std::move(flight.request));
+    return true;
+  }
+  const Result<Saved> why = std::move(flight.results[0]);
+  recycle(flight);
+  return why ? Result<bool>(false) : Result<bool>(why.error());
 }
 
 /// Decides what a session that is due needs, and adds it to the round.
@@ -211,15 +239,13 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
       aim = Aim::save;
     }
   }
-  Flight& flight = new_flight();
-  bool busy = failed(assemble(flight, session, aim, reason));
-  if (!busy && prepare_flight(flight)) {
-    mine.flights.push_back(&flight);
-    round.commits.push_back(std::move(flight.request));
-    return;
-  }
-  busy = busy || flight.results[0].is(Errc::busy);
-  recycle(flight);
+  const Result<bool> left = put_on_board(session, aim, reason, round, mine);
+  if (left && *left) return;
+  const bool busy = left.is(Errc::busy);
+  // What keeps the data here, an open guard or a partner that a rule holds back, keeps neither the
+  // lease from being renewed nor the session from hearing what came for it.
+  if (!left && (aim == Aim::renew || renewal_is_due(session)))
+    (void)put_on_board(session, Aim::hold, reason, round, mine);
   const Lock hold(mutex_);
   if (ended(session.state)) return;
   if (aim == Aim::save || aim == Aim::force) {
@@ -229,6 +255,7 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
     } else if (session.wants_saves())
       stamp(session);  // it was refused: play goes on, and it is tried again
   }
+  if (session.in_flight) return;  // its outcome says when it is due
   // An open guard keeps it due; so does a transaction that a rule holds back. Look again soon.
   if (busy || session.state == State::releasing)
     due_.set(session, mine.now + (busy ? Duration(10ms) : Duration(1s)));
@@ -283,7 +310,6 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
   while (true) {
     std::vector<SessionPtr> all = everything();
-    bool stuck = !all.empty();
     for (const SessionPtr& session : all) {
       const Lock hold(mutex_);
       if (LoadState* load = session->load()) {
@@ -293,7 +319,6 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
       } else {
         request_release(*session, Reason::shutdown);
       }
-      stuck = stuck && session->edit_guards != 0;
     }
     const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
     // What still goes back of sessions that have ended goes now, or waits for its lease to run out.
@@ -302,11 +327,18 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
       return !resends_.empty();
     }();
     if ((open_sessions() == 0 && !gives_back) || now() >= deadline) break;
-    if (stuck && !gives_back && !Access::is_shared)
-      break;  // the guards are this thread's own: they will not end while we wait
+    // What keeps them here is this thread's own, and does not end while we wait.
+    if (!Access::is_shared && !gives_back && !can_any_leave()) break;
     clock_.wait_until((std::min)(next, deadline), wakes_->wake());
   }
   return open_sessions();
+}
+
+template <class B, class L>
+bool Engine<B, L>::can_any_leave() {
+  const Lock hold(mutex_);
+  const std::vector<SessionPtr> all = everything();
+  return std::any_of(all.begin(), all.end(), [](const auto& each) { return can_leave(*each); });
 }
 
 /// Every session that has not ended, also those whose load waits for a release.
@@ -340,8 +372,8 @@ void Engine<B, L>::let_go() {
   drain();
   Lock hold(mutex_);
   if constexpr (Access::is_shared) {
-    // Another thread, whose commit had a partner here, still tells listeners of this store.
-    while (draining_) {
+    // Another thread, whose commit has a partner here, still tells listeners of this store.
+    while (draining_ || !preparers_.empty()) {
       hold.unlock();
       std::this_thread::yield();
       hold.lock();

@@ -34,7 +34,7 @@ void Engine<B, L>::relay() {
   const Lock hold(mutex_);
   if (!failed(list.error)) {
     hear_time(list.now, sent);
-    if (to_the_end && relay_after_.empty()) forget_sent(list.waiting);
+    forget_sent(list, to_the_end);
     // The next call goes on behind these, so that full receivers hold up nobody else's messages.
     relay_after_ = to_the_end ? std::string() : std::move(list.waiting.back().key);
   }
@@ -130,11 +130,15 @@ void Engine<B, L>::relay_soon(SessionCore& session, TimePoint at) {
   senders_.emplace_back(&session);
 }
 
-/// Sessions here whose messages another server has sent on: `waiting` is all that still waits.
+/// Sessions here whose messages another server has sent on: the page has what still waits of the
+/// keys that it goes over.
 template <class B, class L>
-void Engine<B, L>::forget_sent(const std::vector<RelayRequest::Waiting>& waiting) {
+void Engine<B, L>::forget_sent(const RelayRequest& page, bool to_the_end) {
   std::erase_if(senders_, [&](const SessionPtr& session) {
     if (ended(session->state) || session->in_flight) return ended(session->state);
+    const auto& waiting = page.waiting;
+    if (session->key() <= page.after || (!to_the_end && session->key() > waiting.back().key))
+      return false;
     const bool waits = std::any_of(waiting.begin(), waiting.end(),
                                    [&](const auto& each) { return each.key == session->key(); });
     if (!waits && session->extras) session->extras->outbox_waiting = 0;

@@ -202,15 +202,16 @@ void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
          std::chrono::duration_cast<std::chrono::milliseconds>(change.holder.age)});
   }
   // An earlier try of this very commit had landed before somebody else took over: then nothing is
-  // lost.
-  const bool had_landed = change.landed && cut.has_data;
+  // lost but what was edited since.
+  const bool had_landed = change.landed && !failed(cut.refused);
+  if (had_landed && cut.has_data) session.saved = cut.generation;
   if (had_landed)
-    result = Saved{true, session.version, cut.bytes, session.updated};
+    result = Saved{cut.has_data, session.version, cut.bytes, session.updated};
   else
     result = error;
   if (is_save(cut)) saved_event(session, result);
   ++metrics_.lost;
-  end(session, State::lost, Reason::lost, had_landed);
+  end(session, State::lost, Reason::lost, had_landed && !session.dirty());
 }
 
 template <class B, class L>

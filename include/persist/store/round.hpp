@@ -33,8 +33,7 @@ struct Round {
     backend.acquire(std::span(acquires));
     decoded.assign(acquires.size(), success);
     for (std::size_t i = 0; i < acquires.size(); ++i)
-      if (acquires[i].outcome == AcquireRequest::Outcome::taken)
-        decoded[i] = loading[i]->decode(acquires[i].record);
+      if (acquires[i].is_to_be_read()) decoded[i] = loading[i]->decode(acquires[i].record);
   }
 };
 

@@ -62,7 +62,10 @@ Result<void> Session<S>::erase() {
 
 template <class S>
 Result<typename S::Data> Session<S>::durable() {
-  if (const Data* kept = node_->durable_copy()) return *kept;
+  {
+    const auto hold = lock();  // the next save of another thread puts a newer one in its place
+    if (const Data* kept = node_->durable_copy()) return *kept;
+  }
   if (Error no = refusal(); failed(no)) return no;
   return core().read_durable(*node_);
 }
@@ -70,7 +73,7 @@ Result<typename S::Data> Session<S>::durable() {
 template <class S>
 void Session<S>::set_autosave(Duration interval) {
   const auto hold = lock();
-  node_->more().autosave = interval;
+  node_->more().autosave = (std::min)(interval, longest_pause);
   if (node_->host() == nullptr || !node_->wants_saves()) return;
   node_->save_at = TimePoint{};
   if (!node_->listed) core().became_dirty(*node_);
@@ -79,7 +82,7 @@ void Session<S>::set_autosave(Duration interval) {
 template <class S>
 void Session<S>::set_min_gap(Duration gap) {
   const auto hold = lock();
-  node_->more().min_gap = gap;
+  node_->more().min_gap = (std::min)(gap, longest_pause);
 }
 
 /// A function of this session that another thread runs would take such a change for its own, and

@@ -129,6 +129,11 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
     if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
     under_way->waiters.push_back({std::move(options.while_)});
     under_way->deadline = (std::max)(under_way->deadline, deadline);
+    if (kind == LoadKind::waits) {  // the load goes on as long as the one that goes furthest
+      under_way->once = false;
+      under_way->conflict =
+          (std::max)(under_way->conflict, options.conflict.value_or(S::LockPolicy::conflict));
+    }
     return Loading<S>(Handle(*here), under_way, under_way->waiters.size() - 1);
   }
   auto load = LoadPtr(new LoadState);

@@ -292,6 +292,41 @@ TEST(FileCompaction, ACrashBeforeItIsSetAsideLosesNothingOfWhatReadsAgain) {
   }
 }
 
+TEST(FileCompaction, ADamagedSegmentThatCouldNotBeRenamedDoesNotRefuseTheFolder) {
+  Bench bench({}, small);
+  ASSERT_TRUE(bench.saved("bad", std::string(100, 'b')));
+  const std::string segment = newest_segment(bench.disk);
+  auto& bytes = bench.disk.bytes(segment);
+  const std::string all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  bytes[all.find(std::string(100, 'b')) + 50] ^= std::byte{1};
+  bench.disk.state().stays = segment;
+  const auto overwrite_much = [&] {
+    for (int i = 0; i < 300; ++i)
+      ASSERT_TRUE(bench.saved("hot", std::string(1000, 'h')));
+  };
+  overwrite_much();
+  const auto is_as_before = [&](std::string_view when) {
+    ASSERT_TRUE(bench.file->status()) << bench.file->status().error() << when;
+    EXPECT_EQ(bench.text("bad"), "error: corrupt") << when;
+    EXPECT_EQ(bench.text("hot"), std::string(1000, 'h')) << when;
+    EXPECT_EQ(bench.file->stats().damaged_segments, 1u) << when;
+  };
+  ASSERT_FALSE(bench.disk.state().names.contains("save/00000002.log")) << "the next one went";
+  for (int i = 0; i < 2; ++i) {
+    bench.kill_and_open();
+    is_as_before(" with its old name");
+    overwrite_much();
+    const auto seen = DiskFile::open_snapshot("save", bench.disk);
+    ASSERT_TRUE(seen) << seen.error();
+  }
+  bench.disk.state().stays.clear();
+  bench.reopen();
+  is_as_before(" with its new name");
+  EXPECT_FALSE(bench.disk.state().names.contains(segment));
+  bench.reopen();
+  is_as_before(" when opened once more");
+}
+
 /// Plays the same changes on a disk that stops at the n-th operation, for every n.
 void stop_everywhere(bool power) {
   std::uint64_t operations = 0;

@@ -145,6 +145,13 @@ TEST_F(Copy, takes_the_place_of_nothing_that_is_there) {
   EXPECT_FALSE(std::filesystem::exists(at("half")));
 }
 
+TEST_F(Copy, onto_a_file_is_refused_before_anything_is_written) {
+  save(*file, "k", "x");
+  std::ofstream(at("file")) << "of somebody";
+  EXPECT_FALSE(file->copy_to(at("file")));
+  EXPECT_FALSE(std::filesystem::exists(at("file.new")));
+}
+
 TEST_F(Copy, into_a_folder_that_cannot_be_made_is_an_error) {
   save(*file, "k", "x");
   EXPECT_TRUE(file->copy_to(at("no/such/folder")).is(Errc::io));

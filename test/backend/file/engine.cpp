@@ -79,6 +79,53 @@ TEST(FileEngine, TakesTheNextRunNumberWhenOneIsUsedUp) {
   EXPECT_GT(last >> 24, 10u);
 }
 
+/// A folder that was opened so often that the next run is this one.
+template <class Files>
+void make_old_folder(const Files& disk, std::uint64_t next_run) {
+  namespace file = persist::backend::file;
+  ASSERT_TRUE(disk.make_folder("save"));
+  file::Log<Files> log(disk, "save");
+  log.resume(7, 1, 0);
+  ASSERT_TRUE(log.begin_segment(1, [&](std::uint32_t, persist::Buffer& bytes) {
+    const std::size_t begin = bytes.size();
+    (void)bytes.grow(file::batch_header_size);
+    write_entry(bytes, file::RunEntry{next_run - 1, {}});
+    log.seal_in(bytes, begin);
+  }));
+}
+
+TEST(FileEngine, TheLastRunGivesOutNoEpochThatNobodyCouldReadAgain) {
+  ShortRuns disk;
+  ManualClock clock;
+  Report report;
+  make_old_folder(disk, (persist::epoch_limit >> 24) - 1);
+  using ShortFile = persist::backend::BasicFile<ShortRuns>;
+  {
+    ShortFile file("save", {.clock = &clock}, disk);
+    ASSERT_TRUE(file.status()) << file.status().error();
+    persist::testing::laws::Driver<ShortFile> driver(file, clock, report);
+    Holding first = driver.take("first");
+    for (int i = 0; i < 9; ++i) {
+      const auto got = driver.acquire("k", driver.somebody(), persist::Intent::wait, {});
+      ASSERT_EQ(got.outcome, i < 3 ? Taken::taken : Taken::failed) << i;
+      if (i < 3) continue;
+      EXPECT_EQ(got.error, Errc::unsupported);
+      EXPECT_EQ(driver.erase("k").error, Errc::unsupported);
+    }
+    driver.save(first, "all the same");
+  }
+  ShortFile file("save", {.clock = &clock}, disk);
+  EXPECT_EQ(file.status().error(), Errc::unsupported) << file.status().error();
+  EXPECT_TRUE(report.passed()) << report.text();
+}
+
+TEST(FileEngine, ARunNumberAtTheEndOfItsTypeDoesNotBeginAnew) {
+  Disk disk;
+  make_old_folder(disk, 0);  // the last one was the highest there is
+  const DiskFile file("save", {}, disk);
+  EXPECT_EQ(file.status().error(), Errc::unsupported);
+}
+
 TEST(FileEngine, AnAcquisitionWritesNothing) {
   Bench bench;
   ASSERT_TRUE(bench.saved("k", "x"));

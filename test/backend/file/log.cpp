@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 namespace {
 
 using namespace persist_test;
@@ -200,6 +202,31 @@ TEST(FileLog, ANewFolderHasItsNameOnDiskBeforeItsFirstSaveIs) {
     EXPECT_TRUE(driver.holds_text("k", "there")) << path;
     EXPECT_TRUE(report.passed()) << report.text();
   }
+}
+
+/// A disk that takes any write and keeps nothing of it.
+struct Sink : Disk {
+  using Disk::write_at;
+  Result<void> write_at(const Handle&, std::uint64_t, std::span<const ByteView>) const {
+    return success;
+  }
+};
+
+TEST(FileLog, ABatchWhoseLengthFitsNoHeaderIsRefusedAndNotWritten) {
+  const Sink disk;
+  ASSERT_TRUE(disk.make_folder("save"));
+  persist::backend::file::Log<Sink> log(disk, "save");
+  log.resume(7, 1, 0);
+  ASSERT_TRUE(log.begin_segment(1, [](std::uint32_t, persist::Buffer&) {}));
+  persist::Buffer much;
+  std::memset(much.grow(std::size_t{64} << 20), 'x', std::size_t{64} << 20);
+  persist::backend::file::Batch batch;
+  for (int i = 0; i < 64; ++i)
+    batch.add(much);
+  ASSERT_GT(batch.size(), std::uint64_t{1} << 32);
+  EXPECT_TRUE(log.append(batch, true).is(Errc::too_large));
+  EXPECT_TRUE(log.nothing_in_newest());
+  EXPECT_FALSE(log.poisoned());
 }
 
 }  // namespace

@@ -343,26 +343,6 @@ TEST(FileRecovery, KillsWithoutASaveLeaveNoFileEach) {
   EXPECT_LE(count(), before + 1);
 }
 
-TEST(FileRecovery, TornTailsLeaveAFewSideFiles) {
-  Bench bench;
-  std::string last;
-  for (int i = 0; i < 30; ++i) {
-    ASSERT_TRUE(bench.saved("k", std::to_string(i)));
-    bench.disk.kill();
-    auto& bytes = bench.disk.bytes(newest_segment(bench.disk));
-    bytes.insert(bytes.end(), 50, static_cast<std::byte>(i));
-    bench.open();
-    last = bench.file->report().torn_tail;
-    ASSERT_EQ(bench.disk.bytes(last), std::vector(50, static_cast<std::byte>(i)));
-    ASSERT_EQ(bench.file->report().torn_bytes, 50u);
-  }
-  std::vector<std::string> tails;
-  for (const std::string& name : bench.disk.files())
-    if (name.ends_with(".tail")) tails.push_back(name);
-  EXPECT_EQ(tails.size(), 8u);
-  EXPECT_EQ(tails.back(), last) << "the newest ones";
-}
-
 TEST(FileRecovery, ASegmentThatCouldNotBeRemovedInTimeIsNoGap) {
   Bench bench({}, {.segment_bytes = 4096});
   bench.disk.state().stays = "save/00000001.log";
@@ -377,6 +357,27 @@ TEST(FileRecovery, ASegmentThatCouldNotBeRemovedInTimeIsNoGap) {
   ASSERT_TRUE(bench.file->status()) << bench.file->status().error();
   EXPECT_EQ(bench.text("cold"), "kept");
   EXPECT_NE(bench.disk.files()[0], "save/00000001.log") << "removed now";
+}
+
+TEST(FileRecovery, ASegmentOfAnotherLogBeforeAGapIsLeftAlone) {
+  Bench other;
+  ASSERT_TRUE(other.saved("k", "somebody else's"));
+  Bench bench({}, {.segment_bytes = 4096});
+  for (int i = 0; i < 60; ++i)
+    ASSERT_TRUE(bench.saved("k", std::string(1000, 'x')));
+  bench.close();
+  const std::string name = "save/00000001.log";
+  ASSERT_FALSE(bench.disk.state().names.contains(name));
+  const auto foreign = other.disk.bytes(name);
+  const auto file = bench.disk.open(name, Access::create);
+  ASSERT_TRUE(bench.disk.write_at(*file, 0, persist::ByteView(foreign)));
+  for (int i = 0; i < 2; ++i) {
+    bench.reopen();
+    ASSERT_TRUE(bench.file->status()) << bench.file->status().error();
+    EXPECT_EQ(bench.text("k"), std::string(1000, 'x'));
+    ASSERT_TRUE(bench.disk.state().names.contains(name)) << "it was restored here by hand";
+    EXPECT_EQ(bench.disk.bytes(name), foreign);
+  }
 }
 
 TEST(FileRecovery, TheFormatPagesExampleIsWhatIsWritten) {

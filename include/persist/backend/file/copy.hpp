@@ -3,6 +3,7 @@
 #include <persist/backend/file/log.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <string>
 
@@ -33,8 +34,9 @@ template <class Files>
 template <class Files>
 [[nodiscard]] bool is_free(const Files& files, const std::string& folder) {
   const auto names = files.list(folder);
-  return !names || std::all_of(names->begin(), names->end(),
-                               [](const std::string& name) { return name == "." || name == ".."; });
+  if (!names) return names.error().os_error() == ENOENT;
+  return std::all_of(names->begin(), names->end(),
+                     [](const std::string& name) { return name == "." || name == ".."; });
 }
 
 /// Writes what a log holds now into `folder`. Batches are whole and never change, so nobody has to
@@ -49,7 +51,7 @@ template <class Files>
   const std::string draft = folder + ".new";
   for (const std::string& path : {folder, draft})
     if (!is_free(files, path))
-      return Error(Errc::invalid, path + " is not empty: choose another folder, or remove it");
+      return Error(Errc::invalid, path + " is no empty folder: choose another name, or remove it");
   if (const auto made = files.make_folder(draft); !made) return made.error();
   for (const auto& [segment, size, name] : log.segments()) {
     const std::string path = draft + "/" + name;

@@ -2,6 +2,7 @@
 
 #include <persist/backend/file/stage.hpp>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -48,12 +49,15 @@ class Engine {
   [[nodiscard]] static bool fits(const MessageView& message) noexcept {
     return message.type.size() <= 0xffff && message.payload.size() <= largest_batch / 2;
   }
-  [[nodiscard]] std::uint64_t next_epoch() {
-    if (++given_ >= epochs_per_run<Files>) {
+  /// Nothing where no run number is left.
+  [[nodiscard]] std::optional<std::uint64_t> next_epoch() {
+    if (given_ + 1 >= epochs_per_run<Files>) {
+      if (run_ == last_run) return std::nullopt;
       ++run_;
-      given_ = 1;
+      given_ = 0;
       run_to_note_ = true;
     }
+    ++given_;
     if (run_to_note_) stage.new_run = run_;
     return run_ * (std::uint64_t{1} << 24) + given_;
   }
@@ -147,7 +151,14 @@ void Engine<Files>::perform(AcquireRequest& request) {
     request.error = receipts.error();
     return;
   }
-  if (claimed == Claim::fresh) take(head, request, next_epoch(), now);
+  if (claimed == Claim::fresh) {
+    const auto epoch = next_epoch();
+    if (!epoch) {
+      request.error = no_run_left();
+      return;
+    }
+    take(head, request, *epoch, now);
+  }
   request.outcome = AcquireRequest::Outcome::taken;
   request.record.fence = head.fence;
   request.record.receipts = std::move(*receipts);
@@ -223,6 +234,11 @@ void Engine<Files>::perform(EraseRequest& request) {
   Staged* record = stage.find(index_, store, request.key);
   request.found = record != nullptr;
   if (record == nullptr) return;
+  const auto epoch = next_epoch();
+  if (!epoch) {
+    request.error = no_run_left();
+    return;
+  }
   if (const auto loaded = parts_.outbox(*record); !loaded && !request.drop_outbox) {
     request.error = loaded.error();
     return;
@@ -246,7 +262,7 @@ void Engine<Files>::perform(EraseRequest& request) {
     waiting.erase(waiting.begin());
     record->outbox_changed = record->writes = true;
   }
-  request.epoch = next_epoch();
+  request.epoch = *epoch;
   const bool asked = record->record.head.asked();
   stage.erase(store, request.key, {request.epoch, record->record.head.version, 0, 0});
   if (asked) wake(store, request.key);

@@ -42,6 +42,11 @@ struct RunEntry {
   std::uint64_t run = 0;
   FolderHolder opened_by;
 };
+/// Its epochs are the last ones below the limit: what lies above could not be read again.
+inline constexpr std::uint64_t last_run = (epoch_limit >> 24) - 1;
+[[nodiscard]] inline Error no_run_left() {
+  return {Errc::unsupported, "this folder has been opened too often: no run number is left"};
+}
 struct RecordEntry {
   std::uint32_t store = 0;
   std::string_view key;

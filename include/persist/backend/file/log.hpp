@@ -5,6 +5,7 @@
 #include <persist/detail/os_file.hpp>
 #include <persist/result.hpp>
 
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -99,9 +100,12 @@ class Log {
     return bytes;
   }
 
-  /// Writes a batch at the end; syncs it if told.
+  /// Writes a batch at the end; syncs it if told. `too_large` for one that would reach beyond what
+  /// a place can name.
   [[nodiscard]] Result<void> append(Batch& batch, bool then_sync) {
     if (poisoned()) return poison_;
+    if (end_ + batch.size() > (std::numeric_limits<std::uint32_t>::max)())
+      return Error(Errc::too_large, "what was handed in together makes a batch of more than 4 GiB");
     const auto segment = find(newest_);
     batch.seal({salt_, sequence_, synced_, 0, 0});
     if (const auto wrote = files.write_at(segment->file, end_, batch.pieces()); !wrote) {
@@ -163,12 +167,16 @@ class Log {
   }
 
   /// Leaves a segment that holds damaged bytes of a record out of the log, untouched; what is not
-  /// damaged in it stays readable. Where it cannot be renamed the next open finds the damage.
+  /// damaged in it stays readable.
   void set_aside(std::uint32_t number) {
     {
       const std::lock_guard hold(mutex_);
       aside_.insert(segments_.extract(number));
     }
+    name_aside(number);
+  }
+  /// Gives one that was set aside its name. Where that fails the next open tries again.
+  void name_aside(std::uint32_t number) {
     if (files.rename(path(segment_name(number)), path(aside_name(number))))
       (void)files.sync_folder(folder_);
   }

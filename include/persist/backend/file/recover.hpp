@@ -2,6 +2,7 @@
 
 #include <persist/backend/file/index.hpp>
 #include <persist/backend/file/log.hpp>
+#include <persist/backend/file/tail.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -13,9 +14,6 @@
 // there is changed before all of it has been judged.
 
 namespace persist::inline PERSIST_ABI::backend::file {
-
-inline constexpr std::string_view tail_prefix = "torn-";
-inline constexpr std::size_t most_tails = 8;  ///< side files of torn tails that are kept
 
 template <class Files>
 class Recovery {
@@ -30,15 +28,13 @@ class Recovery {
     if (held_elsewhere_) return held_elsewhere();
     if (!read) return read;
     if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1, 0);
-    if (auto whole = check_places(); !whole) return whole;
+    if (index_.run >= last_run) return no_run_left();
     report_.run = index_.run + 1;
-    if (report_.run >= epoch_limit >> 24)
-      return Error(Errc::unsupported,
-                   "this folder has been opened too often: no run number is left");
     if (auto saved = save_torn_tail(); !saved) return saved;
     if (auto appended = append_run({report_.run, opened_by}); !appended) return appended;
     for (const std::uint32_t number : left_over_)
-      (void)log_.files.remove(log_.path(segment_name(number)));
+      log_.find(number) ? log_.name_aside(number)
+                        : void(log_.files.remove(log_.path(segment_name(number))));
     return success;
   }
   /// Reads the log as it is and leaves it so; a batch without an end is one that is being written.
@@ -48,7 +44,7 @@ class Recovery {
     if (torn_) segments_.back().segment->size = torn_at_;
     const auto held = log_.files.is_locked(segments_.back().segment->file);
     report_.held = held && *held;
-    return check_places();
+    return success;
   }
 
  private:
@@ -89,7 +85,11 @@ class Recovery {
       return damage(index_.oldest, 0,
                     "the log says that it begins behind its end: there is nothing");
     log_.resume(salt_, expected, unsynced_.empty() ? expected - 1 : unsynced_.front().before());
-    return success;
+    // One that was to be set aside and could not be renamed is in use under its old name.
+    for (const std::uint32_t number : left_over_)
+      if (index_.lies_in(number))
+        if (auto opened = open_aside(number, segment_name(number)); !opened) return opened;
+    return check_places();
   }
 
   /// Opens the segments and checks that they belong together.
@@ -100,7 +100,7 @@ class Recovery {
     for (const std::string& name : *names) {
       if (const auto number = segment_number(name)) numbers.push_back(*number);
       if (const auto number = segment_number(name, ".damaged"))
-        if (auto opened = open_aside(*number); !opened) return opened;
+        if (auto opened = open_aside(*number, name); !opened) return opened;
     }
     std::sort(numbers.begin(), numbers.end());
     // What lies before a gap could not be removed when its time had come, or else something is
@@ -113,12 +113,13 @@ class Recovery {
       const bool writable = !only_look && i + 1 == numbers.size();
       if (auto opened = open_segment(numbers[i], writable); !opened) return opened;
     }
+    std::erase_if(left_over_, [&](std::uint32_t number) { return !is_of_this_log(number); });
     if (!segments_.empty()) index_.oldest = segments_.back().header.oldest;
     return only_look || segments_.empty() ? Result<void>(success) : claim_newest();
   }
   /// A segment that compaction left out is not read: only places point into it.
-  [[nodiscard]] Result<void> open_aside(std::uint32_t number) {
-    auto file = log_.files.open(log_.path(aside_name(number)), detail::os::Access::read);
+  [[nodiscard]] Result<void> open_aside(std::uint32_t number, const std::string& name) {
+    auto file = log_.files.open(log_.path(name), detail::os::Access::read);
     if (!file) return file.error();
     const auto size = log_.files.size(*file);
     if (!size) return size.error();
@@ -154,11 +155,10 @@ class Recovery {
     found.segment->number = number;
     found.segment->size = *size;
     found.segment->file = std::move(*file);
-    std::byte first[segment_header_size];
-    const auto got = log_.files.read_at(found.segment->file, 0, first);
-    if (!got) return got.error();
     std::uint32_t format = log_format;
-    const auto header = SegmentHeader::read(ByteView(first, *got), format);
+    const auto read = read_header(found.segment->file, format);
+    if (!read) return read.error();
+    const auto& header = *read;
     if (!header && format > log_format)
       return Error(Errc::too_new, log_.path(segment_name(number)) + " has format " +
                                       std::to_string(format) + "; this build reads up to " +
@@ -170,6 +170,22 @@ class Recovery {
     log_.adopt(found.segment);
     segments_.push_back(std::move(found));
     return success;
+  }
+
+  [[nodiscard]] Result<std::optional<SegmentHeader>> read_header(const typename Files::Handle& file,
+                                                                 std::uint32_t& format) const {
+    std::byte first[segment_header_size];
+    const auto got = log_.files.read_at(file, 0, first);
+    if (!got) return got.error();
+    return SegmentHeader::read(ByteView(first, *got), format);
+  }
+  /// Somebody may have put a segment of another log there, which is not ours to remove.
+  [[nodiscard]] bool is_of_this_log(std::uint32_t number) const {
+    const auto file = log_.files.open(log_.path(segment_name(number)), detail::os::Access::read);
+    if (!file) return false;
+    std::uint32_t format = log_format;
+    const auto header = read_header(*file, format);
+    return header && *header && (*header)->salt == salt_;
   }
 
   /// Takes in the batches of one segment, up to where the next one begins; of the last, those known
@@ -259,29 +275,12 @@ class Recovery {
   [[nodiscard]] Result<void> save_torn_tail() {
     if (!torn_) return success;
     const Found& found = segments_.back();
-    drop_old_tails();
-    const std::string side =
-        log_.path(std::string(tail_prefix) + digits(report_.run) + "-" +
-                  std::to_string(found.header.number) + "-" + std::to_string(torn_at_) + ".tail");
-    (void)log_.files.remove(side);  // of an open that ended here
-    const auto file = log_.files.open(side, detail::os::Access::create);
-    if (!file) return file.error();
     const ByteView tail = found.bytes.view().subspan(torn_at_);
-    if (auto wrote = log_.files.write_at(*file, 0, tail); !wrote) return wrote;
-    if (auto synced = log_.files.sync(*file); !synced) return synced;
-    if (auto named = log_.files.sync_folder(log_.folder()); !named) return named;
-    report_.torn_tail = side;
+    auto side = save_tail(log_, report_.run, found.header.number, torn_at_, tail);
+    if (!side) return side.error();
+    report_.torn_tail = *std::move(side);
     report_.torn_bytes = tail.size();
     return success;
-  }
-  /// Keeps room for one more side file: a server that is killed every night leaves no heap of them.
-  void drop_old_tails() const {
-    auto names = log_.files.list(log_.folder());
-    if (!names) return;
-    std::erase_if(*names, [](const std::string& name) { return !name.starts_with(tail_prefix); });
-    std::sort(names->begin(), names->end());  // by run, which comes first and is of one length
-    for (std::size_t i = 0; i + most_tails <= names->size(); ++i)
-      (void)log_.files.remove(log_.path((*names)[i]));
   }
   /// Notes the run. Where the end of the log is known to be on disk, behind it; otherwise in the
   /// first batch of a new segment, which says where the old one stops to count.
