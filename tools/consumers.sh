@@ -23,8 +23,7 @@ build_and_run() {
   echo "consumer: $1: builds and runs"
 }
 
-quietly cmake -S "$root" -B "$dir/persist" -G Ninja -DPERSIST_BUILD_TESTS=OFF \
-  -DPERSIST_BUILD_EXAMPLES=OFF -DPERSIST_BUILD_TOOLS=OFF -DPERSIST_BUILD_BENCH=OFF
+quietly cmake -S "$root" -B "$dir/persist" -G Ninja
 quietly cmake --install "$dir/persist" --prefix "$dir/prefix"
 build_and_run find_package -DCMAKE_PREFIX_PATH="$dir/prefix"
 build_and_run add_subdirectory

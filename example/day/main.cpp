@@ -124,7 +124,8 @@ Result<bool> judge(const Options& options, const fs::path& evening, std::string&
   for (std::size_t i = 0; i < (std::min)(wrong->size(), std::size_t{20}); ++i)
     std::cerr << (*wrong)[i] << '\n';
   words = wrong->empty() ? "is right, to the last coin"
-                         : "is WRONG: " + std::to_string(wrong->size()) + " differences";
+                         : "is WRONG: " + std::to_string(wrong->size()) +
+                               (wrong->size() == 1 ? " difference" : " differences");
   return wrong->empty();
 }
 

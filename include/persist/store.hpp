@@ -55,9 +55,10 @@ class Store {
 
   // Loading.
   /// Blocks until the record is ours or the deadline has passed. A key that is open here gives the
-  /// same session. `invalid` (the key), `locked` (names the holder), `cancelled`, `corrupt`,
-  /// `wrong_codec`, `too_new`, `schema_mismatch` (the bytes are left as they are), `io`,
-  /// `unavailable`, `timeout`.
+  /// same session. A holder that is another store of this thread lets go only when that is polled,
+  /// so it is waited for in vain: `begin_load`. `invalid` (the key), `locked` (names the holder),
+  /// `cancelled`, `corrupt`, `wrong_codec`, `too_new`, `schema_mismatch` (the bytes are left as
+  /// they are), `io`, `unavailable`, `timeout`.
   template <class K>
   [[nodiscard]] Result<Session> load(const K& key, LoadOptions options = {}) {
     return calls().load(key, std::move(options));

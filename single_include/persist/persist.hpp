@@ -845,6 +845,12 @@ struct AcquireRequest {
   Snapshot record{};  ///< `taken`
   HeldBy holder{};    ///< `held`
   Error error{Errc{}};
+
+  /// One that is to go back unread is not decoded: the default of a record that does not exist is
+  /// made of the game's key, and its player may be gone by now.
+  [[nodiscard]] bool is_to_be_read() const noexcept {
+    return outcome == Outcome::taken && intent != Intent::withdraw;
+  }
 };
 
 enum class LeaseChange : std::uint8_t { keep, renew, release };
@@ -944,7 +950,8 @@ struct PostRequest {
   std::uint64_t position = 0;
 };
 
-/// Lists records whose outbox waits (`take_from` empty), or takes messages out of one by number.
+/// Lists records whose outbox waits, by rising key (`take_from` empty), or takes messages out of
+/// one by number.
 struct RelayRequest {
   struct Waiting {
     std::string key;
@@ -1161,8 +1168,8 @@ class [[nodiscard]] Result<void> {
 }  // namespace persist::inline PERSIST_ABI
 
 // What a backend must be. A backend object is a handle: cheap to copy, copies share one open
-// database, any thread may call it. What each operation means is DESIGN's record in short: a record
-// is changed by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
+// database, any thread may call it. What each operation means, in short: a record is changed
+// by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
 // in testing/laws/backend.hpp say it in tests.
 //
 // Models: backend::Memory (the reference), backend::File.
@@ -1908,6 +1915,11 @@ struct RunEntry {
   std::uint64_t run = 0;
   FolderHolder opened_by;
 };
+/// Its epochs are the last ones below the limit: what lies above could not be read again.
+inline constexpr std::uint64_t last_run = (epoch_limit >> 24) - 1;
+[[nodiscard]] inline Error no_run_left() {
+  return {Errc::unsupported, "this folder has been opened too often: no run number is left"};
+}
 struct RecordEntry {
   std::uint32_t store = 0;
   std::string_view key;
@@ -2737,9 +2749,12 @@ class Log {
     return bytes;
   }
 
-  /// Writes a batch at the end; syncs it if told.
+  /// Writes a batch at the end; syncs it if told. `too_large` for one that would reach beyond what
+  /// a place can name.
   [[nodiscard]] Result<void> append(Batch& batch, bool then_sync) {
     if (poisoned()) return poison_;
+    if (end_ + batch.size() > (std::numeric_limits<std::uint32_t>::max)())
+      return Error(Errc::too_large, "what was handed in together makes a batch of more than 4 GiB");
     const auto segment = find(newest_);
     batch.seal({salt_, sequence_, synced_, 0, 0});
     if (const auto wrote = files.write_at(segment->file, end_, batch.pieces()); !wrote) {
@@ -2801,12 +2816,16 @@ class Log {
   }
 
   /// Leaves a segment that holds damaged bytes of a record out of the log, untouched; what is not
-  /// damaged in it stays readable. Where it cannot be renamed the next open finds the damage.
+  /// damaged in it stays readable.
   void set_aside(std::uint32_t number) {
     {
       const std::lock_guard hold(mutex_);
       aside_.insert(segments_.extract(number));
     }
+    name_aside(number);
+  }
+  /// Gives one that was set aside its name. Where that fails the next open tries again.
+  void name_aside(std::uint32_t number) {
     if (files.rename(path(segment_name(number)), path(aside_name(number))))
       (void)files.sync_folder(folder_);
   }
@@ -3458,12 +3477,15 @@ class Engine {
   [[nodiscard]] static bool fits(const MessageView& message) noexcept {
     return message.type.size() <= 0xffff && message.payload.size() <= largest_batch / 2;
   }
-  [[nodiscard]] std::uint64_t next_epoch() {
-    if (++given_ >= epochs_per_run<Files>) {
+  /// Nothing where no run number is left.
+  [[nodiscard]] std::optional<std::uint64_t> next_epoch() {
+    if (given_ + 1 >= epochs_per_run<Files>) {
+      if (run_ == last_run) return std::nullopt;
       ++run_;
-      given_ = 1;
+      given_ = 0;
       run_to_note_ = true;
     }
+    ++given_;
     if (run_to_note_) stage.new_run = run_;
     return run_ * (std::uint64_t{1} << 24) + given_;
   }
@@ -3557,7 +3579,14 @@ void Engine<Files>::perform(AcquireRequest& request) {
     request.error = receipts.error();
     return;
   }
-  if (claimed == Claim::fresh) take(head, request, next_epoch(), now);
+  if (claimed == Claim::fresh) {
+    const auto epoch = next_epoch();
+    if (!epoch) {
+      request.error = no_run_left();
+      return;
+    }
+    take(head, request, *epoch, now);
+  }
   request.outcome = AcquireRequest::Outcome::taken;
   request.record.fence = head.fence;
   request.record.receipts = std::move(*receipts);
@@ -3633,6 +3662,11 @@ void Engine<Files>::perform(EraseRequest& request) {
   Staged* record = stage.find(index_, store, request.key);
   request.found = record != nullptr;
   if (record == nullptr) return;
+  const auto epoch = next_epoch();
+  if (!epoch) {
+    request.error = no_run_left();
+    return;
+  }
   if (const auto loaded = parts_.outbox(*record); !loaded && !request.drop_outbox) {
     request.error = loaded.error();
     return;
@@ -3656,7 +3690,7 @@ void Engine<Files>::perform(EraseRequest& request) {
     waiting.erase(waiting.begin());
     record->outbox_changed = record->writes = true;
   }
-  request.epoch = next_epoch();
+  request.epoch = *epoch;
   const bool asked = record->record.head.asked();
   stage.erase(store, request.key, {request.epoch, record->record.head.version, 0, 0});
   if (asked) wake(store, request.key);
@@ -4019,8 +4053,9 @@ template <class Files>
 template <class Files>
 [[nodiscard]] bool is_free(const Files& files, const std::string& folder) {
   const auto names = files.list(folder);
-  return !names || std::all_of(names->begin(), names->end(),
-                               [](const std::string& name) { return name == "." || name == ".."; });
+  if (!names) return names.error().os_error() == ENOENT;
+  return std::all_of(names->begin(), names->end(),
+                     [](const std::string& name) { return name == "." || name == ".."; });
 }
 
 /// Writes what a log holds now into `folder`. Batches are whole and never change, so nobody has to
@@ -4035,7 +4070,7 @@ template <class Files>
   const std::string draft = folder + ".new";
   for (const std::string& path : {folder, draft})
     if (!is_free(files, path))
-      return Error(Errc::invalid, path + " is not empty: choose another folder, or remove it");
+      return Error(Errc::invalid, path + " is no empty folder: choose another name, or remove it");
   if (const auto made = files.make_folder(draft); !made) return made.error();
   for (const auto& [segment, size, name] : log.segments()) {
     const std::string path = draft + "/" + name;
@@ -4372,13 +4407,50 @@ Request& renewed(Request& request) {
 
 }  // namespace persist::inline PERSIST_ABI::backend::file
 
+// Side files: what of a torn batch is on disk is moved there and not thrown away.
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+inline constexpr std::string_view tail_prefix = "torn-", tail_end = ".tail";
+inline constexpr std::size_t most_tails = 8;  ///< that are kept
+
+/// Keeps room for one more: a server that is killed every night leaves no heap of them.
+template <class Files>
+void drop_old_tails(const Log<Files>& log) {
+  auto names = log.files.list(log.folder());
+  if (!names) return;
+  std::erase_if(*names, [](std::string_view name) {
+    return !name.starts_with(tail_prefix) || !name.ends_with(tail_end);
+  });
+  std::sort(names->begin(), names->end());  // by run, which comes first and is of one length
+  for (std::size_t i = 0; i + most_tails <= names->size(); ++i)
+    (void)log.files.remove(log.path((*names)[i]));
+}
+
+/// Writes a side file, synced, and answers its path.
+template <class Files>
+[[nodiscard]] Result<std::string> save_tail(const Log<Files>& log, std::uint64_t run,
+                                            std::uint32_t segment, std::uint64_t offset,
+                                            ByteView tail) {
+  drop_old_tails(log);
+  std::string side =
+      log.path(std::string(tail_prefix) + digits(run) + "-" + std::to_string(segment) + "-" +
+               std::to_string(offset) + std::string(tail_end));
+  (void)log.files.remove(side);  // of an open that ended here
+  const auto file = log.files.open(side, detail::os::Access::create);
+  if (!file) return file.error();
+  if (const auto wrote = log.files.write_at(*file, 0, tail); !wrote) return wrote.error();
+  if (const auto synced = log.files.sync(*file); !synced) return synced.error();
+  if (const auto named = log.files.sync_folder(log.folder()); !named) return named.error();
+  return side;
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::file
+
 // Opening a log: what is in the folder becomes the index, or is refused in words. Nothing that was
 // there is changed before all of it has been judged.
 
 namespace persist::inline PERSIST_ABI::backend::file {
-
-inline constexpr std::string_view tail_prefix = "torn-";
-inline constexpr std::size_t most_tails = 8;  ///< side files of torn tails that are kept
 
 template <class Files>
 class Recovery {
@@ -4393,15 +4465,13 @@ class Recovery {
     if (held_elsewhere_) return held_elsewhere();
     if (!read) return read;
     if (segments_.empty()) log_.resume(salt_ = fresh_salt, 1, 0);
-    if (auto whole = check_places(); !whole) return whole;
+    if (index_.run >= last_run) return no_run_left();
     report_.run = index_.run + 1;
-    if (report_.run >= epoch_limit >> 24)
-      return Error(Errc::unsupported,
-                   "this folder has been opened too often: no run number is left");
     if (auto saved = save_torn_tail(); !saved) return saved;
     if (auto appended = append_run({report_.run, opened_by}); !appended) return appended;
     for (const std::uint32_t number : left_over_)
-      (void)log_.files.remove(log_.path(segment_name(number)));
+      log_.find(number) ? log_.name_aside(number)
+                        : void(log_.files.remove(log_.path(segment_name(number))));
     return success;
   }
   /// Reads the log as it is and leaves it so; a batch without an end is one that is being written.
@@ -4411,7 +4481,7 @@ class Recovery {
     if (torn_) segments_.back().segment->size = torn_at_;
     const auto held = log_.files.is_locked(segments_.back().segment->file);
     report_.held = held && *held;
-    return check_places();
+    return success;
   }
 
  private:
@@ -4452,7 +4522,11 @@ class Recovery {
       return damage(index_.oldest, 0,
                     "the log says that it begins behind its end: there is nothing");
     log_.resume(salt_, expected, unsynced_.empty() ? expected - 1 : unsynced_.front().before());
-    return success;
+    // One that was to be set aside and could not be renamed is in use under its old name.
+    for (const std::uint32_t number : left_over_)
+      if (index_.lies_in(number))
+        if (auto opened = open_aside(number, segment_name(number)); !opened) return opened;
+    return check_places();
   }
 
   /// Opens the segments and checks that they belong together.
@@ -4463,7 +4537,7 @@ class Recovery {
     for (const std::string& name : *names) {
       if (const auto number = segment_number(name)) numbers.push_back(*number);
       if (const auto number = segment_number(name, ".damaged"))
-        if (auto opened = open_aside(*number); !opened) return opened;
+        if (auto opened = open_aside(*number, name); !opened) return opened;
     }
     std::sort(numbers.begin(), numbers.end());
     // What lies before a gap could not be removed when its time had come, or else something is
@@ -4476,12 +4550,13 @@ class Recovery {
       const bool writable = !only_look && i + 1 == numbers.size();
       if (auto opened = open_segment(numbers[i], writable); !opened) return opened;
     }
+    std::erase_if(left_over_, [&](std::uint32_t number) { return !is_of_this_log(number); });
     if (!segments_.empty()) index_.oldest = segments_.back().header.oldest;
     return only_look || segments_.empty() ? Result<void>(success) : claim_newest();
   }
   /// A segment that compaction left out is not read: only places point into it.
-  [[nodiscard]] Result<void> open_aside(std::uint32_t number) {
-    auto file = log_.files.open(log_.path(aside_name(number)), detail::os::Access::read);
+  [[nodiscard]] Result<void> open_aside(std::uint32_t number, const std::string& name) {
+    auto file = log_.files.open(log_.path(name), detail::os::Access::read);
     if (!file) return file.error();
     const auto size = log_.files.size(*file);
     if (!size) return size.error();
@@ -4517,11 +4592,10 @@ class Recovery {
     found.segment->number = number;
     found.segment->size = *size;
     found.segment->file = std::move(*file);
-    std::byte first[segment_header_size];
-    const auto got = log_.files.read_at(found.segment->file, 0, first);
-    if (!got) return got.error();
     std::uint32_t format = log_format;
-    const auto header = SegmentHeader::read(ByteView(first, *got), format);
+    const auto read = read_header(found.segment->file, format);
+    if (!read) return read.error();
+    const auto& header = *read;
     if (!header && format > log_format)
       return Error(Errc::too_new, log_.path(segment_name(number)) + " has format " +
                                       std::to_string(format) + "; this build reads up to " +
@@ -4533,6 +4607,22 @@ class Recovery {
     log_.adopt(found.segment);
     segments_.push_back(std::move(found));
     return success;
+  }
+
+  [[nodiscard]] Result<std::optional<SegmentHeader>> read_header(const typename Files::Handle& file,
+                                                                 std::uint32_t& format) const {
+    std::byte first[segment_header_size];
+    const auto got = log_.files.read_at(file, 0, first);
+    if (!got) return got.error();
+    return SegmentHeader::read(ByteView(first, *got), format);
+  }
+  /// Somebody may have put a segment of another log there, which is not ours to remove.
+  [[nodiscard]] bool is_of_this_log(std::uint32_t number) const {
+    const auto file = log_.files.open(log_.path(segment_name(number)), detail::os::Access::read);
+    if (!file) return false;
+    std::uint32_t format = log_format;
+    const auto header = read_header(*file, format);
+    return header && *header && (*header)->salt == salt_;
   }
 
   /// Takes in the batches of one segment, up to where the next one begins; of the last, those known
@@ -4622,29 +4712,12 @@ class Recovery {
   [[nodiscard]] Result<void> save_torn_tail() {
     if (!torn_) return success;
     const Found& found = segments_.back();
-    drop_old_tails();
-    const std::string side =
-        log_.path(std::string(tail_prefix) + digits(report_.run) + "-" +
-                  std::to_string(found.header.number) + "-" + std::to_string(torn_at_) + ".tail");
-    (void)log_.files.remove(side);  // of an open that ended here
-    const auto file = log_.files.open(side, detail::os::Access::create);
-    if (!file) return file.error();
     const ByteView tail = found.bytes.view().subspan(torn_at_);
-    if (auto wrote = log_.files.write_at(*file, 0, tail); !wrote) return wrote;
-    if (auto synced = log_.files.sync(*file); !synced) return synced;
-    if (auto named = log_.files.sync_folder(log_.folder()); !named) return named;
-    report_.torn_tail = side;
+    auto side = save_tail(log_, report_.run, found.header.number, torn_at_, tail);
+    if (!side) return side.error();
+    report_.torn_tail = *std::move(side);
     report_.torn_bytes = tail.size();
     return success;
-  }
-  /// Keeps room for one more side file: a server that is killed every night leaves no heap of them.
-  void drop_old_tails() const {
-    auto names = log_.files.list(log_.folder());
-    if (!names) return;
-    std::erase_if(*names, [](const std::string& name) { return !name.starts_with(tail_prefix); });
-    std::sort(names->begin(), names->end());  // by run, which comes first and is of one length
-    for (std::size_t i = 0; i + most_tails <= names->size(); ++i)
-      (void)log_.files.remove(log_.path((*names)[i]));
   }
   /// Notes the run. Where the end of the log is known to be on disk, behind it; otherwise in the
   /// first batch of a new segment, which says where the old one stops to count.
@@ -5935,7 +6008,8 @@ class Input {
       : begin_(reinterpret_cast<const char*>(bytes.data())),
         size_(bytes.size()),
         format_(format),
-        elements_(limits.elements),
+        elements_((std::min)(limits.elements, bytes.size())),
+        elements_are_limited_(limits.elements < bytes.size()),
         depth_limit_((std::min)(limits.depth, deepest)) {
     if (bytes.size() > limits.bytes) {
       too_large(std::to_string(bytes.size()) + " bytes, and the limit is " +
@@ -5972,11 +6046,12 @@ class Input {
                     .at({}, std::string(expected), std::string(schema::name(found))));
   }
 
-  /// Takes elements from the budget of the whole input, before anybody makes room for them.
+  /// Takes elements from the budget of the whole input, before anybody makes room for them. Each is
+  /// a byte at least, so that containers inside each other cannot all promise the same bytes.
   bool take_elements(std::uint64_t count) {
-    if (count > elements_) return too_large("more elements than the limit for one input");
-    elements_ -= static_cast<std::size_t>(count);
-    return true;
+    if (count <= elements_) return elements_ -= static_cast<std::size_t>(count), true;
+    return elements_are_limited_ ? too_large("more elements than the limit for one input")
+                                 : corrupt("more elements than there are bytes");
   }
   /// Goes into a container; `too_large` where that is deeper than the limit.
   bool enter(Frame frame) {
@@ -6042,6 +6117,7 @@ class Input {
 
   std::string_view format_;
   std::size_t elements_;
+  bool elements_are_limited_;
   std::uint32_t depth_limit_;
   std::uint32_t depth_ = 0;
   bool ok_ = true;
@@ -11121,7 +11197,9 @@ struct Log {
 // Optional, and never overloaded:
 // * `D::defaults(key) -> data_type`: the value of a record that does not exist yet.
 // * `D::capture(key) -> data_type`: pulls the value from the game, at every save.
-// * `D::apply(key, const data_type&)`, with `capture`: pushes a change into the game.
+// * `D::apply(key, const data_type&)`, with `capture`: pushes what a message, purchase, transaction
+//   or edit changed into the game. Not called at a load: who takes the session puts its data into
+//   the game, before the next save captures what is there.
 // * `D::validate(const data_type&) -> Result<void>`: after every load and before every save; pure.
 // * `D::schema_version`: 1 unless given.
 // * `D::fields`, `D::reconcile`, `D::message`, `D::keep_durable`, `D::drop_unknown`: policy.hpp.
@@ -12438,6 +12516,9 @@ namespace persist::inline PERSIST_ABI {
 
 using namespace std::chrono_literals;
 
+/// "For ever" is spelled as the longest time there is, and added to the time of day that overflows.
+inline constexpr Duration longest_pause = std::chrono::hours(24 * 365);
+
 /// How many messages and bytes a record's inbox holds before a post is refused.
 struct InboxLimit {
   std::size_t messages = 1000;
@@ -12697,9 +12778,10 @@ class SessionCore {
   /// Takes over what was read, or the default where there is no record. On failure the session
   /// stays without data.
   virtual Result<void> decode(Snapshot& from) = 0;
-  /// Pulls the data from the game where it is captured, and lets listeners look at it and change it
-  /// before it is encoded.
-  virtual Result<void> fire_saving(Reason reason) = 0;
+  /// Pulls the data from the game where it is captured.
+  virtual Result<void> pull() = 0;
+  /// Lets listeners look at the data and change it before it is encoded.
+  virtual void fire_saving(Reason reason) = 0;
   /// Takes the game's last word: after a release was called for, what the data is captured from may
   /// be gone.
   virtual void game_lets_go() = 0;
@@ -12889,24 +12971,32 @@ struct MessageSet<M, std::variant<Allowed...>> {
 /// A function that the game hands over to change data may return nothing, a bool or a Result<void>.
 template <class F, class... Args>
 Result<void> call(F& fn, Args&... args) {
-  using R = std::invoke_result_t<F&, Args&...>;
-  if constexpr (std::is_void_v<R>) {
+  if constexpr (!std::invocable<F&, Args&...>) {
+    static_assert(std::invocable<F&, Args&...>,
+                  "the function does not take what it is called with: fn(Data&), a handler "
+                  "fn(Data&, const Gift&), a transaction fn(Data&, Data&, ...) in the order of its "
+                  "sessions");
+    return Errc::invalid;
+  } else if constexpr (std::is_void_v<std::invoke_result_t<F&, Args&...>>) {
     fn(args...);
     return success;
-  } else if constexpr (std::is_same_v<R, bool>) {
+  } else if constexpr (std::is_same_v<std::invoke_result_t<F&, Args&...>, bool>) {
     return fn(args...) ? Result<void>(success)
                        : Result<void>(Error(Errc::refused, "the function returned false"));
   } else {
-    static_assert(std::is_same_v<R, Result<void>>,
+    static_assert(std::is_same_v<std::invoke_result_t<F&, Args&...>, Result<void>>,
                   "the function returns nothing, a bool or a persist::Result<void>");
     return fn(args...);
   }
 }
 
 /// What a handler takes as its message: the second argument of a function, a lambda or an object
-/// with one `()`.
+/// with one `()`. What names no message has no `type`.
 template <class F>
-struct HandledMessage : HandledMessage<decltype(&F::operator())> {};
+struct HandledMessage {};
+template <class F>
+  requires requires { &F::operator(); }
+struct HandledMessage<F> : HandledMessage<decltype(&F::operator())> {};
 template <class R, class D, class M>
 struct HandledMessage<R(D, M)> {
   using type = std::remove_cvref_t<M>;
@@ -12923,6 +13013,15 @@ template <class R, class C, class D, class M>
 struct HandledMessage<R (C::*)(D, M) noexcept> : HandledMessage<R(D, M)> {};
 template <class R, class C, class D, class M>
 struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R(D, M)> {};
+
+template <class F>
+struct CheckedHandler {
+  static_assert(
+      requires { typename HandledMessage<F>::type; },
+      "a handler of messages names in its second argument the type that it takes, and is "
+      "no template: [](Data&, const Gift&) { ... }");
+  using type = typename HandledMessage<F>::type;
+};
 
 }  // namespace detail
 
@@ -13134,7 +13233,8 @@ class SessionNode final : public SessionCore {
 
   Result<bool> encode(Buffer& out) override;
   Result<void> decode(Snapshot& from) override;
-  Result<void> fire_saving(Reason reason) override;
+  Result<void> pull() override { return capture(); }
+  void fire_saving(Reason reason) override;
   void deliver(Event& event, SessionHost& store) override;
   bool try_lock() override { return lock_.try_lock(); }
   void unlock() override { lock_.unlock(); }
@@ -13445,12 +13545,10 @@ void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
 }
 
 template <class S>
-Result<void> SessionNode<S>::fire_saving(Reason reason) {
-  Result<void> captured = capture();
+void SessionNode<S>::fire_saving(Reason reason) {
   auto& store = core();
   if (rare_) call_listeners(store, [&] { rare_.load()->signals.saving.fire(data_, reason); });
   call_listeners(store, [&] { store.fire_saving(*this, reason); });
-  return captured;
 }
 
 template <class S>
@@ -13732,6 +13830,7 @@ class Session {
   template <class K, class M>
   Result<void> send(const K& key, const M& message, PostOptions options = {});
   /// Applies a purchase once: `fn(data)` runs on a copy, unless this receipt was granted before.
+  /// `pending` until a save has written it; asked again after that, `durable`.
   /// `closed`, `busy`, `invalid` (the result breaks a rule), `too_large` (it could not be saved),
   /// and what `fn` says: then nothing has changed. Encodes the result once, to know its size.
   template <class F>
@@ -13863,6 +13962,7 @@ enum class Aim : std::uint8_t {
   force,      ///< write in any case
   renew,      ///< be heard of, and hear; write what changed
   release,    ///< write what changed and give the record back
+  hold,       ///< be heard of, and hear; write nothing
   give_back,  ///< give the record back as it is
 };
 
@@ -14135,8 +14235,7 @@ struct Round {
     backend.acquire(std::span(acquires));
     decoded.assign(acquires.size(), success);
     for (std::size_t i = 0; i < acquires.size(); ++i)
-      if (acquires[i].outcome == AcquireRequest::Outcome::taken)
-        decoded[i] = loading[i]->decode(acquires[i].record);
+      if (acquires[i].is_to_be_read()) decoded[i] = loading[i]->decode(acquires[i].record);
   }
 };
 
@@ -14236,7 +14335,8 @@ namespace persist::inline PERSIST_ABI {
 /// however many stores a program has.
 ///
 /// Every call that reaches storage is prepare (here), perform (the backend, any thread) and
-/// complete (here). The lock is held for the first and the third, never while the backend works.
+/// complete (here). The lock is held for the first and the third, never while the backend works
+/// or a listener runs.
 template <class Backend, class LockPolicy>
 class Engine : public SessionHost, public RoundPartner<Backend> {
  public:
@@ -14344,14 +14444,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   }
   /// Whether a call of this store is under way that runs the program's own code. Functions on a
   /// session are looked for here, so that they pay nothing for it. Where another thread tells
-  /// listeners of this store, after a commit with a partner here, `let_go` waits for it.
+  /// listeners of this store, around a commit with a partner here, `let_go` waits for it.
   [[nodiscard]] bool is_busy() {
     const Lock hold(mutex_);
     const auto runs = [](const SessionPtr& session) { return session->in_function.load(); };
     const std::vector<SessionPtr> open = everything();
     const std::vector<SessionPtr> gone = retired_.all();
-    const bool drains = draining_ && (!Access::is_shared || drainer_ == std::this_thread::get_id());
-    return drains || preparing_ || visits_ != 0 || detail::HookScope::active() ||
+    const auto self = std::this_thread::get_id();
+    const bool drains = draining_ && (!Access::is_shared || drainer_ == self);
+    const bool prepares = std::find(preparers_.begin(), preparers_.end(), self) != preparers_.end();
+    return drains || prepares || visits_ != 0 || detail::HookScope::active() ||
            std::any_of(open.begin(), open.end(), runs) ||
            std::any_of(gone.begin(), gone.end(), runs);
   }
@@ -14373,15 +14475,17 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool send_on(const std::vector<RelayRequest::Waiting>& waiting);
   [[nodiscard]] bool take_out(const std::vector<RelayRequest::Waiting>& waiting,
                               const std::vector<std::vector<OutgoingMessage>>& taken);
-  void forget_sent(const std::vector<RelayRequest::Waiting>& waiting);
+  void forget_sent(const RelayRequest& page, bool to_the_end);
   void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();
   void recycle(Flight& flight);
   [[nodiscard]] Error assemble(Flight& flight, SessionCore& session, Aim aim, Reason reason);
   [[nodiscard]] bool prepare_flight(Flight& flight);
   [[nodiscard]] static bool can_leave(const SessionCore& session);
+  [[nodiscard]] bool can_any_leave();
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
+  void tell_saving(SessionCore& session, Reason reason, Lock& hold);
   void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
   void address(SessionCore& session, const Cut& cut, Change& change);
   void give_back_later(SessionCore& session);
@@ -14400,7 +14504,11 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void stamp(SessionCore& session);
   void reschedule(SessionCore& session);
   [[nodiscard]] TimePoint when_due(SessionCore& session);
+  void send_again(Round& round, Manifest& mine);
+  void send_again_now();
   void collect(SessionCore& session, Round& round, Manifest& mine);
+  [[nodiscard]] Result<bool> put_on_board(SessionCore& session, Aim aim, Reason reason,
+                                          Round& round, Manifest& mine);
   void add_load(SessionCore& session, Round& round);
 
   void ask(SessionCore& session, AcquireRequest& request);
@@ -14430,6 +14538,12 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// Whether sessions here keep others out: the policy may, and a lease of no length does not.
   [[nodiscard]] bool is_leased() const noexcept {
     return LockPolicy::is_leased && options_.lease > Duration::zero();
+  }
+  [[nodiscard]] bool renewal_is_due(const SessionCore& session) {
+    const Lock hold(mutex_);
+    const bool holds = session.state == State::open || session.state == State::suspect;
+    return holds && is_leased() && options_.renew > Duration::zero() &&
+           now() >= session.renewed + options_.renew;
   }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;
@@ -14474,8 +14588,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   TimePoint next_relay_ = TimePoint::max();
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
   bool draining_ = false;
-  std::thread::id drainer_;  ///< where several threads may
-  bool preparing_ = false;
+  std::thread::id drainer_;                 ///< where several threads may
+  std::vector<std::thread::id> preparers_;  ///< that tell listeners of a save
   int visits_ = 0;  ///< polls and conditions of loads, in which any handler of the program may run
   bool closing_ = false;
   PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
@@ -14487,11 +14601,9 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
       name_(name),
       options_(std::move(options)),
       clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()) {
-  // "For ever" is the longest time there is, and added to the time of day it overflows.
-  constexpr Duration year = std::chrono::hours(24 * 365);
   for (Duration* time :
        {&options_.autosave, &options_.min_gap, &options_.lease, &options_.renew, &options_.relay})
-    *time = (std::min)(*time, year);
+    *time = (std::min)(*time, longest_pause);
   if (options_.lease > Duration::zero() && options_.renew >= options_.lease - options_.lease / 10)
     options_.renew = options_.lease / 3;  // or each renewal would come when the lease is in doubt
   limits_.record_bytes = options_.record_limit;
@@ -14598,8 +14710,8 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
         .for_key(session.key());
   // An open guard keeps the data back, not the renewal; but partners of a transaction only go with
   // their data.
-  if (session.edit_guards != 0 && (aim != Aim::renew || session.group() != nullptr) &&
-      aim != Aim::give_back)
+  if (session.edit_guards != 0 && aim < Aim::hold &&
+      (aim != Aim::renew || session.group() != nullptr))
     return Error(Errc::busy, "an edit guard of this session is open").for_key(session.key());
   session.in_flight = true;
   return Errc{};
@@ -14610,7 +14722,7 @@ void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over) {
   const Lock hold(mutex_);
   undo(session, cut);
   session.in_flight = false;
-  if (failed(cut.refused)) saved_event(session, cut.refused);
+  if (failed(cut.refused) && !ended(session.state)) saved_event(session, cut.refused);
   if (!over || session.group() == nullptr) return;
   session.extras->group->durable = true;
   session.extras->group.reset();
@@ -14632,7 +14744,7 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
   if (failed(no)) return no;
   {
     const Lock hold(mutex_);
-    if (session.extras) flight.group = session.extras->group;
+    if (session.extras && aim < Aim::hold) flight.group = session.extras->group;
   }
   if (flight.group == nullptr) return no;
   for (const TransactionGroup::Partner& partner : flight.group->partners) {
@@ -14686,11 +14798,14 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
 
 template <class B, class L>
 void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
-  const Lock hold(mutex_);
-  if (ended(session.state)) {  // its store was closed meanwhile, by another thread
+  Lock hold(mutex_);
+  // Its store was closed meanwhile, by another thread, or a listener had it erased.
+  const auto is_gone = [&] {
+    if (!ended(session.state)) return false;
     cut.refused = Error(Errc::closed, "the session has ended").for_key(session.key());
-    return;
-  }
+    return true;
+  };
+  if (is_gone()) return;
   // What a running function has sent belongs to its success.
   const bool is_wanted = cut.aim != Aim::release || options_.save_on_release ||
                          session.is_offline || session.group() != nullptr;
@@ -14700,19 +14815,28 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     // Where somebody else has the session's lock it is being edited or looked at, and stays due.
     const bool readable = session.try_lock();
     if (readable) {
-      const bool nested = std::exchange(preparing_, true);
-      const Result<void> ready = session.fire_saving(cut.reason);
-      preparing_ = nested;
+      const Result<void> ready = session.pull();
+      if (is_heard(session)) tell_saving(session, cut.reason, hold);
       cut.held_back = session.edit_guards != 0;  // a handler keeps one open
-      if (!cut.held_back) cut_data(session, ready, cut, change);
+      if (!cut.held_back && !ended(session.state)) cut_data(session, ready, cut, change);
       session.unlock();
     }
     cut.held_back = cut.held_back || !readable;
+    if (is_gone()) return;
   }
   const bool data_is_whole = failed(cut.refused) ? false : (cut.has_data || !session.dirty());
-  if (data_is_whole && may_read && cut.aim != Aim::give_back) cut_rest(session, cut, change);
-
+  if (data_is_whole && may_read && cut.aim < Aim::hold) cut_rest(session, cut, change);
   address(session, cut, change);
+}
+
+/// Listeners run without the store's lock: they may wait for a thread that waits for this store.
+template <class B, class L>
+void Engine<B, L>::tell_saving(SessionCore& session, Reason reason, Lock& hold) {
+  preparers_.push_back(std::this_thread::get_id());
+  hold.unlock();
+  session.fire_saving(reason);
+  hold.lock();
+  preparers_.erase(std::find(preparers_.begin(), preparers_.end(), std::this_thread::get_id()));
 }
 
 /// What a change says beside its content: whose it is, under which number, and what becomes of the
@@ -14743,6 +14867,7 @@ bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
       return session.wants_saves();
     case Aim::renew:
       return session.dirty() && (session.group() != nullptr || !in_gap(session));
+    case Aim::hold:
     case Aim::give_back:
       return false;
     default:
@@ -15112,15 +15237,16 @@ void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
          std::chrono::duration_cast<std::chrono::milliseconds>(change.holder.age)});
   }
   // An earlier try of this very commit had landed before somebody else took over: then nothing is
-  // lost.
-  const bool had_landed = change.landed && cut.has_data;
+  // lost but what was edited since.
+  const bool had_landed = change.landed && !failed(cut.refused);
+  if (had_landed && cut.has_data) session.saved = cut.generation;
   if (had_landed)
-    result = Saved{true, session.version, cut.bytes, session.updated};
+    result = Saved{cut.has_data, session.version, cut.bytes, session.updated};
   else
     result = error;
   if (is_save(cut)) saved_event(session, result);
   ++metrics_.lost;
-  end(session, State::lost, Reason::lost, had_landed);
+  end(session, State::lost, Reason::lost, had_landed && !session.dirty());
 }
 
 template <class B, class L>
@@ -15529,6 +15655,22 @@ void Engine<B, L>::add_load(SessionCore& session, Round& round) {
   ask(session, round.acquires.emplace_back());
 }
 
+/// A record of our own that waits to be given back would pass for somebody else's.
+template <class B, class L>
+void Engine<B, L>::send_again_now() {
+  {
+    const Lock hold(mutex_);
+    if (resends_.empty()) return;
+  }
+  Round round;
+  Manifest mine;
+  mine.now = now();
+  send_again(round, mine);
+  if (round.empty()) return;
+  round.perform(backend_);
+  complete(round, mine);
+}
+
 /// Attempts, and waits on the clock between them. A session of the same key that is being released
 /// here is finished first. At `deadline` it leaves a load that goes on for others.
 template <class B, class L>
@@ -15540,8 +15682,10 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
     TimePoint again{};
     TimePoint last{};
     SessionPtr before;
+    bool waits_for_release = false;
     Aim aim = Aim::release;
     Reason reason = Reason::asked;
+    send_again_now();
     {
       const Lock hold(mutex_);
       start_queued_loads();
@@ -15551,15 +15695,16 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       asks = before.get() == &session && !session.in_flight;
       if (asks) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
+      waits_for_release =
+          before && before.get() != &session && (!before->is_offline || before->gives_back);
       if (before) reason = before->ending;
     }
     if (asks) {
       backend_.acquire(std::span(&request, 1));
-      const bool taken = request.outcome == AcquireRequest::Outcome::taken;
-      settle_load(session, request, taken ? session.decode(request.record) : success);
+      settle_load(session, request,
+                  request.is_to_be_read() ? session.decode(request.record) : success);
     } else {
       again = now() + 100ms;
-      const bool waits_for_release = before && before.get() != &session && !before->is_offline;
       bool busy = !waits_for_release;
       if (waits_for_release) {
         const auto released = commit_now(*before, aim, reason);
@@ -15731,6 +15876,22 @@ void Engine<B, L>::postpone_messages(SessionCore& session) {
   messages_wait_.emplace_back(&session);
 }
 
+/// Adds the commits to the round that are to go again, and those that give a record back behind an
+/// end.
+template <class B, class L>
+void Engine<B, L>::send_again(Round& round, Manifest& mine) {
+  const Lock hold(mutex_);
+  std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
+    if (resend.first <= mine.now) mine.flights.push_back(resend.second);
+    return resend.first <= mine.now;
+  });
+  for (Flight* flight : mine.flights) {
+    flight->request.outcome = CommitRequest::Outcome::pending;
+    flight->request.error = Errc{};
+    round.commits.push_back(std::move(flight->request));
+  }
+}
+
 template <class B, class L>
 void Engine<B, L>::prepare(Round& round, Manifest& mine) {
   mine.first_commit = round.commits.size();
@@ -15745,16 +15906,8 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
       due.emplace_back(&due_.first());
       due_.remove(*due.back());
     }
-    std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
-      if (resend.first <= mine.now) mine.flights.push_back(resend.second);
-      return resend.first <= mine.now;
-    });
   }
-  for (Flight* flight : mine.flights) {
-    flight->request.outcome = CommitRequest::Outcome::pending;
-    flight->request.error = Errc{};
-    round.commits.push_back(std::move(flight->request));
-  }
+  send_again(round, mine);
   for (const SessionPtr& session : due) {
     const bool first = session == due.front();  // however small the limit, something is done
     if (!first && mine.stop_at != TimePoint::max() && now() >= mine.stop_at) {
@@ -15765,6 +15918,26 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
     }
   }
   mine.acquires = round.acquires.size() - mine.first_acquire;
+}
+
+/// Adds a commit of the session, and of who must go with it, to the round. False where there is
+/// nothing to write, `busy` where one of them cannot go now, or why a rule holds them back.
+template <class B, class L>
+Result<bool> Engine<B, L>::put_on_board(SessionCore& session, Aim aim, Reason reason, Round& round,
+                                        Manifest& mine) {
+  Flight& flight = new_flight();
+  if (failed(assemble(flight, session, aim, reason))) {
+    recycle(flight);
+    return Error(Errc::busy);
+  }
+  if (prepare_flight(flight)) {
+    mine.flights.push_back(&flight);
+    round.commits.push_back(std::move(flight.request));
+    return true;
+  }
+  const Result<Saved> why = std::move(flight.results[0]);
+  recycle(flight);
+  return why ? Result<bool>(false) : Result<bool>(why.error());
 }
 
 /// Decides what a session that is due needs, and adds it to the round.
@@ -15795,15 +15968,13 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
       aim = Aim::save;
     }
   }
-  Flight& flight = new_flight();
-  bool busy = failed(assemble(flight, session, aim, reason));
-  if (!busy && prepare_flight(flight)) {
-    mine.flights.push_back(&flight);
-    round.commits.push_back(std::move(flight.request));
-    return;
-  }
-  busy = busy || flight.results[0].is(Errc::busy);
-  recycle(flight);
+  const Result<bool> left = put_on_board(session, aim, reason, round, mine);
+  if (left && *left) return;
+  const bool busy = left.is(Errc::busy);
+  // What keeps the data here, an open guard or a partner that a rule holds back, keeps neither the
+  // lease from being renewed nor the session from hearing what came for it.
+  if (!left && (aim == Aim::renew || renewal_is_due(session)))
+    (void)put_on_board(session, Aim::hold, reason, round, mine);
   const Lock hold(mutex_);
   if (ended(session.state)) return;
   if (aim == Aim::save || aim == Aim::force) {
@@ -15813,6 +15984,7 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
     } else if (session.wants_saves())
       stamp(session);  // it was refused: play goes on, and it is tried again
   }
+  if (session.in_flight) return;  // its outcome says when it is due
   // An open guard keeps it due; so does a transaction that a rule holds back. Look again soon.
   if (busy || session.state == State::releasing)
     due_.set(session, mine.now + (busy ? Duration(10ms) : Duration(1s)));
@@ -15867,7 +16039,6 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
   while (true) {
     std::vector<SessionPtr> all = everything();
-    bool stuck = !all.empty();
     for (const SessionPtr& session : all) {
       const Lock hold(mutex_);
       if (LoadState* load = session->load()) {
@@ -15877,7 +16048,6 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
       } else {
         request_release(*session, Reason::shutdown);
       }
-      stuck = stuck && session->edit_guards != 0;
     }
     const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
     // What still goes back of sessions that have ended goes now, or waits for its lease to run out.
@@ -15886,11 +16056,18 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
       return !resends_.empty();
     }();
     if ((open_sessions() == 0 && !gives_back) || now() >= deadline) break;
-    if (stuck && !gives_back && !Access::is_shared)
-      break;  // the guards are this thread's own: they will not end while we wait
+    // What keeps them here is this thread's own, and does not end while we wait.
+    if (!Access::is_shared && !gives_back && !can_any_leave()) break;
     clock_.wait_until((std::min)(next, deadline), wakes_->wake());
   }
   return open_sessions();
+}
+
+template <class B, class L>
+bool Engine<B, L>::can_any_leave() {
+  const Lock hold(mutex_);
+  const std::vector<SessionPtr> all = everything();
+  return std::any_of(all.begin(), all.end(), [](const auto& each) { return can_leave(*each); });
 }
 
 /// Every session that has not ended, also those whose load waits for a release.
@@ -15924,8 +16101,8 @@ void Engine<B, L>::let_go() {
   drain();
   Lock hold(mutex_);
   if constexpr (Access::is_shared) {
-    // Another thread, whose commit had a partner here, still tells listeners of this store.
-    while (draining_) {
+    // Another thread, whose commit has a partner here, still tells listeners of this store.
+    while (draining_ || !preparers_.empty()) {
       hold.unlock();
       std::this_thread::yield();
       hold.lock();
@@ -15969,7 +16146,7 @@ void Engine<B, L>::relay() {
   const Lock hold(mutex_);
   if (!failed(list.error)) {
     hear_time(list.now, sent);
-    if (to_the_end && relay_after_.empty()) forget_sent(list.waiting);
+    forget_sent(list, to_the_end);
     // The next call goes on behind these, so that full receivers hold up nobody else's messages.
     relay_after_ = to_the_end ? std::string() : std::move(list.waiting.back().key);
   }
@@ -16065,11 +16242,15 @@ void Engine<B, L>::relay_soon(SessionCore& session, TimePoint at) {
   senders_.emplace_back(&session);
 }
 
-/// Sessions here whose messages another server has sent on: `waiting` is all that still waits.
+/// Sessions here whose messages another server has sent on: the page has what still waits of the
+/// keys that it goes over.
 template <class B, class L>
-void Engine<B, L>::forget_sent(const std::vector<RelayRequest::Waiting>& waiting) {
+void Engine<B, L>::forget_sent(const RelayRequest& page, bool to_the_end) {
   std::erase_if(senders_, [&](const SessionPtr& session) {
     if (ended(session->state) || session->in_flight) return ended(session->state);
+    const auto& waiting = page.waiting;
+    if (session->key() <= page.after || (!to_the_end && session->key() > waiting.back().key))
+      return false;
     const bool waits = std::any_of(waiting.begin(), waiting.end(),
                                    [&](const auto& each) { return each.key == session->key(); });
     if (!waits && session->extras) session->extras->outbox_waiting = 0;
@@ -16340,7 +16521,10 @@ Result<void> Session<S>::erase() {
 
 template <class S>
 Result<typename S::Data> Session<S>::durable() {
-  if (const Data* kept = node_->durable_copy()) return *kept;
+  {
+    const auto hold = lock();  // the next save of another thread puts a newer one in its place
+    if (const Data* kept = node_->durable_copy()) return *kept;
+  }
   if (Error no = refusal(); failed(no)) return no;
   return core().read_durable(*node_);
 }
@@ -16348,7 +16532,7 @@ Result<typename S::Data> Session<S>::durable() {
 template <class S>
 void Session<S>::set_autosave(Duration interval) {
   const auto hold = lock();
-  node_->more().autosave = interval;
+  node_->more().autosave = (std::min)(interval, longest_pause);
   if (node_->host() == nullptr || !node_->wants_saves()) return;
   node_->save_at = TimePoint{};
   if (!node_->listed) core().became_dirty(*node_);
@@ -16357,7 +16541,7 @@ void Session<S>::set_autosave(Duration interval) {
 template <class S>
 void Session<S>::set_min_gap(Duration gap) {
   const auto hold = lock();
-  node_->more().min_gap = gap;
+  node_->more().min_gap = (std::min)(gap, longest_pause);
 }
 
 /// A function of this session that another thread runs would take such a change for its own, and
@@ -16520,7 +16704,7 @@ Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
 template <class S>
 template <class F>
 void Session<S>::on_message(F&& fn) {
-  using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+  using M = typename detail::CheckedHandler<std::remove_cvref_t<F>>::type;
   check_changeable<typename S::Policy>();
   check_message<typename S::Policy, M>();
   {
@@ -16601,7 +16785,7 @@ class StoreCalls {
   Result<KeyPage> scan(std::string after, std::size_t most);
   template <class F>
   void on_message(F&& fn) {
-    using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+    using M = typename detail::CheckedHandler<std::remove_cvref_t<F>>::type;
     check_changeable<typename S::Policy>();
     check_message<typename S::Policy, M>();
     {
@@ -16665,6 +16849,11 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
     if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
     under_way->waiters.push_back({std::move(options.while_)});
     under_way->deadline = (std::max)(under_way->deadline, deadline);
+    if (kind == LoadKind::waits) {  // the load goes on as long as the one that goes furthest
+      under_way->once = false;
+      under_way->conflict =
+          (std::max)(under_way->conflict, options.conflict.value_or(S::LockPolicy::conflict));
+    }
     return Loading<S>(Handle(*here), under_way, under_way->waiters.size() - 1);
   }
   auto load = LoadPtr(new LoadState);
@@ -17203,9 +17392,10 @@ class Store {
 
   // Loading.
   /// Blocks until the record is ours or the deadline has passed. A key that is open here gives the
-  /// same session. `invalid` (the key), `locked` (names the holder), `cancelled`, `corrupt`,
-  /// `wrong_codec`, `too_new`, `schema_mismatch` (the bytes are left as they are), `io`,
-  /// `unavailable`, `timeout`.
+  /// same session. A holder that is another store of this thread lets go only when that is polled,
+  /// so it is waited for in vain: `begin_load`. `invalid` (the key), `locked` (names the holder),
+  /// `cancelled`, `corrupt`, `wrong_codec`, `too_new`, `schema_mismatch` (the bytes are left as
+  /// they are), `io`, `unavailable`, `timeout`.
   template <class K>
   [[nodiscard]] Result<Session> load(const K& key, LoadOptions options = {}) {
     return calls().load(key, std::move(options));

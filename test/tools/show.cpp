@@ -90,7 +90,8 @@ TYPED_TEST(Show, the_holder_is_the_owner_of_the_last_commit) {
       << this->holder("a");
   EXPECT_NE(this->holder("a").find("never saved"), std::string::npos);
   this->take("b", "eu-1", true);
-  EXPECT_EQ(this->holder("b").find("given back; epoch "), 0U) << this->holder("b");
+  EXPECT_EQ(this->holder("b").find("given back, as of its last commit; epoch "), 0U)
+      << this->holder("b");
 }
 
 TYPED_TEST(Show, a_save_has_an_age) {

@@ -134,7 +134,7 @@ template <persist::record_backend Backend>
   const persist::Snapshot& found = record->record;
   const persist::Owner& owner = found.fence.owner;
   if (found.fence.epoch == 0) return std::string("nobody ever had it");
-  std::string text = owner.nobody() ? "given back"
+  std::string text = owner.nobody() ? "given back, as of its last commit"
                                     : "held, as of its last commit, by server " +
                                           printable(owner.server.view()) + " (session " +
                                           std::to_string(owner.session) + ")";

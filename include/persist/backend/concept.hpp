@@ -9,8 +9,8 @@
 #include <span>
 
 // What a backend must be. A backend object is a handle: cheap to copy, copies share one open
-// database, any thread may call it. What each operation means is DESIGN's record in short: a record
-// is changed by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
+// database, any thread may call it. What each operation means, in short: a record is changed
+// by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
 // in testing/laws/backend.hpp say it in tests.
 //
 // Models: backend::Memory (the reference), backend::File.

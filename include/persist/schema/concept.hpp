@@ -13,7 +13,9 @@
 // Optional, and never overloaded:
 // * `D::defaults(key) -> data_type`: the value of a record that does not exist yet.
 // * `D::capture(key) -> data_type`: pulls the value from the game, at every save.
-// * `D::apply(key, const data_type&)`, with `capture`: pushes a change into the game.
+// * `D::apply(key, const data_type&)`, with `capture`: pushes what a message, purchase, transaction
+//   or edit changed into the game. Not called at a load: who takes the session puts its data into
+//   the game, before the next save captures what is there.
 // * `D::validate(const data_type&) -> Result<void>`: after every load and before every save; pure.
 // * `D::schema_version`: 1 unless given.
 // * `D::fields`, `D::reconcile`, `D::message`, `D::keep_durable`, `D::drop_unknown`: policy.hpp.

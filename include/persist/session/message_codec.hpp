@@ -36,24 +36,32 @@ struct MessageSet<M, std::variant<Allowed...>> {
 /// A function that the game hands over to change data may return nothing, a bool or a Result<void>.
 template <class F, class... Args>
 Result<void> call(F& fn, Args&... args) {
-  using R = std::invoke_result_t<F&, Args&...>;
-  if constexpr (std::is_void_v<R>) {
+  if constexpr (!std::invocable<F&, Args&...>) {
+    static_assert(std::invocable<F&, Args&...>,
+                  "the function does not take what it is called with: fn(Data&), a handler "
+                  "fn(Data&, const Gift&), a transaction fn(Data&, Data&, ...) in the order of its "
+                  "sessions");
+    return Errc::invalid;
+  } else if constexpr (std::is_void_v<std::invoke_result_t<F&, Args&...>>) {
     fn(args...);
     return success;
-  } else if constexpr (std::is_same_v<R, bool>) {
+  } else if constexpr (std::is_same_v<std::invoke_result_t<F&, Args&...>, bool>) {
     return fn(args...) ? Result<void>(success)
                        : Result<void>(Error(Errc::refused, "the function returned false"));
   } else {
-    static_assert(std::is_same_v<R, Result<void>>,
+    static_assert(std::is_same_v<std::invoke_result_t<F&, Args&...>, Result<void>>,
                   "the function returns nothing, a bool or a persist::Result<void>");
     return fn(args...);
   }
 }
 
 /// What a handler takes as its message: the second argument of a function, a lambda or an object
-/// with one `()`.
+/// with one `()`. What names no message has no `type`.
 template <class F>
-struct HandledMessage : HandledMessage<decltype(&F::operator())> {};
+struct HandledMessage {};
+template <class F>
+  requires requires { &F::operator(); }
+struct HandledMessage<F> : HandledMessage<decltype(&F::operator())> {};
 template <class R, class D, class M>
 struct HandledMessage<R(D, M)> {
   using type = std::remove_cvref_t<M>;
@@ -70,6 +78,15 @@ template <class R, class C, class D, class M>
 struct HandledMessage<R (C::*)(D, M) noexcept> : HandledMessage<R(D, M)> {};
 template <class R, class C, class D, class M>
 struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R(D, M)> {};
+
+template <class F>
+struct CheckedHandler {
+  static_assert(
+      requires { typename HandledMessage<F>::type; },
+      "a handler of messages names in its second argument the type that it takes, and is "
+      "no template: [](Data&, const Gift&) { ... }");
+  using type = typename HandledMessage<F>::type;
+};
 
 }  // namespace detail
 

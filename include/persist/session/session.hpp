@@ -148,6 +148,7 @@ class Session {
   template <class K, class M>
   Result<void> send(const K& key, const M& message, PostOptions options = {});
   /// Applies a purchase once: `fn(data)` runs on a copy, unless this receipt was granted before.
+  /// `pending` until a save has written it; asked again after that, `durable`.
   /// `closed`, `busy`, `invalid` (the result breaks a rule), `too_large` (it could not be saved),
   /// and what `fn` says: then nothing has changed. Encodes the result once, to know its size.
   template <class F>

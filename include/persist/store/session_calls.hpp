@@ -245,7 +245,7 @@ Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
 template <class S>
 template <class F>
 void Session<S>::on_message(F&& fn) {
-  using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+  using M = typename detail::CheckedHandler<std::remove_cvref_t<F>>::type;
   check_changeable<typename S::Policy>();
   check_message<typename S::Policy, M>();
   {

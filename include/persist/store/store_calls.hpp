@@ -65,7 +65,7 @@ class StoreCalls {
   Result<KeyPage> scan(std::string after, std::size_t most);
   template <class F>
   void on_message(F&& fn) {
-    using M = typename detail::HandledMessage<std::remove_cvref_t<F>>::type;
+    using M = typename detail::CheckedHandler<std::remove_cvref_t<F>>::type;
     check_changeable<typename S::Policy>();
     check_message<typename S::Policy, M>();
     {
