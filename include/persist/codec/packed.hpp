@@ -10,6 +10,7 @@
 #include <persist/codec/packed/write.hpp>
 #include <persist/schema/read.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -19,13 +20,8 @@ namespace persist::inline PERSIST_ABI::codec {
 
 namespace packed {
 
-/// What a payload is, in its first byte. It lies on disk: never renumber.
-enum class Form : std::uint8_t {
-  self_described = 0,  ///< a CBOR item: a value, or data with fields that have no position
-  described = 1,       ///< a description, then the values by position
-};
-
-/// The bytes in front of the values of a T: the form, the length of the description, and it.
+/// What stands in front of the values of a T: the length of its description, and that. A length of
+/// zero is kept for records whose description lies elsewhere.
 template <class Rules, class T>
 inline constexpr auto prefix = [] {
   using Bytes = Description<Rules, T>;
@@ -34,16 +30,15 @@ inline constexpr auto prefix = [] {
     counter.number(Bytes::size);
     return counter.size();
   }();
-  std::array<char, 1 + counted + Bytes::size> made{};
+  std::array<char, counted + Bytes::size> made{};
   Describer out(made.data());
-  out.byte(static_cast<std::size_t>(Form::described));
   out.number(Bytes::size);
   for (const char c : Bytes::bytes)
     out.byte(static_cast<unsigned char>(c));
   return made;
 }();
 template <class Rules, class T>
-[[nodiscard]] inline ByteView prefix_bytes() noexcept {
+[[nodiscard]] ByteView prefix_bytes() noexcept {
   return as_bytes(std::string_view(prefix<Rules, T>.data(), prefix<Rules, T>.size()));
 }
 
@@ -58,23 +53,26 @@ struct Packed {
   static constexpr std::uint16_t id = packed_id;
   static constexpr std::string_view name = "packed";
 
-  /// Appends the data. Where fields are kept that this build does not know the record is written
-  /// as CBOR behind a mark, because they have no position in this build's type. `invalid` for a
+  /// Appends the data. Where fields are kept that this build does not know, the record is described
+  /// as a value and holds CBOR, because they have no position in this build's type. `invalid` for a
   /// text that is no UTF-8 or a variant that holds nothing, `too_large` for what is nested too
   /// deep; then the buffer is as it was. Linear, but for the sorting of hashed containers.
   template <class Policy, class T>
   [[nodiscard]] static Result<void> encode(const T& data, UnknownFields& unknown, Buffer& out) {
+    using Rules = schema::detail::RulesOf<Policy>;
     const std::size_t before = out.size();
-    if constexpr (schema::kind_of<T> != schema::Kind::value) {
-      if (unknown.empty()) {
-        bool is_whole = true;
-        auto written = encode_described<Policy>(data, out, is_whole);
-        if (is_whole) return written;
-        out.shrink(before);
-      }
+    bool is_whole = unknown.empty();
+    Result<void> written = success;
+    if (is_whole) {
+      out.append(packed::prefix_bytes<Rules, T>());
+      packed::Writing<Rules, packed::Description<Rules, T>::is_recursive> writing(out);
+      written = writing.run(data);
+      is_whole = !writing.met_unknown();
     }
-    out.push(static_cast<std::byte>(packed::Form::self_described));
-    auto written = Cbor::encode<Policy>(data, unknown, out);
+    if (!is_whole) {
+      out.shrink(before);
+      written = encode_by_name<Policy>(data, unknown, out);
+    }
     if (!written) out.shrink(before);
     return written;
   }
@@ -93,44 +91,37 @@ struct Packed {
                                            schema::Limits limits = {}) {
     using Rules = schema::detail::RulesOf<Policy>;
     unknown.clear();
-    if constexpr (schema::kind_of<T> != schema::Kind::value) {
-      const ByteView prefix = packed::prefix_bytes<Rules, T>();
-      if (bytes.size() >= prefix.size() && same_bytes(bytes.first(prefix.size()), prefix)) {
-        constexpr bool nests = packed::Description<Rules, T>::is_recursive;
-        return packed::Reading<Rules, nests>(bytes.subspan(prefix.size()), limits).run(scratch);
-      }
-    }
-    if (bytes.empty()) return Error(Errc::corrupt, "packed: there are no bytes");
-    if (bytes[0] == static_cast<std::byte>(packed::Form::self_described))
-      return Cbor::decode<Policy>(bytes.subspan(1), scratch, unknown, limits);
-    if (bytes[0] == static_cast<std::byte>(packed::Form::described))
-      return decode_described<Policy>(bytes.subspan(1), scratch, unknown, limits);
-    return Error(Errc::too_new, "packed: a form that this build does not know");
+    const ByteView prefix = packed::prefix_bytes<Rules, T>();
+    if (bytes.size() < prefix.size() || !same_bytes(bytes.first(prefix.size()), prefix))
+      return decode_by_name<Policy>(bytes, scratch, unknown, limits);
+    constexpr bool nests = packed::Description<Rules, T>::is_recursive;
+    return packed::Reading<Rules, nests>(bytes.subspan(prefix.size()), limits).run(scratch);
   }
 
  private:
   template <class Policy, class T>
-  [[nodiscard]] static Result<void> encode_described(const T& data, Buffer& out, bool& is_whole) {
+  [[nodiscard]] static Result<void> encode_by_name(const T& data, UnknownFields& unknown,
+                                                   Buffer& out) {
     using Rules = schema::detail::RulesOf<Policy>;
-    const std::size_t before = out.size();
-    out.append(packed::prefix_bytes<Rules, T>());
-    packed::Writing<Rules, packed::Description<Rules, T>::is_recursive> writing(out);
-    auto written = writing.run(data);
-    is_whole = !writing.met_unknown();
-    if (!written) out.shrink(before);
-    return written;
+    Buffer item;
+    if (auto written = Cbor::encode<Policy>(data, unknown, item); !written) return written;
+    out.append(packed::prefix_bytes<Rules, Value>());
+    std::byte* at = out.grow(packed::longest_number);
+    out.shrink(static_cast<std::size_t>(packed::put_number(at, item.size()) - out.data()));
+    out.append(item);
+    return success;
   }
-  /// By name, through the words of whoever wrote it.
+  /// Through the words of whoever wrote it.
   template <class Policy, class T>
-  [[nodiscard]] static Result<void> decode_described(ByteView bytes, T& scratch,
-                                                     UnknownFields& unknown,
-                                                     schema::Limits limits) {
+  [[nodiscard]] static Result<void> decode_by_name(ByteView bytes, T& scratch,
+                                                   UnknownFields& unknown, schema::Limits limits) {
     std::uint64_t size = 0;
     const std::byte* end = bytes.data() + bytes.size();
     const std::byte* at = packed::get_number(bytes.data(), end, size);
     if (at == nullptr || size > static_cast<std::size_t>(end - at))
       return Error(Errc::corrupt, "packed: the description is cut short");
-    auto layout = packed::LayoutParser({at, static_cast<std::size_t>(size)}).run();
+    if (size == 0) return Error(Errc::too_new, "packed: a record whose description lies elsewhere");
+    const auto layout = packed::LayoutParser({at, static_cast<std::size_t>(size)}).run();
     if (!layout) return layout.error();
     packed::Reader<schema::detail::RulesOf<Policy>> reader(*layout, {at + size, end}, limits);
     auto read = schema::read<Policy>(reader, scratch, unknown);
