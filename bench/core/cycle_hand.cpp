@@ -1,7 +1,7 @@
 #include <core/cycle.hpp>
 
 #include <persist/clock.hpp>
-#include <persist/codec/cbor.hpp>
+#include <persist/codec/packed.hpp>
 #include <persist/codec/record.hpp>
 #include <persist/schema/policy.hpp>
 
@@ -22,7 +22,7 @@
 namespace {
 
 using Policy = persist::DataPolicy<bench::Profile>;
-using Cbor = persist::codec::Cbor;
+using Codec = persist::codec::Packed;
 
 struct Owner {
   std::array<char, 24> server{};
@@ -170,8 +170,8 @@ struct Cycle {
     session->version = taken.version, session->loads = taken.loads;
     session->created = taken.created, session->updated = taken.updated;
     if (!taken.data.empty()) {
-      bench::need(bool(persist::codec::decode_record<Cbor, Policy>(taken.data, session->data,
-                                                                   session->unknown)));
+      bench::need(bool(persist::codec::decode_record<Codec, Policy>(taken.data, session->data,
+                                                                    session->unknown)));
       session->bytes = static_cast<std::uint32_t>(taken.data.size());
       session->checksum = checksum_of(taken.data);
     }
@@ -186,7 +186,7 @@ struct Cycle {
     std::uint32_t checksum = session.checksum;
     auto bytes = session.bytes;
     if (session.edited != session.saved || release) {
-      if (auto encoded = persist::codec::encode_record<Cbor, Policy>(
+      if (auto encoded = persist::codec::encode_record<Codec, Policy>(
               session.data, session.unknown, persist::codec::version_of<Policy>(), buffer);
           !encoded)
         return encoded.error();

@@ -38,7 +38,7 @@ persist::Buffer record_of(const bench::Medium& data) {
   using Policy = persist::DataPolicy<bench::Medium>;
   persist::Buffer out;
   persist::UnknownFields none;
-  bench::need(bool(persist::codec::encode_record<persist::codec::Cbor, Policy>(
+  bench::need(bool(persist::codec::encode_record<persist::codec::Packed, Policy>(
       data, none, persist::codec::version_of<Policy>(), out)));
   return out;
 }

@@ -32,10 +32,11 @@ using File = BasicFile<detail::os::Files>;
 namespace codec {
 struct Cbor;
 struct Json;
+struct Packed;
 }  // namespace codec
 
 template <class Key, class Data, class Backend = backend::File,
-          class LockPolicy = lock::Lease<conflict::Request>, class Codec = codec::Cbor>
+          class LockPolicy = lock::Lease<conflict::Request>, class Codec = codec::Packed>
 class Store;
 
 }  // namespace persist::inline PERSIST_ABI

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/codec/packed.hpp>
 #include <persist/fwd.hpp>
 #include <persist/store/answers.hpp>
 #include <persist/store/loading.hpp>

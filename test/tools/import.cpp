@@ -42,7 +42,7 @@ TYPED_TEST(ImportInto, every_part_of_a_profile_becomes_what_it_is_here) {
             Value::map({{"region", "eu"}, {"MetaTags", Value::map({{"vip", true}})}}));
   const auto header = persist::codec::open_envelope(record.record.data);
   ASSERT_TRUE(header);
-  EXPECT_EQ(header->codec, persist::codec::cbor_id);
+  EXPECT_EQ(header->codec, persist::codec::packed_id);
   EXPECT_EQ(header->fingerprint, 0U);
   EXPECT_EQ(header->schema_version, 1U);
 }
@@ -62,6 +62,18 @@ TYPED_TEST(ImportInto, a_whole_float_stays_a_float_and_a_typed_load_makes_it_an_
   auto session = players.load("Player_1");
   ASSERT_TRUE(session) << session.error();
   EXPECT_EQ(session->view()->coins, 29926);
+}
+
+TYPED_TEST(ImportInto, a_record_is_written_for_the_codec_that_the_game_reads) {
+  using persist::codec::cbor_id, persist::codec::json_id, persist::codec::packed_id;
+  for (const std::uint16_t codec : {json_id, cbor_id, packed_id}) {
+    ASSERT_TRUE(this->import(ProfileText{}, {.on_conflict = OnConflict::replace, .codec = codec}));
+    const auto record = this->read("Player_1");
+    const auto opened = persist::codec::open_envelope(record.record.data);
+    ASSERT_TRUE(opened) << opened.error();
+    EXPECT_EQ(opened->codec, codec);
+    EXPECT_EQ(decode_data(record.record.data)->members()[0].key, "coins");
+  }
 }
 
 TYPED_TEST(ImportInto, messages_arrive_as_the_games_own_type_in_their_order) {

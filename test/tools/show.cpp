@@ -46,7 +46,7 @@ TYPED_TEST(Show, a_record_tells_all_it_says_of_itself) {
       persist::codec::Json::decode<persist::schema::NoPolicy>(as_bytes(*text), shown, none));
   EXPECT_EQ(shown["store"], Value("Players"));
   EXPECT_EQ(shown["key"], Value("Player_1"));
-  EXPECT_EQ(shown["codec"], Value("cbor"));
+  EXPECT_EQ(shown["codec"], Value("packed"));
   EXPECT_EQ(shown["schema_version"], Value(1));
   EXPECT_EQ(shown["fingerprint"], Value("0"));
   EXPECT_EQ(shown["metadata"]["region"], Value("eu"));
@@ -109,7 +109,7 @@ TYPED_TEST(Show, a_list_is_in_order_and_shows_no_control_characters) {
   EXPECT_EQ(keys.str(), "a\\x1b[2J\\x09\\x5c\xc2\\x9b\xc3\xa9\nb\n");
   std::ostringstream details;
   ASSERT_TRUE(list_records(this->place.backend, this->store, details, true));
-  EXPECT_NE(details.str().find("\nb\t44\t1\t7\t0\t20"), std::string::npos) << details.str();
+  EXPECT_NE(details.str().find("\nb\t47\t1\t7\t0\t20"), std::string::npos) << details.str();
 }
 
 TYPED_TEST(Show, one_store_needs_no_name_and_several_are_listed) {

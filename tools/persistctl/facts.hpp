@@ -3,6 +3,7 @@
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/envelope.hpp>
 #include <persist/codec/json.hpp>
+#include <persist/codec/packed.hpp>
 
 #include <persistctl/store.hpp>
 
@@ -33,18 +34,27 @@ using Facts = std::vector<Value::Member>;
   return Value(text);
 }
 
-/// What CBOR or JSON bytes hold. `wrong_codec` for any other codec.
+/// Calls `use` with the codec of that id. `wrong_codec` where the library has none.
+template <class F>
+[[nodiscard]] Result<void> with_codec(std::uint16_t id, F&& use) {
+  using namespace persist::codec;
+  if (id == Packed::id) return use(Packed());
+  if (id == Cbor::id) return use(Cbor());
+  if (id == Json::id) return use(Json());
+  return Error(Errc::wrong_codec,
+               "the codec " + name_of(id) + " is one that this tool cannot read");
+}
+
+/// What bytes of one of the library's codecs hold.
 [[nodiscard]] inline Result<Value> decode_payload(std::uint16_t codec, ByteView bytes) {
   using persist::schema::NoPolicy;
   Value value;
   persist::UnknownFields none;
   const auto limits = persist::schema::limits_of_record(bytes.size());
-  Result<void> read = Error(Errc::wrong_codec, "the codec " + persist::codec::name_of(codec) +
-                                                   " is one that this tool cannot read");
-  if (codec == persist::codec::cbor_id)
-    read = persist::codec::Cbor::decode<NoPolicy>(bytes, value, none, limits);
-  if (codec == persist::codec::json_id)
-    read = persist::codec::Json::decode<NoPolicy>(bytes, value, none, limits);
+  const auto decode = [&]<class Codec>(Codec) {
+    return Codec::template decode<NoPolicy>(bytes, value, none, limits);
+  };
+  auto read = with_codec(codec, decode);
   if (!read) return read.error();
   return value;
 }

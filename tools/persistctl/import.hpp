@@ -96,10 +96,11 @@ Result<ImportItem> Import<Backend>::prepare(const Lines& line) const {
   // A build of a lower schema version than the data was shaped for must not read it.
   const persist::codec::RecordVersion version{options_.schema_version, options_.schema_version};
   persist::UnknownFields none;
-  if (auto done = persist::codec::encode_record<Cbor, NoPolicy>(item.profile.data, none, version,
-                                                                item.data);
-      !done)
-    return item.error(done.error());
+  const auto encode = [&]<class Codec>(Codec) {
+    return persist::codec::encode_record<Codec, NoPolicy>(item.profile.data, none, version,
+                                                          item.data);
+  };
+  if (auto done = with_codec(options_.codec, encode); !done) return item.error(done.error());
   constexpr std::size_t most = persist::RecordLimits{}.record_bytes;
   if (item.data.size() > most)
     return item.error({Errc::too_large, "the record takes " + std::to_string(item.data.size()) +

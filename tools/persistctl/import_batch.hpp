@@ -26,6 +26,7 @@ struct ImportOptions {
   OnConflict on_conflict = OnConflict::fail;
   std::string message_type{};  ///< what the game calls the messages; needed where there are any
   std::uint32_t schema_version = 1;
+  std::uint16_t codec = persist::codec::packed_id;  ///< of the store that is to read the records
 };
 
 /// What may wait in one record: as much as ProfileStore could hold, on top of what waits here.

@@ -40,6 +40,7 @@ const std::vector<Command>& commands() {
         {"--on-conflict", "WHAT",
          "where a record is there: fail (import nothing; the default), skip, replace"},
         {"--as-message", "TYPE", "the game's type for messages that nobody has processed yet"},
+        {"--codec", "CODEC", "what the game's store reads: packed (the default), cbor, json"},
         {"--schema-version", "N", "what the records say of themselves (default: 1)"}}},
       {"export",
        "",
@@ -117,7 +118,8 @@ Opened open(const Typed& typed, For what) {
   return opened;
 }
 
-/// What `--on-conflict` and `--schema-version` say; nothing, after a message, if it makes no sense.
+/// What `--on-conflict`, `--codec` and `--schema-version` say; nothing, after a message, if it
+/// makes no sense.
 std::optional<ImportOptions> import_options(const Typed& typed) {
   ImportOptions options;
   options.message_type = typed.get("--as-message");
@@ -134,6 +136,13 @@ std::optional<ImportOptions> import_options(const Typed& typed) {
     options.on_conflict = OnConflict::replace;
   else if (policy != "fail")
     return wrong("--on-conflict is fail, skip or replace, not " + policy);
+  const std::string codec = typed.get("--codec", persist::codec::Packed::name);
+  if (codec == persist::codec::Cbor::name)
+    options.codec = persist::codec::Cbor::id;
+  else if (codec == persist::codec::Json::name)
+    options.codec = persist::codec::Json::id;
+  else if (codec != persist::codec::Packed::name)
+    return wrong("--codec is packed, cbor or json, not " + codec);
   const std::string version = typed.get("--schema-version", "1");
   const auto [end, error] =
       std::from_chars(version.data(), version.data() + version.size(), options.schema_version);
