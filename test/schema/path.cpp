@@ -296,7 +296,7 @@ TEST(Path, hostile_pointers_and_values_are_errors) {
     if (steps.size() < 500) at = &at->children.emplace_back();
   EXPECT_TRUE(persist::get(tree, steps).is(Errc::not_found));
   EXPECT_TRUE(persist::set(tree, steps, Value::map()).is(Errc::too_large));
-  steps.resize(11 * 40);
+  steps.resize(std::string("/children/0").size() * 40);
   EXPECT_TRUE(persist::set(tree, steps + "/leaf", 7));
   EXPECT_EQ(persist::get(tree, steps + "/leaf").value(), Value(7));
   EXPECT_TRUE(persist::set(tree, "/leaf", std::string(1'000'000, 'x')).error().message().size() <

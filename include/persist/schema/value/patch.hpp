@@ -17,8 +17,9 @@ namespace schema::detail {
 
 /// Whether an integer and a real are the same number.
 [[nodiscard]] inline bool same_number(const Value& integer, double real) noexcept {
-  constexpr double beyond = 18446744073709551616.0;  // 2^64
-  if (!(real >= -beyond / 2 && real < beyond)) return false;
+  constexpr double beyond = 18446744073709551616.0;              // 2^64
+  const bool can_be_one = real >= -beyond / 2 && real < beyond;  // and no NaN
+  if (!can_be_one) return false;
   if (const auto* large = integer.get_if<std::uint64_t>())
     return real >= 0 && static_cast<double>(static_cast<std::uint64_t>(real)) == real &&
            static_cast<std::uint64_t>(real) == *large;

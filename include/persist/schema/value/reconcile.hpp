@@ -21,7 +21,8 @@ inline std::size_t Value::reconcile(Value defaults) {
 }
 
 inline std::size_t Value::fill_in(const Value& defaults) {
-  if (!defaults.is_map() || (!is_map() && !(is_array() && size() == 0))) return 0;
+  const bool has_members = is_map() || (is_array() && size() == 0);
+  if (!has_members || !defaults.is_map()) return 0;
   std::size_t filled = 0;
   for (const Member& member : defaults.members()) {
     if (Value* own = find(member.key)) {
