@@ -78,7 +78,7 @@ TEST_F(EvolvingStore, a_migrated_record_is_written_by_the_next_save_and_not_befo
                                              persist::DataPolicy<evolving::OldPlayer>>(
       evolving::OldPlayer{7}, none, {1, 1}, old)));
   plant(1, old);
-  EXPECT_EQ(players.peek(1u) -.data.coins, 7);
+  EXPECT_EQ(players.peek(1u)->data.coins, 7);
   auto session = players.load(1u);
   ASSERT_TRUE(session) << session.error();
   EXPECT_EQ(session->view()->coins, 7);

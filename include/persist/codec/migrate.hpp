@@ -1,6 +1,5 @@
 #pragma once
 
-#include <persist/bytes.hpp>
 #include <persist/error.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/fingerprint.hpp>
@@ -9,7 +8,6 @@
 #include <persist/schema/place.hpp>
 #include <persist/schema/plan.hpp>
 #include <persist/schema/read.hpp>
-#include <persist/schema/token.hpp>
 #include <persist/schema/unknown.hpp>
 #include <persist/schema/value/reader.hpp>
 
@@ -62,7 +60,7 @@ template <class Rules, class Old, class New>
 }  // namespace migrating
 
 /// One record on its way from an older version to the newest, which is decoded into `scratch`.
-template <class Codec, class Policy, class T>
+template <class Policy, class T>
 class Migration {
  public:
   using List = schema::detail::VersionList<typename schema::detail::MigrationsOf<Policy>::type>;
@@ -70,13 +68,14 @@ class Migration {
 
   Migration(T& scratch, UnknownFields& unknown) noexcept : newest_(scratch), unknown_(unknown) {}
 
-  /// Decodes the payload of a record of that version, which is older than the newest. The errors
-  /// are the codec's and those of the steps, whose place in the list is named.
-  [[nodiscard]] Result<void> run(std::uint32_t version, ByteView payload, schema::Limits limits) {
+  /// Decodes a record of that version, which is older than the newest, by `decode(into, unknown)`.
+  /// The errors are the codec's and those of the steps, whose place in the list is named.
+  template <class Decode>
+  [[nodiscard]] Result<void> run(std::uint32_t version, Decode&& decode) {
     unknown_.clear();
     Result<void> done = Error(Errc::corrupt, "schema version 0, and versions begin at 1");
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (void)((I + 1 == version && (done = from<I>(payload, limits), true)) || ...);
+      (void)((I + 1 == version && (done = from<I>(decode), true)) || ...);
     }(std::make_index_sequence<List::count - 1>{});
     if (!done) unknown_.clear();
     return done;
@@ -86,11 +85,11 @@ class Migration {
   template <std::size_t I>
   using Type = typename List::template Type<I>;
 
-  template <std::size_t I>
-  [[nodiscard]] Result<void> from(ByteView payload, schema::Limits limits) {
+  template <std::size_t I, class Decode>
+  [[nodiscard]] Result<void> from(Decode& decode) {
     Type<I> old{};
     UnknownFields kept;
-    auto decoded = Codec::template decode<Policy>(payload, old, kept, limits);
+    auto decoded = decode(old, kept);
     if (decoded) decoded = carry<Type<I>>(kept);
     return decoded ? climb<I>(std::move(old)) : decoded;
   }

@@ -78,6 +78,34 @@ template <class Policy, class T>
   }
 }
 
+namespace choosing {
+
+template <class Codec>
+[[nodiscard]] constexpr bool reads(std::uint16_t id) noexcept {
+  if constexpr (reads_others<Codec>)
+    return Codec::reads(id);
+  else
+    return id == Codec::id;
+}
+template <class Codec>
+[[nodiscard]] std::string names_read() {
+  if constexpr (reads_others<Codec>)
+    return Codec::names();
+  else
+    return std::string(Codec::name);
+}
+template <class Codec, class Policy, class T>
+[[nodiscard]] Result<void> decode_payload(const Envelope& record, T& scratch,
+                                          UnknownFields& unknown, schema::Limits limits) {
+  if constexpr (reads_others<Codec>)
+    return Codec::template decode_from<Policy>(record.codec, record.payload, scratch, unknown,
+                                               limits);
+  else
+    return Codec::template decode<Policy>(record.payload, scratch, unknown, limits);
+}
+
+}  // namespace choosing
+
 /// Appends a whole record: envelope and encoded data. The errors are those of the codec and of
 /// `write_envelope`; then `out` is as it was.
 template <class Codec, class Policy, class T>
@@ -137,10 +165,10 @@ template <class Codec, class Policy, class T>
     if (is_foreign(bytes)) return import_record<Policy>(bytes, scratch);
   const auto opened = open_envelope(bytes);
   if (!opened) return opened.error();
-  if (opened->codec != Codec::id) {
+  if (!choosing::reads<Codec>(opened->codec)) {
     return envelope::refusal(Errc::wrong_codec,
                              "the record was written by the codec " + name_of(opened->codec) +
-                                 ", and this store reads " + std::string(Codec::name),
+                                 ", and this store reads " + choosing::names_read<Codec>(),
                              "open the store with the codec that wrote it");
   }
   if (opened->lowest_reader > schema_version_of<Policy>()) {
@@ -149,12 +177,14 @@ template <class Codec, class Policy, class T>
         " and may be read from version " + std::to_string(opened->lowest_reader) +
         " on, and this build has " + std::to_string(schema_version_of<Policy>()));
   }
-  const auto decoded = [&] {
+  const auto decode = [&](auto& into, UnknownFields& kept) {
+    return choosing::decode_payload<Codec, Policy>(*opened, into, kept, limits);
+  };
+  const Result<void> decoded = [&] {
     if constexpr (schema::detail::has_migrations<Policy>)
       if (opened->schema_version < schema_version_of<Policy>())
-        return Migration<Codec, Policy, T>(scratch, unknown)
-            .run(opened->schema_version, opened->payload, limits);
-    return Codec::template decode<Policy>(opened->payload, scratch, unknown, limits);
+        return Migration<Policy, T>(scratch, unknown).run(opened->schema_version, decode);
+    return decode(scratch, unknown);
   }();
   if (!decoded) return envelope::left_alone(decoded.error());
   return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
