@@ -395,8 +395,9 @@ TEST_F(Node, a_trial_that_comes_to_nothing_forgets_nothing_that_this_build_does_
 
   NewerSlots stored;
   persist::UnknownFields none;
-  ASSERT_TRUE((persist::codec::decode_record<Cbor, persist::schema::NoPolicy>(
-      players.core().read("1")->data, stored, none)));
+  ASSERT_TRUE(
+      (persist::codec::decode_record<decltype(players)::Stack::Codec, persist::schema::NoPolicy>(
+          players.core().read("1")->data, stored, none)));
   EXPECT_EQ(stored.slots["left"].gems, 7);
 }
 
