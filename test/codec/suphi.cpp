@@ -159,7 +159,7 @@ TYPED_TEST(SuphiKinds, a_flipped_byte_is_an_answer) {
   int read = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const std::byte good = bytes.data()[i];
-    for (const unsigned mask : {1, 2, 4, 8, 16, 32, 64, 128, 255}) {
+    for (const unsigned mask : {1U, 2U, 4U, 8U, 16U, 32U, 64U, 128U, 255U}) {
       bytes.data()[i] = good ^ static_cast<std::byte>(mask);
       Player player;
       Value value;

@@ -15,7 +15,7 @@ static_assert(suphi_id_of(suphi::most_decimals) < 48);
 
 TEST(SuphiAlphabet, a_character_is_one_digit_or_none) {
   for (std::size_t i = 0; i < suphi::digits.size(); ++i)
-    EXPECT_EQ(suphi::digit_value(suphi::digits[i]), static_cast<int>(i));
+    EXPECT_EQ(suphi::digit_value(suphi::digits[i]), i);
   int digits = 0;
   for (int letter = 0; letter < 256; ++letter)
     digits += suphi::digit_value(static_cast<char>(letter)) != suphi::no_digit ? 1 : 0;

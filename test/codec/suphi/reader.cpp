@@ -11,7 +11,6 @@ namespace {
 
 using namespace persist;
 using codec::SuphiInput;
-using schema::Token;
 
 /// The text with a DEL for each space, which is no digit.
 std::string with_del(std::string_view spaced) {

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
-// The letters of the text format of Suphi's DataStore Module. Both sides write numbers to the base
-// 83 with the least digit first, in every printable character that is no tag.
+// The letters of the text format of Suphi's DataStore Module, for its writer and its reader. Numbers
+// have the base 83 and their least digit first.
 
 namespace persist::inline PERSIST_ABI::codec::suphi {
 
@@ -19,16 +19,16 @@ inline constexpr std::string_view digits =
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!$%&',./:;=?@[]^_`{}~";
 inline constexpr std::uint64_t base = digits.size();
 
-inline constexpr std::int8_t no_digit = -1;
-inline constexpr std::array<std::int8_t, 256> digit_values = [] {
-  std::array<std::int8_t, 256> values{};
+inline constexpr std::uint8_t no_digit = 255;
+inline constexpr std::array<std::uint8_t, 256> digit_values = [] {
+  std::array<std::uint8_t, 256> values{};
   values.fill(no_digit);
   for (std::size_t i = 0; i < digits.size(); ++i)
-    values[static_cast<unsigned char>(digits[i])] = static_cast<std::int8_t>(i);
+    values[static_cast<unsigned char>(digits[i])] = static_cast<std::uint8_t>(i);
   return values;
 }();
 /// What that character counts as a digit, or `no_digit`.
-[[nodiscard]] constexpr std::int8_t digit_value(char letter) noexcept {
+[[nodiscard]] constexpr std::uint8_t digit_value(char letter) noexcept {
   return digit_values[static_cast<unsigned char>(letter)];
 }
 

@@ -139,8 +139,9 @@ inline SuphiInput::Number SuphiInput::number_at(std::size_t at) const noexcept {
   Number number{at, 0, true};
   std::uint64_t place = 1;
   bool place_fits = true;
-  for (; number.end < size_ && suphi::digit_value(begin_[number.end]) >= 0; ++number.end) {
-    const auto digit = static_cast<std::uint64_t>(suphi::digit_value(begin_[number.end]));
+  for (; number.end < size_; ++number.end) {
+    const std::uint64_t digit = suphi::digit_value(begin_[number.end]);
+    if (digit == suphi::no_digit) break;
     if (digit != 0) {
       number.fits = number.fits && place_fits && digit <= (most - number.whole) / place;
       if (number.fits) number.whole += digit * place;
