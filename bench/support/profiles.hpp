@@ -9,7 +9,7 @@
 #include <vector>
 
 // The players that everything is measured with, generated from a seed: `Small` has 10 fields (about
-// 190 bytes as JSON), `Medium` 32 (about 9.7 KiB).
+// 190 bytes as JSON), `Medium` 32 (about 9.7 KiB), and a large one is of the same type.
 
 namespace bench {
 
@@ -127,6 +127,21 @@ inline Medium make_medium(std::uint64_t seed) {
     it.stats["stat_" + std::to_string(i)] = number(1'000'000);
   for (int i = 0; i < 12; ++i)
     it.friends.push_back(number(9'000'000'000));
+  return it;
+}
+
+/// A player of many years: 2,700 items, 150 quests, 200 achievements, about 195 KiB as JSON.
+inline Medium make_large(std::uint64_t seed) {
+  Medium it = make_medium(seed);
+  while (it.inventory.size() < 2700) {
+    Item more = it.inventory[it.inventory.size() % 120];
+    more.id = static_cast<std::uint32_t>(1000 + it.inventory.size());
+    it.inventory.push_back(std::move(more));
+  }
+  for (int i = 12; i < 150; ++i)
+    it.quests["quest_" + std::to_string(i)] = {i % 9, 0.25 * i, i % 3 == 0, 1'600'000'000 + i};
+  for (int i = 10; i < 200; ++i)
+    it.achievements.push_back("achievement_" + std::to_string(i));
   return it;
 }
 

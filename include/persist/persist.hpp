@@ -9,6 +9,7 @@
 #include <persist/backend/memory.hpp>
 #include <persist/bytes.hpp>
 #include <persist/clock.hpp>
+#include <persist/codec/any_of.hpp>
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/json.hpp>
 #include <persist/codec/packed.hpp>

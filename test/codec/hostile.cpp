@@ -479,19 +479,21 @@ TEST(HostilePacked, a_mutated_record_is_an_answer_to_the_type_that_wrote_it_and_
   EXPECT_GT(other, 50);
 }
 
+struct Twig {
+  std::vector<Twig> twigs;
+};
 TEST(HostilePacked, counts_inside_each_other_do_not_promise_the_same_bytes) {
   Buffer bytes;
   UnknownFields none;
-  ASSERT_TRUE(codec::Packed::encode<Keeping>(Branch{}, none, bytes));
-  bytes.shrink(bytes.size() - 31);  // the description is left
-  for (int level = 0; level < 30; ++level) {
-    bytes.append(std::string(30, '\x01'));
+  ASSERT_TRUE(codec::Packed::encode<Keeping>(Twig{}, none, bytes));
+  bytes.shrink(bytes.size() - 1);  // the description is left
+  for (int level = 0; level < 60; ++level) {
     std::byte count[codec::packed::longest_number];
-    const std::byte* end = codec::packed::put_number(count, (2'000 - bytes.size()) / 31);
+    const std::byte* end = codec::packed::put_number(count, 1'024 - bytes.size() - 2);
     bytes.append({count, static_cast<std::size_t>(end - count)});
   }
-  bytes.append(std::string(2'000 - bytes.size(), '\x01'));
-  EXPECT_TRUE((decode_as<codec::Packed, Branch>(bytes)).is(Errc::corrupt));
+  bytes.append(std::string(1'024 - bytes.size(), '\x01'));
+  EXPECT_TRUE((decode_as<codec::Packed, Twig>(bytes)).is(Errc::corrupt));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/json.hpp>
+#include <persist/schema/policy.hpp>
 #include <persist/schema/value.hpp>
 
 #include <cstdint>
@@ -156,6 +157,56 @@ TEST(Record, that_cannot_be_encoded_leaves_the_buffer_as_it_was) {
   EXPECT_TRUE((codec::encode_record<codec::Json, Third>(std::string("\xff"), unknown, {}, out))
                   .is(Errc::invalid));
   EXPECT_EQ(as_text(out), "before");
+}
+
+int imports = 0;
+struct Importing {
+  using data_type = Save;
+  static constexpr std::uint32_t schema_version = 3;
+  static Result<Save> import_legacy(ByteView bytes) {
+    ++imports;
+    if (as_text(bytes) != "coins=12") return Error(Errc::corrupt, "no old save either");
+    return Save{12};
+  }
+};
+using ImportingPolicy = DataPolicy<Importing>;
+
+TEST(Record, that_is_foreign_is_given_to_the_policy) {
+  Save save;
+  UnknownFields unknown;
+  imports = 0;
+  const auto read =
+      codec::decode_record<codec::Cbor, ImportingPolicy>(as_bytes("coins=12"), save, unknown);
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_TRUE(read->imported);
+  EXPECT_EQ(*read, (RecordVersion{3, 3})) << "it is of this build";
+  EXPECT_EQ(save.coins, 12);
+  EXPECT_EQ(imports, 1);
+  const auto again = codec::decode_record<codec::Cbor, ImportingPolicy>(
+      record<codec::Cbor, Importing>(12), save, unknown);
+  ASSERT_TRUE(again);
+  EXPECT_FALSE(again->imported);
+  EXPECT_EQ(imports, 1) << "an envelope was not foreign";
+}
+
+TEST(Record, that_the_policy_does_not_know_either_keeps_its_error) {
+  Save save;
+  UnknownFields unknown;
+  const auto read =
+      codec::decode_record<codec::Cbor, ImportingPolicy>(as_bytes("else"), save, unknown);
+  ASSERT_TRUE(read.is(Errc::corrupt));
+  EXPECT_EQ(read.error().detail(), "no old save either; the bytes were left as they are");
+}
+
+TEST(Record, whose_first_bytes_are_damaged_is_not_foreign) {
+  Buffer bytes = record<codec::Cbor, Importing>(1);
+  bytes.data()[0] ^= std::byte{1};
+  Save save;
+  UnknownFields unknown;
+  imports = 0;
+  EXPECT_TRUE(
+      (codec::decode_record<codec::Cbor, ImportingPolicy>(bytes, save, unknown)).is(Errc::corrupt));
+  EXPECT_EQ(imports, 0);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@
 // hostile: no input crashes, hangs, or takes memory out of proportion to its size. What a codec
 // cannot keep it refuses (`invalid`), at the latest when it encodes.
 //
-// Models: codec::Packed, codec::Cbor, codec::Json, codec::Suphi.
+// Models: codec::Packed, codec::Cbor, codec::Json, codec::Suphi, codec::AnyOf.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -54,6 +54,14 @@ concept decodes =
 /// As in `template <codec_for<PlayerData> Codec>`.
 template <class C, class T, class Policy = schema::NoPolicy>
 concept codec_for = names_itself<C> && encodes<C, T, Policy> && decodes<C, T, Policy>;
+
+/// It reads what others wrote too, as `codec::AnyOf`: `reads(id)` says whose, `names()` says it to
+/// a person, and `decode_from` is `decode` with the id in front.
+template <class C>
+concept reads_others = requires {
+  { C::reads(C::id) } -> std::same_as<bool>;
+  { C::names() } -> std::convertible_to<std::string>;
+};
 
 namespace codec {
 

@@ -138,6 +138,18 @@ template <class Payload>
   return success;
 }
 
+/// Whether these bytes were written by something else. A record of ours whose magic alone was
+/// damaged still has its checksum, which is over the right magic.
+[[nodiscard]] inline bool is_foreign(ByteView bytes) noexcept {
+  using L = EnvelopeLayout;
+  const ByteView magic(L::magic_bytes);
+  const std::size_t shown = (std::min)(bytes.size(), magic.size());
+  if (bytes.empty() || same_bytes(bytes.first(shown), magic.first(shown))) return false;
+  if (bytes.size() < L::size) return true;
+  const auto stored = load_little<std::uint32_t>(bytes.data() + L::checksum);
+  return detail::crc32c(bytes.subspan(L::format), detail::crc32c(magic)) != stored;
+}
+
 /// Reads what is around the payload, which lies in `bytes`. Nothing is believed before the checksum
 /// matched.
 ///

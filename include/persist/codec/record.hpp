@@ -3,16 +3,20 @@
 #include <persist/bytes.hpp>
 #include <persist/codec/concept.hpp>
 #include <persist/codec/envelope.hpp>
+#include <persist/codec/migrate.hpp>
 #include <persist/error.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/fingerprint.hpp>
+#include <persist/schema/migrations.hpp>
 #include <persist/schema/token.hpp>
 #include <persist/schema/unknown.hpp>
 #include <persist/schema/value/core.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 namespace persist::inline PERSIST_ABI::codec {
 
@@ -27,22 +31,32 @@ struct RecordVersion {
 /// What a record that was read said of itself. The session keeps it for its next save.
 struct RecordInfo : RecordVersion {
   std::uint64_t fingerprint = 0;  ///< 0: not known
+  bool imported = false;  ///< the bytes were foreign, and are to be replaced by the next save
 };
 
-/// The schema version that a build with this Data policy writes; 1 where the policy names none.
+/// The schema version that a build with this Data policy writes: what the policy says, or the
+/// number of its migrations' versions, or 1.
 template <class Policy>
 [[nodiscard]] constexpr std::uint32_t schema_version_of() noexcept {
-  if constexpr (requires { Policy::schema_version; }) {
+  using Migrations = typename schema::detail::MigrationsOf<Policy>::type;
+  if constexpr (requires { Policy::schema_version; })
     return Policy::schema_version;
-  } else {
+  else if constexpr (schema::detail::has_migrations<Policy>)
+    return static_cast<std::uint32_t>(schema::detail::VersionList<Migrations>::count);
+  else
     return 1;
-  }
 }
 
-/// What a new record of this build says. Only builds of its schema version and above may read it.
+/// What a new record of this build says. Only builds of its schema version and above may read it,
+/// and those below that its migrations marked as able to.
 template <class Policy>
 [[nodiscard]] constexpr RecordVersion version_of() noexcept {
-  return {schema_version_of<Policy>(), schema_version_of<Policy>()};
+  using Migrations = typename schema::detail::MigrationsOf<Policy>::type;
+  constexpr std::uint32_t version = schema_version_of<Policy>();
+  if constexpr (schema::detail::has_migrations<Policy>)
+    return {version, schema::detail::VersionList<Migrations>::lowest_reader};
+  else
+    return {version, version};
 }
 
 /// What this build says in a record that it loaded and writes again. One of a higher schema, which
@@ -64,6 +78,34 @@ template <class Policy, class T>
   }
 }
 
+namespace choosing {
+
+template <class Codec>
+[[nodiscard]] constexpr bool reads(std::uint16_t id) noexcept {
+  if constexpr (reads_others<Codec>)
+    return Codec::reads(id);
+  else
+    return id == Codec::id;
+}
+template <class Codec>
+[[nodiscard]] std::string names_read() {
+  if constexpr (reads_others<Codec>)
+    return Codec::names();
+  else
+    return std::string(Codec::name);
+}
+template <class Codec, class Policy, class T>
+[[nodiscard]] Result<void> decode_payload(const Envelope& record, T& scratch,
+                                          UnknownFields& unknown, schema::Limits limits) {
+  if constexpr (reads_others<Codec>)
+    return Codec::template decode_from<Policy>(record.codec, record.payload, scratch, unknown,
+                                               limits);
+  else
+    return Codec::template decode<Policy>(record.payload, scratch, unknown, limits);
+}
+
+}  // namespace choosing
+
 /// Appends a whole record: envelope and encoded data. The errors are those of the codec and of
 /// `write_envelope`; then `out` is as it was.
 template <class Codec, class Policy, class T>
@@ -78,7 +120,38 @@ template <class Codec, class Policy, class T>
       out, header, [&](Buffer& to) { return Codec::template encode<Policy>(data, unknown, to); });
 }
 
-/// Reads a whole record into `scratch`, a fresh value.
+/// What is read instead of bytes that are no record of ours: by the policy's `import_legacy`. A
+/// record whose first bytes were damaged is not foreign.
+template <class Policy, class T>
+[[nodiscard]] Result<RecordInfo> import_record(ByteView bytes, T& scratch) {
+  Result<T> imported = [&]() -> Result<T> {
+#if PERSIST_HAS_EXCEPTIONS
+    std::string what = "something that is no std::exception";
+    try {
+      return Policy::import_legacy(bytes);
+    } catch (const std::exception& thrown) {
+      what = thrown.what();
+    } catch (...) {
+    }
+    return Error(Errc::invalid, "the hook import_legacy threw: " + what);
+#else
+    return Policy::import_legacy(bytes);
+#endif
+  }();
+  if (!imported) return envelope::left_alone(imported.error());
+  scratch = *std::move(imported);
+  return RecordInfo{version_of<Policy>(), 0, true};
+}
+template <class Policy>
+[[nodiscard]] consteval bool imports_legacy() {
+  if constexpr (requires { Policy::has_import_legacy; })
+    return Policy::has_import_legacy;
+  else
+    return false;
+}
+
+/// Reads a whole record into `scratch`, a fresh value. One of an older schema version is migrated
+/// to the newest where the policy has migrations.
 ///
 /// `wrong_codec` names both codecs. `too_new`: only a higher schema version may read it, or it
 /// holds something that this build could not keep. `corrupt`, `schema_mismatch`, `too_large` as the
@@ -88,12 +161,14 @@ template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown,
                                                schema::Limits limits) {
+  if constexpr (imports_legacy<Policy>())
+    if (is_foreign(bytes)) return import_record<Policy>(bytes, scratch);
   const auto opened = open_envelope(bytes);
   if (!opened) return opened.error();
-  if (opened->codec != Codec::id) {
+  if (!choosing::reads<Codec>(opened->codec)) {
     return envelope::refusal(Errc::wrong_codec,
                              "the record was written by the codec " + name_of(opened->codec) +
-                                 ", and this store reads " + std::string(Codec::name),
+                                 ", and this store reads " + choosing::names_read<Codec>(),
                              "open the store with the codec that wrote it");
   }
   if (opened->lowest_reader > schema_version_of<Policy>()) {
@@ -102,7 +177,15 @@ template <class Codec, class Policy, class T>
         " and may be read from version " + std::to_string(opened->lowest_reader) +
         " on, and this build has " + std::to_string(schema_version_of<Policy>()));
   }
-  auto decoded = Codec::template decode<Policy>(opened->payload, scratch, unknown, limits);
+  const auto decode = [&](auto& into, UnknownFields& kept) {
+    return choosing::decode_payload<Codec, Policy>(*opened, into, kept, limits);
+  };
+  const Result<void> decoded = [&] {
+    if constexpr (schema::detail::has_migrations<Policy>)
+      if (opened->schema_version < schema_version_of<Policy>())
+        return Migration<Policy, T>(scratch, unknown).run(opened->schema_version, decode);
+    return decode(scratch, unknown);
+  }();
   if (!decoded) return envelope::left_alone(decoded.error());
   return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
 }

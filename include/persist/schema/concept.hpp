@@ -17,7 +17,10 @@
 //   or edit changed into the game. Not called at a load: who takes the session puts its data into
 //   the game, before the next save captures what is there.
 // * `D::validate(const data_type&) -> Result<void>`: after every load and before every save; pure.
-// * `D::schema_version`: 1 unless given.
+// * `D::schema_version`: 1 unless given, or the number of the migrations' versions.
+// * `D::migrations`: how older versions become this one: migrations.hpp.
+// * `D::import_legacy(ByteView) -> Result<data_type>`: the data of bytes that are no record of
+// ours.
 // * `D::fields`, `D::reconcile`, `D::message`, `D::keep_durable`, `D::drop_unknown`: policy.hpp.
 //
 // Models: any storable type; policy structs.

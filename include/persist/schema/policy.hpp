@@ -1,8 +1,10 @@
 #pragma once
 
+#include <persist/bytes.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/attributes.hpp>
 #include <persist/schema/concept.hpp>
+#include <persist/schema/migrations.hpp>
 #include <persist/schema/policy/hook.hpp>
 #include <persist/schema/read.hpp>
 
@@ -27,9 +29,24 @@ consteval std::uint32_t version_of() {
         std::convertible_to<decltype(D::schema_version), std::uint32_t>,
         "persist: schema_version is a number: static constexpr std::uint32_t schema_version = 2;");
     return static_cast<std::uint32_t>(D::schema_version);
+  } else if constexpr (has_migrations<D>) {
+    return static_cast<std::uint32_t>(VersionList<typename MigrationsOf<D>::type>::count);
   } else {
     return 1;
   }
+}
+template <class D>
+consteval bool check_migrations() {
+  static_assert(is_migrations<typename D::migrations>,
+                "persist: migrations lists versions: using migrations = "
+                "persist::Migrations<PlayerV1, PlayerV2, Player>;");
+  if constexpr (is_migrations<typename D::migrations>) {
+    using List = VersionList<typename D::migrations>;
+    static_assert(version_of<D>() == List::count,
+                  "persist: schema_version is the number of the versions that migrations lists");
+    return List::template check<RulesOf<D>, typename RecordType<data_type_of<D>>::type>();
+  }
+  return true;
 }
 template <class D>
 consteval bool keeps_durable() {
@@ -65,8 +82,7 @@ consteval bool check_policy() {
     static_assert(is_fields<typename D::fields>,
                   "persist: fields lists attributes: using fields = persist::Fields<...>;");
   static_assert(version_of<D>() >= 1, "persist: schema versions begin at 1");
-  static_assert(
-      !requires { typename D::migrations; }, "persist: migrations are not supported");
+  if constexpr (names_migrations<D>) static_assert(check_migrations<D>());
   static_assert(
       !requires { typename D::indexes; }, "persist: indexes are not supported");
   if constexpr (names_defaults<D>)
@@ -86,6 +102,12 @@ consteval bool check_policy() {
     static_assert(hook_ending_with<decltype(address_of_validate<D>()), Result<void>, 1, const T&>,
                   "persist: the hook validate does not fit: it is static persist::Result<void> "
                   "validate(const data_type&)");
+  if constexpr (names_import_legacy<D>)
+    static_assert(
+        hook_ending_with<decltype(address_of_import_legacy<D>()),
+                         Result<typename RecordType<T>::type>, 1, ByteView>,
+        "persist: the hook import_legacy does not fit: it is static persist::Result<data_type> "
+        "import_legacy(persist::ByteView)");
   return true;
 }
 
@@ -102,11 +124,15 @@ struct DataPolicy {
   using fields = typename schema::detail::FieldsOf<D>::type;
   /// A variant of what may be sent to the record, or void.
   using message = typename schema::detail::MessageOf<D>::type;
+  using migrations = typename schema::detail::MigrationsOf<D>::type;
 
   static constexpr bool has_defaults = schema::detail::names_defaults<D>;
   static constexpr bool has_capture = schema::detail::names_capture<D>;
   static constexpr bool has_apply = schema::detail::names_apply<D>;
   static constexpr bool has_validate = schema::detail::names_validate<D>;
+  static constexpr bool has_import_legacy = schema::detail::names_import_legacy<D>;
+  /// Whether the game's own code may run while a record is read.
+  static constexpr bool loads_by_hooks = has_import_legacy || schema::detail::has_migrations<D>;
   static constexpr bool keep_durable = schema::detail::keeps_durable<D>();
   static constexpr bool drop_unknown = schema::detail::drops_unknown<D>();
   static constexpr std::uint32_t schema_version = schema::detail::version_of<D>();
@@ -139,6 +165,12 @@ struct DataPolicy {
     static_assert(std::invocable<decltype(&D::apply), const KeyValue&, const data_type&>,
                   "persist: the hook apply does not fit: it does not take this store's key");
     D::apply(key, data);
+  }
+  /// The data of bytes that no build of persist wrote. Only called where the policy has the hook.
+  [[nodiscard]] static auto import_legacy(ByteView bytes)
+    requires has_import_legacy
+  {
+    return D::import_legacy(bytes);
   }
   /// Whether the data keeps the game's own rules; always, where the policy has none.
   [[nodiscard]] static Result<void> validate([[maybe_unused]] const data_type& data) {

@@ -324,6 +324,7 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
     return given;
   }
   const auto info = [&] {
+    [[maybe_unused]] const LoadScope<Policy> hooks;
     if constexpr (detail::RecordOf<Data>::may_be_empty)
       return codec::decode_record<typename S::Codec, Policy>(from.data, data_.emplace(), unknown_);
     else
@@ -334,6 +335,7 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
   if (const auto after = codec::version_after<Policy>(*info); after != usual)
     rare().version = after;
   if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
+  if (info->imported) edited.fetch_add(1, std::memory_order_relaxed);
   return valid(data_);
 }
 

@@ -2,6 +2,7 @@
 
 #include <persist/backend/concept.hpp>
 #include <persist/codec/record.hpp>
+#include <persist/detail/hook.hpp>
 #include <persist/key/policy.hpp>
 #include <persist/lock/concept.hpp>
 #include <persist/schema/policy.hpp>
@@ -25,7 +26,12 @@ struct RecordOf<std::optional<T>> {
   using type = T;
   static constexpr bool may_be_empty = true;
 };
+struct NoHooks {};
 }  // namespace detail
+
+/// Marks that hooks of the policy may run while a record is decoded, where it has any that do.
+template <class Policy>
+using LoadScope = std::conditional_t<Policy::loads_by_hooks, detail::HookScope, detail::NoHooks>;
 
 /// Checks at compile time that a change of the data would reach the game it is captured from.
 template <class Policy>

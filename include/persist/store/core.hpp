@@ -90,6 +90,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     Data data{};
     UnknownFields unknown;
     const auto info = [&] {
+      [[maybe_unused]] const LoadScope<typename S::Policy> hooks;
       if constexpr (detail::RecordOf<Data>::may_be_empty)
         return codec::decode_record<typename S::Codec, typename S::Policy>(record.data,
                                                                            data.emplace(), unknown);

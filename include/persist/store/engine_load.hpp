@@ -251,7 +251,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   }
   ++metrics_.loads;
   change_state(session, State::open);
-  if (session.skips_equal) stamp(session);
+  if (session.wants_saves()) stamp(session);
   if (std::vector<std::string> dropped = session.take_dropped(); !dropped.empty()) {
     Event event;
     event.kind = Event::Kind::dropped_fields;

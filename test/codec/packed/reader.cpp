@@ -161,4 +161,24 @@ TEST(PackedReader, a_type_that_holds_itself_and_changed_is_read_by_name_all_the_
   EXPECT_EQ(tree.children.at(1).children.at(0).leaves, -4);
 }
 
+struct Forest {
+  then::Tree oak;
+};
+struct NewerForest {
+  int birds = 0;
+  then::Tree oak;
+};
+
+TEST(PackedReader, depth_is_watched_below_a_type_that_changed) {
+  Buffer bytes;
+  ASSERT_TRUE(codec::Packed::encode<schema::NoPolicy>(Forest{}, bytes));
+  bytes.shrink(bytes.size() - 2);  // the description is left
+  for (int level = 0; level < 100'000; ++level)
+    bytes.append(test::from_hex("01 03"));  // no leaves, one child
+  NewerForest forest;
+  UnknownFields unknown;
+  const auto read = codec::Packed::decode<schema::NoPolicy>(bytes, forest, unknown);
+  EXPECT_TRUE(read.is(Errc::too_large)) << read.error();
+}
+
 }  // namespace

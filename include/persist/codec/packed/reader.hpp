@@ -79,7 +79,7 @@ class Reader : public TokenReader {
     } else if constexpr (kind == Kind::real) {
       same = type.kind == kind && type.code == sizeof(T);
     } else if constexpr (kind != Kind::none && kind != Kind::value) {
-      // What holds itself would be asked while it is being answered.
+      // What can nest as deep as it likes is read by name, where the depth is watched.
       if constexpr (!Description<Rules, T>::is_recursive) {
         constexpr auto& bytes = Description<Rules, T>::bytes;
         found = asked_[id];

@@ -46,6 +46,7 @@ PERSIST_HOOK(defaults)
 PERSIST_HOOK(capture)
 PERSIST_HOOK(apply)
 PERSIST_HOOK(validate)
+PERSIST_HOOK(import_legacy)
 
 #undef PERSIST_HOOK
 

@@ -1,18 +1,18 @@
-// expect: persist: migrations are not supported
+// expect: persist: migrations lists versions: using migrations
 #include <persist/schema/policy.hpp>
 
-#include <string>
-#include <variant>
-
+struct PlayerV1 {
+  int gold = 0;
+};
 struct Player {
   int coins = 0;
 };
 struct Save {
   using data_type = Player;
 #ifdef PERSIST_REJECT_CONTROL
-  using migration = int;
+  using migrations = persist::Migrations<Player>;
 #else
-  using migrations = int;
+  using migrations = Player;
 #endif
 };
 

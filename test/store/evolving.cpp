@@ -1,0 +1,125 @@
+// What a store makes of records that older builds and other programs wrote.
+
+#include <persist/store.hpp>
+
+#include <support/world.hpp>
+
+#include <persist/codec/record.hpp>
+
+namespace evolving {
+
+struct OldPlayer {
+  int gold = 1;
+};
+struct Player {
+  std::int64_t coins = 0;
+};
+
+inline Player upgrade(OldPlayer&& old) {
+  return {old.gold};
+}
+struct Save {
+  using data_type = Player;
+  using migrations = persist::Migrations<OldPlayer, Player>;
+  static persist::Result<Player> import_legacy(persist::ByteView bytes) {
+    if (persist::as_text(bytes) == "rich") return Player{1000};
+    return persist::Error(persist::Errc::corrupt, "not from our old game");
+  }
+};
+
+}  // namespace evolving
+
+namespace {
+
+using namespace test;
+using Evolving = persist::Store<std::uint64_t, evolving::Save, Db>;
+
+struct EvolvingStore : World {
+  Evolving players{"players", db, options()};
+
+  /// Puts bytes under a key as another program would.
+  void plant(std::uint64_t key, persist::ByteView what) {
+    persist::AcquireRequest take;
+    const std::string spelled = std::to_string(key);
+    take.store = players.core().store();
+    take.key = spelled;
+    take.owner = db.next_owner(persist::ServerId("stranger"));
+    take.lease = 1s;
+    db.acquire(std::span(&take, 1));
+    persist::Buffer copy(what);
+    persist::Change change;
+    change.store = take.store;
+    change.key = spelled;
+    change.fence = take.record.fence;
+    change.fence.write = 1;
+    change.data = &copy;
+    change.lease = persist::LeaseChange::release;
+    persist::CommitRequest commit;
+    commit.changes = std::span(&change, 1);
+    db.commit(std::span(&commit, 1));
+    ASSERT_EQ(commit.outcome, persist::CommitRequest::Outcome::applied);
+  }
+  persist::Result<persist::codec::Envelope> stored(std::uint64_t key) {
+    persist::ReadRequest read;
+    const std::string spelled = std::to_string(key);
+    read.store = players.core().store();
+    read.key = spelled;
+    db.read(std::span(&read, 1));
+    bytes = std::move(read.record.data);
+    return persist::codec::open_envelope(bytes);
+  }
+  persist::Buffer bytes;
+};
+
+TEST_F(EvolvingStore, a_migrated_record_is_written_by_the_next_save_and_not_before) {
+  persist::Buffer old;
+  persist::UnknownFields none;
+  ASSERT_TRUE((persist::codec::encode_record<persist::codec::Packed,
+                                             persist::DataPolicy<evolving::OldPlayer>>(
+      evolving::OldPlayer{7}, none, {1, 1}, old)));
+  plant(1, old);
+  EXPECT_EQ(players.peek(1u)->data.coins, 7);
+  auto session = players.load(1u);
+  ASSERT_TRUE(session) << session.error();
+  EXPECT_EQ(session->view()->coins, 7);
+  EXPECT_FALSE(session->is_dirty());
+  EXPECT_EQ(stored(1)->schema_version, 1U);
+  session->edit()->coins += 1;
+  ASSERT_TRUE(session->release());
+  EXPECT_EQ(stored(1)->schema_version, 2U);
+  EXPECT_EQ(players.peek(1u)->data.coins, 8);
+}
+
+TEST_F(EvolvingStore, a_foreign_record_is_imported_once_and_saved_although_nobody_edited_it) {
+  plant(1, persist::as_bytes("rich"));
+  EXPECT_EQ(players.peek(1u)->data.coins, 1000);
+  auto session = players.load(1u);
+  ASSERT_TRUE(session) << session.error();
+  EXPECT_TRUE(session->is_dirty());
+  ASSERT_TRUE(session->release());
+  ASSERT_TRUE(stored(1)) << "it is a record of ours now";
+  EXPECT_EQ(players.peek(1u)->data.coins, 1000);
+}
+
+TEST_F(EvolvingStore, a_foreign_record_is_saved_by_the_autosave_too) {
+  plant(1, persist::as_bytes("rich"));
+  auto told = options();
+  told.lease = 600s;
+  told.renew = 300s;  // which would save it too
+  Evolving calm("players", db, told);
+  auto session = calm.load(1u);
+  ASSERT_TRUE(session);
+  play(31s, calm);
+  EXPECT_TRUE(stored(1));
+  EXPECT_FALSE(session->is_dirty());
+}
+
+TEST_F(EvolvingStore, what_the_hook_does_not_know_is_left_alone) {
+  plant(1, persist::as_bytes("else"));
+  const auto session = players.load(1u);
+  ASSERT_TRUE(session.is(Errc::corrupt));
+  EXPECT_FALSE(stored(1)) << "still foreign";
+  EXPECT_EQ(persist::as_text(bytes), "else");
+}
+
+}  // namespace
