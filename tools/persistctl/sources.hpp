@@ -87,7 +87,7 @@ namespace detail {
   persist::codec::SuphiInput in(as_bytes(*text), {}, **decimals);
   if (!persist::schema::read_value(in, profile.data) || !in.finish()) {
     const Error why = in.take_error();
-    return Error(why.code(), "value: " + why.message());
+    return why.detail().empty() ? why : Error(why.code(), "value: " + std::string(why.detail()));
   }
   profile.metadata.erase("Compress");
   if (profile.metadata.size() == 0) profile.metadata = nullptr;
