@@ -257,6 +257,27 @@ TEST(OnMismatch, begins_anew_with_the_default) {
   EXPECT_TRUE(data.items.empty()) << "one had been read";
 }
 
+TEST(OnMismatch, forgets_what_was_kept_of_what_it_replaces) {
+  struct Mending {
+    using data_type = Player;
+    static OnMismatch mismatch(const Mismatch& what) {
+      Value mended = what.value;
+      mended.erase("c");
+      return OnMismatch::convert(std::move(mended));
+    }
+  };
+  const Value good = Value::map({{"b", Value::map({{"fov", 1}, {"hud", 2}, {"name", "x"}})}});
+  Player data;
+  UnknownFields unknown;
+  const Value record = Value::map({{"looks", with(good, "c", 5)}});
+  schema::ValueReader in(record);
+  const auto done = schema::read<DataPolicy<Mending>>(in, data, unknown);
+  ASSERT_TRUE(done) << done.error();
+  schema::ValueWriter out;
+  ASSERT_TRUE(schema::write<DataPolicy<Mending>>(out, data, unknown));
+  EXPECT_EQ(out.take()["looks"], good) << "and not twice";
+}
+
 static_assert(schema::detail::is_reconcile_mode<reconcile::None> &&
               !schema::detail::is_reconcile_mode<int>);
 static_assert(std::is_same_v<schema::detail::RulesOf<Save<reconcile::Deep>>,
