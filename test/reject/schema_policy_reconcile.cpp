@@ -1,4 +1,4 @@
-// expect: the only way to fill in what is missing is persist::reconcile::Deep
+// expect: persist: reconcile is one of persist::reconcile::Deep
 #include <persist/schema/policy.hpp>
 
 #include <string>
@@ -10,7 +10,7 @@ struct Player {
 struct Save {
   using data_type = Player;
 #ifdef PERSIST_REJECT_CONTROL
-  using reconcile = persist::reconcile::Deep;
+  using reconcile = persist::reconcile::Shallow;
 #else
   struct reconcile {};
 #endif

@@ -39,6 +39,19 @@ class Input {
   /// The failure. Only after `ok()` said false.
   [[nodiscard]] Error take_error() { return std::move(error_); }
 
+  /// A place before an item, to come back to from anywhere in it.
+  struct Mark {
+    std::size_t at;
+    std::size_t elements;
+    std::uint32_t depth;
+  };
+  [[nodiscard]] Mark mark() const noexcept { return {at_, elements_, depth_}; }
+  /// Goes back there; a failure that came after it is forgotten.
+  void rewind(const Mark& to) noexcept {
+    at_ = to.at, elements_ = to.elements, depth_ = to.depth;
+    ok_ = true;
+  }
+
  protected:
   /// An array or map that was begun and not ended.
   struct Frame {

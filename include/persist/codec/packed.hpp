@@ -83,7 +83,8 @@ struct Packed {
     return encode<Policy>(data, none, out);
   }
 
-  /// Fills `scratch`, a fresh value: members that are missing keep what it holds. The errors are
+  /// Fills `scratch`, a fresh value: members that are missing keep what it holds, unless the policy
+  /// reconciles otherwise. The errors are
   /// those of `TokenCodec`; then `scratch` is to be thrown away and `unknown` is empty. Memory is
   /// in proportion to the bytes, times the size of what an element is read into.
   template <class Policy, class T>

@@ -4,6 +4,7 @@
 #include <persist/codec/concept.hpp>
 #include <persist/codec/envelope.hpp>
 #include <persist/codec/migrate.hpp>
+#include <persist/detail/caught.hpp>
 #include <persist/error.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/fingerprint.hpp>
@@ -13,7 +14,6 @@
 #include <persist/schema/value/core.hpp>
 
 #include <cstdint>
-#include <exception>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -124,20 +124,8 @@ template <class Codec, class Policy, class T>
 /// record whose first bytes were damaged is not foreign.
 template <class Policy, class T>
 [[nodiscard]] Result<RecordInfo> import_record(ByteView bytes, T& scratch) {
-  Result<T> imported = [&]() -> Result<T> {
-#if PERSIST_HAS_EXCEPTIONS
-    std::string what = "something that is no std::exception";
-    try {
-      return Policy::import_legacy(bytes);
-    } catch (const std::exception& thrown) {
-      what = thrown.what();
-    } catch (...) {
-    }
-    return Error(Errc::invalid, "the hook import_legacy threw: " + what);
-#else
-    return Policy::import_legacy(bytes);
-#endif
-  }();
+  Result<T> imported = persist::detail::caught("the hook import_legacy",
+                                               [&] { return Policy::import_legacy(bytes); });
   if (!imported) return envelope::left_alone(imported.error());
   scratch = *std::move(imported);
   return RecordInfo{version_of<Policy>(), 0, true};

@@ -40,7 +40,8 @@ struct TokenCodec {
     return written;
   }
 
-  /// Fills `scratch`, a fresh value: members that are missing keep what it holds. `corrupt`,
+  /// Fills `scratch`, a fresh value: members that are missing keep what it holds, unless the policy
+  /// reconciles otherwise. `corrupt`,
   /// `schema_mismatch`, `too_large` or `too_new` with the place; then `scratch` holds anything and
   /// is to be thrown away, and `unknown` is empty. The bytes are not needed afterwards. Time and
   /// memory are in proportion to them, times the size of what an element is read into.

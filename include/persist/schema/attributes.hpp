@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/schema/fields.hpp>
+#include <persist/schema/reconcile.hpp>
 
 #include <cstddef>
 #include <string_view>
@@ -78,11 +79,15 @@ consteval bool drops_unknown() {
 
 /// All that the walks need to know of a policy, so that policies that say the same share their
 /// walks.
-template <class Attributes, bool Drops>
+template <class Attributes, bool Drops, class Reconcile, class Mismatch>
 struct Rules;
-template <class... Attributes, bool Drops>
-struct Rules<Fields<Attributes...>, Drops> {
+template <class... Attributes, bool Drops, class Reconcile, class Mismatch>
+struct Rules<Fields<Attributes...>, Drops, Reconcile, Mismatch> {
   static constexpr bool drops_unknown = Drops;
+  using reconcile = Reconcile;
+  /// Who says what becomes of what does not fit, or void.
+  using mismatch_handler = Mismatch;
+  static constexpr bool asks = !std::is_void_v<Mismatch>;
 
   /// Calls `use` with each attribute of a member of T.
   template <class T, class F>
@@ -95,7 +100,8 @@ struct Rules<Fields<Attributes...>, Drops> {
   }
 };
 template <class Policy>
-using RulesOf = Rules<typename FieldsOf<Policy>::type, drops_unknown<Policy>()>;
+using RulesOf = Rules<typename FieldsOf<Policy>::type, drops_unknown<Policy>(),
+                      typename ReconcileOf<Policy>::type, typename MismatchHandlerOf<Policy>::type>;
 
 }  // namespace detail
 }  // namespace schema

@@ -19,6 +19,7 @@
 // * `D::validate(const data_type&) -> Result<void>`: after every load and before every save; pure.
 // * `D::schema_version`: 1 unless given, or the number of the migrations' versions.
 // * `D::migrations`: how older versions become this one: migrations.hpp.
+// * `D::mismatch(const Mismatch&) -> OnMismatch`: what becomes of what does not fit: reconcile.hpp.
 // * `D::import_legacy(ByteView) -> Result<data_type>`: the data of bytes that are no record of
 // ours.
 // * `D::fields`, `D::reconcile`, `D::message`, `D::keep_durable`, `D::drop_unknown`: policy.hpp.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/error.hpp>
+#include <persist/detail/caught.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/adds_only.hpp>
 #include <persist/schema/attributes.hpp>
@@ -10,9 +10,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <optional>
-#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -70,15 +68,6 @@ concept has_upgrade = requires(From&& old) { upgrade(std::move(old)); };
 template <class V>
 concept has_step = requires { VersionTraits<V>::step; };
 
-template <class R>
-struct Stepped {
-  using type = R;
-};
-template <class R>
-struct Stepped<Result<R>> {
-  using type = R;
-};
-
 template <class From>
 consteval bool step_is_there() {
   if constexpr (has_step<From>)
@@ -96,7 +85,7 @@ template <class V, class Old>
 }
 /// What it gives, without the Result around it.
 template <class V>
-using SteppedBy = typename Stepped<decltype(call_step<V>(
+using SteppedBy = typename persist::detail::UnwrapResult<decltype(call_step<V>(
     std::declval<typename VersionTraits<V>::type&&>()))>::type;
 
 template <class From, class To>
@@ -121,20 +110,8 @@ struct CheckStep {
 
 /// Runs a step; what it throws is an error.
 template <class V, class Old>
-[[nodiscard]] auto run_step(Old&& old) {
-  using R = Result<SteppedBy<V>>;
-#if PERSIST_HAS_EXCEPTIONS
-  std::string what = "something that is no std::exception";
-  try {
-    return R(call_step<V>(std::forward<Old>(old)));
-  } catch (const std::exception& thrown) {
-    what = thrown.what();
-  } catch (...) {
-  }
-  return R(Error(Errc::invalid, "it threw: " + what));
-#else
-  return R(call_step<V>(std::forward<Old>(old)));
-#endif
+[[nodiscard]] Result<SteppedBy<V>> run_step(Old&& old) {
+  return persist::detail::caught("it", [&] { return call_step<V>(std::forward<Old>(old)); });
 }
 
 template <class List>

@@ -68,6 +68,14 @@ struct Place {
     if (!below) below = std::make_unique<KeptNode>();
     return found = below.get();
   }
+
+  /// Forgets what was kept here and below by this place.
+  void forget(UnknownFields& unknown) const {
+    if (found == nullptr) return;
+    found = nullptr;
+    KeptNode* above = up->keep(unknown);
+    if (above != nullptr) above->below.erase(std::string(name));
+  }
 };
 
 }  // namespace persist::inline PERSIST_ABI::schema

@@ -76,8 +76,9 @@ template <class D>
 consteval bool check_policy() {
   using T = data_type_of<D>;
   if constexpr (requires { typename D::reconcile; })
-    static_assert(std::same_as<typename D::reconcile, reconcile::Deep>,
-                  "persist: the only way to fill in what is missing is persist::reconcile::Deep");
+    static_assert(
+        is_reconcile_mode<typename D::reconcile>,
+        "persist: reconcile is one of persist::reconcile::Deep, Shallow, Strict and None");
   if constexpr (requires { typename D::fields; })
     static_assert(is_fields<typename D::fields>,
                   "persist: fields lists attributes: using fields = persist::Fields<...>;");
@@ -102,6 +103,11 @@ consteval bool check_policy() {
     static_assert(hook_ending_with<decltype(address_of_validate<D>()), Result<void>, 1, const T&>,
                   "persist: the hook validate does not fit: it is static persist::Result<void> "
                   "validate(const data_type&)");
+  if constexpr (names_mismatch<D>)
+    static_assert(
+        hook_ending_with<decltype(address_of_mismatch<D>()), OnMismatch, 1, const Mismatch&>,
+        "persist: the hook mismatch does not fit: it is static persist::OnMismatch "
+        "mismatch(const persist::Mismatch&)");
   if constexpr (names_import_legacy<D>)
     static_assert(
         hook_ending_with<decltype(address_of_import_legacy<D>()),
@@ -125,14 +131,17 @@ struct DataPolicy {
   /// A variant of what may be sent to the record, or void.
   using message = typename schema::detail::MessageOf<D>::type;
   using migrations = typename schema::detail::MigrationsOf<D>::type;
+  using reconcile = typename schema::detail::ReconcileOf<D>::type;
 
   static constexpr bool has_defaults = schema::detail::names_defaults<D>;
   static constexpr bool has_capture = schema::detail::names_capture<D>;
   static constexpr bool has_apply = schema::detail::names_apply<D>;
   static constexpr bool has_validate = schema::detail::names_validate<D>;
   static constexpr bool has_import_legacy = schema::detail::names_import_legacy<D>;
+  static constexpr bool has_mismatch = schema::detail::names_mismatch<D>;
   /// Whether the game's own code may run while a record is read.
-  static constexpr bool loads_by_hooks = has_import_legacy || schema::detail::has_migrations<D>;
+  static constexpr bool loads_by_hooks =
+      has_import_legacy || has_mismatch || schema::detail::has_migrations<D>;
   static constexpr bool keep_durable = schema::detail::keeps_durable<D>();
   static constexpr bool drop_unknown = schema::detail::drops_unknown<D>();
   static constexpr std::uint32_t schema_version = schema::detail::version_of<D>();
@@ -172,6 +181,13 @@ struct DataPolicy {
   {
     return D::import_legacy(bytes);
   }
+  /// What becomes of a member that what is stored does not fit. Only called where the policy has
+  /// the hook.
+  [[nodiscard]] static OnMismatch mismatch(const Mismatch& what)
+    requires has_mismatch
+  {
+    return D::mismatch(what);
+  }
   /// Whether the data keeps the game's own rules; always, where the policy has none.
   [[nodiscard]] static Result<void> validate([[maybe_unused]] const data_type& data) {
     if constexpr (has_validate)
@@ -180,9 +196,5 @@ struct DataPolicy {
       return success;
   }
 };
-
-namespace reconcile {
-using schema::reconcile::Deep;
-}  // namespace reconcile
 
 }  // namespace persist::inline PERSIST_ABI

@@ -12,12 +12,6 @@
 
 namespace persist::inline PERSIST_ABI::schema {
 
-/// How a partial record becomes a whole value. Deep: what is missing takes the member's default, at
-/// every depth, in elements and map values too.
-namespace reconcile {
-struct Deep {};
-}  // namespace reconcile
-
 namespace detail {
 
 /// The walk that turns tokens into a value: which function reads which kind.
@@ -80,7 +74,8 @@ class Reading : public ReadBase<Rules, Reader> {
 
 }  // namespace detail
 
-/// Reads one item into `into`, which is a fresh value: members that are missing keep what it holds.
+/// Reads one item into `into`, which is a fresh value: members that are missing keep what it holds,
+/// unless the policy reconciles otherwise.
 /// `unknown` is replaced by what has no member. Fails as `schema_mismatch` (names path, expected,
 /// found), `corrupt`, `too_large`, or `too_new` where something unknown could not be kept; then
 /// `into` holds anything and is to be thrown away. Time is in proportion to the input, but for the

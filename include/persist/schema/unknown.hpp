@@ -29,12 +29,13 @@ struct Kept {
 
 /// What is kept at one place and, by steps (field names, map keys, identities), below it.
 struct KeptNode {
-  /// An enum or variant value that this build does not know, and what the member holds in its
-  /// place.
+  /// An enum or variant value that this build does not know, or what did not fit a member at all,
+  /// and what the member holds in its place.
   struct Replaced {
     std::string name;  // of the variant's alternative
     Kept item;
     Value placeholder;
+    bool is_whole = false;  // the item is all of the member, whatever its kind
 
     friend bool operator==(const Replaced&, const Replaced&) = default;
   };

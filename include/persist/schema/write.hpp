@@ -125,7 +125,7 @@ class Writing {
       kept.node->overwritten = kept.mark;
       return false;
     }
-    if constexpr (kind_of<T> == Kind::variant) {
+    if (kind_of<T> == Kind::variant && !unknown.is_whole) {
       out_.begin_map(1);
       out_.key(unknown.name);
       write_kept(out_, unknown.item);
@@ -291,7 +291,11 @@ class Writing {
   using WriteMember = void (*)(Writing&, const void*, Trail);
   template <class M>
   static void write_member(Writing& walk, const void* member, Trail kept) {
-    walk.value(*static_cast<const M*>(member), kept);
+    const M& from = *static_cast<const M*>(member);
+    // One whose own kind asks that again is asked once more, and answers the same.
+    if constexpr (Rules::asks)
+      if (walk.replaced(from, kept)) return;
+    walk.value(from, kept);
   }
   template <class T, std::size_t I, class M>
   static consteval WriteMember member_writer() {

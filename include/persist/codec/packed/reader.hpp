@@ -7,6 +7,7 @@
 #include <persist/codec/packed/read.hpp>
 #include <persist/codec/packed/token_reader.hpp>
 #include <persist/schema/plan.hpp>
+#include <persist/schema/read/missing.hpp>
 #include <persist/schema/token.hpp>
 
 #include <algorithm>
@@ -106,6 +107,8 @@ class Reader : public TokenReader {
   template <class T>
   [[nodiscard]] bool find_moves(const Layout::Node& type, std::vector<std::uint16_t>& moves) {
     using P = schema::detail::Plan<Rules, T>;
+    // What becomes of missing members is for the walk by name to say.
+    if (!schema::detail::fills_all<Rules> && type.count != P::stored_count) return false;
     static constexpr auto same = same_members<T>(schema::detail::MemberTypes<T>{});
     for (std::size_t i = 0; i < type.count; ++i) {
       const Layout::Member& field = member(type, i);

@@ -6,6 +6,7 @@
 #include <persist/codec/packed/description.hpp>
 #include <persist/codec/packed/layout.hpp>
 #include <persist/codec/packed/number.hpp>
+#include <persist/codec/packed/token.hpp>
 #include <persist/detail/utf8.hpp>
 #include <persist/schema/token.hpp>
 
@@ -38,6 +39,24 @@ class TokenReader : public Input {
   bool next_element();
   bool begin_map(std::size_t& count);
   bool next_key(std::string_view& key);
+  /// As that of `Input`.
+  struct Mark {
+    Input::Mark outer;
+    std::optional<Input::Mark> inner;  ///< in a value inside the record
+    std::size_t steps;
+    std::uint32_t inner_depth;
+    std::uint16_t node;
+  };
+  [[nodiscard]] Mark mark() const {
+    return {Input::mark(), is_inside_ ? std::optional(inner_->mark()) : std::nullopt, steps_,
+            inner_depth_, now_};
+  }
+  void rewind(const Mark& to) {
+    Input::rewind(to.outer);
+    is_inside_ = to.inner.has_value();
+    if (is_inside_) inner_->rewind(*to.inner);
+    steps_ = to.steps, inner_depth_ = to.inner_depth, now_ = to.node;
+  }
   bool finish() {
     if (ok() && !at_end()) corrupt(std::to_string(left()) + " bytes follow the end of the value");
     return ok();
@@ -110,35 +129,6 @@ class TokenReader : public Input {
   std::uint32_t inner_depth_ = 0;
   char digits_[24];
 };
-
-/// What a kind looks like that is what it is. `end` for those that have to be looked into.
-[[nodiscard]] constexpr schema::Token token_of(Kind kind) noexcept {
-  using schema::Token;
-  switch (kind) {
-    case Kind::boolean:
-      return Token::boolean;
-    case Kind::integer:
-      return Token::integer;
-    case Kind::real:
-      return Token::real;
-    case Kind::text:
-      return Token::text;
-    case Kind::bytes:
-      return Token::bytes;
-    case Kind::sequence:
-    case Kind::set:
-    case Kind::array:
-    case Kind::tuple:
-      return Token::array;
-    case Kind::map:
-    case Kind::structure:
-      return Token::map;
-    case Kind::unit:
-      return Token::null;
-    default:
-      return Token::end;
-  }
-}
 
 inline schema::Token TokenReader::peek() {
   using schema::Token;

@@ -47,6 +47,7 @@ PERSIST_HOOK(capture)
 PERSIST_HOOK(apply)
 PERSIST_HOOK(validate)
 PERSIST_HOOK(import_legacy)
+PERSIST_HOOK(mismatch)
 
 #undef PERSIST_HOOK
 

@@ -81,15 +81,20 @@ class ReadBase {
 
   /// A value of an enum or variant that this build does not know: kept, with what is in its place.
   template <class T>
-  bool replace(const T& placeholder, const Place& at, std::string_view name, Kept item) {
+  bool replace(const T& placeholder, const Place& at, std::string_view name, Kept item,
+               bool is_whole = false) {
     KeptNode* node = at.keep(unknown_);
     if (node == nullptr) return drop(at);
     ValueWriter held;
     Writing<Rules, ValueWriter>(held, nullptr).value(placeholder, {});
     node->replaced = std::make_unique<KeptNode::Replaced>();
-    *node->replaced = {std::string(name), std::move(item), held.take()};
+    *node->replaced = {std::string(name), std::move(item), held.take(), is_whole};
     return true;
   }
+  /// Says that the error which is under way was decided on: nobody further out is asked again.
+  void settle() noexcept { is_settled_ = true; }
+  [[nodiscard]] bool is_settled() const noexcept { return is_settled_; }
+
   /// Something unknown where nothing can be kept.
   bool drop(const Place& at) {
     if constexpr (Rules::drops_unknown) {
@@ -121,6 +126,7 @@ class ReadBase {
   Reader& in_;
   UnknownFields& unknown_;
   std::size_t crowded_ = 0;
+  bool is_settled_ = false;
 };
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail

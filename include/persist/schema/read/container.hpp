@@ -4,6 +4,7 @@
 #include <persist/schema/kind.hpp>
 #include <persist/schema/plan.hpp>
 #include <persist/schema/read/base.hpp>
+#include <persist/schema/read/missing.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -107,11 +108,20 @@ template <class Walk, class A>
 [[nodiscard]] bool read_array(Walk& walk, A& into, const Place& at) {
   std::size_t count = 0;
   if (!walk.expect(Token::array, at) || !walk.in().begin_array(count)) return false;
-  return read_elements(walk, into, at, [&](const Place& element) {
+  std::size_t read = 0;
+  const bool whole = read_elements(walk, into, at, [&](const Place& element) {
     if (element.index == into.size())
       return walk.mismatch(at, "at most " + std::to_string(into.size()) + " elements", "more");
+    ++read;
     return walk.value(into[element.index], element);
   });
+  if constexpr (!fills_all<typename Walk::rules>) {
+    Place element = at.inside();
+    for (element.move_to(read); whole && element.index < into.size();
+         element.move_to(element.index + 1))
+      if (!is_missing(walk, into[element.index], at, element)) return false;
+  }
+  return whole;
 }
 
 /// The type to read an element of a set into: a multimap's has a constant key.
@@ -229,6 +239,7 @@ template <class Walk, class T>
   const auto one = [&](auto& member) {
     element.move_to(element.index + 1);  // begins at 0: no_index is the number before it
     more = more && walk.in().next_element();
+    if (!more && walk.in().ok()) return is_missing(walk, member, at, element);
     return !more || walk.value(member, element);
   };
   if (!std::apply([&](auto&... member) { return (one(member) && ...); }, into)) return false;

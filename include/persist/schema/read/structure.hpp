@@ -3,6 +3,8 @@
 #include <persist/schema/kind.hpp>
 #include <persist/schema/plan.hpp>
 #include <persist/schema/read/base.hpp>
+#include <persist/schema/read/missing.hpp>
+#include <persist/schema/read/recover.hpp>
 #include <persist/schema/refuse.hpp>
 
 #include <array>
@@ -40,6 +42,27 @@ consteval auto member_readers(Types<Ms...>) {
   }(std::index_sequence_for<Ms...>{});
 }
 
+/// Handles the members that the record did not have, where they do not simply keep their defaults.
+template <class T, class Walk, class Seen>
+[[nodiscard]] bool fill_in(Walk& walk, T& into, const Seen& seen, const Place& at) {
+  if constexpr (fills_all<typename Walk::rules>) {
+    return true;
+  } else {
+    using P = Plan<typename Walk::rules, T>;
+    return Describe<T>::apply(into, [&](auto&... member) {
+      std::size_t field = 0;
+      const auto one = [&](auto& missing) {
+        const std::size_t here = field++;
+        if constexpr (kind_of<std::remove_cvref_t<decltype(missing)>> != Kind::none)
+          if (P::is_stored[here] && !seen.test(here))
+            return is_missing(walk, missing, at, at.inside(P::names[here]));
+        return true;
+      };
+      return (one(member) && ...);
+    });
+  }
+}
+
 /// In which order keys are expected. Only a guess: any order is read.
 template <class Reader>
 inline constexpr bool keys_come_sorted = [] {
@@ -69,9 +92,9 @@ template <class Walk, class T>
   const Place& at = keeps ? own : above;
   bool empty = false;
   if (!walk.begin_map(at, empty)) return false;
-  if (empty) return true;
-  constexpr auto& order = keys_come_sorted<typename Walk::reader> ? P::canonical : P::declared;
   std::bitset<P::count + 1> seen;
+  if (empty) return fill_in<T>(walk, into, seen, at);
+  constexpr auto& order = keys_come_sorted<typename Walk::reader> ? P::canonical : P::declared;
   std::size_t next = 0;
   Place member = at.inside();
   for (std::string_view key; walk.in().next_key(key);) {
@@ -86,9 +109,14 @@ template <class Walk, class T>
     if (seen.test(field))
       return walk.fail(Error(Errc::corrupt, "a field is there twice").at(member.path(), "", ""));
     seen.set(field);
-    if (!readers[field](walk, members[field], member)) return false;
+    if constexpr (Walk::rules::asks) {
+      static constexpr auto recoverers = member_recoverers<Walk, T>(MemberTypes<T>{});
+      if (!recoverers[field](walk, members[field], member)) return false;
+    } else {
+      if (!readers[field](walk, members[field], member)) return false;
+    }
   }
-  return walk.in().ok();
+  return walk.in().ok() && fill_in<T>(walk, into, seen, at);
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail

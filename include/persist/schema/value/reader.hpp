@@ -95,6 +95,18 @@ class ValueReader {
     return into = member.key, true;
   }
 
+  /// A place before an item, to come back to from anywhere in it: then a failure that came after it
+  /// is forgotten.
+  struct Mark {
+    const Value* next;
+    std::size_t depth;
+  };
+  [[nodiscard]] Mark mark() const noexcept { return {next_, open_.size()}; }
+  void rewind(const Mark& to) {
+    next_ = to.next, open_.resize(to.depth);
+    ok_ = true;
+  }
+
   /// Keeps the first failure.
   void fail(Error error) {
     if (ok_) error_ = std::move(error);
@@ -106,8 +118,8 @@ class ValueReader {
  private:
   /// A container that is being read, and how many of its elements were given out.
   struct Open {
-    const Value* whole;
-    std::size_t done;
+    const Value* whole = nullptr;
+    std::size_t done = 0;
   };
   /// A call for something else than what is there fails and stays failed, like a codec's reader.
   bool is(Token wanted) {

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <persist/detail/config.hpp>
+#include <persist/error.hpp>
+#include <persist/result.hpp>
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// A type without the Result around it.
+template <class R>
+struct UnwrapResult {
+  using type = R;
+};
+template <class R>
+struct UnwrapResult<Result<R>> {
+  using type = R;
+};
+
+/// Calls code of the game's own. What it throws is `invalid`, in words that begin with `who`.
+template <class F>
+[[nodiscard]] auto caught([[maybe_unused]] std::string_view who, F&& call) {
+  using R = Result<typename UnwrapResult<decltype(call())>::type>;
+#if PERSIST_HAS_EXCEPTIONS
+  std::string what = "something that is no std::exception";
+  try {
+    return R(call());
+  } catch (const std::exception& thrown) {
+    what = thrown.what();
+  } catch (...) {
+  }
+  return R(Error(Errc::invalid, std::string(who) + " threw: " + what));
+#else
+  return R(call());
+#endif
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail

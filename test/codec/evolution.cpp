@@ -1,0 +1,259 @@
+// What each codec makes of a record when the type changed: a newer build reads what an older one
+// wrote, the older reads what the newer wrote and writes it back, and the newer reads that.
+
+#include <persist/codec/cbor.hpp>
+#include <persist/codec/json.hpp>
+#include <persist/codec/packed.hpp>
+#include <persist/schema/policy.hpp>
+#include <persist/schema/value.hpp>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace evolution {
+
+using namespace persist;
+
+struct Base {
+  std::int32_t a = 1;
+  std::string b = "b";
+  std::vector<int> c;
+};
+struct Added {
+  std::int32_t a = 1;
+  double d = 0.5;
+  std::string b = "b";
+  std::vector<int> c;
+};
+struct Removed {
+  std::int32_t a = 1;
+  std::vector<int> c;
+};
+struct Renaming {
+  std::int32_t alpha = 1;
+  std::string b = "b";
+  std::vector<int> c;
+};
+struct Reordered {
+  std::vector<int> c;
+  std::int32_t a = 1;
+  std::string b = "b";
+};
+struct Widened {
+  std::int64_t a = 1;
+  std::string b = "b";
+  std::vector<std::int64_t> c;
+};
+struct Narrowed {
+  std::int8_t a = 1;
+  std::string b = "b";
+  std::vector<int> c;
+};
+struct Inner {
+  std::int32_t a = 2;
+};
+struct Nested {
+  Inner in;
+  std::string b = "b";
+  std::vector<int> c;
+};
+struct Wrapped {
+  Inner a;
+  std::string b = "b";
+  std::vector<int> c;
+};
+struct Optional {
+  std::optional<std::int32_t> a = 1;
+  std::string b = "b";
+  std::vector<int> c;
+};
+struct Mapped {
+  std::int32_t a = 1;
+  std::string b = "b";
+  std::map<std::string, int> c;
+};
+
+struct Keeping {};
+
+std::string text_of(const Value& value) {
+  Buffer out;
+  EXPECT_TRUE(codec::Json::encode<Keeping>(value, out));
+  return std::string(as_text(out));
+}
+std::string text_of(const Error& error) {
+  return '!' + std::string(name(error.code())) + " at " + std::string(error.path());
+}
+
+/// A build with one type and one codec, as functions, so that a table can name it.
+using Write = Buffer (*)(const Value& data);
+/// Loads the record and saves it again. Says what it saw, or how it refused.
+using Resave = std::string (*)(Buffer& record);
+
+template <class Codec, class T>
+Buffer write(const Value& data) {
+  const Result<T> made = data.as<T>();
+  EXPECT_TRUE(made) << made.error();
+  Buffer out;
+  EXPECT_TRUE((Codec::template encode<Keeping>(*made, out)));
+  return out;
+}
+template <class Codec, class T>
+std::string resave(Buffer& record) {
+  T data{};
+  UnknownFields unknown;
+  if (const auto read = Codec::template decode<Keeping>(record, data, unknown); !read)
+    return text_of(read.error());
+  record = Buffer();
+  if (const auto saved = Codec::template encode<Keeping>(data, unknown, record); !saved)
+    return text_of(saved.error());
+  return text_of(*schema::to_value<Keeping>(data));
+}
+
+/// Each row: a record of the old type is read and saved by the new build and then read by the old;
+/// one of the new type by the old build and then by the new. What is seen is JSON, or a refusal.
+struct Case {
+  std::string_view change;
+  Write write_new;
+  Resave resave_new;
+  Value old_data;
+  std::string_view new_sees, old_sees_again;
+  Value new_data;
+  std::string_view old_sees, new_sees_again;
+};
+template <class Codec, class T>
+Case row(std::string_view change, Value old_data, std::string_view new_sees,
+         std::string_view old_again, Value new_data, std::string_view old_sees,
+         std::string_view new_again) {
+  return {change,   &write<Codec, T>, &resave<Codec, T>,   std::move(old_data),
+          new_sees, old_again,        std::move(new_data), old_sees,
+          new_again};
+}
+
+constexpr std::string_view same = R"({"a":7,"b":"seven","c":[1,2]})";
+constexpr std::string_view no_a = "!schema_mismatch at a";
+constexpr std::string_view no_c = "!schema_mismatch at c";
+
+Value base() {
+  return Value::map({{"a", 7}, {"b", "seven"}, {"c", Value::array({1, 2})}});
+}
+Value with(std::string_view member, Value value) {
+  Value changed = base();
+  changed[member] = std::move(value);
+  return changed;
+}
+Value instead_of_a(std::string_view member, Value value) {
+  Value changed = with(member, std::move(value));
+  changed.erase("a");
+  return changed;
+}
+
+template <class Codec>
+std::vector<Case> cases() {
+  const Value big = with("a", 5'000'000'000);
+  const Value many = with("a", 300);
+  return {
+      row<Codec, Added>("add", base(), R"({"a":7,"b":"seven","c":[1,2],"d":0.5})", same,
+                        with("d", 2.5), same, R"({"a":7,"b":"seven","c":[1,2],"d":2.5})"),
+      row<Codec, Removed>("remove", base(), R"({"a":7,"c":[1,2]})", same, base(),
+                          R"({"a":7,"b":"b","c":[1,2]})", R"({"a":7,"c":[1,2]})"),
+      row<Codec, Renaming>("rename", base(), R"({"b":"seven","c":[1,2],"alpha":1})", same,
+                           instead_of_a("alpha", 9), R"({"a":1,"b":"seven","c":[1,2]})",
+                           R"({"b":"seven","c":[1,2],"alpha":9})"),
+      row<Codec, Reordered>("reorder", base(), same, same, base(), same, same),
+      row<Codec, Widened>("widen", base(), same, same, base(), same, same),
+      row<Codec, Widened>("widen, beyond the old type", base(), same, same, big, no_a,
+                          R"({"a":5000000000,"b":"seven","c":[1,2]})"),
+      row<Codec, Narrowed>("narrow", base(), same, same, base(), same, same),
+      row<Codec, Narrowed>("narrow, beyond the new type", many, no_a,
+                           R"({"a":300,"b":"seven","c":[1,2]})", base(), same, same),
+      row<Codec, Nested>("nest", base(), R"({"b":"seven","c":[1,2],"in":{"a":2}})", same,
+                         instead_of_a("in", Value::map({{"a", 9}})),
+                         R"({"a":1,"b":"seven","c":[1,2]})",
+                         R"({"b":"seven","c":[1,2],"in":{"a":9}})"),
+      row<Codec, Wrapped>("nest under the same name", base(), no_a, same,
+                          with("a", Value::map({{"a", 9}})), no_a,
+                          R"({"a":{"a":9},"b":"seven","c":[1,2]})"),
+      row<Codec, Optional>("plain to optional and back", base(), same, same, base(), same, same),
+      row<Codec, Optional>("optional without a value to plain", base(), same, same,
+                           with("a", nullptr), no_a, R"({"a":null,"b":"seven","c":[1,2]})"),
+      row<Codec, Mapped>("vector to map", base(), no_c, same, with("c", Value::map({{"x", 1}})),
+                         no_c, R"({"a":7,"b":"seven","c":{"x":1}})"),
+  };
+}
+
+template <class Codec>
+struct Evolution : testing::Test {};
+using Codecs = testing::Types<codec::Packed, codec::Cbor, codec::Json>;
+TYPED_TEST_SUITE(Evolution, Codecs);
+
+TYPED_TEST(Evolution, keeps_the_data_or_refuses_in_words) {
+  for (const Case& row : cases<TypeParam>()) {
+    Buffer record = write<TypeParam, Base>(row.old_data);
+    EXPECT_EQ(row.resave_new(record), row.new_sees) << row.change;
+    EXPECT_EQ((resave<TypeParam, Base>(record)), row.old_sees_again) << row.change;
+    record = row.write_new(row.new_data);
+    EXPECT_EQ((resave<TypeParam, Base>(record)), row.old_sees) << row.change;
+    EXPECT_EQ(row.resave_new(record), row.new_sees_again) << row.change;
+  }
+}
+
+// What a policy says about that, in each codec.
+
+template <class Mode>
+struct Told {
+  using data_type = Added;
+  using reconcile = Mode;
+};
+template <class Codec, class Policy>
+std::string seen_by(const Value& old_data) {
+  const Buffer record = write<Codec, Base>(old_data);
+  data_type_of<Policy> data{};
+  UnknownFields unknown;
+  const auto read = Codec::template decode<DataPolicy<Policy>>(record, data, unknown);
+  return read ? text_of(*schema::to_value<Keeping>(data)) : text_of(read.error());
+}
+
+TYPED_TEST(Evolution, gives_what_is_missing_as_the_policy_says) {
+  EXPECT_EQ((seen_by<TypeParam, Told<reconcile::None>>(base())),
+            R"({"a":7,"b":"seven","c":[1,2],"d":0.0})");
+  EXPECT_EQ((seen_by<TypeParam, Told<reconcile::Strict>>(base())), "!schema_mismatch at d");
+  EXPECT_EQ((seen_by<TypeParam, Told<reconcile::Shallow>>(base())),
+            R"({"a":7,"b":"seven","c":[1,2],"d":0.5})");
+}
+
+struct Asking {
+  using data_type = Mapped;
+  static OnMismatch mismatch(const Mismatch& what) {
+    if (what.value.size() == 1) return OnMismatch::keep_default();
+    Value map = Value::map();
+    for (std::size_t i = 0; i < what.value.size(); ++i)
+      map[std::to_string(i)] = what.value[i];
+    return OnMismatch::convert(std::move(map));
+  }
+};
+
+TYPED_TEST(Evolution, converts_what_does_not_fit_as_the_policy_says) {
+  EXPECT_EQ((seen_by<TypeParam, Asking>(base())), R"({"a":7,"b":"seven","c":{"0":1,"1":2}})");
+}
+
+TYPED_TEST(Evolution, keeps_what_does_not_fit_as_the_policy_says) {
+  Buffer record = write<TypeParam, Base>(with("c", Value::array({5})));
+  Mapped data;
+  UnknownFields unknown;
+  using Policy = DataPolicy<Asking>;
+  for (int saves = 0; saves < 2; ++saves) {
+    ASSERT_TRUE(TypeParam::template decode<Policy>(record, data, unknown));
+    EXPECT_TRUE(data.c.empty());
+    record = Buffer();
+    ASSERT_TRUE(TypeParam::template encode<Policy>(data, unknown, record));
+  }
+  EXPECT_EQ((resave<TypeParam, Base>(record)), R"({"a":7,"b":"seven","c":[5]})");
+}
+
+}  // namespace evolution
