@@ -284,6 +284,18 @@ TEST(Path, names_are_those_of_the_policy_and_what_is_not_stored_is_not_there) {
   EXPECT_EQ(persist::get<Policy>(data, "").value().find("cache"), nullptr);
 }
 
+struct Strict {
+  using reconcile = persist::reconcile::Strict;
+};
+
+TEST(Path, what_is_missing_in_a_value_is_what_the_policy_says) {
+  Player data = player();
+  EXPECT_TRUE(
+      persist::set<Strict>(data, "/settings", Value::map({{"fov", 90}})).is(Errc::schema_mismatch));
+  EXPECT_EQ(data.settings.fov, 70);
+  EXPECT_TRUE(persist::set<Strict>(data, "/settings/fov", 90));
+}
+
 struct Tree {
   int leaf = 0;
   std::vector<Tree> children;

@@ -7,6 +7,7 @@
 #include <persist/schema/place.hpp>
 #include <persist/schema/plan.hpp>
 #include <persist/schema/read.hpp>
+#include <persist/schema/reconcile.hpp>
 #include <persist/schema/refuse.hpp>
 #include <persist/schema/value/pointer.hpp>
 #include <persist/schema/value/reader.hpp>
@@ -30,9 +31,11 @@
 namespace persist::inline PERSIST_ABI {
 namespace schema::detail {
 
-/// Nothing is let go silently here, so what has no place is dropped for the caller to refuse it.
+/// Nothing is let go silently here, so what has no place is dropped for the caller to refuse it,
+/// and what does not fit is not asked about.
 template <class Policy>
-using PathRules = Rules<typename FieldsOf<Policy>::type, true>;
+using PathRules =
+    Rules<typename FieldsOf<Policy>::type, true, typename ReconcileOf<Policy>::type, void>;
 
 /// The same error, from a place further up.
 [[nodiscard]] inline Error below(const Place& place, const Error& error) {
@@ -323,8 +326,9 @@ template <class Policy = schema::NoPolicy, storable_data T>
 }
 
 /// Reads the value into what the pointer leads to, and into nothing else, by the rules of a load:
-/// numbers convert where nothing is lost, what is missing in it takes its type's default. A key of
-/// a map is made where there is none, and so is the element behind the last (`-`, or its index).
+/// numbers convert where nothing is lost, what is missing in it takes its type's default, or what
+/// the policy's `reconcile` says. A key of a map is made where there is none, and so is the element
+/// behind the last (`-`, or its index).
 ///
 /// Errors as `get`, and `schema_mismatch` (path, expected, found) where the value does not fit, or
 /// has a name that no member has; `too_large` where it nests too deep. Then nothing has changed.
