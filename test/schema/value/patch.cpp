@@ -379,14 +379,14 @@ TEST(Diff, says_no_more_than_what_changed) {
 TEST(Diff, of_large_values_is_a_patch_that_can_be_applied) {
   Value::Array many;
   Value map = Value::map();
-  for (int i = 0; i < 2'000; ++i) {
+  for (int i = 0; i < 3'000; ++i) {
     many.emplace_back(i);
     map[std::to_string(i * 2)] = i;
   }
-  Value::Array more(2'000, Value("new"));
+  Value::Array more(3'000, Value("new"));
   more.insert(more.end(), many.begin(), many.end());
   Value others = Value::map();
-  for (int i = 0; i < 2'000; ++i)
+  for (int i = 0; i < 3'000; ++i)
     others[std::to_string(i * 2 + 1)] = i;
   const std::pair<Value, Value> pairs[] = {
       {many, more}, {more, many}, {map, others}, {Value::map(), map}, {Value::array(), many}};

@@ -98,6 +98,7 @@ TEST(Pointer, set_replaces_adds_and_appends_but_makes_nothing_further_up) {
   ASSERT_TRUE(set(whole, "/new~1member", "x"));
   ASSERT_TRUE(set(whole, "/inventory/0/count", 2));
   ASSERT_TRUE(set(whole, "/inventory/-", "second"));
+  ASSERT_TRUE(set(whole, "/inventory/2", "fourth"));
   ASSERT_TRUE(set(whole, "/inventory/2", "third"));
   EXPECT_EQ(
       whole,
@@ -165,11 +166,13 @@ TEST(Pointer, set_nests_no_deeper_than_what_can_be_read_again) {
 
 TEST(Pointer, the_words_of_an_error_stay_short_whatever_the_pointer_is) {
   const std::string name(10'000, 'n');
-  Value whole;
-  whole[name] = Value::map({{name, Value::map({{name, Value::map({{name, Value::map()}})}})}});
+  Value whole = Value::map();
   std::string steps;
-  for (int i = 0; i < 5; ++i)
+  for (int i = 0; i < 12; ++i) {
     steps += "/" + name;
+    ASSERT_TRUE(set(whole, steps, Value::map()));
+  }
+  steps += "/" + name;
   EXPECT_LT(get(whole, steps).error().message().size(), 600u);
   EXPECT_LT(get(whole, name).error().message().size(), 600u);
   EXPECT_EQ(get(whole, "/\n").error().path(), "?") << "and printable";
