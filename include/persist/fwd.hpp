@@ -33,6 +33,8 @@ namespace codec {
 struct Cbor;
 struct Json;
 struct Packed;
+template <int Level = 2, int Decimals = 3, bool Safety = true>
+struct Suphi;
 }  // namespace codec
 
 template <class Key, class Data, class Backend = backend::File,

@@ -13,6 +13,7 @@
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/json.hpp>
 #include <persist/codec/packed.hpp>
+#include <persist/codec/suphi.hpp>
 #include <persist/error.hpp>
 #include <persist/fwd.hpp>
 #include <persist/key/number.hpp>

@@ -5,6 +5,7 @@
 #include <persist/codec/json.hpp>
 #include <persist/codec/packed.hpp>
 #include <persist/codec/record.hpp>
+#include <persist/codec/suphi.hpp>
 #include <persist/schema/value.hpp>
 
 #include <algorithm>
@@ -375,6 +376,58 @@ TEST(HostileJson, a_number_of_a_hundred_thousand_digits_is_an_answer) {
   EXPECT_TRUE(decode_all<codec::Json>(as_bytes(repeated("9", 100'000))).is(Errc::corrupt));
   EXPECT_TRUE(decode_all<codec::Json>(as_bytes("0." + repeated("9", 100'000))));
   EXPECT_TRUE(decode_all<codec::Json>(as_bytes("1e" + repeated("9", 100'000))).is(Errc::corrupt));
+}
+
+/// A profile of which the format can say everything.
+Buffer plain_text() {
+  test::Profile profile = test::full_profile();
+  profile.seed = 5;
+  profile.blob.clear();
+  Buffer json, text;
+  Value value;
+  UnknownFields unknown;
+  EXPECT_TRUE(codec::Json::encode<Keeping>(profile, json));
+  EXPECT_TRUE(codec::Json::decode<Keeping>(json, value, unknown));
+  value.erase("blob");
+  EXPECT_TRUE(codec::Suphi<1>::encode<Keeping>(value, text));
+  return text;
+}
+
+TEST(HostileSuphi, a_mutated_text_is_an_answer_and_takes_little_memory) {
+  const Buffer good = plain_text();
+  EXPECT_TRUE(decode_all<codec::Suphi<>>(good));
+  EXPECT_TRUE((decode_as<codec::Suphi<>, test::Profile>(good)));
+  Mutator mutator;
+  int read = 0;
+  for (int round = 0; round < 10'000; ++round)
+    read += decode_all<codec::Suphi<>>(as_bytes(mutator.mutated(as_text(good)))) ? 1 : 0;
+  EXPECT_GT(read, 50) << "or nothing was tried";
+}
+
+TEST(HostileSuphi, a_hundred_thousand_levels_are_too_large) {
+  for (const auto* level : {"|", "*#a\x7f", "*>1", "*#a\x7f*>1"}) {
+    const std::string deep = repeated(level, 100'000);
+    EXPECT_TRUE(decode_all<codec::Suphi<>>(as_bytes(deep)).is(Errc::too_large)) << level;
+    EXPECT_TRUE(
+        (decode_as<codec::Suphi<>, test::Profile>(as_bytes("*#x\x7f" + deep))).is(Errc::too_large))
+        << level;
+  }
+}
+
+TEST(HostileSuphi, a_number_of_a_hundred_thousand_digits_is_an_answer) {
+  const std::string nines = repeated("9", 100'000);
+  for (const auto* tag : {">", "<", ")", "(", "*>", "*>1>", "|>"})
+    EXPECT_FALSE(decode_all<codec::Suphi<>>(as_bytes(tag + nines))) << tag;
+  EXPECT_TRUE(decode_all<codec::Suphi<>>(as_bytes(">" + repeated("0", 100'000))));
+}
+
+TEST(HostileSuphi, many_tables_take_little_memory_where_they_are_not_understood) {
+  const std::string tables = "*#x\x7f|" + repeated("*>1+\x7f", 200'000) + "\x7f\x7f";
+  const std::size_t before = bytes_asked_for;
+  test::Profile scratch;
+  UnknownFields unknown;
+  EXPECT_TRUE(codec::Suphi<>::decode<Keeping>(as_bytes(tables), scratch, unknown));
+  EXPECT_LE(bytes_asked_for - before, 65'536 + 4 * tables.size());
 }
 
 /// What a record of `Rich` is to a build that has less of it, and in another order.

@@ -93,6 +93,22 @@ TEST_F(Program, a_second_import_does_what_on_conflict_says) {
   EXPECT_EQ(with("perhaps").status, 2);
 }
 
+TEST_F(Program, records_of_suphi_come_in_for_a_store_of_suphis_own_codec_or_any_other) {
+  write("suphi.jsonl",
+        "{\"key\":\"a\",\"value\":{\"coins\":1.5}}\n"
+        "{\"key\":\"b\",\"value\":\"*#coins\x7f)6i\x7f\",\"Metadata\":{\"Compress\":{}}}\n");
+  for (const char* codec : {"packed", "suphi"}) {
+    const Ran ran = run({"import", "--from", "suphi", "--codec", codec, "--on-conflict", "replace",
+                         "--dir", "DIRsave", "--store", "Players", "DIRsuphi.jsonl"});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    EXPECT_EQ(run({"export", "--dir", "DIRsave"}).out,
+              "{\"key\":\"a\",\"value\":{\"coins\":1.5}}\n"
+              "{\"key\":\"b\",\"value\":{\"coins\":1.5}}\n");
+    EXPECT_NE(run({"show", "a", "--dir", "DIRsave"}).out.find(std::string("\"") + codec + "\""),
+              std::string::npos);
+  }
+}
+
 TEST_F(Program, a_broken_line_is_named_and_nothing_is_imported) {
   write("bad.jsonl", std::string(ProfileText{}) + "{no json\n");
   const Ran ran = run({"import", "--from", "profilestore", "--dir", "DIRsave", "--store", "Players",

@@ -4,6 +4,7 @@
 #include <persist/codec/envelope.hpp>
 #include <persist/codec/json.hpp>
 #include <persist/codec/packed.hpp>
+#include <persist/codec/suphi.hpp>
 
 #include <persistctl/store.hpp>
 
@@ -41,6 +42,7 @@ template <class F>
   if (id == Packed::id) return use(Packed());
   if (id == Cbor::id) return use(Cbor());
   if (id == Json::id) return use(Json());
+  if (id == Suphi<>::id) return use(Suphi<>());
   return Error(Errc::wrong_codec,
                "the codec " + name_of(id) + " is one that this tool cannot read");
 }

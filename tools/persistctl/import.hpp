@@ -87,14 +87,15 @@ Result<void> Import<Backend>::run(std::istream& in, std::string_view name) {
 /// Reads a line and encodes what is in it: what cannot be written is found before anything is.
 template <persist::record_backend Backend>
 Result<ImportItem> Import<Backend>::prepare(const Lines& line) const {
-  auto profile = read_profile(line.text());
+  auto profile = options_.read(line.text());
   if (!profile) return line.error(profile.error().code(), profile.error().message());
   ImportItem item;
   item.profile = *std::move(profile);
   item.place = line.place();
   using persist::codec::Cbor, persist::schema::NoPolicy;
   // A build of a lower schema version than the data was shaped for must not read it.
-  const persist::codec::RecordVersion version{options_.schema_version, options_.schema_version};
+  auto version = item.profile.version.value_or(persist::codec::RecordVersion{});
+  if (const auto given = options_.schema_version) version = {*given, *given};
   persist::UnknownFields none;
   const auto encode = [&]<class Codec>(Codec) {
     return persist::codec::encode_record<Codec, NoPolicy>(item.profile.data, none, version,

@@ -8,7 +8,10 @@
 #include <persistctl/store.hpp>
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,8 +27,10 @@ enum class OnConflict : std::uint8_t {
 
 struct ImportOptions {
   OnConflict on_conflict = OnConflict::fail;
+  Result<Profile> (*read)(std::string_view line) = &read_profile;  ///< one of `sources`
   std::string message_type{};  ///< what the game calls the messages; needed where there are any
-  std::uint32_t schema_version = 1;
+  /// What all records say of themselves; where it is not given, each what its system says, or 1.
+  std::optional<std::uint32_t> schema_version{};
   std::uint16_t codec = persist::codec::packed_id;  ///< of the store that is to read the records
 };
 

@@ -4,6 +4,7 @@
 #include <persistctl/export.hpp>
 #include <persistctl/import.hpp>
 #include <persistctl/show.hpp>
+#include <persistctl/sources.hpp>
 #include <persistctl/unlock.hpp>
 
 #include <charconv>
@@ -36,12 +37,15 @@ const std::vector<Command>& commands() {
        "Takes in an export, a record a line; all of it is checked before anything is written.",
        {dir,
         store,
-        {"--from", "SYSTEM", "what wrote it: profilestore (ProfileService's records too)"},
+        {"--from", "SYSTEM",
+         "what wrote it: profilestore (ProfileService's records too), suphi, rbx-persist, lapis"},
         {"--on-conflict", "WHAT",
          "where a record is there: fail (import nothing; the default), skip, replace"},
         {"--as-message", "TYPE", "the game's type for messages that nobody has processed yet"},
-        {"--codec", "CODEC", "what the game's store reads: packed (the default), cbor, json"},
-        {"--schema-version", "N", "what the records say of themselves (default: 1)"}}},
+        {"--codec", "CODEC",
+         "what the game's store reads: packed (the default), cbor, json, suphi"},
+        {"--schema-version", "N",
+         "what the records say of themselves (default: what lapis says, else 1)"}}},
       {"export",
        "",
        "Writes all records to standard output as JSON Lines: {\"key\", \"value\"}.",
@@ -127,8 +131,10 @@ std::optional<ImportOptions> import_options(const Typed& typed) {
     fail(Error(Errc::invalid, std::move(what)));
     return std::nullopt;
   };
-  if (typed.get("--from") != "profilestore")
-    return wrong("say what wrote the file: --from profilestore");
+  const Source* source = find_source(typed.get("--from"));
+  if (source == nullptr)
+    return wrong("say what wrote the file: --from profilestore, suphi, rbx-persist or lapis");
+  options.read = source->read;
   const std::string policy = typed.get("--on-conflict", "fail");
   if (policy == "skip")
     options.on_conflict = OnConflict::skip;
@@ -141,11 +147,14 @@ std::optional<ImportOptions> import_options(const Typed& typed) {
     options.codec = persist::codec::Cbor::id;
   else if (codec == persist::codec::Json::name)
     options.codec = persist::codec::Json::id;
+  else if (codec == persist::codec::Suphi<>::name)
+    options.codec = persist::codec::Suphi<>::id;
   else if (codec != persist::codec::Packed::name)
-    return wrong("--codec is packed, cbor or json, not " + codec);
-  const std::string version = typed.get("--schema-version", "1");
-  const auto [end, error] =
-      std::from_chars(version.data(), version.data() + version.size(), options.schema_version);
+    return wrong("--codec is packed, cbor, json or suphi, not " + codec);
+  if (!typed.has("--schema-version")) return options;
+  const std::string version = typed.get("--schema-version");
+  const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(),
+                                            options.schema_version.emplace());
   if (error != std::errc{} || end != version.data() + version.size() || options.schema_version == 0)
     return wrong("--schema-version is a whole number from 1 on, not " + version);
   return options;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/codec/json.hpp>
+#include <persist/codec/record.hpp>
 #include <persist/key/policy.hpp>
 
 #include <persistctl/words.hpp>
@@ -15,8 +16,9 @@
 #include <vector>
 
 // One line of an export of ProfileStore or ProfileService, `{"key": …, "value": …}`, as what it
-// means to persist. Members that are not named here are left alone; those that are must have the
-// shape that these systems write, or the line is refused with the place inside it.
+// means to persist; sources.hpp has the other systems. Members that are not named here are left
+// alone; those that are must have the shape that these systems write, or the line is refused with
+// the place inside it.
 
 namespace persistctl {
 
@@ -35,6 +37,8 @@ struct Profile {
   std::optional<std::uint64_t> load_count;
   std::vector<ProfileMessage> messages;
   std::string active_session;  ///< as JSON, where a server had the profile when it was exported
+  /// The version of the data's shape, where the system counts them.
+  std::optional<persist::codec::RecordVersion> version;
 };
 
 namespace detail {
@@ -125,20 +129,24 @@ namespace detail {
   return success;
 }
 
-/// `UserIds`. An id that stands twice says nothing more than once.
-[[nodiscard]] inline Result<void> read_users(const Value& from, Profile& into) {
-  const Value& users = from["UserIds"];
+/// An id that stands twice says nothing more than once.
+[[nodiscard]] inline Result<void> users_at(const Value& users, const std::string& path,
+                                           Profile& into) {
   if (users.is_null()) return success;
-  const auto list = list_at(users, "value.UserIds");
+  const auto list = list_at(users, path);
   if (!list) return list.error();
   std::unordered_set<std::uint64_t> seen;
   std::vector<std::uint64_t>& ids = into.user_ids.emplace();
   for (std::size_t i = 0; i < list->size(); ++i) {
-    const auto id = count_at((*list)[i], "value.UserIds[" + std::to_string(i) + "]");
+    const auto id = count_at((*list)[i], path + "[" + std::to_string(i) + "]");
     if (!id) return id.error();
     if (seen.insert(*id).second) ids.push_back(*id);
   }
   return success;
+}
+
+[[nodiscard]] inline Result<void> read_users(const Value& from, Profile& into) {
+  return users_at(from["UserIds"], "value.UserIds", into);
 }
 
 /// One of ProfileStore's messages, `[index, message]`, or of ProfileService's updates, `[index,
@@ -179,12 +187,8 @@ namespace detail {
   return success;
 }
 
-}  // namespace detail
-
-/// Reads one line. `corrupt` or `too_large` where it is no JSON, `schema_mismatch` with the place
-/// where it is no profile, `invalid` where the key cannot be one.
-[[nodiscard]] inline Result<Profile> read_profile(std::string_view line) {
-  using namespace detail;
+/// Reads the line as JSON, and the key of it into the profile.
+[[nodiscard]] inline Result<Value> read_row(std::string_view line, Profile& into) {
   Value row;
   persist::UnknownFields none;
   if (auto read =
@@ -193,14 +197,24 @@ namespace detail {
     return read.error();
   if (!row.is_map()) return misfit("", R"({"key": …, "value": …})", row);
   if (!row["key"].is_text()) return misfit("key", "a text", row["key"]);
-  Profile profile;
-  profile.key = *row["key"].get_if<std::string>();
+  into.key = *row["key"].get_if<std::string>();
   persist::KeyBuffer spelled;
-  if (auto fits =
-          persist::key::spell_checked<std::string>(persist::SpelledKey{profile.key}, spelled);
+  if (auto fits = persist::key::spell_checked<std::string>(persist::SpelledKey{into.key}, spelled);
       !fits)
     return fits.error();
-  const Value& value = row["value"];
+  return row;
+}
+
+}  // namespace detail
+
+/// Reads one line. `corrupt` or `too_large` where it is no JSON, `schema_mismatch` with the place
+/// where it is no profile, `invalid` where the key cannot be one.
+[[nodiscard]] inline Result<Profile> read_profile(std::string_view line) {
+  using namespace detail;
+  Profile profile;
+  const auto row = read_row(line, profile);
+  if (!row) return row.error();
+  const Value& value = (*row)["value"];
   if (!value.is_map()) return misfit("value", "a profile", value);
   if (value.find("Data") == nullptr || !(value["Data"].is_map() || is_empty_table(value["Data"])))
     return misfit("value.Data", "a map", value["Data"]);

@@ -29,7 +29,7 @@
 // hostile: no input crashes, hangs, or takes memory out of proportion to its size. What a codec
 // cannot keep it refuses (`invalid`), at the latest when it encodes.
 //
-// Models: codec::Packed, codec::Cbor, codec::Json, codec::AnyOf.
+// Models: codec::Packed, codec::Cbor, codec::Json, codec::Suphi, codec::AnyOf.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -69,6 +69,13 @@ namespace codec {
 inline constexpr std::uint16_t cbor_id = 1;
 inline constexpr std::uint16_t json_id = 2;
 inline constexpr std::uint16_t packed_id = 3;
+inline constexpr std::uint16_t suphi_id = 4;         ///< with its 3 decimals
+inline constexpr std::uint16_t suphi_first_id = 32;  ///< to 47: with as many decimals, from 0 on
+
+/// The id of `Suphi` with so many decimals.
+[[nodiscard]] constexpr std::uint16_t suphi_id_of(int decimals) noexcept {
+  return decimals == 3 ? suphi_id : static_cast<std::uint16_t>(suphi_first_id + decimals);
+}
 
 /// What a person calls the codec of that id: its name where it is one of the library's, else its
 /// number.
@@ -80,9 +87,14 @@ inline constexpr std::uint16_t packed_id = 3;
       return "json";
     case packed_id:
       return "packed";
+    case suphi_id:
+      return "suphi";
     default:
-      return "number " + std::to_string(id);
+      break;
   }
+  if (id >= suphi_first_id && id < suphi_first_id + 16)
+    return "suphi with " + std::to_string(id - suphi_first_id) + " decimals";
+  return "number " + std::to_string(id);
 }
 
 }  // namespace codec

@@ -81,7 +81,7 @@ TEST(PackedLayout, every_prefix_and_every_flipped_byte_is_an_answer) {
     ASSERT_TRUE(LayoutParser(good.first(size)).run().is(Errc::corrupt)) << size;
   Buffer bytes(good);
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    for (const unsigned mask : {1, 2, 4, 8, 16, 32, 64, 128, 255}) {
+    for (const unsigned mask : {1U, 2U, 4U, 8U, 16U, 32U, 64U, 128U, 255U}) {
       bytes.data()[i] = good[i] ^ static_cast<std::byte>(mask);
       const auto answer = LayoutParser(bytes).run();
       ASSERT_TRUE(answer || answer.is(Errc::corrupt)) << i << ' ' << mask;
