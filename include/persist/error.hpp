@@ -21,7 +21,7 @@ enum class Errc : std::uint8_t {
   fenced = 2,           ///< somebody newer has the record: this session can change nothing any more
   closed = 3,           ///< the session or the store has ended
   busy = 4,             ///< not now: a guard, a save or a transaction is under way
-  not_found = 5,        ///< there is no such record
+  not_found = 5,        ///< there is no such record, or nothing at that place in it
   corrupt = 6,          ///< the bytes are damaged; they were left as they are
   schema_mismatch = 7,  ///< a stored value does not fit the member of that name
   too_new = 8,          ///< a newer build wrote it and this one may not read it

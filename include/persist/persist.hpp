@@ -25,9 +25,13 @@
 #include <persist/lock/none.hpp>
 #include <persist/log.hpp>
 #include <persist/result.hpp>
+#include <persist/schema/at.hpp>
+#include <persist/schema/path.hpp>
 #include <persist/schema/policy.hpp>
 #include <persist/schema/rolls_safely.hpp>
 #include <persist/schema/value.hpp>
+#include <persist/schema/value/diff.hpp>
+#include <persist/schema/value/patch.hpp>
 #include <persist/signal.hpp>
 #include <persist/store.hpp>
 #include <persist/store/templates.hpp>

@@ -108,6 +108,17 @@ TEST_F(Node, a_record_that_nobody_plays_is_changed_by_what_only_spells_its_key) 
   EXPECT_EQ(session.view()->coins, ann.coins) << "the one that is played";
 }
 
+TEST_F(Node, a_path_that_is_set_changes_what_the_game_has_and_reaches_it) {
+  auto session = *heroes.load(&ann);
+  ann.coins = 50;
+  ASSERT_TRUE(session.set("/level", 3));
+  EXPECT_EQ(session.view()->coins, 50) << "captured first";
+  ASSERT_TRUE(session.set("/coins", 60));
+  EXPECT_EQ(ann.coins, 60);
+  EXPECT_TRUE(session.set("/coins", "many").is(Errc::schema_mismatch));
+  EXPECT_EQ(ann.coins, 60);
+}
+
 TEST_F(Node, a_change_that_no_save_would_hold_any_more_is_refused) {
   auto session = *heroes.load(&ann);
   const auto change = [&] {
@@ -384,8 +395,9 @@ TEST_F(Node, a_trial_that_comes_to_nothing_forgets_nothing_that_this_build_does_
 
   NewerSlots stored;
   persist::UnknownFields none;
-  ASSERT_TRUE((persist::codec::decode_record<Cbor, persist::schema::NoPolicy>(
-      players.core().read("1")->data, stored, none)));
+  ASSERT_TRUE(
+      (persist::codec::decode_record<decltype(players)::Stack::Codec, persist::schema::NoPolicy>(
+          players.core().read("1")->data, stored, none)));
   EXPECT_EQ(stored.slots["left"].gems, 7);
 }
 

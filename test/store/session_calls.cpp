@@ -13,6 +13,51 @@ using persist::ReceiptId;
 
 using SessionCalls = World;
 
+// Paths
+
+TEST_F(SessionCalls, a_member_is_read_and_set_by_its_path_and_the_session_is_dirty) {
+  auto players = open();
+  auto session = players.load(1u);
+  EXPECT_EQ(*session->get("/coins"), persist::Value(100));
+  EXPECT_FALSE(session->is_dirty());
+  ASSERT_TRUE(session->set("/coins", 7));
+  EXPECT_TRUE(session->is_dirty());
+  EXPECT_EQ(*session->get("/coins"), persist::Value(7));
+  ASSERT_TRUE(session->release());
+  EXPECT_EQ(coins(players, 1), 7);
+  EXPECT_TRUE(session->set("/coins", 8).is(Errc::closed));
+  EXPECT_TRUE(session->set("/none", 8).is(Errc::closed));
+  EXPECT_EQ(*session->get("/coins"), persist::Value(7));
+}
+
+TEST_F(SessionCalls, a_value_that_does_not_fit_its_path_leaves_the_session_clean) {
+  auto players = open();
+  auto session = players.load(1u);
+  const auto refused = session->set("/coins", "many");
+  ASSERT_TRUE(refused.is(Errc::schema_mismatch));
+  EXPECT_EQ(refused.error().path(), "coins");
+  EXPECT_EQ(refused.error().key(), "1");
+  EXPECT_TRUE(session->set("/gems", 1).is(Errc::not_found));
+  EXPECT_TRUE(session->set("coins", 1).is(Errc::invalid));
+  EXPECT_FALSE(session->is_dirty());
+  EXPECT_EQ(session->view()->coins, 100);
+}
+
+TEST_F(SessionCalls, a_path_inside_a_purchase_leads_into_its_copy) {
+  auto players = open();
+  auto session = players.load(1u);
+  EXPECT_TRUE(session
+                  ->grant_once("r",
+                               [&](Player&) -> persist::Result<void> {
+                                 EXPECT_TRUE(session->set("/coins", 5));
+                                 EXPECT_EQ(*session->get("/coins"), persist::Value(5));
+                                 return persist::Error(Errc::full, "no");
+                               })
+                  .is(Errc::full));
+  EXPECT_FALSE(session->is_dirty());
+  EXPECT_EQ(session->view()->coins, 100);
+}
+
 // Purchases
 
 TEST_F(SessionCalls, a_purchase_is_pending_until_it_is_saved_and_never_runs_twice) {

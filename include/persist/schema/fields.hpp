@@ -157,4 +157,7 @@ constexpr void for_each_field(T& object, F&& use) {
 }
 
 }  // namespace schema
+
+using schema::for_each_field;
+
 }  // namespace persist::inline PERSIST_ABI

@@ -4,6 +4,7 @@
 #include <persist/schema/read.hpp>
 #include <persist/schema/value/core.hpp>
 #include <persist/schema/value/reader.hpp>
+#include <persist/schema/value/reconcile.hpp>
 #include <persist/schema/value/walk.hpp>
 #include <persist/schema/value/writer.hpp>
 #include <persist/schema/write.hpp>

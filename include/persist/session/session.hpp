@@ -96,6 +96,13 @@ class Session {
     const View guard = view();
     return *guard;
   }
+  /// What a JSON Pointer leads to, as `persist::get` under the names of the data policy.
+  template <std::convertible_to<std::string_view> Pointer>
+  [[nodiscard]] Result<Value> get(const Pointer& pointer) const;
+  /// As `persist::set` inside a guard. `closed` after the end, and the errors of `persist::set`:
+  /// then the session is as clean as it was, unless its data is captured from the game.
+  template <std::convertible_to<std::string_view> Pointer>
+  Result<void> set(const Pointer& pointer, const Value& value);
   /// Marks the session dirty: it is written by the next save even if nothing changed.
   void touch() {
     if (!ended(node_->state)) node_->mark_dirty();

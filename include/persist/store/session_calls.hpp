@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/schema/path.hpp>
 #include <persist/session/session.hpp>
 #include <persist/store/core.hpp>
 
@@ -24,6 +25,31 @@ Error Session<S>::refusal() const {
   if (node_->state == State::loading)
     return Error(Errc::busy, "the session is still loading").for_key(id());
   return Errc{};
+}
+
+template <class S>
+template <std::convertible_to<std::string_view> Pointer>
+Result<Value> Session<S>::get(const Pointer& pointer) const {
+  const View guard = view();
+  return persist::get<typename S::Policy>(*guard, pointer);
+}
+
+template <class S>
+template <std::convertible_to<std::string_view> Pointer>
+Result<void> Session<S>::set(const Pointer& pointer, const Value& value) {
+  const auto put = [&](Data& data, bool commit) -> Result<void> {
+    auto done = schema::detail::set_or_try<typename S::Policy>(data, pointer, value, commit);
+    return done ? std::move(done) : Result<void>(Error(done.error()).for_key(id()));
+  };
+  // An edit guard marks the session dirty, so it is opened for what fits only. Captured data is
+  // newer inside one than outside, and there a save that finds no change writes nothing.
+  if (!S::Policy::has_capture && is_active()) {
+    const View guard = view();
+    if (auto fits = put(const_cast<Data&>(*guard), false); !fits)  // NOLINT: it only looks
+      return fits;
+  }
+  auto guard = try_edit();
+  return guard ? put(**guard, true) : guard.error();
 }
 
 template <class S>

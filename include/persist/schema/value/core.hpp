@@ -117,6 +117,17 @@ class Value {
   /// Appends to an array and returns the element; what is no array becomes one, and loses what it
   /// was.
   Value& push_back(Value element);
+  /// Puts an element before the one at `index`, or at the end; returns whether there is such a
+  /// place. Moves those behind it.
+  bool insert(std::size_t index, Value element);
+  /// Takes an element out of an array and returns whether it was there. Moves those behind it.
+  bool erase_element(std::size_t index);
+
+  /// Fills in what is missing from `defaults`, at every depth; see schema/value/reconcile.hpp,
+  /// which is to be included to call it.
+  std::size_t reconcile(Value defaults);
+  /// A copy that shares nothing with this one, as every copy.
+  [[nodiscard]] Value clone() const { return *this; }
 
   /// The same data. A float and a double of one value are equal, and so are two NaN.
   friend bool operator==(const Value& a, const Value& b) noexcept { return a.equals(b); }
@@ -124,6 +135,7 @@ class Value {
  private:
   using Map = std::vector<Member>;
   [[nodiscard]] bool equals(const Value& other) const noexcept;
+  std::size_t fill_in(const Value& defaults);
   [[nodiscard]] const Value& element(std::size_t index) const noexcept;
   [[nodiscard]] static Value of_map(Map members);
   [[nodiscard]] Map::iterator lower_bound(Map& map, std::string_view key) const noexcept;
@@ -295,6 +307,17 @@ inline bool Value::erase(std::string_view key) {
 inline Value& Value::push_back(Value element) {
   if (!is_array()) *this = Value(Array());
   return data_.array->emplace_back(std::move(element));
+}
+inline bool Value::insert(std::size_t index, Value element) {
+  if (!is_array() || index > size()) return false;
+  data_.array->insert(data_.array->begin() + static_cast<std::ptrdiff_t>(index),
+                      std::move(element));
+  return true;
+}
+inline bool Value::erase_element(std::size_t index) {
+  if (index >= elements().size()) return false;
+  data_.array->erase(data_.array->begin() + static_cast<std::ptrdiff_t>(index));
+  return true;
 }
 
 inline bool Value::equals(const Value& other) const noexcept {
