@@ -56,7 +56,7 @@ constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
           if (P::is_stored[index]) {
             print.add(P::names[index]);
             fingerprint_of<Rules, Ms>(print, &here);
-            for (std::size_t other = P::count; other < P::slots; ++other) {
+            for (std::size_t other = P::count; other != P::slots; ++other) {
               if (P::member_of(other) != index || !P::is_written(other)) continue;
               print.add(P::names[other]);
               fingerprint_of<Rules, Ms>(print, &here);

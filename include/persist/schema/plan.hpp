@@ -178,7 +178,7 @@ struct Plan {
     for (std::size_t i = 0; i < count; ++i) {
       if (!is_stored[i]) continue;
       order[at++] = i;
-      for (std::size_t other = count; other < slots; ++other)
+      for (std::size_t other = count; other != slots; ++other)
         if (member_of(other) == i && is_written(other)) order[at++] = other;
     }
     return order;
@@ -195,7 +195,7 @@ struct Plan {
     } else {
       std::array<std::size_t, stored_count + other_names> order{};
       std::size_t at = 0;
-      for (std::size_t slot = 0; slot < slots; ++slot)
+      for (std::size_t slot = 0; slot != slots; ++slot)
         if (slot >= count || is_stored[slot]) order[at++] = slot;
       sort_fields(order, names);
       return order;

@@ -151,7 +151,7 @@ constexpr void describe_struct(Describer& out) {
           if (P::is_stored[field]) {
             out.text(P::names[field]);
             describe<Rules, Ms>(out);
-            for (std::size_t other = P::count; other < P::slots; ++other) {
+            for (std::size_t other = P::count; other != P::slots; ++other) {
               if (P::member_of(other) != field || !P::is_written(other)) continue;
               out.text(P::names[other]);
               describe<Rules, Ms>(out);

@@ -47,7 +47,7 @@ consteval auto member_readers(Types<Ms...>) {
 template <class P, class Seen>
 [[nodiscard]] bool was_seen(const Seen& seen, std::size_t member) noexcept {
   bool found = seen.test(member);
-  for (std::size_t slot = P::count; slot < P::slots; ++slot)
+  for (std::size_t slot = P::count; slot != P::slots; ++slot)
     found = found || (P::member_of(slot) == member && seen.test(slot));
   return found;
 }
@@ -58,7 +58,7 @@ template <class P, class Seen>
 [[nodiscard]] int weigh(const Seen& seen, std::size_t slot) noexcept {
   const auto weight = [](std::size_t of) { return of < P::count ? 2 : P::is_written(of) ? 3 : 1; };
   int most = 0;
-  for (std::size_t other = 0; other < P::slots; ++other)
+  for (std::size_t other = 0; other != P::slots; ++other)
     if (P::member_of(other) == P::member_of(slot) && seen.test(other))
       most = (std::max)(most, weight(other));
   return most == 0 ? 1 : weight(slot) > most ? 2 : 0;
