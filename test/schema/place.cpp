@@ -69,4 +69,20 @@ TEST(Place, nothing_is_kept_below_an_element_that_nothing_identifies) {
   EXPECT_TRUE(unknown.empty());
 }
 
+TEST(Place, what_was_kept_there_and_below_can_be_forgotten) {
+  persist::UnknownFields unknown;
+  const Place root;
+  const Place look = root.inside("look");
+  const Place hat = look.inside("hat");
+  look.forget(unknown);
+  EXPECT_EQ(unknown.root(), nullptr) << "and nothing is made for it";
+  ASSERT_NE(hat.keep(unknown), nullptr);
+  ASSERT_NE(root.inside("other").keep(unknown), nullptr);
+  const Place again = root.inside("look");
+  EXPECT_EQ(again.kept(unknown), look.keep(unknown));
+  again.forget(unknown);
+  EXPECT_EQ(again.kept(unknown), nullptr);
+  EXPECT_EQ(unknown.root()->below.size(), 1u);
+}
+
 }  // namespace

@@ -24,6 +24,25 @@ struct Policy {
 using P = Plan<RulesOf<Policy>, Item>;
 using Bare = Plan<RulesOf<int>, Item>;
 
+struct Weapon {
+  int old_first = 0;
+  int sharp = 0;
+  int owner = 0;
+};
+struct Renaming {
+  using fields = persist::Fields<persist::AlsoWrites<&Weapon::sharp, "edge">,
+                                 persist::Formerly<&Weapon::owner, "player">,
+                                 persist::Renamed<&Weapon::owner, "o">>;
+};
+using R = Plan<RulesOf<Renaming>, Weapon>;
+static_assert(R::slots == 5 && R::none == 5 && R::stored_count == 3 && R::written_count == 4);
+static_assert(R::member_of(3) == 1 && R::member_of(4) == 2 && R::member_of(0) == 0);
+static_assert(R::find("edge") == 3 && R::find("player") == 4 && R::find("o") == 2);
+static_assert(R::find("owner") == R::none);
+static_assert(R::is_written(3) && !R::is_written(4));
+static_assert(R::times_more(1) == 1 && R::times_more(2) == 0);
+static_assert(R::declared == R::Order{0, 1, 3, 2} && R::canonical == R::Order{2, 3, 1, 0});
+
 static_assert(P::stored_count == 4 && P::identity == 0 && P::unknown_holder == 2);
 static_assert(P::find("n") == 1 && P::find("count") == P::none && P::find("cache") == P::none);
 static_assert(P::find("rest") == P::none && P::find("") == P::none);

@@ -205,6 +205,18 @@ TEST_F(ImportSources, a_record_of_lapis_keeps_its_versions_unless_told_others) {
   EXPECT_EQ(versions("a"), std::pair(9U, 9U));
 }
 
+TEST(Facts, a_record_of_suphis_codec_is_read_with_its_own_decimals) {
+  using persist::codec::Suphi;
+  for (const std::uint16_t id : {Suphi<>::id, Suphi<2, 0>::id, Suphi<1, 15>::id}) {
+    const int decimals = persist::codec::suphi_decimals_of(id);
+    const auto value = decode_payload(id, as_bytes(")1"));
+    ASSERT_TRUE(value) << value.error();
+    EXPECT_EQ(*value, Value(1 / persist::codec::suphi::scale_of(decimals)));
+    EXPECT_TRUE(decode_payload(id, as_bytes(")1+")).is(Errc::corrupt));
+  }
+  EXPECT_TRUE(decode_payload(48, as_bytes(")1")).is(Errc::wrong_codec));
+}
+
 TEST_F(ImportSources, a_record_that_a_server_had_is_listed) {
   const auto report =
       import("{\"key\":\"a\",\"value\":{\"d\":1,\"l\":\"ab\"}}\n", {.read = &read_rbx_persist});

@@ -35,7 +35,8 @@ using Facts = std::vector<Value::Member>;
   return Value(text);
 }
 
-/// Calls `use` with the codec of that id. `wrong_codec` where the library has none.
+/// Calls `use` with the codec of that id. `wrong_codec` where there is none, or it is `Suphi` with
+/// other decimals than most have.
 template <class F>
 [[nodiscard]] Result<void> with_codec(std::uint16_t id, F&& use) {
   using namespace persist::codec;
@@ -53,6 +54,11 @@ template <class F>
   Value value;
   persist::UnknownFields none;
   const auto limits = persist::schema::limits_of_record(bytes.size());
+  if (const int decimals = persist::codec::suphi_decimals_of(codec); decimals >= 0) {
+    persist::codec::SuphiInput in(bytes, limits, decimals);
+    if (!persist::schema::read_value(in, value) || !in.finish()) return in.take_error();
+    return value;
+  }
   const auto decode = [&]<class Codec>(Codec) {
     return Codec::template decode<NoPolicy>(bytes, value, none, limits);
   };

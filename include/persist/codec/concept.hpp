@@ -77,6 +77,12 @@ inline constexpr std::uint16_t suphi_first_id = 32;  ///< to 47: with as many de
   return decimals == 3 ? suphi_id : static_cast<std::uint16_t>(suphi_first_id + decimals);
 }
 
+/// The decimals of a `Suphi` of that id, or -1 where it is another codec's.
+[[nodiscard]] constexpr int suphi_decimals_of(std::uint16_t id) noexcept {
+  if (id == suphi_id) return 3;
+  return id >= suphi_first_id && id < suphi_first_id + 16 ? id - suphi_first_id : -1;
+}
+
 /// What a person calls the codec of that id: its name where it is one of the library's, else its
 /// number.
 [[nodiscard]] inline std::string name_of(std::uint16_t id) {
@@ -92,8 +98,8 @@ inline constexpr std::uint16_t suphi_first_id = 32;  ///< to 47: with as many de
     default:
       break;
   }
-  if (id >= suphi_first_id && id < suphi_first_id + 16)
-    return "suphi with " + std::to_string(id - suphi_first_id) + " decimals";
+  if (const int decimals = suphi_decimals_of(id); decimals >= 0)
+    return "suphi with " + std::to_string(decimals) + " decimals";
   return "number " + std::to_string(id);
 }
 

@@ -54,7 +54,8 @@ template <class Rules, class Old, class New>
   const std::size_t from = Before::find(name);
   const std::size_t to = After::find(name);
   return from != Before::none && to != After::none &&
-         field_prints<Rules, Old>[from] == field_prints<Rules, New>[to];
+         field_prints<Rules, Old>[Before::member_of(from)] ==
+             field_prints<Rules, New>[After::member_of(to)];
 }
 
 }  // namespace migrating

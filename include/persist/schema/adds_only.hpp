@@ -42,10 +42,10 @@ constexpr bool members_add_only(const Describing* outer) {
         return true;
       } else {
         constexpr std::size_t there = After::find(Before::names[I]);
-        if constexpr (there == After::none)
+        if constexpr (there == After::none || !After::is_written(there))
           return false;
         else
-          return member_adds_only<Rules, Ms, there>(&here, MemberTypes<New>{});
+          return member_adds_only<Rules, Ms, After::member_of(there)>(&here, MemberTypes<New>{});
       }
     }() && ...);
   }(std::make_index_sequence<Before::count>{}, MemberTypes<Old>{});

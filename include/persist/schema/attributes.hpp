@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/schema/exact.hpp>
 #include <persist/schema/fields.hpp>
 #include <persist/schema/reconcile.hpp>
 
@@ -25,6 +26,11 @@ struct Attribute {
   static constexpr bool identity = false;
   static constexpr bool transient = false;
   static constexpr std::string_view stored_name{};
+  /// Another name under which the member is read, and perhaps written.
+  static constexpr std::string_view other_name{};
+  static constexpr bool writes_other = false;
+  static constexpr bool limited = false;
+  static constexpr Exact quantum{};
 };
 }  // namespace schema::detail
 
@@ -43,6 +49,36 @@ struct Renamed : schema::detail::Attribute<Member> {
 template <auto Member>
 struct Transient : schema::detail::Attribute<Member> {
   static constexpr bool transient = true;
+};
+
+/// The member is written under its own name and under that one, so that it can be renamed while
+/// servers are updated: builds that know only the old name go on reading and writing it. Where the
+/// two differ the old name counts, because only a build that knows no other changed it. The build
+/// after that says `Formerly`.
+template <auto Member, detail::FixedString Name>
+struct AlsoWrites : schema::detail::Attribute<Member> {
+  static constexpr std::string_view other_name = Name.view();
+  static constexpr bool writes_other = true;
+};
+/// The member had another name: it is read from there where its own is missing, and written under
+/// its own alone. For as long as there are records with the old name.
+template <auto Member, detail::FixedString Name>
+struct Formerly : schema::detail::Attribute<Member> {
+  static constexpr std::string_view other_name = Name.view();
+};
+/// The number, or the size of a text or container, lies between the two, or is one of them. Else
+/// the record is not loaded and not saved: `invalid`, naming the member.
+template <auto Member, schema::detail::Exact Min, schema::detail::Exact Max>
+struct Limited : schema::detail::Attribute<Member> {
+  static constexpr bool limited = true;
+  static constexpr schema::detail::Exact min = Min;
+  static constexpr schema::detail::Exact max = Max;
+};
+/// The number is written as the nearest multiple of the step, and so are numbers in a list, an
+/// array or an optional: `persist::Quantised<&Player::x, 0.01>`. The member itself is left alone.
+template <auto Member, schema::detail::Exact Step>
+struct Quantised : schema::detail::Attribute<Member> {
+  static constexpr schema::detail::Exact quantum = Step;
 };
 
 namespace schema {
@@ -88,6 +124,9 @@ struct Rules<Fields<Attributes...>, Drops, Reconcile, Mismatch> {
   /// Who says what becomes of what does not fit, or void.
   using mismatch_handler = Mismatch;
   static constexpr bool asks = !std::is_void_v<Mismatch>;
+  static constexpr bool has_other_names = (!Attributes::other_name.empty() || ...);
+  static constexpr bool has_limits = (Attributes::limited || ...);
+  static constexpr bool quantises = ((Attributes::quantum.magnitude != 0) || ...);
 
   /// Calls `use` with each attribute of a member of T.
   template <class T, class F>

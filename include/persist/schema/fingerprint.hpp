@@ -48,7 +48,7 @@ constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
   if (const std::size_t depth = depth_of<T>(outer); depth != 0) return print.add(depth - 1);
   using P = Plan<Rules, T>;
   const Describing here{pretty_type<T>(), outer};
-  print.add(P::stored_count);
+  print.add(P::written_count);
   std::size_t index = 0;
   [&]<class... Ms>(Types<Ms...>) {
     (
@@ -56,6 +56,11 @@ constexpr void fingerprint_struct(Fingerprint& print, const Describing* outer) {
           if (P::is_stored[index]) {
             print.add(P::names[index]);
             fingerprint_of<Rules, Ms>(print, &here);
+            for (std::size_t other = P::count; other != P::slots; ++other) {
+              if (P::member_of(other) != index || !P::is_written(other)) continue;
+              print.add(P::names[other]);
+              fingerprint_of<Rules, Ms>(print, &here);
+            }
           }
           ++index;
         }(),

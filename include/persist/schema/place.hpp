@@ -64,17 +64,31 @@ struct Place {
     if (found) return found;
     KeptNode* above = up->keep(unknown);
     if (above == nullptr) return nullptr;
-    auto& below = above->below[index == no_index ? std::string(name) : std::to_string(index)];
+    auto& below = above->below[step()];
     if (!below) below = std::make_unique<KeptNode>();
     return found = below.get();
   }
 
-  /// Forgets what was kept here and below by this place.
+  /// The same node, if there is one.
+  [[nodiscard]] KeptNode* kept(UnknownFields& unknown) const {
+    if (anchor) return anchor->get();
+    if (loose) return nullptr;
+    if (!up) return unknown.root() == nullptr ? nullptr : &unknown.make_root();
+    if (found) return found;
+    KeptNode* above = up->kept(unknown);
+    if (above == nullptr) return nullptr;
+    const auto at = above->below.find(step());
+    return at == above->below.end() ? nullptr : at->second.get();
+  }
+  /// Forgets what was kept here, in a field, and below.
   void forget(UnknownFields& unknown) const {
-    if (found == nullptr) return;
     found = nullptr;
-    KeptNode* above = up->keep(unknown);
-    if (above != nullptr) above->below.erase(std::string(name));
+    if (KeptNode* above = up->kept(unknown); above != nullptr) above->below.erase(step());
+  }
+
+ private:
+  [[nodiscard]] std::string step() const {
+    return index == no_index ? std::string(name) : std::to_string(index);
   }
 };
 

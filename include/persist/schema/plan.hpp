@@ -72,13 +72,30 @@ constexpr void sort_fields(std::span<std::size_t> order, FieldNames names) noexc
   return at;
 }
 
+/// The names under which members of T are stored besides their own.
+template <class Rules, class T>
+[[nodiscard]] constexpr std::size_t count_other_names(bool only_written) noexcept {
+  std::size_t found = 0;
+  if constexpr (Rules::has_other_names) {
+    Rules::template each<T>([&](auto attribute) {
+      if (!attribute.other_name.empty() && (attribute.writes_other || !only_written)) ++found;
+    });
+  }
+  return found;
+}
+
 /// How a struct is stored under a policy: everything about its fields that is known at compile
 /// time.
+///
+/// What is stored under a name is a slot: the first are the members themselves, in the order of
+/// their declaration, and behind them come the other names that some have.
 template <class Rules, class T>
 struct Plan {
   static constexpr std::size_t count = Describe<T>::count;
-  static constexpr std::size_t none = count;
-  using Names = std::array<std::string_view, count>;
+  static constexpr std::size_t other_names = count_other_names<Rules, T>(false);
+  static constexpr std::size_t slots = count + other_names;
+  static constexpr std::size_t none = slots;
+  using Names = std::array<std::string_view, slots>;
 
   static constexpr bool attributes_are_fields = [] {
     bool all = true;
@@ -90,14 +107,6 @@ struct Plan {
                 "persist: an attribute names a member that is not among the fields of its struct, "
                 "or that persist::field renamed there");
 
-  static constexpr Names names = [] {
-    Names stored = Describe<T>::names;
-    Rules::template each<T>([&](auto attribute) {
-      if (attribute.stored_name.empty()) return;
-      stored[position_of<T>(attribute.member)] = attribute.stored_name;
-    });
-    return stored;
-  }();
   static constexpr std::array<bool, count> is_stored = [] {
     std::array<bool, count> stored{};
     for (std::size_t i = 0; i < count; ++i)
@@ -109,14 +118,69 @@ struct Plan {
   }();
   static constexpr std::size_t stored_count =
       static_cast<std::size_t>(std::count(is_stored.begin(), is_stored.end(), true));
+  static constexpr std::size_t written_count = stored_count + count_other_names<Rules, T>(true);
 
-  using Order = std::array<std::size_t, stored_count>;
-  /// The stored fields as they are declared, and as canonical order has them.
+  struct OtherName {
+    std::size_t member = none;
+    bool is_written = false;
+  };
+  static constexpr auto others = [] {
+    std::array<OtherName, other_names> found{};
+    [[maybe_unused]] std::size_t at = 0;
+    if constexpr (other_names != 0) {
+      Rules::template each<T>([&](auto attribute) {
+        if (attribute.other_name.empty()) return;
+        found[at++] = {position_of<T>(attribute.member), attribute.writes_other};
+      });
+    }
+    return found;
+  }();
+  static constexpr Names names = [] {
+    Names stored{};
+    for (std::size_t i = 0; i < count; ++i)
+      stored[i] = Describe<T>::names[i];
+    [[maybe_unused]] std::size_t other = count;
+    Rules::template each<T>([&](auto attribute) {
+      if (!attribute.stored_name.empty())
+        stored[position_of<T>(attribute.member)] = attribute.stored_name;
+      if (!attribute.other_name.empty()) stored[other++] = attribute.other_name;
+    });
+    return stored;
+  }();
+
+  static_assert(std::all_of(others.begin(), others.end(),
+                            [](const OtherName& other) { return is_stored[other.member]; }),
+                "persist: a member that is not stored has another name");
+
+  /// The member whose value is in that slot.
+  [[nodiscard]] static constexpr std::size_t member_of(std::size_t slot) noexcept {
+    if constexpr (other_names != 0)
+      if (slot >= count) return others[slot - count].member;
+    return slot;
+  }
+  [[nodiscard]] static constexpr bool is_written(std::size_t slot) noexcept {
+    return slot < count ? is_stored[slot] : others[slot - count].is_written;
+  }
+  /// How often the member is written behind its own name.
+  [[nodiscard]] static constexpr std::size_t times_more(std::size_t member) noexcept {
+    std::size_t times = 0;
+    for (const OtherName& other : others)
+      times += other.member == member && other.is_written ? 1 : 0;
+    return times;
+  }
+
+  using Order = std::array<std::size_t, written_count>;
+  /// The slots that are written: as they are declared, each member with its other names behind it,
+  /// and as canonical order has them.
   static constexpr Order declared = [] {
     Order order{};
     std::size_t at = 0;
-    for (std::size_t i = 0; i < count; ++i)
-      if (is_stored[i]) order[at++] = i;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!is_stored[i]) continue;
+      order[at++] = i;
+      for (std::size_t other = count; other != slots; ++other)
+        if (member_of(other) == i && is_written(other)) order[at++] = other;
+    }
     return order;
   }();
   static constexpr Order canonical = [] {
@@ -124,13 +188,28 @@ struct Plan {
     sort_fields(order, names);
     return order;
   }();
-  static_assert(names_differ(canonical, names),
+  /// All that are read.
+  static constexpr auto known = [] {
+    if constexpr (written_count == stored_count + other_names) {
+      return canonical;
+    } else {
+      std::array<std::size_t, stored_count + other_names> order{};
+      std::size_t at = 0;
+      for (std::size_t slot = 0; slot != slots; ++slot)
+        if (slot >= count || is_stored[slot]) order[at++] = slot;
+      sort_fields(order, names);
+      return order;
+    }
+  }();
+  static_assert(names_differ(known, names),
                 "persist: two fields of a struct are stored under one name");
 
   /// The member that holds what is unknown, or `none`.
-  static constexpr std::size_t unknown_holder = static_cast<std::size_t>(
-      std::find(is_unknown_holder<T>.begin(), is_unknown_holder<T>.end(), true) -
-      is_unknown_holder<T>.begin());
+  static constexpr std::size_t unknown_holder = [] {
+    const auto& is = is_unknown_holder<T>;
+    const auto at = std::find(is.begin(), is.end(), true);
+    return at == is.end() ? none : static_cast<std::size_t>(at - is.begin());
+  }();
   /// The member that tells elements apart, or `none`.
   static constexpr std::size_t identity = [] {
     std::size_t found = none;
@@ -141,10 +220,9 @@ struct Plan {
   }();
 
   static_assert(identity == none || is_stored[identity], "persist: an Identity must be stored");
-
-  /// The stored field of that name, or `none`.
+  /// The slot of that name, or `none`.
   [[nodiscard]] static constexpr std::size_t find(std::string_view name) noexcept {
-    return find_field(canonical, names, name, none);
+    return find_field(known, names, name, none);
   }
 };
 

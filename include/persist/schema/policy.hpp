@@ -4,6 +4,7 @@
 #include <persist/result.hpp>
 #include <persist/schema/attributes.hpp>
 #include <persist/schema/concept.hpp>
+#include <persist/schema/limits.hpp>
 #include <persist/schema/migrations.hpp>
 #include <persist/schema/policy/hook.hpp>
 #include <persist/schema/read.hpp>
@@ -136,7 +137,10 @@ struct DataPolicy {
   static constexpr bool has_defaults = schema::detail::names_defaults<D>;
   static constexpr bool has_capture = schema::detail::names_capture<D>;
   static constexpr bool has_apply = schema::detail::names_apply<D>;
-  static constexpr bool has_validate = schema::detail::names_validate<D>;
+  /// Whether data can be refused: by the policy's hook, or by a limit of its fields.
+  static constexpr bool has_validate =
+      schema::detail::names_validate<D> ||
+      schema::detail::has_limits<schema::detail::RulesOf<D>, data_type>;
   static constexpr bool has_import_legacy = schema::detail::names_import_legacy<D>;
   static constexpr bool has_mismatch = schema::detail::names_mismatch<D>;
   /// Whether the game's own code may run while a record is read.
@@ -188,9 +192,13 @@ struct DataPolicy {
   {
     return D::mismatch(what);
   }
-  /// Whether the data keeps the game's own rules; always, where the policy has none.
+  /// Whether the data keeps the limits of its fields and the game's own rules; always, where the
+  /// policy has none.
   [[nodiscard]] static Result<void> validate([[maybe_unused]] const data_type& data) {
-    if constexpr (has_validate)
+    using Rules = schema::detail::RulesOf<D>;
+    if constexpr (schema::detail::has_limits<Rules, data_type>)
+      if (auto kept = schema::check_limits<Rules>(data); !kept) return kept;
+    if constexpr (schema::detail::names_validate<D>)
       return D::validate(data);
     else
       return success;

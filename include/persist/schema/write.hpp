@@ -3,6 +3,7 @@
 #include <persist/schema/key_text.hpp>
 #include <persist/schema/name.hpp>
 #include <persist/schema/plan.hpp>
+#include <persist/schema/quantum.hpp>
 #include <persist/schema/refuse.hpp>
 #include <persist/schema/value/walk.hpp>
 #include <persist/schema/value/writer.hpp>
@@ -298,9 +299,16 @@ class Writing {
     walk.value(from, kept);
   }
   template <class T, std::size_t I, class M>
+  static void write_quantised(Writing& walk, const void* member, Trail kept) {
+    const M rounded = quantised<Rules, T, I>(*static_cast<const M*>(member));
+    write_member<M>(walk, &rounded, kept);
+  }
+  template <class T, std::size_t I, class M>
   static consteval WriteMember member_writer() {
     if constexpr (!Plan<Rules, T>::is_stored[I])
       return nullptr;
+    else if constexpr (is_quantised<Rules, T, I>)
+      return &write_quantised<T, I, M>;
     else if constexpr (check_member<T, I, M>())
       return &write_member<M>;
   }
@@ -324,11 +332,12 @@ class Writing {
       kept = {static_cast<const Unknown*>(members[P::unknown_holder])->node().get(),
               unknown_ != nullptr};
     Extras<Writer> extras(out_, kept);
-    out_.begin_map(P::stored_count + extras.count());
+    out_.begin_map(P::written_count + extras.count());
     const auto& order = Writer::sorts_keys ? P::canonical : P::declared;
-    for (const std::size_t field : order) {
-      extras.until(P::names[field]);
-      out_.key(P::names[field]);
+    for (const std::size_t slot : order) {
+      const std::size_t field = P::member_of(slot);
+      extras.until(P::names[slot]);
+      out_.key(P::names[slot]);
       writers[field](*this, members[field], kept.below(P::names[field]));
     }
     extras.rest();

@@ -127,6 +127,7 @@ TEST(SuphiReader, a_whole_number_beyond_64_bits_is_a_real_that_is_no_other_integ
   ASSERT_TRUE(beyond);
   ASSERT_NE(beyond->get_if<double>(), nullptr);
   EXPECT_NEAR(*beyond->get_if<double>(), 2 * 15516041187205853449.0, 1e4);
+  EXPECT_NEAR(*read(">000000000001")->get_if<double>(), 15516041187205853449.0 * 83, 1e6);
   const std::string text = with_del(">00000000002");
   SuphiInput in(as_bytes(text), {}, 3);
   schema::Real real;

@@ -143,7 +143,7 @@ constexpr void describe_struct(Describer& out) {
   }
   structs.types[structs.count++] = schema::detail::pretty_type<T>();
   out.byte(static_cast<std::size_t>(Kind::structure));
-  out.number(P::stored_count);
+  out.number(P::written_count);
   std::size_t field = 0;
   [&]<class... Ms>(schema::detail::Types<Ms...>) {
     (
@@ -151,6 +151,11 @@ constexpr void describe_struct(Describer& out) {
           if (P::is_stored[field]) {
             out.text(P::names[field]);
             describe<Rules, Ms>(out);
+            for (std::size_t other = P::count; other != P::slots; ++other) {
+              if (P::member_of(other) != field || !P::is_written(other)) continue;
+              out.text(P::names[other]);
+              describe<Rules, Ms>(out);
+            }
           }
           ++field;
         }(),

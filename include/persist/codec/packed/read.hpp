@@ -219,7 +219,15 @@ class Reading : Cursor {
     if constexpr (std::is_same_v<M, Unknown>)
       member = Unknown();
     else if constexpr (schema::detail::Plan<Rules, T>::is_stored[I])
-      return value(at, member);
+      return repeated<schema::detail::Plan<Rules, T>::times_more(I)>(value(at, member), member);
+    return at;
+  }
+  /// What is written under other names too. The last of them counts.
+  template <std::size_t Times, class M>
+  [[nodiscard]] At repeated(At at, M& member) {
+    if constexpr (Times != 0)
+      for (std::size_t i = 0; i < Times && at != nullptr; ++i)
+        at = value(at, member);
     return at;
   }
 

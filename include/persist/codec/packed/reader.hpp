@@ -107,6 +107,7 @@ class Reader : public TokenReader {
   template <class T>
   [[nodiscard]] bool find_moves(const Layout::Node& type, std::vector<std::uint16_t>& moves) {
     using P = schema::detail::Plan<Rules, T>;
+    if (P::other_names != 0) return false;
     // What becomes of missing members is for the walk by name to say.
     if (!schema::detail::fills_all<Rules> && type.count != P::stored_count) return false;
     static constexpr auto same = same_members<T>(schema::detail::MemberTypes<T>{});

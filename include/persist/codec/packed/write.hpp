@@ -6,6 +6,7 @@
 #include <persist/codec/packed/number.hpp>
 #include <persist/codec/packed/size.hpp>
 #include <persist/detail/utf8.hpp>
+#include <persist/schema/quantum.hpp>
 #include <persist/schema/refuse.hpp>
 #include <persist/schema/value/walk.hpp>
 #include <persist/schema/write/order.hpp>
@@ -185,8 +186,22 @@ class Writing {
     if constexpr (std::is_same_v<M, Unknown>) {
       met_unknown_ = met_unknown_ || !member.empty();
     } else if constexpr (schema::detail::Plan<Rules, T>::is_stored[I]) {
-      if constexpr (schema::detail::check_member<T, I, M>()) return value(at, member);
+      if constexpr (schema::detail::check_member<T, I, M>()) {
+        constexpr std::size_t times = 1 + schema::detail::Plan<Rules, T>::times_more(I);
+        if constexpr (schema::detail::is_quantised<Rules, T, I>)
+          return repeated<times>(at, schema::detail::quantised<Rules, T, I>(member));
+        else
+          return repeated<times>(at, member);
+      }
     }
+    return at;
+  }
+
+  /// Under its own name and under its others.
+  template <std::size_t Times, class M>
+  [[nodiscard]] std::byte* repeated(std::byte* at, const M& member) {
+    for (std::size_t i = 0; i < Times; ++i)
+      at = value(at, member);
     return at;
   }
 

@@ -7,6 +7,7 @@
 #include <persist/schema/read/recover.hpp>
 #include <persist/schema/refuse.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstddef>
@@ -42,6 +43,43 @@ consteval auto member_readers(Types<Ms...>) {
   }(std::index_sequence_for<Ms...>{});
 }
 
+/// Whether the member was there, under any of its names.
+template <class P, class Seen>
+[[nodiscard]] bool was_seen(const Seen& seen, std::size_t member) noexcept {
+  bool found = seen.test(member);
+  for (std::size_t slot = P::count; slot != P::slots; ++slot)
+    found = found || (P::member_of(slot) == member && seen.test(slot));
+  return found;
+}
+/// Says what is to be done with a member that comes under one of several names: 0 to pass it over,
+/// 1 to read it, 2 to read it in the place of what was read before. An old name that is still
+/// written counts more than the member's own, and one that is only read counts less.
+template <class P, class Seen>
+[[nodiscard]] int weigh(const Seen& seen, std::size_t slot) noexcept {
+  const auto weight = [](std::size_t of) { return of < P::count ? 2 : P::is_written(of) ? 3 : 1; };
+  int most = 0;
+  for (std::size_t other = 0; other != P::slots; ++other)
+    if (P::member_of(other) == P::member_of(slot) && seen.test(other))
+      most = (std::max)(most, weight(other));
+  return most == 0 ? 1 : weight(slot) > most ? 2 : 0;
+}
+/// Gives a member its default again.
+template <class T>
+void renew(T& into, std::size_t member) {
+  T fresh{};
+  Describe<T>::apply(into, [&](auto&... to) {
+    Describe<T>::apply(fresh, [&](auto&... from) {
+      std::size_t at = 0;
+      const auto one = [&](auto& old, auto& made) {
+        if constexpr (std::is_move_assignable_v<std::remove_cvref_t<decltype(old)>>)
+          if (at == member) old = std::move(made);
+        ++at;
+      };
+      (one(to, from), ...);
+    });
+  });
+}
+
 /// Handles the members that the record did not have, where they do not simply keep their defaults.
 template <class T, class Walk, class Seen>
 [[nodiscard]] bool fill_in(Walk& walk, T& into, const Seen& seen, const Place& at) {
@@ -54,7 +92,7 @@ template <class T, class Walk, class Seen>
       const auto one = [&](auto& missing) {
         const std::size_t here = field++;
         if constexpr (kind_of<std::remove_cvref_t<decltype(missing)>> != Kind::none)
-          if (P::is_stored[here] && !seen.test(here))
+          if (P::is_stored[here] && !was_seen<P>(seen, here))
             return is_missing(walk, missing, at, at.inside(P::names[here]));
         return true;
       };
@@ -92,23 +130,38 @@ template <class Walk, class T>
   const Place& at = keeps ? own : above;
   bool empty = false;
   if (!walk.begin_map(at, empty)) return false;
-  std::bitset<P::count + 1> seen;
+  std::bitset<P::slots + 1> seen;
   if (empty) return fill_in<T>(walk, into, seen, at);
   constexpr auto& order = keys_come_sorted<typename Walk::reader> ? P::canonical : P::declared;
   std::size_t next = 0;
   Place member = at.inside();
   for (std::string_view key; walk.in().next_key(key);) {
     const bool expected = next < order.size() && P::names[order[next]] == key;
-    const std::size_t field = expected ? order[next] : P::find(key);
-    if (field == P::none) {
+    const std::size_t slot = expected ? order[next] : P::find(key);
+    if (slot == P::none) {
       if (!walk.unknown_field(key, at)) return false;
       continue;
     }
-    next = position_in(order, field, next) + 1;
+    const std::size_t field = P::member_of(slot);
+    next = position_in(order, slot, next) + 1;
     member.move_to(P::names[field]);
-    if (seen.test(field))
+    if (seen.test(slot))
       return walk.fail(Error(Errc::corrupt, "a field is there twice").at(member.path(), "", ""));
-    seen.set(field);
+    if constexpr (P::other_names != 0) {
+      const int what = weigh<P>(seen, slot);
+      seen.set(slot);
+      if (what == 0) {
+        Kept passed_over;
+        if (!read_kept(walk.in(), passed_over)) return false;
+        continue;
+      }
+      if (what == 2) {
+        renew(into, field);
+        member.forget(walk.unknown());
+      }
+    } else {
+      seen.set(slot);
+    }
     if constexpr (Walk::rules::asks) {
       static constexpr auto recoverers = member_recoverers<Walk, T>(MemberTypes<T>{});
       if (!recoverers[field](walk, members[field], member)) return false;
