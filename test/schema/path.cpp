@@ -296,6 +296,34 @@ TEST(Path, what_is_missing_in_a_value_is_what_the_policy_says) {
   EXPECT_TRUE(persist::set<Strict>(data, "/settings/fov", 90));
 }
 
+struct Moving {
+  double x = 1.3;
+  std::vector<double> track{0.2, 0.9};
+  int coins = 1;
+  int gems = 2;
+};
+struct MovingPolicy {
+  using fields =
+      persist::Fields<persist::Quantised<&Moving::x, 0.5>, persist::Quantised<&Moving::track, 0.5>,
+                      persist::AlsoWrites<&Moving::coins, "gold">,
+                      persist::Formerly<&Moving::gems, "stones">>;
+};
+
+TEST(Path, members_with_other_names_and_steps_are_found_as_they_are_stored) {
+  Moving data;
+  const Value stored = persist::schema::to_value<MovingPolicy>(data).value();
+  for (const char* name : {"x", "track", "coins", "gold", "gems"})
+    EXPECT_EQ(persist::get<MovingPolicy>(data, std::string("/") + name).value(), stored[name])
+        << name;
+  EXPECT_EQ(persist::get<MovingPolicy>(data, "/track/1").value(), Value(1.0));
+  ASSERT_TRUE(persist::set<MovingPolicy>(data, "/gold", 7));
+  ASSERT_TRUE(persist::set<MovingPolicy>(data, "/stones", 8));
+  ASSERT_TRUE(persist::set<MovingPolicy>(data, "/x", 1.2));
+  EXPECT_EQ(data.coins, 7);
+  EXPECT_EQ(data.gems, 8);
+  EXPECT_EQ(data.x, 1.2) << "the member itself is left alone";
+}
+
 struct Tree {
   int leaf = 0;
   std::vector<Tree> children;

@@ -6,6 +6,7 @@
 #include <persist/schema/kind.hpp>
 #include <persist/schema/place.hpp>
 #include <persist/schema/plan.hpp>
+#include <persist/schema/quantum.hpp>
 #include <persist/schema/read.hpp>
 #include <persist/schema/reconcile.hpp>
 #include <persist/schema/refuse.hpp>
@@ -187,10 +188,18 @@ class Following {
   static Result<void> member(Following& walk, void* at, const Place& place) {
     return walk.value(*static_cast<M*>(at), place);
   }
+  /// What is looked at is what would be stored.
+  template <class T, std::size_t I, class M>
+  static Result<void> quantised_member(Following& walk, void* at, const Place& place) {
+    M stored = quantised<Rules, T, I>(*static_cast<const M*>(at));
+    return walk.value(stored, place);
+  }
   template <class T, std::size_t I, class M>
   static consteval Member member_follower() {
     if constexpr (!Plan<Rules, T>::is_stored[I])
       return nullptr;
+    else if constexpr (!Use::changes && is_quantised<Rules, T, I>)
+      return &quantised_member<T, I, M>;
     else if constexpr (check_member<T, I, M>())
       return &member<M>;
   }
@@ -204,8 +213,9 @@ class Following {
   Result<void> structure(T& at, const Place& place) {
     using P = Plan<Rules, T>;
     static constexpr auto followers = member_followers<T>(MemberTypes<T>{});
-    const std::size_t field = P::find(steps_.next());
-    if (field == P::none) return missing(place, "there is no such member");
+    const std::size_t slot = P::find(steps_.next());
+    if (slot == P::none) return missing(place, "there is no such member");
+    const std::size_t field = P::member_of(slot);
     const auto members = Describe<T>::apply(at, [](auto&... each) {
       return std::array<void*, sizeof...(each)>{static_cast<void*>(&each)...};
     });
