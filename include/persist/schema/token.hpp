@@ -23,8 +23,8 @@ enum class Token : std::uint8_t {
   bad   ///< the next bytes are no item; reading it says why
 };
 
-/// What became of the offer to read an item without looking at its tokens, which a reader makes that
-/// knows the type of what was written.
+/// What became of the offer to read an item without looking at its tokens, which a reader makes
+/// that knows the type of what was written.
 enum class Direct : std::uint8_t { no, done, failed };
 
 /// The word for it in a message.

@@ -20,6 +20,10 @@ namespace persist::inline PERSIST_ABI::codec::packed {
 /// ended, so that the place stays in a register; null says that it failed, and then nothing more is
 /// read.
 class Cursor {
+ public:
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
+
  protected:
   using At = const std::byte*;
 
@@ -28,8 +32,6 @@ class Cursor {
         end_(bytes.data() + bytes.size()),
         limits_(limits),
         elements_((std::min)(limits.elements, bytes.size())) {}
-  Cursor(const Cursor&) = delete;
-  Cursor& operator=(const Cursor&) = delete;
   ~Cursor() = default;
 
   [[nodiscard]] const schema::Limits& limits() const noexcept { return limits_; }

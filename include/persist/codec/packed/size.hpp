@@ -47,9 +47,7 @@ consteval std::size_t find_least_size() {
     return sum_of_least<Rules>(schema::detail::types_of(static_cast<const T*>(nullptr)));
   else if constexpr (kind == Kind::adapted)
     return least_size<Rules, typename adapt<T>::stored_type>;
-  else if constexpr (kind == Kind::duration)
-    return least_size<Rules, typename T::rep>;
-  else if constexpr (kind == Kind::time_point)
+  else if constexpr (kind == Kind::duration || kind == Kind::time_point)
     return least_size<Rules, typename T::rep>;
   else
     return kind == Kind::unit || kind == Kind::none ? 0 : 1;

@@ -331,7 +331,7 @@ inline bool TokenReader::whole(const Node& type, schema::Integer& value) {
     const auto byte = static_cast<unsigned char>(next());
     ++at_;
     if (!has_sign) return value = {false, byte}, true;
-    number_with_sign = static_cast<signed char>(byte);
+    number_with_sign = byte < 0x80 ? byte : std::int64_t{byte} - 0x100;
   } else {
     std::uint64_t found = 0;
     if (!number(found)) return false;

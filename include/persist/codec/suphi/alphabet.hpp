@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
-// The letters of the text format of Suphi's DataStore Module, for its writer and its reader. Numbers
-// have the base 83 and their least digit first.
+// The letters of the text format of Suphi's DataStore Module, for its writer and its reader.
+// Numbers have the base 83 and their least digit first.
 
 namespace persist::inline PERSIST_ABI::codec::suphi {
 
