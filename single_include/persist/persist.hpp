@@ -7111,8 +7111,8 @@ enum class Token : std::uint8_t {
   bad   ///< the next bytes are no item; reading it says why
 };
 
-/// What became of the offer to read an item without looking at its tokens, which a reader makes that
-/// knows the type of what was written.
+/// What became of the offer to read an item without looking at its tokens, which a reader makes
+/// that knows the type of what was written.
 enum class Direct : std::uint8_t { no, done, failed };
 
 /// The word for it in a message.
@@ -13677,8 +13677,8 @@ struct Packed {
 
 }  // namespace persist::inline PERSIST_ABI::codec
 
-// The letters of the text format of Suphi's DataStore Module, for its writer and its reader. Numbers
-// have the base 83 and their least digit first.
+// The letters of the text format of Suphi's DataStore Module, for its writer and its reader.
+// Numbers have the base 83 and their least digit first.
 
 namespace persist::inline PERSIST_ABI::codec::suphi {
 
