@@ -41,7 +41,10 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
         const std::string_view name(key.via.str.ptr, key.via.str.size);
         std::size_t at = 0;
         bench::visit(it, [&, &found = value](auto&... member) {
-          ((bench::names_of<T>()[at++] == name ? (found.convert(member), true) : false) || ...);
+          const auto one = [&](auto& each) {
+            if (bench::names_of<T>()[at++] == name) found.convert(each);
+          };
+          (one(member), ...);
         });
       }
       return from;
