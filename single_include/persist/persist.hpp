@@ -10515,19 +10515,22 @@ struct UnwrapResult<Result<R>> {
   using type = R;
 };
 
-/// Calls code of the game's own. What it throws is `invalid`, in words that begin with `who`.
+/// Calls code of the game's own. What it throws is an error, in words that begin with `who`.
 template <class F>
-[[nodiscard]] auto caught([[maybe_unused]] std::string_view who, F&& call) {
+[[nodiscard]] auto caught([[maybe_unused]] std::string_view who, F&& call,
+                          [[maybe_unused]] Errc code = Errc::invalid) {
   using R = Result<typename UnwrapResult<decltype(call())>::type>;
 #if PERSIST_HAS_EXCEPTIONS
-  std::string what = "something that is no std::exception";
+  const auto threw = [&](std::string_view what) {
+    return R(Error(code, std::string(who).append(" threw: ").append(what)));
+  };
   try {
     return R(call());
   } catch (const std::exception& thrown) {
-    what = thrown.what();
+    return threw(thrown.what());
   } catch (...) {
+    return threw("something that is no std::exception");
   }
-  return R(Error(Errc::invalid, std::string(who) + " threw: " + what));
 #else
   return R(call());
 #endif
@@ -18380,7 +18383,7 @@ class SessionNode final : public SessionCore {
   Result<void> capture() {
     if constexpr (Policy::has_capture) {
       if (in_game == InGame::here)
-        return in_hook("capture", [&] { data_ = Policy::capture(key_value_); });
+        return in_hook("the hook capture", [&] { data_ = Policy::capture(key_value_); });
     }
     return success;
   }
@@ -18389,7 +18392,7 @@ class SessionNode final : public SessionCore {
   Result<void> apply(const Data& data) {
     if constexpr (Policy::has_apply) {
       if (in_game == InGame::here)
-        return in_hook("apply", [&] { Policy::apply(key_value_, data); });
+        return in_hook("the hook apply", [&] { Policy::apply(key_value_, data); });
     }
     return success;
   }
@@ -18458,7 +18461,7 @@ class SessionNode final : public SessionCore {
   [[nodiscard]] Result<void> in_hook(std::string_view which, F&& body) const;
   [[nodiscard]] Result<void> valid(const Data& data) const {
     if constexpr (!Policy::has_validate) return success;
-    return in_hook("validate", [&] { return Policy::validate(data); });
+    return in_hook("the hook validate", [&] { return Policy::validate(data); });
   }
   [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
   void handle_messages(StoreCore<S>& core);
@@ -18477,20 +18480,11 @@ class SessionNode final : public SessionCore {
 
 template <class S>
 template <class F>
-Result<void> SessionNode<S>::in_hook([[maybe_unused]] std::string_view which, F&& body) const {
+Result<void> SessionNode<S>::in_hook(std::string_view which, F&& body) const {
   const detail::HookScope hook;
-#if PERSIST_HAS_EXCEPTIONS
-  std::string what = "something that is no std::exception";
-  try {
-    return detail::call(body);
-  } catch (const std::exception& thrown) {
-    what = thrown.what();
-  } catch (...) {
-  }
-  return Error(Errc::invalid, "the hook " + std::string(which) + " threw: " + what).for_key(key());
-#else
-  return detail::call(body);
-#endif
+  const Result<void> done = detail::caught(which, [&] { return detail::call(body); });
+  if (done) return done;
+  return Error(done.error()).for_key(key());
 }
 
 template <class S>
@@ -18540,7 +18534,7 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
       return Error(Errc::not_found, "there is no record, and its default needs the key itself")
           .for_key(key());
     else
-      given = in_hook("defaults", [&] { data_ = Policy::defaults(key_value_); });
+      given = in_hook("the hook defaults", [&] { data_ = Policy::defaults(key_value_); });
     if constexpr (gives_user_ids<typename S::Key>) {
       if (!is_named) return given;
       UserIds users;
@@ -18581,19 +18575,9 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   } running{*this};
   const std::uint64_t sent = last_sent();
   if (Error no = ends(); failed(no)) return no;
-  Result<void> done;
-#if PERSIST_HAS_EXCEPTIONS
-  try {
-    done = fn(copy);
-  } catch (const std::exception& thrown) {
-    done = Error(Errc::refused, std::string("the function threw: ") + thrown.what()).for_key(key());
-  } catch (...) {
-    done = Error(Errc::refused, "the function threw something that is no std::exception")
-               .for_key(key());
-  }
-#else
-  done = fn(copy);
-#endif
+  Result<void> done = detail::caught(
+      "the function", [&] { return fn(copy); }, Errc::refused);
+  if (!done && done.error().key().empty()) done = Error(done.error()).for_key(key());
   if (done && ended(state))
     done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
   if (done) done = check(copy);
@@ -18618,18 +18602,12 @@ namespace persist::inline PERSIST_ABI {
 template <class S>
 template <class F>
 void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
-#if PERSIST_HAS_EXCEPTIONS
-  try {
+  const auto done = detail::caught("a listener", [&]() -> Result<void> {
     fire();
-  } catch (const std::exception& thrown) {
-    core.log(LogLevel::error, std::string(key()) + ": a listener threw: " + thrown.what());
-  } catch (...) {
-    core.log(LogLevel::error,
-             std::string(key()) + ": a listener threw something that is no std::exception");
-  }
-#else
-  (void)core, fire();
-#endif
+    return success;
+  });
+  if (!done)
+    core.log(LogLevel::error, std::string(key()) + ": " + std::string(done.error().detail()));
 }
 
 template <class S>
@@ -22292,8 +22270,10 @@ class Transaction {
     std::optional<Running> running(std::in_place, *this);
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
-    Result<void> done = guarded(
-        [&] { return std::apply([&](auto&... copy) { return call(fn, copy...); }, copies); });
+    Result<void> done = caught(
+        "the function",
+        [&] { return std::apply([&](auto&... copy) { return call(fn, copy...); }, copies); },
+        Errc::refused);
     each([&done](auto& node) {
       if (done && ended(node.state))
         done = Error(Errc::closed, "a partner ended meanwhile").for_key(node.key());
@@ -22388,20 +22368,6 @@ class Transaction {
                    "a guard, a save, a function or a transaction of this session is open")
           .for_key(core.key());
     return Errc{};
-  }
-  template <class F>
-  static Result<void> guarded(F&& body) {
-#if PERSIST_HAS_EXCEPTIONS
-    try {
-      return body();
-    } catch (const std::exception& thrown) {
-      return Error(Errc::refused, std::string("the function threw: ") + thrown.what());
-    } catch (...) {
-      return Error(Errc::refused, "the function threw something that is no std::exception");
-    }
-#else
-    return body();
-#endif
   }
   [[nodiscard]] bool share_a_database() {
     auto& first = std::get<0>(nodes_)->core().backend();

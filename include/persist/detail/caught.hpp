@@ -21,19 +21,22 @@ struct UnwrapResult<Result<R>> {
   using type = R;
 };
 
-/// Calls code of the game's own. What it throws is `invalid`, in words that begin with `who`.
+/// Calls code of the game's own. What it throws is an error, in words that begin with `who`.
 template <class F>
-[[nodiscard]] auto caught([[maybe_unused]] std::string_view who, F&& call) {
+[[nodiscard]] auto caught([[maybe_unused]] std::string_view who, F&& call,
+                          [[maybe_unused]] Errc code = Errc::invalid) {
   using R = Result<typename UnwrapResult<decltype(call())>::type>;
 #if PERSIST_HAS_EXCEPTIONS
-  std::string what = "something that is no std::exception";
+  const auto threw = [&](std::string_view what) {
+    return R(Error(code, std::string(who).append(" threw: ").append(what)));
+  };
   try {
     return R(call());
   } catch (const std::exception& thrown) {
-    what = thrown.what();
+    return threw(thrown.what());
   } catch (...) {
+    return threw("something that is no std::exception");
   }
-  return R(Error(Errc::invalid, std::string(who) + " threw: " + what));
 #else
   return R(call());
 #endif

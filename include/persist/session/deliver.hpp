@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/detail/caught.hpp>
 #include <persist/session/node.hpp>
 
 #include <algorithm>
@@ -15,18 +16,12 @@ namespace persist::inline PERSIST_ABI {
 template <class S>
 template <class F>
 void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
-#if PERSIST_HAS_EXCEPTIONS
-  try {
+  const auto done = detail::caught("a listener", [&]() -> Result<void> {
     fire();
-  } catch (const std::exception& thrown) {
-    core.log(LogLevel::error, std::string(key()) + ": a listener threw: " + thrown.what());
-  } catch (...) {
-    core.log(LogLevel::error,
-             std::string(key()) + ": a listener threw something that is no std::exception");
-  }
-#else
-  (void)core, fire();
-#endif
+    return success;
+  });
+  if (!done)
+    core.log(LogLevel::error, std::string(key()) + ": " + std::string(done.error().detail()));
 }
 
 template <class S>

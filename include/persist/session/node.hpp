@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/codec/record.hpp>
+#include <persist/detail/caught.hpp>
 #include <persist/detail/hook.hpp>
 #include <persist/record/requests.hpp>
 #include <persist/session/core.hpp>
@@ -10,7 +11,6 @@
 #include <persist/session/stack.hpp>
 
 #include <atomic>
-#include <exception>
 #include <functional>
 #include <list>
 #include <memory>
@@ -153,7 +153,7 @@ class SessionNode final : public SessionCore {
   Result<void> capture() {
     if constexpr (Policy::has_capture) {
       if (in_game == InGame::here)
-        return in_hook("capture", [&] { data_ = Policy::capture(key_value_); });
+        return in_hook("the hook capture", [&] { data_ = Policy::capture(key_value_); });
     }
     return success;
   }
@@ -162,7 +162,7 @@ class SessionNode final : public SessionCore {
   Result<void> apply(const Data& data) {
     if constexpr (Policy::has_apply) {
       if (in_game == InGame::here)
-        return in_hook("apply", [&] { Policy::apply(key_value_, data); });
+        return in_hook("the hook apply", [&] { Policy::apply(key_value_, data); });
     }
     return success;
   }
@@ -231,7 +231,7 @@ class SessionNode final : public SessionCore {
   [[nodiscard]] Result<void> in_hook(std::string_view which, F&& body) const;
   [[nodiscard]] Result<void> valid(const Data& data) const {
     if constexpr (!Policy::has_validate) return success;
-    return in_hook("validate", [&] { return Policy::validate(data); });
+    return in_hook("the hook validate", [&] { return Policy::validate(data); });
   }
   [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
   void handle_messages(StoreCore<S>& core);
@@ -250,20 +250,11 @@ class SessionNode final : public SessionCore {
 
 template <class S>
 template <class F>
-Result<void> SessionNode<S>::in_hook([[maybe_unused]] std::string_view which, F&& body) const {
+Result<void> SessionNode<S>::in_hook(std::string_view which, F&& body) const {
   const detail::HookScope hook;
-#if PERSIST_HAS_EXCEPTIONS
-  std::string what = "something that is no std::exception";
-  try {
-    return detail::call(body);
-  } catch (const std::exception& thrown) {
-    what = thrown.what();
-  } catch (...) {
-  }
-  return Error(Errc::invalid, "the hook " + std::string(which) + " threw: " + what).for_key(key());
-#else
-  return detail::call(body);
-#endif
+  const Result<void> done = detail::caught(which, [&] { return detail::call(body); });
+  if (done) return done;
+  return Error(done.error()).for_key(key());
 }
 
 template <class S>
@@ -313,7 +304,7 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
       return Error(Errc::not_found, "there is no record, and its default needs the key itself")
           .for_key(key());
     else
-      given = in_hook("defaults", [&] { data_ = Policy::defaults(key_value_); });
+      given = in_hook("the hook defaults", [&] { data_ = Policy::defaults(key_value_); });
     if constexpr (gives_user_ids<typename S::Key>) {
       if (!is_named) return given;
       UserIds users;
@@ -354,19 +345,9 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
   } running{*this};
   const std::uint64_t sent = last_sent();
   if (Error no = ends(); failed(no)) return no;
-  Result<void> done;
-#if PERSIST_HAS_EXCEPTIONS
-  try {
-    done = fn(copy);
-  } catch (const std::exception& thrown) {
-    done = Error(Errc::refused, std::string("the function threw: ") + thrown.what()).for_key(key());
-  } catch (...) {
-    done = Error(Errc::refused, "the function threw something that is no std::exception")
-               .for_key(key());
-  }
-#else
-  done = fn(copy);
-#endif
+  Result<void> done = detail::caught(
+      "the function", [&] { return fn(copy); }, Errc::refused);
+  if (!done && done.error().key().empty()) done = Error(done.error()).for_key(key());
   if (done && ended(state))
     done = Error(Errc::closed, "the session ended meanwhile").for_key(key());
   if (done) done = check(copy);

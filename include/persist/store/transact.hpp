@@ -1,11 +1,11 @@
 #pragma once
 
+#include <persist/detail/caught.hpp>
 #include <persist/session/session.hpp>
 #include <persist/store/core.hpp>
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <tuple>
@@ -79,8 +79,10 @@ class Transaction {
     std::optional<Running> running(std::in_place, *this);
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
-    Result<void> done = guarded(
-        [&] { return std::apply([&](auto&... copy) { return call(fn, copy...); }, copies); });
+    Result<void> done = caught(
+        "the function",
+        [&] { return std::apply([&](auto&... copy) { return call(fn, copy...); }, copies); },
+        Errc::refused);
     each([&done](auto& node) {
       if (done && ended(node.state))
         done = Error(Errc::closed, "a partner ended meanwhile").for_key(node.key());
@@ -175,20 +177,6 @@ class Transaction {
                    "a guard, a save, a function or a transaction of this session is open")
           .for_key(core.key());
     return Errc{};
-  }
-  template <class F>
-  static Result<void> guarded(F&& body) {
-#if PERSIST_HAS_EXCEPTIONS
-    try {
-      return body();
-    } catch (const std::exception& thrown) {
-      return Error(Errc::refused, std::string("the function threw: ") + thrown.what());
-    } catch (...) {
-      return Error(Errc::refused, "the function threw something that is no std::exception");
-    }
-#else
-    return body();
-#endif
   }
   [[nodiscard]] bool share_a_database() {
     auto& first = std::get<0>(nodes_)->core().backend();
