@@ -231,16 +231,16 @@ TYPED_TEST(Migrated, three_builds_that_take_turns_lose_nothing) {
     ++member;
     record = server.save();
   };
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 1'000; ++round) {
     turn(beta, beta.data.b);
     turn(alpha, alpha.data.a);
     if (round % 3 == 2) turn(gamma, gamma.data.c);
   }
   ASSERT_TRUE(gamma.load(record));
   EXPECT_EQ(steps_taken, 2);
-  EXPECT_EQ(gamma.data.a, 31);
-  EXPECT_EQ(gamma.data.b, 130);
-  EXPECT_EQ(gamma.data.c, 1010);
+  EXPECT_EQ(gamma.data.a, 1001);
+  EXPECT_EQ(gamma.data.b, 1100);
+  EXPECT_EQ(gamma.data.c, 1333);
   EXPECT_EQ(gamma.version, (codec::RecordVersion{3, 1}));
 }
 
