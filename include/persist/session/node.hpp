@@ -252,7 +252,7 @@ template <class S>
 template <class F>
 Result<void> SessionNode<S>::in_hook(std::string_view which, F&& body) const {
   const detail::HookScope hook;
-  const Result<void> done = detail::caught(which, [&] { return detail::call(body); });
+  Result<void> done = detail::caught(which, [&] { return detail::call(body); });
   if (done) return done;
   return Error(done.error()).for_key(key());
 }
