@@ -4,6 +4,7 @@
 #include <persist/detail/caught.hpp>
 #include <persist/detail/hook.hpp>
 #include <persist/record/requests.hpp>
+#include <persist/session/commit.hpp>
 #include <persist/session/core.hpp>
 #include <persist/session/guard.hpp>
 #include <persist/session/message_codec.hpp>
@@ -32,6 +33,20 @@ enum class InGame : std::uint8_t {
   left,   ///< the game called `release`: the object may be gone
   never,  ///< a change of a record that nobody plays
 };
+
+/// Reads what a backend gave into `data`, which is empty or fresh. What was wrapped is plain then.
+template <class S>
+[[nodiscard]] Result<codec::RecordInfo> load_record(std::string_view key, Snapshot& from,
+                                                    std::size_t most, typename S::Data& data,
+                                                    UnknownFields& unknown) {
+  if constexpr (detail::RecordOf<typename S::Data>::may_be_empty) {
+    return codec::load_record<typename S::Codec, typename S::Policy>(key, from.data, most,
+                                                                     data.emplace(), unknown);
+  } else {
+    return codec::load_record<typename S::Codec, typename S::Policy>(key, from.data, most, data,
+                                                                     unknown);
+  }
+}
 
 /// A session with its types: the key it was loaded with, the data, and what the data's build does
 /// not know.
@@ -90,7 +105,7 @@ class SessionNode final : public SessionCore {
     return rare_ ? rare_.load()->durable.get() : nullptr;
   }
 
-  Result<bool> encode(Buffer& out) override;
+  Result<bool> encode(Cut& cut) override;
   Result<void> decode(Snapshot& from) override;
   Result<void> pull() override { return capture(); }
   void fire_saving(Reason reason) override;
@@ -222,6 +237,12 @@ class SessionNode final : public SessionCore {
     Rare* none = nullptr;
     return rare_.compare_exchange_strong(none, fresh.get()) ? *fresh.release() : *none;
   }
+  /// What a record may have when unwrapped; its store may be closed meanwhile.
+  [[nodiscard]] std::size_t record_limit() const noexcept {
+    const SessionHost* store = host();
+    return store != nullptr ? static_cast<const StoreCore<S>*>(store)->limits().record_bytes
+                            : RecordLimits{}.record_bytes;
+  }
   [[nodiscard]] codec::RecordVersion record_version() const noexcept {
     const Rare* rare = rare_.load(std::memory_order_acquire);
     return rare && rare->version ? *rare->version : codec::version_of<Policy>();
@@ -276,9 +297,10 @@ Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknow
 }
 
 template <class S>
-Result<bool> SessionNode<S>::encode(Buffer& out) {
+Result<bool> SessionNode<S>::encode(Cut& cut) {
   if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
-  return encode_data(data_, unknown_, out);
+  if constexpr (codec::wraps_records<typename S::Codec>) cut.wrap = &S::Codec::wrap;
+  return encode_data(data_, unknown_, cut.data);
 }
 
 template <class S>
@@ -296,6 +318,7 @@ Result<void> SessionNode<S>::check(const Data& data) {
 
 template <class S>
 Result<void> SessionNode<S>::decode(Snapshot& from) {
+  stored_bytes = static_cast<std::uint32_t>(from.data.size());
   if (!from.has_data) {
     Result<void> given = success;
     if (rare_ && rare_.load()->default_value)
@@ -316,17 +339,14 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
   }
   const auto info = [&] {
     [[maybe_unused]] const LoadScope<Policy> hooks;
-    if constexpr (detail::RecordOf<Data>::may_be_empty)
-      return codec::decode_record<typename S::Codec, Policy>(from.data, data_.emplace(), unknown_);
-    else
-      return codec::decode_record<typename S::Codec, Policy>(from.data, data_, unknown_);
+    return load_record<S>(key(), from, record_limit(), data_, unknown_);
   }();
   if (!info) return info.error();
   constexpr auto usual = codec::version_of<Policy>();
   if (const auto after = codec::version_after<Policy>(*info); after != usual)
     rare().version = after;
   if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
-  if (info->imported) edited.fetch_add(1, std::memory_order_relaxed);
+  if (info->is_outdated) edited.fetch_add(1, std::memory_order_relaxed);
   return valid(data_);
 }
 
