@@ -70,10 +70,21 @@ template <class F>
 }
 
 /// The data of a record, whatever its type: by what its envelope says of itself.
-[[nodiscard]] inline Result<Value> decode_data(std::string_view key, ByteView stored) {
+template <class Backend>
+[[nodiscard]] Result<Value> decode_data(Backend& backend, const OpenedStore& store,
+                                        std::string_view key, ByteView stored) {
   Buffer room;
-  const auto plain = unwrapped(key, stored, room);
+  auto plain = unwrapped(key, stored, room);
   if (!plain) return plain.error();
+  Buffer whole;
+  if (const auto schema = persist::codec::needed_schema(*plain)) {
+    persist::SchemaRequest fetch{.store = store.id, .id = *schema};
+    backend.read_schemas(std::span(&fetch, 1));
+    if (failed(fetch.error)) return fetch.error;
+    const auto inlined = persist::codec::inline_schema(*plain, fetch.bytes, whole);
+    if (!inlined) return inlined.error();
+    plain = whole.view();
+  }
   const auto opened = persist::codec::open_envelope(*plain);
   if (!opened) return opened.error();
   return decode_payload(opened->codec, opened->payload);

@@ -109,7 +109,7 @@ template <persist::record_backend Backend>
       facts.push_back({"lowest_reader", header->lowest_reader});
       facts.push_back({"fingerprint", fingerprint});
     }
-    auto value = decode_data(key, found.data);
+    auto value = decode_data(backend, store, key, found.data);
     data = value ? Facts::value_type{"value", *std::move(value)}
                  : Facts::value_type{"unreadable", value.error().message()};
   }

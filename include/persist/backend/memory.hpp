@@ -40,6 +40,7 @@ class Memory {
   void relay(std::span<RelayRequest> batch) { each(batch, &Memory::relay_one); }
   void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
   void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
+  void read_schemas(std::span<SchemaRequest> batch) { each(batch, &Memory::read_schema); }
 
   using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
@@ -103,8 +104,10 @@ class Memory {
   void relay_one(RelayRequest& request);
   void erase_one(EraseRequest& request);
   void scan_one(ScanRequest& request);
+  void read_schema(SchemaRequest& request);
 
   [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
+  [[nodiscard]] bool can_be_read(CommitRequest& request, const std::vector<Found>& found);
   void apply(Record& record, Change& change, const Moment& moment);
   void deliver(Change& change, Record& sender);
   void answer(const Record& record, Change& change, const Moment& moment);
@@ -213,6 +216,21 @@ inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found)
   return any_new;
 }
 
+/// Whether the store holds, or is sent, the schemas that the new data needs.
+inline bool Memory::can_be_read(CommitRequest& request, const std::vector<Found>& found) {
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const Change& change = request.changes[i];
+    if (!found[i].fresh || change.schema == nullptr) continue;
+    if (!change.sends_schema && at(change.store).schemas.contains(change.schema->id)) continue;
+    request.error = refusal_of_schema(change);
+    if (!failed(request.error)) continue;
+    request.outcome = CommitRequest::Outcome::failed;
+    request.culprit = i;
+    return false;
+  }
+  return true;
+}
+
 inline void Memory::commit_one(CommitRequest& request) {
   std::vector<Found>& found = db_->found;
   found.clear();
@@ -220,6 +238,7 @@ inline void Memory::commit_one(CommitRequest& request) {
     found.push_back({find(change.store, change.key), false});
   const bool any_new = judge_all(request, found);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
+  if (!can_be_read(request, found)) return;
   const Moment moment{db_->clock.now(), db_->clock.wall()};
   for (std::size_t i = 0; i < found.size(); ++i)
     if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);
@@ -243,6 +262,8 @@ inline void Memory::answer(const Record& record, Change& change, const Moment& m
 }
 
 inline void Memory::apply(Record& record, Change& change, const Moment& moment) {
+  if (change.schema != nullptr && change.sends_schema)
+    at(change.store).schemas.try_emplace(change.schema->id, change.schema->bytes);
   if (change.data != nullptr) {
     record.data.swap(*change.data);
     record.has_data = true;
@@ -378,6 +399,15 @@ inline void Memory::erase_one(EraseRequest& request) {
   state.relaying.erase(std::string(request.key));
   state.records.erase(state.records.find(request.key));
   if (asked) wake(request.store, request.key);
+}
+
+inline void Memory::read_schema(SchemaRequest& request) {
+  const auto& schemas = at(request.store).schemas;
+  const auto found = schemas.find(request.id);
+  if (found == schemas.end())
+    request.error = unknown_schema(request.id);
+  else
+    request.bytes = found->second;
 }
 
 inline void Memory::scan_one(ScanRequest& request) {

@@ -4,9 +4,11 @@
 #include <persist/codec/concept.hpp>
 #include <persist/codec/envelope.hpp>
 #include <persist/codec/migrate.hpp>
+#include <persist/codec/shared_schema.hpp>
 #include <persist/codec/wrapping.hpp>
 #include <persist/detail/caught.hpp>
 #include <persist/error.hpp>
+#include <persist/record/requests.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/fingerprint.hpp>
 #include <persist/schema/migrations.hpp>
@@ -193,26 +195,43 @@ template <class Codec, class Policy, class T>
                                       schema::limits_of_record(bytes.size()));
 }
 
+/// `decode_record` of a record whose description was fetched; empty: of any record.
+template <class Codec, class Policy, class T>
+[[nodiscard]] Result<RecordInfo> decode_described(ByteView record, ByteView schema, T& scratch,
+                                                  UnknownFields& unknown) {
+  if (schema.empty()) return decode_record<Codec, Policy>(record, scratch, unknown);
+  Buffer whole;
+  if (const auto done = inline_schema(record, schema, whole); !done)
+    return envelope::left_alone(done.error());
+  return decode_record<Codec, Policy>(whole, scratch, unknown);
+}
+
 /// Reads a record as it lies in its store, under its key's spelling. The errors are those of
-/// `plain_record`, to which `most` belongs, and of `decode_record`. `stored` is then the record as
-/// the codec had made it.
+/// `plain_record`, to which `most` belongs, and of `decode_record`. The data is then the record as
+/// the codec had made it. After `unknown_schema` it is as it was, and its schema is named: another
+/// try is made with that.
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
-[[nodiscard]] Result<RecordInfo> load_record([[maybe_unused]] std::string_view key, Buffer& stored,
+[[nodiscard]] Result<RecordInfo> load_record([[maybe_unused]] std::string_view key, Snapshot& from,
                                              [[maybe_unused]] std::size_t most, T& scratch,
                                              UnknownFields& unknown) {
+  Buffer& stored = from.data;
   Result<bool> is_current = true;
   if constexpr (knows_current<Codec>) {
     is_current = persist::detail::caught("the codec", [&] { return Codec::is_current(stored); });
     if (!is_current) return envelope::left_alone(is_current.error());
   }
+  Buffer room;
   if constexpr (unwraps_records<Codec>) {
-    Buffer room;
     const Result<ByteView> plain = plain_record<Codec>(key, stored, most, room);
     if (!plain) return plain.error();
     if (plain->data() != stored.data()) stored.swap(room);
   }
-  Result<RecordInfo> info = decode_record<Codec, Policy>(stored, scratch, unknown);
+  Result<RecordInfo> info = decode_described<Codec, Policy>(stored, from.schema, scratch, unknown);
+  if (info.is(Errc::unknown_schema)) {
+    from.needed_schema = needed_schema(stored).value_or(Hash128{});
+    if (!room.empty()) stored.swap(room);
+  }
   if (info && !*is_current) info->is_outdated = true;
   return info;
 }

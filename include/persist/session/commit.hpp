@@ -37,6 +37,7 @@ struct Cut {
   /// What the codec does to the record where the backend is called (codec/wrapping.hpp); null where
   /// nothing is to be done, or was done.
   Result<bool> (*wrap)(std::string_view key, ByteView record, Buffer& out) = nullptr;
+  const Schema* schema = nullptr;  ///< what the data needs beside it
   TimePoint sent{};
   Aim aim = Aim::save;
   Reason reason = Reason::asked;
@@ -51,6 +52,7 @@ struct Cut {
     messages.clear(), sends.clear(), receipts.clear();
     generation = bytes = stored = crc = 0;
     wrap = nullptr;
+    schema = nullptr;
     aim = Aim::save, reason = Reason::asked;
     has_data = has_ids = has_metadata = held_back = false;
     refused = Error(Errc{});
@@ -89,6 +91,12 @@ struct Flight {
     cuts[sessions.size()].clear();
     sessions.push_back(std::move(session));
     hosts.push_back(&host);
+  }
+  /// Whether the backend gets what was cut as it is, which is the rule.
+  [[nodiscard]] bool is_plain() const noexcept {
+    for (std::size_t i = 0; i < size(); ++i)
+      if (cuts[i].wrap != nullptr || cuts[i].schema != nullptr) return false;
+    return true;
   }
   /// Wraps what is to be wrapped. False where something could not be: then `to` says why, and goes
   /// nowhere.

@@ -40,10 +40,10 @@ template <class S>
                                                     std::size_t most, typename S::Data& data,
                                                     UnknownFields& unknown) {
   if constexpr (detail::RecordOf<typename S::Data>::may_be_empty) {
-    return codec::load_record<typename S::Codec, typename S::Policy>(key, from.data, most,
+    return codec::load_record<typename S::Codec, typename S::Policy>(key, from, most,
                                                                      data.emplace(), unknown);
   } else {
-    return codec::load_record<typename S::Codec, typename S::Policy>(key, from.data, most, data,
+    return codec::load_record<typename S::Codec, typename S::Policy>(key, from, most, data,
                                                                      unknown);
   }
 }
@@ -300,7 +300,13 @@ template <class S>
 Result<bool> SessionNode<S>::encode(Cut& cut) {
   if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
   if constexpr (codec::wraps_records<typename S::Codec>) cut.wrap = &S::Codec::wrap;
-  return encode_data(data_, unknown_, cut.data);
+  const Result<bool> exists = encode_data(data_, unknown_, cut.data);
+  using Written = typename detail::RecordOf<Data>::type;
+  if constexpr (codec::shares_schemas<typename S::Codec, Policy, Written>)
+    if (exists && *exists)
+      cut.schema = S::Codec::template schema_of<Policy, Written>(
+          cut.data.view().subspan(codec::EnvelopeLayout::size));
+  return exists;
 }
 
 template <class S>

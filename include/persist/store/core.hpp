@@ -86,13 +86,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
       return Error(Errc::not_found, "there is no record").for_key(key);
     return std::move(request.record);
   }
-  [[nodiscard]] Result<Data> decode(std::string_view key, Snapshot& record) const {
+  [[nodiscard]] Result<Data> decode(std::string_view key, Snapshot& record) {
     Data data{};
     UnknownFields unknown;
-    const auto info = [&] {
+    const auto info = with_schema(this->backend(), this->store(), record, [&] {
       [[maybe_unused]] const LoadScope<typename S::Policy> hooks;
       return load_record<S>(key, record, this->limits().record_bytes, data, unknown);
-    }();
+    });
     if (!info) return Error(info.error()).for_key(key);
     return data;
   }

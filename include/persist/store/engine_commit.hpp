@@ -246,7 +246,7 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
   }
   cut.has_data = true;
   if (*exists)
-    change.data = &cut.data;
+    change.data = &cut.data, change.schema = cut.schema;
   else
     change.removes_data = true;
 }
@@ -302,7 +302,7 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
   Result<Saved> result;
   bool kept = false;
   if (prepare_flight(flight)) {
-    if (flight.wrap(flight.request)) backend_.commit(std::span(&flight.request, 1));
+    perform(backend_, flight);
     complete_flight(flight);
     kept = flight.resend;
   }

@@ -343,7 +343,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
     if (asks) {
       backend_.acquire(std::span(&request, 1));
       settle_load(session, request,
-                  request.is_to_be_read() ? session.decode(request.record) : success);
+                  request.is_to_be_read() ? decode(backend_, session, request) : success);
     } else {
       again = now() + 100ms;
       bool busy = !waits_for_release;

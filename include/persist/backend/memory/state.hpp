@@ -43,6 +43,7 @@ struct StoreState {
   LockKind lock = LockKind::lease;
   std::unordered_map<std::string, Record, detail::TextHash, std::equal_to<>> records;
   std::map<Hash128, Tombstone> tombstones;
+  std::map<Hash128, Buffer> schemas;
   std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
   std::vector<std::weak_ptr<WakeQueue>> watchers;
 
