@@ -99,4 +99,87 @@ TEST_F(WrappedStore, a_record_that_would_be_too_large_is_left_alone) {
   EXPECT_EQ(players.peek(1u)->data.name.size(), 1000U);
 }
 
+/// The same player as the build before had it.
+struct OldPlayer {
+  std::string name;
+  std::int64_t coins = 100;
+};
+using Sharing = persist::codec::SharedPacked;
+using OldPlayers = persist::Store<std::uint64_t, OldPlayer, Db, persist::lock::Lease<>,
+                                  persist::codec::Compressed<Sharing, RunLength>>;
+using SharingPlayers = persist::Store<std::uint64_t, Player, Db, persist::lock::Lease<>, Sharing>;
+using SharingBoth =
+    persist::Store<std::uint64_t, Player, Db, persist::lock::Lease<>,
+                   persist::codec::AnyOf<Sharing, persist::codec::Compressed<Sharing, RunLength>>>;
+
+struct SharingStore : World {};
+
+TEST_F(SharingStore, sends_a_schema_once_in_its_life) {
+  SharingPlayers players("players", db, options());
+  auto first = *players.load(1u);
+  first.edit()->coins = 1;
+  ASSERT_TRUE(first.save());
+  EXPECT_EQ(db.script().commit_requests, 2U) << "the second with the schema";
+  first.edit()->coins = 2;
+  ASSERT_TRUE(first.release());
+  EXPECT_EQ(db.script().commit_requests, 3U);
+  SharingPlayers elsewhere("players", db, options("us-1"));
+  EXPECT_EQ(elsewhere.peek(1u)->data.coins, 2);
+  auto again = *elsewhere.load(1u);
+  again.edit()->coins = 3;
+  ASSERT_TRUE(again.release());
+  EXPECT_EQ(db.script().commit_requests, 4U);
+}
+
+TEST_F(SharingStore, a_batch_that_needs_one_goes_twice_at_most) {
+  SharingPlayers players("players", db, options());
+  std::vector<SharingPlayers::Session> open;
+  for (std::uint64_t key = 0; key < 20; ++key) {
+    open.push_back(*players.load(key));
+    open.back().edit()->coins = 7;
+    (void)open.back().request_save();
+  }
+  players.poll();
+  EXPECT_EQ(db.script().commit_batches, 2U);
+  for (const auto& session : open)
+    EXPECT_FALSE(session.is_dirty());
+}
+
+TEST_F(SharingStore, a_schema_whose_reply_was_lost_is_not_missed) {
+  SharingPlayers players("players", db, options());
+  auto session = *players.load(1u);
+  session.edit()->coins = 1;
+  db.script().commits = {{Errc::unknown_schema, false}, {Errc::unknown_outcome, true}};
+  EXPECT_TRUE(session.save().is(Errc::unknown_outcome));
+  play(30s, players);
+  EXPECT_FALSE(session.is_dirty());
+  EXPECT_EQ(players.peek(1u)->data.coins, 1);
+}
+
+TEST_F(SharingStore, a_record_of_another_shape_is_read_by_its_schema) {
+  OldPlayers before("players", db, options());
+  auto old = *before.load(1u);
+  old.edit()->coins = 5;
+  old.edit()->name = std::string(1000, 'x');
+  ASSERT_TRUE(old.release());
+  SharingBoth players("players", db, options());
+  EXPECT_EQ(players.peek(1u)->data.coins, 5);
+  auto session = players.load(1u);
+  ASSERT_TRUE(session) << session.error();
+  EXPECT_EQ(session->view()->coins, 5);
+  EXPECT_EQ(session->view()->name.size(), 1000U);
+  session->edit()->level = 3;
+  ASSERT_TRUE(session->release());
+  auto back = before.load(1u);
+  ASSERT_TRUE(back) << back.error();
+  EXPECT_EQ(back->view()->coins, 5);
+  ASSERT_TRUE(back->release());
+  auto begun = players.begin_load(1u);
+  while (!begun.ready())
+    players.poll();
+  auto last = begun.take();
+  ASSERT_TRUE(last) << last.error();
+  EXPECT_EQ(last->view()->level, 3) << "what the older build does not know came through it";
+}
+
 }  // namespace

@@ -41,7 +41,7 @@ template <class C, compressor A>
 struct Compressed : C {
   static_assert(!wraps_records<C>,
                 "persist: compress first: what is sealed or compressed gets no smaller");
-  using payload_codec = C;
+  using payload_codec = typename PayloadCodec<C>::type;
 
   [[nodiscard]] static Result<bool> wrap(std::string_view, ByteView record, Buffer& out) {
     const ByteView plain = record.subspan(EnvelopeLayout::size);
