@@ -96,7 +96,7 @@ class Memory {
     });
   }
 
-  void open_one(OpenStoreRequest& request);
+  void open_one(OpenStoreRequest& request) { memory::open(*db_, request); }
   void acquire_one(AcquireRequest& request);
   void commit_one(CommitRequest& request);
   void read_one(ReadRequest& request);
@@ -104,7 +104,7 @@ class Memory {
   void relay_one(RelayRequest& request);
   void erase_one(EraseRequest& request);
   void scan_one(ScanRequest& request);
-  void read_schema(SchemaRequest& request);
+  void read_schema(SchemaRequest& request) { at(request.store).read(request); }
 
   [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
   [[nodiscard]] bool can_be_read(CommitRequest& request, const std::vector<Found>& found);
@@ -117,40 +117,6 @@ class Memory {
 
   std::shared_ptr<Database> db_;
 };
-
-inline void Memory::open_one(OpenStoreRequest& request) {
-  auto& stores = db_->stores;
-  std::uint32_t index = 0;
-  while (index < stores.size() && stores[index].name != request.name)
-    ++index;
-  if (index == stores.size() && request.expected_birth) {
-    request.error = Error(Errc::refused, "there is no store \"" + std::string(request.name) +
-                                             "\" where this connection knew one: its database was "
-                                             "replaced");
-    return;
-  }
-  if (index == stores.size()) {
-    StoreState& state = stores.emplace_back();
-    state.name = request.name;
-    state.birth = {detail::os::random_bits(), detail::os::random_bits()};
-    state.lock = request.lock;
-  }
-  const StoreState& state = stores[index];
-  if (state.lock != request.lock) {
-    request.error =
-        Error(Errc::invalid,
-              "store \"" + state.name +
-                  "\" was made with another lock policy; open it with that one, or move its "
-                  "records to a store of another name");
-  } else if (request.expected_birth && *request.expected_birth != state.birth) {
-    request.error = Error(Errc::refused,
-                          "store \"" + state.name +
-                              "\" is not the one this connection knew: its database was replaced");
-  }
-  request.store = {index};
-  request.birth = state.birth;
-  request.now = db_->clock.wall();
-}
 
 inline void Memory::fill(Snapshot& to, const Record& from) const {
   to.fence = from.head.fence;
@@ -221,8 +187,7 @@ inline bool Memory::can_be_read(CommitRequest& request, const std::vector<Found>
   for (std::size_t i = 0; i < found.size(); ++i) {
     const Change& change = request.changes[i];
     if (!found[i].fresh || change.schema == nullptr) continue;
-    if (!change.sends_schema && at(change.store).schemas.contains(change.schema->id)) continue;
-    request.error = refusal_of_schema(change);
+    request.error = at(change.store).refusal_of(change);
     if (!failed(request.error)) continue;
     request.outcome = CommitRequest::Outcome::failed;
     request.culprit = i;
@@ -399,15 +364,6 @@ inline void Memory::erase_one(EraseRequest& request) {
   state.relaying.erase(std::string(request.key));
   state.records.erase(state.records.find(request.key));
   if (asked) wake(request.store, request.key);
-}
-
-inline void Memory::read_schema(SchemaRequest& request) {
-  const auto& schemas = at(request.store).schemas;
-  const auto found = schemas.find(request.id);
-  if (found == schemas.end())
-    request.error = unknown_schema(request.id);
-  else
-    request.bytes = found->second;
 }
 
 inline void Memory::scan_one(ScanRequest& request) {
