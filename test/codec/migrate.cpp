@@ -346,4 +346,20 @@ TYPED_TEST(Migrated, a_step_on_values_says_what_types_cannot) {
             std::string_view::npos);
 }
 
+/// What the last step on values left out comes from what the record is decoded into.
+struct GatheredSave {
+  using data_type = Bag;
+  using migrations = Migrations<Untyped<&gather>, Bag>;
+};
+
+TEST(Migrate, what_the_last_step_on_values_left_out_is_the_templates) {
+  const Buffer record = record_of<codec::Cbor>(Value::map({{"item_a", 4}}), {1, 1});
+  Bag data{{9, 9}, 7};
+  UnknownFields unknown;
+  using Policy = DataPolicy<GatheredSave>;
+  ASSERT_TRUE((codec::decode_record<codec::Cbor, Policy>(record, data, unknown)));
+  EXPECT_EQ(data.items, std::vector<int>{4});
+  EXPECT_EQ(data.size, 7);
+}
+
 }  // namespace migrated_record

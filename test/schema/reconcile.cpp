@@ -257,6 +257,17 @@ TEST(OnMismatch, begins_anew_with_the_default) {
   EXPECT_TRUE(data.items.empty()) << "one had been read";
 }
 
+TEST(OnMismatch, keeps_the_default_that_the_struct_around_it_gives) {
+  Loaded loaded;
+  loaded.data.settings.fov = 90;  // as a default of Player might, or a load's template
+  const Value record = Value::map({{"settings", Value::map({{"fov", "keep"}})}});
+  schema::ValueReader in(record);
+  loaded.done = schema::read<DataPolicy<Asking>>(in, loaded.data, loaded.unknown);
+  ASSERT_TRUE(loaded.done) << loaded.done.error();
+  EXPECT_EQ(loaded.data.settings.fov, 90);
+  EXPECT_EQ(saved(loaded)["settings"]["fov"], Value("keep"));
+}
+
 TEST(OnMismatch, forgets_what_was_kept_of_what_it_replaces) {
   struct Mending {
     using data_type = Player;

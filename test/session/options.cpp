@@ -50,6 +50,7 @@ TEST(LoadOptions, leave_all_to_the_store_and_its_policies) {
   const LoadOptionsFor<std::string> options;
   EXPECT_FALSE(options.conflict);
   EXPECT_FALSE(options.default_value);
+  EXPECT_FALSE(options.reconcile_with);
   EXPECT_FALSE(options.while_);
   EXPECT_EQ(options.deadline, Duration::zero());
   const LoadOptionsFor<std::string> told{.conflict = Conflict::steal, .default_value = "new"};

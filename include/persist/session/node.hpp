@@ -4,6 +4,7 @@
 #include <persist/detail/caught.hpp>
 #include <persist/detail/hook.hpp>
 #include <persist/record/requests.hpp>
+#include <persist/schema/value/reconcile.hpp>
 #include <persist/session/core.hpp>
 #include <persist/session/guard.hpp>
 #include <persist/session/message_codec.hpp>
@@ -16,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -81,6 +83,10 @@ class SessionNode final : public SessionCore {
 
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
+  /// What this load fills a partial record in with.
+  void set_template(Data value) {
+    rare().reconcile_with = std::make_unique<Data>(std::move(value));
+  }
   [[nodiscard]] Signals<Data>& signals() {
     has_listeners = true;
     return rare().signals;
@@ -210,7 +216,8 @@ class SessionNode final : public SessionCore {
     std::list<MessageHandler<Data>> handlers;     ///< one that runs may connect more
     std::optional<codec::RecordVersion> version;  ///< of a record that a newer build wrote
     Data* working = nullptr;                      ///< the copy, while a function runs on one
-    std::unique_ptr<Data> default_value;
+    std::unique_ptr<Data> default_value;  // this one and the next until the load has used them
+    std::unique_ptr<Data> reconcile_with;
     std::unique_ptr<Data> after_end;
     std::unique_ptr<Data> encoded;
     std::unique_ptr<Data> durable;
@@ -233,6 +240,13 @@ class SessionNode final : public SessionCore {
     if constexpr (!Policy::has_validate) return success;
     return in_hook("the hook validate", [&] { return Policy::validate(data); });
   }
+  [[nodiscard]] std::unique_ptr<Data> take_template() noexcept {
+    Rare* rare = rare_.load(std::memory_order_acquire);
+    return rare ? std::exchange(rare->reconcile_with, nullptr) : nullptr;
+  }
+  /// What a record begins as that nobody wrote yet.
+  [[nodiscard]] Result<void> begin_record(Snapshot& from, std::unique_ptr<Data> filler);
+  [[nodiscard]] Result<codec::RecordInfo> decode_data(ByteView bytes, std::unique_ptr<Data> filler);
   [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
@@ -294,33 +308,55 @@ Result<void> SessionNode<S>::check(const Data& data) {
       .for_key(key());
 }
 
+/// A default of the load goes before one of the policy, and that before a template: it is the whole
+/// of a new record, and says more about it than what partial ones are filled in with.
+template <class S>
+Result<void> SessionNode<S>::begin_record(Snapshot& from, std::unique_ptr<Data> filler) {
+  Result<void> given = success;
+  if (rare_ && rare_.load()->default_value)
+    data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
+  else if (Policy::has_defaults && !is_named)
+    return Error(Errc::not_found, "there is no record, and its default needs the key itself")
+        .for_key(key());
+  else if (!Policy::has_defaults && filler)
+    data_ = std::move(*filler);
+  else
+    given = in_hook("the hook defaults", [&] { data_ = Policy::defaults(key_value_); });
+  if constexpr (gives_user_ids<typename S::Key>) {
+    if (!is_named) return given;
+    UserIds users;
+    S::Key::user_ids(key_value_, users);
+    from.user_ids.assign(users.begin(), users.end());
+    more().user_ids.changed = !users.empty();
+  }
+  return given;
+}
+
+/// The walks leave alone what the record does not have, so a template is what they begin with. Data
+/// without a shape is filled in afterwards.
+template <class S>
+Result<codec::RecordInfo> SessionNode<S>::decode_data(ByteView bytes,
+                                                      std::unique_ptr<Data> filler) {
+  [[maybe_unused]] const LoadScope<Policy> hooks;
+  using Codec = typename S::Codec;
+  if constexpr (std::is_same_v<Data, Value>) {
+    auto info = codec::decode_record<Codec, Policy>(bytes, data_, unknown_);
+    if (info && filler) data_.reconcile(std::move(*filler));
+    return info;
+  } else {
+    if (filler) data_ = std::move(*filler);
+    if constexpr (detail::RecordOf<Data>::may_be_empty)
+      return codec::decode_record<Codec, Policy>(bytes, data_ ? *data_ : data_.emplace(), unknown_);
+    else
+      return codec::decode_record<Codec, Policy>(bytes, data_, unknown_);
+  }
+}
+
 template <class S>
 Result<void> SessionNode<S>::decode(Snapshot& from) {
-  if (!from.has_data) {
-    Result<void> given = success;
-    if (rare_ && rare_.load()->default_value)
-      data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
-    else if (Policy::has_defaults && !is_named)
-      return Error(Errc::not_found, "there is no record, and its default needs the key itself")
-          .for_key(key());
-    else
-      given = in_hook("the hook defaults", [&] { data_ = Policy::defaults(key_value_); });
-    if constexpr (gives_user_ids<typename S::Key>) {
-      if (!is_named) return given;
-      UserIds users;
-      S::Key::user_ids(key_value_, users);
-      from.user_ids.assign(users.begin(), users.end());
-      more().user_ids.changed = !users.empty();
-    }
-    return given;
-  }
-  const auto info = [&] {
-    [[maybe_unused]] const LoadScope<Policy> hooks;
-    if constexpr (detail::RecordOf<Data>::may_be_empty)
-      return codec::decode_record<typename S::Codec, Policy>(from.data, data_.emplace(), unknown_);
-    else
-      return codec::decode_record<typename S::Codec, Policy>(from.data, data_, unknown_);
-  }();
+  std::unique_ptr<Data> filler = take_template();
+  if (!from.has_data) return begin_record(from, std::move(filler));
+  const auto info = decode_data(from.data, std::move(filler));
   if (!info) return info.error();
   constexpr auto usual = codec::version_of<Policy>();
   if (const auto after = codec::version_after<Policy>(*info); after != usual)

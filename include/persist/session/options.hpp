@@ -53,6 +53,9 @@ struct LoadOptionsFor {
   Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
   std::optional<Data>
       default_value{};  ///< instead of the data policy's, for a record that does not exist
+  /// What the members hold that the record does not have, in the place of their defaults; see
+  /// doc/evolution.md. Of the load that fetches the record, not of one that joins it.
+  std::optional<Data> reconcile_with{};
   std::function<bool()>
       while_{};  ///< asked when the load completes: "no" gives the record back, `cancelled`
 };
