@@ -4,7 +4,6 @@
 #include <persist/detail/caught.hpp>
 #include <persist/detail/hook.hpp>
 #include <persist/record/requests.hpp>
-#include <persist/schema/value/reconcile.hpp>
 #include <persist/session/core.hpp>
 #include <persist/session/guard.hpp>
 #include <persist/session/message_codec.hpp>
@@ -17,7 +16,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -306,64 +304,6 @@ Result<void> SessionNode<S>::check(const Data& data) {
   return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
                                     " bytes; the limit is " + std::to_string(limit))
       .for_key(key());
-}
-
-/// A default of the load goes before one of the policy, and that before a template: it is the whole
-/// of a new record, and says more about it than what partial ones are filled in with.
-template <class S>
-Result<void> SessionNode<S>::begin_record(Snapshot& from, std::unique_ptr<Data> filler) {
-  Result<void> given = success;
-  if (rare_ && rare_.load()->default_value)
-    data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
-  else if (Policy::has_defaults && !is_named)
-    return Error(Errc::not_found, "there is no record, and its default needs the key itself")
-        .for_key(key());
-  else if (!Policy::has_defaults && filler)
-    data_ = std::move(*filler);
-  else
-    given = in_hook("the hook defaults", [&] { data_ = Policy::defaults(key_value_); });
-  if constexpr (gives_user_ids<typename S::Key>) {
-    if (!is_named) return given;
-    UserIds users;
-    S::Key::user_ids(key_value_, users);
-    from.user_ids.assign(users.begin(), users.end());
-    more().user_ids.changed = !users.empty();
-  }
-  return given;
-}
-
-/// The walks leave alone what the record does not have, so a template is what they begin with. Data
-/// without a shape is filled in afterwards.
-template <class S>
-Result<codec::RecordInfo> SessionNode<S>::decode_data(ByteView bytes,
-                                                      std::unique_ptr<Data> filler) {
-  [[maybe_unused]] const LoadScope<Policy> hooks;
-  using Codec = typename S::Codec;
-  if constexpr (std::is_same_v<Data, Value>) {
-    auto info = codec::decode_record<Codec, Policy>(bytes, data_, unknown_);
-    if (info && filler) data_.reconcile(std::move(*filler));
-    return info;
-  } else {
-    if (filler) data_ = std::move(*filler);
-    if constexpr (detail::RecordOf<Data>::may_be_empty)
-      return codec::decode_record<Codec, Policy>(bytes, data_ ? *data_ : data_.emplace(), unknown_);
-    else
-      return codec::decode_record<Codec, Policy>(bytes, data_, unknown_);
-  }
-}
-
-template <class S>
-Result<void> SessionNode<S>::decode(Snapshot& from) {
-  std::unique_ptr<Data> filler = take_template();
-  if (!from.has_data) return begin_record(from, std::move(filler));
-  const auto info = decode_data(from.data, std::move(filler));
-  if (!info) return info.error();
-  constexpr auto usual = codec::version_of<Policy>();
-  if (const auto after = codec::version_after<Policy>(*info); after != usual)
-    rare().version = after;
-  if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
-  if (info->imported) edited.fetch_add(1, std::memory_order_relaxed);
-  return valid(data_);
 }
 
 template <class S>

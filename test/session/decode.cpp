@@ -1,3 +1,5 @@
+#include <persist/session/decode.hpp>
+
 // What a store makes of records that older builds and other programs wrote.
 
 #include <persist/store.hpp>
