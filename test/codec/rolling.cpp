@@ -262,8 +262,10 @@ void turn(Model& model, Evening& evening) {
   ASSERT_TRUE(loaded) << loaded.error();
   reach(model, DataPolicy<Build>::schema_version);
   expect_seen(server.data, model.data);
-  evening.play(server.data, model.data);
-  model.record = server.save();
+  for (std::size_t saves = 1 + evening.pick(3); saves != 0; --saves) {
+    evening.play(server.data, model.data);
+    model.record = server.save();
+  }
 }
 
 template <class Codec>
