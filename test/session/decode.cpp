@@ -183,4 +183,26 @@ TEST_F(EvolvingStore, a_template_adds_nothing_to_what_a_step_or_an_import_made) 
   EXPECT_EQ(players.load(2u, {.reconcile_with = filler})->view()->level, 1);
 }
 
+TEST_F(EvolvingStore, an_overwrite_makes_a_newer_builds_record_one_of_this_builds_version) {
+  const auto plant_newer = [&](std::uint64_t key) {
+    persist::Buffer newer;
+    persist::UnknownFields none;
+    const auto data = persist::Value::map({{"coins", 5}, {"gems", 7}});
+    ASSERT_TRUE(
+        (persist::codec::encode_record<persist::codec::Packed, persist::DataPolicy<persist::Value>>(
+            data, none, {3, 2}, newer)));
+    plant(key, newer);
+  };
+  plant_newer(1);
+  plant_newer(2);
+  auto session = players.load(1u);
+  session->edit()->coins = 6;
+  ASSERT_TRUE(session->save());
+  EXPECT_EQ(stored(1)->schema_version, 3U) << "an edit leaves what the newer build made of it";
+  for (const std::uint64_t key : {std::uint64_t{1}, std::uint64_t{2}}) {
+    EXPECT_TRUE(players.overwrite(key, evolving::Player{9, 9})->dropped_unknown);
+    EXPECT_EQ(stored(key)->schema_version, 2U) << "whose step has not run on these data";
+  }
+}
+
 }  // namespace

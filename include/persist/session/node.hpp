@@ -85,6 +85,10 @@ class SessionNode final : public SessionCore {
   void set_template(Data value) {
     rare().reconcile_with = std::make_unique<Data>(std::move(value));
   }
+  /// The data is all of this build's own now: a newer build migrates it as it does a new record's.
+  void forget_version() noexcept {
+    if (Rare* rare = rare_.load(std::memory_order_acquire)) rare->version.reset();
+  }
   [[nodiscard]] Signals<Data>& signals() {
     has_listeners = true;
     return rare().signals;

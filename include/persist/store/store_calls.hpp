@@ -293,7 +293,10 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
       copy = std::move(data);
       return success;
     });
-    if (!done) node.unknown() = std::move(kept);
+    if (done)
+      node.forget_version();
+    else
+      node.unknown() = std::move(kept);
     return done;
   };
   Result<Saved> saved;
