@@ -82,9 +82,7 @@ class SessionNode final : public SessionCore {
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
   /// What this load fills a partial record in with.
-  void set_template(Data value) {
-    rare().reconcile_with = std::make_unique<Data>(std::move(value));
-  }
+  void set_template(std::unique_ptr<Data> value) { rare().reconcile_with = std::move(value); }
   /// The data is all of this build's own now: a newer build migrates it as it does a new record's.
   void forget_version() noexcept {
     if (Rare* rare = rare_.load(std::memory_order_acquire)) rare->version.reset();

@@ -149,7 +149,7 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   Handle session(*new (spelled.view()) Node(core_, spelled.view(), *std::move(value)));
   if (kind == LoadKind::offline) session.node().go_offline(named);
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
-  if (options.reconcile_with) session.node().set_template(std::move(*options.reconcile_with));
+  if (options.reconcile_with) session.node().set_template(options.reconcile_with.take());
   core_.start_load(session.node(), load);
   return Loading<S>(std::move(session), std::move(load));
 }
