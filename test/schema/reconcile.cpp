@@ -268,6 +268,30 @@ TEST(OnMismatch, keeps_the_default_that_the_struct_around_it_gives) {
   EXPECT_EQ(saved(loaded)["settings"]["fov"], Value("keep"));
 }
 
+struct Spot {
+  double x = 0.123;
+};
+struct Rounding {
+  using data_type = Spot;
+  using fields = Fields<Quantised<&Spot::x, 0.01>>;
+  static OnMismatch mismatch(const Mismatch&) { return OnMismatch::keep_default(); }
+};
+
+TEST(OnMismatch, keeps_what_was_stored_beside_a_default_that_is_written_rounded) {
+  const Value record = Value::map({{"x", "far"}});
+  schema::ValueReader in(record);
+  Spot data;
+  UnknownFields unknown;
+  ASSERT_TRUE(schema::read<DataPolicy<Rounding>>(in, data, unknown));
+  schema::ValueWriter out;
+  ASSERT_TRUE(schema::write<DataPolicy<Rounding>>(out, data, unknown));
+  EXPECT_EQ(out.take(), record);
+  data.x = 0.456;
+  schema::ValueWriter again;
+  ASSERT_TRUE(schema::write<DataPolicy<Rounding>>(again, data, unknown));
+  EXPECT_EQ(again.take()["x"], Value(0.46));
+}
+
 TEST(OnMismatch, forgets_what_was_kept_of_what_it_replaces) {
   struct Mending {
     using data_type = Player;
