@@ -27,7 +27,7 @@ struct ExportReport {
 /// One line of an export.
 [[nodiscard]] inline Result<void> export_line(const persist::ReadRequest& record, bool all,
                                               Buffer& out) {
-  auto data = decode_data(record.record.data);
+  auto data = decode_data(record.key, record.record.data);
   if (!data) return data.error();
   Facts line{{"key", record.key}, {"value", *std::move(data)}};
   if (all) {

@@ -7,10 +7,12 @@
 #include <persist/codec/suphi.hpp>
 
 #include <persistctl/store.hpp>
+#include <persistctl/unwrap.hpp>
 
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -68,8 +70,11 @@ template <class F>
 }
 
 /// The data of a record, whatever its type: by what its envelope says of itself.
-[[nodiscard]] inline Result<Value> decode_data(ByteView record) {
-  const auto opened = persist::codec::open_envelope(record);
+[[nodiscard]] inline Result<Value> decode_data(std::string_view key, ByteView stored) {
+  Buffer room;
+  const auto plain = unwrapped(key, stored, room);
+  if (!plain) return plain.error();
+  const auto opened = persist::codec::open_envelope(*plain);
   if (!opened) return opened.error();
   return decode_payload(opened->codec, opened->payload);
 }

@@ -4,6 +4,7 @@
 #include <persist/codec/concept.hpp>
 #include <persist/codec/envelope.hpp>
 #include <persist/codec/migrate.hpp>
+#include <persist/codec/wrapping.hpp>
 #include <persist/detail/caught.hpp>
 #include <persist/error.hpp>
 #include <persist/result.hpp>
@@ -15,6 +16,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -31,7 +33,7 @@ struct RecordVersion {
 /// What a record that was read said of itself. The session keeps it for its next save.
 struct RecordInfo : RecordVersion {
   std::uint64_t fingerprint = 0;  ///< 0: not known
-  bool imported = false;  ///< the bytes were foreign, and are to be replaced by the next save
+  bool is_outdated = false;  ///< to be written anew: the bytes were foreign, or under an old key
 };
 
 /// The schema version that a build with this Data policy writes: what the policy says, or the
@@ -164,6 +166,12 @@ template <class Codec, class Policy, class T>
                                  ", and this store reads " + choosing::names_read<Codec>(),
                              "open the store with the codec that wrote it");
   }
+  if (opened->flags != 0) {
+    return envelope::refusal(Errc::wrong_codec,
+                             "the record is " + wrapping::describe(*opened) +
+                                 ", and the codec of this store does not undo that",
+                             "open the store with a codec that does");
+  }
   if (opened->lowest_reader > schema_version_of<Policy>()) {
     return envelope::from_the_future(
         "the record has schema version " + std::to_string(opened->schema_version) +
@@ -189,6 +197,30 @@ template <class Codec, class Policy, class T>
 [[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown) {
   return decode_record<Codec, Policy>(bytes, scratch, unknown,
                                       schema::limits_of_record(bytes.size()));
+}
+
+/// Reads a record as it lies in its store, under its key's spelling. The errors are those of
+/// `plain_record`, to which `most` belongs, and of `decode_record`. `stored` is then the record as
+/// the codec had made it.
+template <class Codec, class Policy, class T>
+  requires codec_for<Codec, T, Policy>
+[[nodiscard]] Result<RecordInfo> load_record([[maybe_unused]] std::string_view key, Buffer& stored,
+                                             [[maybe_unused]] std::size_t most, T& scratch,
+                                             UnknownFields& unknown) {
+  Result<bool> is_current = true;
+  if constexpr (knows_current<Codec>) {
+    is_current = persist::detail::caught("the codec", [&] { return Codec::is_current(stored); });
+    if (!is_current) return envelope::left_alone(is_current.error());
+  }
+  if constexpr (unwraps_records<Codec>) {
+    Buffer room;
+    const Result<ByteView> plain = plain_record<Codec>(key, stored, most, room);
+    if (!plain) return plain.error();
+    if (plain->data() != stored.data()) stored.swap(room);
+  }
+  Result<RecordInfo> info = decode_record<Codec, Policy>(stored, scratch, unknown);
+  if (info && !*is_current) info->is_outdated = true;
+  return info;
 }
 
 }  // namespace persist::inline PERSIST_ABI::codec

@@ -8,6 +8,7 @@
 #include <persist/session/stack.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -44,34 +45,30 @@ Result<void> SessionNode<S>::begin_record(Snapshot& from, std::unique_ptr<Data> 
 /// The walks leave alone what the record does not have, so a template is what they begin with. Data
 /// without a shape is filled in afterwards.
 template <class S>
-Result<codec::RecordInfo> SessionNode<S>::decode_data(ByteView bytes,
+Result<codec::RecordInfo> SessionNode<S>::decode_data(Snapshot& from,
                                                       std::unique_ptr<Data> filler) {
   [[maybe_unused]] const LoadScope<Policy> hooks;
-  using Codec = typename S::Codec;
-  if constexpr (std::is_same_v<Data, Value>) {
-    auto info = codec::decode_record<Codec, Policy>(bytes, data_, unknown_);
-    if (info && filler) data_.reconcile(std::move(*filler));
-    return info;
-  } else {
+  constexpr bool has_shape = !std::is_same_v<Data, Value>;
+  if constexpr (has_shape)
     if (filler) data_ = std::move(*filler);
-    if constexpr (detail::RecordOf<Data>::may_be_empty)
-      return codec::decode_record<Codec, Policy>(bytes, data_ ? *data_ : data_.emplace(), unknown_);
-    else
-      return codec::decode_record<Codec, Policy>(bytes, data_, unknown_);
-  }
+  auto info = load_record<S>(key(), from, record_limit(), data_, unknown_);
+  if constexpr (!has_shape)
+    if (info && filler) data_.reconcile(std::move(*filler));
+  return info;
 }
 
 template <class S>
 Result<void> SessionNode<S>::decode(Snapshot& from) {
+  stored_bytes = static_cast<std::uint32_t>(from.data.size());
   std::unique_ptr<Data> filler = take_template();
   if (!from.has_data) return begin_record(from, std::move(filler));
-  const auto info = decode_data(from.data, std::move(filler));
+  const auto info = decode_data(from, std::move(filler));
   if (!info) return info.error();
   constexpr auto usual = codec::version_of<Policy>();
   if (const auto after = codec::version_after<Policy>(*info); after != usual)
     rare().version = after;
   if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
-  if (info->imported) edited.fetch_add(1, std::memory_order_relaxed);
+  if (info->is_outdated) edited.fetch_add(1, std::memory_order_relaxed);
   return valid(data_);
 }
 

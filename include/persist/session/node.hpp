@@ -4,6 +4,7 @@
 #include <persist/detail/caught.hpp>
 #include <persist/detail/hook.hpp>
 #include <persist/record/requests.hpp>
+#include <persist/session/commit.hpp>
 #include <persist/session/core.hpp>
 #include <persist/session/guard.hpp>
 #include <persist/session/message_codec.hpp>
@@ -32,6 +33,21 @@ enum class InGame : std::uint8_t {
   left,   ///< the game called `release`: the object may be gone
   never,  ///< a change of a record that nobody plays
 };
+
+/// Reads what a backend gave into `data`, which is empty or holds what fills a partial record in.
+/// What was wrapped is plain then.
+template <class S>
+[[nodiscard]] Result<codec::RecordInfo> load_record(std::string_view key, Snapshot& from,
+                                                    std::size_t most, typename S::Data& data,
+                                                    UnknownFields& unknown) {
+  if constexpr (detail::RecordOf<typename S::Data>::may_be_empty) {
+    return codec::load_record<typename S::Codec, typename S::Policy>(
+        key, from.data, most, data ? *data : data.emplace(), unknown);
+  } else {
+    return codec::load_record<typename S::Codec, typename S::Policy>(key, from.data, most, data,
+                                                                     unknown);
+  }
+}
 
 /// A session with its types: the key it was loaded with, the data, and what the data's build does
 /// not know.
@@ -96,7 +112,7 @@ class SessionNode final : public SessionCore {
     return rare_ ? rare_.load()->durable.get() : nullptr;
   }
 
-  Result<bool> encode(Buffer& out) override;
+  Result<bool> encode(Cut& cut) override;
   Result<void> decode(Snapshot& from) override;
   Result<void> pull() override { return capture(); }
   void fire_saving(Reason reason) override;
@@ -229,6 +245,12 @@ class SessionNode final : public SessionCore {
     Rare* none = nullptr;
     return rare_.compare_exchange_strong(none, fresh.get()) ? *fresh.release() : *none;
   }
+  /// What a record may have when unwrapped; its store may be closed meanwhile.
+  [[nodiscard]] std::size_t record_limit() const noexcept {
+    const SessionHost* store = host();
+    return store != nullptr ? static_cast<const StoreCore<S>*>(store)->limits().record_bytes
+                            : RecordLimits{}.record_bytes;
+  }
   [[nodiscard]] codec::RecordVersion record_version() const noexcept {
     const Rare* rare = rare_.load(std::memory_order_acquire);
     return rare && rare->version ? *rare->version : codec::version_of<Policy>();
@@ -246,7 +268,7 @@ class SessionNode final : public SessionCore {
   }
   /// What a record begins as that nobody wrote yet.
   [[nodiscard]] Result<void> begin_record(Snapshot& from, std::unique_ptr<Data> filler);
-  [[nodiscard]] Result<codec::RecordInfo> decode_data(ByteView bytes, std::unique_ptr<Data> filler);
+  [[nodiscard]] Result<codec::RecordInfo> decode_data(Snapshot& from, std::unique_ptr<Data> filler);
   [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
@@ -290,9 +312,10 @@ Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknow
 }
 
 template <class S>
-Result<bool> SessionNode<S>::encode(Buffer& out) {
+Result<bool> SessionNode<S>::encode(Cut& cut) {
   if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
-  return encode_data(data_, unknown_, out);
+  if constexpr (codec::wraps_records<typename S::Codec>) cut.wrap = &S::Codec::wrap;
+  return encode_data(data_, unknown_, cut.data);
 }
 
 template <class S>

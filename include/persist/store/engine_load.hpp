@@ -166,8 +166,8 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.failures = 0;
   session.has_record = record.has_data;
   session.is_new = !record.has_data;
-  session.stored_bytes = static_cast<std::uint32_t>(record.data.size());
-  session.stored_crc = record.has_data ? stored_checksum(record.data) : 0;
+  session.encoded_bytes = static_cast<std::uint32_t>(record.data.size());
+  session.encoded_crc = record.has_data ? stored_checksum(record.data) : 0;
   if (!record.has_more()) return;
   SessionExtras& extras = session.more();
   extras.user_ids.value = std::move(record.user_ids);

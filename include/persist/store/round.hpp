@@ -1,9 +1,11 @@
 #pragma once
 
 #include <persist/record/requests.hpp>
+#include <persist/session/commit.hpp>
 #include <persist/session/core.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <span>
 #include <utility>
 #include <vector>
@@ -17,6 +19,7 @@ namespace persist::inline PERSIST_ABI {
 /// round.
 struct Round {
   std::vector<CommitRequest> commits;
+  std::vector<std::pair<std::size_t, Flight*>> wraps;  ///< commits whose data is to be wrapped
   std::vector<AcquireRequest> acquires;
   /// Per acquire: the session that is being loaded. Until the round is complete nobody else sees
   /// its data, so it is the scratch that the record is decoded into.
@@ -24,20 +27,43 @@ struct Round {
   std::vector<Result<void>> decoded;
 
   [[nodiscard]] bool empty() const noexcept { return commits.empty() && acquires.empty(); }
-  void clear() { commits.clear(), acquires.clear(), loading.clear(), decoded.clear(); }
+  void clear() {
+    commits.clear(), wraps.clear(), acquires.clear(), loading.clear(), decoded.clear();
+  }
+  void add(Flight& flight) {
+    const auto first = flight.cuts.begin();
+    const auto end = first + static_cast<std::ptrdiff_t>(flight.size());
+    if (std::any_of(first, end, [](const Cut& cut) { return cut.wrap != nullptr; }))
+      wraps.emplace_back(commits.size(), &flight);
+    commits.push_back(std::move(flight.request));
+  }
 
   template <class Backend>
   void perform(Backend& backend) {
-    if (!commits.empty()) backend.commit(std::span(commits));
+    for (const auto& [at, flight] : wraps)
+      (void)flight->wrap(commits[at]);
+    send(backend);
     if (acquires.empty()) return;
     backend.acquire(std::span(acquires));
     decoded.assign(acquires.size(), success);
     for (std::size_t i = 0; i < acquires.size(); ++i)
       if (acquires[i].is_to_be_read()) decoded[i] = loading[i]->decode(acquires[i].record);
   }
-};
 
-struct Flight;
+ private:
+  /// A commit whose data could not be wrapped goes nowhere.
+  template <class Backend>
+  void send(Backend& backend) {
+    const auto stays = [](const CommitRequest& each) {
+      return each.outcome != CommitRequest::Outcome::pending;
+    };
+    for (auto at = commits.begin(); at != commits.end();) {
+      const auto stop = wraps.empty() ? commits.end() : std::find_if(at, commits.end(), stays);
+      if (stop != at) backend.commit(std::span(at, stop));
+      at = stop == commits.end() ? stop : stop + 1;
+    }
+  }
+};
 
 /// What one store has in a round: kept by the poll that runs it, so that a poll inside a handler,
 /// or on another thread, is a poll of its own.
