@@ -111,7 +111,8 @@ template <class Codec, class Policy, class T>
 }  // namespace choosing
 
 /// Appends a whole record: envelope and encoded data. The errors are those of the codec and of
-/// `write_envelope`; then `out` is as it was.
+/// `write_envelope`, and `invalid` where the game's own code threw, such as a `store` of its
+/// `adapt`; then `out` is as it was.
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<void> encode_record(const T& data, UnknownFields& unknown,
@@ -120,8 +121,12 @@ template <class Codec, class Policy, class T>
                               .schema_version = version.schema_version,
                               .lowest_reader = version.lowest_reader,
                               .fingerprint = fingerprint_of<Policy, T>()};
-  return write_envelope(
-      out, header, [&](Buffer& to) { return Codec::template encode<Policy>(data, unknown, to); });
+  auto written = write_envelope(out, header, [&](Buffer& to) {
+    return persist::detail::caught(
+        "writing the data", [&] { return Codec::template encode<Policy>(data, unknown, to); });
+  });
+  if (!written && unknown.root() != nullptr) unknown.root()->unmark();
+  return written;
 }
 
 /// What is read instead of bytes that are no record of ours: by the policy's `import_legacy`. A
@@ -147,8 +152,8 @@ template <class Policy>
 ///
 /// `wrong_codec` names both codecs. `too_new`: only a higher schema version may read it, or it
 /// holds something that this build could not keep. `corrupt`, `schema_mismatch`, `too_large` as the
-/// envelope and the codec have them. On failure `scratch` holds anything, and `bytes` are as they
-/// were: whoever calls must not replace them.
+/// envelope and the codec have them. `invalid` where the game's own code threw. On failure
+/// `scratch` holds anything, and `bytes` are as they were: whoever calls must not replace them.
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown,
@@ -178,12 +183,13 @@ template <class Codec, class Policy, class T>
   const auto decode = [&](auto& into, UnknownFields& kept) {
     return choosing::decode_payload<Codec, Policy>(*opened, into, kept, limits);
   };
-  const Result<void> decoded = [&] {
+  // Types are the game's: one that throws must not end a batch that others are in.
+  const Result<void> decoded = persist::detail::caught("reading the data", [&]() -> Result<void> {
     if constexpr (schema::detail::has_migrations<Policy>)
       if (opened->schema_version < schema_version_of<Policy>())
         return Migration<Policy, T>(scratch, unknown).run(opened->schema_version, decode);
     return decode(scratch, unknown);
-  }();
+  });
   if (!decoded) return envelope::left_alone(decoded.error());
   return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
 }

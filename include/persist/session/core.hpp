@@ -133,7 +133,8 @@ class SessionCore {
   /// Takes the game's last word: after a release was called for, what the data is captured from may
   /// be gone.
   virtual void game_lets_go() = 0;
-  /// What the last decoding dropped because the data policy allows it.
+  /// What the last decoding dropped because the data policy allows it, or the last encoding because
+  /// two elements now have one identity.
   [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
   virtual void deliver(Event& event, SessionHost& store) = 0;
   /// What was encoded last is durable; called where `keeps_durable`.

@@ -34,14 +34,15 @@ enum class InGame : std::uint8_t {
   never,  ///< a change of a record that nobody plays
 };
 
-/// Reads what a backend gave into `data`, which is empty or fresh. What was wrapped is plain then.
+/// Reads what a backend gave into `data`, which is empty or holds what fills a partial record in.
+/// What was wrapped is plain then.
 template <class S>
 [[nodiscard]] Result<codec::RecordInfo> load_record(std::string_view key, Snapshot& from,
                                                     std::size_t most, typename S::Data& data,
                                                     UnknownFields& unknown) {
   if constexpr (detail::RecordOf<typename S::Data>::may_be_empty) {
-    return codec::load_record<typename S::Codec, typename S::Policy>(key, from, most,
-                                                                     data.emplace(), unknown);
+    return codec::load_record<typename S::Codec, typename S::Policy>(
+        key, from, most, data ? *data : data.emplace(), unknown);
   } else {
     return codec::load_record<typename S::Codec, typename S::Policy>(key, from, most, data,
                                                                      unknown);
@@ -96,6 +97,12 @@ class SessionNode final : public SessionCore {
 
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
+  /// What this load fills a partial record in with.
+  void set_template(std::unique_ptr<Data> value) { rare().reconcile_with = std::move(value); }
+  /// The data is all of this build's own now: a newer build migrates it as it does a new record's.
+  void forget_version() noexcept {
+    if (Rare* rare = rare_.load(std::memory_order_acquire)) rare->version.reset();
+  }
   [[nodiscard]] Signals<Data>& signals() {
     has_listeners = true;
     return rare().signals;
@@ -225,7 +232,8 @@ class SessionNode final : public SessionCore {
     std::list<MessageHandler<Data>> handlers;     ///< one that runs may connect more
     std::optional<codec::RecordVersion> version;  ///< of a record that a newer build wrote
     Data* working = nullptr;                      ///< the copy, while a function runs on one
-    std::unique_ptr<Data> default_value;
+    std::unique_ptr<Data> default_value;  // this one and the next until the load has used them
+    std::unique_ptr<Data> reconcile_with;
     std::unique_ptr<Data> after_end;
     std::unique_ptr<Data> encoded;
     std::unique_ptr<Data> durable;
@@ -254,6 +262,13 @@ class SessionNode final : public SessionCore {
     if constexpr (!Policy::has_validate) return success;
     return in_hook("the hook validate", [&] { return Policy::validate(data); });
   }
+  [[nodiscard]] std::unique_ptr<Data> take_template() noexcept {
+    Rare* rare = rare_.load(std::memory_order_acquire);
+    return rare ? std::exchange(rare->reconcile_with, nullptr) : nullptr;
+  }
+  /// What a record begins as that nobody wrote yet.
+  [[nodiscard]] Result<void> begin_record(Snapshot& from, std::unique_ptr<Data> filler);
+  [[nodiscard]] Result<codec::RecordInfo> decode_data(Snapshot& from, std::unique_ptr<Data> filler);
   [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
@@ -320,40 +335,6 @@ Result<void> SessionNode<S>::check(const Data& data) {
   return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
                                     " bytes; the limit is " + std::to_string(limit))
       .for_key(key());
-}
-
-template <class S>
-Result<void> SessionNode<S>::decode(Snapshot& from) {
-  stored_bytes = static_cast<std::uint32_t>(from.data.size());
-  if (!from.has_data) {
-    Result<void> given = success;
-    if (rare_ && rare_.load()->default_value)
-      data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
-    else if (Policy::has_defaults && !is_named)
-      return Error(Errc::not_found, "there is no record, and its default needs the key itself")
-          .for_key(key());
-    else
-      given = in_hook("the hook defaults", [&] { data_ = Policy::defaults(key_value_); });
-    if constexpr (gives_user_ids<typename S::Key>) {
-      if (!is_named) return given;
-      UserIds users;
-      S::Key::user_ids(key_value_, users);
-      from.user_ids.assign(users.begin(), users.end());
-      more().user_ids.changed = !users.empty();
-    }
-    return given;
-  }
-  const auto info = [&] {
-    [[maybe_unused]] const LoadScope<Policy> hooks;
-    return load_record<S>(key(), from, record_limit(), data_, unknown_);
-  }();
-  if (!info) return info.error();
-  constexpr auto usual = codec::version_of<Policy>();
-  if (const auto after = codec::version_after<Policy>(*info); after != usual)
-    rare().version = after;
-  if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
-  if (info->is_outdated) edited.fetch_add(1, std::memory_order_relaxed);
-  return valid(data_);
 }
 
 template <class S>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/record/mailbox.hpp>
+#include <persist/session/decode.hpp>
 #include <persist/session/deliver.hpp>
 #include <persist/session/node.hpp>
 #include <persist/store/engine_relay.hpp>

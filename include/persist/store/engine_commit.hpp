@@ -245,6 +245,7 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
     return;
   }
   cut.has_data = true;
+  tell_dropped(session);
   if (*exists)
     change.data = &cut.data, change.schema = cut.schema;
   else

@@ -252,12 +252,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   ++metrics_.loads;
   change_state(session, State::open);
   if (session.wants_saves()) stamp(session);
-  if (std::vector<std::string> dropped = session.take_dropped(); !dropped.empty()) {
-    Event event;
-    event.kind = Event::Kind::dropped_fields;
-    event.paths = std::move(dropped);
-    tell(session, std::move(event));
-  }
+  tell_dropped(session);
   if (session.extras && !session.extras->inbox.empty()) {
     Event event;
     event.kind = Event::Kind::messages;
