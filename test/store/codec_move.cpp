@@ -4,9 +4,11 @@
 #include <persist/codec/any_of.hpp>
 
 #include <persist/codec/cbor.hpp>
+#include <persist/codec/compressed.hpp>
 #include <persist/codec/envelope.hpp>
 #include <persist/codec/json.hpp>
 #include <persist/codec/packed.hpp>
+#include <persist/compress/zstd.hpp>
 #include <persist/store.hpp>
 #include <persist/testing/manual_clock.hpp>
 
@@ -33,7 +35,7 @@ using namespace std::chrono_literals;
 
 using First = codec::Json;
 using Second = codec::Cbor;
-using Last = codec::Packed;
+using Last = codec::Compressed<codec::Packed, compress::Zstd<3>>;
 
 // The builds, in the order in which they are rolled out. What was not loaded since it was written
 // is still as the first build wrote it, so later ones go on reading that.
