@@ -104,6 +104,7 @@ template <class Reader>
       std::size_t count = 0;
       if (!in.begin_array(count)) return false;
       Value::Array elements;
+      elements.reserve(count);  // the reader has seen a byte for each, and counts each byte once
       while (in.next_element())
         if (!read_value(in, elements.emplace_back())) return false;
       into = Value(std::move(elements));
@@ -113,6 +114,7 @@ template <class Reader>
       std::size_t count = 0;
       if (!in.begin_map(count)) return false;
       std::vector<Value::Member> members;
+      members.reserve(count);
       for (std::string_view key; in.next_key(key);) {
         members.push_back({std::string(key), Value()});
         if (!read_value(in, members.back().value)) return false;
