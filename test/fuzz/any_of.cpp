@@ -23,13 +23,13 @@ FUZZ_TARGET(any_of) {
   fuzz::Source from(input);
   const std::uint16_t id = ids[from.below(4)];
   const ByteView bytes = from.rest();
-  fuzz::Older read;
+  fuzz::Everything read;
   UnknownFields unknown;
   if (!Moved::decode_from<fuzz::Policy>(id, bytes, read, unknown, schema::Limits())) return false;
   Buffer out;
   fuzz::require(bool(Moved::encode<fuzz::Policy>(read, unknown, out)),
                 "what any codec wrote is written by the new one");
-  fuzz::Older back;
+  fuzz::Everything back;
   fuzz::require(bool(Moved::decode<fuzz::Policy>(out, back, unknown)), "and that is read");
   return true;
 }

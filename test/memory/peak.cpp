@@ -78,7 +78,7 @@ using namespace persist;
 using std::string_literals::operator""s;
 
 constexpr std::size_t slack = std::size_t{64} << 10;
-constexpr int many = 15'000;
+constexpr int many = 8'000;
 
 struct Peak {
   std::size_t most = 0;  ///< held at once
