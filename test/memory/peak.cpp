@@ -244,9 +244,9 @@ template <>
 constexpr std::size_t per_byte<std::vector<int>> = 3 * sizeof(int);
 template <>
 constexpr std::size_t per_byte<Value> = 96;
-/// Structs by name have at most 8 members and 64 bytes of names for a byte.
-constexpr std::size_t per_byte_by_name = 8 * sizeof(Value::Member) + 2 * 64;
-constexpr std::size_t free_by_name = 4096 * sizeof(Value::Member) + slack;
+/// Structs by name have at most 4 members and 64 bytes of names for a byte.
+constexpr std::size_t per_byte_by_name = 4 * sizeof(Value::Member) + 2 * 64;
+constexpr std::size_t free_by_name = 65'536 * sizeof(Value::Member) + 2 * slack;
 
 template <class Codec, class T>
 void expect_lean(const Inputs& inputs) {

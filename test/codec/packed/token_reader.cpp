@@ -188,9 +188,9 @@ TEST(PackedTokens, more_fields_than_bytes_give_reason_for_are_too_large) {
       description += std::string("\3") + static_cast<char>('a' + i) + "\x13";
     return description;
   };
-  EXPECT_EQ(code_of_list(of_units(6), 2'000), Errc{});
-  EXPECT_EQ(code_of_list(of_units(20), 2'000), Errc::too_large);
-  EXPECT_EQ(code_of_list(of_units(20), 20), Errc{}) << "a small record may";
+  EXPECT_EQ(code_of_list(of_units(3), 20'000), Errc{});
+  EXPECT_EQ(code_of_list(of_units(20), 20'000), Errc::too_large);
+  EXPECT_EQ(code_of_list(of_units(20), 2'000), Errc{}) << "a small record may";
 }
 
 }  // namespace

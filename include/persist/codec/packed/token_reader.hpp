@@ -80,7 +80,7 @@ class TokenReader : public Input {
   /// fewer bytes of names for each of its bytes.
   static constexpr std::size_t names_per_byte = 64, names_for_free = std::size_t{64} << 10;
   /// The same of structs and their fields, which may take no bytes.
-  static constexpr std::size_t steps_per_byte = 8, steps_for_free = 4096;
+  static constexpr std::size_t steps_per_byte = 4, steps_for_free = 65'536;
 
   [[nodiscard]] const Node& node(std::uint16_t id) const noexcept { return layout_.nodes[id]; }
   [[nodiscard]] const Node& now() const noexcept { return node(now_); }
