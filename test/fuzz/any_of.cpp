@@ -27,8 +27,11 @@ FUZZ_TARGET(any_of) {
   UnknownFields unknown;
   if (!Moved::decode_from<fuzz::Policy>(id, bytes, read, unknown, schema::Limits())) return false;
   Buffer out;
-  fuzz::require(bool(Moved::encode<fuzz::Policy>(read, unknown, out)),
+  const auto written = Moved::encode<fuzz::Policy>(read, unknown, out);
+  // What was kept unread and has a name twice cannot be said in another format.
+  fuzz::require(written || written.is(Errc::unsupported),
                 "what any codec wrote is written by the new one");
+  if (!written) return true;
   fuzz::Everything back;
   fuzz::require(bool(Moved::decode<fuzz::Policy>(out, back, unknown)), "and that is read");
   return true;

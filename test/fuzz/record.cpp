@@ -68,8 +68,10 @@ FUZZ_TARGET(record) {
   const codec::RecordVersion version = codec::version_after<Policy>(*info);
   fuzz::require(version.schema_version >= info->schema_version, "no version goes back");
   Buffer out;
-  fuzz::require(bool(codec::encode_record<Codec, Policy>(first, unknown, version, out)),
-                "what was read can be written");
+  const auto written = codec::encode_record<Codec, Policy>(first, unknown, version, out);
+  // Json that was kept unread and has a name twice cannot be said in another format.
+  fuzz::require(written || written.is(Errc::unsupported), "what was read can be written");
+  if (!written) return true;
   fuzz_record::Player second;
   const auto again = codec::decode_record<Codec, Policy>(out, second, unknown);
   fuzz::require(bool(again), "what was written can be read");

@@ -58,6 +58,10 @@ class TokenReader : public Input {
     if (is_inside_) inner_->rewind(*to.inner);
     steps_ = to.steps, names_ = to.names, inner_depth_ = to.inner_depth, now_ = to.node;
   }
+  /// In a value inside the record, which is read by its own rules.
+  [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
+  using inside = CborReader;
+  bool skip_inside(ByteView& raw);
   bool finish() {
     if (ok() && !at_end()) corrupt(std::to_string(left()) + " bytes follow the end of the value");
     return ok();
@@ -75,7 +79,6 @@ class TokenReader : public Input {
   ~TokenReader() = default;
 
   using Node = Layout::Node;
-
   /// A name is written once and given out, to be kept, with all that has it. A game's own data has
   /// fewer bytes of names for each of its bytes.
   static constexpr std::size_t names_per_byte = 64, names_for_free = std::size_t{64} << 10;
@@ -93,11 +96,7 @@ class TokenReader : public Input {
   void go_to(const std::byte* at) noexcept {
     at_ = static_cast<std::size_t>(at - reinterpret_cast<const std::byte*>(begin_));
   }
-  [[nodiscard]] const std::byte* end() const noexcept {
-    return reinterpret_cast<const std::byte*>(begin_) + size_;
-  }
-  /// In a value inside the record, which is read by its own rules.
-  [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
+  [[nodiscard]] const std::byte* end() const noexcept { return here() + left(); }
   [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
   [[nodiscard]] std::uint16_t node_here() const noexcept { return now_; }
 
@@ -107,10 +106,7 @@ class TokenReader : public Input {
     if (next == nullptr) return cut_short();
     return go_to(next), true;
   }
-  bool give_out(std::string_view name) {
-    return name.size() <= names_ ? (names_ -= name.size(), true)
-                                 : too_large("more names than its size gives reason for");
-  }
+  bool give_out(std::string_view name);
   bool whole(const Node& type, schema::Integer& value);
   [[nodiscard]] schema::Token peek_enum(const Node& type);
   [[nodiscard]] schema::Token peek_variant(const Node& type);
@@ -129,7 +125,6 @@ class TokenReader : public Input {
     std::uint16_t node = 0;
     std::uint32_t index = 0;
   };
-
   const Layout& layout_;
   std::uint16_t now_;
   schema::Limits limits_;
@@ -270,7 +265,7 @@ inline bool TokenReader::begin_map(std::size_t& count) {
 inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std::size_t& count) {
   const bool has_fields =
       of.kind == Kind::structure || of.kind == Kind::tuple || of.kind == Kind::variant;
-  if (has_fields && size >= steps_) return too_large("more fields than the limit for one input");
+  if (has_fields && size >= steps_) return too_large("more fields than its size gives reason for");
   if (has_fields)
     steps_ -= static_cast<std::size_t>(size) + 1;
   else if (size > left())
@@ -365,6 +360,10 @@ inline bool TokenReader::span(std::string_view& value) {
   at_ += value.size();
   return true;
 }
+inline bool TokenReader::give_out(std::string_view name) {
+  if (name.size() <= names_) return names_ -= name.size(), true;
+  return too_large("more names than its size gives reason for");
+}
 inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   if (type.kind == Kind::text) {
     const std::size_t start = at_;
@@ -384,6 +383,9 @@ inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   return true;
 }
 
+inline bool TokenReader::skip_inside(ByteView& raw) {
+  return dynamic([&](CborReader& in) { return in.skip(raw); });
+}
 inline bool TokenReader::begin_dynamic() {
   std::string_view item;
   if (!span(item)) return false;

@@ -141,9 +141,20 @@ bool decode_kept(ByteView raw, Value& into) {
   return read_value(in, into);
 }
 
-/// Takes the next item without understanding it: as its bytes where the input has bytes.
+/// Takes the next item without understanding it: as its bytes where the input has bytes. A value
+/// inside a record of another format has them too, and would not be written back as it was if it
+/// were understood: one with equal keys could be kept once and never read again.
 template <class Reader>
 [[nodiscard]] bool read_kept(Reader& in, Kept& into) {
+  if constexpr (requires { typename Reader::inside; }) {
+    if (in.is_dynamic()) {
+      ByteView raw;
+      if (!in.skip_inside(raw)) return false;
+      into.raw = Buffer(raw);
+      into.decode = &decode_kept<typename Reader::inside>;
+      return true;
+    }
+  }
   if constexpr (requires(ByteView raw) { in.skip(raw); }) {
     ByteView raw;
     if (!in.skip(raw)) return false;
