@@ -48,14 +48,13 @@ class TokenReader : public Input {
     std::uint16_t node;
   };
   [[nodiscard]] Mark mark() const {
-    return {Input::mark(), is_inside_ ? std::optional(inner_->mark()) : std::nullopt,
-            steps_,        names_,
-            inner_depth_,  now_};
+    std::optional<Input::Mark> inner;
+    if (is_inside_) inner = inner_->mark();
+    return {Input::mark(), inner, steps_, names_, inner_depth_, now_};
   }
   void rewind(const Mark& to) {
     Input::rewind(to.outer);
-    is_inside_ = to.inner.has_value();
-    if (is_inside_) inner_->rewind(*to.inner);
+    if (is_inside_ = to.inner.has_value(); is_inside_) inner_->rewind(*to.inner);
     steps_ = to.steps, names_ = to.names, inner_depth_ = to.inner_depth, now_ = to.node;
   }
   /// In a value inside the record, which is read by its own rules.
@@ -79,10 +78,9 @@ class TokenReader : public Input {
   ~TokenReader() = default;
 
   using Node = Layout::Node;
-  /// A name is written once and given out, to be kept, with all that has it. A game's own data has
-  /// fewer bytes of names for each of its bytes.
+  /// What is given out at most for each byte, and besides: names, which are written once and may be
+  /// kept with all that has them; structs and their fields, which may take no bytes.
   static constexpr std::size_t names_per_byte = 64, names_for_free = std::size_t{64} << 10;
-  /// The same of structs and their fields, which may take no bytes.
   static constexpr std::size_t steps_per_byte = 4, steps_for_free = 65'536;
 
   [[nodiscard]] const Node& node(std::uint16_t id) const noexcept { return layout_.nodes[id]; }
