@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Makes the single header: single_include/persist/persist.hpp of all that include/persist/persist.hpp
-reaches, and single_include/persist/testing.hpp of the headers in testing/ and observe/.
+reaches, single_include/persist/testing.hpp of the headers in testing/ and observe/, and each adapter
+under its own name, on top of the first.
 
-    amalgamate.py                 write both
+    amalgamate.py                 write all
     amalgamate.py --check         fail if they are not what would be written
     amalgamate.py --forward DIR   write a tree of one-line headers that stand for include/ and forward
-                                  to the two, so that tests can be built against them
+                                  to them, so that tests can be built against them
 """
 
 import argparse
@@ -86,6 +87,11 @@ def build(tree):
             extra.add(name)
     texts[TESTING] = extra.text(first='#include "persist.hpp"')
     held_by |= dict.fromkeys(extra.names, TESTING)
+    for name in sorted(tree.adapters & tree.text.keys()):
+        adapter = Amalgamation(tree, already=core.names)
+        adapter.add(name)
+        up = "../" * name.count("/")
+        texts[name] = adapter.text(first=f'#include "{up}{CORE}"')
     return texts, held_by
 
 

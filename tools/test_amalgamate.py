@@ -69,6 +69,16 @@ class Amalgamate(unittest.TestCase):
         self.run_it()
         self.assertNotIn("redis", self.made("persist.hpp") + self.made("testing.hpp"))
 
+    def test_an_adapter_stands_on_the_core_under_its_own_name(self):
+        self.write("backend/redis.hpp",
+                   "#pragma once\n\n#include <persist/a.hpp>\n#include <redis.h>\n\nint redis;\n")
+        (self.root / "tools").mkdir()
+        (self.root / "tools/adapters.txt").write_text("# words\nbackend/redis.hpp\n")
+        self.run_it()
+        text = self.made("backend/redis.hpp")
+        self.assertIn('#include "../persist.hpp"\n\n#include <redis.h>\n\nint redis;\n', text)
+        self.assertNotIn("int a;", text)
+
     def test_it_writes_the_same_again(self):
         self.run_it()
         once = self.made("persist.hpp"), self.made("testing.hpp")

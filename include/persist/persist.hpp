@@ -11,6 +11,7 @@
 #include <persist/clock.hpp>
 #include <persist/codec/any_of.hpp>
 #include <persist/codec/cbor.hpp>
+#include <persist/codec/compressed.hpp>
 #include <persist/codec/json.hpp>
 #include <persist/codec/packed.hpp>
 #include <persist/codec/suphi.hpp>

@@ -4,12 +4,15 @@
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/json.hpp>
 #include <persist/codec/packed.hpp>
+#include <persist/codec/record.hpp>
 #include <persist/schema/policy.hpp>
 #include <persist/schema/value.hpp>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,6 +80,17 @@ struct Mapped {
   std::int32_t a = 1;
   std::string b = "b";
   std::map<std::string, int> c;
+};
+
+struct Converted {
+  double a = 1;
+  std::string b = "b";
+  std::set<int> c;
+};
+struct Arrayed {
+  std::int32_t a = 1;
+  std::string b = "b";
+  std::array<int, 2> c{};
 };
 
 struct Keeping {};
@@ -172,6 +186,15 @@ std::vector<Case> cases() {
       row<Codec, Narrowed>("narrow", base(), same, same, base(), same, same),
       row<Codec, Narrowed>("narrow, beyond the new type", many, no_a,
                            R"({"a":300,"b":"seven","c":[1,2]})", base(), same, same),
+      row<Codec, Converted>("integer to real, vector to set", base(),
+                            R"({"a":7.0,"b":"seven","c":[1,2]})", same, with("a", 7.5), no_a,
+                            R"({"a":7.5,"b":"seven","c":[1,2]})"),
+      row<Codec, Converted>("vector to set, an element twice", with("c", Value::array({1, 1})),
+                            "!schema_mismatch at c[1]", R"({"a":7,"b":"seven","c":[1,1]})", base(),
+                            same, R"({"a":7.0,"b":"seven","c":[1,2]})"),
+      row<Codec, Arrayed>("vector to array", base(), same, same, base(), same, same),
+      row<Codec, Arrayed>("vector to array, longer", with("c", Value::array({1, 2, 3})), no_c,
+                          R"({"a":7,"b":"seven","c":[1,2,3]})", base(), same, same),
       row<Codec, Nested>("nest", base(), R"({"b":"seven","c":[1,2],"in":{"a":2}})", same,
                          instead_of_a("in", Value::map({{"a", 9}})),
                          R"({"a":1,"b":"seven","c":[1,2]})",
@@ -225,6 +248,94 @@ TYPED_TEST(Evolution, gives_what_is_missing_as_the_policy_says) {
   EXPECT_EQ((seen_by<TypeParam, Told<reconcile::Strict>>(base())), "!schema_mismatch at d");
   EXPECT_EQ((seen_by<TypeParam, Told<reconcile::Shallow>>(base())),
             R"({"a":7,"b":"seven","c":[1,2],"d":0.5})");
+}
+
+// What a load's template fills in: the record is decoded into it.
+
+struct Settings {
+  int fov = 70;
+  std::string name = "main";
+};
+struct Full {
+  int level = 1;
+  Settings settings;
+  std::optional<Settings> second;
+  std::array<int, 2> slots{};
+  std::vector<Settings> list;
+  std::map<std::string, Settings> looks;
+  Value flags = Value::map();
+  int seen = 0;
+};
+template <class Mode>
+struct Filled {
+  using data_type = Full;
+  using reconcile = Mode;
+  using fields = Fields<Transient<&Full::seen>>;
+};
+Full filler() {
+  const Settings wide{90, "wide"};
+  return {9, wide, wide, {8, 8}, {wide, wide}, {{"a", wide}}, Value::map({{"pvp", true}}), 5};
+}
+/// What the record becomes when it is loaded with that template.
+template <class Codec, class Mode>
+std::string filled(const Value& stored) {
+  using Policy = DataPolicy<Filled<Mode>>;
+  Buffer record;
+  UnknownFields unknown;
+  EXPECT_TRUE((codec::encode_record<Codec, Keeping>(stored, unknown, {}, record)));
+  Full data = filler();
+  const auto read = codec::decode_record<Codec, Policy>(record, data, unknown);
+  return read ? text_of(*schema::to_value<Keeping>(data)) : text_of(read.error());
+}
+Value partial() {
+  const Value b = Value::map({{"b", Value::map({{"fov", 3}})}});
+  return Value::map({{"settings", Value::map({{"fov", 1}})},
+                     {"second", Value::map({{"name", "x"}})},
+                     {"slots", Value::array({4})},
+                     {"list", Value::array({Value::map({{"fov", 2}})})},
+                     {"looks", b},
+                     {"flags", Value::map()}});
+}
+
+TYPED_TEST(Evolution, a_template_gives_the_members_that_are_missing_and_touches_no_other) {
+  EXPECT_EQ((filled<TypeParam, reconcile::Deep>(partial())),
+            R"({"list":[{"fov":2,"name":"main"}],"seen":5,"flags":{},"level":9,)"
+            R"("looks":{"b":{"fov":3,"name":"main"}},"slots":[4,8],)"
+            R"("second":{"fov":90,"name":"x"},"settings":{"fov":1,"name":"wide"}})")
+      << "an element is nobody's counterpart: its members have their own defaults";
+  const Value none = Value::map({{"second", nullptr}, {"list", Value::array()}});
+  EXPECT_EQ((filled<TypeParam, reconcile::Deep>(none)),
+            R"({"list":[],"seen":5,"flags":{"pvp":true},"level":9,)"
+            R"("looks":{"a":{"fov":90,"name":"wide"}},"slots":[8,8],)"
+            R"("second":null,"settings":{"fov":90,"name":"wide"}})")
+      << "an empty list and an empty optional are there";
+}
+
+TYPED_TEST(Evolution, a_record_of_the_very_type_that_wrote_it_takes_nothing_from_a_template) {
+  using Policy = DataPolicy<Filled<reconcile::Deep>>;
+  Buffer record;
+  UnknownFields unknown;
+  ASSERT_TRUE((codec::encode_record<TypeParam, Policy>(Full{}, unknown, {}, record)));
+  Full data = filler();
+  ASSERT_TRUE((codec::decode_record<TypeParam, Policy>(record, data, unknown)));
+  data.seen = 0;  // which is stored nowhere
+  EXPECT_EQ(text_of(*schema::to_value<Keeping>(data)), text_of(*schema::to_value<Keeping>(Full{})));
+}
+
+TEST(Templates, a_template_gives_what_the_mode_lets_it) {
+  const Value inside = Value::map({{"settings", Value::map({{"fov", 1}})}});
+  EXPECT_EQ((filled<codec::Json, reconcile::Shallow>(Value::map({{"level", 2}}))),
+            R"({"list":[{"fov":90,"name":"wide"},{"fov":90,"name":"wide"}],"seen":5,)"
+            R"("flags":{"pvp":true},"level":2,"looks":{"a":{"fov":90,"name":"wide"}},)"
+            R"("slots":[8,8],"second":{"fov":90,"name":"wide"},)"
+            R"("settings":{"fov":90,"name":"wide"}})");
+  EXPECT_EQ((filled<codec::Json, reconcile::Shallow>(inside)), "!schema_mismatch at settings.name");
+  EXPECT_EQ((filled<codec::Json, reconcile::Strict>(Value::map({{"level", 2}}))),
+            "!schema_mismatch at settings");
+  EXPECT_EQ((filled<codec::Json, reconcile::None>(Value::map({{"level", 2}}))),
+            R"({"list":[],"seen":5,"flags":null,"level":2,"looks":{},"slots":[0,0],)"
+            R"("second":null,"settings":{"fov":0,"name":""}})")
+      << "which fills in nothing, from a template either";
 }
 
 struct Asking {

@@ -3,6 +3,7 @@
 #include <persist/codec/cbor.hpp>
 #include <persist/codec/json.hpp>
 #include <persist/codec/packed.hpp>
+#include <persist/codec/record.hpp>
 #include <persist/schema/value.hpp>
 
 #include <array>
@@ -14,7 +15,9 @@
 #include <memory_resource>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <unordered_map>
@@ -47,7 +50,10 @@ struct Version {
 template <>
 struct persist::adapt<Version> {
   using stored_type = std::string;
-  static std::string store(const Version& it) { return "v" + std::to_string(it.major); }
+  static std::string store(const Version& it) {
+    if (it.major < 0) throw std::invalid_argument("a version below zero");
+    return "v" + std::to_string(it.major);
+  }
   static Version restore(const std::string& from) { return {std::stoi(from.substr(1))}; }
 };
 
@@ -300,6 +306,26 @@ TYPED_TEST(Kinds, a_text_that_is_no_utf8_is_refused_before_it_is_written) {
                      .is(Errc::invalid)));
     EXPECT_TRUE(bytes.empty());
   }
+}
+
+TYPED_TEST(Kinds, what_an_adapted_type_throws_refuses_the_record_and_goes_no_further) {
+  Buffer record;
+  UnknownFields unknown;
+  const std::map<std::string, Version> fine{{"a", {2}}};
+  ASSERT_TRUE((codec::encode_record<TypeParam, NoPolicy>(fine, unknown, {}, record)));
+  const Buffer before = record;
+  const std::map<std::string, Version> bad{{"a", {-2}}};
+  const auto written = codec::encode_record<TypeParam, NoPolicy>(bad, unknown, {}, record);
+  ASSERT_TRUE(written.is(Errc::invalid));
+  EXPECT_EQ(written.error().detail(), "writing the data threw: a version below zero");
+  EXPECT_EQ(record, before);
+  record.clear();
+  const std::map<std::string, std::string> text{{"a", "version"}};
+  ASSERT_TRUE((codec::encode_record<TypeParam, NoPolicy>(text, unknown, {}, record)));
+  std::map<std::string, Version> into;
+  const auto read = codec::decode_record<TypeParam, NoPolicy>(record, into, unknown);
+  ASSERT_TRUE(read.is(Errc::invalid));
+  EXPECT_NE(read.error().detail().find("reading the data threw: "), std::string_view::npos);
 }
 
 }  // namespace

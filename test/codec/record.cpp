@@ -178,14 +178,14 @@ TEST(Record, that_is_foreign_is_given_to_the_policy) {
   const auto read =
       codec::decode_record<codec::Cbor, ImportingPolicy>(as_bytes("coins=12"), save, unknown);
   ASSERT_TRUE(read) << read.error();
-  EXPECT_TRUE(read->imported);
+  EXPECT_TRUE(read->is_outdated);
   EXPECT_EQ(*read, (RecordVersion{3, 3})) << "it is of this build";
   EXPECT_EQ(save.coins, 12);
   EXPECT_EQ(imports, 1);
   const auto again = codec::decode_record<codec::Cbor, ImportingPolicy>(
       record<codec::Cbor, Importing>(12), save, unknown);
   ASSERT_TRUE(again);
-  EXPECT_FALSE(again->imported);
+  EXPECT_FALSE(again->is_outdated);
   EXPECT_EQ(imports, 1) << "an envelope was not foreign";
 }
 

@@ -192,4 +192,39 @@ TEST_F(Game, fields_of_a_newer_build_stay_with_their_record_and_their_item) {
   EXPECT_EQ(stored->data["coins"], Value(11));
 }
 
+TEST_F(Game, fields_that_a_save_cannot_place_are_named_and_come_back_when_it_can) {
+  using Raw = persist::Store<persist::key::Text, persist::Value, persist::backend::Memory>;
+  using persist::Value;
+  Raw raw("PlayerData", database_, {.clock = &clock_});
+  const Value item = Value::map({{"id", 2}, {"glow", "blue"}});
+  ASSERT_TRUE(raw.overwrite("Player_1", Value::map({{"inventory", Value::array({item})}})));
+  auto session = join(eu_, 1);
+  std::vector<std::string> dropped;
+  const auto connection =
+      session.on_dropped_fields([&](const std::vector<std::string>& paths) { dropped = paths; });
+  session.edit()->inventory.push_back(session.view()->inventory[0]);
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(dropped, std::vector<std::string>{"inventory.2"}) << "two items have that id";
+  EXPECT_EQ(raw.peek("Player_1")->data["inventory"][0].find("glow"), nullptr);
+  dropped.clear();
+  session.edit()->inventory.pop_back();
+  ASSERT_TRUE(session.save());
+  EXPECT_TRUE(dropped.empty());
+  EXPECT_EQ(raw.peek("Player_1")->data["inventory"][0]["glow"], Value("blue"));
+}
+
+TEST_F(Game, data_without_a_type_is_filled_in_at_every_depth_from_a_template) {
+  using Raw = persist::Store<persist::key::Text, persist::Value, persist::backend::Memory>;
+  using persist::Value;
+  Raw raw("PlayerData", database_, {.clock = &clock_});
+  const Value stored = Value::map({{"coins", 10}, {"settings", Value::map({{"hud", true}})}});
+  ASSERT_TRUE(raw.overwrite("old", stored));
+  const Value filler = Value::map(
+      {{"coins", 1}, {"pets", 2}, {"settings", Value::map({{"hud", false}, {"fov", 70}})}});
+  const Value settings = Value::map({{"fov", 70}, {"hud", true}});
+  EXPECT_EQ(*raw.load("old", {.reconcile_with = filler})->view(),
+            Value::map({{"coins", 10}, {"pets", 2}, {"settings", settings}}));
+  EXPECT_EQ(*raw.load("new", {.reconcile_with = filler})->view(), filler);
+}
+
 }  // namespace

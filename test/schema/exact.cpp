@@ -33,6 +33,13 @@ static_assert(Exact(ULong::max()).fits<std::uint64_t>() &&
               !Exact(ULong::max()).fits<std::int64_t>() && !Exact(ULong::max()).fits<double>());
 static_assert(Exact(0.1).fits<double>() && !Exact(0.1).fits<float>() && Exact(0.5).fits<float>());
 
+static_assert(Exact(1) < Exact(2) && !(Exact(2) < Exact(1)) && !(Exact(2) < Exact(2.0)));
+static_assert(Exact(-2) < Exact(-1) && Exact(-1) < Exact(0) && Exact(0) < Exact(5e-324));
+static_assert(Exact(0.3) < Exact(1) && Exact(-1e300) < Exact(Long::min()) &&
+              Exact(-0.5) < Exact(3));
+static_assert(Exact(ULong::max() - 1) < Exact(ULong::max()), "which one double stands for");
+static_assert(Exact(1e300) < Exact(std::numeric_limits<double>::infinity()));
+
 TEST(Exact, is_decided_by_the_compiler) {}
 
 }  // namespace

@@ -358,4 +358,43 @@ TEST(Path, a_member_that_holds_what_is_unknown_keeps_what_the_value_brings) {
   EXPECT_EQ(persist::get(open, "").value(), Value::map({{"id", 1}, {"newer", 2}}));
 }
 
+struct Bounded {
+  int level = 1;
+  std::vector<int> scores;
+  std::optional<Item> held;
+};
+struct Bounds {
+  using fields = persist::Fields<persist::Limited<&Bounded::level, 1, 9>,
+                                 persist::Limited<&Bounded::scores, 0, 2>,
+                                 persist::Limited<&Item::count, 1, 5>>;
+};
+
+TEST(Path, sets_nothing_that_breaks_a_limit_of_the_policy) {
+  Bounded data;
+  data.scores = {1, 2};
+  const auto refused = persist::set<Bounds>(data, "/level", 10);
+  ASSERT_TRUE(refused.is(Errc::invalid));
+  EXPECT_EQ(refused.error().path(), "level");
+  EXPECT_EQ(refused.error().expected(), "1 to 9");
+  EXPECT_EQ(data.level, 1);
+  const int* before = data.scores.data();
+  EXPECT_TRUE(persist::set<Bounds>(data, "/scores/-", 3).is(Errc::invalid)) << "a size of 3";
+  EXPECT_TRUE(persist::set<Bounds>(data, "/held", Value::map({{"count", 6}})).is(Errc::invalid));
+  EXPECT_FALSE(data.held);
+  ASSERT_TRUE(persist::set<Bounds>(data, "/scores/1", 7));
+  EXPECT_EQ(data.scores, (std::vector<int>{1, 7}));
+  EXPECT_EQ(data.scores.data(), before) << "the rest of the data stays where it is";
+  EXPECT_TRUE(
+      persist::schema::detail::set_or_try<Bounds>(data, "/level", 0, false).is(Errc::invalid));
+}
+
+TEST(Path, lets_data_that_breaks_a_limit_be_mended_step_by_step) {
+  Bounded data;
+  data.level = 0;
+  data.scores = {1, 2, 3};
+  ASSERT_TRUE(persist::set<Bounds>(data, "/level", 5));
+  ASSERT_TRUE(persist::set<Bounds>(data, "/scores", Value::array({1})));
+  EXPECT_TRUE(persist::set<Bounds>(data, "/level", 0).is(Errc::invalid)) << "it is whole again";
+}
+
 }  // namespace

@@ -87,4 +87,36 @@ TEST(Quantum, goes_into_lists_arrays_and_optionals) {
             (std::array<double, 2>{10, 20}));
 }
 
+struct Bounded {
+  int level = 1;
+  double speed = 0;
+  std::optional<std::int8_t> luck;
+  std::uint8_t mana = 0;
+  std::vector<int> scores;
+};
+struct Bounds {
+  using fields = Fields<Quantised<&Bounded::level, 10>, Limited<&Bounded::level, 3, 99>,
+                        Quantised<&Bounded::speed, 0.1>, Limited<&Bounded::speed, 0.26, 0.98>,
+                        Quantised<&Bounded::luck, 100>, Limited<&Bounded::luck, -128, 20>,
+                        Quantised<&Bounded::mana, 100>, Limited<&Bounded::mana, 230, 255>,
+                        Quantised<&Bounded::scores, 10>, Limited<&Bounded::scores, 0, 2>>;
+};
+template <std::size_t I, class M>
+M bounded(M number) {
+  return quantised<RulesOf<Bounds>, Bounded, I>(number);
+}
+
+TEST(Quantum, writes_nothing_that_the_limits_of_the_member_would_refuse) {
+  EXPECT_EQ(bounded<0>(99), 90) << "100 could not be loaded";
+  EXPECT_EQ(bounded<0>(94), 90);
+  EXPECT_EQ(bounded<0>(4), 10);
+  EXPECT_EQ(bounded<0>(120), 120) << "which is refused anyway";
+  EXPECT_EQ(bounded<1>(0.97), 0.9);
+  EXPECT_EQ(bounded<1>(0.26), 0.3);
+  EXPECT_EQ(bounded<2>(std::optional<std::int8_t>(20)), std::int8_t{0});
+  EXPECT_EQ(bounded<2>(std::optional<std::int8_t>(-128)), std::int8_t{-100});
+  EXPECT_EQ(bounded<3>(std::uint8_t{240}), 240) << "no multiple lies between";
+  EXPECT_EQ(bounded<4>(std::vector<int>{4, 96}), (std::vector<int>{0, 100}));
+}
+
 }  // namespace

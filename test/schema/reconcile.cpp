@@ -257,6 +257,41 @@ TEST(OnMismatch, begins_anew_with_the_default) {
   EXPECT_TRUE(data.items.empty()) << "one had been read";
 }
 
+TEST(OnMismatch, keeps_the_default_that_the_struct_around_it_gives) {
+  Loaded loaded;
+  loaded.data.settings.fov = 90;  // as a default of Player might, or a load's template
+  const Value record = Value::map({{"settings", Value::map({{"fov", "keep"}})}});
+  schema::ValueReader in(record);
+  loaded.done = schema::read<DataPolicy<Asking>>(in, loaded.data, loaded.unknown);
+  ASSERT_TRUE(loaded.done) << loaded.done.error();
+  EXPECT_EQ(loaded.data.settings.fov, 90);
+  EXPECT_EQ(saved(loaded)["settings"]["fov"], Value("keep"));
+}
+
+struct Spot {
+  double x = 0.123;
+};
+struct Rounding {
+  using data_type = Spot;
+  using fields = Fields<Quantised<&Spot::x, 0.01>>;
+  static OnMismatch mismatch(const Mismatch&) { return OnMismatch::keep_default(); }
+};
+
+TEST(OnMismatch, keeps_what_was_stored_beside_a_default_that_is_written_rounded) {
+  const Value record = Value::map({{"x", "far"}});
+  schema::ValueReader in(record);
+  Spot data;
+  UnknownFields unknown;
+  ASSERT_TRUE(schema::read<DataPolicy<Rounding>>(in, data, unknown));
+  schema::ValueWriter out;
+  ASSERT_TRUE(schema::write<DataPolicy<Rounding>>(out, data, unknown));
+  EXPECT_EQ(out.take(), record);
+  data.x = 0.456;
+  schema::ValueWriter again;
+  ASSERT_TRUE(schema::write<DataPolicy<Rounding>>(again, data, unknown));
+  EXPECT_EQ(again.take()["x"], Value(0.46));
+}
+
 TEST(OnMismatch, forgets_what_was_kept_of_what_it_replaces) {
   struct Mending {
     using data_type = Player;

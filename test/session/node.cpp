@@ -73,6 +73,13 @@ TEST_F(Node, the_default_comes_from_the_policy_and_user_ids_from_the_key) {
   EXPECT_EQ(heroes.peek(&ann)->user_ids, std::vector<std::uint64_t>{1007});
 }
 
+TEST_F(Node, the_default_of_the_policy_goes_before_a_template) {
+  Player filler;
+  filler.name = "filler";
+  auto session = *heroes.load(&ann, {.reconcile_with = filler});
+  EXPECT_EQ(session.view()->name, "hero 7");
+}
+
 TEST_F(Node, no_default_is_made_of_a_key_whose_load_was_called_off) {
   db.script().acquires.push_back({Errc::unknown_outcome, true});
   {
@@ -416,6 +423,10 @@ TEST_F(Node, an_empty_optional_is_no_record) {
   EXPECT_FALSE(maybe.inspect(1u)->exists);
   EXPECT_TRUE(maybe.peek(1u).is(Errc::not_found));
   EXPECT_TRUE((*maybe.load(1u)).is_new());
+  Player filler;
+  filler.level = 3;
+  auto third = *maybe.load(3u, {.reconcile_with = filler});
+  EXPECT_EQ((*third.view())->level, 3);
 }
 
 using persist::Conflict;

@@ -1,6 +1,8 @@
 // builds: single no-exceptions
 #include <persist/session/options.hpp>
 
+#include <array>
+#include <optional>
 #include <string>
 #include <type_traits>
 
@@ -50,11 +52,32 @@ TEST(LoadOptions, leave_all_to_the_store_and_its_policies) {
   const LoadOptionsFor<std::string> options;
   EXPECT_FALSE(options.conflict);
   EXPECT_FALSE(options.default_value);
+  EXPECT_FALSE(options.reconcile_with);
   EXPECT_FALSE(options.while_);
   EXPECT_EQ(options.deadline, Duration::zero());
   const LoadOptionsFor<std::string> told{.conflict = Conflict::steal, .default_value = "new"};
   EXPECT_EQ(told.conflict, Conflict::steal);
   EXPECT_EQ(told.default_value, "new");
+}
+
+static_assert(sizeof(LoadOptionsFor<std::array<char, 1000>>) -
+                      sizeof(std::optional<std::array<char, 1000>>) <=
+                  sizeof(LoadOptionsFor<char>) - sizeof(std::optional<char>) + alignof(void*),
+              "a template that is not given is one pointer");
+
+TEST(LoadOptions, carry_a_template_by_value) {
+  std::string filler = "filler";
+  LoadOptionsFor<std::string> told{.reconcile_with = filler};
+  filler = "changed";
+  LoadOptionsFor<std::string> copy = told;
+  EXPECT_EQ(*told.reconcile_with.take(), "filler");
+  EXPECT_FALSE(told.reconcile_with);
+  ASSERT_TRUE(copy.reconcile_with);
+  told = copy;
+  EXPECT_EQ(*copy.reconcile_with.take(), "filler");
+  EXPECT_EQ(*told.reconcile_with.take(), "filler");
+  const LoadOptionsFor<std::optional<int>> maybe{.reconcile_with = 5};
+  EXPECT_TRUE(maybe.reconcile_with);
 }
 
 TEST(PostOptions, a_message_lives_a_week_unless_told_otherwise) {

@@ -98,6 +98,11 @@ class FlakyBackend {
     if (const auto then = std::exchange(script_->after_erase, nullptr)) then();
   }
   void scan(std::span<persist::ScanRequest> batch) { inner_.scan(batch); }
+  void read_schemas(std::span<persist::SchemaRequest> batch)
+    requires persist::holds_schemas<Inner>
+  {
+    inner_.read_schemas(batch);
+  }
   void watch(persist::StoreId store, std::weak_ptr<persist::WakeQueue> queue)
     requires persist::watched_backend<Inner>
   {

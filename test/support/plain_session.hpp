@@ -46,7 +46,7 @@ class PlainSession : public persist::SessionCore {
 
   std::string text;
 
-  persist::Result<bool> encode(persist::Buffer& out) override { return out.append(text), true; }
+  persist::Result<bool> encode(persist::Cut& cut) override { return cut.data.append(text), true; }
   persist::Result<void> decode(persist::Snapshot& from) override {
     if (persist::as_text(from.data) == "damaged") return persist::Errc::corrupt;
     text = persist::as_text(from.data);

@@ -142,6 +142,31 @@ TEST_F(Program, a_folder_that_a_server_has_can_be_read_and_not_written) {
   EXPECT_EQ(copy.stores().size(), 1U);
 }
 
+TEST_F(Program, a_dictionary_is_made_once_and_an_old_one_is_never_lost) {
+  std::string lines;
+  for (int i = 0; i < 500; ++i)
+    lines += R"({"key":"p)" + std::to_string(i) + R"(","value":{"Data":{"name":"player )" +
+             std::to_string(i * 7919) +
+             R"(","settings":{"music":true,"quality":"high"}},"MetaData":{}}})"
+             "\n";
+  write("many.jsonl", lines);
+  ASSERT_EQ(run({"import", "--from", "profilestore", "--dir", "DIRsave", "--store", "Players",
+                 "DIRmany.jsonl"})
+                .status,
+            0);
+  const std::vector<std::string> train{"train",   "DIRnew.dict", "--dir",
+                                       "DIRsave", "--size",      "1024"};
+  const Ran made = run(train);
+  ASSERT_EQ(made.status, 0) << made.err;
+  EXPECT_NE(made.out.find("trained on 450 records"), std::string::npos) << made.out;
+  const std::string bytes = text_of("new.dict");
+  EXPECT_EQ(run(train).status, 1) << "it is there already";
+  EXPECT_EQ(text_of("new.dict"), bytes);
+  EXPECT_EQ(run({"show", "p7", "--dir", "DIRsave", "--dictionary", "DIRnew.dict"}).status, 0);
+  EXPECT_EQ(run({"show", "p7", "--dir", "DIRsave", "--dictionary", "DIRmany.jsonl"}).status, 1);
+  EXPECT_EQ(run({"train", "DIRother", "--dir", "DIRsave", "--size", "many"}).status, 2);
+}
+
 TEST_F(Program, output_that_could_not_be_written_is_no_success) {
   fill();
   const std::string key = some_key();

@@ -72,7 +72,10 @@ TYPED_TEST(ImportInto, a_record_is_written_for_the_codec_that_the_game_reads) {
     const auto opened = persist::codec::open_envelope(record.record.data);
     ASSERT_TRUE(opened) << opened.error();
     EXPECT_EQ(opened->codec, codec);
-    EXPECT_EQ(decode_data(record.record.data)->members()[0].key, "coins");
+    EXPECT_EQ(decode_data(this->place.backend, this->store, record.key, record.record.data)
+                  ->members()[0]
+                  .key,
+              "coins");
   }
 }
 

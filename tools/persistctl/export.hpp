@@ -25,9 +25,10 @@ struct ExportReport {
 };
 
 /// One line of an export.
-[[nodiscard]] inline Result<void> export_line(const persist::ReadRequest& record, bool all,
-                                              Buffer& out) {
-  auto data = decode_data(record.record.data);
+template <persist::record_backend Backend>
+[[nodiscard]] Result<void> export_line(Backend& backend, const OpenedStore& store,
+                                       const persist::ReadRequest& record, bool all, Buffer& out) {
+  auto data = decode_data(backend, store, record.key, record.record.data);
   if (!data) return data.error();
   Facts line{{"key", record.key}, {"value", *std::move(data)}};
   if (all) {
@@ -62,8 +63,9 @@ template <persist::record_backend Backend>
     text.clear();
     for (const persist::ReadRequest& record : batch) {
       if (!failed(record.error) && !record.record.has_data) continue;
-      const Result<void> line = failed(record.error) ? Result<void>(record.error)
-                                                     : export_line(record, options.all, text);
+      const Result<void> line = failed(record.error)
+                                    ? Result<void>(record.error)
+                                    : export_line(backend, store, record, options.all, text);
       if (line)
         ++report.records;
       else

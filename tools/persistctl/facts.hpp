@@ -7,10 +7,12 @@
 #include <persist/codec/suphi.hpp>
 
 #include <persistctl/store.hpp>
+#include <persistctl/unwrap.hpp>
 
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -68,8 +70,22 @@ template <class F>
 }
 
 /// The data of a record, whatever its type: by what its envelope says of itself.
-[[nodiscard]] inline Result<Value> decode_data(ByteView record) {
-  const auto opened = persist::codec::open_envelope(record);
+template <class Backend>
+[[nodiscard]] Result<Value> decode_data(Backend& backend, const OpenedStore& store,
+                                        std::string_view key, ByteView stored) {
+  Buffer room;
+  auto plain = unwrapped(key, stored, room);
+  if (!plain) return plain.error();
+  Buffer whole;
+  if (const auto schema = persist::codec::needed_schema(*plain)) {
+    persist::SchemaRequest fetch{.store = store.id, .id = *schema};
+    backend.read_schemas(std::span(&fetch, 1));
+    if (failed(fetch.error)) return fetch.error;
+    const auto inlined = persist::codec::inline_schema(*plain, fetch.bytes, whole);
+    if (!inlined) return inlined.error();
+    plain = whole.view();
+  }
+  const auto opened = persist::codec::open_envelope(*plain);
   if (!opened) return opened.error();
   return decode_payload(opened->codec, opened->payload);
 }

@@ -6,11 +6,16 @@
 #include <persistctl/show.hpp>
 #include <persistctl/sources.hpp>
 #include <persistctl/unlock.hpp>
+#include <persistctl/unwrap.hpp>
+#if PERSISTCTL_HAS_ZSTD
+#include <persistctl/train.hpp>
+#endif
 
 #include <charconv>
 #include <fstream>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +36,8 @@ constexpr int folder_is_held = 3;
 /// All that can be typed; `--help` is made of it.
 const std::vector<Command>& commands() {
   const Option dir{"--dir", "DIR", ""}, store{"--store", "NAME", ""};
+  const Option dictionary{"--dictionary", "FILES",
+                          "zstd dictionaries that records were compressed with, a comma between"};
   static const std::vector<Command> all{
       {"import",
        "FILE.jsonl",
@@ -49,14 +56,20 @@ const std::vector<Command>& commands() {
       {"export",
        "",
        "Writes all records to standard output as JSON Lines: {\"key\", \"value\"}.",
-       {dir, store, {"--all", "", "metadata, user ids, times, counts and versions too"}}},
+       {dir,
+        store,
+        dictionary,
+        {"--all", "", "metadata, user ids, times, counts and versions too"}}},
       {"list",
        "",
        "Writes the keys of all records, one a line.",
        {dir,
         store,
         {"--details", "", "and, after tabs: bytes, version, loads, waiting messages, last save"}}},
-      {"show", "KEY", "Writes everything that a record says of itself, as JSON.", {dir, store}},
+      {"show",
+       "KEY",
+       "Writes everything that a record says of itself, as JSON.",
+       {dir, store, dictionary}},
       {"holder",
        "KEY",
        "Says which process has the folder, and which server wrote the record last.",
@@ -65,6 +78,13 @@ const std::vector<Command>& commands() {
        "KEY",
        "Takes a record away from whoever holds it; a session that had it can write no more.",
        {dir, store}},
+      {"train",
+       "FILE",
+       "Makes a zstd dictionary of the records, for compress::ZstdDict; FILE must not be there.",
+       {dir,
+        store,
+        dictionary,
+        {"--size", "BYTES", "the most it may have (default: 112640); it takes 100 times as much"}}},
       {"backup",
        "COPY",
        "Writes a copy of the folder, of one moment, that opens like any other.",
@@ -96,11 +116,33 @@ struct Opened {
   int status = done;  ///< of the whole command, where it could not be opened
 };
 
+#if PERSISTCTL_HAS_ZSTD
+Result<void> load_dictionaries(const std::string& files) {
+  std::istringstream names(files);
+  for (std::string name; std::getline(names, name, ',');) {
+    std::ifstream file(name, std::ios::binary);
+    std::ostringstream bytes;
+    if (!(bytes << file.rdbuf())) return Error(Errc::io, "cannot read " + name);
+    auto opened = persist::compress::ZstdDictionary::open(as_bytes(bytes.str()));
+    if (!opened) return Error(Errc::invalid, name + ": " + std::string(opened.error().detail()));
+    Dictionaries::known.push_back(*std::move(opened));
+  }
+  return success;
+}
+#else
+Result<void> load_dictionaries(const std::string& files) {
+  if (files.empty()) return success;
+  return Error(Errc::unsupported, "this persistctl was built without zstd");
+}
+#endif
+
 /// Readers get a snapshot, which takes no lock and so works beside a server.
 enum class For : std::uint8_t { reading, writing, importing };
 
 Opened open(const Typed& typed, For what) {
   Opened opened;
+  if (const auto known = load_dictionaries(typed.get("--dictionary")); !known)
+    return opened.status = fail(known.error()), opened;
   const std::string dir = typed.get("--dir");
   // Opening for writing makes a folder where there is none, which only an import may mean.
   if (what != For::importing) {
@@ -245,6 +287,42 @@ int unlock(const Typed& typed) {
   return done;
 }
 
+#if PERSISTCTL_HAS_ZSTD
+/// Writes the dictionary to a new file: an old one that records need is not to be lost.
+int train(const Typed& typed) {
+  std::size_t most = 112'640;
+  if (typed.has("--size")) {
+    const std::string size = typed.get("--size");
+    const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), most);
+    constexpr std::size_t limit = std::size_t{8} << 20;
+    if (error != std::errc{} || end != size.data() + size.size() || most < 256 || most > limit)
+      return fail(
+          Error(Errc::invalid, "--size is a number of bytes from 256 to 8388608, not " + size),
+          wrong_command_line);
+  }
+  if (std::ifstream(typed.word))
+    return fail(Error(Errc::invalid, typed.word + " is there already"));
+  auto opened = open(typed, For::reading);
+  if (opened.status != done) return opened.status;
+  const auto made = persistctl::train(*opened.file, opened.store, most);
+  if (!made) return fail(made.error());
+  const std::string_view bytes = as_text(made->first);
+  std::ofstream file(typed.word, std::ios::binary);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (!file.flush()) return fail(Error(Errc::io, "cannot write " + typed.word));
+  const TrainReport& report = made->second;
+  std::cout << "dictionary " << report.id << " of " << report.bytes << " bytes, trained on "
+            << report.records << " records\n"
+            << report.tried << " other records: " << report.plain << " bytes; compressed "
+            << report.without << ", with the dictionary " << report.with << '\n';
+  return done;
+}
+#else
+int train(const Typed&) {
+  return fail(Error(Errc::unsupported, "this persistctl was built without zstd"));
+}
+#endif
+
 /// Copies a snapshot, so a server may go on writing meanwhile.
 int backup(const Typed& typed) {
   const auto seen = File::open_snapshot(typed.get("--dir"));
@@ -266,8 +344,8 @@ int run(std::span<const std::string_view> words) {
   if (!typed->has("--dir"))
     return fail(Error(Errc::invalid, "say which folder: --dir DIR"), wrong_command_line);
   constexpr std::pair<std::string_view, int (*)(const Typed&)> functions[] = {
-      {"import", import}, {"export", export_all}, {"list", list},    {"show", show},
-      {"holder", holder}, {"unlock", unlock},     {"backup", backup}};
+      {"import", import}, {"export", export_all}, {"list", list},     {"show", show},
+      {"holder", holder}, {"unlock", unlock},     {"backup", backup}, {"train", train}};
   for (const auto& [name, function] : functions)
     if (name == typed->command->name) return end(function(*typed));
   return wrong_command_line;

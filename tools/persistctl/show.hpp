@@ -103,11 +103,13 @@ template <persist::record_backend Backend>
       char fingerprint[17] = {};
       std::to_chars(fingerprint, fingerprint + 16, header->fingerprint, 16);
       facts.push_back({"codec", persist::codec::name_of(header->codec)});
+      if (header->flags != 0)
+        facts.push_back({"wrapped", persist::codec::wrapping::describe(*header)});
       facts.push_back({"schema_version", header->schema_version});
       facts.push_back({"lowest_reader", header->lowest_reader});
       facts.push_back({"fingerprint", fingerprint});
     }
-    auto value = decode_data(found.data);
+    auto value = decode_data(backend, store, key, found.data);
     data = value ? Facts::value_type{"value", *std::move(value)}
                  : Facts::value_type{"unreadable", value.error().message()};
   }

@@ -76,4 +76,11 @@ concept watched_backend = requires(B& b, StoreId store, std::weak_ptr<WakeQueue>
   { b.watch(store, queue) } -> std::same_as<void>;
 };
 
+/// Keeps what records of one shape have in common once for all of them (`codec::SharedPacked`): in
+/// the commit that first needs it, for as long as the store is there, in every copy.
+template <class B>
+concept holds_schemas = requires(B& b, std::span<SchemaRequest> batch) {
+  { b.read_schemas(batch) } -> std::same_as<void>;
+};
+
 }  // namespace persist::inline PERSIST_ABI

@@ -86,6 +86,9 @@ class BasicFile {
   void scan(std::span<ScanRequest> batch) {
     each(batch, [&](ScanRequest& request) { db_->scan(request); });
   }
+  void read_schemas(std::span<SchemaRequest> batch) {
+    each(batch, [&](SchemaRequest& request) { db_->read_schema(request); });
+  }
   void relay(std::span<RelayRequest> batch) {
     std::size_t at = 0;
     while (at < batch.size()) {

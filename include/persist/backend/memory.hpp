@@ -40,6 +40,7 @@ class Memory {
   void relay(std::span<RelayRequest> batch) { each(batch, &Memory::relay_one); }
   void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
   void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
+  void read_schemas(std::span<SchemaRequest> batch) { each(batch, &Memory::read_schema); }
 
   using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
@@ -95,7 +96,7 @@ class Memory {
     });
   }
 
-  void open_one(OpenStoreRequest& request);
+  void open_one(OpenStoreRequest& request) { memory::open(*db_, request); }
   void acquire_one(AcquireRequest& request);
   void commit_one(CommitRequest& request);
   void read_one(ReadRequest& request);
@@ -103,8 +104,10 @@ class Memory {
   void relay_one(RelayRequest& request);
   void erase_one(EraseRequest& request);
   void scan_one(ScanRequest& request);
+  void read_schema(SchemaRequest& request) { at(request.store).read(request); }
 
   [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
+  [[nodiscard]] bool can_be_read(CommitRequest& request, const std::vector<Found>& found);
   void apply(Record& record, Change& change, const Moment& moment);
   void deliver(Change& change, Record& sender);
   void answer(const Record& record, Change& change, const Moment& moment);
@@ -114,40 +117,6 @@ class Memory {
 
   std::shared_ptr<Database> db_;
 };
-
-inline void Memory::open_one(OpenStoreRequest& request) {
-  auto& stores = db_->stores;
-  std::uint32_t index = 0;
-  while (index < stores.size() && stores[index].name != request.name)
-    ++index;
-  if (index == stores.size() && request.expected_birth) {
-    request.error = Error(Errc::refused, "there is no store \"" + std::string(request.name) +
-                                             "\" where this connection knew one: its database was "
-                                             "replaced");
-    return;
-  }
-  if (index == stores.size()) {
-    StoreState& state = stores.emplace_back();
-    state.name = request.name;
-    state.birth = {detail::os::random_bits(), detail::os::random_bits()};
-    state.lock = request.lock;
-  }
-  const StoreState& state = stores[index];
-  if (state.lock != request.lock) {
-    request.error =
-        Error(Errc::invalid,
-              "store \"" + state.name +
-                  "\" was made with another lock policy; open it with that one, or move its "
-                  "records to a store of another name");
-  } else if (request.expected_birth && *request.expected_birth != state.birth) {
-    request.error = Error(Errc::refused,
-                          "store \"" + state.name +
-                              "\" is not the one this connection knew: its database was replaced");
-  }
-  request.store = {index};
-  request.birth = state.birth;
-  request.now = db_->clock.wall();
-}
 
 inline void Memory::fill(Snapshot& to, const Record& from) const {
   to.fence = from.head.fence;
@@ -213,6 +182,20 @@ inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found)
   return any_new;
 }
 
+/// Whether the store holds, or is sent, the schemas that the new data needs.
+inline bool Memory::can_be_read(CommitRequest& request, const std::vector<Found>& found) {
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const Change& change = request.changes[i];
+    if (!found[i].fresh || change.schema == nullptr) continue;
+    request.error = at(change.store).refusal_of(change);
+    if (!failed(request.error)) continue;
+    request.outcome = CommitRequest::Outcome::failed;
+    request.culprit = i;
+    return false;
+  }
+  return true;
+}
+
 inline void Memory::commit_one(CommitRequest& request) {
   std::vector<Found>& found = db_->found;
   found.clear();
@@ -220,6 +203,7 @@ inline void Memory::commit_one(CommitRequest& request) {
     found.push_back({find(change.store, change.key), false});
   const bool any_new = judge_all(request, found);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
+  if (!can_be_read(request, found)) return;
   const Moment moment{db_->clock.now(), db_->clock.wall()};
   for (std::size_t i = 0; i < found.size(); ++i)
     if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);
@@ -243,6 +227,8 @@ inline void Memory::answer(const Record& record, Change& change, const Moment& m
 }
 
 inline void Memory::apply(Record& record, Change& change, const Moment& moment) {
+  if (change.schema != nullptr && change.sends_schema)
+    at(change.store).schemas.try_emplace(change.schema->id, change.schema->bytes);
   if (change.data != nullptr) {
     record.data.swap(*change.data);
     record.has_data = true;

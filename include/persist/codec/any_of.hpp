@@ -2,6 +2,7 @@
 
 #include <persist/bytes.hpp>
 #include <persist/codec/concept.hpp>
+#include <persist/codec/wrapping.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/token.hpp>
 #include <persist/schema/unknown.hpp>
@@ -10,8 +11,24 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace persist::inline PERSIST_ABI::codec {
+
+namespace choosing {
+
+/// Two of one id are one codec that is wrapped in two ways.
+template <class A, class B>
+inline constexpr bool differ =
+    !std::is_same_v<A, B> &&
+    (A::id != B::id ||
+     std::is_same_v<typename PayloadCodec<A>::type, typename PayloadCodec<B>::type>);
+template <class First, class... Rest>
+inline constexpr bool are_distinct = (differ<First, Rest> && ...) && are_distinct<Rest...>;
+template <class Last>
+inline constexpr bool are_distinct<Last> = true;
+
+}  // namespace choosing
 
 /// Reads what any of the codecs wrote, and writes `C`.
 ///
@@ -21,14 +38,8 @@ namespace persist::inline PERSIST_ABI::codec {
 /// even if nothing in it changed.
 template <class C, class... Old>
 struct AnyOf : C {
-  static constexpr bool ids_differ = [] {
-    const std::uint16_t ids[] = {C::id, Old::id...};
-    for (std::size_t i = 0; i < sizeof...(Old); ++i)
-      for (std::size_t j = i + 1; j <= sizeof...(Old); ++j)
-        if (ids[i] == ids[j]) return false;
-    return true;
-  }();
-  static_assert(ids_differ, "persist: AnyOf names each codec once");
+  static_assert(choosing::are_distinct<C, Old...>, "persist: AnyOf names each codec once");
+  static constexpr bool is_always_sealed = always_sealed<C> && (always_sealed<Old> && ...);
 
   [[nodiscard]] static constexpr bool reads(std::uint16_t codec) noexcept {
     return codec == C::id || ((codec == Old::id) || ...);
@@ -54,6 +65,21 @@ struct AnyOf : C {
     (void)(try_one(static_cast<const C*>(nullptr)) ||
            (try_one(static_cast<const Old*>(nullptr)) || ...));
     return read;
+  }
+
+  /// Undoes what any of them does behind its codec's back.
+  [[nodiscard]] static Result<bool> unwrap(std::string_view key, const Envelope& wrapped,
+                                           std::size_t most, Buffer& out)
+    requires(unwraps_records<C> || (unwraps_records<Old> || ...))
+  {
+    Result<bool> undone = false;
+    const auto try_one = [&]<class Each>(const Each*) {
+      if constexpr (unwraps_records<Each>) undone = Each::unwrap(key, wrapped, most, out);
+      return !undone || *undone;
+    };
+    (void)(try_one(static_cast<const C*>(nullptr)) ||
+           (try_one(static_cast<const Old*>(nullptr)) || ...));
+    return undone;
   }
 };
 

@@ -23,6 +23,7 @@ struct EnvelopeHeader {
   std::uint32_t schema_version = 1;  ///< of the build that shaped the data
   std::uint32_t lowest_reader = 1;   ///< the lowest schema version that may read it
   std::uint64_t fingerprint = 0;     ///< of the schema; 0: not known
+  std::uint32_t flags = 0;           ///< what was done to the payload: EnvelopeLayout
 };
 
 struct Envelope : EnvelopeHeader {
@@ -50,9 +51,13 @@ struct EnvelopeLayout {
   static constexpr std::array<std::byte, 4> magic_bytes{std::byte{0xff}, std::byte{'p'},
                                                         std::byte{'s'}, std::byte{'t'}};
   static constexpr std::uint16_t format_version = 1;
-  /// No flag has a meaning yet. One that a build does not know changes how the payload is to be
-  /// read.
-  static constexpr std::uint32_t known_flags = 0;
+
+  // Flags. Each says what was done to the payload behind the codec's back (wrapping.hpp); where
+  // there are two, the one of the higher bit came last. One that a build does not know changes how
+  // the payload is to be read.
+  static constexpr std::uint32_t compressed = 1;
+  static constexpr std::uint32_t sealed = 2;
+  static constexpr std::uint32_t known_flags = compressed | sealed;
 };
 
 namespace envelope {
@@ -105,6 +110,18 @@ namespace envelope {
 
 }  // namespace envelope
 
+/// What an envelope says of itself, believed as it is: for one that was made or opened here. At
+/// least a header long.
+[[nodiscard]] inline EnvelopeHeader header_of(ByteView envelope) noexcept {
+  using L = EnvelopeLayout;
+  const std::byte* at = envelope.data();
+  return {.codec = load_little<std::uint16_t>(at + L::codec),
+          .schema_version = load_little<std::uint32_t>(at + L::schema_version),
+          .lowest_reader = load_little<std::uint32_t>(at + L::lowest_reader),
+          .fingerprint = load_little<std::uint64_t>(at + L::fingerprint),
+          .flags = load_little<std::uint32_t>(at + L::flags)};
+}
+
 /// Appends an envelope. `payload` is called with the buffer and appends what goes inside, which is
 /// not copied again.
 ///
@@ -129,7 +146,7 @@ template <class Payload>
   std::copy(L::magic_bytes.begin(), L::magic_bytes.end(), at + L::magic);
   store_little(at + L::format, L::format_version);
   store_little(at + L::codec, header.codec);
-  store_little(at + L::flags, std::uint32_t{0});
+  store_little(at + L::flags, header.flags);
   store_little(at + L::schema_version, header.schema_version);
   store_little(at + L::lowest_reader, header.lowest_reader);
   store_little(at + L::fingerprint, header.fingerprint);
@@ -182,12 +199,7 @@ template <class Payload>
     return envelope::from_the_future("the record has the flags " + envelope::hexadecimal(flags) +
                                      ", which this build does not know");
   }
-  Envelope opened;
-  opened.codec = load_little<std::uint16_t>(at + L::codec);
-  opened.schema_version = load_little<std::uint32_t>(at + L::schema_version);
-  opened.lowest_reader = load_little<std::uint32_t>(at + L::lowest_reader);
-  opened.fingerprint = load_little<std::uint64_t>(at + L::fingerprint);
-  opened.payload = bytes.subspan(L::size);
+  const Envelope opened{header_of(bytes), bytes.subspan(L::size)};
   if (const auto length = load_little<std::uint32_t>(at + L::length);
       length != opened.payload.size()) {
     return envelope::wrong_length(length, opened.payload.size());

@@ -111,13 +111,21 @@ class Migration {
   /// What a step on values made is read as the version after it.
   template <std::size_t I>
   [[nodiscard]] Result<void> read_step(const Value& from) {
-    Type<I> made{};
+    if constexpr (I + 1 == List::count) {
+      return read_value_as<I>(from, newest_);
+    } else {
+      Type<I> made{};
+      const Result<void> done = read_value_as<I>(from, made);
+      return done ? climb<I>(std::move(made)) : done;
+    }
+  }
+  template <std::size_t I>
+  [[nodiscard]] Result<void> read_value_as(const Value& from, Type<I>& into) {
     UnknownFields kept;
     schema::ValueReader in(from);
-    Result<void> done = schema::read<Policy>(in, made, kept);
-    if (!done) return failed_at(I, done.error());
-    done = carry<Type<I>>(kept);
-    return done ? climb<I>(std::move(made)) : done;
+    if (const auto read = schema::read<Policy>(in, into, kept); !read)
+      return failed_at(I, read.error());
+    return carry<Type<I>>(kept);
   }
 
   [[nodiscard]] static Error failed_at(std::size_t version, const Error& why) {

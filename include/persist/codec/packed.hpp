@@ -8,6 +8,7 @@
 #include <persist/codec/packed/read.hpp>
 #include <persist/codec/packed/reader.hpp>
 #include <persist/codec/packed/write.hpp>
+#include <persist/codec/shared_schema.hpp>
 #include <persist/schema/read.hpp>
 
 #include <array>
@@ -21,7 +22,7 @@ namespace persist::inline PERSIST_ABI::codec {
 namespace packed {
 
 /// What stands in front of the values of a T: the length of its description, and that. A length of
-/// zero is kept for records whose description lies elsewhere.
+/// zero is that of a description that lies elsewhere.
 template <class Rules, class T>
 inline constexpr auto prefix = [] {
   using Bytes = Description<Rules, T>;
@@ -42,6 +43,25 @@ template <class Rules, class T>
   return as_bytes(std::string_view(prefix<Rules, T>.data(), prefix<Rules, T>.size()));
 }
 
+/// The description of a T as a schema that lies beside its records, and what stands in front of
+/// their values then.
+template <class Rules, class T>
+struct Shared {
+  Schema schema;
+  std::array<std::byte, shared_prefix_size> prefix{};
+
+  Shared() noexcept {
+    constexpr auto& bytes = Description<Rules, T>::bytes;
+    schema.bytes = as_bytes(std::string_view(bytes.data(), bytes.size()));
+    schema.id = schema_id(schema.bytes);
+    put_shared_prefix(prefix.data(), schema.id);
+  }
+  [[nodiscard]] static const Shared& get() {
+    static const Shared made;
+    return made;
+  }
+};
+
 }  // namespace packed
 
 /// The codec of persist's own: the names and kinds of the fields once, then the values by position.
@@ -60,21 +80,7 @@ struct Packed {
   template <class Policy, class T>
   [[nodiscard]] static Result<void> encode(const T& data, UnknownFields& unknown, Buffer& out) {
     using Rules = schema::detail::RulesOf<Policy>;
-    const std::size_t before = out.size();
-    bool is_whole = unknown.empty();
-    Result<void> written = success;
-    if (is_whole) {
-      out.append(packed::prefix_bytes<Rules, T>());
-      packed::Writing<Rules, packed::Description<Rules, T>::is_recursive> writing(out);
-      written = writing.run(data);
-      is_whole = !writing.met_unknown();
-    }
-    if (!is_whole) {
-      out.shrink(before);
-      written = encode_by_name<Policy>(data, unknown, out);
-    }
-    if (!written) out.shrink(before);
-    return written;
+    return encode_behind<Policy>(packed::prefix_bytes<Rules, T>(), data, unknown, out);
   }
   /// The same for data that was never read, like a new message.
   template <class Policy, class T>
@@ -92,11 +98,35 @@ struct Packed {
                                            schema::Limits limits = {}) {
     using Rules = schema::detail::RulesOf<Policy>;
     unknown.clear();
-    const ByteView prefix = packed::prefix_bytes<Rules, T>();
+    ByteView prefix = packed::prefix_bytes<Rules, T>();
+    if (packed::is_described_elsewhere(bytes)) prefix = packed::Shared<Rules, T>::get().prefix;
     if (bytes.size() < prefix.size() || !same_bytes(bytes.first(prefix.size()), prefix))
       return decode_by_name<Policy>(bytes, scratch, unknown, limits);
     constexpr bool nests = packed::Description<Rules, T>::is_recursive;
     return packed::Reading<Rules, nests>(bytes.subspan(prefix.size()), limits).run(scratch);
+  }
+
+ protected:
+  /// `encode`, with that in front of the values.
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> encode_behind(ByteView prefix, const T& data,
+                                                  UnknownFields& unknown, Buffer& out) {
+    using Rules = schema::detail::RulesOf<Policy>;
+    const std::size_t before = out.size();
+    bool is_whole = unknown.empty();
+    Result<void> written = success;
+    if (is_whole) {
+      out.append(prefix);
+      packed::Writing<Rules, packed::Description<Rules, T>::is_recursive> writing(out);
+      written = writing.run(data);
+      is_whole = !writing.met_unknown();
+    }
+    if (!is_whole) {
+      out.shrink(before);
+      written = encode_by_name<Policy>(data, unknown, out);
+    }
+    if (!written) out.shrink(before);
+    return written;
   }
 
  private:
@@ -121,7 +151,11 @@ struct Packed {
     const std::byte* at = packed::get_number(bytes.data(), end, size);
     if (at == nullptr || size > static_cast<std::size_t>(end - at))
       return Error(Errc::corrupt, "packed: the description is cut short");
-    if (size == 0) return Error(Errc::too_new, "packed: a record whose description lies elsewhere");
+    if (size == 0) {
+      const auto elsewhere = packed::described_by(bytes);
+      return elsewhere ? unknown_schema(*elsewhere)
+                       : Error(Errc::corrupt, "packed: the name of the description is cut short");
+    }
     const auto layout = packed::LayoutParser({at, static_cast<std::size_t>(size)}).run();
     if (!layout) return layout.error();
     packed::Reader<schema::detail::RulesOf<Policy>> reader(*layout, {at + size, end}, limits);
@@ -129,6 +163,38 @@ struct Packed {
     if (!read || reader.finish()) return read;
     unknown.clear();
     return reader.take_error();
+  }
+};
+
+/// `Packed`, but the description of the type lies once beside the records and not in each. For many
+/// small records; a compressor with a dictionary does as much for those it compresses.
+///
+/// A store of `Packed` reads these records too, and this one those with their description inside.
+/// Needs a backend that holds schemas. The first save of a shape costs a round trip more, and so
+/// does each load of a record that another shape wrote. What is shorter than a schema's name is
+/// written into the record all the same.
+struct SharedPacked : Packed {
+  using payload_codec = Packed;
+
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> encode(const T& data, UnknownFields& unknown, Buffer& out) {
+    using Rules = schema::detail::RulesOf<Policy>;
+    const ByteView inside = packed::prefix_bytes<Rules, T>();
+    const bool pays = inside.size() > packed::shared_prefix_size;
+    return encode_behind<Policy>(pays ? ByteView(packed::Shared<Rules, T>::get().prefix) : inside,
+                                 data, unknown, out);
+  }
+  /// For what has no record to lie beside, like a message.
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> encode(const T& data, Buffer& out) {
+    return Packed::encode<Policy>(data, out);
+  }
+
+  template <class Policy, class T>
+  [[nodiscard]] static const Schema* schema_of(ByteView payload) {
+    using Rules = schema::detail::RulesOf<Policy>;
+    return packed::is_described_elsewhere(payload) ? &packed::Shared<Rules, T>::get().schema
+                                                   : nullptr;
   }
 };
 

@@ -4,8 +4,11 @@
 #include <persist/codec/concept.hpp>
 #include <persist/codec/envelope.hpp>
 #include <persist/codec/migrate.hpp>
+#include <persist/codec/shared_schema.hpp>
+#include <persist/codec/wrapping.hpp>
 #include <persist/detail/caught.hpp>
 #include <persist/error.hpp>
+#include <persist/record/requests.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/fingerprint.hpp>
 #include <persist/schema/migrations.hpp>
@@ -15,6 +18,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -31,7 +35,7 @@ struct RecordVersion {
 /// What a record that was read said of itself. The session keeps it for its next save.
 struct RecordInfo : RecordVersion {
   std::uint64_t fingerprint = 0;  ///< 0: not known
-  bool imported = false;  ///< the bytes were foreign, and are to be replaced by the next save
+  bool is_outdated = false;  ///< to be written anew: the bytes were foreign, or under an old key
 };
 
 /// The schema version that a build with this Data policy writes: what the policy says, or the
@@ -107,7 +111,8 @@ template <class Codec, class Policy, class T>
 }  // namespace choosing
 
 /// Appends a whole record: envelope and encoded data. The errors are those of the codec and of
-/// `write_envelope`; then `out` is as it was.
+/// `write_envelope`, and `invalid` where the game's own code threw, such as a `store` of its
+/// `adapt`; then `out` is as it was.
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<void> encode_record(const T& data, UnknownFields& unknown,
@@ -116,8 +121,12 @@ template <class Codec, class Policy, class T>
                               .schema_version = version.schema_version,
                               .lowest_reader = version.lowest_reader,
                               .fingerprint = fingerprint_of<Policy, T>()};
-  return write_envelope(
-      out, header, [&](Buffer& to) { return Codec::template encode<Policy>(data, unknown, to); });
+  auto written = write_envelope(out, header, [&](Buffer& to) {
+    return persist::detail::caught(
+        "writing the data", [&] { return Codec::template encode<Policy>(data, unknown, to); });
+  });
+  if (!written && unknown.root() != nullptr) unknown.root()->unmark();
+  return written;
 }
 
 /// What is read instead of bytes that are no record of ours: by the policy's `import_legacy`. A
@@ -143,8 +152,8 @@ template <class Policy>
 ///
 /// `wrong_codec` names both codecs. `too_new`: only a higher schema version may read it, or it
 /// holds something that this build could not keep. `corrupt`, `schema_mismatch`, `too_large` as the
-/// envelope and the codec have them. On failure `scratch` holds anything, and `bytes` are as they
-/// were: whoever calls must not replace them.
+/// envelope and the codec have them. `invalid` where the game's own code threw. On failure
+/// `scratch` holds anything, and `bytes` are as they were: whoever calls must not replace them.
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown,
@@ -159,6 +168,12 @@ template <class Codec, class Policy, class T>
                                  ", and this store reads " + choosing::names_read<Codec>(),
                              "open the store with the codec that wrote it");
   }
+  if (opened->flags != 0) {
+    return envelope::refusal(Errc::wrong_codec,
+                             "the record is " + wrapping::describe(*opened) +
+                                 ", and the codec of this store does not undo that",
+                             "open the store with a codec that does");
+  }
   if (opened->lowest_reader > schema_version_of<Policy>()) {
     return envelope::from_the_future(
         "the record has schema version " + std::to_string(opened->schema_version) +
@@ -168,12 +183,13 @@ template <class Codec, class Policy, class T>
   const auto decode = [&](auto& into, UnknownFields& kept) {
     return choosing::decode_payload<Codec, Policy>(*opened, into, kept, limits);
   };
-  const Result<void> decoded = [&] {
+  // Types are the game's: one that throws must not end a batch that others are in.
+  const Result<void> decoded = persist::detail::caught("reading the data", [&]() -> Result<void> {
     if constexpr (schema::detail::has_migrations<Policy>)
       if (opened->schema_version < schema_version_of<Policy>())
         return Migration<Policy, T>(scratch, unknown).run(opened->schema_version, decode);
     return decode(scratch, unknown);
-  }();
+  });
   if (!decoded) return envelope::left_alone(decoded.error());
   return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
 }
@@ -183,6 +199,47 @@ template <class Codec, class Policy, class T>
 [[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown) {
   return decode_record<Codec, Policy>(bytes, scratch, unknown,
                                       schema::limits_of_record(bytes.size()));
+}
+
+/// `decode_record` of a record whose description was fetched; empty: of any record.
+template <class Codec, class Policy, class T>
+[[nodiscard]] Result<RecordInfo> decode_described(ByteView record, ByteView schema, T& scratch,
+                                                  UnknownFields& unknown) {
+  if (schema.empty()) return decode_record<Codec, Policy>(record, scratch, unknown);
+  Buffer whole;
+  if (const auto done = inline_schema(record, schema, whole); !done)
+    return envelope::left_alone(done.error());
+  return decode_record<Codec, Policy>(whole, scratch, unknown);
+}
+
+/// Reads a record as it lies in its store, under its key's spelling. The errors are those of
+/// `plain_record`, to which `most` belongs, and of `decode_record`. The data is then the record as
+/// the codec had made it. After `unknown_schema` it is as it was, and its schema is named: another
+/// try is made with that.
+template <class Codec, class Policy, class T>
+  requires codec_for<Codec, T, Policy>
+[[nodiscard]] Result<RecordInfo> load_record([[maybe_unused]] std::string_view key, Snapshot& from,
+                                             [[maybe_unused]] std::size_t most, T& scratch,
+                                             UnknownFields& unknown) {
+  Buffer& stored = from.data;
+  Result<bool> is_current = true;
+  if constexpr (knows_current<Codec>) {
+    is_current = persist::detail::caught("the codec", [&] { return Codec::is_current(stored); });
+    if (!is_current) return envelope::left_alone(is_current.error());
+  }
+  Buffer room;
+  if constexpr (unwraps_records<Codec>) {
+    const Result<ByteView> plain = plain_record<Codec>(key, stored, most, room);
+    if (!plain) return plain.error();
+    if (plain->data() != stored.data()) stored.swap(room);
+  }
+  Result<RecordInfo> info = decode_described<Codec, Policy>(stored, from.schema, scratch, unknown);
+  if (info.is(Errc::unknown_schema)) {
+    from.needed_schema = needed_schema(stored).value_or(Hash128{});
+    if (!room.empty()) stored.swap(room);
+  }
+  if (info && !*is_current) info->is_outdated = true;
+  return info;
 }
 
 }  // namespace persist::inline PERSIST_ABI::codec

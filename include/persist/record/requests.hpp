@@ -5,6 +5,7 @@
 #include <persist/error.hpp>
 #include <persist/record/fence.hpp>
 #include <persist/record/message.hpp>
+#include <persist/record/schema.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -70,6 +71,8 @@ struct Snapshot {
   std::vector<std::uint64_t> outbox{};  ///< numbers of messages that still wait here, of all epochs
   std::vector<Message> inbox{};
   WallTime now{};
+  Hash128 needed_schema{};  ///< not the backend's: what decoding did not find in this build
+  Buffer schema{};          ///< its bytes, for another try
 
   /// Whether there is anything beside the data, which most records have not.
   [[nodiscard]] bool has_more() const noexcept {
@@ -135,6 +138,11 @@ struct Change {
   /// them as they are, so that the same bytes can be sent again.
   Buffer* data = nullptr;
   bool removes_data = false;  ///< the record becomes an empty one
+  /// What the data needs to be read beside what is in it. Where the store holds it already naming
+  /// it is enough; where it does not, and the bytes are not sent, nothing is written and the answer
+  /// is `unknown_schema`.
+  const Schema* schema = nullptr;
+  bool sends_schema = false;
   const std::vector<std::uint64_t>* user_ids = nullptr;
   const Buffer* metadata = nullptr;
   std::span<const std::uint64_t> acknowledged{};  ///< positions of messages that were handled
@@ -181,6 +189,14 @@ struct CommitRequest {
   std::size_t culprit = 0;  ///< which change was refused
   Error error{Errc{}};
 };
+
+/// Why a store that does not hold the schema of a change cannot take its data, or `Errc{}` where
+/// the schema comes along.
+[[nodiscard]] inline Error refusal_of_schema(const Change& change) {
+  if (!change.sends_schema) return unknown_schema(change.schema->id);
+  if (schema_id(change.schema->bytes) == change.schema->id) return Errc{};
+  return {Errc::invalid, "a schema is named by the hash of its bytes, and this one is not"};
+}
 
 struct ReadRequest {
   StoreId store{};

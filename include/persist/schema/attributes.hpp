@@ -70,6 +70,7 @@ struct Formerly : schema::detail::Attribute<Member> {
 /// the record is not loaded and not saved: `invalid`, naming the member.
 template <auto Member, schema::detail::Exact Min, schema::detail::Exact Max>
 struct Limited : schema::detail::Attribute<Member> {
+  static_assert(!(Max < Min), "persist: the limits of a Limited member: the lower one comes first");
   static constexpr bool limited = true;
   static constexpr schema::detail::Exact min = Min;
   static constexpr schema::detail::Exact max = Max;
@@ -78,6 +79,8 @@ struct Limited : schema::detail::Attribute<Member> {
 /// array or an optional: `persist::Quantised<&Player::x, 0.01>`. The member itself is left alone.
 template <auto Member, schema::detail::Exact Step>
 struct Quantised : schema::detail::Attribute<Member> {
+  static_assert(schema::detail::Exact() < Step,
+                "persist: the step of a Quantised member is above zero");
   static constexpr schema::detail::Exact quantum = Step;
 };
 

@@ -33,6 +33,11 @@ struct Exact {
     strip();
   }
 
+  friend constexpr bool operator<(const Exact& a, const Exact& b) noexcept {
+    if (a.negative != b.negative) return a.negative;
+    return a.negative ? is_nearer_zero(b, a) : is_nearer_zero(a, b);
+  }
+
   [[nodiscard]] constexpr bool is_whole() const noexcept { return exponent >= 0; }
   /// Whether it is a T, without loss.
   template <class T>
@@ -65,6 +70,14 @@ struct Exact {
   }
 
  private:
+  static constexpr bool is_nearer_zero(const Exact& a, const Exact& b) noexcept {
+    if (a.magnitude == 0 || b.magnitude == 0) return a.magnitude < b.magnitude;
+    const int top_a = a.exponent + static_cast<int>(std::bit_width(a.magnitude));
+    const int top_b = b.exponent + static_cast<int>(std::bit_width(b.magnitude));
+    if (top_a != top_b) return top_a < top_b;
+    return a.magnitude << std::countl_zero(a.magnitude) < b.magnitude
+                                                              << std::countl_zero(b.magnitude);
+  }
   template <class T>
   static constexpr std::uint64_t size_of(T number) noexcept {
     const auto bits = static_cast<std::uint64_t>(number);

@@ -4,6 +4,7 @@
 #include <persist/schema/concept.hpp>
 #include <persist/schema/key_text.hpp>
 #include <persist/schema/kind.hpp>
+#include <persist/schema/limits.hpp>
 #include <persist/schema/place.hpp>
 #include <persist/schema/plan.hpp>
 #include <persist/schema/quantum.hpp>
@@ -309,13 +310,25 @@ class Following {
   Use use_;
 };
 
-/// Checks the pointer and the value, then sets it, or only says whether that would work.
+/// Checks the pointer and the value, then sets it, or only says whether that would work. Limits
+/// that the data keeps are held against a copy: a size is one of what is around what is set.
 template <class Policy, class T>
 Result<void> set_or_try(T& data, std::string_view pointer, const Value& value, bool commit) {
   if (auto fits = check_pointer(pointer); !fits) return fits;
   if (auto fits = check_depth(pointer, value); !fits) return fits;
   using Use = Setting<PathRules<Policy>>;
-  return Following<PathRules<Policy>, Use>(pointer, Use{&value, commit}).value(data, Place{});
+  const auto put_into = [&](T& into, bool really) {
+    return Following<PathRules<Policy>, Use>(pointer, Use{&value, really}).value(into, Place{});
+  };
+  if constexpr (has_limits<RulesOf<Policy>, T>) {
+    if (check_limits<RulesOf<Policy>>(data)) {
+      T changed = data;
+      auto done = put_into(changed, true);
+      if (done) done = check_limits<RulesOf<Policy>>(changed);
+      if (!done || !commit) return done;
+    }
+  }
+  return put_into(data, commit);
 }
 
 }  // namespace schema::detail
@@ -341,7 +354,9 @@ template <class Policy = schema::NoPolicy, storable_data T>
 /// behind the last (`-`, or its index).
 ///
 /// Errors as `get`, and `schema_mismatch` (path, expected, found) where the value does not fit, or
-/// has a name that no member has; `too_large` where it nests too deep. Then nothing has changed.
+/// has a name that no member has; `too_large` where it nests too deep; `invalid` where it breaks a
+/// `Limited` of the policy. Then nothing has changed. Data that broke one before is not held
+/// against the limits, so that it can be mended step by step. With limits it costs a copy.
 template <class Policy = schema::NoPolicy, storable_data T>
 Result<void> set(T& data, std::string_view pointer, const Value& value) {
   return schema::detail::set_or_try<Policy>(data, pointer, value, true);

@@ -60,30 +60,64 @@ template <class T>
            kind_of<T> == Kind::array)
 inline constexpr bool can_be_quantised<T> = can_be_quantised<typename T::value_type>;
 
-template <Exact Step, class M>
-void round_to(M& number) {
+/// Whether a number keeps the limits of the member: it must be possible to load what is written.
+template <class Rules, class T, std::size_t I, class N>
+[[nodiscard]] bool keeps_limits(N number) {
+  bool keeps = true;
+  if constexpr (Rules::has_limits) {
+    Rules::template each<T>([&](auto attribute) {
+      using A = decltype(attribute);
+      if constexpr (A::limited)
+        if (position_of<T>(A::member) == I)
+          keeps = keeps && number >= A::min.template as<N>() && number <= A::max.template as<N>();
+    });
+  }
+  return keeps;
+}
+/// The nearest multiple. Where that breaks a limit which the number keeps, the one on its other
+/// side, and where that does too, the number.
+template <Exact Step, class N, class Keeps>
+[[nodiscard]] N to_allowed_multiple(N number, const Keeps& keeps) {
+  constexpr N step = Step.template as<N>();
+  const auto nearest = [&](N from) {
+    if constexpr (std::is_floating_point_v<N>)
+      return static_cast<N>(to_multiple(static_cast<double>(from), Step.template as<double>()));
+    else
+      return to_multiple(from, step);
+  };
+  using Range = std::numeric_limits<N>;
+  const N near = nearest(number);
+  if (keeps(near) || !keeps(number)) return near;
+  N other = number;
+  if (near > number && near >= Range::lowest() + step)
+    other = nearest(static_cast<N>(near - step));
+  else if (near < number && near <= (Range::max)() - step)
+    other = nearest(static_cast<N>(near + step));
+  return keeps(other) ? other : number;
+}
+
+template <Exact Step, class M, class Keeps>
+void round_to(M& number, const Keeps& keeps) {
   constexpr Kind kind = kind_of<M>;
   if constexpr (kind == Kind::optional) {
-    if (number.has_value()) round_to<Step>(*number);
+    if (number.has_value()) round_to<Step>(*number, keeps);
   } else if constexpr (kind == Kind::sequence || kind == Kind::array) {
-    for (auto& element : number)
-      round_to<Step>(element);
-  } else if constexpr (kind == Kind::real) {
-    number = static_cast<M>(to_multiple(static_cast<double>(number), Step.template as<double>()));
+    for (auto& element : number)  // whose limits are of its size
+      round_to<Step>(element, [](auto) { return true; });
   } else {
-    static_assert(Step.template fits<M>(),
+    static_assert(std::is_floating_point_v<M> || Step.template fits<M>(),
                   "persist: the step of a Quantised integer is an integer of its type");
-    number = to_multiple(number, Step.template as<M>());
+    number = to_allowed_multiple<Step>(number, keeps);
   }
 }
 /// What is written for a member.
 template <class Rules, class T, std::size_t I, class M>
 [[nodiscard]] M quantised(M number) {
-  constexpr Exact step = quantum_of<Rules, T, I>;
-  static_assert(!step.negative, "persist: the step of a Quantised member is above zero");
   static_assert(can_be_quantised<M>,
                 "persist: Quantised is for numbers, and for lists, arrays and optionals of them");
-  if constexpr (can_be_quantised<M>) round_to<step>(number);
+  if constexpr (can_be_quantised<M>)
+    round_to<quantum_of<Rules, T, I>>(number,
+                                      [](auto each) { return keeps_limits<Rules, T, I>(each); });
   return number;
 }
 

@@ -299,10 +299,13 @@ class Writing {
       if (walk.replaced(from, kept)) return;
     walk.value(from, kept);
   }
+  /// What was kept is asked for with the member as it is: a default may be no multiple.
   template <class T, std::size_t I, class M>
   static void write_quantised(Writing& walk, const void* member, Trail kept) {
-    const M rounded = quantised<Rules, T, I>(*static_cast<const M*>(member));
-    write_member<M>(walk, &rounded, kept);
+    const M& from = *static_cast<const M*>(member);
+    if constexpr (Rules::asks)
+      if (walk.replaced(from, kept)) return;
+    walk.value(quantised<Rules, T, I>(from), kept);
   }
   template <class T, std::size_t I, class M>
   static consteval WriteMember member_writer() {

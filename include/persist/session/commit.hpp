@@ -1,6 +1,8 @@
 #pragma once
 
+#include <persist/detail/caught.hpp>
 #include <persist/record/requests.hpp>
+#include <persist/result.hpp>
 #include <persist/session/core.hpp>
 
 #include <vector>
@@ -29,8 +31,13 @@ struct Cut {
   std::vector<Send> sends;  ///< views of `messages`
   std::vector<Receipt> receipts;
   std::uint32_t generation = 0;
-  std::uint32_t bytes = 0;
+  std::uint32_t bytes = 0;   ///< of the record as it was encoded
+  std::uint32_t stored = 0;  ///< and as it is stored
   std::uint32_t crc = 0;
+  /// What the codec does to the record where the backend is called (codec/wrapping.hpp); null where
+  /// nothing is to be done, or was done.
+  Result<bool> (*wrap)(std::string_view key, ByteView record, Buffer& out) = nullptr;
+  const Schema* schema = nullptr;  ///< what the data needs beside it
   TimePoint sent{};
   Aim aim = Aim::save;
   Reason reason = Reason::asked;
@@ -43,10 +50,23 @@ struct Cut {
   void clear() {
     key.clear(), data.clear(), metadata.clear(), user_ids.clear(), acknowledged.clear();
     messages.clear(), sends.clear(), receipts.clear();
-    generation = bytes = crc = 0;
+    generation = bytes = stored = crc = 0;
+    wrap = nullptr;
+    schema = nullptr;
     aim = Aim::save, reason = Reason::asked;
     has_data = has_ids = has_metadata = held_back = false;
     refused = Error(Errc{});
+  }
+  /// Wraps the data, once: what is sent again is the same bytes. On an error nothing may be sent.
+  [[nodiscard]] Error wrap_data() {
+    Buffer wrapped;
+    const Result<bool> done =
+        detail::caught("the codec", [&] { return wrap(as_text(key), data, wrapped); });
+    if (!done) return Error(done.error()).for_key(as_text(key));
+    if (*done) data.swap(wrapped);
+    stored = static_cast<std::uint32_t>(data.size());
+    wrap = nullptr;
+    return Errc{};
   }
 };
 
@@ -71,6 +91,25 @@ struct Flight {
     cuts[sessions.size()].clear();
     sessions.push_back(std::move(session));
     hosts.push_back(&host);
+  }
+  /// Whether the backend gets what was cut as it is, which is the rule.
+  [[nodiscard]] bool is_plain() const noexcept {
+    for (std::size_t i = 0; i < size(); ++i)
+      if (cuts[i].wrap != nullptr || cuts[i].schema != nullptr) return false;
+    return true;
+  }
+  /// Wraps what is to be wrapped. False where something could not be: then `to` says why, and goes
+  /// nowhere.
+  [[nodiscard]] bool wrap(CommitRequest& to) {
+    for (std::size_t i = 0; i < size(); ++i) {
+      if (cuts[i].wrap == nullptr || changes[i].data == nullptr) continue;
+      to.error = cuts[i].wrap_data();
+      if (!failed(to.error)) continue;
+      to.outcome = CommitRequest::Outcome::failed;
+      to.culprit = i;
+      return false;
+    }
+    return true;
   }
   void clear() {
     sessions.clear(), hosts.clear(), group.reset(), changes.clear(), results.clear(),

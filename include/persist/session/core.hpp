@@ -120,9 +120,9 @@ class SessionCore {
   }
 
   // The typed half. None of these calls the store.
-  /// Appends the record's envelope; false where the data says that there is no record. `invalid`
-  /// and the codec's errors.
-  virtual Result<bool> encode(Buffer& out) = 0;
+  /// Makes the record's envelope in the cut, which owns it, and says what is to be done to it on
+  /// its way; false where the data says that there is no record. `invalid` and the codec's errors.
+  virtual Result<bool> encode(Cut& cut) = 0;
   /// Takes over what was read, or the default where there is no record. On failure the session
   /// stays without data.
   virtual Result<void> decode(Snapshot& from) = 0;
@@ -133,7 +133,8 @@ class SessionCore {
   /// Takes the game's last word: after a release was called for, what the data is captured from may
   /// be gone.
   virtual void game_lets_go() = 0;
-  /// What the last decoding dropped because the data policy allows it.
+  /// What the last decoding dropped because the data policy allows it, or the last encoding because
+  /// two elements now have one identity.
   [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
   virtual void deliver(Event& event, SessionHost& store) = 0;
   /// What was encoded last is durable; called where `keeps_durable`.
@@ -167,8 +168,9 @@ class SessionCore {
   std::uint32_t due_index = no_index;
   std::atomic<std::uint32_t> edited{0};  ///< generation of the data
   std::uint32_t saved = 0;               ///< generation that is durable
-  std::uint32_t stored_bytes = 0;
-  std::uint32_t stored_crc = 0;
+  std::uint32_t stored_bytes = 0;        ///< of the record in the backend
+  std::uint32_t encoded_bytes = 0;       ///< of the same as the codec made it, and its checksum
+  std::uint32_t encoded_crc = 0;
   std::atomic<std::uint32_t> refs{0};
   std::atomic<std::uint32_t> handles{0};
   std::atomic<std::uint16_t> edit_guards{

@@ -16,7 +16,8 @@ struct Event {
     save_refused,    ///< error: `validate` said no, or the data could not be encoded
     released,        ///< reason, was_saved
     renewal_failed,  ///< attempts_left
-    dropped_fields,  ///< paths: unknown fields that the data policy allows to drop
+    dropped_fields,  ///< paths: unknown fields that the data policy allows to drop, or that have no
+                     ///< place
     messages,        ///< some wait for their handlers
   };
 

@@ -4,6 +4,7 @@
 #include <persist/detail/caught.hpp>
 #include <persist/detail/hook.hpp>
 #include <persist/record/requests.hpp>
+#include <persist/session/commit.hpp>
 #include <persist/session/core.hpp>
 #include <persist/session/guard.hpp>
 #include <persist/session/message_codec.hpp>
@@ -32,6 +33,21 @@ enum class InGame : std::uint8_t {
   left,   ///< the game called `release`: the object may be gone
   never,  ///< a change of a record that nobody plays
 };
+
+/// Reads what a backend gave into `data`, which is empty or holds what fills a partial record in.
+/// What was wrapped is plain then.
+template <class S>
+[[nodiscard]] Result<codec::RecordInfo> load_record(std::string_view key, Snapshot& from,
+                                                    std::size_t most, typename S::Data& data,
+                                                    UnknownFields& unknown) {
+  if constexpr (detail::RecordOf<typename S::Data>::may_be_empty) {
+    return codec::load_record<typename S::Codec, typename S::Policy>(
+        key, from, most, data ? *data : data.emplace(), unknown);
+  } else {
+    return codec::load_record<typename S::Codec, typename S::Policy>(key, from, most, data,
+                                                                     unknown);
+  }
+}
 
 /// A session with its types: the key it was loaded with, the data, and what the data's build does
 /// not know.
@@ -81,6 +97,12 @@ class SessionNode final : public SessionCore {
 
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
+  /// What this load fills a partial record in with.
+  void set_template(std::unique_ptr<Data> value) { rare().reconcile_with = std::move(value); }
+  /// The data is all of this build's own now: a newer build migrates it as it does a new record's.
+  void forget_version() noexcept {
+    if (Rare* rare = rare_.load(std::memory_order_acquire)) rare->version.reset();
+  }
   [[nodiscard]] Signals<Data>& signals() {
     has_listeners = true;
     return rare().signals;
@@ -90,7 +112,7 @@ class SessionNode final : public SessionCore {
     return rare_ ? rare_.load()->durable.get() : nullptr;
   }
 
-  Result<bool> encode(Buffer& out) override;
+  Result<bool> encode(Cut& cut) override;
   Result<void> decode(Snapshot& from) override;
   Result<void> pull() override { return capture(); }
   void fire_saving(Reason reason) override;
@@ -210,7 +232,8 @@ class SessionNode final : public SessionCore {
     std::list<MessageHandler<Data>> handlers;     ///< one that runs may connect more
     std::optional<codec::RecordVersion> version;  ///< of a record that a newer build wrote
     Data* working = nullptr;                      ///< the copy, while a function runs on one
-    std::unique_ptr<Data> default_value;
+    std::unique_ptr<Data> default_value;  // this one and the next until the load has used them
+    std::unique_ptr<Data> reconcile_with;
     std::unique_ptr<Data> after_end;
     std::unique_ptr<Data> encoded;
     std::unique_ptr<Data> durable;
@@ -221,6 +244,12 @@ class SessionNode final : public SessionCore {
     auto fresh = std::make_unique<Rare>();
     Rare* none = nullptr;
     return rare_.compare_exchange_strong(none, fresh.get()) ? *fresh.release() : *none;
+  }
+  /// What a record may have when unwrapped; its store may be closed meanwhile.
+  [[nodiscard]] std::size_t record_limit() const noexcept {
+    const SessionHost* store = host();
+    return store != nullptr ? static_cast<const StoreCore<S>*>(store)->limits().record_bytes
+                            : RecordLimits{}.record_bytes;
   }
   [[nodiscard]] codec::RecordVersion record_version() const noexcept {
     const Rare* rare = rare_.load(std::memory_order_acquire);
@@ -233,6 +262,13 @@ class SessionNode final : public SessionCore {
     if constexpr (!Policy::has_validate) return success;
     return in_hook("the hook validate", [&] { return Policy::validate(data); });
   }
+  [[nodiscard]] std::unique_ptr<Data> take_template() noexcept {
+    Rare* rare = rare_.load(std::memory_order_acquire);
+    return rare ? std::exchange(rare->reconcile_with, nullptr) : nullptr;
+  }
+  /// What a record begins as that nobody wrote yet.
+  [[nodiscard]] Result<void> begin_record(Snapshot& from, std::unique_ptr<Data> filler);
+  [[nodiscard]] Result<codec::RecordInfo> decode_data(Snapshot& from, std::unique_ptr<Data> filler);
   [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
@@ -276,9 +312,16 @@ Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknow
 }
 
 template <class S>
-Result<bool> SessionNode<S>::encode(Buffer& out) {
+Result<bool> SessionNode<S>::encode(Cut& cut) {
   if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
-  return encode_data(data_, unknown_, out);
+  if constexpr (codec::wraps_records<typename S::Codec>) cut.wrap = &S::Codec::wrap;
+  const Result<bool> exists = encode_data(data_, unknown_, cut.data);
+  using Written = typename detail::RecordOf<Data>::type;
+  if constexpr (codec::shares_schemas<typename S::Codec, Policy, Written>)
+    if (exists && *exists)
+      cut.schema = S::Codec::template schema_of<Policy, Written>(
+          cut.data.view().subspan(codec::EnvelopeLayout::size));
+  return exists;
 }
 
 template <class S>
@@ -292,42 +335,6 @@ Result<void> SessionNode<S>::check(const Data& data) {
   return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
                                     " bytes; the limit is " + std::to_string(limit))
       .for_key(key());
-}
-
-template <class S>
-Result<void> SessionNode<S>::decode(Snapshot& from) {
-  if (!from.has_data) {
-    Result<void> given = success;
-    if (rare_ && rare_.load()->default_value)
-      data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
-    else if (Policy::has_defaults && !is_named)
-      return Error(Errc::not_found, "there is no record, and its default needs the key itself")
-          .for_key(key());
-    else
-      given = in_hook("the hook defaults", [&] { data_ = Policy::defaults(key_value_); });
-    if constexpr (gives_user_ids<typename S::Key>) {
-      if (!is_named) return given;
-      UserIds users;
-      S::Key::user_ids(key_value_, users);
-      from.user_ids.assign(users.begin(), users.end());
-      more().user_ids.changed = !users.empty();
-    }
-    return given;
-  }
-  const auto info = [&] {
-    [[maybe_unused]] const LoadScope<Policy> hooks;
-    if constexpr (detail::RecordOf<Data>::may_be_empty)
-      return codec::decode_record<typename S::Codec, Policy>(from.data, data_.emplace(), unknown_);
-    else
-      return codec::decode_record<typename S::Codec, Policy>(from.data, data_, unknown_);
-  }();
-  if (!info) return info.error();
-  constexpr auto usual = codec::version_of<Policy>();
-  if (const auto after = codec::version_after<Policy>(*info); after != usual)
-    rare().version = after;
-  if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
-  if (info->imported) edited.fetch_add(1, std::memory_order_relaxed);
-  return valid(data_);
 }
 
 template <class S>

@@ -6,11 +6,15 @@
 #include <persist/record/message.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace persist::inline PERSIST_ABI {
 
@@ -46,6 +50,27 @@ struct StoreOptions {
   Log log{};
 };
 
+/// A value that is rarely there: one pointer where it is not.
+template <class T>
+class Boxed {
+ public:
+  Boxed() noexcept = default;
+  template <std::convertible_to<T> U>
+    requires(!std::same_as<std::remove_cvref_t<U>, Boxed>)
+  Boxed(U&& value)  // NOLINT(google-explicit-constructor): it stands for the value
+      : value_(std::make_unique<T>(std::forward<U>(value))) {}
+  Boxed(const Boxed& other) : value_(other ? std::make_unique<T>(*other.value_) : nullptr) {}
+  Boxed(Boxed&&) noexcept = default;
+  Boxed& operator=(Boxed other) noexcept { return value_.swap(other.value_), *this; }
+  ~Boxed() = default;
+
+  [[nodiscard]] explicit operator bool() const noexcept { return value_ != nullptr; }
+  [[nodiscard]] std::unique_ptr<T> take() noexcept { return std::move(value_); }
+
+ private:
+  std::unique_ptr<T> value_;
+};
+
 /// What one load is told.
 template <class Data>
 struct LoadOptionsFor {
@@ -53,6 +78,9 @@ struct LoadOptionsFor {
   Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
   std::optional<Data>
       default_value{};  ///< instead of the data policy's, for a record that does not exist
+  /// What the members hold that the record does not have, in the place of their defaults; see
+  /// doc/evolution.md. Of the load that fetches the record, not of one that joins it.
+  Boxed<Data> reconcile_with{};
   std::function<bool()>
       while_{};  ///< asked when the load completes: "no" gives the record back, `cancelled`
 };

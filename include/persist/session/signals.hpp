@@ -23,7 +23,7 @@ struct Signals {
   Signal<First..., State, State> state_changed;  ///< from, to
   Signal<First..., int> renewal_failed;          ///< about how many more tries fit into the lease
   Signal<First..., const std::vector<std::string>&>
-      dropped_fields;  ///< paths the data policy let go
+      dropped_fields;  ///< paths the data policy let go, or that a save could not place
 };
 
 }  // namespace persist::inline PERSIST_ABI

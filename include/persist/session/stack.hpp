@@ -58,6 +58,11 @@ struct Stack {
       "the LockPolicy of a Store is lock::Lease<...> or lock::None, or one in access::Shared");
   static_assert(codec_for<C, typename detail::RecordOf<data_type_of<D>>::type, DataPolicy<D>>,
                 "the Codec of a Store cannot write and read its Data");
+  static_assert(holds_schemas<B> ||
+                    !codec::shares_schemas<C, DataPolicy<D>,
+                                           typename detail::RecordOf<data_type_of<D>>::type>,
+                "this Codec keeps schemas beside the records, and the Backend holds none: take "
+                "codec::Packed");
 
   using Key = key::policy_of<K>;
   using KeyValue = typename Key::value_type;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/record/mailbox.hpp>
+#include <persist/session/decode.hpp>
 #include <persist/session/deliver.hpp>
 #include <persist/session/node.hpp>
 #include <persist/store/engine_relay.hpp>
@@ -86,18 +87,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
       return Error(Errc::not_found, "there is no record").for_key(key);
     return std::move(request.record);
   }
-  [[nodiscard]] Result<Data> decode(std::string_view key, const Snapshot& record) const {
+  [[nodiscard]] Result<Data> decode(std::string_view key, Snapshot& record) {
     Data data{};
     UnknownFields unknown;
-    const auto info = [&] {
+    const auto info = with_schema(this->backend(), this->store(), record, [&] {
       [[maybe_unused]] const LoadScope<typename S::Policy> hooks;
-      if constexpr (detail::RecordOf<Data>::may_be_empty)
-        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data,
-                                                                           data.emplace(), unknown);
-      else
-        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data, data,
-                                                                           unknown);
-    }();
+      return load_record<S>(key, record, this->limits().record_bytes, data, unknown);
+    });
     if (!info) return Error(info.error()).for_key(key);
     return data;
   }

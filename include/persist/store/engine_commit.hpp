@@ -216,7 +216,7 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
                             Change& change) {
   cut.generation = session.edited;
   const bool touched = session.dirty();
-  const Result<bool> exists = ready ? session.encode(cut.data) : ready.error();
+  const Result<bool> exists = ready ? session.encode(cut) : ready.error();
   if (!exists) {
     cut.refused = exists.error();
   } else if (cut.data.size() > limits_.record_bytes) {
@@ -233,10 +233,10 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
     tell(session, std::move(event));
     return;
   }
-  cut.bytes = static_cast<std::uint32_t>(cut.data.size());
+  cut.bytes = cut.stored = static_cast<std::uint32_t>(cut.data.size());
   cut.crc = *exists ? stored_checksum(cut.data) : 0;
-  const bool same = session.has_record == *exists && cut.bytes == session.stored_bytes &&
-                    cut.crc == session.stored_crc;
+  const bool same = session.has_record == *exists && cut.bytes == session.encoded_bytes &&
+                    cut.crc == session.encoded_crc;
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
   if (same && !must && (!touched || session.skips_equal)) {
     session.saved = cut.generation;  // what is stored is what there is
@@ -245,8 +245,9 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
     return;
   }
   cut.has_data = true;
+  tell_dropped(session);
   if (*exists)
-    change.data = &cut.data;
+    change.data = &cut.data, change.schema = cut.schema;
   else
     change.removes_data = true;
 }
@@ -302,7 +303,7 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
   Result<Saved> result;
   bool kept = false;
   if (prepare_flight(flight)) {
-    backend_.commit(std::span(&flight.request, 1));
+    perform(backend_, flight);
     complete_flight(flight);
     kept = flight.resend;
   }

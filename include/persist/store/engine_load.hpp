@@ -166,8 +166,8 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.failures = 0;
   session.has_record = record.has_data;
   session.is_new = !record.has_data;
-  session.stored_bytes = static_cast<std::uint32_t>(record.data.size());
-  session.stored_crc = record.has_data ? stored_checksum(record.data) : 0;
+  session.encoded_bytes = static_cast<std::uint32_t>(record.data.size());
+  session.encoded_crc = record.has_data ? stored_checksum(record.data) : 0;
   if (!record.has_more()) return;
   SessionExtras& extras = session.more();
   extras.user_ids.value = std::move(record.user_ids);
@@ -252,12 +252,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   ++metrics_.loads;
   change_state(session, State::open);
   if (session.wants_saves()) stamp(session);
-  if (std::vector<std::string> dropped = session.take_dropped(); !dropped.empty()) {
-    Event event;
-    event.kind = Event::Kind::dropped_fields;
-    event.paths = std::move(dropped);
-    tell(session, std::move(event));
-  }
+  tell_dropped(session);
   if (session.extras && !session.extras->inbox.empty()) {
     Event event;
     event.kind = Event::Kind::messages;
@@ -343,7 +338,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
     if (asks) {
       backend_.acquire(std::span(&request, 1));
       settle_load(session, request,
-                  request.is_to_be_read() ? session.decode(request.record) : success);
+                  request.is_to_be_read() ? decode(backend_, session, request) : success);
     } else {
       again = now() + 100ms;
       bool busy = !waits_for_release;

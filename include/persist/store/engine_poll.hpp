@@ -159,7 +159,7 @@ void Engine<B, L>::send_again(Round& round, Manifest& mine) {
   for (Flight* flight : mine.flights) {
     flight->request.outcome = CommitRequest::Outcome::pending;
     flight->request.error = Errc{};
-    round.commits.push_back(std::move(flight->request));
+    round.add(*flight);
   }
 }
 
@@ -203,7 +203,7 @@ Result<bool> Engine<B, L>::put_on_board(SessionCore& session, Aim aim, Reason re
   }
   if (prepare_flight(flight)) {
     mine.flights.push_back(&flight);
-    round.commits.push_back(std::move(flight.request));
+    round.add(flight);
     return true;
   }
   const Result<Saved> why = std::move(flight.results[0]);

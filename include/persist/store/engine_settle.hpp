@@ -109,13 +109,14 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     session.save_at = TimePoint{};
     session.not_before = cut.sent + min_gap_of(session);
     if (session.keeps_durable) session.saved_as_encoded();
-    session.stored_bytes = cut.bytes;
-    session.stored_crc = cut.crc;
+    session.stored_bytes = cut.stored;
+    session.encoded_bytes = cut.bytes;
+    session.encoded_crc = cut.crc;
     session.has_record = change.data != nullptr;
     session.updated = change.now;
     if (session.created == WallTime{}) session.created = change.now;
     ++metrics_.saves;
-    metrics_.bytes_saved += cut.bytes;
+    metrics_.bytes_saved += cut.stored;
   } else {
     ++metrics_.renewals;
     if (session.failures != 0) session.not_before = TimePoint{};
@@ -206,7 +207,7 @@ void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
   const bool had_landed = change.landed && !failed(cut.refused);
   if (had_landed && cut.has_data) session.saved = cut.generation;
   if (had_landed)
-    result = Saved{cut.has_data, session.version, cut.bytes, session.updated};
+    result = Saved{cut.has_data, session.version, cut.stored, session.updated};
   else
     result = error;
   if (is_save(cut)) saved_event(session, result);
@@ -223,8 +224,9 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   ++metrics_.saves_failed;
   back_off(session);
   if (cut.has_data && error == Errc::unknown_outcome) {
-    session.stored_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
-    session.stored_crc = ~cut.crc;
+    session.stored_bytes = cut.stored;
+    session.encoded_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
+    session.encoded_crc = ~cut.crc;
   }
   if (is_save(cut)) saved_event(session, result);
   if (is_leased() && cut.aim != Aim::give_back) {

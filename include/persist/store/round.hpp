@@ -1,14 +1,70 @@
 #pragma once
 
+#include <persist/backend/concept.hpp>
 #include <persist/record/requests.hpp>
+#include <persist/session/commit.hpp>
 #include <persist/session/core.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <span>
 #include <utility>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI {
+
+/// Runs `decode` on what was read, and once more where it asked for a schema and that was found.
+template <class Backend, class F>
+[[nodiscard]] auto with_schema([[maybe_unused]] Backend& backend, [[maybe_unused]] StoreId store,
+                               [[maybe_unused]] Snapshot& record, F&& decode) {
+  auto decoded = decode();
+  if constexpr (holds_schemas<Backend>) {
+    if (!decoded.is(Errc::unknown_schema)) return decoded;
+    SchemaRequest fetch{.store = store, .id = record.needed_schema};
+    backend.read_schemas(std::span(&fetch, 1));
+    if (failed(fetch.error)) return decltype(decoded)(fetch.error);
+    record.schema = std::move(fetch.bytes);
+    decoded = decode();
+  }
+  return decoded;
+}
+
+/// Commits a batch of which some need a schema. What the store has not goes along at a second try:
+/// once in its life.
+template <class Backend>
+void commit_with_schemas(Backend& backend, std::span<CommitRequest> batch) {
+  backend.commit(batch);
+  if constexpr (holds_schemas<Backend>) {
+    const auto lacks_schema = [](const CommitRequest& each) {
+      return each.outcome == CommitRequest::Outcome::failed && each.error == Errc::unknown_schema;
+    };
+    std::vector<CommitRequest> again;
+    for (const CommitRequest& each : batch) {
+      if (!lacks_schema(each)) continue;
+      for (Change& change : each.changes)
+        change.sends_schema = true;
+      again.push_back({.changes = each.changes});
+    }
+    if (!again.empty()) backend.commit(std::span(again));
+    auto answer = again.begin();
+    for (CommitRequest& each : batch)
+      if (lacks_schema(each)) each = std::move(*answer++);
+  }
+}
+/// Does what a commit needs of the backend's side: wraps its data, and sends it.
+template <class Backend>
+void perform(Backend& backend, Flight& flight) {
+  const std::span batch(&flight.request, 1);
+  if (flight.is_plain()) return backend.commit(batch);
+  if (flight.wrap(flight.request)) commit_with_schemas(backend, batch);
+}
+
+/// Decodes into the session what was read for it, and fetches the schema that it needs for it.
+template <class Backend>
+[[nodiscard]] Result<void> decode(Backend& backend, SessionCore& session, AcquireRequest& request) {
+  return with_schema(backend, request.store, request.record,
+                     [&] { return session.decode(request.record); });
+}
 
 /// What several stores on one database have to say to it at one moment: one batch a kind of
 /// request.
@@ -17,6 +73,7 @@ namespace persist::inline PERSIST_ABI {
 /// round.
 struct Round {
   std::vector<CommitRequest> commits;
+  std::vector<std::pair<std::size_t, Flight*>> to_prepare;  ///< commits that are not plain
   std::vector<AcquireRequest> acquires;
   /// Per acquire: the session that is being loaded. Until the round is complete nobody else sees
   /// its data, so it is the scratch that the record is decoded into.
@@ -24,20 +81,44 @@ struct Round {
   std::vector<Result<void>> decoded;
 
   [[nodiscard]] bool empty() const noexcept { return commits.empty() && acquires.empty(); }
-  void clear() { commits.clear(), acquires.clear(), loading.clear(), decoded.clear(); }
+  void clear() {
+    commits.clear(), to_prepare.clear(), acquires.clear(), loading.clear(), decoded.clear();
+  }
+  void add(Flight& flight) {
+    if (!flight.is_plain()) to_prepare.emplace_back(commits.size(), &flight);
+    commits.push_back(std::move(flight.request));
+  }
 
   template <class Backend>
   void perform(Backend& backend) {
-    if (!commits.empty()) backend.commit(std::span(commits));
+    if (to_prepare.empty()) {
+      if (!commits.empty()) backend.commit(std::span(commits));
+    } else {
+      for (const auto& [at, flight] : to_prepare)
+        (void)flight->wrap(commits[at]);
+      commit_those_wrapped(backend);
+    }
     if (acquires.empty()) return;
     backend.acquire(std::span(acquires));
     decoded.assign(acquires.size(), success);
     for (std::size_t i = 0; i < acquires.size(); ++i)
-      if (acquires[i].is_to_be_read()) decoded[i] = loading[i]->decode(acquires[i].record);
+      if (acquires[i].is_to_be_read()) decoded[i] = decode(backend, *loading[i], acquires[i]);
+  }
+
+ private:
+  /// A commit whose data could not be wrapped has its answer already, and goes nowhere.
+  template <class Backend>
+  void commit_those_wrapped(Backend& backend) {
+    const auto stays = [](const CommitRequest& each) {
+      return each.outcome != CommitRequest::Outcome::pending;
+    };
+    for (auto at = commits.begin(); at != commits.end();) {
+      const auto stop = std::find_if(at, commits.end(), stays);
+      if (stop != at) commit_with_schemas(backend, std::span(at, stop));
+      at = stop == commits.end() ? stop : stop + 1;
+    }
   }
 };
-
-struct Flight;
 
 /// What one store has in a round: kept by the poll that runs it, so that a poll inside a handler,
 /// or on another thread, is a poll of its own.

@@ -149,6 +149,7 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   Handle session(*new (spelled.view()) Node(core_, spelled.view(), *std::move(value)));
   if (kind == LoadKind::offline) session.node().go_offline(named);
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
+  if (options.reconcile_with) session.node().set_template(options.reconcile_with.take());
   core_.start_load(session.node(), load);
   return Loading<S>(std::move(session), std::move(load));
 }
@@ -292,7 +293,10 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
       copy = std::move(data);
       return success;
     });
-    if (!done) node.unknown() = std::move(kept);
+    if (done)
+      node.forget_version();
+    else
+      node.unknown() = std::move(kept);
     return done;
   };
   Result<Saved> saved;

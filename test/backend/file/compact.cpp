@@ -1,5 +1,7 @@
 #include <persist/backend/file/compact.hpp>
 
+#include <persist/testing/laws/backend/schema.hpp>
+
 #include "backend/file/support.hpp"
 
 #include <gtest/gtest.h>
@@ -45,6 +47,47 @@ struct Churn {
   std::mt19937_64 random{7};
   std::map<std::string, std::string> known, maybe;
 };
+
+/// A record that needs a schema, and whether the store still holds that.
+bool save_sharing(Bench& bench, const persist::Schema& schema, bool sends) {
+  Holding holding = bench.driver->take_away("sharing");
+  return persist::testing::laws::save_with_schema(*bench.driver, holding, schema, sends).outcome ==
+         Outcome::applied;
+}
+std::string schema_text(Bench& bench, const persist::Schema& schema) {
+  const auto read = persist::testing::laws::read_schema(*bench.driver, schema.id);
+  return persist::failed(read.error) ? read.error.message()
+                                     : std::string(persist::as_text(read.bytes));
+}
+
+TEST(FileCompaction, ASchemaOutlivesTheSegmentItWasWrittenIn) {
+  const persist::Schema schema = persist::testing::laws::schema_of("names and kinds");
+  Bench bench({}, small);
+  ASSERT_TRUE(save_sharing(bench, schema, true));
+  Churn churn(bench);
+  while (bench.file->stats().compactions < 10)
+    ASSERT_TRUE(churn.step());
+  bench.reopen();
+  EXPECT_EQ(schema_text(bench, schema), "names and kinds");
+  EXPECT_TRUE(save_sharing(bench, schema, false)) << "naming it is enough";
+  bench.kill_and_open();
+  EXPECT_EQ(schema_text(bench, schema), "names and kinds");
+}
+
+TEST(FileCompaction, ASchemaThatWasNotSyncedIsWrittenAgainWithItsRecord) {
+  const persist::Schema schema = persist::testing::laws::schema_of("names and kinds");
+  FileOptions relaxed = small;
+  relaxed.durability = persist::backend::Durability::relaxed;
+  relaxed.sync_every = std::chrono::hours(1);
+  Bench bench({}, relaxed);
+  ASSERT_TRUE(bench.saved("k", "x"));
+  ASSERT_TRUE(save_sharing(bench, schema, true));
+  bench.kill_and_open();
+  EXPECT_EQ(bench.text("sharing"), "data");
+  bench.cut_power_and_open();
+  EXPECT_EQ(bench.text("sharing"), "data");
+  EXPECT_EQ(schema_text(bench, schema), "names and kinds");
+}
 
 TEST(FileCompaction, KeepsTheLogInProportionToWhatIsLive) {
   Bench bench({}, small);

@@ -32,12 +32,14 @@ void Engine<Files>::perform(CommitRequest& request) {
   }
   const bool any_new = judge_all(request);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
-  for (const Change& change : request.changes)
-    if (const auto loaded = load_for(change); !loaded) {
-      request.outcome = CommitRequest::Outcome::failed;
-      request.error = loaded.error();
-      return;
-    }
+  for (const Change& change : request.changes) {
+    Result<void> ready = any_new ? can_be_read(change) : success;
+    if (ready) ready = load_for(change);
+    if (ready) continue;
+    request.outcome = CommitRequest::Outcome::failed;
+    request.error = ready.error();
+    return;
+  }
   request.culprit = 0;
   std::vector<Change*> applied;
   for (Change& change : request.changes)
@@ -91,6 +93,18 @@ bool Engine<Files>::refuse(CommitRequest& request, std::size_t culprit, Verdict 
   return false;
 }
 
+/// Whether the store holds, or is sent, the schema that the new data needs.
+template <class Files>
+Result<void> Engine<Files>::can_be_read(const Change& change) const {
+  if (change.schema == nullptr) return success;
+  if (!change.sends_schema && stage.holds(index_, change.store.index, change.schema->id))
+    return success;
+  Error no = refusal_of_schema(change);
+  if (!failed(no) && change.schema->bytes.size() > largest_batch / 4)
+    no = Error(Errc::too_large, "a schema of this size fits no batch");
+  return failed(no) ? Result<void>(no) : Result<void>(success);
+}
+
 /// Reads all that `apply`, `deliver` and `answer` will need of the record itself.
 template <class Files>
 Result<void> Engine<Files>::load_for(const Change& change) {
@@ -117,6 +131,11 @@ bool Engine<Files>::apply(Change& change) {
   Staged& record = stage.make(index_, change.store.index, change.key);
   Head& head = record.record.head;
   if (judge(head, change.fence, forgotten_below_) != Verdict::apply) return false;
+  if (change.schema != nullptr && change.sends_schema &&
+      !stage.holds(index_, change.store.index, change.schema->id)) {
+    stage.new_schemas.push_back({change.store.index, change.schema->id, change.schema->bytes});
+    stage.bytes += change.schema->bytes.size();
+  }
   if (change.data != nullptr) {
     record.data = change.data->view();
   } else if (change.removes_data) {

@@ -50,6 +50,17 @@ class Database {
   }
   void read(ReadRequest& request) const;
   void list_waiting(RelayRequest& request) const;
+  void read_schema(SchemaRequest& request) const {
+    const std::shared_lock hold(state_);
+    if (request.store.index < index_.stores.size()) {
+      const auto& schemas = index_.stores[request.store.index].schemas;
+      if (const auto found = schemas.find(request.id); found != schemas.end()) {
+        request.bytes = found->second;
+        return;
+      }
+    }
+    request.error = unknown_schema(request.id);
+  }
   void scan(ScanRequest& request) const;
   [[nodiscard]] Result<void> flush();
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
@@ -268,6 +279,8 @@ void Database<Files>::publish() {
       store.birth = made.birth;
       store.lock = made.lock;
     }
+    for (const SchemaEntry& made : stage.new_schemas)
+      index_.stores[made.store].schemas.try_emplace(made.id, made.bytes);
     if (stage.new_run) {
       index_.run = *stage.new_run;
       engine_.run_to_note_ = false;

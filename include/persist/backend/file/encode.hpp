@@ -18,17 +18,15 @@ class BatchEncoder {
       : batch_(batch), index_(index), log_(log), stage_(stage) {}
 
   void encode() {
-    // The first batch of a segment names all stores again, so that older segments can go.
     if (log_.nothing_in_newest()) {
-      for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
-        const StoreState& store = index_.stores[i];
-        write_entry(batch_.own(), StoreEntry{i, store.name, store.birth, store.lock});
-      }
+      index_.write_stores(batch_.own());
       if (!stage_.new_run) write_entry(batch_.own(), RunEntry{index_.run, index_.opened_by});
     }
     if (stage_.new_run) write_entry(batch_.own(), RunEntry{*stage_.new_run, index_.opened_by});
     for (const StoreEntry& store : stage_.new_stores)
       write_entry(batch_.own(), store);
+    for (const SchemaEntry& schema : stage_.new_schemas)
+      write_entry(batch_.own(), schema);
     for (const ErasedEntry& moved : stage_.moved_tombstones)
       write_entry(batch_.own(), moved);
     for (Staged& staged : stage_.records()) {

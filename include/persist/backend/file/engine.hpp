@@ -65,6 +65,7 @@ class Engine {
 
   [[nodiscard]] bool judge_all(CommitRequest& request);
   [[nodiscard]] bool refuse(CommitRequest& request, std::size_t culprit, Verdict verdict);
+  [[nodiscard]] Result<void> can_be_read(const Change& change) const;
   [[nodiscard]] Result<void> load_for(const Change& change);
   [[nodiscard]] bool apply(Change& change);
   void apply_receipts(Staged& record, const Change& change);

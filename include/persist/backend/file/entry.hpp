@@ -22,6 +22,7 @@ enum class EntryKind : std::uint8_t {
   erased = 3,  ///< what is left of a record
   run = 4,     ///< the log was opened
   oldest = 5,  ///< segments before this one are not needed any more
+  schema = 6,  ///< what records of a store need to be read
 };
 
 struct StoreEntry {
@@ -47,6 +48,11 @@ inline constexpr std::uint64_t last_run = (epoch_limit >> 24) - 1;
 [[nodiscard]] inline Error no_run_left() {
   return {Errc::unsupported, "this folder has been opened too often: no run number is left"};
 }
+struct SchemaEntry {
+  std::uint32_t store = 0;
+  Hash128 id;
+  ByteView bytes;
+};
 struct RecordEntry {
   std::uint32_t store = 0;
   std::string_view key;
@@ -72,7 +78,7 @@ inline constexpr std::size_t entry_frame = 5;
   const auto kind = from.number<std::uint8_t>();
   const std::size_t length = from.number<std::uint32_t>();
   const ByteView body = from.bytes(length);
-  if (!from.good() || kind < 1 || kind > 5) return std::nullopt;
+  if (!from.good() || kind < 1 || kind > 6) return std::nullopt;
   const std::uint64_t offset = payload_offset + at + entry_frame;
   at += entry_frame + length;
   return RawEntry{static_cast<EntryKind>(kind), body, segment, offset};
@@ -127,6 +133,13 @@ inline void write_oldest(Buffer& to, std::uint32_t segment) {
   append_little(to, segment);
 }
 
+inline void write_entry(Buffer& to, const SchemaEntry& schema) {
+  const EntryFrame frame(to, EntryKind::schema);
+  append_little(to, schema.store);
+  append_hash(to, schema.id);
+  to.append(schema.bytes);
+}
+
 [[nodiscard]] inline std::optional<StoreEntry> read_store(ByteView body) {
   Reader from(body);
   StoreEntry store;
@@ -160,6 +173,15 @@ inline void write_oldest(Buffer& to, std::uint32_t segment) {
   Reader from(body);
   const auto segment = from.number<std::uint32_t>();
   return from.done() ? std::optional(segment) : std::nullopt;
+}
+
+[[nodiscard]] inline std::optional<SchemaEntry> read_schema(ByteView body) {
+  Reader from(body);
+  SchemaEntry schema;
+  schema.store = from.number<std::uint32_t>();
+  schema.id = from.hash();
+  schema.bytes = from.bytes(from.left());
+  return from.done() ? std::optional(schema) : std::nullopt;
 }
 
 inline void write_head(Buffer& to, const Head& head) {

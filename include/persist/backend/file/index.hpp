@@ -27,6 +27,7 @@ struct StoreState {
   LockKind lock = LockKind::lease;
   std::unordered_map<std::string, Record, detail::TextHash, std::equal_to<>> records;
   std::map<Hash128, Tombstone> tombstones;
+  std::map<Hash128, Buffer> schemas;
   std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
 
   [[nodiscard]] Hash128 hash(std::string_view key) const noexcept { return key_hash(birth, key); }
@@ -50,6 +51,15 @@ class Index {
   FolderHolder opened_by;    ///< by whom the last run was begun
   std::uint32_t oldest = 1;  ///< the oldest segment that is needed
 
+  /// What the first batch of a segment says again, so that older segments can go.
+  void write_stores(Buffer& to) const {
+    for (std::uint32_t i = 0; i < stores.size(); ++i) {
+      const StoreState& store = stores[i];
+      write_entry(to, StoreEntry{i, store.name, store.birth, store.lock});
+      for (const auto& [id, bytes] : store.schemas)
+        write_entry(to, SchemaEntry{i, id, bytes});
+    }
+  }
   [[nodiscard]] std::uint64_t live_bytes() const noexcept { return live_; }
   [[nodiscard]] std::uint64_t record_count() const noexcept {
     std::uint64_t count = 0;
@@ -108,6 +118,8 @@ class Index {
         if (const auto segment = read_oldest(raw.body))
           return oldest = (std::max)(oldest, *segment), true;
         return false;
+      case EntryKind::schema:
+        return replay_schema(raw);
     }
     return false;
   }
@@ -127,6 +139,12 @@ class Index {
     state.birth = entry->birth;
     state.lock = entry->lock;
     return true;
+  }
+  /// The first batch of each segment has all of them again.
+  bool replay_schema(const RawEntry& raw) {
+    const auto entry = read_schema(raw.body);
+    if (!entry || entry->store >= stores.size()) return false;
+    return stores[entry->store].schemas.try_emplace(entry->id, entry->bytes), true;
   }
   bool replay_record(const RawEntry& raw) {
     auto entry = read_record(raw);

@@ -289,7 +289,7 @@ class Recovery {
     index_.opened_by = run.opened_by;
     if (!segments_.empty() && !torn_ && rewritten() == 0) {
       Batch note;
-      write_stores(note.own());
+      index_.write_stores(note.own());
       write_entry(note.own(), run);
       return log_.append(note, true);
     }
@@ -300,7 +300,7 @@ class Recovery {
     auto made = log_.begin_segment(index_.oldest, [&](std::uint32_t number, Buffer& bytes) {
       const std::size_t begin = bytes.size();
       (void)bytes.grow(batch_header_size);
-      write_stores(bytes);
+      index_.write_stores(bytes);
       write_again(number, bytes);
       write_entry(bytes, run);
       log_.seal_in(bytes, begin);
@@ -322,12 +322,6 @@ class Recovery {
     return static_cast<std::uint64_t>(
         std::count_if(unsynced_.begin(), unsynced_.end(),
                       [](const FoundBatch& batch) { return batch.header.length != 0; }));
-  }
-  void write_stores(Buffer& to) const {
-    for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
-      const StoreState& store = index_.stores[i];
-      write_entry(to, StoreEntry{i, store.name, store.birth, store.lock});
-    }
   }
   /// Writes again what the batches say that may not be on disk: not as they are, because one may
   /// refer to bytes of another, but each record as it is now with all that lies in them.

@@ -4,6 +4,7 @@
 #include <persist/backend/file/log.hpp>
 #include <persist/backend/file/parts.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <string>
@@ -133,6 +134,7 @@ class PartReader {
 class Stage {
  public:
   std::deque<StoreEntry> new_stores;
+  std::vector<SchemaEntry> new_schemas;  ///< their bytes lie in the requests
   std::optional<std::uint64_t> new_run;
   std::vector<ErasedEntry> moved_tombstones;
   std::uint32_t leaving = 0;     ///< a segment that no record written now may refer to any more
@@ -180,6 +182,14 @@ class Stage {
     gone = std::move(empty);
   }
 
+  /// Whether the store holds a schema when this batch is written.
+  [[nodiscard]] bool holds(const Index& index, std::uint32_t store, const Hash128& id) const {
+    return index.stores[store].schemas.contains(id) ||
+           std::any_of(new_schemas.begin(), new_schemas.end(), [&](const SchemaEntry& entry) {
+             return entry.store == store && entry.id == id;
+           });
+  }
+
   [[nodiscard]] bool writes() const noexcept {
     if (!new_stores.empty() || new_run || !moved_tombstones.empty()) return true;
     for (const Staged& staged : records_)
@@ -190,6 +200,7 @@ class Stage {
   /// Forgets all of it and keeps what memory the next batch can use.
   void clear() {
     new_stores.clear();
+    new_schemas.clear();
     new_run.reset();
     moved_tombstones.clear();
     leaving = now_oldest = 0;

@@ -5,6 +5,7 @@
 #include <persist/record/head.hpp>
 #include <persist/record/key_hash.hpp>
 #include <persist/record/mailbox.hpp>
+#include <persist/record/requests.hpp>
 #include <persist/record/wake.hpp>
 
 #include <deque>
@@ -43,6 +44,7 @@ struct StoreState {
   LockKind lock = LockKind::lease;
   std::unordered_map<std::string, Record, detail::TextHash, std::equal_to<>> records;
   std::map<Hash128, Tombstone> tombstones;
+  std::map<Hash128, Buffer> schemas;
   std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
   std::vector<std::weak_ptr<WakeQueue>> watchers;
 
@@ -51,6 +53,17 @@ struct StoreState {
   [[nodiscard]] bool erased_since(std::string_view key, std::uint64_t epoch) const {
     const auto found = tombstones.find(hash(key));
     return found != tombstones.end() && found->second.epoch > epoch;
+  }
+  /// Why the data of a change could not be read later, or `Errc{}`.
+  [[nodiscard]] Error refusal_of(const Change& change) const {
+    if (!change.sends_schema && schemas.contains(change.schema->id)) return Errc{};
+    return refusal_of_schema(change);
+  }
+  void read(SchemaRequest& request) const {
+    if (const auto found = schemas.find(request.id); found != schemas.end())
+      request.bytes = found->second;
+    else
+      request.error = unknown_schema(request.id);
   }
 };
 
@@ -83,5 +96,40 @@ struct Database {
   std::deque<StoreState> stores;
   std::vector<Found> found;  ///< of the commit at hand; kept for its memory
 };
+
+/// Finds the store or makes it.
+inline void open(Database& db, OpenStoreRequest& request) {
+  auto& stores = db.stores;
+  std::uint32_t index = 0;
+  while (index < stores.size() && stores[index].name != request.name)
+    ++index;
+  if (index == stores.size() && request.expected_birth) {
+    request.error = Error(Errc::refused, "there is no store \"" + std::string(request.name) +
+                                             "\" where this connection knew one: its database was "
+                                             "replaced");
+    return;
+  }
+  if (index == stores.size()) {
+    StoreState& state = stores.emplace_back();
+    state.name = request.name;
+    state.birth = {detail::os::random_bits(), detail::os::random_bits()};
+    state.lock = request.lock;
+  }
+  const StoreState& state = stores[index];
+  if (state.lock != request.lock) {
+    request.error =
+        Error(Errc::invalid,
+              "store \"" + state.name +
+                  "\" was made with another lock policy; open it with that one, or move its "
+                  "records to a store of another name");
+  } else if (request.expected_birth && *request.expected_birth != state.birth) {
+    request.error = Error(Errc::refused,
+                          "store \"" + state.name +
+                              "\" is not the one this connection knew: its database was replaced");
+  }
+  request.store = {index};
+  request.birth = state.birth;
+  request.now = db.clock.wall();
+}
 
 }  // namespace persist::inline PERSIST_ABI::backend::memory

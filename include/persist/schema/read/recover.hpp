@@ -13,7 +13,6 @@
 #include <array>
 #include <cstddef>
 #include <string>
-#include <tuple>
 #include <utility>
 
 // Members that what is stored does not fit, where a policy says what becomes of them.
@@ -59,14 +58,15 @@ template <class Walk, class M>
 template <class Walk, class T, std::size_t I, class M>
 [[nodiscard]] bool recover_member(Walk& walk, void* member, const Place& at) {
   M& into = *static_cast<M*>(member);
+  // Not what T's own default says: what the struct is in may say otherwise, or a load's template.
+  M before = into;
   const auto start = walk.in().mark();
   if (walk.value(into, at)) return true;
   if (walk.in().ok()) return false;
   Error error = walk.in().take_error();
   walk.in().rewind(start);
   if (walk.is_settled() || error != Errc::schema_mismatch) return walk.fail(std::move(error));
-  T fresh{};
-  Describe<T>::apply(fresh, [&](auto&... all) { into = std::move(std::get<I>(std::tie(all...))); });
+  into = std::move(before);
   at.forget(walk.unknown());
   return ask(walk, into, at, std::move(error));
 }

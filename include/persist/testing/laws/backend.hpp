@@ -5,6 +5,7 @@
 #include <persist/testing/laws/backend/lease.hpp>
 #include <persist/testing/laws/backend/mail.hpp>
 #include <persist/testing/laws/backend/record.hpp>
+#include <persist/testing/laws/backend/schema.hpp>
 
 #include <vector>
 
@@ -104,6 +105,21 @@ template <record_backend B>
   };
 }
 
+/// What a backend that holds schemas does with them.
+template <holds_schemas B>
+[[nodiscard]] std::vector<BackendLaw<B>> schema_laws() {
+  using namespace laws;
+  return {
+      {"a schema nobody sent is refused and one that was sent stays",
+       a_schema_nobody_sent_is_refused_and_one_that_was_sent_stays},
+      {"a schema comes with its commit or not at all",
+       a_schema_comes_with_its_commit_or_not_at_all},
+      {"a schema belongs to its store", a_schema_belongs_to_its_store},
+      {"schemas of one batch are known to what follows",
+       schemas_of_one_batch_are_known_to_what_follows},
+  };
+}
+
 /// What every backend promises. Give each law a backend of its own; a law that does not pass says
 /// in its report which sentence broke, with the line in the law.
 template <record_backend B>
@@ -111,6 +127,9 @@ template <record_backend B>
   std::vector<BackendLaw<B>> all = fence_and_lease_laws<B>();
   for (const BackendLaw<B>& law : content_laws<B>())
     all.push_back(law);
+  if constexpr (holds_schemas<B>)
+    for (const BackendLaw<B>& law : schema_laws<B>())
+      all.push_back(law);
   return all;
 }
 

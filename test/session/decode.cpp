@@ -1,3 +1,5 @@
+#include <persist/session/decode.hpp>
+
 // What a store makes of records that older builds and other programs wrote.
 
 #include <persist/store.hpp>
@@ -13,6 +15,7 @@ struct OldPlayer {
 };
 struct Player {
   std::int64_t coins = 0;
+  int level = 1;
 };
 
 inline Player upgrade(OldPlayer&& old) {
@@ -68,8 +71,19 @@ struct EvolvingStore : World {
     bytes = std::move(read.record.data);
     return persist::codec::open_envelope(bytes);
   }
+  /// A record of the newest version that lacks all but its coins.
+  void plant_partial(std::uint64_t key) {
+    persist::Buffer partial;
+    persist::UnknownFields none;
+    const auto coins = persist::Value::map({{"coins", 5}});
+    ASSERT_TRUE(
+        (persist::codec::encode_record<persist::codec::Packed, persist::DataPolicy<persist::Value>>(
+            coins, none, {2, 2}, partial)));
+    plant(key, partial);
+  }
   persist::Buffer bytes;
 };
+const evolving::Player filler{9, 7};
 
 TEST_F(EvolvingStore, a_migrated_record_is_written_by_the_next_save_and_not_before) {
   persist::Buffer old;
@@ -122,6 +136,73 @@ TEST_F(EvolvingStore, what_the_hook_does_not_know_is_left_alone) {
   ASSERT_TRUE(session.is(Errc::corrupt));
   EXPECT_FALSE(stored(1)) << "still foreign";
   EXPECT_EQ(persist::as_text(bytes), "else");
+}
+
+TEST_F(EvolvingStore, a_load_fills_a_partial_record_in_from_its_template) {
+  plant_partial(1);
+  {
+    auto session = players.load(1u, {.reconcile_with = filler});
+    ASSERT_TRUE(session) << session.error();
+    EXPECT_EQ(session->view()->coins, 5);
+    EXPECT_EQ(session->view()->level, 7);
+    EXPECT_FALSE(session->is_new());
+    auto joined = players.load(1u, {.reconcile_with = evolving::Player{1, 1}});
+    EXPECT_EQ(joined->view()->level, 7) << "the record is there already";
+    ASSERT_TRUE(session->release());
+  }
+  EXPECT_EQ(players.peek(1u)->data.level, 7) << "it is a whole one now";
+}
+
+TEST_F(EvolvingStore, a_load_that_is_carried_on_fills_in_too) {
+  plant_partial(1);
+  auto loading = players.begin_load(1u, {.reconcile_with = filler});
+  while (!loading.ready())
+    players.poll();
+  EXPECT_EQ(loading.take()->view()->level, 7);
+}
+
+TEST_F(EvolvingStore, a_template_is_what_a_record_begins_as_unless_the_load_has_a_default) {
+  auto session = players.load(1u, {.reconcile_with = filler});
+  EXPECT_EQ(session->view()->coins, 9);
+  EXPECT_TRUE(session->is_new());
+  auto other =
+      players.load(2u, {.default_value = evolving::Player{3, 4}, .reconcile_with = filler});
+  EXPECT_EQ(other->view()->coins, 3);
+  EXPECT_EQ(other->view()->level, 4);
+}
+
+TEST_F(EvolvingStore, a_template_adds_nothing_to_what_a_step_or_an_import_made) {
+  persist::Buffer old;
+  persist::UnknownFields none;
+  ASSERT_TRUE((persist::codec::encode_record<persist::codec::Packed,
+                                             persist::DataPolicy<evolving::OldPlayer>>(
+      evolving::OldPlayer{7}, none, {1, 1}, old)));
+  plant(1, old);
+  plant(2, persist::as_bytes("rich"));
+  EXPECT_EQ(players.load(1u, {.reconcile_with = filler})->view()->level, 1);
+  EXPECT_EQ(players.load(2u, {.reconcile_with = filler})->view()->level, 1);
+}
+
+TEST_F(EvolvingStore, an_overwrite_makes_a_newer_builds_record_one_of_this_builds_version) {
+  const auto plant_newer = [&](std::uint64_t key) {
+    persist::Buffer newer;
+    persist::UnknownFields none;
+    const auto data = persist::Value::map({{"coins", 5}, {"gems", 7}});
+    ASSERT_TRUE(
+        (persist::codec::encode_record<persist::codec::Packed, persist::DataPolicy<persist::Value>>(
+            data, none, {3, 2}, newer)));
+    plant(key, newer);
+  };
+  plant_newer(1);
+  plant_newer(2);
+  auto session = players.load(1u);
+  session->edit()->coins = 6;
+  ASSERT_TRUE(session->save());
+  EXPECT_EQ(stored(1)->schema_version, 3U) << "an edit leaves what the newer build made of it";
+  for (const std::uint64_t key : {std::uint64_t{1}, std::uint64_t{2}}) {
+    EXPECT_TRUE(players.overwrite(key, evolving::Player{9, 9})->dropped_unknown);
+    EXPECT_EQ(stored(key)->schema_version, 2U) << "whose step has not run on these data";
+  }
 }
 
 }  // namespace
