@@ -230,7 +230,7 @@ class Writing {
   template <class S>
   void set(const S& from) {
     out_.begin_array(from.size());
-    in_order<Writer::sorts_keys>(from, [&](const auto& element) { value(element, {}); });
+    in_order(from, [&](const auto& element) { value(element, {}); });
     out_.end_array();
   }
 
@@ -240,7 +240,7 @@ class Writing {
       text_map(from, kept);
     } else {
       out_.begin_array(from.size());
-      in_order<Writer::sorts_keys>(from, [&](const auto& entry) {
+      in_order(from, [&](const auto& entry) {
         out_.begin_array(2);
         value(entry.first, {});
         value(entry.second, {});
@@ -250,7 +250,8 @@ class Writing {
     }
   }
 
-  /// Keys are sorted where the format asks for it, as views: no key is copied.
+  /// Keys are sorted where the format asks for it or the map has no order, as views: no key is
+  /// copied.
   template <class M>
   void text_map(const M& from, Trail kept) {
     Extras<Writer> extras(out_, kept);
@@ -260,7 +261,7 @@ class Writing {
       out_.key(key);
       value(mapped, kept.below(key));
     };
-    if constexpr (Writer::sorts_keys) {
+    if constexpr (Writer::sorts_keys || in_no_order<M>) {
       std::vector<KeyEntry> entries;
       entries.reserve(from.size());
       for (const auto& [key, mapped] : from)

@@ -61,7 +61,7 @@ class JsonWriter : public Output {
   /// Appends one value that is JSON already.
   void raw(ByteView value) { item(), out_.append(value); }
 
-  /// Keys stay in the order they come in; any order will do.
+  /// Keys stay in the order they come in. Only those of a map that has none are sorted.
   [[nodiscard]] static constexpr bool key_less(std::string_view a, std::string_view b) noexcept {
     return a < b;
   }

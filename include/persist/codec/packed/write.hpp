@@ -234,7 +234,7 @@ class Writing {
   }
   template <class S>
   [[nodiscard]] std::byte* elements(std::byte* at, const S& from) {
-    schema::detail::in_order<true>(from, [&](const auto& element) {
+    schema::detail::in_order(from, [&](const auto& element) {
       at = value(at, element);
       if constexpr (is_padded<Rules, std::remove_cvref_t<decltype(element)>>) at = byte(at, 0);
     });
@@ -243,7 +243,7 @@ class Writing {
   template <class M>
   [[nodiscard]] std::byte* map(std::byte* at, const M& from) {
     at = number(at, from.size());
-    schema::detail::in_order<true>(from, [&](const auto& entry) {
+    schema::detail::in_order(from, [&](const auto& entry) {
       at = value(value(at, entry.first), entry.second);
       if constexpr (is_padded<Rules, typename M::key_type, typename M::mapped_type>)
         at = byte(at, 0);
