@@ -66,6 +66,16 @@ class Buffer {
     size_ += count;
     return at;
   }
+  /// Makes room for `count` more bytes, which are no part of it until `end_at` says how many of them
+  /// became one.
+  [[nodiscard]] std::byte* room(std::size_t count) {
+    if (count > room_ - size_) [[unlikely]]
+      make_room(count);
+    return data_.get() + size_;
+  }
+  void end_at(const std::byte* end) noexcept {
+    size_ = static_cast<std::size_t>(end - data_.get());
+  }
   void push(std::byte value) { *grow(1) = value; }
   /// The bytes may be some of its own.
   void append(ByteView bytes) {

@@ -50,6 +50,24 @@ void sort_entries(std::vector<KeyEntry>& entries) {
   });
 }
 
+/// The names of a struct's fields as the format spells them, where it can before it runs.
+template <class Writer, class P>
+[[nodiscard]] constexpr const auto& spelled_names() noexcept {
+  if constexpr (requires { Writer::template spelled<P::names>(); })
+    return Writer::template spelled<P::names>();
+  else
+    return P::names;
+}
+
+/// Such a name as it is.
+template <class Name>
+[[nodiscard]] constexpr std::string_view text_of_name(const Name& name) noexcept {
+  if constexpr (requires { name.plain; })
+    return name.plain;
+  else
+    return name;
+}
+
 /// The walk that turns a value into tokens. One function a kind; each says what the kind looks like
 /// in every format.
 template <class Rules, class Writer>
@@ -318,27 +336,52 @@ class Writing {
       return std::array<WriteMember, sizeof...(Ms)>{member_writer<T, I, Ms>()...};
     }(std::index_sequence_for<Ms...>{});
   }
+  /// What is written for one name of a struct.
+  template <class Name>
+  struct Step {
+    Name name{};
+    std::size_t member = 0;
+    WriteMember write = nullptr;
+  };
+  template <class T>
+  static consteval auto steps_of() {
+    using P = Plan<Rules, T>;
+    constexpr const auto& names = spelled_names<Writer, P>();
+    constexpr auto writers = member_writers<T>(MemberTypes<T>{});
+    std::array<Step<typename std::remove_cvref_t<decltype(names)>::value_type>, P::written_count>
+        steps{};
+    std::size_t at = 0;
+    for (const std::size_t slot : Writer::sorts_keys ? P::canonical : P::declared)
+      steps[at++] = {names[slot], P::member_of(slot), writers[P::member_of(slot)]};
+    return steps;
+  }
 
   /// Members are written through a table, so that types that occur often are compiled once, and in
   /// the order that the format asks for.
   template <class T>
   void structure(const T& from, Trail kept) {
     using P = Plan<Rules, T>;
-    static constexpr auto writers = member_writers<T>(MemberTypes<T>{});
+    static constexpr auto steps = steps_of<T>();
     const auto members = Describe<T>::apply(from, [](const auto&... member) {
       return std::array<const void*, sizeof...(member)>{static_cast<const void*>(&member)...};
     });
     if constexpr (P::unknown_holder != P::none)
       kept = {static_cast<const Unknown*>(members[P::unknown_holder])->node().get(),
               unknown_ != nullptr};
+    if (kept.node == nullptr) [[likely]] {
+      out_.begin_map(P::written_count);
+      for (const auto& step : steps) {
+        out_.key(step.name);
+        step.write(*this, members[step.member], {});
+      }
+      return out_.end_map();
+    }
     Extras<Writer> extras(out_, kept);
     out_.begin_map(P::written_count + extras.count());
-    const auto& order = Writer::sorts_keys ? P::canonical : P::declared;
-    for (const std::size_t slot : order) {
-      const std::size_t field = P::member_of(slot);
-      extras.until(P::names[slot]);
-      out_.key(P::names[slot]);
-      writers[field](*this, members[field], kept.below(P::names[field]));
+    for (const auto& step : steps) {
+      extras.until(text_of_name(step.name));
+      out_.key(step.name);
+      step.write(*this, members[step.member], kept.below(P::names[step.member]));
     }
     extras.rest();
     out_.end_map();

@@ -59,7 +59,10 @@ class ReadBase {
   /// does, cannot tell them apart and writes an empty map as []. `empty` says that it was one.
   bool begin_map(const Place& at, bool& empty) {
     std::size_t count = 0;
-    empty = in_.peek() == Token::array;
+    const Token found = in_.peek();
+    if (found == Token::map) [[likely]]
+      return in_.begin_map(count);
+    empty = found == Token::array;
     if (!empty) return expect(Token::map, at) && in_.begin_map(count);
     if (!in_.begin_array(count)) return false;
     if (in_.next_element()) return mismatch(at, name(Token::map), describe(Token::array));

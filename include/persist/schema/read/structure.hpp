@@ -135,8 +135,17 @@ template <class Walk, class T>
   constexpr auto& order = keys_come_sorted<typename Walk::reader> ? P::canonical : P::declared;
   std::size_t next = 0;
   Place member = at.inside();
-  for (std::string_view key; walk.in().next_key(key);) {
-    const bool expected = next < order.size() && P::names[order[next]] == key;
+  std::string_view key;
+  for (;;) {
+    // A format may know the name that this build writes next without reading it.
+    bool expected = false;
+    if constexpr (requires { Walk::reader::template spelled<P::names>(); })
+      expected = next < order.size() &&
+                 walk.in().next_key_is(Walk::reader::template spelled<P::names>()[order[next]]);
+    if (!expected) {
+      if (!walk.in().next_key(key)) break;
+      expected = next < order.size() && P::names[order[next]] == key;
+    }
     const std::size_t slot = expected ? order[next] : P::find(key);
     if (slot == P::none) {
       if (!walk.unknown_field(key, at)) return false;
