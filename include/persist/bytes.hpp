@@ -66,8 +66,8 @@ class Buffer {
     size_ += count;
     return at;
   }
-  /// Makes room for `count` more bytes, which are no part of it until `end_at` says how many of them
-  /// became one.
+  /// Makes room for `count` more bytes, which are no part of it until `end_at` says how many of
+  /// them became one.
   [[nodiscard]] std::byte* room(std::size_t count) {
     if (count > room_ - size_) [[unlikely]]
       make_room(count);
@@ -98,8 +98,8 @@ class Buffer {
   [[nodiscard]] std::size_t room_for(std::size_t count) const noexcept {
     return size_ + count > 2 * room_ ? size_ + count : 2 * room_;
   }
-  void make_room(std::size_t count) { reallocate(room_for(count)); }
-  void append_elsewhere(ByteView bytes) {
+  PERSIST_NOINLINE void make_room(std::size_t count) { reallocate(room_for(count)); }
+  PERSIST_NOINLINE void append_elsewhere(ByteView bytes) {
     Buffer grown;
     grown.reserve(room_for(bytes.size()));
     grown.append(view()), grown.append(bytes);

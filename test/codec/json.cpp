@@ -51,6 +51,41 @@ TEST(Json, people_get_a_member_per_line) {
   EXPECT_EQ(back.coins, 10);
 }
 
+TEST(Json, space_and_order_and_escapes_change_nothing) {
+  for (const char* text :
+       {R"({"coins":7,"a":"y","speed":2.5})", R"( { "coins" : 7 , "a" : "y" , "speed" : 2.5 } )",
+        R"({"speed":2.5,"a":"y","coins":7})", "{\"coins\":\n7,\n\"a\":\t\"y\",\"speed\":2.5\r\n}",
+        R"({"co\u0069ns":7,"\u0061":"\u0079","speed":25e-1})"}) {
+    Save save;
+    ASSERT_EQ(decoded(text, save), Errc{}) << text;
+    EXPECT_EQ(save.coins, 7) << text;
+    EXPECT_EQ(save.a, "y") << text;
+    EXPECT_EQ(save.speed, 2.5) << text;
+  }
+}
+
+TEST(Json, commas_and_colons_are_looked_for_before_names_that_are_expected) {
+  for (const char* text :
+       {R"({,"coins":7})", R"({"coins":7"a":"y"})", R"({"coins":7 "a":"y"})", R"({"coins":7,})",
+        R"({"coins":7,,"a":"y"})", R"({"coins"7})", R"({"coins":7,"a":"y")", R"({"coins":)",
+        R"({"coins":7,"a":"y"]})", R"({"coins":7x})", R"({"coins":07})", R"({"a":"y})",
+        R"({"a":"y",)", R"({"speed":2.5.5})"}) {
+    Save save;
+    EXPECT_EQ(decoded(text, save), Errc::corrupt) << text;
+  }
+}
+
+TEST(Json, expected_names_are_elements_of_the_budget) {
+  Save save;
+  UnknownFields unknown;
+  const auto within = [&](std::size_t elements) {
+    return codec::Json::decode<NoPolicy>(as_bytes(R"({"coins":7,"a":"y","speed":2.5})"), save,
+                                         unknown, {.elements = elements});
+  };
+  EXPECT_TRUE(within(3));
+  EXPECT_TRUE(within(2).is(Errc::too_large));
+}
+
 TEST(Json, a_name_that_is_there_twice_is_corrupt) {
   Save save;
   EXPECT_EQ(decoded(R"({"a":"x","a":"x"})", save), Errc::corrupt);

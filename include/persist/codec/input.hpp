@@ -86,10 +86,10 @@ class Input {
     return fail_at(Errc::corrupt, where, what);
   }
   bool too_large(std::string_view what) { return fail_at(Errc::too_large, at_, what); }
-  bool cut_short() { return corrupt("the input ends in the middle of an item"); }
+  PERSIST_NOINLINE bool cut_short() { return corrupt("the input ends in the middle of an item"); }
   /// Another token than the one that was asked for: `schema_mismatch`, without a path, which the
   /// walk knows; `corrupt` where there is none at all.
-  bool mismatch(std::string_view expected, schema::Token found) {
+  PERSIST_NOINLINE bool mismatch(std::string_view expected, schema::Token found) {
     if (found == schema::Token::bad) return false;  // peek has said why
     if (found == schema::Token::end) {
       return at_end() ? cut_short() : corrupt("an end where a value must be");
@@ -167,7 +167,7 @@ class Input {
     }
   }
 
-  bool fail_at(Errc code, std::size_t where, std::string_view what) {
+  PERSIST_NOINLINE bool fail_at(Errc code, std::size_t where, std::string_view what) {
     std::string text(format_);
     text.append(" at byte ").append(std::to_string(where)).append(": ").append(what);
     return fail({code, std::move(text)});

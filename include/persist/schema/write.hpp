@@ -5,6 +5,7 @@
 #include <persist/schema/plan.hpp>
 #include <persist/schema/quantum.hpp>
 #include <persist/schema/refuse.hpp>
+#include <persist/schema/spelled.hpp>
 #include <persist/schema/value/walk.hpp>
 #include <persist/schema/value/writer.hpp>
 #include <persist/schema/write/kept.hpp>
@@ -38,34 +39,6 @@ template <class P, class T>
                   "persist: an Identity is an integer, a text or an enum");
     return KeyText(identity);
   });
-}
-
-/// Entries of a map, by the text of their keys. The values' type is left out, so that all maps
-/// share one sort.
-using KeyEntry = std::pair<KeyText, const void*>;
-template <class Writer>
-void sort_entries(std::vector<KeyEntry>& entries) {
-  std::sort(entries.begin(), entries.end(), [](const KeyEntry& a, const KeyEntry& b) {
-    return Writer::key_less(a.first.view(), b.first.view());
-  });
-}
-
-/// The names of a struct's fields as the format spells them, where it can before it runs.
-template <class Writer, class P>
-[[nodiscard]] constexpr const auto& spelled_names() noexcept {
-  if constexpr (requires { Writer::template spelled<P::names>(); })
-    return Writer::template spelled<P::names>();
-  else
-    return P::names;
-}
-
-/// Such a name as it is.
-template <class Name>
-[[nodiscard]] constexpr std::string_view text_of_name(const Name& name) noexcept {
-  if constexpr (requires { name.plain; })
-    return name.plain;
-  else
-    return name;
 }
 
 /// The walk that turns a value into tokens. One function a kind; each says what the kind looks like
@@ -370,10 +343,9 @@ class Writing {
               unknown_ != nullptr};
     if (kept.node == nullptr) [[likely]] {
       out_.begin_map(P::written_count);
-      for (const auto& step : steps) {
-        out_.key(step.name);
-        step.write(*this, members[step.member], {});
-      }
+      [&]<std::size_t... I>(std::index_sequence<I...>) {
+        ((out_.key(steps[I].name), steps[I].write(*this, members[steps[I].member], {})), ...);
+      }(std::make_index_sequence<steps.size()>{});
       return out_.end_map();
     }
     Extras<Writer> extras(out_, kept);

@@ -32,7 +32,7 @@ struct Decimal {
 /// same nearest. Then that decimal without its last zeros is the shortest text, because a shorter
 /// one would be another such decimal.
 [[nodiscard]] inline bool is_short(double value, Decimal& as) noexcept {
-  if (!(value >= 1e-3 && value < 1e9)) return false;
+  if (!(value >= 1e-3 && value < 1e9)) return value == 0;
   const auto millionths = static_cast<std::uint64_t>(value * 1e6 + 0.5);
   // Both are exact, and a quotient is rounded once, so this is the nearest double.
   if (static_cast<double>(millionths) / 1e6 != value) return false;
@@ -41,13 +41,13 @@ struct Decimal {
   return true;
 }
 [[nodiscard]] inline bool is_short(float value, Decimal& as) noexcept {
-  if (!(value >= 1e-3f && value < 999.f)) return false;
+  if (!(value >= 1e-3f && value < 999.f)) return value == 0;
   const float scale = value < 1 ? 1e6f : 1e3f;
   const auto parts = static_cast<std::uint32_t>(value * scale + 0.5f);
   if (parts > 999'999 || static_cast<float>(parts) / scale != value) return false;
-  const std::uint32_t one = value < 1 ? 1'000'000 : 1'000;
-  as.whole = parts / one;
-  as.millionths = parts % one * (1'000'000 / one);
+  const std::uint32_t millionths = value < 1 ? parts : 1'000 * parts;
+  as.whole = millionths / 1'000'000;
+  as.millionths = millionths % 1'000'000;
   return true;
 }
 
@@ -85,6 +85,16 @@ inline constexpr std::uint64_t zeros = 0x3030'3030'3030'3030;  // eight letters 
   return put_number(to + (number < 0), number < 0 ? ~bits + 1 : bits);
 }
 
+/// Any finite number.
+template <std::floating_point T>
+[[nodiscard]] PERSIST_NOINLINE char* put_long_number(char* to, T value) noexcept {
+  char* const end = std::to_chars(to, to + longest_number, value).ptr;
+  const std::string_view written(to, static_cast<std::size_t>(end - to));
+  if (written.find_first_of(".e") != std::string_view::npos) return end;
+  end[0] = '.';
+  end[1] = '0';
+  return end + 2;
+}
 /// Writes a finite number as the shortest text that reads back as the same number of its type, with
 /// a fraction or an exponent. Returns where the text ends.
 template <std::floating_point T>
@@ -101,21 +111,44 @@ template <std::floating_point T>
     const int trailing = std::countl_zero(digits | 1) / 8;
     return to + 9 - trailing;
   }
-  char* end = std::to_chars(to, to + longest_number, value).ptr;
-  const std::string_view written(to, static_cast<std::size_t>(end - to));
-  if (written.find_first_of(".e") == std::string_view::npos) {
-    std::memcpy(end, ".0", 2);
-    end += 2;
-  }
-  return end;
+  return put_long_number(to, value);
 }
 
 [[nodiscard]] constexpr bool is_digit(char letter) noexcept {
   return static_cast<unsigned char>(letter - '0') < 10;
 }
-/// Reads at most so many digits.
+/// The number that eight digits say, one a byte, the first in the lowest: pairs, quarters and the
+/// whole are put together at once.
+[[nodiscard]] constexpr std::uint64_t from_eight_digits(std::uint64_t digits) noexcept {
+  constexpr std::uint64_t every_fourth = 0x0000'00ff'0000'00ff;
+  digits = digits * 10 + (digits >> 8);
+  return ((digits & every_fourth) * (100 + (std::uint64_t{1'000'000} << 32)) +
+          (digits >> 16 & every_fourth) * (1 + (std::uint64_t{10'000} << 32))) >>
+         32;
+}
+inline constexpr std::uint64_t whole_powers_of_ten[] = {
+    1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
+
+/// Appends the digits that are here to a number. What it becomes of more than 19 is of no use.
 [[nodiscard]] inline const char* take_digits(const char* at, const char* end,
                                              std::uint64_t& number) noexcept {
+  if (end - at >= 2 && is_digit(at[0]) && !is_digit(at[1])) {  // very many have one digit
+    number = 10 * number + static_cast<std::uint64_t>(*at - '0');
+    return at + 1;
+  }
+  while (end - at >= 8) {
+    std::uint64_t digits =
+        load_little<std::uint64_t>(reinterpret_cast<const std::byte*>(at)) ^ zeros;
+    // Marks, each in its highest bit, bytes above 9; the lowest mark is a right one.
+    const std::uint64_t others =
+        ((digits + 0x7676'7676'7676'7676) | digits) & 0x8080'8080'8080'8080;
+    const int count = others == 0 ? 8 : std::countr_zero(others) / 8;
+    if (count == 0) return at;
+    digits <<= 64 - 8 * count;
+    number = number * whole_powers_of_ten[count] + from_eight_digits(digits);
+    at += count;
+    if (count != 8) return at;
+  }
   for (; at != end && is_digit(*at); ++at)
     number = 10 * number + static_cast<std::uint64_t>(*at - '0');
   return at;
@@ -135,11 +168,11 @@ template <std::integral T>
   const auto whole = static_cast<std::int64_t>(negative ? 0 - number : number);
   into = static_cast<T>(whole);
   return static_cast<std::int64_t>(into) == whole && (std::is_signed_v<T> || !negative) ? at
-                                                                                       : nullptr;
+                                                                                        : nullptr;
 }
 
-inline constexpr double powers_of_ten[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7, 1e8,
-                                           1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+inline constexpr double powers_of_ten[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                           1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 
 /// Reads a number with a fraction and without an exponent, where so few digits are in it that one
 /// division gives the nearest number of its type.
@@ -155,7 +188,8 @@ template <std::floating_point T>
   const std::ptrdiff_t places = at - point - 1;
   // All up to 15 digits are exact in a double, up to 6 in a float.
   constexpr std::ptrdiff_t most = std::numeric_limits<T>::digits10;
-  if (places == 0 || at - first - 1 > most + (*first == '0') || (at != end && (*at == 'e' || *at == 'E')))
+  if (places == 0 || at - first - 1 > most + (*first == '0') ||
+      (at != end && (*at == 'e' || *at == 'E')))
     return nullptr;
   const T number = static_cast<T>(digits) / static_cast<T>(powers_of_ten[places]);
   into = negative ? -number : number;

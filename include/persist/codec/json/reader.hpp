@@ -86,10 +86,10 @@ class JsonReader : public Input {
   [[nodiscard]] bool next_key_is(const json::Name& name) {
     const std::size_t comma = top().begun ? 1 : 0;
     const std::size_t size = name.spelled.size();
-    if (left() < size + comma || size == 0 || !ok()) return false;
+    if (left() < size + comma || !ok()) return false;
     const char* at = begin_ + at_;
-    if ((comma != 0 && *at != ',') ||
-        !json::same_letters(at + comma, name.spelled.data(), size) || !take_elements(1))
+    if ((comma != 0 && *at != ',') || !json::same_letters(at + comma, name.spelled.data(), size) ||
+        !take_elements(1))
       return false;
     top().begun = true;
     at_ += size + comma;
@@ -98,7 +98,7 @@ class JsonReader : public Input {
   /// The names of a struct's fields as `next_key_is` takes them.
   template <const auto& Names>
   [[nodiscard]] static constexpr const auto& spelled() noexcept {
-    return json::SpelledNames<Names>::all;
+    return json::spelled<Names>();
   }
 
   /// Passes over one value, with the same checks as reading it but for names that are there twice.
@@ -270,6 +270,10 @@ inline bool JsonReader::begin(schema::Token token, std::size_t& count) {
 
 inline bool JsonReader::another(char bracket) {
   if (!ok()) return false;
+  // Without white space, as most are.
+  if (left() >= 2 && top().begun && next() == ',' && begin_[at_ + 1] > ' ' &&
+      begin_[at_ + 1] != bracket) [[likely]]
+    return ++at_, take_elements(1);
   // A bracket of the other kind is no end here: it is met as a value and refused.
   pass_space();
   if (at_end()) return cut_short();

@@ -68,7 +68,8 @@ void store(char* to, Word word) noexcept {
 /// Where the plain letters end.
 [[nodiscard]] inline const char* end_of_plain(const char* at, const char* end) noexcept {
   for (; end - at >= 8; at += 8) {
-    const std::uint64_t found = marks(load_little<std::uint64_t>(reinterpret_cast<const std::byte*>(at)));
+    const std::uint64_t found =
+        marks(load_little<std::uint64_t>(reinterpret_cast<const std::byte*>(at)));
     if (found != 0) return at + std::countr_zero(found) / 8;
   }
   while (at != end && is_plain(*at))

@@ -36,12 +36,16 @@ class JsonWriter : public Output {
   static constexpr bool sorts_keys = false;
 
   explicit JsonWriter(Buffer& out, JsonStyle style = JsonStyle::compact) noexcept
-      : Output(out), pretty_(style == JsonStyle::pretty) {
+      : Output(out),
+        pretty_(style == JsonStyle::pretty),
+        start_(out.size()),
+        at_(reinterpret_cast<char*>(out.data()) + out.size()) {
     make_room(0);
   }
 
   [[nodiscard]] bool ok() noexcept {
-    out_.end_at(reinterpret_cast<const std::byte*>(at_) - (depth() == 0 && follows(',') ? 1 : 0));
+    out_.end_at(reinterpret_cast<const std::byte*>(at_));
+    if (depth() == 0 && out_.size() != start_) out_.shrink(out_.size() - 1);
     return Output::ok();
   }
 
@@ -77,7 +81,7 @@ class JsonWriter : public Output {
   }
   /// The same for a name that was spelled before.
   void key(const json::Name& name) {
-    if (pretty_ || name.spelled.empty()) [[unlikely]]
+    if (pretty_) [[unlikely]]
       return key(name.plain);
     need(name.spelled.size());
     char* at = at_;
@@ -88,7 +92,7 @@ class JsonWriter : public Output {
   /// The names of a struct's fields as `key` takes them.
   template <const auto& Names>
   [[nodiscard]] static constexpr const auto& spelled() noexcept {
-    return json::SpelledNames<Names>::all;
+    return json::spelled<Names>();
   }
 
   /// Appends one value that is JSON already.
@@ -113,12 +117,13 @@ class JsonWriter : public Output {
   static_assert(spare >= json::longest_number + 4 && spare >= json::block + 4);
 
   void need(std::size_t size) {
-    if (static_cast<std::size_t>(end_ - at_) < size + spare) [[unlikely]]
+    if (last_ - at_ < static_cast<std::ptrdiff_t>(size)) [[unlikely]]
       make_room(size);
   }
-  void make_room(std::size_t size);
-  [[nodiscard]] bool follows(char letter) const noexcept {
-    return at_ != begin_ && at_[-1] == letter;
+  PERSIST_NOINLINE void make_room(std::size_t size) {
+    out_.end_at(reinterpret_cast<const std::byte*>(at_));
+    at_ = reinterpret_cast<char*>(out_.room(size + spare));
+    last_ = at_ + (out_.capacity() - out_.size() - spare);
   }
   void put(std::string_view text) {
     need(text.size());
@@ -127,8 +132,8 @@ class JsonWriter : public Output {
   }
 
   void begin_item() {
-    if (pretty_ && !follows(' ')) [[unlikely]]  // which only a key has behind it
-      begin_line();
+    if (pretty_) [[unlikely]]
+      if (depth() != 0 && at_[-1] != ' ') new_line();  // only a key ends in a space
   }
   void begin_line() {
     if (pretty_ && depth() != 0) [[unlikely]]
@@ -150,7 +155,7 @@ class JsonWriter : public Output {
   }
   void end(char bracket) {
     leave();
-    if (follows(',')) {
+    if (at_[-1] == ',') {
       --at_;
       if (pretty_) [[unlikely]]
         new_line();
@@ -171,12 +176,14 @@ class JsonWriter : public Output {
   }
   template <std::floating_point T>
   void floating(T value) {
-    if (!std::isfinite(value)) [[unlikely]] {
-      fail({Errc::invalid,
-            "JSON has no NaN and no infinity: make the number finite before it is saved, or store "
-            "the record with codec::Cbor, which has them"});
-    }
+    if (!std::isfinite(value)) [[unlikely]]
+      not_finite();
     number(value);
+  }
+  PERSIST_NOINLINE void not_finite() {
+    fail({Errc::invalid,
+          "JSON has no NaN and no infinity: make the number finite before it is saved, or store "
+          "the record with codec::Cbor, which has them"});
   }
   void quoted(std::string_view text) {
     need(text.size());
@@ -191,18 +198,10 @@ class JsonWriter : public Output {
   void escape(char letter);
 
   bool pretty_;
-  char* begin_ = nullptr;  ///< of the buffer
-  char* at_ = nullptr;
-  char* end_ = nullptr;  ///< of its room
+  std::size_t start_;  ///< of the text in the buffer
+  char* at_;
+  char* last_;  ///< where there is still as much room as is always left
 };
-
-inline void JsonWriter::make_room(std::size_t size) {
-  const auto used = at_ == nullptr ? out_.size() : static_cast<std::size_t>(at_ - begin_);
-  out_.end_at(out_.data() + used);
-  begin_ = reinterpret_cast<char*>(out_.room(size + spare)) - used;
-  at_ = begin_ + used;
-  end_ = begin_ + out_.capacity();
-}
 
 inline void JsonWriter::new_line() {
   put("\n");
@@ -249,8 +248,8 @@ inline void JsonWriter::escape(char letter) {
       break;
   }
   const auto byte = static_cast<unsigned char>(letter);
-  const char code[] = {'\\', 'u', '0', '0', static_cast<char>('0' + (byte >> 4)),
-                       "0123456789abcdef"[byte & 15]};
+  const char code[] = {
+      '\\', 'u', '0', '0', static_cast<char>('0' + (byte >> 4)), "0123456789abcdef"[byte & 15]};
   put(std::string_view(code, sizeof code));
 }
 

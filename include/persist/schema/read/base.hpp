@@ -41,6 +41,9 @@ class ReadBase {
     const Token found = in_.peek();
     if (found == wanted || found == Token::bad || found == Token::end) [[likely]]
       return true;
+    return unexpected(found, at, expected);
+  }
+  PERSIST_NOINLINE bool unexpected(Token found, const Place& at, std::string_view expected) {
     return mismatch(at, expected, describe(found));
   }
   /// Says that the key which was just added to `all` does not make the reading of this input slow,
