@@ -51,6 +51,39 @@ TEST(Json, people_get_a_member_per_line) {
   EXPECT_EQ(back.coins, 10);
 }
 
+TEST(Json, any_data_becomes_a_text_for_people) {
+  EXPECT_EQ(*to_json(Save{}, {.indent = 0}), encoded(Save{}));
+  EXPECT_EQ(*to_json(Save{}), "{\n  \"coins\": 10,\n  \"a\": \"x\",\n  \"speed\": 1.5\n}");
+  const Value value = Value::map({{"bag", Value::Array{1, Value::map({{"a b", Value()}})}},
+                                  {"empty", Value::Array{}},
+                                  {"none", Value::map({})}});
+  const auto text = to_json(value, {.indent = 3});
+  ASSERT_TRUE(text);
+  EXPECT_EQ(*text, R"({
+   "bag": [
+      1,
+      {
+         "a b": null
+      }
+   ],
+   "none": {},
+   "empty": []
+})");
+  Value back;
+  EXPECT_EQ(decoded(*text, back), Errc{});
+  EXPECT_EQ(back, value);
+  EXPECT_EQ(*to_json(7), "7");
+  EXPECT_TRUE(to_json(std::nan("")).is(Errc::invalid));
+}
+
+TEST(Json, a_text_for_people_of_every_kind_is_read_as_it_was) {
+  const auto text = to_json(test::full_profile());
+  ASSERT_TRUE(text);
+  test::Profile back;
+  ASSERT_EQ(decoded(*text, back), Errc{});
+  EXPECT_EQ(back, test::full_profile());
+}
+
 TEST(Json, space_and_order_and_escapes_change_nothing) {
   for (const char* text :
        {R"({"coins":7,"a":"y","speed":2.5})", R"( { "coins" : 7 , "a" : "y" , "speed" : 2.5 } )",

@@ -18,9 +18,16 @@ namespace persist::inline PERSIST_ABI::codec {
 
 class JsonReader;
 
-/// How a JSON text is laid out: for machines on one line without a space, for people indented by
-/// two.
-enum class JsonStyle : std::uint8_t { compact, pretty };
+/// How a JSON text is laid out: with a member or element per line, so many spaces further in than
+/// what it is in; or, with no indent, on one line without a space.
+struct JsonStyle {
+  std::uint8_t indent = 0;
+
+  static const JsonStyle compact;  ///< for machines
+  static const JsonStyle pretty;   ///< for people: an indent of two
+};
+inline constexpr JsonStyle JsonStyle::compact{};
+inline constexpr JsonStyle JsonStyle::pretty{2};
 
 /// Appends a JSON text (RFC 8259) to a buffer.
 ///
@@ -37,7 +44,7 @@ class JsonWriter : public Output {
 
   explicit JsonWriter(Buffer& out, JsonStyle style = JsonStyle::compact) noexcept
       : Output(out),
-        pretty_(style == JsonStyle::pretty),
+        indent_(style.indent),
         start_(out.size()),
         at_(reinterpret_cast<char*>(out.data()) + out.size()) {
     make_room(0);
@@ -77,11 +84,11 @@ class JsonWriter : public Output {
     begin_line();
     quoted(name);
     *at_++ = ':';
-    if (pretty_) *at_++ = ' ';
+    if (is_pretty()) *at_++ = ' ';
   }
   /// The same for a name that was spelled before.
   void key(const json::Name& name) {
-    if (pretty_) [[unlikely]]
+    if (is_pretty()) [[unlikely]]
       return key(name.plain);
     need(name.spelled.size());
     char* at = at_;
@@ -132,13 +139,14 @@ class JsonWriter : public Output {
   }
 
   void begin_item() {
-    if (pretty_) [[unlikely]]
+    if (is_pretty()) [[unlikely]]
       if (depth() != 0 && at_[-1] != ' ') new_line();  // only a key ends in a space
   }
   void begin_line() {
-    if (pretty_ && depth() != 0) [[unlikely]]
+    if (is_pretty() && depth() != 0) [[unlikely]]
       new_line();
   }
+  [[nodiscard]] bool is_pretty() const noexcept { return indent_ != 0; }
   void new_line();
   template <std::size_t Size>
   void word(const char (&text)[Size]) {
@@ -157,7 +165,7 @@ class JsonWriter : public Output {
     leave();
     if (at_[-1] == ',') {
       --at_;
-      if (pretty_) [[unlikely]]
+      if (is_pretty()) [[unlikely]]
         new_line();
     }
     need(0);
@@ -197,7 +205,7 @@ class JsonWriter : public Output {
   void escaped(std::string_view text);
   void escape(char letter);
 
-  bool pretty_;
+  std::uint8_t indent_;
   std::size_t start_;  ///< of the text in the buffer
   char* at_;
   char* last_;  ///< where there is still as much room as is always left
@@ -205,8 +213,10 @@ class JsonWriter : public Output {
 
 inline void JsonWriter::new_line() {
   put("\n");
-  for (std::uint32_t i = 0; i < depth(); ++i)
-    put("  ");
+  const std::size_t spaces = std::size_t{indent_} * depth();
+  need(spaces);
+  std::memset(at_, ' ', spaces);
+  at_ += spaces;
 }
 
 /// Any text: runs that need no escape are copied whole.
