@@ -119,6 +119,46 @@ TEST(Json, expected_names_are_elements_of_the_budget) {
   EXPECT_TRUE(within(2).is(Errc::too_large));
 }
 
+TEST(Json, a_member_takes_a_number_only_if_it_holds_exactly_that) {
+  double real = 1;
+  EXPECT_EQ(decoded("9007199254740992", real), Errc{});
+  EXPECT_EQ(real, 9007199254740992.0);
+  EXPECT_EQ(decoded("9007199254740993", real), Errc::schema_mismatch);
+  EXPECT_EQ(decoded("0.1000000000000000055511151231257827", real), Errc{});
+  EXPECT_EQ(real, 0.1);
+  EXPECT_EQ(decoded("-0.0", real), Errc{});
+  EXPECT_TRUE(std::signbit(real));
+  for (const char* beyond : {"1e400", "-1e400", "1e-400", "1e99999999999999999999", "1E+999"})
+    EXPECT_EQ(decoded(beyond, real), Errc::corrupt) << beyond;
+  float single = 1;
+  EXPECT_EQ(decoded("0.1", single), Errc{});
+  EXPECT_EQ(single, 0.1f);
+  EXPECT_EQ(decoded("0.100000001", single), Errc::schema_mismatch);
+  EXPECT_EQ(decoded("1e39", single), Errc::schema_mismatch);
+  EXPECT_EQ(decoded("16777217", single), Errc::schema_mismatch);
+  std::int8_t small = 1;
+  EXPECT_EQ(decoded("-0", small), Errc{});
+  EXPECT_EQ(small, 0);
+  EXPECT_EQ(decoded("-128", small), Errc{});
+  EXPECT_EQ(small, -128);
+  for (const char* other : {"128", "-129", "1.5", "1e3", "18446744073709551616"})
+    EXPECT_EQ(decoded(other, small), Errc::schema_mismatch) << other;
+  for (const char* bad : {"+1", "01", "1.", ".5", "1e", "0x1", "1 2", "--1", "-"})
+    EXPECT_EQ(decoded(bad, small), Errc::corrupt) << bad;
+}
+
+TEST(Json, a_text_is_checked_to_its_last_byte) {
+  std::string text;
+  EXPECT_EQ(decoded("\"m\xc3\xbcnze \\ud83d\\ude00\"", text), Errc{});
+  EXPECT_EQ(text, "m\xc3\xbcnze \xf0\x9f\x98\x80");
+  EXPECT_EQ(decoded("\"longer than a word, \\\"quoted\\\"\"", text), Errc{});
+  EXPECT_EQ(text, "longer than a word, \"quoted\"");
+  for (const char* bad :
+       {"\"abcdefgh\xc3\"", "\"abcdefgh\xff\"", "\"\xed\xa0\x80\"", "\"\\ud800\"", "\"\\udc00x\"",
+        "\"abcdefgh\n\"", "\"\x01\"", "\"abcdefgh", "\"a\\x\"", "\"a\"b", "\xef\xbb\xbf\"a\""})
+    EXPECT_EQ(decoded(bad, text), Errc::corrupt) << bad;
+}
+
 TEST(Json, a_name_that_is_there_twice_is_corrupt) {
   Save save;
   EXPECT_EQ(decoded(R"({"a":"x","a":"x"})", save), Errc::corrupt);

@@ -44,7 +44,7 @@ struct Decimal {
   if (!(value >= 1e-3f && value < 999.f)) return value == 0;
   const float scale = value < 1 ? 1e6f : 1e3f;
   const auto parts = static_cast<std::uint32_t>(value * scale + 0.5f);
-  if (parts > 999'999 || static_cast<float>(parts) / scale != value) return false;
+  if (static_cast<float>(parts) / scale != value) return false;
   const std::uint32_t millionths = value < 1 ? parts : 1'000 * parts;
   as.whole = millionths / 1'000'000;
   as.millionths = millionths % 1'000'000;
