@@ -143,6 +143,12 @@ TEST(JsonNumber, what_is_wrong_or_may_be_is_left_to_the_longer_way) {
   for (const char* text : {"", "-", "01", "-01", "1.0", "1e3", "1E3", "2147483648", "-2147483649",
                            "1234567890123456789", "99999999999999999999", "x", "+1", "--1"})
     EXPECT_EQ(taken(text, whole), "") << text;
+  std::int64_t large = 0;
+  std::uint64_t larger = 0;
+  for (const char* text : {"9999999999999999999", "18446744073709551617", "1234567890123456789"}) {
+    EXPECT_EQ(taken(text, large), "") << text;
+    EXPECT_EQ(taken(text, larger), "") << text;
+  }
   std::uint8_t small = 0;
   for (const char* text : {"256", "-1"})
     EXPECT_EQ(taken(text, small), "") << text;

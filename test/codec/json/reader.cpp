@@ -305,6 +305,12 @@ TEST(JsonReader, another_token_than_asked_for_is_a_mismatch_that_names_both) {
   EXPECT_EQ(error.found(), "a real");
 }
 
+TEST(JsonReader, a_comma_too_many_is_called_that) {
+  for (const auto json : {"[1,]", "[1, ]", R"({"a":1,})"})
+    EXPECT_NE(refused(json).detail().find("a comma that nothing follows"), std::string_view::npos)
+        << refused(json);
+}
+
 TEST(JsonReader, the_position_is_named) {
   EXPECT_TRUE(refused("[1, x]").detail().starts_with("JSON at byte 4: ")) << refused("[1, x]");
 }

@@ -23,7 +23,8 @@ template <class Word>
   const Word control = bytes - ones * Word{0x20};
   const Word quote = (bytes ^ ones * Word{'"'}) - ones;
   const Word backslash = (bytes ^ ones * Word{'\\'}) - ones;
-  return (bytes | control | quote | backslash) & highs;
+  // A byte beyond ASCII keeps its high bit in one of the last two.
+  return (control | quote | backslash) & highs;
 }
 [[nodiscard]] constexpr bool is_plain(char letter) noexcept {
   const auto byte = static_cast<unsigned char>(letter);
