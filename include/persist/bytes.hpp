@@ -117,6 +117,22 @@ class Buffer {
   std::size_t room_ = 0;
 };
 
+/// Copies less than 24 bytes. Most names and many texts are that short, and for them a call is most
+/// of what a copy costs.
+inline void copy_short(std::byte* to, ByteView bytes) noexcept {
+  const std::byte* from = bytes.data();
+  const std::size_t size = bytes.size();
+  const auto ends = [&](auto word) {  // the first and the last; they may overlap
+    std::memcpy(to, from, sizeof(word));
+    std::memcpy(to + size - sizeof(word), from + size - sizeof(word), sizeof(word));
+  };
+  if (size >= 16) std::memcpy(to + 8, from + 8, 8);
+  if (size >= 8) return ends(std::uint64_t{});
+  if (size >= 4) return ends(std::uint32_t{});
+  for (std::size_t i = 0; i < size; ++i)
+    to[i] = from[i];
+}
+
 /// Numbers in files are little-endian, whatever the machine. Where the machine is too it is one
 /// move, which not every compiler makes of the loop.
 template <std::unsigned_integral T>

@@ -152,7 +152,10 @@ class Writing {
   }
   [[nodiscard]] std::byte* bytes(std::byte* at, ByteView value) {
     at = put_number(room(at, value.size() + longest_number), value.size());
-    if (!value.empty()) std::memcpy(at, value.data(), value.size());
+    if (value.size() < 24)
+      copy_short(at, value);
+    else
+      std::memcpy(at, value.data(), value.size());
     return at + value.size();
   }
   [[nodiscard]] std::byte* text(std::byte* at, std::string_view value) {
