@@ -32,18 +32,21 @@ struct Decimal {
 /// same nearest. Then that decimal without its last zeros is the shortest text, because a shorter
 /// one would be another such decimal.
 [[nodiscard]] inline bool is_short(double value, Decimal& as) noexcept {
-  if (!(value >= 1e-3 && value < 1e9)) return value == 0;
-  const auto millionths = static_cast<std::uint64_t>(value * 1e6 + 0.5);
-  // Both are exact, and a quotient is rounded once, so this is the nearest double.
+  const bool is_in_range = value >= 1e-3 && value < 1e9;
+  if (!is_in_range) return value == 0;
+  const auto millionths = static_cast<std::uint64_t>(value * 1e6 + 0.5);  // NOLINT: see below
+  // Both are exact, and a quotient is rounded once, so this is the nearest double; if the product
+  // was rounded to another number, it is none here.
   if (static_cast<double>(millionths) / 1e6 != value) return false;
   as.whole = static_cast<std::uint32_t>(millionths / 1'000'000);
   as.millionths = static_cast<std::uint32_t>(millionths % 1'000'000);
   return true;
 }
 [[nodiscard]] inline bool is_short(float value, Decimal& as) noexcept {
-  if (!(value >= 1e-3f && value < 999.f)) return value == 0;
+  const bool is_in_range = value >= 1e-3f && value < 999.f;
+  if (!is_in_range) return value == 0;
   const float scale = value < 1 ? 1e6f : 1e3f;
-  const auto parts = static_cast<std::uint32_t>(value * scale + 0.5f);
+  const auto parts = static_cast<std::uint32_t>(value * scale + 0.5f);  // NOLINT: as above
   if (static_cast<float>(parts) / scale != value) return false;
   const std::uint32_t millionths = value < 1 ? parts : 1'000 * parts;
   as.whole = millionths / 1'000'000;
