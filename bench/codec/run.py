@@ -105,7 +105,7 @@ def measure(program):
 def tables(compiler, times, sizes):
     for profile in PROFILES:
         rows = []
-        forms = {form for form, _, at in times if at == profile}
+        forms = {form for form, what, at in times if at == profile and what in WHATS}
         for form in sorted(forms, key=lambda form: (FIRST.index(form) if form in FIRST else len(FIRST), form)):
             cells = [times.get((form, what, profile)) for what in WHATS]
             rows.append([form, *("" if each is None else f"{each:.3g}" for each in cells),

@@ -30,17 +30,6 @@
 namespace persist::inline PERSIST_ABI::schema {
 namespace detail {
 
-/// The identity of an element, as text that may refer to the element.
-template <class P, class T>
-[[nodiscard]] KeyText identity_of(const T& element) {
-  return Describe<T>::apply(element, [](const auto&... member) {
-    const auto& identity = std::get<P::identity>(std::tie(member...));
-    static_assert(text_key<std::remove_cvref_t<decltype(identity)>>,
-                  "persist: an Identity is an integer, a text or an enum");
-    return KeyText(identity);
-  });
-}
-
 /// The walk that turns a value into tokens. One function a kind; each says what the kind looks like
 /// in every format.
 template <class Rules, class Writer>
