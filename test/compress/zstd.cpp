@@ -2,6 +2,8 @@
 
 #include <compress/laws.hpp>
 
+#include <persist/codec/any_of.hpp>
+
 namespace test {
 
 using persist::Buffer;
@@ -75,6 +77,29 @@ TEST_F(ZstdWithDictionary, names_one_that_nobody_has) {
       << read.error();
   EXPECT_TRUE(
       Compressor<persist::compress::Zstd<>>::back(packed, sample(1).size()).is(Errc::wrong_codec));
+}
+
+// The first deployment of a store that takes up a dictionary still writes without it.
+TEST_F(ZstdWithDictionary, moves_in_in_two_deployments) {
+  using persist::codec::Compressed;
+  using Before = Compressed<persist::codec::Cbor, persist::compress::Zstd<>>;
+  using After = Compressed<persist::codec::Cbor, WithDictionary>;
+  Dictionaries::known.push_back(trained(0));
+  Buffer record;
+  ASSERT_TRUE(persist::codec::write_envelope(
+      record, {.codec = persist::codec::Cbor::id},
+      [](Buffer& to) { return to.append(sample(1).view()), persist::success; }));
+  Buffer stored;
+  ASSERT_TRUE(*After::wrap("7", record, stored));
+  Buffer room;
+  const auto first =
+      persist::codec::plain_record<persist::codec::AnyOf<Before, After>>("7", stored, 1000, room);
+  ASSERT_TRUE(first) << first.error();
+  EXPECT_TRUE(persist::same_bytes(*first, record));
+  const auto neither = persist::codec::plain_record<persist::codec::AnyOf<
+      Before, persist::codec::Compressed<persist::codec::Cbor, persist::compress::Zstd<5>>>>(
+      "7", stored, 1000, room);
+  EXPECT_TRUE(neither.is(Errc::wrong_codec)) << "and says which dictionary it takes";
 }
 
 TEST_F(ZstdWithDictionary, is_not_made_of_bytes_that_are_none_or_of_too_few_samples) {
