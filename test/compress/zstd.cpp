@@ -110,6 +110,13 @@ TEST_F(ZstdWithDictionary, is_not_made_of_bytes_that_are_none_or_of_too_few_samp
   EXPECT_TRUE(ZstdDictionary::train(few).is(Errc::invalid));
   const std::vector<Buffer> empty(1000);
   EXPECT_TRUE(ZstdDictionary::train(empty).is(Errc::invalid));
+  for (std::size_t size = 1; size < 8; ++size)
+    for (const std::size_t count : {10, 100}) {
+      std::vector<Buffer> tiny(count, Buffer(sample(1).view().first(size)));
+      EXPECT_TRUE(ZstdDictionary::train(tiny).is(Errc::invalid)) << count << " of " << size;
+      tiny.push_back(sample(2));
+      EXPECT_TRUE(ZstdDictionary::train(tiny).is(Errc::invalid)) << count << " of " << size;
+    }
 }
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Zstd, Compressor, persist::compress::Zstd<>);

@@ -213,6 +213,22 @@ TEST_F(SharingStore, a_schema_whose_reply_was_lost_is_not_missed) {
   EXPECT_EQ(players.peek(1u)->data.coins, 1);
 }
 
+TEST_F(SharingStore, a_backend_that_will_have_none_does_not_cost_the_lease) {
+  SharingPlayers players("players", db, options());
+  auto session = *players.load(1u);
+  session.edit()->coins = 1;
+  SharingPlayers elsewhere("players", db, options("us-1"));
+  db.script().data = Errc::unknown_schema;
+  for (int minute = 0; minute < 5; ++minute) {
+    play(60s, players);
+    ASSERT_TRUE(elsewhere.load(1u, {.conflict = persist::Conflict::refuse}).is(Errc::locked));
+  }
+  EXPECT_LT(db.script().commit_requests, 200U);
+  db.script().data.reset();
+  play(60s, players);
+  EXPECT_EQ(players.peek(1u)->data.coins, 1);
+}
+
 TEST_F(SharingStore, a_record_of_another_shape_is_read_by_its_schema) {
   OldPlayers before("players", db, options());
   auto old = *before.load(1u);

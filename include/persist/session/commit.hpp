@@ -45,7 +45,6 @@ struct Cut {
   bool has_ids = false;
   bool has_metadata = false;
   bool held_back = false;  ///< the data was to be read, and somebody is editing it
-  bool is_unsent = false;  ///< nothing went to the backend: some data could not be wrapped
   Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
 
   void clear() {
@@ -55,7 +54,7 @@ struct Cut {
     wrap = nullptr;
     schema = nullptr;
     aim = Aim::save, reason = Reason::asked;
-    has_data = has_ids = has_metadata = held_back = is_unsent = false;
+    has_data = has_ids = has_metadata = held_back = false;
     refused = Error(Errc{});
   }
   /// Wraps the data, once: what is sent again is the same bytes. On an error nothing may be sent.
@@ -108,8 +107,6 @@ struct Flight {
       if (!failed(to.error)) continue;
       to.outcome = CommitRequest::Outcome::failed;
       to.culprit = i;
-      for (std::size_t each = 0; each < size(); ++each)
-        cuts[each].is_unsent = true;
       return false;
     }
     return true;

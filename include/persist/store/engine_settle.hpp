@@ -224,7 +224,10 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
-  session.renews_alone = cut.is_unsent;
+  const bool may_pass =
+      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  const bool says_more = cut.has_data || session.group() != nullptr;
+  session.renews_alone = !may_pass && says_more && cut.aim < Aim::hold;
   if (cut.has_data && error == Errc::unknown_outcome) {
     session.stored_bytes = cut.stored;
     session.encoded_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
