@@ -52,9 +52,10 @@ concept lists_keys = requires {
 /// The payload is then `id of the key (4 bytes, little-endian), nonce (24), ciphertext, tag (16)`.
 template <class C, lists_keys Keys>
 struct Sealed : C {
-  static_assert(!always_sealed<C>, "persist: sealed once is sealed");
+  static_assert(!seals_records<C>, "persist: sealed once is sealed");
   using payload_codec = typename PayloadCodec<C>::type;
   static constexpr bool is_always_sealed = true;
+  static constexpr bool seals = true;
 
   [[nodiscard]] static Result<bool> wrap(std::string_view key, ByteView record, Buffer& out) {
     Buffer inner;
