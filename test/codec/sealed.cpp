@@ -28,6 +28,10 @@ using Squeezed = codec::Compressed<Cbor, test::RunLength>;
 using Both = codec::Sealed<Squeezed, Keys>;
 using Policy = DataPolicy<std::string>;
 
+// Around a codec that seals its records there must be no other seal: they could not be opened.
+static_assert(codec::seals_records<Closed> && codec::seals_records<AnyOf<Closed, Cbor>>);
+static_assert(!codec::seals_records<AnyOf<Cbor, Closed>> && !codec::seals_records<Squeezed>);
+
 struct SealedRecord : testing::Test {
   ~SealedRecord() override { Keys::known = {{1, {1, 2, 3}}}; }
 };

@@ -2,6 +2,8 @@
 
 #include <compress/laws.hpp>
 
+#include <persist/codec/any_of.hpp>
+
 namespace test {
 
 using persist::Buffer;
@@ -77,6 +79,29 @@ TEST_F(ZstdWithDictionary, names_one_that_nobody_has) {
       Compressor<persist::compress::Zstd<>>::back(packed, sample(1).size()).is(Errc::wrong_codec));
 }
 
+// The first deployment of a store that takes up a dictionary still writes without it.
+TEST_F(ZstdWithDictionary, moves_in_in_two_deployments) {
+  using persist::codec::Compressed;
+  using Before = Compressed<persist::codec::Cbor, persist::compress::Zstd<>>;
+  using After = Compressed<persist::codec::Cbor, WithDictionary>;
+  Dictionaries::known.push_back(trained(0));
+  Buffer record;
+  ASSERT_TRUE(persist::codec::write_envelope(
+      record, {.codec = persist::codec::Cbor::id},
+      [](Buffer& to) { return to.append(sample(1).view()), persist::success; }));
+  Buffer stored;
+  ASSERT_TRUE(*After::wrap("7", record, stored));
+  Buffer room;
+  const auto first =
+      persist::codec::plain_record<persist::codec::AnyOf<Before, After>>("7", stored, 1000, room);
+  ASSERT_TRUE(first) << first.error();
+  EXPECT_TRUE(persist::same_bytes(*first, record));
+  const auto neither = persist::codec::plain_record<persist::codec::AnyOf<
+      Before, persist::codec::Compressed<persist::codec::Cbor, persist::compress::Zstd<5>>>>(
+      "7", stored, 1000, room);
+  EXPECT_TRUE(neither.is(Errc::wrong_codec)) << "and says which dictionary it takes";
+}
+
 TEST_F(ZstdWithDictionary, is_not_made_of_bytes_that_are_none_or_of_too_few_samples) {
   EXPECT_TRUE(ZstdDictionary::open(persist::as_bytes("nothing")).is(Errc::invalid));
   EXPECT_TRUE(ZstdDictionary::open({}).is(Errc::invalid));
@@ -85,6 +110,13 @@ TEST_F(ZstdWithDictionary, is_not_made_of_bytes_that_are_none_or_of_too_few_samp
   EXPECT_TRUE(ZstdDictionary::train(few).is(Errc::invalid));
   const std::vector<Buffer> empty(1000);
   EXPECT_TRUE(ZstdDictionary::train(empty).is(Errc::invalid));
+  for (std::size_t size = 1; size < 8; ++size)
+    for (const std::size_t count : {10, 100}) {
+      std::vector<Buffer> tiny(count, Buffer(sample(1).view().first(size)));
+      EXPECT_TRUE(ZstdDictionary::train(tiny).is(Errc::invalid)) << count << " of " << size;
+      tiny.push_back(sample(2));
+      EXPECT_TRUE(ZstdDictionary::train(tiny).is(Errc::invalid)) << count << " of " << size;
+    }
 }
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Zstd, Compressor, persist::compress::Zstd<>);

@@ -89,6 +89,63 @@ TEST_F(WrappedStore, what_cannot_be_wrapped_is_not_sent_and_holds_up_nobody_else
   EXPECT_EQ(players.peek(2u)->data.name.size(), 1000U);
 }
 
+TEST_F(WrappedStore, what_cannot_be_wrapped_does_not_cost_the_lease) {
+  auto session = filled(1);
+  int failed = 0;
+  const auto listening = session.on_saved([&](const auto& saved) { failed += saved ? 0 : 1; });
+  RunLength::is_broken = true;
+  SqueezedPlayers elsewhere("players", db, options("us-1"));
+  for (int minute = 0; minute < 5; ++minute) {
+    play(60s, players);
+    ASSERT_TRUE(elsewhere.load(1u, {.conflict = persist::Conflict::refuse}).is(Errc::locked));
+  }
+  EXPECT_EQ(session.state(), State::open);
+  EXPECT_TRUE(session.is_dirty());
+  EXPECT_GT(failed, 5) << "each try is told";
+  EXPECT_LT(failed, 150) << "and they are not made all the time";
+  RunLength::is_broken = false;
+  play(30s, players);
+  EXPECT_FALSE(session.is_dirty());
+  EXPECT_EQ(elsewhere.peek(1u)->data.name.size(), 1000U);
+}
+
+TEST_F(WrappedStore, a_release_that_cannot_be_wrapped_is_tried_again_with_pauses) {
+  auto session = filled(1);
+  RunLength::is_broken = true;
+  const int before = RunLength::compressed;
+  EXPECT_TRUE(session.release().is(Errc::invalid));
+  play(120s, players);
+  EXPECT_EQ(session.state(), State::releasing);
+  EXPECT_GT(RunLength::compressed, before + 5);
+  EXPECT_LT(RunLength::compressed, before + 20);
+  RunLength::is_broken = false;
+  play(30s, players);
+  EXPECT_EQ(session.state(), State::released);
+  EXPECT_EQ(players.peek(1u)->data.name.size(), 1000U);
+}
+
+TEST_F(WrappedStore, partners_of_what_cannot_be_wrapped_wait_for_it_and_keep_their_leases) {
+  auto broken = filled(1);
+  auto other = *players.load(2u);
+  RunLength::is_broken = true;
+  const auto done = players.transact(broken, other, [](Player& from, Player& to) {
+    from.coins -= 10, to.coins += 10;
+    return persist::Result<void>(persist::success);
+  });
+  ASSERT_TRUE(done) << done.error();
+  EXPECT_EQ(*done, persist::Transacted::pending);
+  SqueezedPlayers elsewhere("players", db, options("us-1"));
+  play(120s, players);
+  for (const std::uint64_t key : {1, 2}) {
+    EXPECT_TRUE(elsewhere.load(key, {.conflict = persist::Conflict::refuse}).is(Errc::locked));
+    EXPECT_TRUE(elsewhere.peek(key).is(Errc::not_found)) << "all or nothing";
+  }
+  RunLength::is_broken = false;
+  play(60s, players);
+  EXPECT_EQ(elsewhere.peek(1u)->data.coins, 90);
+  EXPECT_EQ(elsewhere.peek(2u)->data.coins, 110);
+}
+
 TEST_F(WrappedStore, a_record_that_would_be_too_large_is_left_alone) {
   ASSERT_TRUE(filled(1).release());
   auto told = options();
@@ -153,6 +210,22 @@ TEST_F(SharingStore, a_schema_whose_reply_was_lost_is_not_missed) {
   EXPECT_TRUE(session.save().is(Errc::unknown_outcome));
   play(30s, players);
   EXPECT_FALSE(session.is_dirty());
+  EXPECT_EQ(players.peek(1u)->data.coins, 1);
+}
+
+TEST_F(SharingStore, a_backend_that_will_have_none_does_not_cost_the_lease) {
+  SharingPlayers players("players", db, options());
+  auto session = *players.load(1u);
+  session.edit()->coins = 1;
+  SharingPlayers elsewhere("players", db, options("us-1"));
+  db.script().data = Errc::unknown_schema;
+  for (int minute = 0; minute < 5; ++minute) {
+    play(60s, players);
+    ASSERT_TRUE(elsewhere.load(1u, {.conflict = persist::Conflict::refuse}).is(Errc::locked));
+  }
+  EXPECT_LT(db.script().commit_requests, 200U);
+  db.script().data.reset();
+  play(60s, players);
   EXPECT_EQ(players.peek(1u)->data.coins, 1);
 }
 

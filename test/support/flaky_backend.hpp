@@ -2,10 +2,12 @@
 
 #include <persist/backend/concept.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -24,6 +26,7 @@ class FlakyBackend {
   };
   struct Script {
     std::deque<Fault> commits;            ///< one per commit request, in order; then all is well
+    std::optional<persist::Errc> data;    ///< how every commit with data fails
     std::deque<Fault> acquires;           ///< one per acquire request
     std::deque<Fault> posts_fail;         ///< one per message
     std::deque<Fault> takes_fail;         ///< one per request that takes messages out of an outbox
@@ -75,6 +78,7 @@ class FlakyBackend {
     for (persist::CommitRequest& request : batch) {
       ++script_->commit_requests;
       script_->changes += request.changes.size();
+      if (script_->data && has_data(request)) script_->commits.push_front({*script_->data});
       if (!fails(script_->commits, request)) inner_.commit(std::span(&request, 1));
     }
   }
@@ -110,6 +114,10 @@ class FlakyBackend {
   }
 
  private:
+  static bool has_data(const persist::CommitRequest& request) {
+    return std::any_of(request.changes.begin(), request.changes.end(),
+                       [](const persist::Change& each) { return each.data != nullptr; });
+  }
   template <class Request>
   bool fails(std::deque<Fault>& faults, Request& request) {
     if (faults.empty()) return false;

@@ -25,7 +25,7 @@ class Program : public testing::Test {
   /// Runs the program with these words, which hold no single quote; `DIR` stands for this test's
   /// folder. What it prints is read back unless it goes `to` somewhere else.
   Ran run(const std::vector<std::string>& words, const std::string& to = "") {
-    std::string line = std::string("'") + PERSIST_BINARY_DIR + "/bin/persistctl'";
+    std::string line = limit + "'" + PERSIST_BINARY_DIR + "/bin/persistctl'";
     for (std::string word : words) {
       if (const auto at = word.find("DIR"); at != word.npos) word.replace(at, 3, folder / "");
       line += " '" + word + "'";
@@ -56,6 +56,7 @@ class Program : public testing::Test {
   }
 
   Folder folder;
+  std::string limit;  ///< what the shell is to do before
 };
 
 TEST_F(Program, what_was_imported_is_listed_shown_and_exported) {
@@ -164,6 +165,10 @@ TEST_F(Program, a_dictionary_is_made_once_and_an_old_one_is_never_lost) {
   EXPECT_EQ(text_of("new.dict"), bytes);
   EXPECT_EQ(run({"show", "p7", "--dir", "DIRsave", "--dictionary", "DIRnew.dict"}).status, 0);
   EXPECT_EQ(run({"show", "p7", "--dir", "DIRsave", "--dictionary", "DIRmany.jsonl"}).status, 1);
+  limit = "trap '' XFSZ; ulimit -f 0; ";  // no file takes a byte
+  EXPECT_EQ(run({"train", "DIRhalf", "--dir", "DIRsave", "--size", "1024"}).status, 1);
+  limit.clear();
+  EXPECT_FALSE(std::ifstream(folder / "half")) << "what is not whole is not left there";
   EXPECT_EQ(run({"train", "DIRother", "--dir", "DIRsave", "--size", "many"}).status, 2);
 }
 

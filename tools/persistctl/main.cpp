@@ -12,6 +12,7 @@
 #endif
 
 #include <charconv>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -309,7 +310,10 @@ int train(const Typed& typed) {
   const std::string_view bytes = as_text(made->first);
   std::ofstream file(typed.word, std::ios::binary);
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (!file.flush()) return fail(Error(Errc::io, "cannot write " + typed.word));
+  if (!file.flush()) {
+    if (file.is_open()) std::remove(typed.word.c_str());  // half of one would still open
+    return fail(Error(Errc::io, "cannot write " + typed.word));
+  }
   const TrainReport& report = made->second;
   std::cout << "dictionary " << report.id << " of " << report.bytes << " bytes, trained on "
             << report.records << " records\n"

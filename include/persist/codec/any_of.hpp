@@ -34,8 +34,9 @@ inline constexpr bool are_distinct<Last> = true;
 ///
 /// A store moves to another codec in two deployments, because servers of two builds share its
 /// records meanwhile: first all of them read both and write the old one (`AnyOf<Old, New>`), then
-/// `AnyOf<New, Old>`. A record moves with its next save; one that is loaded and released is written
-/// even if nothing in it changed.
+/// `AnyOf<New, Old>`. A record moves with its next save. One that is loaded and released is written
+/// even if nothing in it changed where its codec is another or it is not sealed as it should be; of
+/// the same codec, compressed in another way or no longer sealed, it stays until something changes.
 template <class C, class... Old>
 struct AnyOf : C {
   static_assert(choosing::are_distinct<C, Old...>, "persist: AnyOf names each codec once");
@@ -67,15 +68,19 @@ struct AnyOf : C {
     return read;
   }
 
-  /// Undoes what any of them does behind its codec's back.
+  /// Undoes what any of them does behind its codec's back. Two may know one wrapping, and only one
+  /// of them the dictionary or the key that it takes, so a refusal counts when all were asked.
   [[nodiscard]] static Result<bool> unwrap(std::string_view key, const Envelope& wrapped,
                                            std::size_t most, Buffer& out)
     requires(unwraps_records<C> || (unwraps_records<Old> || ...))
   {
     Result<bool> undone = false;
     const auto try_one = [&]<class Each>(const Each*) {
-      if constexpr (unwraps_records<Each>) undone = Each::unwrap(key, wrapped, most, out);
-      return !undone || *undone;
+      if constexpr (unwraps_records<Each>) {
+        Result<bool> tried = Each::unwrap(key, wrapped, most, out);
+        if (undone || (tried && *tried)) undone = std::move(tried);
+      }
+      return undone && *undone;
     };
     (void)(try_one(static_cast<const C*>(nullptr)) ||
            (try_one(static_cast<const Old*>(nullptr)) || ...));

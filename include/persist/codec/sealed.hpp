@@ -45,15 +45,17 @@ concept lists_keys = requires {
 /// all its records are. An older record of the same player opens as the newer one does: which is
 /// the newest is for the backend to say. Messages, user ids and metadata are not sealed.
 ///
-/// Saving: `invalid` where the list is empty. Loading: `corrupt`, and no byte of what is inside,
+/// Saving: `invalid` where the list is empty or throws: nothing is written, it is tried again, and
+/// the session keeps its lease meanwhile. Loading: `corrupt`, and no byte of what is inside,
 /// for a key that is not in the list, for any change, and for a record of another player.
 ///
 /// The payload is then `id of the key (4 bytes, little-endian), nonce (24), ciphertext, tag (16)`.
 template <class C, lists_keys Keys>
 struct Sealed : C {
-  static_assert(!always_sealed<C>, "persist: sealed once is sealed");
+  static_assert(!seals_records<C>, "persist: sealed once is sealed");
   using payload_codec = typename PayloadCodec<C>::type;
   static constexpr bool is_always_sealed = true;
+  static constexpr bool seals = true;
 
   [[nodiscard]] static Result<bool> wrap(std::string_view key, ByteView record, Buffer& out) {
     Buffer inner;

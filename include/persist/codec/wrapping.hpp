@@ -49,6 +49,11 @@ concept knows_current = requires(ByteView stored) {
 template <class C>
 concept always_sealed = requires { requires C::is_always_sealed; };
 
+/// Whatever else it reads, what it writes is sealed. A record says that once, so none is sealed
+/// twice.
+template <class C>
+concept seals_records = requires { requires C::seals; };
+
 /// The codec that makes the payload, behind whatever wraps it.
 template <class C>
 struct PayloadCodec {

@@ -111,12 +111,15 @@ class ZstdDictionary {
   }
 
   /// A new dictionary of at most `most` bytes, of samples as the store's codec makes them: the more
-  /// the better, a hundred times its size in all. `invalid` where there are too few.
+  /// the better, a hundred times its size in all. Such of less than 8 bytes have nothing to share
+  /// and are passed over. `invalid` where there are too few.
   [[nodiscard]] static Result<Buffer> train(std::span<const Buffer> samples,
                                             std::size_t most = 112'640) {
     Buffer all;
     std::vector<std::size_t> sizes;
     for (const Buffer& sample : samples) {
+      // zstd looks at 8 bytes at a time, and divides by zero where the samples it takes have less.
+      if (sample.size() < sizeof(std::uint64_t)) continue;
       all.append(sample.view());
       sizes.push_back(sample.size());
     }

@@ -201,6 +201,7 @@ class SessionCore {
   bool check_wanted : 1 = false;  ///< the backend hinted at something
   bool counted : 1 = false;       ///< a commit of this epoch was applied
   bool has_record : 1 = false;    ///< there is one now
+  bool renews_alone : 1 = false;  ///< what it has to say was refused: the lease is kept
 
   static constexpr std::uint32_t no_index = 0xffffffff;
 

@@ -247,9 +247,13 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   }
   [[nodiscard]] bool renewal_is_due(const SessionCore& session) {
     const Lock hold(mutex_);
+    return now() >= renewal_due(session);
+  }
+  /// When it is to be heard of again; one that is on its way out is not.
+  [[nodiscard]] TimePoint renewal_due(const SessionCore& session) const {
     const bool holds = session.state == State::open || session.state == State::suspect;
-    return holds && is_leased() && options_.renew > Duration::zero() &&
-           now() >= session.renewed + options_.renew;
+    const bool renews = holds && is_leased() && options_.renew > Duration::zero();
+    return renews ? session.renewed + options_.renew : TimePoint::max();
   }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;

@@ -42,9 +42,9 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   // A gap between saves holds up neither the renewals nor the last save.
   if (session.failures == 0) due = (std::max)(due, session.not_before);
   if (session.check_wanted || session.state == State::releasing) due = TimePoint::min();
-  if (is_leased() && options_.renew > Duration::zero())
-    due = (std::min)(due, session.renewed + options_.renew);
+  due = (std::min)(due, renewal_due(session));
   if (session.failures != 0) due = (std::max)(due, session.not_before);
+  if (session.renews_alone) due = (std::min)(due, renewal_due(session));
   if (is_leased() && session.state == State::open) due = (std::min)(due, trusted_until(session));
   return due;
 }
@@ -229,6 +229,8 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
     if (session.state == State::releasing) {
       aim = session.gives_back ? Aim::give_back : Aim::release;
       reason = session.ending;
+    } else if (session.renews_alone && renewal_is_due(session)) {
+      aim = Aim::hold;
     } else if (in_gap(session)) {
       aim = Aim::renew;
     } else if (session.save_wanted) {

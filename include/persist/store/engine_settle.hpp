@@ -123,6 +123,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   }
   if (!session.counted && cut.aim != Aim::give_back) ++session.load_count;
   session.counted = true;
+  session.renews_alone = false;
   session.failures = 0;
   settle_parts(session, cut, change);
 
@@ -223,6 +224,10 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
+  const bool may_pass =
+      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  const bool says_more = cut.has_data || session.group() != nullptr;
+  session.renews_alone = !may_pass && says_more && cut.aim < Aim::hold;
   if (cut.has_data && error == Errc::unknown_outcome) {
     session.stored_bytes = cut.stored;
     session.encoded_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
