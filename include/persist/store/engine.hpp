@@ -49,6 +49,12 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
   [[nodiscard]] const RecordLimits& limits() const noexcept { return limits_; }
+  /// What a record may have when it was encoded; `goes_as_it_is` where that is also what is stored.
+  [[nodiscard]] std::size_t most_bytes([[maybe_unused]] bool goes_as_it_is) const noexcept {
+    if constexpr (limits_data<Backend>)
+      if (goes_as_it_is) return (std::min)(limits_.record_bytes, largest_data(backend_));
+    return limits_.record_bytes;
+  }
   [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
   [[nodiscard]] Registry& registry() noexcept { return registry_; }
   [[nodiscard]] Mutex& mutex() noexcept { return mutex_; }
@@ -98,7 +104,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   Error board(SessionCore& session, Aim aim) final;
   void cut(SessionCore& session, Cut& cut, Change& change) final;
   void unboard(SessionCore& session, Cut& cut, bool over) final;
-  void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
+  void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
               Result<Saved>& result) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
   void lose(SessionCore& session, const TransactionGroup& group) final;
@@ -175,6 +181,18 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
  protected:
   ~Engine() = default;
   std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
+  /// Opens a store of the library's own beside this one. Where that fails this one is not open.
+  [[nodiscard]] StoreId open_beside(std::string_view suffix) {
+    if (failed(opening_error_)) return {};
+    const std::string name = name_ + std::string(suffix);
+    OpenStoreRequest request;
+    request.name = name;
+    request.lock = LockKind::none;
+    backend_.open_store(std::span(&request, 1));
+    opening_error_ = std::move(request.error);
+    return request.store;
+  }
+  [[nodiscard]] Owner next_owner() { return backend_.next_owner(server_.server); }
 
  private:
   [[nodiscard]] std::vector<SessionPtr> everything();
@@ -196,6 +214,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void address(SessionCore& session, const Cut& cut, Change& change);
   void give_back_later(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
+  void settle_pieces(SessionCore& session, Cut& cut, const CommitRequest& request);
   void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -319,6 +338,11 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
   if (options_.server_id.size() > ServerId::capacity) {
     opening_error_ = Error(Errc::invalid,
                            "the server id \"" + options_.server_id + "\" is longer than 23 bytes");
+    return;
+  }
+  if (name_.ends_with(pieces_suffix)) {
+    opening_error_ =
+        Error(Errc::invalid, "the name \"" + name_ + "\" is that of a store of pieces");
     return;
   }
   server_ = backend_.next_owner(ServerId(options_.server_id));
