@@ -237,6 +237,48 @@ TEST_F(Pieces, that_who_lost_the_record_acquires_are_acquired_anew) {
   EXPECT_EQ(thief.state(), State::open);
 }
 
+TEST_F(Pieces, that_somebody_acquires_each_time_hold_the_save_up) {
+  auto session = filled(7, text(3000));
+  const std::string key = pieces()[0];
+  const std::function<void()> again = [&] {
+    persist::AcquireRequest taken{
+        .store = pieces_store(), .key = key, .owner = db.next_owner(persist::ServerId("x"))};
+    db.acquire(std::span(&taken, 1));
+    db.script().during_commit = again;
+  };
+  db.script().during_commit = again;
+  EXPECT_TRUE(save(session, text(3000, 'b')).is(Errc::unavailable));
+  EXPECT_EQ(name_of(7), text(3000));
+  db.script().during_commit = nullptr;
+  play(20s, players);
+  EXPECT_EQ(name_of(7), text(3000, 'b'));
+}
+
+TEST_F(Pieces, that_somebody_keeps_to_himself_hold_up_a_load) {
+  ASSERT_TRUE(filled(7, text(3000)).release());
+  const std::string key = pieces()[0];
+  persist::AcquireRequest taken{.store = pieces_store(),
+                                .key = key,
+                                .owner = db.next_owner(persist::ServerId("x")),
+                                .lease = 60s};
+  db.acquire(std::span(&taken, 1));
+  EXPECT_TRUE(players.load(7u).is(Errc::unavailable)) << "and not damaged";
+  clock.advance(61s);
+  EXPECT_TRUE(players.load(7u));
+}
+
+TEST_F(Pieces, that_an_erase_could_not_reach_are_for_another_one) {
+  ASSERT_TRUE(filled(7, text(3000)).release());
+  db.script().acquires = {{Errc::unavailable}};
+  const auto erased = players.erase(7u);
+  ASSERT_TRUE(erased.is(Errc::unavailable)) << erased.error();
+  EXPECT_NE(erased.error().detail().find("erase it again"), std::string_view::npos);
+  EXPECT_TRUE(players.peek(7u).is(Errc::not_found));
+  EXPECT_EQ(pieces().size(), 2U);
+  EXPECT_TRUE(players.erase(7u).is(Errc::not_found));
+  EXPECT_EQ(pieces().size(), 0U);
+}
+
 TEST_F(Pieces, go_again_as_they_were_when_a_reply_was_lost) {
   auto session = *players.load(7u);
   session.edit()->name = text(3000);
@@ -404,6 +446,50 @@ TEST_F(Pieces, of_one_save_end_no_transaction_that_was_begun_meanwhile) {
   ASSERT_TRUE(b.save());
   EXPECT_EQ(players.peek(1u)->data.coins, 70);
   EXPECT_EQ(players.peek(2u)->data.coins, 130);
+}
+
+/// A store whose codec splits nothing yet, and whose records may be empty.
+using Beginning = persist::Store<std::uint64_t, std::optional<Player>, NarrowDb, Lease<>,
+                                 AnyOf<Cbor, Chunked<Cbor>>>;
+
+TEST_F(Pieces, are_joined_and_emptied_by_a_codec_that_only_reads_them) {
+  ASSERT_TRUE(filled(7, text(3000)).release());
+  Beginning before("players", narrow, options());
+  auto session = *before.load(7u);
+  EXPECT_EQ((**session.view()).name, text(3000));
+  session.edit()->value().coins = 3;
+  const auto saved = session.save();
+  ASSERT_TRUE(saved.is(Errc::too_large)) << saved.error();
+  EXPECT_EQ(saved.error().key(), "7");
+  EXPECT_TRUE(session.is_dirty());
+  EXPECT_EQ(players.peek(7u)->data.coins, 100);
+  session.edit()->reset();
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(pieces().size(), 0U);
+  EXPECT_TRUE(players.peek(7u).is(Errc::not_found));
+}
+
+using Whole = persist::Store<std::uint64_t, Save, NarrowDb, Lease<>, Cbor>;
+
+TEST_F(Pieces, a_record_that_is_too_large_for_its_backend_is_not_sent) {
+  Whole whole("whole", narrow, options());
+  whole.on_message([](Player& player, const Letter& letter) { player.name = letter.text; });
+  auto session = *whole.load(7u);
+  db.script() = {};
+  session.edit()->name = text(3000);
+  const auto saved = session.save();
+  ASSERT_TRUE(saved.is(Errc::too_large)) << saved.error();
+  EXPECT_NE(saved.error().detail().find("the limit is 1024"), std::string_view::npos);
+  EXPECT_EQ(db.script().commit_requests, 0U);
+  EXPECT_TRUE(session.is_dirty());
+  session.edit()->name = "small";
+  ASSERT_TRUE(session.save());
+  const auto granted = session.grant_once("purchase", [](Player& player) {
+    player.name = text(3000);
+    return persist::Result<void>(persist::success);
+  });
+  EXPECT_TRUE(granted.is(Errc::too_large)) << "or all later saves would be refused";
+  EXPECT_EQ(session.view()->name, "small");
 }
 
 TEST_F(Pieces, have_a_store_that_no_game_opens) {

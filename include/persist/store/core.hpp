@@ -27,7 +27,8 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
 
   StoreCore(std::string_view name, typename S::Backend backend, StoreOptions options)
       : Base(name, std::move(backend), std::move(options)) {
-    if constexpr (has_pieces) pieces_store_ = this->open_beside(pieces_suffix);
+    if constexpr (has_pieces)
+      pieces_store_ = this->open(this->name() + std::string(pieces_suffix), LockKind::none).store;
   }
 
   [[nodiscard]] typename Base::Lock lock() { return typename Base::Lock(this->mutex()); }
@@ -165,8 +166,12 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
  private:
   /// Of pieces that a crash left when it came before this, too.
   [[nodiscard]] Result<void> sweep(std::string_view key) {
-    return sweep_pieces(this->backend(), pieces_store_, this->hash(key), this->store(), key,
-                        this->next_owner());
+    const auto swept = sweep_pieces(this->backend(), pieces_store_, this->hash(key), this->store(),
+                                    key, this->next_owner());
+    if (swept) return swept;
+    return Error(swept.error().code(),
+                 "the record is erased, and some of its pieces may be left; erase it again: " +
+                     std::string(swept.error().detail()));
   }
 
   Signals<Data, Session<S>&> signals_;

@@ -181,17 +181,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
  protected:
   ~Engine() = default;
   std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
-  /// Opens a store of the library's own beside this one. Where that fails this one is not open.
-  [[nodiscard]] StoreId open_beside(std::string_view suffix) {
-    if (failed(opening_error_)) return {};
-    const std::string name = name_ + std::string(suffix);
-    OpenStoreRequest request;
-    request.name = name;
-    request.lock = LockKind::none;
-    backend_.open_store(std::span(&request, 1));
-    opening_error_ = std::move(request.error);
-    return request.store;
-  }
+  /// Opens a store of the database, this one or one beside it; where that fails this is not open.
+  [[nodiscard]] OpenStoreRequest open(std::string_view name, LockKind lock);
   [[nodiscard]] Owner next_owner() { return backend_.next_owner(server_.server); }
 
  private:
@@ -350,17 +341,24 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
     server_.server =
         ServerId("server-" + std::to_string(detail::os::random_bits() % 1'000'000'000));
   }
-  OpenStoreRequest request;
-  request.name = name_;
-  request.lock = LockPolicy::kind;
-  backend_.open_store(std::span(&request, 1));
-  opening_error_ = std::move(request.error);
-  store_ = request.store;
-  birth_ = request.birth;
-  hear_time(request.now, now());
+  const OpenStoreRequest opened = open(name_, LockPolicy::kind);
+  store_ = opened.store;
+  birth_ = opened.birth;
+  hear_time(opened.now, now());
   if (failed(opening_error_)) return;
   if constexpr (watched_backend<Backend>) backend_.watch(store_, wakes_);
   if (options_.relay > Duration::zero()) next_relay_ = now() + options_.relay;
+}
+
+template <class Backend, class LockPolicy>
+OpenStoreRequest Engine<Backend, LockPolicy>::open(std::string_view name, LockKind lock) {
+  OpenStoreRequest request;
+  request.name = name;
+  request.lock = lock;
+  if (failed(opening_error_)) return request;
+  backend_.open_store(std::span(&request, 1));
+  opening_error_ = request.error;
+  return request;
 }
 
 template <class Backend, class LockPolicy>

@@ -49,6 +49,10 @@ namespace pieces {
   return keys;
 }
 
+[[nodiscard]] inline Error no_piece() {
+  return {Errc::unavailable, "a piece of the record could not be acquired"};
+}
+
 /// Puts the whole record in the place of the one that is split. `corrupt` where a piece is not
 /// there or is not of it.
 template <class Request>
@@ -115,9 +119,11 @@ template <class Backend>
   for (const std::string& each : keys)
     batch.push_back({.store = record.pieces_in, .key = each, .owner = request.owner});
   backend.acquire(std::span(batch));
-  for (const AcquireRequest& piece : batch)
+  ours = Pieces{{}, batch.size()};
+  for (AcquireRequest& piece : batch) {
     ours.epochs.push_back(piece.record.fence.epoch);
-  ours.filled = batch.size();
+    if (!piece.is_to_be_read() && !failed(piece.error)) piece.error = no_piece();
+  }
   auto joined = join(record.data, std::span<const AcquireRequest>(batch));
   if (joined || !joined.is(Errc::corrupt)) return joined;
   const auto now = look(backend, request.store, request.key, false);
@@ -179,9 +185,7 @@ void acquire_missing(Backend& backend, std::span<const Prepared> commits) {
     // What is not known of a piece is known of the commit: it was not sent.
     const bool is_known = failed(batch[i].error) && batch[i].error != Errc::unknown_outcome;
     commit->request->outcome = CommitRequest::Outcome::failed;
-    commit->request->error =
-        is_known ? batch[i].error
-                 : Error(Errc::unavailable, "a piece of the record could not be acquired");
+    commit->request->error = is_known ? batch[i].error : no_piece();
   }
 }
 
@@ -241,6 +245,7 @@ template <class Backend>
     }
   }
   if (full.empty()) return success;
+  std::reverse(full.begin(), full.end());  // the last first: what a crash leaves is found from 0 on
   std::vector<AcquireRequest> taken;
   for (const auto& [index, each] : full)
     taken.push_back({.store = pieces_in, .key = each, .owner = owner});
