@@ -367,6 +367,16 @@ TEST_F(Pieces, that_are_read_while_the_record_is_saved_are_read_again) {
   EXPECT_TRUE(elsewhere.peek(7u).is(Errc::not_found));
 }
 
+TEST_F(Pieces, of_another_session_are_not_what_this_one_has_durable) {
+  auto session = filled(7, text(3000));
+  NarrowDb::Told& told = players.core().backend().told();
+  told.after_read = [&] {
+    auto thief = stolen(7);
+    ASSERT_TRUE(save(thief, text(3000, 'c')));
+  };
+  EXPECT_TRUE(session.durable().is(Errc::fenced));
+}
+
 TEST_F(Pieces, that_are_saved_each_time_they_are_read_are_unavailable) {
   auto session = filled(7, text(3000));
   NarrowDb::Told& told = elsewhere.core().backend().told();

@@ -245,7 +245,6 @@ template <class Backend>
     }
   }
   if (full.empty()) return success;
-  std::reverse(full.begin(), full.end());  // the last first: what a crash leaves is found from 0 on
   std::vector<AcquireRequest> taken;
   for (const auto& [index, each] : full)
     taken.push_back({.store = pieces_in, .key = each, .owner = owner});
