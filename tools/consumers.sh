@@ -20,6 +20,7 @@ build_and_run() {
   quietly cmake -S "$root/test/consumer/$1" -B "$dir/$1" -G Ninja "${@:2}"
   quietly cmake --build "$dir/$1"
   "$dir/$1/consumer" >/dev/null
+  "$dir/$1/adapters" >/dev/null
   echo "consumer: $1: builds and runs"
 }
 
@@ -30,13 +31,16 @@ build_and_run add_subdirectory
 
 if [ -e "$root/single_include/persist/persist.hpp" ]; then
   # Only the one file: no repository beside it.
-  mkdir -p "$dir/single/persist"
-  cp "$root"/single_include/persist/*.hpp "$dir/single/persist"
+  mkdir -p "$dir/single"
+  cp -r "$root"/single_include/persist "$dir/single"
   cp "$root"/test/consumer/*.cpp "$dir/single"
   cd "$dir/single"
   for compiler in g++ clang++; do
     quietly $compiler -std=c++20 -Wall -Wextra -Werror -I. main.cpp second.cpp -o consumer
     ./consumer >/dev/null
+    quietly $compiler -std=c++20 -Wall -Wextra -Werror -I. adapters.cpp -o adapters \
+      -llz4 -lzstd -lsodium
+    ./adapters >/dev/null
     echo "consumer: single header, $compiler: builds and runs"
   done
 fi

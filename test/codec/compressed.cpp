@@ -37,7 +37,9 @@ template <class Codec>
 Result<std::string> load(Buffer bytes, std::size_t most = 1 << 20) {
   std::string text;
   UnknownFields none;
-  const auto info = codec::load_record<Codec, Policy>("7", bytes, most, text, none);
+  Snapshot from;
+  from.data = std::move(bytes);
+  const auto info = codec::load_record<Codec, Policy>("7", from, most, text, none);
   if (!info) return info.error();
   EXPECT_EQ(info->schema_version, 3U);
   return text;

@@ -245,6 +245,32 @@ TYPED_TEST(Kinds, containers_with_allocators_come_back_in_the_memory_they_were_g
   EXPECT_EQ(back.words.begin()->second[1].get_allocator().resource(), &memory);
 }
 
+TYPED_TEST(Kinds, hashed_containers_with_equal_data_are_equal_bytes) {
+  struct Hashed {
+    std::unordered_map<int, std::string> names;
+    std::unordered_map<std::string, int> counts;
+    std::unordered_set<std::string> seen;
+    std::unordered_multimap<double, int> heights;
+  };
+  Hashed one, other;
+  other.names.reserve(1'000), other.counts.reserve(1'000), other.seen.reserve(1'000);
+  other.heights.reserve(1'000);
+  for (int i = 0; i < 50; ++i) {
+    one.names[i] = std::to_string(i), one.counts[std::to_string(i)] = i,
+    one.seen.insert(std::to_string(i));
+    one.heights.emplace(i, i);
+    const int j = 49 - i;
+    other.names[j] = std::to_string(j), other.counts[std::to_string(j)] = j,
+    other.seen.insert(std::to_string(j));
+    other.heights.emplace(j, j);
+  }
+  ASSERT_NE(one.names.begin()->first, other.names.begin()->first) << "or nothing is shown";
+  Buffer bytes, again;
+  ASSERT_TRUE(TypeParam::template encode<NoPolicy>(one, bytes));
+  ASSERT_TRUE(TypeParam::template encode<NoPolicy>(other, again));
+  EXPECT_EQ(bytes, again);
+}
+
 #define EIGHT(p) int p##0 = 0, p##1 = 1, p##2 = 2, p##3 = 3, p##4 = 4, p##5 = 5, p##6 = 6, p##7 = 7
 struct Wide {
   EIGHT(a);

@@ -49,7 +49,9 @@ template <class Codec = Closed>
 Result<std::string> load(Buffer bytes, std::string_view key = "Player_7") {
   std::string text;
   UnknownFields none;
-  const auto info = codec::load_record<Codec, Policy>(key, bytes, 1 << 20, text, none);
+  Snapshot from;
+  from.data = std::move(bytes);
+  const auto info = codec::load_record<Codec, Policy>(key, from, 1 << 20, text, none);
   if (!info) {
     EXPECT_EQ(text, "") << "never a byte of it";
     return info.error();

@@ -101,8 +101,10 @@ TYPED_TEST_P(Compressor, makes_a_record_smaller_and_reads_it_again) {
   ASSERT_TRUE((persist::codec::encode_record<Codec, Policy>(items, none, {}, record)));
   ASSERT_TRUE(*Codec::wrap("7", record, wrapped));
   EXPECT_LT(wrapped.size(), record.size() / 2);
+  persist::Snapshot stored;
+  stored.data = std::move(wrapped);
   std::vector<Item> again;
-  ASSERT_TRUE((persist::codec::load_record<Codec, Policy>("7", wrapped, 1 << 20, again, none)));
+  ASSERT_TRUE((persist::codec::load_record<Codec, Policy>("7", stored, 1 << 20, again, none)));
   ASSERT_EQ(again.size(), 100U);
   EXPECT_EQ(again[99].id, 99);
 }

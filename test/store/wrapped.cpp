@@ -164,10 +164,11 @@ TEST_F(SharingStore, a_record_of_another_shape_is_read_by_its_schema) {
   ASSERT_TRUE(old.release());
   SharingBoth players("players", db, options());
   EXPECT_EQ(players.peek(1u)->data.coins, 5);
-  auto session = players.load(1u);
+  auto session = players.load(1u, {.reconcile_with = Player{.coins = 1, .level = 9, .name = {}}});
   ASSERT_TRUE(session) << session.error();
   EXPECT_EQ(session->view()->coins, 5);
   EXPECT_EQ(session->view()->name.size(), 1000U);
+  EXPECT_EQ(session->view()->level, 9) << "the template waited for the schema too";
   session->edit()->level = 3;
   ASSERT_TRUE(session->release());
   auto back = before.load(1u);

@@ -82,6 +82,7 @@ struct Compressed : C {
     }
     EnvelopeHeader header = wrapped;
     header.flags = 0;
+    out.reserve(out.size() + EnvelopeLayout::size + length);
     const auto written = write_envelope(out, header, [&](Buffer& to) {
       std::byte* at = to.grow(length);
       return A::decompress(bytes.subspan(prefix), {at, length});

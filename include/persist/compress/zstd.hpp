@@ -2,6 +2,8 @@
 
 #include <persist/bytes.hpp>
 #include <persist/codec/compressed.hpp>
+#include <persist/detail/config.hpp>
+#include <persist/detail/fatal.hpp>
 #include <persist/error.hpp>
 #include <persist/result.hpp>
 
@@ -9,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,14 +31,25 @@ struct Free {
   void operator()(ZSTD_DDict* dictionary) const noexcept { ZSTD_freeDDict(dictionary); }
 };
 
+/// What zstd made; it says with null that there was no memory.
+template <class T>
+[[nodiscard]] T* made(T* object) {
+  if (object != nullptr) return object;
+#if PERSIST_HAS_EXCEPTIONS
+  throw std::bad_alloc();
+#else
+  persist::detail::fatal("there is no memory left");
+#endif
+}
+
 /// A context is some hundred kilobytes that are dear to make and hold nothing between two calls:
 /// each thread that compresses keeps its own.
 [[nodiscard]] inline ZSTD_CCtx* compressing() {
-  thread_local const std::unique_ptr<ZSTD_CCtx, Free> context(ZSTD_createCCtx());
+  thread_local const std::unique_ptr<ZSTD_CCtx, Free> context(made(ZSTD_createCCtx()));
   return context.get();
 }
 [[nodiscard]] inline ZSTD_DCtx* decompressing() {
-  thread_local const std::unique_ptr<ZSTD_DCtx, Free> context(ZSTD_createDCtx());
+  thread_local const std::unique_ptr<ZSTD_DCtx, Free> context(made(ZSTD_createDCtx()));
   return context.get();
 }
 
@@ -71,8 +85,8 @@ struct Zstd {
                                            from.size(), Level));
   }
   [[nodiscard]] static Result<void> decompress(ByteView from, std::span<std::byte> to) {
-    if (const unsigned id = ZSTD_getDictID_fromFrame(from.data(), from.size()); id != 0)
-      return zstd::no_dictionary(id);
+    if (const unsigned wanted = ZSTD_getDictID_fromFrame(from.data(), from.size()); wanted != 0)
+      return zstd::no_dictionary(wanted);
     return zstd::filled(
         ZSTD_decompressDCtx(zstd::decompressing(), to.data(), to.size(), from.data(), from.size()),
         to.size());

@@ -42,10 +42,9 @@ TEST(PackedLayout, holds_what_a_type_says_of_itself) {
   const Layout::Node& root = layout->nodes[layout->root];
   ASSERT_EQ(root.kind, Kind::structure);
   ASSERT_EQ(root.count, 2);
-  EXPECT_EQ(layout->members[root.first].name, "id");
-  EXPECT_EQ(layout->members[root.first + 1u].name, "count");
-  const auto& count =
-      layout->nodes[static_cast<std::size_t>(layout->members[root.first + 1u].value)];
+  EXPECT_EQ(layout->name(layout->members[root.first]), "id");
+  EXPECT_EQ(layout->name(layout->members[root.first + 1u]), "count");
+  const auto& count = layout->nodes[layout->members[root.first + 1u].node];
   EXPECT_EQ(count.kind, Kind::integer);
   EXPECT_EQ(count.code, 1) << "two bytes without a sign";
 }
@@ -120,6 +119,30 @@ TEST(PackedLayout, what_nests_too_deep_is_corrupt) {
 TEST(PackedLayout, more_than_64_KiB_are_too_large) {
   EXPECT_TRUE(
       LayoutParser(Buffer(as_bytes(std::string(65'537, '\x09')))).run().is(Errc::too_large));
+}
+
+TEST(PackedLayout, parts_inside_each_other_do_not_promise_the_same_bytes) {
+  const std::string tuple = "0d 047102";  // of 20,000 elements
+  EXPECT_TRUE(parsed(tuple + repeated("01", 20'000)));
+  EXPECT_TRUE(parsed(repeated(tuple, 100) + repeated("01", 40'000)).is(Errc::too_large));
+}
+
+TEST(PackedLayout, more_parts_than_any_type_has_are_too_large) {
+  EXPECT_TRUE(parsed("0d 11" + repeated(repeated("07", 100) + "01", 8)));
+  EXPECT_TRUE(parsed("0d 2206" + repeated(repeated("07", 100) + "01", 392)).is(Errc::too_large))
+      << "a node for each byte";
+}
+
+TEST(PackedLayout, what_has_nothing_inside_is_one_node) {
+  const auto layout = parsed("0d 0d 01 01 0207 0207 0304 0304");
+  ASSERT_TRUE(layout) << layout.error();
+  EXPECT_EQ(layout->nodes.size(), 4u) << "the tuple, and three of its six elements";
+}
+
+TEST(PackedLayout, enumerators_in_another_order_than_that_of_their_values_are_corrupt) {
+  EXPECT_TRUE(parsed("04 04 05 0361 03 0362 05"));
+  EXPECT_TRUE(parsed("04 04 05 0361 05 0362 03").is(Errc::corrupt));
+  EXPECT_TRUE(parsed("04 04 05 0361 03 0362 03").is(Errc::corrupt)) << "two names of one value";
 }
 
 TEST(PackedLayout, an_enumerator_is_found_by_its_value) {

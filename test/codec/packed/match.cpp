@@ -98,7 +98,7 @@ TEST(PackedMatch, a_part_of_a_type_is_compared_alone) {
   const Layout::Node& root = layout->nodes[layout->root];
   int found = 0;
   for (std::size_t i = 0; i < root.count; ++i) {
-    const auto id = static_cast<std::uint16_t>(layout->members[root.first + i].value);
+    const auto id = layout->members[root.first + i].node;
     if (is_described_by(*layout, id, description<std::vector<test::Item>>())) ++found;
   }
   EXPECT_EQ(found, 1);

@@ -156,4 +156,41 @@ TEST(PackedTokens, a_description_cannot_make_work_out_of_nothing) {
   EXPECT_EQ(code_of("0a f0ffffff1f 13", ""), Errc::corrupt) << "an array of four thousand million";
 }
 
+/// How a list of that size is read whose elements are a byte each.
+Errc code_of_list(const std::string& element, std::size_t size) {
+  std::byte count[codec::packed::longest_number];
+  const std::byte* end = codec::packed::put_number(count, size);
+  Buffer bytes;
+  bytes.append({count, static_cast<std::size_t>(end - count)});
+  bytes.append(std::string(size, '\1'));
+  const auto read = value_of(as_bytes("\x09" + element), bytes);
+  return read ? Errc{} : read.error().code();
+}
+std::string name_of(int size) {
+  return std::string(1, static_cast<char>(size << 1 | 1)) +
+         std::string(static_cast<std::size_t>(size), 'n');
+}
+
+TEST(PackedTokens, a_name_that_is_given_out_too_often_is_too_large) {
+  using std::string_literals::operator""s;
+  EXPECT_EQ(code_of_list("\x10\3" + name_of(60) + "\1", 5'000), Errc{});
+  EXPECT_EQ(code_of_list("\x10\3" + name_of(127) + "\1", 5'000), Errc::too_large) << "a field";
+  EXPECT_EQ(code_of_list("\4\0\3"s + name_of(127) + "\5", 5'000), Errc::too_large)
+      << "an enumerator";
+  EXPECT_EQ(code_of_list("\4\4\3"s + name_of(127) + "\3", 5'000), Errc{})
+      << "but not if the value is another";
+}
+
+TEST(PackedTokens, more_fields_than_bytes_give_reason_for_are_too_large) {
+  const auto of_units = [](int fields) {
+    std::string description = std::string("\x10") + static_cast<char>(fields << 1 | 1);
+    for (int i = 0; i < fields; ++i)
+      description += std::string("\3") + static_cast<char>('a' + i) + "\x13";
+    return description;
+  };
+  EXPECT_EQ(code_of_list(of_units(3), 20'000), Errc{});
+  EXPECT_EQ(code_of_list(of_units(20), 20'000), Errc::too_large);
+  EXPECT_EQ(code_of_list(of_units(20), 2'000), Errc{}) << "a small record may";
+}
+
 }  // namespace

@@ -34,9 +34,6 @@ class LayoutMatch {
     at_ += size;
     return found == wanted;
   }
-  [[nodiscard]] bool is_number(std::int64_t wanted) noexcept {
-    return number() == static_cast<std::uint64_t>(wanted);
-  }
   [[nodiscard]] bool byte(unsigned wanted) noexcept {
     return std::to_integer<unsigned>(*at_++) == wanted;
   }
@@ -58,10 +55,10 @@ class LayoutMatch {
       case Kind::time_point:
         return same(node.first);
       case Kind::array:
-        return number() == node.length && same(node.first);
+        return number() == layout_.length(node) && same(node.first);
       case Kind::duration:
-        return is_number(layout_.members[node.count].value) &&
-               is_number(layout_.members[node.count + 1u].value) && same(node.first);
+        return number() == layout_.unit(node).first && number() == layout_.unit(node).second &&
+               same(node.first);
       case Kind::map:
         return map(node);
       case Kind::tuple:
@@ -81,16 +78,15 @@ class LayoutMatch {
   }
   [[nodiscard]] bool members(const Node& node) {
     for (std::size_t i = 0; i < node.count; ++i)
-      if (!same(static_cast<std::uint16_t>(layout_.members[node.first + i].value))) return false;
+      if (!same(layout_.members[node.first + i].node)) return false;
     return true;
   }
   [[nodiscard]] bool named(const Node& node, bool has_types) {
     if (number() != node.count) return false;
     for (std::size_t i = 0; i < node.count; ++i) {
       const Layout::Member& member = layout_.members[node.first + i];
-      if (!text(member.name)) return false;
-      if (has_types ? !same(static_cast<std::uint16_t>(member.value))
-                    : number() != to_unsigned(member.value))
+      if (!text(layout_.name(member))) return false;
+      if (has_types ? !same(member.node) : number() != to_unsigned(layout_.value(member)))
         return false;
     }
     return true;

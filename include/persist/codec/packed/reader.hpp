@@ -29,9 +29,7 @@ template <class Rules>
 class Reader : public TokenReader {
  public:
   Reader(const Layout& layout, ByteView bytes, schema::Limits limits)
-      : TokenReader(layout, bytes, limits),
-        positional_(bytes, limits),
-        asked_(layout.nodes.size()) {}
+      : TokenReader(layout, bytes, limits), positional_(bytes, limits) {}
 
   /// Reads the next item if it can be read without its names; else changes nothing.
   template <class T>
@@ -83,12 +81,13 @@ class Reader : public TokenReader {
       // What can nest as deep as it likes is read by name, where the depth is watched.
       if constexpr (!Description<Rules, T>::is_recursive) {
         constexpr auto& bytes = Description<Rules, T>::bytes;
-        found = asked_[id];
-        if (found == nullptr || found->type != bytes.data()) {
+        Asked& last = asked_[id % asked_.size()];
+        if (last.shape == nullptr || last.node != id || last.shape->type != bytes.data()) {
           const auto [at, fresh] = shapes_.try_emplace({id, bytes.data()});
-          found = asked_[id] = &at->second;
-          if (fresh) find_out<T>(id, *found, {bytes.data(), bytes.size()});
+          last = {&at->second, id};
+          if (fresh) find_out<T>(id, at->second, {bytes.data(), bytes.size()});
         }
+        found = last.shape;
         return found->fits;
       }
     }
@@ -113,8 +112,8 @@ class Reader : public TokenReader {
     static constexpr auto same = same_members<T>(schema::detail::MemberTypes<T>{});
     for (std::size_t i = 0; i < type.count; ++i) {
       const Layout::Member& field = member(type, i);
-      const std::size_t to = P::find(field.name);
-      if (to == P::none || !same[to](*this, static_cast<std::uint16_t>(field.value))) return false;
+      const std::size_t to = P::find(layout().name(field));
+      if (to == P::none || !same[to](*this, field.node)) return false;
       // One that is there twice is for the walk by name to refuse.
       if (std::find(moves.begin(), moves.end(), to) != moves.end()) return false;
       moves.push_back(static_cast<std::uint16_t>(to));
@@ -168,7 +167,11 @@ class Reader : public TokenReader {
 
   Positional positional_;
   std::map<std::pair<std::uint16_t, const char*>, Shape> shapes_;
-  std::vector<Shape*> asked_;  ///< of each node what was asked last
+  struct Asked {
+    Shape* shape = nullptr;
+    std::uint16_t node = 0;
+  };
+  std::array<Asked, 64> asked_;  ///< the same, of what was asked last
 };
 
 }  // namespace persist::inline PERSIST_ABI::codec::packed

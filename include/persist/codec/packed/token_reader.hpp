@@ -10,6 +10,7 @@
 #include <persist/detail/utf8.hpp>
 #include <persist/schema/token.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -39,24 +40,27 @@ class TokenReader : public Input {
   bool next_element();
   bool begin_map(std::size_t& count);
   bool next_key(std::string_view& key);
-  /// As that of `Input`.
   struct Mark {
-    Input::Mark outer;
+    Input::Mark outer;                 ///< as that of `Input`
     std::optional<Input::Mark> inner;  ///< in a value inside the record
-    std::size_t steps;
+    std::size_t steps, names;
     std::uint32_t inner_depth;
     std::uint16_t node;
   };
   [[nodiscard]] Mark mark() const {
-    return {Input::mark(), is_inside_ ? std::optional(inner_->mark()) : std::nullopt, steps_,
-            inner_depth_, now_};
+    std::optional<Input::Mark> inner;
+    if (is_inside_) inner = inner_->mark();
+    return {Input::mark(), inner, steps_, names_, inner_depth_, now_};
   }
   void rewind(const Mark& to) {
     Input::rewind(to.outer);
-    is_inside_ = to.inner.has_value();
-    if (is_inside_) inner_->rewind(*to.inner);
-    steps_ = to.steps, inner_depth_ = to.inner_depth, now_ = to.node;
+    if (is_inside_ = to.inner.has_value(); is_inside_) inner_->rewind(*to.inner);
+    steps_ = to.steps, names_ = to.names, inner_depth_ = to.inner_depth, now_ = to.node;
   }
+  /// In a value inside the record, which is read by its own rules.
+  [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
+  using inside = CborReader;
+  bool skip_inside(ByteView& raw);
   bool finish() {
     if (ok() && !at_end()) corrupt(std::to_string(left()) + " bytes follow the end of the value");
     return ok();
@@ -69,15 +73,19 @@ class TokenReader : public Input {
         layout_(layout),
         now_(layout.root),
         limits_(limits),
-        steps_(limits.elements) {}
+        steps_((std::min)(limits.elements, steps_for_free + steps_per_byte * bytes.size())),
+        names_((std::min)(limits.bytes, names_for_free + names_per_byte * bytes.size())) {}
   ~TokenReader() = default;
 
   using Node = Layout::Node;
-  using Member = Layout::Member;
+  /// What is given out at most for each byte, and besides: names, which are written once and may be
+  /// kept with all that has them; structs and their fields, which may take no bytes.
+  static constexpr std::size_t names_per_byte = 64, names_for_free = std::size_t{64} << 10;
+  static constexpr std::size_t steps_per_byte = 4, steps_for_free = 65'536;
 
   [[nodiscard]] const Node& node(std::uint16_t id) const noexcept { return layout_.nodes[id]; }
   [[nodiscard]] const Node& now() const noexcept { return node(now_); }
-  [[nodiscard]] const Member& member(const Node& of, std::size_t index) const noexcept {
+  [[nodiscard]] const Layout::Member& member(const Node& of, std::size_t index) const noexcept {
     return layout_.members[of.first + index];
   }
   [[nodiscard]] const std::byte* here() const noexcept {
@@ -86,11 +94,7 @@ class TokenReader : public Input {
   void go_to(const std::byte* at) noexcept {
     at_ = static_cast<std::size_t>(at - reinterpret_cast<const std::byte*>(begin_));
   }
-  [[nodiscard]] const std::byte* end() const noexcept {
-    return reinterpret_cast<const std::byte*>(begin_) + size_;
-  }
-  /// In a value inside the record, which is read by its own rules.
-  [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
+  [[nodiscard]] const std::byte* end() const noexcept { return here() + left(); }
   [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
   [[nodiscard]] std::uint16_t node_here() const noexcept { return now_; }
 
@@ -100,6 +104,7 @@ class TokenReader : public Input {
     if (next == nullptr) return cut_short();
     return go_to(next), true;
   }
+  bool give_out(std::string_view name);
   bool whole(const Node& type, schema::Integer& value);
   [[nodiscard]] schema::Token peek_enum(const Node& type);
   [[nodiscard]] schema::Token peek_variant(const Node& type);
@@ -118,11 +123,11 @@ class TokenReader : public Input {
     std::uint16_t node = 0;
     std::uint32_t index = 0;
   };
-
   const Layout& layout_;
   std::uint16_t now_;
   schema::Limits limits_;
   std::size_t steps_;  ///< fields that may still come
+  std::size_t names_;  ///< bytes of names that may still be given out
   std::array<Level, deepest> levels_;
   std::optional<CborReader> inner_;  ///< stays behind its value: a text may lie in it
   bool is_inside_ = false;
@@ -172,7 +177,7 @@ inline schema::Token TokenReader::peek_variant(const Node& type) {
   if (get_number(here(), end(), index) == nullptr) return cut_short(), schema::Token::bad;
   if (index >= type.count)
     return corrupt("an alternative that the variant does not have"), schema::Token::bad;
-  const auto held = static_cast<std::uint16_t>(member(type, index).value);
+  const auto held = member(type, index).node;
   return node(held).kind == Kind::unit ? schema::Token::null : schema::Token::map;
 }
 
@@ -218,7 +223,7 @@ inline bool TokenReader::text(std::string_view& value) {
     schema::Integer found;
     if (!whole(now(), found)) return false;
     value = layout_.enumerator(now(), found);
-    return true;
+    return give_out(value);
   }
   const std::size_t start = at_;
   if (!span(value)) return false;
@@ -239,7 +244,7 @@ inline bool TokenReader::begin_array(std::size_t& count) {
     return dynamic([&](CborReader& in) { return in.begin_array(count); });
   }
   const Node& type = now();
-  std::uint64_t size = type.kind == Kind::array ? type.length : type.count;
+  std::uint64_t size = type.kind == Kind::array ? layout_.length(type) : type.count;
   if ((type.kind == Kind::sequence || type.kind == Kind::set) && !number(size)) return false;
   return open(size, false, type, count);
 }
@@ -254,12 +259,11 @@ inline bool TokenReader::begin_map(std::size_t& count) {
   if (type.kind == Kind::map && !number(size)) return false;
   return open(size, true, type, count);
 }
-/// An element is a byte at least. A field may be none, so structs pay otherwise, or types that hold
-/// nothing but each other could be walked for ever.
+/// An element is a byte at least. A field may be none, so structs pay otherwise.
 inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std::size_t& count) {
   const bool has_fields =
       of.kind == Kind::structure || of.kind == Kind::tuple || of.kind == Kind::variant;
-  if (has_fields && size >= steps_) return too_large("more fields than the limit for one input");
+  if (has_fields && size >= steps_) return too_large("more fields than its size gives reason for");
   if (has_fields)
     steps_ -= static_cast<std::size_t>(size) + 1;
   else if (size > left())
@@ -291,7 +295,7 @@ inline bool TokenReader::next_element() {
   }
   if (top().left == 0) return leave(), false;
   --top().left;
-  now_ = is_tuple ? static_cast<std::uint16_t>(member(type, level.index).value) : type.first;
+  now_ = is_tuple ? member(type, level.index).node : type.first;
   ++level.index;
   return true;
 }
@@ -314,10 +318,10 @@ inline bool TokenReader::next_key(std::string_view& key) {
   }
   std::uint64_t index = level.index++;
   if (type.kind == Kind::variant && !number(index)) return false;
-  const Member& field = member(type, index);
-  key = field.name;
-  now_ = static_cast<std::uint16_t>(field.value);
-  return true;
+  const auto& field = member(type, index);
+  key = layout_.name(field);
+  now_ = field.node;
+  return give_out(key);
 }
 
 /// An integer or the number of an enumerator. One that its own type cannot hold was not written by
@@ -354,6 +358,10 @@ inline bool TokenReader::span(std::string_view& value) {
   at_ += value.size();
   return true;
 }
+inline bool TokenReader::give_out(std::string_view name) {
+  if (name.size() <= names_) return names_ -= name.size(), true;
+  return too_large("more names than its size gives reason for");
+}
 inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   if (type.kind == Kind::text) {
     const std::size_t start = at_;
@@ -363,7 +371,7 @@ inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   schema::Integer found;
   if (!whole(type, found)) return false;
   key = type.kind == Kind::enumeration ? layout_.enumerator(type, found) : std::string_view();
-  if (!key.empty()) return true;
+  if (!key.empty()) return give_out(key);
   char* end = found.negative
                   ? std::to_chars(digits_, digits_ + sizeof digits_,
                                   -1 - static_cast<std::int64_t>(found.magnitude))
@@ -373,6 +381,9 @@ inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   return true;
 }
 
+inline bool TokenReader::skip_inside(ByteView& raw) {
+  return dynamic([&](CborReader& in) { return in.skip(raw); });
+}
 inline bool TokenReader::begin_dynamic() {
   std::string_view item;
   if (!span(item)) return false;

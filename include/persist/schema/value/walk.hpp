@@ -104,6 +104,7 @@ template <class Reader>
       std::size_t count = 0;
       if (!in.begin_array(count)) return false;
       Value::Array elements;
+      elements.reserve(count);  // the reader has seen a byte for each, and counts each byte once
       while (in.next_element())
         if (!read_value(in, elements.emplace_back())) return false;
       into = Value(std::move(elements));
@@ -113,6 +114,7 @@ template <class Reader>
       std::size_t count = 0;
       if (!in.begin_map(count)) return false;
       std::vector<Value::Member> members;
+      members.reserve(count);
       for (std::string_view key; in.next_key(key);) {
         members.push_back({std::string(key), Value()});
         if (!read_value(in, members.back().value)) return false;
@@ -139,9 +141,20 @@ bool decode_kept(ByteView raw, Value& into) {
   return read_value(in, into);
 }
 
-/// Takes the next item without understanding it: as its bytes where the input has bytes.
+/// Takes the next item without understanding it: as its bytes where the input has bytes. A value
+/// inside a record of another format has them too, and would not be written back as it was if it
+/// were understood: one with equal keys could be kept once and never read again.
 template <class Reader>
 [[nodiscard]] bool read_kept(Reader& in, Kept& into) {
+  if constexpr (requires { typename Reader::inside; }) {
+    if (in.is_dynamic()) {
+      ByteView raw;
+      if (!in.skip_inside(raw)) return false;
+      into.raw = Buffer(raw);
+      into.decode = &decode_kept<typename Reader::inside>;
+      return true;
+    }
+  }
   if constexpr (requires(ByteView raw) { in.skip(raw); }) {
     ByteView raw;
     if (!in.skip(raw)) return false;

@@ -1,19 +1,26 @@
 #pragma once
 
+#include <persist/schema/key_text.hpp>
 #include <persist/schema/kind.hpp>
 
 #include <algorithm>
 #include <concepts>
+#include <utility>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
-/// Calls `use` with each entry. Where `Sorts` says that the same data is to be the same bytes, the
-/// order does not depend on hashes.
-template <bool Sorts, class C, class F>
+/// Whether a container gives out its entries as their hashes have it, so that equal data comes in
+/// different orders.
+template <class C>
+concept in_no_order = keyed<C> && !requires { typename C::key_compare; };
+
+/// Calls `use` with each entry, in an order that does not depend on hashes: equal data is equal
+/// bytes.
+template <class C, class F>
 void in_order(const C& from, F&& use) {
   using Entry = typename C::value_type;
-  if constexpr (Sorts && keyed<C> && !requires { typename C::key_compare; }) {
+  if constexpr (in_no_order<C>) {
     if constexpr (std::totally_ordered<typename C::key_type>) {
       std::vector<const Entry*> entries;
       entries.reserve(from.size());
@@ -34,6 +41,16 @@ void in_order(const C& from, F&& use) {
   }
   for (const auto& entry : from)
     use(entry);
+}
+
+/// Entries of a map, by the text of their keys. The values' type is left out, so that all maps
+/// share one sort.
+using KeyEntry = std::pair<KeyText, const void*>;
+template <class Writer>
+void sort_entries(std::vector<KeyEntry>& entries) {
+  std::sort(entries.begin(), entries.end(), [](const KeyEntry& a, const KeyEntry& b) {
+    return Writer::key_less(a.first.view(), b.first.view());
+  });
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail

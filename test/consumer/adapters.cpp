@@ -1,0 +1,43 @@
+// A program of somebody else that takes what needs client libraries.
+#include <persist/codec/sealed.hpp>
+#include <persist/compress/lz4.hpp>
+#include <persist/compress/zstd.hpp>
+#include <persist/persist.hpp>
+
+#include <iostream>
+
+namespace {
+
+using namespace persist;
+
+struct Player {
+  std::vector<int> numbers;
+};
+struct Keys {
+  static std::span<const codec::SealingKey> list() {
+    static const codec::SealingKey keys[] = {{1, {1, 2, 3}}};
+    return keys;
+  }
+};
+
+template <class Codec>
+bool keeps_data() {
+  Store<std::uint64_t, Player, backend::Memory, lock::Lease<>, Codec> players{"players",
+                                                                              backend::Memory{}};
+  auto session = players.load(1);
+  if (!session) return false;
+  session->edit()->numbers.assign(1000, 7);
+  if (!session->release()) return false;
+  const auto again = players.peek(1);
+  return again && again->data.numbers.size() == 1000;
+}
+
+}  // namespace
+
+int main() {
+  using codec::Compressed, codec::Packed, codec::Sealed;
+  const bool all = keeps_data<Compressed<Packed, compress::Lz4>>() &&
+                   keeps_data<Sealed<Compressed<Packed, compress::Zstd<>>, Keys>>();
+  std::cout << (all ? "kept" : "lost") << '\n';
+  return all ? 0 : 1;
+}
