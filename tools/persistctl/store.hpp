@@ -77,7 +77,7 @@ template <class Backend>
 }
 
 /// The record that lies in pieces beside the store, as it was before it was split. `corrupt` where
-/// one is not there.
+/// one is not there; `too_large` above 64 MiB.
 template <class Backend>
 [[nodiscard]] Result<Buffer> joined_record(Backend& backend, const OpenedStore& store,
                                            std::string_view key) {
@@ -92,7 +92,8 @@ template <class Backend>
   persist::Snapshot& found = record->record;
   found.pieces_in = pieces->id;
   found.needed = persist::key_hash(store.birth, key);
-  const auto whole = persist::pieces::read(backend, store.id, key, found);
+  constexpr std::size_t most = std::size_t{64} << 20;
+  const auto whole = persist::pieces::read(backend, store.id, key, most, found);
   if (!whole) return whole.error();
   return std::move(found.data);
 }

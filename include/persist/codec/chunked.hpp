@@ -109,22 +109,23 @@ struct Stub {
 /// `corrupt` where they are not what it was split into: then `out` is as it was.
 [[nodiscard]] inline Result<void> join(const Stub& stub, std::span<const ByteView> pieces,
                                        Buffer& out) {
+  const auto not_its_own = [] {
+    return envelope::damaged("the pieces of the record are not those that it was split into");
+  };
+  std::size_t found = stub.beginning.size();
+  for (const ByteView piece : pieces)
+    found += piece.size();
+  if (pieces.size() != stub.pieces || found != stub.length) return not_its_own();
   EnvelopeHeader header = stub.header;
   header.flags &= ~EnvelopeLayout::in_pieces;
+  out.reserve(out.size() + EnvelopeLayout::size + found);
   return write_envelope(out, header, [&](Buffer& to) -> Result<void> {
     const std::size_t begin = to.size();
-    to.reserve(begin + stub.length);
     to.append(stub.beginning);
-    std::size_t found = stub.beginning.size();
-    for (const ByteView piece : pieces) {
-      found += piece.size();
-      if (found > stub.length) break;
+    for (const ByteView piece : pieces)
       to.append(piece);
-    }
-    if (pieces.size() == stub.pieces && found == stub.length &&
-        persist::detail::crc32c(to.view().subspan(begin)) == stub.crc)
-      return success;
-    return envelope::damaged("the pieces of the record are not those that it was split into");
+    if (persist::detail::crc32c(to.view().subspan(begin)) != stub.crc) return not_its_own();
+    return success;
   });
 }
 

@@ -112,7 +112,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     const auto join = [&]() -> Result<void> {
       if constexpr (!has_pieces) return success;
       name_pieces(key, record);
-      return pieces::read(this->backend(), this->store(), key, record);
+      return pieces::read(this->backend(), this->store(), key, this->limits().record_bytes, record);
     };
     const auto info = with_needs(this->backend(), this->store(), record, decode, join);
     if (!info) return Error(info.error()).for_key(key);

@@ -83,17 +83,18 @@ template <class Backend>
 
 /// Reads the pieces of a record that was read without a lease. Where the record was saved meanwhile
 /// it reads that, a few times: then `record` is the newer one. `corrupt`, `unavailable`,
-/// `not_found` where it was erased meanwhile, and what the backend says.
+/// `too_large` for a record of more than `most` bytes, `not_found` where it was erased meanwhile,
+/// and what the backend says.
 template <class Backend>
 [[nodiscard]] Result<void> read(Backend& backend, StoreId store, std::string_view key,
-                                Snapshot& record) {
+                                std::size_t most, Snapshot& record) {
   const StoreId pieces_in = record.pieces_in;
   const Hash128 name = record.needed;
   const auto is_split = [&] { return codec::chunked::is_split(record.data); };
   for (int tries = 0; is_split() && tries < 8; ++tries) {
-    const auto stub = codec::chunked::read_stub(record.data);
-    if (!stub) return stub.error();
-    const auto keys = keys_of(name, 0, stub->pieces);
+    const auto needed = codec::chunked::needed_pieces(record.data, most);
+    if (!needed) return needed.error();
+    const auto keys = keys_of(name, 0, *needed);
     std::vector<ReadRequest> batch;
     for (const std::string& each : keys)
       batch.push_back({.store = pieces_in, .key = each});
