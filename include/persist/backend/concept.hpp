@@ -85,8 +85,9 @@ concept holds_schemas = requires(B& b, std::span<SchemaRequest> batch) {
   { b.read_schemas(batch) } -> std::same_as<void>;
 };
 
-/// Takes no more than so many bytes as the data of one record. It may be asked at any time, on any
-/// thread, and says the same each time.
+/// Takes no more than so many bytes as the data of one record. A store sends nothing larger:
+/// `too_large`, or in pieces (`codec::Chunked`). It may be asked at any time, on any thread, and
+/// says the same each time.
 template <class B>
 concept limits_data = requires(const B& b) {
   { b.largest_data() } -> std::same_as<std::size_t>;
