@@ -1,6 +1,7 @@
 #include <persist/codec/wrapping.hpp>
 
 #include <persist/codec/any_of.hpp>
+#include <persist/codec/chunked.hpp>
 #include <persist/codec/packed.hpp>
 #include <persist/codec/record.hpp>
 #include <persist/codec/sealed.hpp>
@@ -9,6 +10,7 @@
 #include <persist/schema/policy.hpp>
 
 #include <string>
+#include <vector>
 
 #include <fuzz/mend.hpp>
 #include <fuzz/target.hpp>
@@ -32,6 +34,12 @@ constexpr std::size_t most = std::size_t{1} << 20;
 
 // A record as it is stored: what wraps it, and its description where that lies elsewhere.
 FUZZ_TARGET(wrapped) {
+  if (const auto stub = codec::chunked::read_stub(input)) {
+    Buffer whole;
+    const std::vector<ByteView> pieces(stub->pieces < 100 ? stub->pieces : 0, stub->beginning);
+    fuzz::require(!codec::chunked::join(*stub, pieces, whole) || codec::open_envelope(whole),
+                  "what is joined is a record");
+  }
   Buffer room;
   const auto plain = codec::plain_record<Codec>("Player_7", input, most, room);
   if (!plain) return false;
