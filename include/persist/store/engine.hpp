@@ -129,14 +129,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     events_.emplace_back(SessionPtr(&session), std::move(event));
   }
   /// What the last decoding or encoding found no place for.
-  void tell_dropped(SessionCore& session) {
-    std::vector<std::string> dropped = session.take_dropped();
-    if (dropped.empty()) return;
-    Event event;
-    event.kind = Event::Kind::dropped_fields;
-    event.paths = std::move(dropped);
-    tell(session, std::move(event));
-  }
+  void tell_dropped(SessionCore& session);
   void drain() final;
   /// Waits on the clock until the session may be saved again under its `min_gap`.
   void wait_for_gap(SessionCore& session) {

@@ -297,6 +297,16 @@ void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result
 }
 
 template <class B, class L>
+void Engine<B, L>::tell_dropped(SessionCore& session) {
+  std::vector<std::string> dropped = session.take_dropped();
+  if (dropped.empty()) return;
+  Event event;
+  event.kind = Event::Kind::dropped_fields;
+  event.paths = std::move(dropped);
+  tell(session, std::move(event));
+}
+
+template <class B, class L>
 void Engine<B, L>::change_state(SessionCore& session, State to) {
   const State from = session.state.exchange(to);
   if (!is_heard(session)) return;
