@@ -90,43 +90,34 @@ void take_pairs(const C* from, M& to) {
   for (const auto* each : *from)
     to.emplace_hint(to.end(), each->key()->str(), each->value());
 }
-#define BENCH_FB_TAKE(member) to.member = from.member();
+#define BENCH_FB_TAKE(member) to.member = from.member()
 inline void take(const fb::Small& from, Small& to) {
-  BENCH_FB_TAKE(coins)
-  BENCH_FB_TAKE(level)
-  BENCH_FB_TAKE(xp)
-  BENCH_FB_TAKE(vip) take(from.name(), to.name), take(from.language(), to.language);
-  BENCH_FB_TAKE(wins) BENCH_FB_TAKE(losses) BENCH_FB_TAKE(rating) BENCH_FB_TAKE(last_seen)
+  BENCH_FB_TAKE(coins), BENCH_FB_TAKE(level), BENCH_FB_TAKE(xp), BENCH_FB_TAKE(vip);
+  take(from.name(), to.name), take(from.language(), to.language);
+  BENCH_FB_TAKE(wins), BENCH_FB_TAKE(losses), BENCH_FB_TAKE(rating), BENCH_FB_TAKE(last_seen);
 }
 inline void take(const fb::Item& from, Item& to) {
-  BENCH_FB_TAKE(id) BENCH_FB_TAKE(count) BENCH_FB_TAKE(durability) take(from.name(), to.name);
+  BENCH_FB_TAKE(id), BENCH_FB_TAKE(count), BENCH_FB_TAKE(durability);
+  take(from.name(), to.name);
   to.affixes.reset();
   if (from.affixes() != nullptr) take_pairs(from.affixes(), to.affixes.emplace());
 }
 inline void take(const fb::Quest& from, Quest& to) {
-  BENCH_FB_TAKE(stage) BENCH_FB_TAKE(progress) BENCH_FB_TAKE(done) BENCH_FB_TAKE(started_at)
+  BENCH_FB_TAKE(stage), BENCH_FB_TAKE(progress), BENCH_FB_TAKE(done), BENCH_FB_TAKE(started_at);
 }
 inline void take(const fb::Settings& from, Settings& to) {
-  BENCH_FB_TAKE(music)
-  BENCH_FB_TAKE(effects)
-  BENCH_FB_TAKE(sensitivity)
-  BENCH_FB_TAKE(fov)
-  BENCH_FB_TAKE(quality)
-  BENCH_FB_TAKE(invert_y)
-  BENCH_FB_TAKE(subtitles) take(from.language(), to.language), take(from.region(), to.region);
+  BENCH_FB_TAKE(music), BENCH_FB_TAKE(effects), BENCH_FB_TAKE(sensitivity), BENCH_FB_TAKE(fov),
+      BENCH_FB_TAKE(quality), BENCH_FB_TAKE(invert_y), BENCH_FB_TAKE(subtitles);
+  take(from.language(), to.language), take(from.region(), to.region);
 }
 inline void take(const fb::Medium& from, Medium& to) {
-  BENCH_FB_TAKE(id)
-  BENCH_FB_TAKE(coins)
-  BENCH_FB_TAKE(gems)
-  BENCH_FB_TAKE(created_at)
-  BENCH_FB_TAKE(last_seen)
-  BENCH_FB_TAKE(seconds_played)
-  BENCH_FB_TAKE(level) BENCH_FB_TAKE(xp) BENCH_FB_TAKE(deaths) BENCH_FB_TAKE(kills)
-      BENCH_FB_TAKE(streak) BENCH_FB_TAKE(x) BENCH_FB_TAKE(y) BENCH_FB_TAKE(z) BENCH_FB_TAKE(health)
-          BENCH_FB_TAKE(stamina) BENCH_FB_TAKE(mana) BENCH_FB_TAKE(luck) BENCH_FB_TAKE(vip)
-              BENCH_FB_TAKE(banned) BENCH_FB_TAKE(tutorial_done) take(from.name(), to.name),
-      take(from.title(), to.title);
+  BENCH_FB_TAKE(id), BENCH_FB_TAKE(coins), BENCH_FB_TAKE(gems), BENCH_FB_TAKE(created_at),
+      BENCH_FB_TAKE(last_seen), BENCH_FB_TAKE(seconds_played), BENCH_FB_TAKE(level),
+      BENCH_FB_TAKE(xp), BENCH_FB_TAKE(deaths), BENCH_FB_TAKE(kills), BENCH_FB_TAKE(streak),
+      BENCH_FB_TAKE(x), BENCH_FB_TAKE(y), BENCH_FB_TAKE(z), BENCH_FB_TAKE(health),
+      BENCH_FB_TAKE(stamina), BENCH_FB_TAKE(mana), BENCH_FB_TAKE(luck), BENCH_FB_TAKE(vip),
+      BENCH_FB_TAKE(banned), BENCH_FB_TAKE(tutorial_done);
+  take(from.name(), to.name), take(from.title(), to.title);
   take(from.guild(), to.guild), take(from.home(), to.home);
   need(from.inventory() && from.quests() && from.settings() && from.achievements() &&
        from.friends());

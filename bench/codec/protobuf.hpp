@@ -11,22 +11,19 @@
 // copies them over. Measured both ways: from and into structs, and its own messages alone.
 
 // Members that are called the same and converted by assignment.
+// clang-format off
 #define BENCH_PB_SMALL(X) \
   X(coins) X(level) X(xp) X(vip) X(name) X(language) X(wins) X(losses) X(rating) X(last_seen)
 #define BENCH_PB_ITEM(X) X(id) X(count) X(durability) X(name)
 #define BENCH_PB_QUEST(X) X(stage) X(progress) X(done) X(started_at)
-#define BENCH_PB_SETTINGS(X) \
-  X(music)                   \
-  X(effects) X(sensitivity) X(fov) X(quality) X(invert_y) X(subtitles) X(language) X(region)
-#define BENCH_PB_MEDIUM(X)                                                                        \
-  X(id)                                                                                           \
-  X(coins)                                                                                        \
-  X(gems)                                                                                         \
-  X(created_at)                                                                                   \
-  X(last_seen)                                                                                    \
-  X(seconds_played)                                                                               \
-  X(level) X(xp) X(deaths) X(kills) X(streak) X(x) X(y) X(z) X(health) X(stamina) X(mana) X(luck) \
-      X(vip) X(banned) X(tutorial_done) X(name) X(title) X(guild) X(home)
+#define BENCH_PB_SETTINGS(X)                                                                \
+  X(music) X(effects) X(sensitivity) X(fov) X(quality) X(invert_y) X(subtitles) X(language) \
+  X(region)
+#define BENCH_PB_MEDIUM(X)                                                                     \
+  X(id) X(coins) X(gems) X(created_at) X(last_seen) X(seconds_played) X(level) X(xp) X(deaths) \
+  X(kills) X(streak) X(x) X(y) X(z) X(health) X(stamina) X(mana) X(luck) X(vip) X(banned)      \
+  X(tutorial_done) X(name) X(title) X(guild) X(home)
+// clang-format on
 #define BENCH_PB_TO(member) to.set_##member(from.member);
 #define BENCH_PB_FROM(member) to.member = static_cast<decltype(to.member)>(from.member());
 
