@@ -149,6 +149,8 @@ TEST_F(Pieces, who_has_them_saves_in_one_round_trip) {
   EXPECT_EQ(theirs.told().acquired, 0U);
   ASSERT_TRUE(save(session, text(5000, 'b')));
   EXPECT_EQ(theirs.told().acquired, 2U) << "those that are new";
+  ASSERT_TRUE(save(session, text(5000, 'c')));
+  EXPECT_EQ(theirs.told().acquired, 2U);
 }
 
 TEST_F(Pieces, of_one_record_are_not_anothers) {
@@ -309,6 +311,17 @@ TEST_F(Pieces, that_may_have_been_written_are_emptied_by_a_later_save) {
   EXPECT_EQ(name_of(7), "small");
 }
 
+TEST_F(Pieces, that_may_still_be_there_are_emptied_by_a_later_save) {
+  auto session = filled(7, text(5000));
+  db.fail_commits(Errc::unknown_outcome);
+  EXPECT_TRUE(save(session, text(2500)).is(Errc::unknown_outcome));
+  EXPECT_EQ(pieces().size(), 4U) << "it did not land";
+  session.edit()->name = "small";
+  play(20s, players);
+  EXPECT_FALSE(session.is_dirty());
+  EXPECT_EQ(pieces().size(), 0U);
+}
+
 TEST_F(Pieces, of_a_save_that_failed_are_not_written) {
   auto session = *players.load(7u);
   db.fail_commits(Errc::unavailable);
@@ -321,6 +334,9 @@ TEST_F(Pieces, of_a_save_that_failed_are_not_written) {
 TEST_F(Pieces, that_cannot_be_acquired_hold_the_save_up_and_nobody_elses) {
   auto session = *players.load(7u);
   auto other = *players.load(8u);
+  db.script().acquires = {{Errc::unknown_outcome, true}};
+  EXPECT_TRUE(save(session, text(3000)).is(Errc::unavailable)) << "it was not sent, that is known";
+  clock.advance(2s);
   db.script().acquires = {{Errc::unknown_outcome, true}};
   session.edit()->name = text(3000);
   other.edit()->coins = 3;
@@ -453,7 +469,9 @@ TEST_F(Pieces, of_one_save_end_no_transaction_that_was_begun_meanwhile) {
   core.settle(a.node(), flight.cuts[0], flight.changes[0], flight, result);
   ASSERT_TRUE(result) << result.error();
   EXPECT_TRUE(players.transact(a, b, trade).is(Errc::busy)) << "it is pending";
-  ASSERT_TRUE(b.save());
+  db.script() = {};
+  ASSERT_TRUE(a.save());
+  EXPECT_EQ(db.script().changes, 6U);
   EXPECT_EQ(players.peek(1u)->data.coins, 70);
   EXPECT_EQ(players.peek(2u)->data.coins, 130);
 }
@@ -503,7 +521,7 @@ TEST_F(Pieces, a_record_that_is_too_large_for_its_backend_is_not_sent) {
 }
 
 TEST_F(Pieces, have_a_store_that_no_game_opens) {
-  Large theirs("players#pieces", narrow, options());
+  Large theirs("theirs#pieces", narrow, options());
   EXPECT_TRUE(theirs.status().is(Errc::invalid));
   EXPECT_TRUE(theirs.load(1u).is(Errc::invalid));
   (void)open_raw("others#pieces", persist::LockKind::lease);

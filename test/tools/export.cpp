@@ -14,14 +14,14 @@ class ExportFrom : public StoreCase<Place> {
  protected:
   /// Writes bytes as the record's data, whatever they are.
   void put(std::string_view key, Buffer data) { put(this->store.id, key, std::move(data)); }
-  void put(persist::StoreId store, std::string_view key, Buffer data) {
+  void put(persist::StoreId into, std::string_view key, Buffer data) {
     persist::AcquireRequest take{
-        .store = store,
+        .store = into,
         .key = key,
         .owner = this->place.backend.next_owner(persist::ServerId("eu-1"))};
     this->place.backend.acquire(std::span(&take, 1));
     persist::Change change;
-    change.store = store;
+    change.store = into;
     change.key = key;
     change.fence = take.record.fence;
     change.fence.write = 1;
