@@ -41,6 +41,24 @@ Buffer compressed(const Buffer& from) {
   return Compressor<A>::compressed(from);
 }
 
+TEST(ZstdFrames, one_frame_of_the_rfc_is_read_and_nothing_else) {
+  using Plain = Compressor<persist::compress::Zstd<>>;
+  const Buffer plain = sample(1);
+  const Buffer one = compressed<persist::compress::Zstd<>>(plain);
+  ASSERT_TRUE(Plain::back(one, plain.size()));
+  Buffer two = one;
+  two.append(one.view());
+  EXPECT_TRUE(Plain::back(two, 2 * plain.size()).is(Errc::corrupt));
+  Buffer behind = one;
+  behind.push(std::byte{0});
+  EXPECT_TRUE(Plain::back(behind, plain.size()).is(Errc::corrupt));
+  for (const unsigned last : {0x22U, 0x27U, 0x50U}) {  // older formats, and what is to be skipped
+    Buffer other = one;
+    other.data()[0] = static_cast<std::byte>(last);
+    EXPECT_TRUE(Plain::back(other, plain.size()).is(Errc::corrupt)) << last;
+  }
+}
+
 struct ZstdWithDictionary : testing::Test {
   ~ZstdWithDictionary() override { Dictionaries::known.clear(); }
 };

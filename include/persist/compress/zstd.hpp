@@ -64,6 +64,15 @@ template <class T>
                    std::string(ZSTD_isError(result) ? ZSTD_getErrorName(result)
                                                     : "its length is not the one it says"));
 }
+/// Whether that is one frame of RFC 8878 and nothing else. The library would read several, and
+/// formats that are older than the RFC by code that is.
+[[nodiscard]] inline bool is_one_frame(ByteView bytes) noexcept {
+  return bytes.size() >= 4 && load_little<std::uint32_t>(bytes.data()) == ZSTD_MAGICNUMBER &&
+         ZSTD_findFrameCompressedSize(bytes.data(), bytes.size()) == bytes.size();
+}
+[[nodiscard]] inline Error no_frame() {
+  return {Errc::corrupt, "what zstd compressed is damaged: these bytes are not one frame"};
+}
 [[nodiscard]] inline Error no_dictionary(unsigned id) {
   return Error(Errc::wrong_codec, "the record was compressed with the zstd dictionary " +
                                       std::to_string(id) +
@@ -85,6 +94,7 @@ struct Zstd {
                                            from.size(), Level));
   }
   [[nodiscard]] static Result<void> decompress(ByteView from, std::span<std::byte> to) {
+    if (!zstd::is_one_frame(from)) return zstd::no_frame();
     if (const unsigned wanted = ZSTD_getDictID_fromFrame(from.data(), from.size()); wanted != 0)
       return zstd::no_dictionary(wanted);
     return zstd::filled(
@@ -173,6 +183,7 @@ struct ZstdDict {
                                                   known.front().to_compress()));
   }
   [[nodiscard]] static Result<void> decompress(ByteView from, std::span<std::byte> to) {
+    if (!zstd::is_one_frame(from)) return zstd::no_frame();
     const unsigned wanted = ZSTD_getDictID_fromFrame(from.data(), from.size());
     if (wanted == 0) return Zstd<>::decompress(from, to);
     for (const ZstdDictionary& each : Dictionaries::list()) {

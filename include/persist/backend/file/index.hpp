@@ -143,7 +143,8 @@ class Index {
   /// The first batch of each segment has all of them again.
   bool replay_schema(const RawEntry& raw) {
     const auto entry = read_schema(raw.body);
-    if (!entry || entry->store >= stores.size()) return false;
+    if (!entry || entry->store >= stores.size() || schema_id(entry->bytes) != entry->id)
+      return false;
     return stores[entry->store].schemas.try_emplace(entry->id, entry->bytes), true;
   }
   bool replay_record(const RawEntry& raw) {
