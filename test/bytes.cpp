@@ -35,6 +35,26 @@ TEST(Bytes, text_is_bytes_and_back_with_zeros_in_it) {
   EXPECT_EQ(as_text({}), "");
 }
 
+TEST(Bytes, short_ones_are_copied_whole_and_nothing_beside_them) {
+  const std::string from = "abcdefghijklmnopqrstuvwx";
+  for (std::size_t size = 0; size < 24; ++size) {
+    std::string to(26, '?');
+    copy_short(reinterpret_cast<std::byte*>(to.data() + 1), as_bytes(from).first(size));
+    EXPECT_EQ(to, '?' + from.substr(0, size) + std::string(25 - size, '?'));
+  }
+}
+
+TEST(Bytes, room_is_no_part_of_a_buffer_until_it_is_said_to_be) {
+  Buffer buffer = holding("ab");
+  std::byte* at = buffer.room(100);
+  EXPECT_EQ(buffer.size(), 2u);
+  EXPECT_GE(buffer.capacity(), 102u);
+  EXPECT_EQ(at, buffer.data() + 2);
+  at[0] = std::byte{'c'};
+  buffer.end_at(at + 1);
+  EXPECT_EQ(text_of(buffer), "abc");
+}
+
 TEST(Bytes, are_the_same_by_length_and_content) {
   EXPECT_TRUE(same_bytes(as_bytes("ab"), as_bytes("ab")));
   EXPECT_FALSE(same_bytes(as_bytes("ab"), as_bytes("ac")));

@@ -1,4 +1,7 @@
-#include <codec/persist.hpp>
+#include <codec/cbor.hpp>
+#include <codec/compressed.hpp>
+#include <codec/json.hpp>
+#include <codec/packed.hpp>
 
 #include <cstring>
 #include <string>
@@ -16,6 +19,15 @@
 #if __has_include(<nlohmann/json.hpp>)
 #include <codec/nlohmann.hpp>
 #define BENCH_NLOHMANN
+#endif
+
+#if __has_include(<profile.pb.h>)
+#include <codec/protobuf.hpp>
+#define BENCH_PROTOBUF
+#endif
+#if __has_include(<profile_generated.h>)
+#include <codec/flatbuffers.hpp>
+#define BENCH_FLATBUFFERS
 #endif
 
 // Encode, decode into a fresh value and into a used one, for each rival that is installed, on the
@@ -67,7 +79,8 @@ void decode(benchmark::State& state, const T& from) {
   for (auto _ : state) {
     Into fresh;
     Form::decode(bytes, fresh);
-    benchmark::DoNotOptimize(fresh.name.data());
+    auto* made = &fresh;
+    benchmark::DoNotOptimize(made);
     benchmark::ClobberMemory();
   }
 }
@@ -78,7 +91,8 @@ void decode_reused(benchmark::State& state, const T& from) {
   T used;
   for (auto _ : state) {
     Form::decode(bytes, used);
-    benchmark::DoNotOptimize(used.name.data());
+    auto* made = &used;
+    benchmark::DoNotOptimize(made);
     benchmark::ClobberMemory();
   }
 }
@@ -93,32 +107,73 @@ void add_profile(const char* profile, const T& from) {
   add(Form::name, "decode reused", profile,
       [=](benchmark::State& s) { decode_reused<Form>(s, from); });
 }
+/// Whether what comes back is what went in, as Packed, which has one form of it, sees it.
+template <class Form, class T>
+void prove(const T& from) {
+  typename Form::Bytes bytes;
+  Form::encode(from, bytes);
+  T back;
+  Form::decode(bytes, back);
+  Packed::Bytes before;
+  Packed::Bytes after;
+  Packed::encode(from, before);
+  Packed::encode(back, after);
+  need(before == after);
+}
 template <class Form>
 void add_form() {
+  prove<Form>(make_small(1)), prove<Form>(make_medium(1)), prove<Form>(make_large(1));
   add_profile<Form>("small", make_small(1));
   add_profile<Form>("medium", make_medium(1));
   add_profile<Form>("large", make_large(1));
 }
+#ifdef BENCH_PROTOBUF
+template <class Message, class T>
+Message message_of(const T& from) {
+  Message message;
+  copy(from, message);
+  return message;
+}
+void add_messages() {
+  add_profile<ProtobufMessage>("small", message_of<pb::Small>(make_small(1)));
+  add_profile<ProtobufMessage>("medium", message_of<pb::Medium>(make_medium(1)));
+  add_profile<ProtobufMessage>("large", message_of<pb::Medium>(make_large(1)));
+}
+#endif
 template <class Form>
 void add_changed() {
   add(Form::name, "decode changed", "medium",
       [from = make_medium(1)](benchmark::State& s) { decode<Form, Medium, Newer>(s, from); });
 }
 
-/// The limits: bytes of that size moved, and the value copied in memory.
-void add_limits() {
-  add("memcpy", "encode", "medium", [](benchmark::State& state) {
-    std::string from(4000, 'x');
-    std::string to = from;
+/// The limits: as many bytes moved as the smallest form has, and the value copied in memory, fresh
+/// and over a used one.
+template <class T>
+void add_limits(const char* profile, const T& from) {
+  Packed::Bytes bytes;
+  Packed::encode(from, bytes);
+  add("memcpy", "encode", profile, [bytes](benchmark::State& state) {
+    std::string to(bytes.size(), ' ');
     for (auto _ : state) {
-      std::memcpy(to.data(), from.data(), from.size());
+      std::memcpy(to.data(), bytes.data(), bytes.size());
+      benchmark::ClobberMemory();
+    }
+    state.counters["bytes"] = static_cast<double>(bytes.size());
+  });
+  add("struct copy", "decode", profile, [from](benchmark::State& state) {
+    for (auto _ : state) {
+      T copy = from;
+      auto* made = &copy;
+      benchmark::DoNotOptimize(made);
       benchmark::ClobberMemory();
     }
   });
-  add("struct copy", "decode", "medium", [from = make_medium(1)](benchmark::State& state) {
+  add("struct copy", "decode reused", profile, [from](benchmark::State& state) {
+    T copy;
     for (auto _ : state) {
-      Medium copy = from;
-      benchmark::DoNotOptimize(copy.name.data());
+      copy = from;
+      auto* made = &copy;
+      benchmark::DoNotOptimize(made);
       benchmark::ClobberMemory();
     }
   });
@@ -129,12 +184,15 @@ void add_limits() {
 
 int main(int argc, char** argv) {
   using namespace bench;
-  add_limits();
+  add_limits("small", make_small(1));
+  add_limits("medium", make_medium(1));
+  add_limits("large", make_large(1));
   add_form<Packed>();
   add_form<Cbor>();
   add_form<Json>();
   add_changed<Packed>();
   add_changed<Cbor>();
+  add_changed<Json>();
 #ifdef BENCH_CEREAL
   add_form<Cereal>();
 #endif
@@ -145,6 +203,14 @@ int main(int argc, char** argv) {
   add_form<NlohmannJson>();
   add_form<NlohmannCbor>();
 #endif
+#ifdef BENCH_PROTOBUF
+  add_form<Protobuf>();
+  add_messages();
+#endif
+#ifdef BENCH_FLATBUFFERS
+  add_form<FlatBuffers>();
+#endif
+  add_compressors();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

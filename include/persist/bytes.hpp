@@ -66,6 +66,16 @@ class Buffer {
     size_ += count;
     return at;
   }
+  /// Makes room for `count` more bytes, which are no part of it until `end_at` says how many of
+  /// them became one.
+  [[nodiscard]] std::byte* room(std::size_t count) {
+    if (count > room_ - size_) [[unlikely]]
+      make_room(count);
+    return data_.get() + size_;
+  }
+  void end_at(const std::byte* end) noexcept {
+    size_ = static_cast<std::size_t>(end - data_.get());
+  }
   void push(std::byte value) { *grow(1) = value; }
   /// The bytes may be some of its own.
   void append(ByteView bytes) {
@@ -88,8 +98,8 @@ class Buffer {
   [[nodiscard]] std::size_t room_for(std::size_t count) const noexcept {
     return size_ + count > 2 * room_ ? size_ + count : 2 * room_;
   }
-  void make_room(std::size_t count) { reallocate(room_for(count)); }
-  void append_elsewhere(ByteView bytes) {
+  PERSIST_NOINLINE void make_room(std::size_t count) { reallocate(room_for(count)); }
+  PERSIST_NOINLINE void append_elsewhere(ByteView bytes) {
     Buffer grown;
     grown.reserve(room_for(bytes.size()));
     grown.append(view()), grown.append(bytes);
@@ -106,6 +116,22 @@ class Buffer {
   std::size_t size_ = 0;
   std::size_t room_ = 0;
 };
+
+/// Copies less than 24 bytes. Most names and many texts are that short, and for them a call is most
+/// of what a copy costs.
+inline void copy_short(std::byte* to, ByteView bytes) noexcept {
+  const std::byte* from = bytes.data();
+  const std::size_t size = bytes.size();
+  const auto ends = [&](auto word) {  // the first and the last; they may overlap
+    std::memcpy(to, from, sizeof(word));
+    std::memcpy(to + size - sizeof(word), from + size - sizeof(word), sizeof(word));
+  };
+  if (size >= 16) std::memcpy(to + 8, from + 8, 8);
+  if (size >= 8) return ends(std::uint64_t{});
+  if (size >= 4) return ends(std::uint32_t{});
+  for (std::size_t i = 0; i < size; ++i)
+    to[i] = from[i];
+}
 
 /// Numbers in files are little-endian, whatever the machine. Where the machine is too it is one
 /// move, which not every compiler makes of the loop.

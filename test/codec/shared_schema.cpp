@@ -44,7 +44,7 @@ Result<T> load(ByteView record, ByteView schema = {}) {
   EXPECT_EQ(from.data, Buffer(record)) << "the record is as it was stored";
   if (!info) {
     if (info.is(Errc::unknown_schema)) {
-      EXPECT_EQ(from.needed_schema, codec::needed_schema(record));
+      EXPECT_EQ(from.needed, codec::needed_schema(record));
     }
     return info.error();
   }

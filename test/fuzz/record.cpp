@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include <fuzz/mend.hpp>
 #include <fuzz/target.hpp>
 
 namespace fuzz_record {
@@ -82,20 +83,3 @@ FUZZ_TARGET(record) {
                 "it says what it said");
   return true;
 }
-
-#ifdef PERSIST_FUZZ
-extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);
-
-/// Mends the length and the checksum most of the time, or no change would get past them.
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
-                                               std::size_t most, unsigned seed) {
-  using L = codec::EnvelopeLayout;
-  size = LLVMFuzzerMutate(data, size, most);
-  if (size < L::size || seed % 16 == 0) return size;
-  auto* at = reinterpret_cast<std::byte*>(data);
-  std::copy(L::magic_bytes.begin(), L::magic_bytes.end(), at + L::magic);
-  store_little(at + L::length, static_cast<std::uint32_t>(size - L::size));
-  store_little(at + L::checksum, codec::envelope::checksum({at, size}));
-  return size;
-}
-#endif

@@ -36,9 +36,15 @@ struct Backend {
       request.record.data.append(request.key);
     }
   }
+  void read(std::span<ReadRequest>) {}
   void write(const char* what, std::size_t size) const {
     *batches += what + std::to_string(database) + "x" + std::to_string(size) + " ";
   }
+};
+
+/// Takes so many bytes a record, and no two records in one commit.
+struct NarrowBackend : Backend {
+  [[nodiscard]] std::size_t largest_data() const { return 1024; }
 };
 
 /// Brings so many commits a round, for so many rounds.
@@ -175,6 +181,43 @@ TEST_F(RoundCase, commits_go_before_acquisitions_and_what_was_taken_is_decoded) 
   round.clear();
   EXPECT_TRUE(round.empty() && round.loading.empty() && round.decoded.empty());
   EXPECT_EQ(session->refs, 1u) << "a round that is over holds no session";
+}
+
+/// A flight of one record of so many bytes, of a codec that splits.
+struct LargeFlight {
+  PlainHost host;
+  Wrapping wrapping{nullptr, true, true};
+  Flight flight;
+
+  explicit LargeFlight(std::size_t size) {
+    flight.add(plain_session(host, "k"), host);
+    flight.changes.resize(1);
+    Cut& cut = flight.cuts[0];
+    cut.key.append("k");
+    EXPECT_TRUE(codec::write_envelope(cut.data, {}, [&](Buffer& to) -> Result<void> {
+      to.append(std::string(size, 'x'));
+      return success;
+    }));
+    cut.wrap = &wrapping;
+    flight.changes[0].data = &cut.data;
+    flight.request.changes = flight.changes;
+  }
+};
+
+TEST_F(RoundCase, what_only_one_commit_could_hold_is_refused_where_none_holds_two_records) {
+  NarrowBackend narrow{one};
+  LargeFlight large(3000);
+  perform(narrow, large.flight);
+  EXPECT_EQ(large.flight.request.outcome, CommitRequest::Outcome::failed);
+  EXPECT_EQ(large.flight.request.error, Errc::too_large);
+  EXPECT_EQ(large.flight.request.error.key(), "k");
+  EXPECT_EQ(batches, "") << "nothing was sent";
+  LargeFlight small(900);
+  perform(narrow, small.flight);
+  EXPECT_EQ(batches, "commit1x1 ");
+  LargeFlight anywhere(3000);
+  perform(one, anywhere.flight);
+  EXPECT_EQ(batches, "commit1x1 commit1x1 ") << "it has no limit";
 }
 
 TEST_F(RoundCase, a_record_that_cannot_be_decoded_fails_alone) {

@@ -490,16 +490,17 @@ TEST_F(Transact, a_commit_that_left_before_it_began_does_not_end_it) {
   persist::detail::Transaction<Players::Stack, Players::Stack> transaction(a, b);
   ASSERT_FALSE(failed(transaction.check()));
   // What another thread does that saves one of the partners between the check and the change.
-  persist::Cut cut;
-  cut.aim = persist::Aim::save;
-  std::vector<persist::Change> changes(1);
+  persist::Flight flight;
+  flight.add(persist::SessionPtr(&node), core);
+  flight.changes.resize(1);
+  persist::Cut& cut = flight.cuts[0];
   ASSERT_FALSE(failed(core.board(node, cut.aim)));
-  core.cut(node, cut, changes[0]);
+  core.cut(node, cut, flight.changes[0]);
   ASSERT_TRUE(transaction.run(trade));
-  persist::CommitRequest request{changes};
-  db.commit(std::span(&request, 1));
+  flight.request.changes = flight.changes;
+  db.commit(std::span(&flight.request, 1));
   persist::Result<persist::Saved> result;
-  core.settle(node, cut, changes[0], request, result);
+  core.settle(node, cut, flight.changes[0], flight, result);
   ASSERT_TRUE(result);
   EXPECT_TRUE(players.transact(a, b, trade).is(Errc::busy)) << "it is pending";
   db.script() = {};

@@ -13,14 +13,15 @@ template <class Place>
 class ExportFrom : public StoreCase<Place> {
  protected:
   /// Writes bytes as the record's data, whatever they are.
-  void put(std::string_view key, Buffer data) {
+  void put(std::string_view key, Buffer data) { put(this->store.id, key, std::move(data)); }
+  void put(persist::StoreId into, std::string_view key, Buffer data) {
     persist::AcquireRequest take{
-        .store = this->store.id,
+        .store = into,
         .key = key,
         .owner = this->place.backend.next_owner(persist::ServerId("eu-1"))};
     this->place.backend.acquire(std::span(&take, 1));
     persist::Change change;
-    change.store = this->store.id;
+    change.store = into;
     change.key = key;
     change.fence = take.record.fence;
     change.fence.write = 1;
@@ -51,6 +52,29 @@ TYPED_TEST(ExportFrom, records_are_read_by_the_codec_they_name) {
   EXPECT_EQ(this->exported(),
             "{\"key\":\"cbor\",\"value\":{\"a\":5}}\n"
             "{\"key\":\"json\",\"value\":{\"a\":2.5,\"b\":1}}\n");
+}
+
+TYPED_TEST(ExportFrom, a_record_in_pieces_is_joined) {
+  const std::string text(3000, 'x');
+  const Buffer record = this->envelope(persist::codec::json_id, '"' + text + '"');
+  Buffer stub;
+  std::vector<Buffer> pieces;
+  ASSERT_TRUE(persist::codec::chunked::split(record, 1024, stub, pieces));
+  this->put("k", stub);
+  std::ostringstream out;
+  const auto lost = export_store(this->place.backend, this->store, out);
+  ASSERT_TRUE(lost);
+  ASSERT_EQ(lost->unreadable.size(), 1U);
+  EXPECT_EQ(lost->unreadable[0], Errc::corrupt) << lost->unreadable[0];
+  persist::OpenStoreRequest beside;
+  const std::string name = this->store.name + "#pieces";
+  beside.name = name;
+  beside.lock = persist::LockKind::none;
+  this->place.backend.open_store(std::span(&beside, 1));
+  for (std::size_t i = 0; i < pieces.size(); ++i)
+    this->put(beside.store, persist::pieces::key_of(persist::key_hash(this->store.birth, "k"), i),
+              pieces[i]);
+  EXPECT_EQ(this->exported(), R"({"key":"k","value":")" + text + "\"}\n");
 }
 
 TYPED_TEST(ExportFrom, a_record_that_cannot_be_read_is_named_and_the_others_are_there) {

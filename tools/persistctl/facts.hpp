@@ -73,6 +73,12 @@ template <class F>
 template <class Backend>
 [[nodiscard]] Result<Value> decode_data(Backend& backend, const OpenedStore& store,
                                         std::string_view key, ByteView stored) {
+  Result<Buffer> joined = Buffer();
+  if (persist::codec::chunked::is_split(stored)) {
+    joined = joined_record(backend, store, key);
+    if (!joined) return joined.error();
+    stored = *joined;
+  }
   Buffer room;
   auto plain = unwrapped(key, stored, room);
   if (!plain) return plain.error();

@@ -54,8 +54,9 @@ template <persist::record_backend Backend>
 /// What `list_records` says of one record, after a tab.
 [[nodiscard]] inline std::string details_of(const persist::ReadRequest& record) {
   const Value updated = time_text(record.record.updated);
-  const std::uint64_t numbers[] = {record.record.data.size(), record.record.version,
-                                   record.record.load_count, record.inbox_messages};
+  const std::uint64_t numbers[] = {persist::codec::chunked::stored_size(record.record.data),
+                                   record.record.version, record.record.load_count,
+                                   record.inbox_messages};
   std::string text;
   for (const std::uint64_t number : numbers)
     text += '\t' + std::to_string(number);
@@ -98,7 +99,7 @@ template <persist::record_backend Backend>
   Facts facts{{"store", store.name}, {"key", key}};
   Facts::value_type data{"value", Value()};
   if (found.has_data) {
-    facts.push_back({"bytes", found.data.size()});
+    facts.push_back({"bytes", persist::codec::chunked::stored_size(found.data)});
     if (const auto header = persist::codec::open_envelope(found.data)) {
       char fingerprint[17] = {};
       std::to_chars(fingerprint, fingerprint + 16, header->fingerprint, 16);

@@ -1,11 +1,15 @@
 #pragma once
 
+#include <persist/record/key_hash.hpp>
+#include <persist/store/pieces.hpp>
+
 #include <persistctl/words.hpp>
 
 #include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // Which store of a backend a command works on, and what lies in it.
@@ -28,7 +32,11 @@ template <class Backend>
 [[nodiscard]] Result<OpenedStore> open_store(Backend& backend, std::string_view name,
                                              bool make = false) {
   if (auto open = backend.status(); !open) return open.error();
-  const auto stores = backend.stores();
+  auto stores = backend.stores();
+  const bool asks_for_pieces = name.ends_with(persist::pieces_suffix);
+  std::erase_if(stores, [&](const auto& store) {
+    return !asks_for_pieces && store.name.ends_with(persist::pieces_suffix);
+  });
   std::string names;
   for (const auto& store : stores)
     names += (names.empty() ? "" : ", ") + store.name;
@@ -66,6 +74,28 @@ template <class Backend>
   } while (!page.done);
   std::sort(keys.begin(), keys.end());
   return keys;
+}
+
+/// The record that lies in pieces beside the store, as it was before it was split. `corrupt` where
+/// one is not there; `too_large` above 64 MiB.
+template <class Backend>
+[[nodiscard]] Result<Buffer> joined_record(Backend& backend, const OpenedStore& store,
+                                           std::string_view key) {
+  const std::string beside = store.name + std::string(persist::pieces_suffix);
+  const auto pieces = open_store(backend, beside);
+  if (!pieces) {
+    return Error(Errc::corrupt, "the record lies in pieces, and there is no store of them: " +
+                                    std::string(pieces.error().detail()));
+  }
+  auto record = persist::pieces::look(backend, store.id, key, true);
+  if (!record) return record.error();
+  persist::Snapshot& found = record->record;
+  found.pieces_in = pieces->id;
+  found.needed = persist::key_hash(store.birth, key);
+  constexpr std::size_t most = std::size_t{64} << 20;
+  const auto whole = persist::pieces::read(backend, store.id, key, most, found);
+  if (!whole) return whole.error();
+  return std::move(found.data);
 }
 
 /// Whether there is anything that may not be taken for a new record: saved data, or somebody who

@@ -47,8 +47,14 @@ template <persist::record_backend Backend>
     persist::ReadRequest record{.store = store.id, .key = key};
     backend.read(std::span(&record, 1));
     if (failed(record.error)) return Error(record.error).for_key(key);
+    Buffer& stored = record.record.data;
+    if (persist::codec::chunked::is_split(stored)) {
+      auto joined = joined_record(backend, store, key);
+      if (!joined) continue;
+      stored = *std::move(joined);
+    }
     Buffer room;
-    const auto plain = unwrapped(key, record.record.data, room);
+    const auto plain = unwrapped(key, stored, room);
     if (!plain) continue;
     found.emplace_back(plain->subspan(persist::codec::EnvelopeLayout::size));
     bytes += found.back().size();

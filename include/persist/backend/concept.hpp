@@ -5,6 +5,8 @@
 #include <persist/result.hpp>
 
 #include <concepts>
+#include <cstddef>
+#include <limits>
 #include <memory>
 #include <span>
 
@@ -82,5 +84,22 @@ template <class B>
 concept holds_schemas = requires(B& b, std::span<SchemaRequest> batch) {
   { b.read_schemas(batch) } -> std::same_as<void>;
 };
+
+/// Takes no more than so many bytes as the data of one record. A store sends nothing larger:
+/// `too_large`, or in pieces (`codec::Chunked`). It may be asked at any time, on any thread, and
+/// says the same each time.
+template <class B>
+concept limits_data = requires(const B& b) {
+  { b.largest_data() } -> std::same_as<std::size_t>;
+};
+
+/// What the backend takes, where it says so.
+template <class B>
+[[nodiscard]] std::size_t largest_data([[maybe_unused]] const B& backend) noexcept {
+  if constexpr (limits_data<B>)
+    return backend.largest_data();
+  else
+    return (std::numeric_limits<std::size_t>::max)();
+}
 
 }  // namespace persist::inline PERSIST_ABI

@@ -41,6 +41,7 @@ template <class C, class... Old>
 struct AnyOf : C {
   static_assert(choosing::are_distinct<C, Old...>, "persist: AnyOf names each codec once");
   static constexpr bool is_always_sealed = always_sealed<C> && (always_sealed<Old> && ...);
+  static constexpr bool joins_pieces = joins_records<C> || (joins_records<Old> || ...);
 
   [[nodiscard]] static constexpr bool reads(std::uint16_t codec) noexcept {
     return codec == C::id || ((codec == Old::id) || ...);

@@ -57,7 +57,8 @@ struct EnvelopeLayout {
   // the payload is to be read.
   static constexpr std::uint32_t compressed = 1;
   static constexpr std::uint32_t sealed = 2;
-  static constexpr std::uint32_t known_flags = compressed | sealed;
+  static constexpr std::uint32_t in_pieces = 4;
+  static constexpr std::uint32_t known_flags = compressed | sealed | in_pieces;
 };
 
 namespace envelope {

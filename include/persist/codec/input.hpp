@@ -81,19 +81,15 @@ class Input {
     return {begin_ + from, size};
   }
 
-  bool corrupt(std::string what) { return corrupt_at(at_, std::move(what)); }
-  bool corrupt_at(std::size_t where, std::string what) {
-    return fail({Errc::corrupt, std::string(format_) + " at byte " + std::to_string(where) + ": " +
-                                    std::move(what)});
+  bool corrupt(std::string_view what) { return corrupt_at(at_, what); }
+  bool corrupt_at(std::size_t where, std::string_view what) {
+    return fail_at(Errc::corrupt, where, what);
   }
-  bool too_large(std::string what) {
-    return fail({Errc::too_large, std::string(format_) + " at byte " + std::to_string(at_) + ": " +
-                                      std::move(what)});
-  }
-  bool cut_short() { return corrupt("the input ends in the middle of an item"); }
+  bool too_large(std::string_view what) { return fail_at(Errc::too_large, at_, what); }
+  PERSIST_NOINLINE bool cut_short() { return corrupt("the input ends in the middle of an item"); }
   /// Another token than the one that was asked for: `schema_mismatch`, without a path, which the
   /// walk knows; `corrupt` where there is none at all.
-  bool mismatch(std::string_view expected, schema::Token found) {
+  PERSIST_NOINLINE bool mismatch(std::string_view expected, schema::Token found) {
     if (found == schema::Token::bad) return false;  // peek has said why
     if (found == schema::Token::end) {
       return at_end() ? cut_short() : corrupt("an end where a value must be");
@@ -169,6 +165,12 @@ class Input {
       default:
         return mismatch("an item", token);
     }
+  }
+
+  PERSIST_NOINLINE bool fail_at(Errc code, std::size_t where, std::string_view what) {
+    std::string text(format_);
+    text.append(" at byte ").append(std::to_string(where)).append(": ").append(what);
+    return fail({code, std::move(text)});
   }
 
   std::string_view format_;

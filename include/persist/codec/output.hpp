@@ -37,14 +37,13 @@ class Output {
   /// What no reader would follow is not written either, or a record could be saved and never
   /// loaded.
   void enter() {
-    if (++depth_ > Input::deepest) {
-      fail({Errc::too_large, "the data is nested deeper than " + std::to_string(Input::deepest)});
-    }
+    if (++depth_ > Input::deepest) [[unlikely]]
+      too_deep();
   }
   void leave() noexcept { --depth_; }
   [[nodiscard]] std::uint32_t depth() const noexcept { return depth_; }
 
-  void not_utf8(std::size_t where) {
+  PERSIST_NOINLINE void not_utf8(std::size_t where) {
     fail({Errc::invalid, "a text is no UTF-8 from its byte " + std::to_string(where) +
                              " on: keep such bytes in a byte string (std::vector<std::byte>)"});
   }
@@ -52,6 +51,10 @@ class Output {
   Buffer& out_;
 
  private:
+  PERSIST_NOINLINE void too_deep() {
+    fail({Errc::too_large, "the data is nested deeper than " + std::to_string(Input::deepest)});
+  }
+
   std::uint32_t depth_ = 0;
   bool ok_ = true;
   Error error_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/bytes.hpp>
+#include <persist/codec/chunked.hpp>
 #include <persist/codec/concept.hpp>
 #include <persist/codec/envelope.hpp>
 #include <persist/codec/migrate.hpp>
@@ -215,13 +216,22 @@ template <class Codec, class Policy, class T>
 /// Reads a record as it lies in its store, under its key's spelling. The errors are those of
 /// `plain_record`, to which `most` belongs, and of `decode_record`. The data is then the record as
 /// the codec had made it. After `unknown_schema` it is as it was, and its schema is named: another
-/// try is made with that.
+/// try is made with that. The same where `needed_pieces` says how many pieces were missing: then
+/// another try is made with the data joined.
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<RecordInfo> load_record([[maybe_unused]] std::string_view key, Snapshot& from,
                                              [[maybe_unused]] std::size_t most, T& scratch,
                                              UnknownFields& unknown) {
   Buffer& stored = from.data;
+  if constexpr (joins_records<Codec>) {
+    if (chunked::is_split(stored)) {
+      const auto needed = chunked::needed_pieces(stored, most);
+      if (!needed) return needed.error();
+      from.needed_pieces = *needed;
+      return Error(Errc::unavailable, "the pieces of the record were not read");
+    }
+  }
   Result<bool> is_current = true;
   if constexpr (knows_current<Codec>) {
     is_current = persist::detail::caught("the codec", [&] { return Codec::is_current(stored); });
@@ -235,7 +245,7 @@ template <class Codec, class Policy, class T>
   }
   Result<RecordInfo> info = decode_described<Codec, Policy>(stored, from.schema, scratch, unknown);
   if (info.is(Errc::unknown_schema)) {
-    from.needed_schema = needed_schema(stored).value_or(Hash128{});
+    from.needed = needed_schema(stored).value_or(Hash128{});
     if (!room.empty()) stored.swap(room);
   }
   if (info && !*is_current) info->is_outdated = true;

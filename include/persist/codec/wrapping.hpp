@@ -54,6 +54,12 @@ concept always_sealed = requires { requires C::is_always_sealed; };
 template <class C>
 concept seals_records = requires { requires C::seals; };
 
+/// Its records may lie in pieces (codec/chunked.hpp), and those that it writes may be split.
+template <class C>
+concept joins_records = requires { requires C::joins_pieces; };
+template <class C>
+concept splits_records = joins_records<C> && requires { requires C::splits_into_pieces; };
+
 /// The codec that makes the payload, behind whatever wraps it.
 template <class C>
 struct PayloadCodec {
@@ -74,6 +80,7 @@ namespace wrapping {
 
 /// What was done last to a record that says it is wrapped, for a person.
 [[nodiscard]] inline std::string describe(const Envelope& wrapped) {
+  if ((wrapped.flags & EnvelopeLayout::in_pieces) != 0) return "split into pieces";
   if ((wrapped.flags & EnvelopeLayout::sealed) != 0) return "sealed";
   const int algorithm = wrapped.payload.empty() ? 0 : std::to_integer<int>(wrapped.payload[0]);
   if (algorithm == lz4_id) return "compressed with lz4";
@@ -107,7 +114,10 @@ template <class Codec>
           Error(Errc::corrupt, "the record is not sealed, and all of this store are"));
     }
   if constexpr (unwraps_records<Codec>) {
-    while (wrapping::flags_of(stored) != 0) {  // each turn takes one flag away
+    // Each turn takes one flag away. Pieces are joined by who can read them, before this.
+    for (auto flags = wrapping::flags_of(stored);
+         flags != 0 && (flags & EnvelopeLayout::in_pieces) == 0;
+         flags = wrapping::flags_of(stored)) {
       const auto opened = open_envelope(stored);
       if (!opened) return opened.error();
       Buffer inside;

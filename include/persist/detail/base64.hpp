@@ -16,9 +16,9 @@ inline constexpr std::string_view base64_alphabet =
   return (bytes + 2) / 3 * 4;
 }
 
-/// Appends the bytes as base64 text with padding (RFC 4648 section 4).
-inline void append_base64(Buffer& to, ByteView bytes) {
-  auto* out = reinterpret_cast<char*>(to.grow(base64_size(bytes.size())));
+/// Writes the bytes as base64 text with padding (RFC 4648 section 4), which takes `base64_size`.
+/// Returns where it ends.
+inline char* put_base64(char* out, ByteView bytes) noexcept {
   const auto put = [&out](std::uint32_t three, int letters) {
     for (int i = 0; i < 4; ++i)
       *out++ = i < letters ? base64_alphabet[(three >> (18 - 6 * i)) & 63] : '=';
@@ -29,6 +29,11 @@ inline void append_base64(Buffer& to, ByteView bytes) {
     put(at(i) << 16 | at(i + 1) << 8 | at(i + 2), 4);
   if (bytes.size() - i == 2) put(at(i) << 16 | at(i + 1) << 8, 3);
   if (bytes.size() - i == 1) put(at(i) << 16, 2);
+  return out;
+}
+/// Appends the same.
+inline void append_base64(Buffer& to, ByteView bytes) {
+  put_base64(reinterpret_cast<char*>(to.grow(base64_size(bytes.size()))), bytes);
 }
 
 /// What each letter stands for; 64 for what is no letter.

@@ -36,10 +36,14 @@
 // A template that is made here, or with `extern` as the prefix elsewhere: see store/templates.hpp.
 #define PERSIST_TEMPLATE(prefix, ...) prefix template class __VA_ARGS__
 
+// PERSIST_NOINLINE is for what happens seldom in functions that are called often: inlined there, it
+// would make each call save the registers that it needs.
 #if defined(_MSC_VER)
 #define PERSIST_NO_UNIQUE_ADDRESS [[msvc::no_unique_address]]
 #define PERSIST_FUNCTION_NAME __FUNCSIG__
+#define PERSIST_NOINLINE __declspec(noinline)
 #else
 #define PERSIST_NO_UNIQUE_ADDRESS [[no_unique_address]]
 #define PERSIST_FUNCTION_NAME __PRETTY_FUNCTION__
+#define PERSIST_NOINLINE [[gnu::noinline]]
 #endif

@@ -60,19 +60,23 @@ struct Snapshot {
   Fence fence{};
   std::uint64_t version = 0;
   bool has_data = false;
+  StoreId pieces_in{};  ///< not the backend's: of the pieces, where some are needed
   Buffer data{};
   std::vector<std::uint64_t> user_ids{};
   Buffer metadata{};
   std::vector<Receipt> receipts{};
   std::uint32_t receipts_forgotten = 0;  ///< the newest day of which a receipt was forgotten
+  std::uint32_t needed_pieces = 0;       ///< not the backend's: without which decoding stopped
   std::uint64_t load_count = 0;
   WallTime created{};
   WallTime updated{};
   std::vector<std::uint64_t> outbox{};  ///< numbers of messages that still wait here, of all epochs
   std::vector<Message> inbox{};
   WallTime now{};
-  Hash128 needed_schema{};  ///< not the backend's: what decoding did not find in this build
-  Buffer schema{};          ///< its bytes, for another try
+  /// Not the backend's: what decoding needs beside the data and had not. The id of a schema, or,
+  /// where there are `needed_pieces`, what these are named by.
+  Hash128 needed{};
+  Buffer schema{};  ///< its bytes, for another try
 
   /// Whether there is anything beside the data, which most records have not.
   [[nodiscard]] bool has_more() const noexcept {

@@ -5,6 +5,7 @@
 #include <persist/schema/plan.hpp>
 #include <persist/schema/quantum.hpp>
 #include <persist/schema/refuse.hpp>
+#include <persist/schema/spelled.hpp>
 #include <persist/schema/value/walk.hpp>
 #include <persist/schema/value/writer.hpp>
 #include <persist/schema/write/kept.hpp>
@@ -28,27 +29,6 @@
 
 namespace persist::inline PERSIST_ABI::schema {
 namespace detail {
-
-/// The identity of an element, as text that may refer to the element.
-template <class P, class T>
-[[nodiscard]] KeyText identity_of(const T& element) {
-  return Describe<T>::apply(element, [](const auto&... member) {
-    const auto& identity = std::get<P::identity>(std::tie(member...));
-    static_assert(text_key<std::remove_cvref_t<decltype(identity)>>,
-                  "persist: an Identity is an integer, a text or an enum");
-    return KeyText(identity);
-  });
-}
-
-/// Entries of a map, by the text of their keys. The values' type is left out, so that all maps
-/// share one sort.
-using KeyEntry = std::pair<KeyText, const void*>;
-template <class Writer>
-void sort_entries(std::vector<KeyEntry>& entries) {
-  std::sort(entries.begin(), entries.end(), [](const KeyEntry& a, const KeyEntry& b) {
-    return Writer::key_less(a.first.view(), b.first.view());
-  });
-}
 
 /// The walk that turns a value into tokens. One function a kind; each says what the kind looks like
 /// in every format.
@@ -322,27 +302,51 @@ class Writing {
       return std::array<WriteMember, sizeof...(Ms)>{member_writer<T, I, Ms>()...};
     }(std::index_sequence_for<Ms...>{});
   }
+  /// What is written for one name of a struct.
+  template <class Name>
+  struct Step {
+    Name name{};
+    std::size_t member = 0;
+    WriteMember write = nullptr;
+  };
+  template <class T>
+  static consteval auto steps_of() {
+    using P = Plan<Rules, T>;
+    constexpr const auto& names = spelled_names<Writer, P>();
+    constexpr auto writers = member_writers<T>(MemberTypes<T>{});
+    std::array<Step<typename std::remove_cvref_t<decltype(names)>::value_type>, P::written_count>
+        steps{};
+    std::size_t at = 0;
+    for (const std::size_t slot : Writer::sorts_keys ? P::canonical : P::declared)
+      steps[at++] = {names[slot], P::member_of(slot), writers[P::member_of(slot)]};
+    return steps;
+  }
 
   /// Members are written through a table, so that types that occur often are compiled once, and in
   /// the order that the format asks for.
   template <class T>
   void structure(const T& from, Trail kept) {
     using P = Plan<Rules, T>;
-    static constexpr auto writers = member_writers<T>(MemberTypes<T>{});
+    static constexpr auto steps = steps_of<T>();
     const auto members = Describe<T>::apply(from, [](const auto&... member) {
       return std::array<const void*, sizeof...(member)>{static_cast<const void*>(&member)...};
     });
     if constexpr (P::unknown_holder != P::none)
       kept = {static_cast<const Unknown*>(members[P::unknown_holder])->node().get(),
               unknown_ != nullptr};
+    if (kept.node == nullptr) [[likely]] {
+      out_.begin_map(P::written_count);
+      [&]<std::size_t... I>(std::index_sequence<I...>) {
+        ((out_.key(steps[I].name), steps[I].write(*this, members[steps[I].member], {})), ...);
+      }(std::make_index_sequence<steps.size()>{});
+      return out_.end_map();
+    }
     Extras<Writer> extras(out_, kept);
     out_.begin_map(P::written_count + extras.count());
-    const auto& order = Writer::sorts_keys ? P::canonical : P::declared;
-    for (const std::size_t slot : order) {
-      const std::size_t field = P::member_of(slot);
-      extras.until(P::names[slot]);
-      out_.key(P::names[slot]);
-      writers[field](*this, members[field], kept.below(P::names[field]));
+    for (const auto& step : steps) {
+      extras.until(text_of_name(step.name));
+      out_.key(step.name);
+      step.write(*this, members[step.member], kept.below(P::names[step.member]));
     }
     extras.rest();
     out_.end_map();

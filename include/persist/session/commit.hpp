@@ -1,10 +1,14 @@
 #pragma once
 
+#include <persist/codec/chunked.hpp>
 #include <persist/detail/caught.hpp>
 #include <persist/record/requests.hpp>
 #include <persist/result.hpp>
 #include <persist/session/core.hpp>
 
+#include <algorithm>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI {
@@ -17,6 +21,37 @@ enum class Aim : std::uint8_t {
   release,    ///< write what changed and give the record back
   hold,       ///< be heard of, and hear; write nothing
   give_back,  ///< give the record back as it is
+};
+
+/// What a codec does to its records where the backend is called.
+struct Wrapping {
+  /// See codec/wrapping.hpp; null where it wraps nothing.
+  Result<bool> (*wrap)(std::string_view key, ByteView record, Buffer& out) = nullptr;
+  bool joins = false;   ///< what is stored may lie in pieces (codec/chunked.hpp)
+  bool splits = false;  ///< what the backend does not take whole is split
+};
+
+/// The pieces that go with a record, in the same commit.
+struct Split {
+  StoreId store{};
+  Hash128 name{};  ///< what their keys begin with
+  Pieces known;    ///< as the session knew them, and what was learned since
+  std::vector<Buffer> parts;
+  std::vector<std::string> keys;
+  bool is_done = false;  ///< what is sent again is split as it was
+
+  /// Nothing is left of the record before: cuts are used again.
+  void begin(StoreId in, const Hash128& named, Pieces session_knows) {
+    store = in;
+    name = named;
+    known = std::move(session_knows);
+    parts.clear(), keys.clear();
+    is_done = false;
+  }
+  /// Those that are written, or else emptied.
+  [[nodiscard]] std::size_t touched() const noexcept {
+    return (std::max)(parts.size(), known.filled);
+  }
 };
 
 /// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can
@@ -34,9 +69,10 @@ struct Cut {
   std::uint32_t bytes = 0;   ///< of the record as it was encoded
   std::uint32_t stored = 0;  ///< and as it is stored
   std::uint32_t crc = 0;
-  /// What the codec does to the record where the backend is called (codec/wrapping.hpp); null where
-  /// nothing is to be done, or was done.
-  Result<bool> (*wrap)(std::string_view key, ByteView record, Buffer& out) = nullptr;
+  /// What the codec does to the record where the backend is called; null where nothing is to be
+  /// done, or was done.
+  const Wrapping* wrap = nullptr;
+  Split split;                     ///< where `wrap` joins
   const Schema* schema = nullptr;  ///< what the data needs beside it
   TimePoint sent{};
   Aim aim = Aim::save;
@@ -57,16 +93,40 @@ struct Cut {
     has_data = has_ids = has_metadata = held_back = false;
     refused = Error(Errc{});
   }
-  /// Wraps the data, once: what is sent again is the same bytes. On an error nothing may be sent.
-  [[nodiscard]] Error wrap_data() {
-    Buffer wrapped;
-    const Result<bool> done =
-        detail::caught("the codec", [&] { return wrap(as_text(key), data, wrapped); });
-    if (!done) return Error(done.error()).for_key(as_text(key));
-    if (*done) data.swap(wrapped);
+  /// Wraps the data and, where it is larger than `limit`, splits it, once: what is sent again is
+  /// the same bytes. On an error nothing may be sent.
+  [[nodiscard]] Error wrap_data(std::size_t limit, bool may_split) {
+    const Wrapping& how = *wrap;
+    if (how.joins && split.is_done) return Errc{};
+    Buffer made;
+    if (how.wrap != nullptr) {
+      const Result<bool> done =
+          detail::caught("the codec", [&] { return how.wrap(as_text(key), data, made); });
+      if (!done) return Error(done.error()).for_key(as_text(key));
+      if (*done) data.swap(made);
+    }
     stored = static_cast<std::uint32_t>(data.size());
-    wrap = nullptr;
+    if (data.size() > limit) {
+      if (!how.splits || !may_split) return too_large_for_backend(data.size(), limit);
+      made.clear();
+      if (auto done = codec::chunked::split(data, limit, made, split.parts); !done)
+        return Error(done.error()).for_key(as_text(key));
+      data.swap(made);
+      stored = static_cast<std::uint32_t>(codec::chunked::stored_size(data));
+    }
+    return wrapped();
+  }
+  /// Nothing more is to be done but to send it, with its pieces if there are any.
+  Error wrapped() noexcept {
+    split.is_done = wrap->joins && split.touched() != 0;
+    if (!split.is_done) wrap = nullptr;
     return Errc{};
+  }
+  [[nodiscard]] Error too_large_for_backend(std::size_t size, std::size_t limit) const {
+    return Error(Errc::too_large, "the record has " + std::to_string(size) +
+                                      " bytes as it is stored; the backend takes " +
+                                      std::to_string(limit))
+        .for_key(as_text(key));
   }
 };
 
@@ -98,18 +158,20 @@ struct Flight {
       if (cuts[i].wrap != nullptr || cuts[i].schema != nullptr) return false;
     return true;
   }
-  /// Wraps what is to be wrapped. False where something could not be: then `to` says why, and goes
-  /// nowhere.
-  [[nodiscard]] bool wrap(CommitRequest& to) {
+  /// Wraps what is to be wrapped, and splits what is larger than `limit`. Where something could not
+  /// be `to` says why, and goes nowhere.
+  void wrap(CommitRequest& to, std::size_t limit, bool may_split) {
     for (std::size_t i = 0; i < size(); ++i) {
-      if (cuts[i].wrap == nullptr || changes[i].data == nullptr) continue;
-      to.error = cuts[i].wrap_data();
+      if (cuts[i].wrap == nullptr) continue;
+      if (changes[i].data != nullptr)
+        to.error = cuts[i].wrap_data(limit, may_split);
+      else if (changes[i].removes_data)
+        to.error = cuts[i].wrapped();
       if (!failed(to.error)) continue;
       to.outcome = CommitRequest::Outcome::failed;
       to.culprit = i;
-      return false;
+      return;
     }
-    return true;
   }
   void clear() {
     sessions.clear(), hosts.clear(), group.reset(), changes.clear(), results.clear(),

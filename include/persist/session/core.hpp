@@ -19,10 +19,10 @@ namespace persist::inline PERSIST_ABI {
 
 class SessionCore;
 struct Change;
-struct CommitRequest;
 struct Snapshot;
 
 struct Cut;
+struct Flight;
 enum class Aim : std::uint8_t;
 
 /// The store's side of a session. Each call takes the store's lock itself, so that a commit over
@@ -43,7 +43,7 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   /// which had changed nothing.
   virtual void unboard(SessionCore& session, Cut& cut, bool over) = 0;
   /// Takes the outcome.
-  virtual void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
+  virtual void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
                       Result<Saved>& result) = 0;
   /// Ends a partner of a transaction that was lost before it was stored: its record is still ours,
   /// and goes back.

@@ -55,13 +55,22 @@ Result<codec::RecordInfo> SessionNode<S>::decode_data(Snapshot& from,
   auto info = load_record<S>(key(), from, record_limit(), data_, unknown_);
   if constexpr (!has_shape)
     if (info && filler) data_.reconcile(std::move(*filler));
+  if constexpr (codec::joins_records<typename S::Codec>) {
+    if (!info && from.needed_pieces != 0) {
+      if (host() != nullptr) core().name_pieces(key(), from);
+      if (filler) set_template(std::move(filler));
+    }
+  }
   if (info.is(Errc::unknown_schema) && filler) set_template(std::move(filler));
   return info;
 }
 
 template <class S>
 Result<void> SessionNode<S>::decode(Snapshot& from) {
-  stored_bytes = static_cast<std::uint32_t>(from.data.size());
+  if constexpr (!codec::joins_records<typename S::Codec>)
+    stored_bytes = static_cast<std::uint32_t>(from.data.size());
+  else if (from.needed_pieces == 0)  // at the first try, or what is joined would be counted
+    stored_bytes = static_cast<std::uint32_t>(codec::chunked::stored_size(from.data));
   std::unique_ptr<Data> filler = take_template();
   if (!from.has_data) return begin_record(from, std::move(filler));
   const auto info = decode_data(from, std::move(filler));

@@ -78,6 +78,13 @@ struct Beside {
   }
 };
 
+/// The pieces of a record that is larger than its backend takes (store/pieces.hpp), as far as its
+/// session knows them.
+struct Pieces {
+  std::vector<std::uint64_t> epochs;  ///< under which we have them; 0: we have not
+  std::size_t filled = 0;             ///< from here on they have no data
+};
+
 /// What few sessions have, so that the many without it pay one pointer.
 struct SessionExtras {
   Beside<std::vector<std::uint64_t>> user_ids;
@@ -94,6 +101,8 @@ struct SessionExtras {
   std::size_t outbox_waiting = 0;  ///< as of the last reply
 
   std::shared_ptr<TransactionGroup> group;
+
+  Pieces pieces;
 
   std::optional<Duration> autosave;  ///< instead of the store's
   std::optional<Duration> min_gap;

@@ -49,6 +49,17 @@ template <class S>
   }
 }
 
+template <class Codec>
+[[nodiscard]] constexpr Wrapping make_wrapping() noexcept {
+  Wrapping made;
+  if constexpr (codec::wraps_records<Codec>) made.wrap = &Codec::wrap;
+  made.joins = codec::joins_records<Codec>;
+  made.splits = codec::splits_records<Codec>;
+  return made;
+}
+template <class Codec>
+inline constexpr Wrapping wrapping_of = make_wrapping<Codec>();
+
 /// A session with its types: the key it was loaded with, the data, and what the data's build does
 /// not know.
 template <class S>
@@ -314,12 +325,16 @@ Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknow
 template <class S>
 Result<bool> SessionNode<S>::encode(Cut& cut) {
   if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
-  if constexpr (codec::wraps_records<typename S::Codec>) cut.wrap = &S::Codec::wrap;
+  using Codec = typename S::Codec;
+  if constexpr (codec::wraps_records<Codec> || codec::joins_records<Codec>)
+    cut.wrap = &wrapping_of<Codec>;
+  if constexpr (codec::joins_records<Codec>)
+    cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
   const Result<bool> exists = encode_data(data_, unknown_, cut.data);
   using Written = typename detail::RecordOf<Data>::type;
-  if constexpr (codec::shares_schemas<typename S::Codec, Policy, Written>)
+  if constexpr (codec::shares_schemas<Codec, Policy, Written>)
     if (exists && *exists)
-      cut.schema = S::Codec::template schema_of<Policy, Written>(
+      cut.schema = Codec::template schema_of<Policy, Written>(
           cut.data.view().subspan(codec::EnvelopeLayout::size));
   return exists;
 }
@@ -330,7 +345,8 @@ Result<void> SessionNode<S>::check(const Data& data) {
   // Encoding forgets what has lost its place, and this is a trial that may come to nothing.
   UnknownFields unknown = unknown_.clone();
   if (const auto encoded = encode_data(data, unknown, bytes); !encoded) return encoded.error();
-  const std::size_t limit = core().limits().record_bytes;
+  const std::size_t limit = core().most_bytes(!codec::wraps_records<typename S::Codec> &&
+                                              !codec::splits_records<typename S::Codec>);
   if (bytes.size() <= limit) return success;
   return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
                                     " bytes; the limit is " + std::to_string(limit))

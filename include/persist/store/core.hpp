@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <list>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,7 +23,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   using Base = Engine<typename S::Backend, typename S::LockPolicy>;
   using Data = typename S::Data;
   using Node = SessionNode<S>;
-  using Base::Base;
+  static constexpr bool has_pieces = codec::joins_records<typename S::Codec>;
+
+  StoreCore(std::string_view name, typename S::Backend backend, StoreOptions options)
+      : Base(name, std::move(backend), std::move(options)) {
+    if constexpr (has_pieces)
+      pieces_store_ = this->open(this->name() + std::string(pieces_suffix), LockKind::none).store;
+  }
 
   [[nodiscard]] typename Base::Lock lock() { return typename Base::Lock(this->mutex()); }
   /// For connecting; `listeners` for firing.
@@ -76,6 +83,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     return static_cast<Node*>(this->registry().find(key));
   }
 
+  // Where records may lie in pieces: their store, and which are those of a record.
+  [[nodiscard]] StoreId pieces_store() const noexcept { return pieces_store_; }
+  void name_pieces(std::string_view key, Snapshot& of) const {
+    of.pieces_in = pieces_store_;
+    of.needed = this->hash(key);
+  }
+
   /// Reads the record and hands it to `use(Snapshot&&)`. `not_found` where there is no data.
   [[nodiscard]] Result<Snapshot> read(std::string_view key) {
     ReadRequest request;
@@ -87,22 +101,32 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
       return Error(Errc::not_found, "there is no record").for_key(key);
     return std::move(request.record);
   }
+  /// Where the record lies in pieces and is saved meanwhile, `record` is a newer one afterwards.
   [[nodiscard]] Result<Data> decode(std::string_view key, Snapshot& record) {
     Data data{};
     UnknownFields unknown;
-    const auto info = with_schema(this->backend(), this->store(), record, [&] {
+    const auto decode = [&] {
       [[maybe_unused]] const LoadScope<typename S::Policy> hooks;
       return load_record<S>(key, record, this->limits().record_bytes, data, unknown);
-    });
+    };
+    const auto join = [&]() -> Result<void> {
+      if constexpr (!has_pieces) return success;
+      name_pieces(key, record);
+      return pieces::read(this->backend(), this->store(), key, this->limits().record_bytes, record);
+    };
+    const auto info = with_needs(this->backend(), this->store(), record, decode, join);
     if (!info) return Error(info.error()).for_key(key);
     return data;
   }
   [[nodiscard]] Result<Data> read_durable(const Node& node) {
     Result<Snapshot> record = read(node.key());
     if (!record) return record.error();
-    if (record->fence.epoch != node.epoch)
-      return Error(Errc::fenced, "another session has the record").for_key(node.key());
-    return decode(node.key(), *record);
+    const auto is_ours = [&] { return record->fence.epoch == node.epoch; };
+    if (is_ours()) {
+      Result<Data> data = decode(node.key(), *record);
+      if (!data || !has_pieces || is_ours()) return data;
+    }
+    return Error(Errc::fenced, "another session has the record").for_key(node.key());
   }
   /// Posts, under an id of our own where the game gave none: so our own second try, after a reply
   /// that was lost, is known.
@@ -126,6 +150,8 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     request.limits = &this->limits();
     this->backend().erase(std::span(&request, 1));
     if (failed(request.error)) return Error(request.error).for_key(key);
+    Result<void> erased = success;
+    if constexpr (has_pieces) erased = sweep(key);
     {
       const auto hold = lock();  // one that another thread has opened since is not of that record
       Node* here = find(key);
@@ -133,13 +159,27 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
         this->end(*here, State::lost, Reason::lost, false);
     }
     this->drain();
-    return request.found ? Result<void>(success)
-                         : Result<void>(Error(Errc::not_found, "there is no record").for_key(key));
+    if (erased && !request.found) erased = Error(Errc::not_found, "there is no record");
+    return erased ? erased : Result<void>(Error(erased.error()).for_key(key));
   }
 
  private:
+  /// Of pieces that a crash left when it came before this, too.
+  [[nodiscard]] Result<void> sweep(std::string_view key) {
+    const auto swept = sweep_pieces(this->backend(), pieces_store_, this->hash(key), this->store(),
+                                    key, this->next_owner());
+    if (swept) return swept;
+    return Error(swept.error().code(),
+                 "the record is erased, and some of its pieces may be left; erase it again: " +
+                     std::string(swept.error().detail()));
+  }
+
   Signals<Data, Session<S>&> signals_;
   std::list<MessageHandler<Data>> handlers_;  // one that runs may connect more
+  struct Nothing {
+    operator StoreId() const noexcept { return {}; }
+  };
+  PERSIST_NO_UNIQUE_ADDRESS std::conditional_t<has_pieces, StoreId, Nothing> pieces_store_{};
 };
 
 }  // namespace persist::inline PERSIST_ABI

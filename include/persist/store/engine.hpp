@@ -49,6 +49,12 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
   [[nodiscard]] const RecordLimits& limits() const noexcept { return limits_; }
+  /// What a record may have when it was encoded; `goes_as_it_is` where that is also what is stored.
+  [[nodiscard]] std::size_t most_bytes([[maybe_unused]] bool goes_as_it_is) const noexcept {
+    if constexpr (limits_data<Backend>)
+      if (goes_as_it_is) return (std::min)(limits_.record_bytes, largest_data(backend_));
+    return limits_.record_bytes;
+  }
   [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
   [[nodiscard]] Registry& registry() noexcept { return registry_; }
   [[nodiscard]] Mutex& mutex() noexcept { return mutex_; }
@@ -98,7 +104,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   Error board(SessionCore& session, Aim aim) final;
   void cut(SessionCore& session, Cut& cut, Change& change) final;
   void unboard(SessionCore& session, Cut& cut, bool over) final;
-  void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
+  void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
               Result<Saved>& result) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
   void lose(SessionCore& session, const TransactionGroup& group) final;
@@ -123,14 +129,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     events_.emplace_back(SessionPtr(&session), std::move(event));
   }
   /// What the last decoding or encoding found no place for.
-  void tell_dropped(SessionCore& session) {
-    std::vector<std::string> dropped = session.take_dropped();
-    if (dropped.empty()) return;
-    Event event;
-    event.kind = Event::Kind::dropped_fields;
-    event.paths = std::move(dropped);
-    tell(session, std::move(event));
-  }
+  void tell_dropped(SessionCore& session);
   void drain() final;
   /// Waits on the clock until the session may be saved again under its `min_gap`.
   void wait_for_gap(SessionCore& session) {
@@ -175,6 +174,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
  protected:
   ~Engine() = default;
   std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
+  /// Opens a store of the database, this one or one beside it; where that fails this is not open.
+  [[nodiscard]] OpenStoreRequest open(std::string_view name, LockKind lock);
+  [[nodiscard]] Owner next_owner() { return backend_.next_owner(server_.server); }
 
  private:
   [[nodiscard]] std::vector<SessionPtr> everything();
@@ -196,6 +198,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void address(SessionCore& session, const Cut& cut, Change& change);
   void give_back_later(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
+  void settle_pieces(SessionCore& session, Cut& cut, const CommitRequest& request);
   void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -325,22 +328,34 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
                            "the server id \"" + options_.server_id + "\" is longer than 23 bytes");
     return;
   }
+  if (name_.ends_with(pieces_suffix)) {
+    opening_error_ =
+        Error(Errc::invalid, "the name \"" + name_ + "\" is that of a store of pieces");
+    return;
+  }
   server_ = backend_.next_owner(ServerId(options_.server_id));
   if (options_.server_id.empty()) {
     server_.server =
         ServerId("server-" + std::to_string(detail::os::random_bits() % 1'000'000'000));
   }
-  OpenStoreRequest request;
-  request.name = name_;
-  request.lock = LockPolicy::kind;
-  backend_.open_store(std::span(&request, 1));
-  opening_error_ = std::move(request.error);
-  store_ = request.store;
-  birth_ = request.birth;
-  hear_time(request.now, now());
+  const OpenStoreRequest opened = open(name_, LockPolicy::kind);
+  store_ = opened.store;
+  birth_ = opened.birth;
+  hear_time(opened.now, now());
   if (failed(opening_error_)) return;
   if constexpr (watched_backend<Backend>) backend_.watch(store_, wakes_);
   if (options_.relay > Duration::zero()) next_relay_ = now() + options_.relay;
+}
+
+template <class Backend, class LockPolicy>
+OpenStoreRequest Engine<Backend, LockPolicy>::open(std::string_view name, LockKind lock) {
+  OpenStoreRequest request;
+  request.name = name;
+  request.lock = lock;
+  if (failed(opening_error_)) return request;
+  backend_.open_store(std::span(&request, 1));
+  opening_error_ = request.error;
+  return request;
 }
 
 template <class Backend, class LockPolicy>

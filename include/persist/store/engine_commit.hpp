@@ -219,11 +219,10 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
   const Result<bool> exists = ready ? session.encode(cut) : ready.error();
   if (!exists) {
     cut.refused = exists.error();
-  } else if (cut.data.size() > limits_.record_bytes) {
-    cut.refused =
-        Error(Errc::too_large, "the record has " + std::to_string(cut.data.size()) +
-                                   " bytes; the limit is " + std::to_string(limits_.record_bytes))
-            .for_key(session.key());
+  } else if (const std::size_t most = most_bytes(cut.wrap == nullptr); cut.data.size() > most) {
+    cut.refused = Error(Errc::too_large, "the record has " + std::to_string(cut.data.size()) +
+                                             " bytes; the limit is " + std::to_string(most))
+                      .for_key(session.key());
   }
   if (failed(cut.refused)) {
     ++metrics_.saves_refused;

@@ -42,15 +42,16 @@ void Engine<B, L>::complete_flight(Flight& flight) {
     return;
   }
   for (std::size_t i = 0; i < flight.size(); ++i)
-    flight.hosts[i]->settle(*flight.sessions[i], flight.cuts[i], flight.changes[i], request,
+    flight.hosts[i]->settle(*flight.sessions[i], flight.cuts[i], flight.changes[i], flight,
                             flight.results[i]);
   for (SessionHost* host : flight.hosts)
     if (host != this) host->drain();
 }
 
 template <class B, class L>
-void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
-                          const CommitRequest& request, Result<Saved>& result) {
+void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
+                          Result<Saved>& result) {
+  const CommitRequest& request = flight.request;
   const Lock hold(mutex_);
   session.in_flight = false;
   using Outcome = CommitRequest::Outcome;
@@ -58,7 +59,10 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
     return;
   }
-  if (request.changes.size() > 1) settle_group(session, change, request);
+  if (request.changes.size() > 1) {
+    settle_pieces(session, cut, request);
+    if (flight.size() > 1) settle_group(session, change, request);
+  }
   switch (request.outcome) {
     case Outcome::applied:
     case Outcome::repeated:
@@ -80,6 +84,18 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
       settle_failed(session, cut, request.error, result);
       break;
   }
+}
+
+/// What of the pieces is known now. Those that may have been written are emptied by a later commit
+/// that has no need of them.
+template <class B, class L>
+void Engine<B, L>::settle_pieces(SessionCore& session, Cut& cut, const CommitRequest& request) {
+  using Outcome = CommitRequest::Outcome;
+  if (cut.wrap == nullptr || !cut.wrap->joins || !cut.split.is_done) return;
+  const bool is_there = request.outcome == Outcome::applied || request.outcome == Outcome::repeated;
+  Pieces& known = session.more().pieces;
+  known.epochs = std::move(cut.split.known.epochs);
+  known.filled = is_there ? cut.split.parts.size() : cut.split.touched();
 }
 
 /// The commit was one of a transaction, and it is over: its partners are in the same commit and end
@@ -277,6 +293,16 @@ void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result
   Event event;
   event.kind = Event::Kind::saved;
   event.saved = result;
+  tell(session, std::move(event));
+}
+
+template <class B, class L>
+void Engine<B, L>::tell_dropped(SessionCore& session) {
+  std::vector<std::string> dropped = session.take_dropped();
+  if (dropped.empty()) return;
+  Event event;
+  event.kind = Event::Kind::dropped_fields;
+  event.paths = std::move(dropped);
   tell(session, std::move(event));
 }
 

@@ -4,6 +4,7 @@
 #include <persist/record/requests.hpp>
 #include <persist/session/commit.hpp>
 #include <persist/session/core.hpp>
+#include <persist/store/pieces.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -13,14 +14,20 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// Runs `decode` on what was read, and once more where it asked for a schema and that was found.
-template <class Backend, class F>
-[[nodiscard]] auto with_schema([[maybe_unused]] Backend& backend, [[maybe_unused]] StoreId store,
-                               [[maybe_unused]] Snapshot& record, F&& decode) {
+/// Runs `decode` on what was read. Where it asked for pieces, `join` gets them, and where it asked
+/// for a schema that is fetched; then it runs once more.
+template <class Backend, class F, class J>
+[[nodiscard]] auto with_needs([[maybe_unused]] Backend& backend, [[maybe_unused]] StoreId store,
+                              Snapshot& record, F&& decode, J&& join) {
   auto decoded = decode();
+  if (decoded) return decoded;
+  if (record.needed_pieces != 0) {
+    if (const Result<void> joined = join(); !joined) return decltype(decoded)(joined.error());
+    decoded = decode();
+  }
   if constexpr (holds_schemas<Backend>) {
     if (!decoded.is(Errc::unknown_schema)) return decoded;
-    SchemaRequest fetch{.store = store, .id = record.needed_schema};
+    SchemaRequest fetch{.store = store, .id = record.needed};
     backend.read_schemas(std::span(&fetch, 1));
     if (failed(fetch.error)) return decltype(decoded)(fetch.error);
     record.schema = std::move(fetch.bytes);
@@ -51,19 +58,60 @@ void commit_with_schemas(Backend& backend, std::span<CommitRequest> batch) {
       if (lacks_schema(each)) each = std::move(*answer++);
   }
 }
+
+/// Sends those commits that have no answer yet: one whose data could not be wrapped has, and goes
+/// nowhere.
+template <class Backend>
+void commit_pending(Backend& backend, std::span<CommitRequest> commits) {
+  const auto stays = [](const CommitRequest& each) {
+    return each.outcome != CommitRequest::Outcome::pending;
+  };
+  for (auto at = commits.begin(); at != commits.end();) {
+    const auto stop = std::find_if(at, commits.end(), stays);
+    if (stop != at) commit_with_schemas(backend, std::span(at, stop));
+    at = stop == commits.end() ? stop : stop + 1;
+  }
+}
+
+/// Does what commits need that are not plain, and sends them with those that are.
+template <class Backend>
+void prepare_and_commit(Backend& backend, std::span<CommitRequest> commits,
+                        std::span<const pieces::Prepared> prepared) {
+  for (const pieces::Prepared& each : prepared)
+    each.flight->wrap(*each.request, largest_data(backend), transactional_backend<Backend>);
+  if constexpr (transactional_backend<Backend>) {
+    bool again = true;
+    for (int tries = 0; again && tries < 4; ++tries) {
+      pieces::acquire_missing(backend, prepared);
+      for (const pieces::Prepared& each : prepared)
+        if (each.is_pending()) pieces::add_changes(each);
+      commit_pending(backend, commits);
+      again = false;
+      for (const pieces::Prepared& each : prepared)
+        again = pieces::lost_a_piece(each) || again;
+    }
+    for (const pieces::Prepared& each : prepared)
+      if (each.is_pending()) each.give_up();
+  } else {
+    commit_pending(backend, commits);
+  }
+}
+
 /// Does what a commit needs of the backend's side: wraps its data, and sends it.
 template <class Backend>
 void perform(Backend& backend, Flight& flight) {
   const std::span batch(&flight.request, 1);
   if (flight.is_plain()) return backend.commit(batch);
-  if (flight.wrap(flight.request)) commit_with_schemas(backend, batch);
+  const pieces::Prepared one{&flight.request, &flight};
+  prepare_and_commit(backend, batch, std::span(&one, 1));
 }
 
-/// Decodes into the session what was read for it, and fetches the schema that it needs for it.
+/// Decodes into the session what was read for it, and fetches what it needs for it.
 template <class Backend>
 [[nodiscard]] Result<void> decode(Backend& backend, SessionCore& session, AcquireRequest& request) {
-  return with_schema(backend, request.store, request.record,
-                     [&] { return session.decode(request.record); });
+  return with_needs(
+      backend, request.store, request.record, [&] { return session.decode(request.record); },
+      [&] { return pieces::acquire(backend, request, session.more().pieces); });
 }
 
 /// What several stores on one database have to say to it at one moment: one batch a kind of
@@ -94,29 +142,16 @@ struct Round {
     if (to_prepare.empty()) {
       if (!commits.empty()) backend.commit(std::span(commits));
     } else {
+      std::vector<pieces::Prepared> prepared;
       for (const auto& [at, flight] : to_prepare)
-        (void)flight->wrap(commits[at]);
-      commit_those_wrapped(backend);
+        prepared.push_back({&commits[at], flight});
+      prepare_and_commit(backend, std::span(commits), std::span(std::as_const(prepared)));
     }
     if (acquires.empty()) return;
     backend.acquire(std::span(acquires));
     decoded.assign(acquires.size(), success);
     for (std::size_t i = 0; i < acquires.size(); ++i)
       if (acquires[i].is_to_be_read()) decoded[i] = decode(backend, *loading[i], acquires[i]);
-  }
-
- private:
-  /// A commit whose data could not be wrapped has its answer already, and goes nowhere.
-  template <class Backend>
-  void commit_those_wrapped(Backend& backend) {
-    const auto stays = [](const CommitRequest& each) {
-      return each.outcome != CommitRequest::Outcome::pending;
-    };
-    for (auto at = commits.begin(); at != commits.end();) {
-      const auto stop = std::find_if(at, commits.end(), stays);
-      if (stop != at) commit_with_schemas(backend, std::span(at, stop));
-      at = stop == commits.end() ? stop : stop + 1;
-    }
   }
 };
 

@@ -213,7 +213,7 @@ Result<Inspection> StoreCalls<S>::inspect(const K& key) {
   found.release_requested = !request.holder.asker.nobody();
   found.version = request.record.version;
   found.load_count = request.record.load_count;
-  found.bytes = request.record.data.size();
+  found.bytes = codec::chunked::stored_size(request.record.data);
   found.inbox_messages = request.inbox_messages;
   found.inbox_bytes = request.inbox_bytes;
   found.outbox_messages = request.outbox_messages;

@@ -1,9 +1,11 @@
 #include <persist/codec/json/reader.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -244,6 +246,55 @@ TEST(JsonReader, a_value_passed_over_is_given_as_it_is) {
   EXPECT_EQ(as_text(raw), "3");
 }
 
+constexpr std::array<std::string_view, 2> names{"coins", "level"};
+
+TEST(JsonReader, a_name_that_is_expected_is_taken_only_as_it_is_spelled) {
+  const auto& expected = JsonReader::spelled<names>();
+  JsonReader reader(as_bytes(R"({"coins":1,"level":2, "coins":3})"));
+  std::size_t count = 0;
+  std::int32_t value = 0;
+  ASSERT_TRUE(reader.begin_map(count));
+  EXPECT_FALSE(reader.next_key_is(expected[1]));
+  ASSERT_TRUE(reader.next_key_is(expected[0]));
+  ASSERT_EQ(reader.direct(value), schema::Direct::done);
+  EXPECT_EQ(value, 1);
+  EXPECT_FALSE(reader.next_key_is(expected[0]));
+  ASSERT_TRUE(reader.next_key_is(expected[1]));
+  ASSERT_EQ(reader.direct(value), schema::Direct::done);
+  EXPECT_EQ(value, 2);
+  EXPECT_FALSE(reader.next_key_is(expected[0])) << "a space before it";
+  std::string_view key;
+  ASSERT_TRUE(reader.next_key(key));
+  EXPECT_EQ(key, "coins");
+}
+
+TEST(JsonReader, nothing_is_read_at_once_after_a_failure) {
+  JsonReader number(as_bytes("7"), {.bytes = 0});
+  std::int32_t value = 0;
+  EXPECT_EQ(number.direct(value), schema::Direct::no);
+  JsonReader map(as_bytes(R"({"coins":1})"));
+  std::size_t count = 0;
+  ASSERT_TRUE(map.begin_map(count));
+  map.fail(Error(Errc::invalid, "something"));
+  EXPECT_FALSE(map.next_key_is(JsonReader::spelled<names>()[0]));
+}
+
+TEST(JsonReader, what_is_not_spelled_as_most_is_not_read_at_once) {
+  const auto refused_at_once = [](std::string_view json, auto into) {
+    JsonReader reader(as_bytes(json));
+    return reader.direct(into) == schema::Direct::no && reader.offset() == 0;
+  };
+  EXPECT_TRUE(refused_at_once(" true", false));
+  EXPECT_TRUE(refused_at_once("tru", false));
+  EXPECT_TRUE(refused_at_once("1", false));
+  EXPECT_TRUE(refused_at_once("\"\\n\"", std::string()));
+  EXPECT_TRUE(refused_at_once("\"\xc3\xbc\"", std::string()));
+  EXPECT_TRUE(refused_at_once("\"a", std::string()));
+  EXPECT_TRUE(refused_at_once("1", std::string()));
+  EXPECT_TRUE(refused_at_once("", std::string()));
+  EXPECT_TRUE(refused_at_once("[1]", std::vector<int>()));
+}
+
 TEST(JsonReader, another_token_than_asked_for_is_a_mismatch_that_names_both) {
   JsonReader reader(as_bytes("1.5"));
   schema::Integer value;
@@ -252,6 +303,12 @@ TEST(JsonReader, another_token_than_asked_for_is_a_mismatch_that_names_both) {
   EXPECT_EQ(error, Errc::schema_mismatch);
   EXPECT_EQ(error.expected(), "an integer");
   EXPECT_EQ(error.found(), "a real");
+}
+
+TEST(JsonReader, a_comma_too_many_is_called_that) {
+  for (const auto json : {"[1,]", "[1, ]", R"({"a":1,})"})
+    EXPECT_NE(refused(json).detail().find("a comma that nothing follows"), std::string_view::npos)
+        << refused(json);
 }
 
 TEST(JsonReader, the_position_is_named) {

@@ -5,7 +5,11 @@
 #include <persist/codec/json.hpp>
 #include <persist/codec/packed.hpp>
 #include <persist/codec/record.hpp>
+#include <persist/codec/sealed.hpp>
 #include <persist/codec/suphi.hpp>
+#include <persist/compress/lz4.hpp>
+#include <persist/compress/zstd.hpp>
+#include <persist/schema/policy.hpp>
 #include <persist/schema/value.hpp>
 
 #include <cstddef>
@@ -293,6 +297,49 @@ void add_file_log() {
   add("file_log", "oldest_behind_the_end", "\1\x09\0\5\4\0\0\0\xff\0\0\0"s);
 }
 
+struct SeedKeys {
+  static std::span<const codec::SealingKey> list() {
+    static const codec::SealingKey keys[] = {{1, {1, 2, 3}}};
+    return keys;
+  }
+};
+void add_wrapped() {
+  Buffer plain;
+  UnknownFields none;
+  const auto made = codec::encode_record<codec::Packed, DataPolicy<std::string>>(
+      repeated("what compresses well ", 20), none, {}, plain);
+  if (!made) std::abort();
+  const auto wrapped = [&]<class Codec>(const Codec*) {
+    Buffer out;
+    const auto done = Codec::wrap("Player_7", plain, out);
+    if (!done || !*done) std::abort();
+    return std::string(as_text(out));
+  };
+  using Zstd = codec::Compressed<codec::Packed, compress::Zstd<>>;
+  using Lz4 = codec::Compressed<codec::Packed, compress::Lz4>;
+  const std::string lz4 = wrapped(static_cast<const Lz4*>(nullptr));
+  const std::string zstd = wrapped(static_cast<const Zstd*>(nullptr));
+  add("wrapped", "plain", as_text(plain));
+  add("wrapped", "lz4", lz4);
+  add("wrapped", "zstd", zstd);
+  add("wrapped", "sealed", wrapped(static_cast<const codec::Sealed<Zstd, SeedKeys>*>(nullptr)));
+  add("wrapped", "cut", zstd.substr(0, zstd.size() - 5));
+  // Bytes that lie under a checksum that is right.
+  const auto forged = [](std::string record, std::size_t at, char byte) {
+    record[codec::EnvelopeLayout::size + at] = byte;
+    const std::uint32_t sum = codec::envelope::checksum(as_bytes(record));
+    store_little(reinterpret_cast<std::byte*>(record.data()) + codec::EnvelopeLayout::checksum,
+                 sum);
+    return record;
+  };
+  add("wrapped", "another_algorithm", forged(zstd, 0, '\x7f'));
+  add("wrapped", "lz4_taken_for_zstd", forged(lz4, 0, '\2'));
+  add("wrapped", "a_length_that_lies", forged(zstd, 1, '\7'));
+  add("wrapped", "a_length_of_64_megabytes", forged(zstd, 4, '\4'));
+  add("wrapped", "damaged_lz4", forged(lz4, 12, '\xff'));
+  add("wrapped", "damaged_zstd", forged(zstd, 20, '\xff'));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -300,6 +347,6 @@ int main(int argc, char** argv) {
   corpus = argv[1];
   add_cbor(), add_json(), add_packed(), add_suphi(), add_any_of();
   add_record(), add_packed_schema(), add_generated();
-  add_pointer(), add_patch(), add_file_log();
+  add_pointer(), add_patch(), add_file_log(), add_wrapped();
   return 0;
 }

@@ -7,7 +7,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 
 namespace persist::inline PERSIST_ABI::codec {
@@ -69,7 +68,7 @@ class CborWriter : public Output {
     }
     std::byte* at = out_.grow(1 + value.size());
     *at = static_cast<std::byte>(0x60 | value.size());
-    copy_short(at + 1, value.data(), value.size());
+    copy_short(at + 1, as_bytes(value));
   }
   void bytes(ByteView value) {
     head(CborMajor::bytes, value.size());
@@ -93,19 +92,6 @@ class CborWriter : public Output {
  private:
   void check_utf8(std::string_view value) {
     if (const std::size_t good = detail::utf8_prefix(value); good != value.size()) not_utf8(good);
-  }
-  /// Copies less than 24 bytes. Most keys and many texts are that short, and for them a call is
-  /// most of what a copy costs.
-  static void copy_short(std::byte* to, const char* from, std::size_t size) noexcept {
-    const auto ends = [&](auto word) {  // the first and the last; they may overlap
-      std::memcpy(to, from, sizeof(word));
-      std::memcpy(to + size - sizeof(word), from + size - sizeof(word), sizeof(word));
-    };
-    if (size >= 16) std::memcpy(to + 8, from + 8, 8);
-    if (size >= 8) return ends(std::uint64_t{});
-    if (size >= 4) return ends(std::uint32_t{});
-    for (std::size_t i = 0; i < size; ++i)
-      to[i] = static_cast<std::byte>(from[i]);
   }
   void head(CborMajor major, std::uint64_t argument) {
     const auto kind = static_cast<std::uint8_t>(static_cast<unsigned>(major) << 5);

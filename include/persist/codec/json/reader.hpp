@@ -2,9 +2,13 @@
 
 #include <persist/bytes.hpp>
 #include <persist/codec/input.hpp>
+#include <persist/codec/json/names.hpp>
+#include <persist/codec/json/number.hpp>
+#include <persist/codec/json/text.hpp>
 #include <persist/codec/json/writer.hpp>
 #include <persist/detail/base64.hpp>
 #include <persist/detail/utf8.hpp>
+#include <persist/schema/kind.hpp>
 #include <persist/schema/token.hpp>
 
 #include <charconv>
@@ -14,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 
 namespace persist::inline PERSIST_ABI::codec {
 
@@ -56,6 +61,19 @@ class JsonReader : public Input {
   /// The bytes that a base64 text stands for; they lie in the reader until its next call.
   bool bytes(ByteView& value);
 
+  /// Reads the next value at once where it is spelled as most are; else changes nothing, and it is
+  /// for the calls above, which know every spelling and say what is wrong.
+  template <class T>
+  [[nodiscard]] schema::Direct direct(T& into) {
+    if constexpr (std::is_arithmetic_v<T> || schema::kind_of<T> == schema::Kind::text) {
+      const char* end = ok() ? take(begin_ + at_, into) : nullptr;
+      if (end == nullptr) return schema::Direct::no;
+      at_ = static_cast<std::size_t>(end - begin_);
+      return schema::Direct::done;
+    }
+    return schema::Direct::no;
+  }
+
   /// JSON does not say how many follow: `count` is 0.
   bool begin_array(std::size_t& count) { return begin(schema::Token::array, count); }
   /// Whether an element follows; if none does, the array is left. Also false after a failure.
@@ -63,6 +81,25 @@ class JsonReader : public Input {
   bool begin_map(std::size_t& count) { return begin(schema::Token::map, count); }
   /// The same for a member, whose value comes next. The name lies where a text does.
   bool next_key(std::string_view& key);
+
+  /// Takes the next member's name if it is that one as most would spell it; else changes nothing.
+  [[nodiscard]] bool next_key_is(const json::Name& name) {
+    const std::size_t comma = top().begun ? 1 : 0;
+    const std::size_t size = name.spelled.size();
+    if (left() < size + comma || !ok()) return false;
+    const char* at = begin_ + at_;
+    if ((comma != 0 && *at != ',') || !json::same_letters(at + comma, name.spelled.data(), size) ||
+        !take_elements(1))
+      return false;
+    top().begun = true;
+    at_ += size + comma;
+    return true;
+  }
+  /// The names of a struct's fields as `next_key_is` takes them.
+  template <const auto& Names>
+  [[nodiscard]] static constexpr const auto& spelled() noexcept {
+    return json::spelled<Names>();
+  }
 
   /// Passes over one value, with the same checks as reading it but for names that are there twice.
   /// `raw` is its bytes without the space before it.
@@ -88,6 +125,23 @@ class JsonReader : public Input {
     return at < size_ && begin_[at] == letter;
   }
 
+  template <class T>
+  [[nodiscard]] const char* take(const char* at, T& into) const {
+    const char* const end = begin_ + size_;
+    if constexpr (std::is_same_v<T, bool>) {
+      const std::string_view rest(at, left());
+      into = rest.starts_with("true");
+      return into ? at + 4 : rest.starts_with("false") ? at + 5 : nullptr;
+    } else if constexpr (std::is_arithmetic_v<T>) {
+      return json::take_number(at, end, into);
+    } else {
+      if (at == end || *at != '"') return nullptr;
+      const char* last = json::end_of_plain(at + 1, end);
+      if (last == end || *last != '"') return nullptr;
+      into.assign(at + 1, static_cast<std::size_t>(last - at - 1));
+      return last + 1;
+    }
+  }
   schema::Token number();
   bool literal(schema::Token token, std::string_view word);
   bool begin(schema::Token token, std::size_t& count);
@@ -206,14 +260,20 @@ inline bool JsonReader::bytes(ByteView& value) {
 }
 
 inline bool JsonReader::begin(schema::Token token, std::size_t& count) {
-  if (const auto found = peek(); found != token) return mismatch(schema::name(token), found);
+  const bool is_map = token == schema::Token::map;
+  if (!ok() || at_end() || next() != (is_map ? '{' : '[')) [[unlikely]]
+    if (const auto found = peek(); found != token) return mismatch(schema::name(token), found);
   count = 0;
   ++at_;
-  return enter({0, token == schema::Token::map, false});
+  return enter({0, is_map, false});
 }
 
 inline bool JsonReader::another(char bracket) {
   if (!ok()) return false;
+  // Without white space, as most are.
+  if (left() >= 2 && top().begun && next() == ',' && begin_[at_ + 1] > ' ' &&
+      begin_[at_ + 1] != bracket) [[likely]]
+    return ++at_, take_elements(1);
   // A bracket of the other kind is no end here: it is met as a value and refused.
   pass_space();
   if (at_end()) return cut_short();
@@ -250,13 +310,16 @@ inline bool JsonReader::string(std::string_view& value) {
   unescaped_.clear();
   for (bool whole = true;; whole = false) {
     const std::size_t start = ++at_;  // past the quote, or the last letter of an escape
-    while (!at_end() && next() != '"' && next() != '\\' &&
+    const char* const end = begin_ + size_;
+    at_ = static_cast<std::size_t>(json::end_of_plain(begin_ + at_, end) - begin_);
+    const bool is_ascii = at_end() || static_cast<signed char>(next()) >= 0;
+    while (!is_ascii && !at_end() && next() != '"' && next() != '\\' &&
            static_cast<unsigned char>(next()) >= 0x20)
       ++at_;
     const std::string_view plain = view(start, at_ - start);
-    if (const std::size_t good = detail::utf8_prefix(plain); good != plain.size()) {
-      return corrupt_at(start + good, "a text that is no UTF-8");
-    }
+    if (!is_ascii)
+      if (const std::size_t good = detail::utf8_prefix(plain); good != plain.size())
+        return corrupt_at(start + good, "a text that is no UTF-8");
     if (at_end()) return cut_short();
     if (next() == '"') {
       ++at_;

@@ -120,7 +120,7 @@ class Writing {
     return static_cast<std::size_t>(end_ - at) >= size ? at : make_room(at, size);
   }
   /// Takes all that the buffer has, so that it is asked seldom.
-  [[nodiscard]] std::byte* make_room(std::byte* at, std::size_t size) {
+  [[nodiscard]] PERSIST_NOINLINE std::byte* make_room(std::byte* at, std::size_t size) {
     const auto used = static_cast<std::size_t>(at - out_.data());
     out_.shrink(used);
     (void)out_.grow(size);
@@ -152,15 +152,15 @@ class Writing {
   }
   [[nodiscard]] std::byte* bytes(std::byte* at, ByteView value) {
     at = put_number(room(at, value.size() + longest_number), value.size());
-    if (!value.empty()) std::memcpy(at, value.data(), value.size());
+    if (value.size() < 24)
+      copy_short(at, value);
+    else
+      std::memcpy(at, value.data(), value.size());
     return at + value.size();
   }
   [[nodiscard]] std::byte* text(std::byte* at, std::string_view value) {
-    if (!persist::detail::is_ascii(value) && !persist::detail::is_utf8(value)) [[unlikely]] {
-      fail({Errc::invalid, "a text is no UTF-8 from its byte " +
-                               std::to_string(persist::detail::utf8_prefix(value)) +
-                               " on: keep such bytes in a byte string (std::vector<std::byte>)"});
-    }
+    if (!persist::detail::is_ascii(value) && !persist::detail::is_utf8(value)) [[unlikely]]
+      not_utf8(value);
     return bytes(at, as_bytes(value));
   }
   /// A value has no type that was described, so it brings its own words.
@@ -268,6 +268,11 @@ class Writing {
     Depth& operator=(const Depth&) = delete;
     Writing& writing;
   };
+  PERSIST_NOINLINE void not_utf8(std::string_view text) {
+    fail({Errc::invalid, "a text is no UTF-8 from its byte " +
+                             std::to_string(persist::detail::utf8_prefix(text)) +
+                             " on: keep such bytes in a byte string (std::vector<std::byte>)"});
+  }
   void fail(Error error) {
     if (ok_) error_ = std::move(error);
     ok_ = false;

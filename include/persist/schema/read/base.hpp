@@ -41,6 +41,9 @@ class ReadBase {
     const Token found = in_.peek();
     if (found == wanted || found == Token::bad || found == Token::end) [[likely]]
       return true;
+    return unexpected(found, at, expected);
+  }
+  PERSIST_NOINLINE bool unexpected(Token found, const Place& at, std::string_view expected) {
     return mismatch(at, expected, describe(found));
   }
   /// Says that the key which was just added to `all` does not make the reading of this input slow,
@@ -59,7 +62,10 @@ class ReadBase {
   /// does, cannot tell them apart and writes an empty map as []. `empty` says that it was one.
   bool begin_map(const Place& at, bool& empty) {
     std::size_t count = 0;
-    empty = in_.peek() == Token::array;
+    const Token found = in_.peek();
+    if (found == Token::map) [[likely]]
+      return in_.begin_map(count);
+    empty = found == Token::array;
     if (!empty) return expect(Token::map, at) && in_.begin_map(count);
     if (!in_.begin_array(count)) return false;
     if (in_.next_element()) return mismatch(at, name(Token::map), describe(Token::array));

@@ -159,6 +159,20 @@ template <class Walk, class S>
   return walk.in().ok();
 }
 
+/// Adds an entry, and says whether it was not there. Keys that were written in the map's own order
+/// are found at its end without a search.
+template <class M>
+[[nodiscard]] std::pair<typename M::iterator, bool> make_entry(M& into,
+                                                               typename M::key_type&& key) {
+  if constexpr (requires { typename M::key_compare; }) {
+    const std::size_t before = into.size();
+    const auto where = into.try_emplace(into.end(), std::move(key));
+    return {where, into.size() != before};
+  } else {
+    return into.try_emplace(std::move(key));
+  }
+}
+
 /// A key that is there twice is corrupt, also where two texts stand for one key. An enum key that
 /// this build does not know is kept with the map, like a field that a struct does not have.
 template <class Walk, class M>
@@ -181,7 +195,7 @@ template <class Walk, class M>
       if (!walk.unknown_field(text, at)) return false;
       continue;
     }
-    const auto [where, fresh] = into.try_emplace(*std::move(key));
+    const auto [where, fresh] = make_entry(into, *std::move(key));
     const KeyText step(where->first);
     entry.move_to(step.view());
     if (!fresh)

@@ -6,6 +6,7 @@
 #include <persist/schema/read/missing.hpp>
 #include <persist/schema/read/recover.hpp>
 #include <persist/schema/refuse.hpp>
+#include <persist/schema/spelled.hpp>
 
 #include <algorithm>
 #include <array>
@@ -110,8 +111,27 @@ inline constexpr bool keys_come_sorted = [] {
     return false;
 }();
 
+/// The slot of the next field, or `P::none` with its name where this build has no such field. False
+/// at the end of the struct, or after a failure.
+///
 /// Fields in the order in which this build writes them are recognised by one comparison each;
-/// others are looked up.
+/// others are looked up. `next` is where the next one of that order is expected.
+template <class P, class Reader>
+[[nodiscard]] bool next_field(Reader& in, std::size_t& next, std::size_t& slot,
+                              std::string_view& key) {
+  constexpr auto& order = keys_come_sorted<Reader> ? P::canonical : P::declared;
+  constexpr auto& names = spelled_names<Reader, P>();
+  if constexpr (requires { in.next_key_is(names[0]); }) {
+    if (next < order.size() && in.next_key_is(names[order[next]])) [[likely]]
+      return slot = order[next++], true;
+  }
+  if (!in.next_key(key)) return false;
+  if (next < order.size() && P::names[order[next]] == key) return slot = order[next++], true;
+  slot = P::find(key);
+  if (slot != P::none) next = position_in(order, slot, next) + 1;
+  return true;
+}
+
 template <class Walk, class T>
 [[nodiscard]] bool read_structure(Walk& walk, T& into, const Place& above) {
   using P = Plan<typename Walk::rules, T>;
@@ -132,18 +152,15 @@ template <class Walk, class T>
   if (!walk.begin_map(at, empty)) return false;
   std::bitset<P::slots + 1> seen;
   if (empty) return fill_in<T>(walk, into, seen, at);
-  constexpr auto& order = keys_come_sorted<typename Walk::reader> ? P::canonical : P::declared;
   std::size_t next = 0;
+  std::size_t slot = 0;
   Place member = at.inside();
-  for (std::string_view key; walk.in().next_key(key);) {
-    const bool expected = next < order.size() && P::names[order[next]] == key;
-    const std::size_t slot = expected ? order[next] : P::find(key);
+  for (std::string_view key; next_field<P>(walk.in(), next, slot, key);) {
     if (slot == P::none) {
       if (!walk.unknown_field(key, at)) return false;
       continue;
     }
     const std::size_t field = P::member_of(slot);
-    next = position_in(order, slot, next) + 1;
     member.move_to(P::names[field]);
     if (seen.test(slot))
       return walk.fail(Error(Errc::corrupt, "a field is there twice").at(member.path(), "", ""));

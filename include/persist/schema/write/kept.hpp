@@ -1,5 +1,7 @@
 #pragma once
 
+#include <persist/schema/key_text.hpp>
+#include <persist/schema/kind.hpp>
 #include <persist/schema/unknown.hpp>
 #include <persist/schema/value/walk.hpp>
 
@@ -7,6 +9,8 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -83,6 +87,17 @@ class Extras {
       return std::string(step).append(1, '.').append(path);
   }
   return {};
+}
+
+/// The identity of an element, as text that may refer to the element.
+template <class P, class T>
+[[nodiscard]] KeyText identity_of(const T& element) {
+  return Describe<T>::apply(element, [](const auto&... member) {
+    const auto& identity = std::get<P::identity>(std::tie(member...));
+    static_assert(text_key<std::remove_cvref_t<decltype(identity)>>,
+                  "persist: an Identity is an integer, a text or an enum");
+    return KeyText(identity);
+  });
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail

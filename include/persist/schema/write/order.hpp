@@ -1,9 +1,11 @@
 #pragma once
 
+#include <persist/schema/key_text.hpp>
 #include <persist/schema/kind.hpp>
 
 #include <algorithm>
 #include <concepts>
+#include <utility>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI::schema::detail {
@@ -39,6 +41,16 @@ void in_order(const C& from, F&& use) {
   }
   for (const auto& entry : from)
     use(entry);
+}
+
+/// Entries of a map, by the text of their keys. The values' type is left out, so that all maps
+/// share one sort.
+using KeyEntry = std::pair<KeyText, const void*>;
+template <class Writer>
+void sort_entries(std::vector<KeyEntry>& entries) {
+  std::sort(entries.begin(), entries.end(), [](const KeyEntry& a, const KeyEntry& b) {
+    return Writer::key_less(a.first.view(), b.first.view());
+  });
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail
