@@ -136,7 +136,7 @@ TEST_F(WrappedStore, partners_of_what_cannot_be_wrapped_wait_for_it_and_keep_the
   EXPECT_EQ(*done, persist::Transacted::pending);
   SqueezedPlayers elsewhere("players", db, options("us-1"));
   play(120s, players);
-  for (const std::uint64_t key : {1, 2}) {
+  for (const std::uint64_t key : {1U, 2U}) {
     EXPECT_TRUE(elsewhere.load(key, {.conflict = persist::Conflict::refuse}).is(Errc::locked));
     EXPECT_TRUE(elsewhere.peek(key).is(Errc::not_found)) << "all or nothing";
   }

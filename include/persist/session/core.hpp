@@ -174,8 +174,9 @@ class SessionCore {
   std::atomic<std::uint32_t> refs{0};
   std::atomic<std::uint32_t> handles{0};
   std::atomic<std::uint16_t> edit_guards{
-      0};                      ///< open ones; the data is half changed while there are any
-  std::uint16_t failures = 0;  ///< attempts that failed in a row
+      0};                           ///< open ones; the data is half changed while there are any
+  std::uint16_t failures : 15 = 0;  ///< attempts that failed in a row
+  bool renews_alone : 1 = false;    ///< what it has to say was refused: the lease is kept
   std::atomic<State> state{State::loading};
   Reason ending = Reason::asked;
   std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
@@ -201,7 +202,6 @@ class SessionCore {
   bool check_wanted : 1 = false;  ///< the backend hinted at something
   bool counted : 1 = false;       ///< a commit of this epoch was applied
   bool has_record : 1 = false;    ///< there is one now
-  bool renews_alone : 1 = false;  ///< what it has to say was refused: the lease is kept
 
   static constexpr std::uint32_t no_index = 0xffffffff;
 
