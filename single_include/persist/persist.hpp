@@ -98,12 +98,16 @@
 // A template that is made here, or with `extern` as the prefix elsewhere: see store/templates.hpp.
 #define PERSIST_TEMPLATE(prefix, ...) prefix template class __VA_ARGS__
 
+// PERSIST_NOINLINE is for what happens seldom in functions that are called often: inlined there, it
+// would make each call save the registers that it needs.
 #if defined(_MSC_VER)
 #define PERSIST_NO_UNIQUE_ADDRESS [[msvc::no_unique_address]]
 #define PERSIST_FUNCTION_NAME __FUNCSIG__
+#define PERSIST_NOINLINE __declspec(noinline)
 #else
 #define PERSIST_NO_UNIQUE_ADDRESS [[no_unique_address]]
 #define PERSIST_FUNCTION_NAME __PRETTY_FUNCTION__
+#define PERSIST_NOINLINE [[gnu::noinline]]
 #endif
 
 namespace persist::inline PERSIST_ABI::access {
@@ -259,6 +263,16 @@ class Buffer {
     size_ += count;
     return at;
   }
+  /// Makes room for `count` more bytes, which are no part of it until `end_at` says how many of
+  /// them became one.
+  [[nodiscard]] std::byte* room(std::size_t count) {
+    if (count > room_ - size_) [[unlikely]]
+      make_room(count);
+    return data_.get() + size_;
+  }
+  void end_at(const std::byte* end) noexcept {
+    size_ = static_cast<std::size_t>(end - data_.get());
+  }
   void push(std::byte value) { *grow(1) = value; }
   /// The bytes may be some of its own.
   void append(ByteView bytes) {
@@ -281,8 +295,8 @@ class Buffer {
   [[nodiscard]] std::size_t room_for(std::size_t count) const noexcept {
     return size_ + count > 2 * room_ ? size_ + count : 2 * room_;
   }
-  void make_room(std::size_t count) { reallocate(room_for(count)); }
-  void append_elsewhere(ByteView bytes) {
+  PERSIST_NOINLINE void make_room(std::size_t count) { reallocate(room_for(count)); }
+  PERSIST_NOINLINE void append_elsewhere(ByteView bytes) {
     Buffer grown;
     grown.reserve(room_for(bytes.size()));
     grown.append(view()), grown.append(bytes);
@@ -299,6 +313,22 @@ class Buffer {
   std::size_t size_ = 0;
   std::size_t room_ = 0;
 };
+
+/// Copies less than 24 bytes. Most names and many texts are that short, and for them a call is most
+/// of what a copy costs.
+inline void copy_short(std::byte* to, ByteView bytes) noexcept {
+  const std::byte* from = bytes.data();
+  const std::size_t size = bytes.size();
+  const auto ends = [&](auto word) {  // the first and the last; they may overlap
+    std::memcpy(to, from, sizeof(word));
+    std::memcpy(to + size - sizeof(word), from + size - sizeof(word), sizeof(word));
+  };
+  if (size >= 16) std::memcpy(to + 8, from + 8, 8);
+  if (size >= 8) return ends(std::uint64_t{});
+  if (size >= 4) return ends(std::uint32_t{});
+  for (std::size_t i = 0; i < size; ++i)
+    to[i] = from[i];
+}
 
 /// Numbers in files are little-endian, whatever the machine. Where the machine is too it is one
 /// move, which not every compiler makes of the loop.
@@ -754,6 +784,122 @@ struct Receipt {
 
 }  // namespace persist::inline PERSIST_ABI
 
+namespace persist::inline PERSIST_ABI::detail {
+
+/// The key of a SipHash: 16 bytes read as two little-endian numbers.
+struct SipKey {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+
+  [[nodiscard]] static SipKey from(const std::array<std::byte, 16>& bytes) noexcept {
+    return {load_little<std::uint64_t>(bytes.data()), load_little<std::uint64_t>(bytes.data() + 8)};
+  }
+};
+
+/// SipHash-2-4 with 128 bits of output (Aumasson and Bernstein; the reference's `siphash.c` with an
+/// outlen of 16).
+///
+/// Who does not know the key can neither find two inputs of one hash nor foresee a hash. Takes its
+/// input in pieces of any size; `finish` may be called once.
+class SipHash {
+ public:
+  using Digest = std::array<std::byte, 16>;
+
+  explicit SipHash(SipKey key) noexcept
+      : v0_(key.low ^ 0x736f6d6570736575u),
+        v1_(key.high ^ 0x646f72616e646f6du ^ 0xee),  // 0xee marks the long output
+        v2_(key.low ^ 0x6c7967656e657261u),
+        v3_(key.high ^ 0x7465646279746573u) {}
+
+  SipHash& add(ByteView bytes) noexcept {
+    total_ += bytes.size();
+    for (const std::byte byte : bytes) {
+      word_ |= std::to_integer<std::uint64_t>(byte) << (8 * filled_);
+      if (++filled_ == 8) {
+        mix(word_);
+        word_ = 0, filled_ = 0;
+      }
+    }
+    return *this;
+  }
+
+  [[nodiscard]] Digest finish() noexcept {
+    mix(word_ | (static_cast<std::uint64_t>(total_ & 0xff) << 56));
+    Digest digest;
+    v2_ ^= 0xee;
+    rounds(4);
+    store_little(digest.data(), v0_ ^ v1_ ^ v2_ ^ v3_);
+    v1_ ^= 0xdd;
+    rounds(4);
+    store_little(digest.data() + 8, v0_ ^ v1_ ^ v2_ ^ v3_);
+    return digest;
+  }
+
+ private:
+  void mix(std::uint64_t word) noexcept {
+    v3_ ^= word;
+    rounds(2);
+    v0_ ^= word;
+  }
+  void rounds(int count) noexcept {
+    for (; count != 0; --count) {
+      v0_ += v1_, v1_ = std::rotl(v1_, 13) ^ v0_, v0_ = std::rotl(v0_, 32);
+      v2_ += v3_, v3_ = std::rotl(v3_, 16) ^ v2_;
+      v0_ += v3_, v3_ = std::rotl(v3_, 21) ^ v0_;
+      v2_ += v1_, v1_ = std::rotl(v1_, 17) ^ v2_, v2_ = std::rotl(v2_, 32);
+    }
+  }
+
+  std::uint64_t v0_, v1_, v2_, v3_;
+  std::uint64_t word_ = 0;
+  unsigned filled_ = 0;
+  std::size_t total_ = 0;
+};
+
+/// The hash of one piece.
+[[nodiscard]] inline SipHash::Digest siphash128(SipKey key, ByteView bytes) noexcept {
+  return SipHash(key).add(bytes).finish();
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+namespace persist::inline PERSIST_ABI {
+
+/// What many records need to be read, kept once beside them and named by what it holds. The key of
+/// the hash is part of the format.
+[[nodiscard]] inline Hash128 schema_id(ByteView bytes) noexcept {
+  const auto digest =
+      detail::siphash128({0x7065727369737420, 0x736368656d612031}, bytes);  // "persist schema 1"
+  return {load_little<std::uint64_t>(digest.data()), load_little<std::uint64_t>(digest.data() + 8)};
+}
+
+/// A schema as whoever writes records has it; the bytes are constants of the program.
+struct Schema {
+  Hash128 id{};
+  ByteView bytes{};
+};
+
+/// Reads a schema that a commit brought. It is there as long as its store is.
+struct SchemaRequest {
+  StoreId store{};
+  Hash128 id{};
+
+  Error error{Errc{}};  ///< `unknown_schema`, `corrupt`, `io`
+  Buffer bytes{};
+};
+
+/// The answer to a commit or a read that names a schema which the store has not.
+[[nodiscard]] inline Error unknown_schema(const Hash128& id) {
+  constexpr const char* digits = "0123456789abcdef";
+  std::string name;
+  for (const std::uint64_t half : {id.high, id.low})
+    for (int shift = 60; shift >= 0; shift -= 4)
+      name += digits[(half >> shift) & 15];
+  return {Errc::unknown_schema, "the store does not hold the schema " + name};
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
 // What a store asks of a backend. Every operation is a batch: a span of requests that each carry
 // their own reply, so that one sync, one transaction or one round trip serves many players. Views
 // and pointers in a request must stay valid until the call returns.
@@ -800,17 +946,23 @@ struct Snapshot {
   Fence fence{};
   std::uint64_t version = 0;
   bool has_data = false;
+  StoreId pieces_in{};  ///< not the backend's: of the pieces, where some are needed
   Buffer data{};
   std::vector<std::uint64_t> user_ids{};
   Buffer metadata{};
   std::vector<Receipt> receipts{};
   std::uint32_t receipts_forgotten = 0;  ///< the newest day of which a receipt was forgotten
+  std::uint32_t needed_pieces = 0;       ///< not the backend's: without which decoding stopped
   std::uint64_t load_count = 0;
   WallTime created{};
   WallTime updated{};
   std::vector<std::uint64_t> outbox{};  ///< numbers of messages that still wait here, of all epochs
   std::vector<Message> inbox{};
   WallTime now{};
+  /// Not the backend's: what decoding needs beside the data and had not. The id of a schema, or,
+  /// where there are `needed_pieces`, what these are named by.
+  Hash128 needed{};
+  Buffer schema{};  ///< its bytes, for another try
 
   /// Whether there is anything beside the data, which most records have not.
   [[nodiscard]] bool has_more() const noexcept {
@@ -876,6 +1028,11 @@ struct Change {
   /// them as they are, so that the same bytes can be sent again.
   Buffer* data = nullptr;
   bool removes_data = false;  ///< the record becomes an empty one
+  /// What the data needs to be read beside what is in it. Where the store holds it already naming
+  /// it is enough; where it does not, and the bytes are not sent, nothing is written and the answer
+  /// is `unknown_schema`.
+  const Schema* schema = nullptr;
+  bool sends_schema = false;
   const std::vector<std::uint64_t>* user_ids = nullptr;
   const Buffer* metadata = nullptr;
   std::span<const std::uint64_t> acknowledged{};  ///< positions of messages that were handled
@@ -922,6 +1079,14 @@ struct CommitRequest {
   std::size_t culprit = 0;  ///< which change was refused
   Error error{Errc{}};
 };
+
+/// Why a store that does not hold the schema of a change cannot take its data, or `Errc{}` where
+/// the schema comes along.
+[[nodiscard]] inline Error refusal_of_schema(const Change& change) {
+  if (!change.sends_schema) return unknown_schema(change.schema->id);
+  if (schema_id(change.schema->bytes) == change.schema->id) return Errc{};
+  return {Errc::invalid, "a schema is named by the hash of its bytes, and this one is not"};
+}
 
 struct ReadRequest {
   StoreId store{};
@@ -1234,6 +1399,30 @@ template <class B>
 concept watched_backend = requires(B& b, StoreId store, std::weak_ptr<WakeQueue> queue) {
   { b.watch(store, queue) } -> std::same_as<void>;
 };
+
+/// Keeps what records of one shape have in common once for all of them (`codec::SharedPacked`): in
+/// the commit that first needs it, for as long as the store is there, in every copy.
+template <class B>
+concept holds_schemas = requires(B& b, std::span<SchemaRequest> batch) {
+  { b.read_schemas(batch) } -> std::same_as<void>;
+};
+
+/// Takes no more than so many bytes as the data of one record. A store sends nothing larger:
+/// `too_large`, or in pieces (`codec::Chunked`). It may be asked at any time, on any thread, and
+/// says the same each time.
+template <class B>
+concept limits_data = requires(const B& b) {
+  { b.largest_data() } -> std::same_as<std::size_t>;
+};
+
+/// What the backend takes, where it says so.
+template <class B>
+[[nodiscard]] std::size_t largest_data([[maybe_unused]] const B& backend) noexcept {
+  if constexpr (limits_data<B>)
+    return backend.largest_data();
+  else
+    return (std::numeric_limits<std::size_t>::max)();
+}
 
 }  // namespace persist::inline PERSIST_ABI
 
@@ -1895,6 +2084,7 @@ enum class EntryKind : std::uint8_t {
   erased = 3,  ///< what is left of a record
   run = 4,     ///< the log was opened
   oldest = 5,  ///< segments before this one are not needed any more
+  schema = 6,  ///< what records of a store need to be read
 };
 
 struct StoreEntry {
@@ -1920,6 +2110,11 @@ inline constexpr std::uint64_t last_run = (epoch_limit >> 24) - 1;
 [[nodiscard]] inline Error no_run_left() {
   return {Errc::unsupported, "this folder has been opened too often: no run number is left"};
 }
+struct SchemaEntry {
+  std::uint32_t store = 0;
+  Hash128 id;
+  ByteView bytes;
+};
 struct RecordEntry {
   std::uint32_t store = 0;
   std::string_view key;
@@ -1945,7 +2140,7 @@ inline constexpr std::size_t entry_frame = 5;
   const auto kind = from.number<std::uint8_t>();
   const std::size_t length = from.number<std::uint32_t>();
   const ByteView body = from.bytes(length);
-  if (!from.good() || kind < 1 || kind > 5) return std::nullopt;
+  if (!from.good() || kind < 1 || kind > 6) return std::nullopt;
   const std::uint64_t offset = payload_offset + at + entry_frame;
   at += entry_frame + length;
   return RawEntry{static_cast<EntryKind>(kind), body, segment, offset};
@@ -2000,6 +2195,13 @@ inline void write_oldest(Buffer& to, std::uint32_t segment) {
   append_little(to, segment);
 }
 
+inline void write_entry(Buffer& to, const SchemaEntry& schema) {
+  const EntryFrame frame(to, EntryKind::schema);
+  append_little(to, schema.store);
+  append_hash(to, schema.id);
+  to.append(schema.bytes);
+}
+
 [[nodiscard]] inline std::optional<StoreEntry> read_store(ByteView body) {
   Reader from(body);
   StoreEntry store;
@@ -2033,6 +2235,15 @@ inline void write_oldest(Buffer& to, std::uint32_t segment) {
   Reader from(body);
   const auto segment = from.number<std::uint32_t>();
   return from.done() ? std::optional(segment) : std::nullopt;
+}
+
+[[nodiscard]] inline std::optional<SchemaEntry> read_schema(ByteView body) {
+  Reader from(body);
+  SchemaEntry schema;
+  schema.store = from.number<std::uint32_t>();
+  schema.id = from.hash();
+  schema.bytes = from.bytes(from.left());
+  return from.done() ? std::optional(schema) : std::nullopt;
 }
 
 inline void write_head(Buffer& to, const Head& head) {
@@ -2199,85 +2410,6 @@ struct TextHash {
 
 }  // namespace persist::inline PERSIST_ABI::detail
 
-namespace persist::inline PERSIST_ABI::detail {
-
-/// The key of a SipHash: 16 bytes read as two little-endian numbers.
-struct SipKey {
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
-
-  [[nodiscard]] static SipKey from(const std::array<std::byte, 16>& bytes) noexcept {
-    return {load_little<std::uint64_t>(bytes.data()), load_little<std::uint64_t>(bytes.data() + 8)};
-  }
-};
-
-/// SipHash-2-4 with 128 bits of output (Aumasson and Bernstein; the reference's `siphash.c` with an
-/// outlen of 16).
-///
-/// Who does not know the key can neither find two inputs of one hash nor foresee a hash. Takes its
-/// input in pieces of any size; `finish` may be called once.
-class SipHash {
- public:
-  using Digest = std::array<std::byte, 16>;
-
-  explicit SipHash(SipKey key) noexcept
-      : v0_(key.low ^ 0x736f6d6570736575u),
-        v1_(key.high ^ 0x646f72616e646f6du ^ 0xee),  // 0xee marks the long output
-        v2_(key.low ^ 0x6c7967656e657261u),
-        v3_(key.high ^ 0x7465646279746573u) {}
-
-  SipHash& add(ByteView bytes) noexcept {
-    total_ += bytes.size();
-    for (const std::byte byte : bytes) {
-      word_ |= std::to_integer<std::uint64_t>(byte) << (8 * filled_);
-      if (++filled_ == 8) {
-        mix(word_);
-        word_ = 0, filled_ = 0;
-      }
-    }
-    return *this;
-  }
-
-  [[nodiscard]] Digest finish() noexcept {
-    mix(word_ | (static_cast<std::uint64_t>(total_ & 0xff) << 56));
-    Digest digest;
-    v2_ ^= 0xee;
-    rounds(4);
-    store_little(digest.data(), v0_ ^ v1_ ^ v2_ ^ v3_);
-    v1_ ^= 0xdd;
-    rounds(4);
-    store_little(digest.data() + 8, v0_ ^ v1_ ^ v2_ ^ v3_);
-    return digest;
-  }
-
- private:
-  void mix(std::uint64_t word) noexcept {
-    v3_ ^= word;
-    rounds(2);
-    v0_ ^= word;
-  }
-  void rounds(int count) noexcept {
-    for (; count != 0; --count) {
-      v0_ += v1_, v1_ = std::rotl(v1_, 13) ^ v0_, v0_ = std::rotl(v0_, 32);
-      v2_ += v3_, v3_ = std::rotl(v3_, 16) ^ v2_;
-      v0_ += v3_, v3_ = std::rotl(v3_, 21) ^ v0_;
-      v2_ += v1_, v1_ = std::rotl(v1_, 17) ^ v2_, v2_ = std::rotl(v2_, 32);
-    }
-  }
-
-  std::uint64_t v0_, v1_, v2_, v3_;
-  std::uint64_t word_ = 0;
-  unsigned filled_ = 0;
-  std::size_t total_ = 0;
-};
-
-/// The hash of one piece.
-[[nodiscard]] inline SipHash::Digest siphash128(SipKey key, ByteView bytes) noexcept {
-  return SipHash(key).add(bytes).finish();
-}
-
-}  // namespace persist::inline PERSIST_ABI::detail
-
 namespace persist::inline PERSIST_ABI {
 
 /// What stands for a record where its key must not be spelled: in a tombstone, and as the source
@@ -2306,6 +2438,7 @@ struct StoreState {
   LockKind lock = LockKind::lease;
   std::unordered_map<std::string, Record, detail::TextHash, std::equal_to<>> records;
   std::map<Hash128, Tombstone> tombstones;
+  std::map<Hash128, Buffer> schemas;
   std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
 
   [[nodiscard]] Hash128 hash(std::string_view key) const noexcept { return key_hash(birth, key); }
@@ -2329,6 +2462,15 @@ class Index {
   FolderHolder opened_by;    ///< by whom the last run was begun
   std::uint32_t oldest = 1;  ///< the oldest segment that is needed
 
+  /// What the first batch of a segment says again, so that older segments can go.
+  void write_stores(Buffer& to) const {
+    for (std::uint32_t i = 0; i < stores.size(); ++i) {
+      const StoreState& store = stores[i];
+      write_entry(to, StoreEntry{i, store.name, store.birth, store.lock});
+      for (const auto& [id, bytes] : store.schemas)
+        write_entry(to, SchemaEntry{i, id, bytes});
+    }
+  }
   [[nodiscard]] std::uint64_t live_bytes() const noexcept { return live_; }
   [[nodiscard]] std::uint64_t record_count() const noexcept {
     std::uint64_t count = 0;
@@ -2387,6 +2529,8 @@ class Index {
         if (const auto segment = read_oldest(raw.body))
           return oldest = (std::max)(oldest, *segment), true;
         return false;
+      case EntryKind::schema:
+        return replay_schema(raw);
     }
     return false;
   }
@@ -2406,6 +2550,13 @@ class Index {
     state.birth = entry->birth;
     state.lock = entry->lock;
     return true;
+  }
+  /// The first batch of each segment has all of them again.
+  bool replay_schema(const RawEntry& raw) {
+    const auto entry = read_schema(raw.body);
+    if (!entry || entry->store >= stores.size() || schema_id(entry->bytes) != entry->id)
+      return false;
+    return stores[entry->store].schemas.try_emplace(entry->id, entry->bytes), true;
   }
   bool replay_record(const RawEntry& raw) {
     auto entry = read_record(raw);
@@ -3341,6 +3492,7 @@ class PartReader {
 class Stage {
  public:
   std::deque<StoreEntry> new_stores;
+  std::vector<SchemaEntry> new_schemas;  ///< their bytes lie in the requests
   std::optional<std::uint64_t> new_run;
   std::vector<ErasedEntry> moved_tombstones;
   std::uint32_t leaving = 0;     ///< a segment that no record written now may refer to any more
@@ -3388,6 +3540,14 @@ class Stage {
     gone = std::move(empty);
   }
 
+  /// Whether the store holds a schema when this batch is written.
+  [[nodiscard]] bool holds(const Index& index, std::uint32_t store, const Hash128& id) const {
+    return index.stores[store].schemas.contains(id) ||
+           std::any_of(new_schemas.begin(), new_schemas.end(), [&](const SchemaEntry& entry) {
+             return entry.store == store && entry.id == id;
+           });
+  }
+
   [[nodiscard]] bool writes() const noexcept {
     if (!new_stores.empty() || new_run || !moved_tombstones.empty()) return true;
     for (const Staged& staged : records_)
@@ -3398,6 +3558,7 @@ class Stage {
   /// Forgets all of it and keeps what memory the next batch can use.
   void clear() {
     new_stores.clear();
+    new_schemas.clear();
     new_run.reset();
     moved_tombstones.clear();
     leaving = now_oldest = 0;
@@ -3493,6 +3654,7 @@ class Engine {
 
   [[nodiscard]] bool judge_all(CommitRequest& request);
   [[nodiscard]] bool refuse(CommitRequest& request, std::size_t culprit, Verdict verdict);
+  [[nodiscard]] Result<void> can_be_read(const Change& change) const;
   [[nodiscard]] Result<void> load_for(const Change& change);
   [[nodiscard]] bool apply(Change& change);
   void apply_receipts(Staged& record, const Change& change);
@@ -3726,12 +3888,14 @@ void Engine<Files>::perform(CommitRequest& request) {
   }
   const bool any_new = judge_all(request);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
-  for (const Change& change : request.changes)
-    if (const auto loaded = load_for(change); !loaded) {
-      request.outcome = CommitRequest::Outcome::failed;
-      request.error = loaded.error();
-      return;
-    }
+  for (const Change& change : request.changes) {
+    Result<void> ready = any_new ? can_be_read(change) : success;
+    if (ready) ready = load_for(change);
+    if (ready) continue;
+    request.outcome = CommitRequest::Outcome::failed;
+    request.error = ready.error();
+    return;
+  }
   request.culprit = 0;
   std::vector<Change*> applied;
   for (Change& change : request.changes)
@@ -3785,6 +3949,18 @@ bool Engine<Files>::refuse(CommitRequest& request, std::size_t culprit, Verdict 
   return false;
 }
 
+/// Whether the store holds, or is sent, the schema that the new data needs.
+template <class Files>
+Result<void> Engine<Files>::can_be_read(const Change& change) const {
+  if (change.schema == nullptr) return success;
+  if (!change.sends_schema && stage.holds(index_, change.store.index, change.schema->id))
+    return success;
+  Error no = refusal_of_schema(change);
+  if (!failed(no) && change.schema->bytes.size() > largest_batch / 4)
+    no = Error(Errc::too_large, "a schema of this size fits no batch");
+  return failed(no) ? Result<void>(no) : Result<void>(success);
+}
+
 /// Reads all that `apply`, `deliver` and `answer` will need of the record itself.
 template <class Files>
 Result<void> Engine<Files>::load_for(const Change& change) {
@@ -3811,6 +3987,11 @@ bool Engine<Files>::apply(Change& change) {
   Staged& record = stage.make(index_, change.store.index, change.key);
   Head& head = record.record.head;
   if (judge(head, change.fence, forgotten_below_) != Verdict::apply) return false;
+  if (change.schema != nullptr && change.sends_schema &&
+      !stage.holds(index_, change.store.index, change.schema->id)) {
+    stage.new_schemas.push_back({change.store.index, change.schema->id, change.schema->bytes});
+    stage.bytes += change.schema->bytes.size();
+  }
   if (change.data != nullptr) {
     record.data = change.data->view();
   } else if (change.removes_data) {
@@ -4096,17 +4277,15 @@ class BatchEncoder {
       : batch_(batch), index_(index), log_(log), stage_(stage) {}
 
   void encode() {
-    // The first batch of a segment names all stores again, so that older segments can go.
     if (log_.nothing_in_newest()) {
-      for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
-        const StoreState& store = index_.stores[i];
-        write_entry(batch_.own(), StoreEntry{i, store.name, store.birth, store.lock});
-      }
+      index_.write_stores(batch_.own());
       if (!stage_.new_run) write_entry(batch_.own(), RunEntry{index_.run, index_.opened_by});
     }
     if (stage_.new_run) write_entry(batch_.own(), RunEntry{*stage_.new_run, index_.opened_by});
     for (const StoreEntry& store : stage_.new_stores)
       write_entry(batch_.own(), store);
+    for (const SchemaEntry& schema : stage_.new_schemas)
+      write_entry(batch_.own(), schema);
     for (const ErasedEntry& moved : stage_.moved_tombstones)
       write_entry(batch_.own(), moved);
     for (Staged& staged : stage_.records()) {
@@ -4726,7 +4905,7 @@ class Recovery {
     index_.opened_by = run.opened_by;
     if (!segments_.empty() && !torn_ && rewritten() == 0) {
       Batch note;
-      write_stores(note.own());
+      index_.write_stores(note.own());
       write_entry(note.own(), run);
       return log_.append(note, true);
     }
@@ -4737,7 +4916,7 @@ class Recovery {
     auto made = log_.begin_segment(index_.oldest, [&](std::uint32_t number, Buffer& bytes) {
       const std::size_t begin = bytes.size();
       (void)bytes.grow(batch_header_size);
-      write_stores(bytes);
+      index_.write_stores(bytes);
       write_again(number, bytes);
       write_entry(bytes, run);
       log_.seal_in(bytes, begin);
@@ -4759,12 +4938,6 @@ class Recovery {
     return static_cast<std::uint64_t>(
         std::count_if(unsynced_.begin(), unsynced_.end(),
                       [](const FoundBatch& batch) { return batch.header.length != 0; }));
-  }
-  void write_stores(Buffer& to) const {
-    for (std::uint32_t i = 0; i < index_.stores.size(); ++i) {
-      const StoreState& store = index_.stores[i];
-      write_entry(to, StoreEntry{i, store.name, store.birth, store.lock});
-    }
   }
   /// Writes again what the batches say that may not be on disk: not as they are, because one may
   /// refer to bytes of another, but each record as it is now with all that lies in them.
@@ -4859,6 +5032,17 @@ class Database {
   }
   void read(ReadRequest& request) const;
   void list_waiting(RelayRequest& request) const;
+  void read_schema(SchemaRequest& request) const {
+    const std::shared_lock hold(state_);
+    if (request.store.index < index_.stores.size()) {
+      const auto& schemas = index_.stores[request.store.index].schemas;
+      if (const auto found = schemas.find(request.id); found != schemas.end()) {
+        request.bytes = found->second;
+        return;
+      }
+    }
+    request.error = unknown_schema(request.id);
+  }
   void scan(ScanRequest& request) const;
   [[nodiscard]] Result<void> flush();
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
@@ -5077,6 +5261,8 @@ void Database<Files>::publish() {
       store.birth = made.birth;
       store.lock = made.lock;
     }
+    for (const SchemaEntry& made : stage.new_schemas)
+      index_.stores[made.store].schemas.try_emplace(made.id, made.bytes);
     if (stage.new_run) {
       index_.run = *stage.new_run;
       engine_.run_to_note_ = false;
@@ -5364,6 +5550,9 @@ class BasicFile {
   void scan(std::span<ScanRequest> batch) {
     each(batch, [&](ScanRequest& request) { db_->scan(request); });
   }
+  void read_schemas(std::span<SchemaRequest> batch) {
+    each(batch, [&](SchemaRequest& request) { db_->read_schema(request); });
+  }
   void relay(std::span<RelayRequest> batch) {
     std::size_t at = 0;
     while (at < batch.size()) {
@@ -5484,6 +5673,7 @@ struct StoreState {
   LockKind lock = LockKind::lease;
   std::unordered_map<std::string, Record, detail::TextHash, std::equal_to<>> records;
   std::map<Hash128, Tombstone> tombstones;
+  std::map<Hash128, Buffer> schemas;
   std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
   std::vector<std::weak_ptr<WakeQueue>> watchers;
 
@@ -5492,6 +5682,17 @@ struct StoreState {
   [[nodiscard]] bool erased_since(std::string_view key, std::uint64_t epoch) const {
     const auto found = tombstones.find(hash(key));
     return found != tombstones.end() && found->second.epoch > epoch;
+  }
+  /// Why the data of a change could not be read later, or `Errc{}`.
+  [[nodiscard]] Error refusal_of(const Change& change) const {
+    if (!change.sends_schema && schemas.contains(change.schema->id)) return Errc{};
+    return refusal_of_schema(change);
+  }
+  void read(SchemaRequest& request) const {
+    if (const auto found = schemas.find(request.id); found != schemas.end())
+      request.bytes = found->second;
+    else
+      request.error = unknown_schema(request.id);
   }
 };
 
@@ -5524,6 +5725,41 @@ struct Database {
   std::deque<StoreState> stores;
   std::vector<Found> found;  ///< of the commit at hand; kept for its memory
 };
+
+/// Finds the store or makes it.
+inline void open(Database& db, OpenStoreRequest& request) {
+  auto& stores = db.stores;
+  std::uint32_t index = 0;
+  while (index < stores.size() && stores[index].name != request.name)
+    ++index;
+  if (index == stores.size() && request.expected_birth) {
+    request.error = Error(Errc::refused, "there is no store \"" + std::string(request.name) +
+                                             "\" where this connection knew one: its database was "
+                                             "replaced");
+    return;
+  }
+  if (index == stores.size()) {
+    StoreState& state = stores.emplace_back();
+    state.name = request.name;
+    state.birth = {detail::os::random_bits(), detail::os::random_bits()};
+    state.lock = request.lock;
+  }
+  const StoreState& state = stores[index];
+  if (state.lock != request.lock) {
+    request.error =
+        Error(Errc::invalid,
+              "store \"" + state.name +
+                  "\" was made with another lock policy; open it with that one, or move its "
+                  "records to a store of another name");
+  } else if (request.expected_birth && *request.expected_birth != state.birth) {
+    request.error = Error(Errc::refused,
+                          "store \"" + state.name +
+                              "\" is not the one this connection knew: its database was replaced");
+  }
+  request.store = {index};
+  request.birth = state.birth;
+  request.now = db.clock.wall();
+}
 
 }  // namespace persist::inline PERSIST_ABI::backend::memory
 
@@ -5558,6 +5794,7 @@ class Memory {
   void relay(std::span<RelayRequest> batch) { each(batch, &Memory::relay_one); }
   void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
   void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
+  void read_schemas(std::span<SchemaRequest> batch) { each(batch, &Memory::read_schema); }
 
   using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
@@ -5613,7 +5850,7 @@ class Memory {
     });
   }
 
-  void open_one(OpenStoreRequest& request);
+  void open_one(OpenStoreRequest& request) { memory::open(*db_, request); }
   void acquire_one(AcquireRequest& request);
   void commit_one(CommitRequest& request);
   void read_one(ReadRequest& request);
@@ -5621,8 +5858,10 @@ class Memory {
   void relay_one(RelayRequest& request);
   void erase_one(EraseRequest& request);
   void scan_one(ScanRequest& request);
+  void read_schema(SchemaRequest& request) { at(request.store).read(request); }
 
   [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
+  [[nodiscard]] bool can_be_read(CommitRequest& request, const std::vector<Found>& found);
   void apply(Record& record, Change& change, const Moment& moment);
   void deliver(Change& change, Record& sender);
   void answer(const Record& record, Change& change, const Moment& moment);
@@ -5632,40 +5871,6 @@ class Memory {
 
   std::shared_ptr<Database> db_;
 };
-
-inline void Memory::open_one(OpenStoreRequest& request) {
-  auto& stores = db_->stores;
-  std::uint32_t index = 0;
-  while (index < stores.size() && stores[index].name != request.name)
-    ++index;
-  if (index == stores.size() && request.expected_birth) {
-    request.error = Error(Errc::refused, "there is no store \"" + std::string(request.name) +
-                                             "\" where this connection knew one: its database was "
-                                             "replaced");
-    return;
-  }
-  if (index == stores.size()) {
-    StoreState& state = stores.emplace_back();
-    state.name = request.name;
-    state.birth = {detail::os::random_bits(), detail::os::random_bits()};
-    state.lock = request.lock;
-  }
-  const StoreState& state = stores[index];
-  if (state.lock != request.lock) {
-    request.error =
-        Error(Errc::invalid,
-              "store \"" + state.name +
-                  "\" was made with another lock policy; open it with that one, or move its "
-                  "records to a store of another name");
-  } else if (request.expected_birth && *request.expected_birth != state.birth) {
-    request.error = Error(Errc::refused,
-                          "store \"" + state.name +
-                              "\" is not the one this connection knew: its database was replaced");
-  }
-  request.store = {index};
-  request.birth = state.birth;
-  request.now = db_->clock.wall();
-}
 
 inline void Memory::fill(Snapshot& to, const Record& from) const {
   to.fence = from.head.fence;
@@ -5731,6 +5936,20 @@ inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found)
   return any_new;
 }
 
+/// Whether the store holds, or is sent, the schemas that the new data needs.
+inline bool Memory::can_be_read(CommitRequest& request, const std::vector<Found>& found) {
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const Change& change = request.changes[i];
+    if (!found[i].fresh || change.schema == nullptr) continue;
+    request.error = at(change.store).refusal_of(change);
+    if (!failed(request.error)) continue;
+    request.outcome = CommitRequest::Outcome::failed;
+    request.culprit = i;
+    return false;
+  }
+  return true;
+}
+
 inline void Memory::commit_one(CommitRequest& request) {
   std::vector<Found>& found = db_->found;
   found.clear();
@@ -5738,6 +5957,7 @@ inline void Memory::commit_one(CommitRequest& request) {
     found.push_back({find(change.store, change.key), false});
   const bool any_new = judge_all(request, found);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
+  if (!can_be_read(request, found)) return;
   const Moment moment{db_->clock.now(), db_->clock.wall()};
   for (std::size_t i = 0; i < found.size(); ++i)
     if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);
@@ -5761,6 +5981,8 @@ inline void Memory::answer(const Record& record, Change& change, const Moment& m
 }
 
 inline void Memory::apply(Record& record, Change& change, const Moment& moment) {
+  if (change.schema != nullptr && change.sends_schema)
+    at(change.store).schemas.try_emplace(change.schema->id, change.schema->bytes);
   if (change.data != nullptr) {
     record.data.swap(*change.data);
     record.has_data = true;
@@ -5939,6 +6161,11 @@ struct Exact {
     strip();
   }
 
+  friend constexpr bool operator<(const Exact& a, const Exact& b) noexcept {
+    if (a.negative != b.negative) return a.negative;
+    return a.negative ? is_nearer_zero(b, a) : is_nearer_zero(a, b);
+  }
+
   [[nodiscard]] constexpr bool is_whole() const noexcept { return exponent >= 0; }
   /// Whether it is a T, without loss.
   template <class T>
@@ -5971,6 +6198,14 @@ struct Exact {
   }
 
  private:
+  static constexpr bool is_nearer_zero(const Exact& a, const Exact& b) noexcept {
+    if (a.magnitude == 0 || b.magnitude == 0) return a.magnitude < b.magnitude;
+    const int top_a = a.exponent + static_cast<int>(std::bit_width(a.magnitude));
+    const int top_b = b.exponent + static_cast<int>(std::bit_width(b.magnitude));
+    if (top_a != top_b) return top_a < top_b;
+    return a.magnitude << std::countl_zero(a.magnitude) < b.magnitude
+                                                              << std::countl_zero(b.magnitude);
+  }
   template <class T>
   static constexpr std::uint64_t size_of(T number) noexcept {
     const auto bits = static_cast<std::uint64_t>(number);
@@ -7018,6 +7253,7 @@ struct Formerly : schema::detail::Attribute<Member> {
 /// the record is not loaded and not saved: `invalid`, naming the member.
 template <auto Member, schema::detail::Exact Min, schema::detail::Exact Max>
 struct Limited : schema::detail::Attribute<Member> {
+  static_assert(!(Max < Min), "persist: the limits of a Limited member: the lower one comes first");
   static constexpr bool limited = true;
   static constexpr schema::detail::Exact min = Min;
   static constexpr schema::detail::Exact max = Max;
@@ -7026,6 +7262,8 @@ struct Limited : schema::detail::Attribute<Member> {
 /// array or an optional: `persist::Quantised<&Player::x, 0.01>`. The member itself is left alone.
 template <auto Member, schema::detail::Exact Step>
 struct Quantised : schema::detail::Attribute<Member> {
+  static_assert(schema::detail::Exact() < Step,
+                "persist: the step of a Quantised member is above zero");
   static constexpr schema::detail::Exact quantum = Step;
 };
 
@@ -7413,22 +7651,384 @@ inline constexpr std::uint16_t suphi_first_id = 32;  ///< to 47: with as many de
 
 namespace persist::inline PERSIST_ABI::codec {
 
+/// What a record says of itself, before its payload.
+struct EnvelopeHeader {
+  std::uint16_t codec = 0;           ///< the id of the codec that wrote the payload
+  std::uint32_t schema_version = 1;  ///< of the build that shaped the data
+  std::uint32_t lowest_reader = 1;   ///< the lowest schema version that may read it
+  std::uint64_t fingerprint = 0;     ///< of the schema; 0: not known
+  std::uint32_t flags = 0;           ///< what was done to the payload: EnvelopeLayout
+};
+
+struct Envelope : EnvelopeHeader {
+  ByteView payload;
+};
+
+/// Where each field of an envelope lies: numbers on disk, never renumber. All are little-endian.
+/// `doc/format.md` has the grammar and an example.
+///
+/// Magic, checksum and format version stay where they are in every later format, so that a build
+/// can tell bytes that are damaged from bytes that are too new for it.
+struct EnvelopeLayout {
+  static constexpr std::size_t magic = 0;     // 4 bytes
+  static constexpr std::size_t checksum = 4;  // 4: CRC-32C of all other bytes, payload included
+  static constexpr std::size_t format = 8;    // 2
+  static constexpr std::size_t codec = 10;    // 2
+  static constexpr std::size_t flags = 12;    // 4
+  static constexpr std::size_t schema_version = 16;  // 4
+  static constexpr std::size_t lowest_reader = 20;   // 4
+  static constexpr std::size_t fingerprint = 24;     // 8
+  static constexpr std::size_t length = 32;          // 4: of the payload
+  static constexpr std::size_t size = 36;
+
+  /// FF begins neither UTF-8 nor CBOR, so text and bare payloads are not taken for an envelope.
+  static constexpr std::array<std::byte, 4> magic_bytes{std::byte{0xff}, std::byte{'p'},
+                                                        std::byte{'s'}, std::byte{'t'}};
+  static constexpr std::uint16_t format_version = 1;
+
+  // Flags. Each says what was done to the payload behind the codec's back (wrapping.hpp); where
+  // there are two, the one of the higher bit came last. One that a build does not know changes how
+  // the payload is to be read.
+  static constexpr std::uint32_t compressed = 1;
+  static constexpr std::uint32_t sealed = 2;
+  static constexpr std::uint32_t in_pieces = 4;
+  static constexpr std::uint32_t known_flags = compressed | sealed | in_pieces;
+};
+
+namespace envelope {
+
+[[nodiscard]] inline std::uint32_t checksum(ByteView bytes) noexcept {
+  const auto before = bytes.first(EnvelopeLayout::checksum);
+  return detail::crc32c(bytes.subspan(EnvelopeLayout::format), detail::crc32c(before));
+}
+
+/// `corrupt` and `too_new` are read by a person who must not lose the record over it.
+[[nodiscard]] inline Error refusal(Errc code, std::string what, std::string_view advice) {
+  return {code, std::move(what) + "; the bytes were left as they are: " + std::string(advice)};
+}
+[[nodiscard]] inline Error damaged(std::string what) {
+  return refusal(Errc::corrupt, std::move(what),
+                 "restore the record from a backup or an older version");
+}
+[[nodiscard]] inline Error from_the_future(std::string what) {
+  return refusal(Errc::too_new, std::move(what), "read it with the newer build that wrote it");
+}
+
+/// The same words for what is wrong inside the payload.
+[[nodiscard]] inline Error left_alone(const Error& error) {
+  const auto detail = std::string(error.detail()) + (error.detail().empty() ? "" : "; ");
+  return Error(error.code(), detail + "the bytes were left as they are")
+      .at(std::string(error.path()), std::string(error.expected()), std::string(error.found()));
+}
+
+[[nodiscard]] inline std::string hexadecimal(std::uint32_t number) {
+  char digits[8];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number, 16).ptr;
+  return {digits, end};
+}
+
+[[nodiscard]] inline Error wrong_length(std::size_t said, std::size_t there) {
+  return damaged("the header of the record says " + std::to_string(said) + " bytes of data, and " +
+                 std::to_string(there) + " are there");
+}
+
+/// What is wrong with bytes whose checksum does not match: their length, or their content.
+[[nodiscard]] inline Error mismatch(ByteView bytes, std::uint32_t stored, std::uint32_t found) {
+  const std::size_t length = load_little<std::uint32_t>(bytes.data() + EnvelopeLayout::length);
+  const std::size_t there = bytes.size() - EnvelopeLayout::size;
+  if (length > there) return wrong_length(length, there);
+  if (checksum(bytes.first(EnvelopeLayout::size + length)) == stored)
+    return wrong_length(length, there);
+  return damaged("the checksum of the record is " + hexadecimal(stored) +
+                 ", and that of its bytes is " + hexadecimal(found));
+}
+
+}  // namespace envelope
+
+/// What an envelope says of itself, believed as it is: for one that was made or opened here. At
+/// least a header long.
+[[nodiscard]] inline EnvelopeHeader header_of(ByteView envelope) noexcept {
+  using L = EnvelopeLayout;
+  const std::byte* at = envelope.data();
+  return {.codec = load_little<std::uint16_t>(at + L::codec),
+          .schema_version = load_little<std::uint32_t>(at + L::schema_version),
+          .lowest_reader = load_little<std::uint32_t>(at + L::lowest_reader),
+          .fingerprint = load_little<std::uint64_t>(at + L::fingerprint),
+          .flags = load_little<std::uint32_t>(at + L::flags)};
+}
+
+/// Appends an envelope. `payload` is called with the buffer and appends what goes inside, which is
+/// not copied again.
+///
+/// On failure (`payload`'s own, or `too_large` at 4 GiB) the buffer is as it was before.
+template <class Payload>
+[[nodiscard]] Result<void> write_envelope(Buffer& out, const EnvelopeHeader& header,
+                                          Payload&& payload) {
+  using L = EnvelopeLayout;
+  const std::size_t begin = out.size();
+  (void)out.grow(L::size);
+  Result<void> written = payload(out);
+  const std::size_t length = out.size() - begin - L::size;
+  if (written && length > (std::numeric_limits<std::uint32_t>::max)()) {
+    written = Error(Errc::too_large,
+                    "a record of " + std::to_string(length) + " bytes: an envelope holds 4 GiB");
+  }
+  if (!written) {
+    out.shrink(begin);
+    return written;
+  }
+  std::byte* at = out.data() + begin;
+  std::copy(L::magic_bytes.begin(), L::magic_bytes.end(), at + L::magic);
+  store_little(at + L::format, L::format_version);
+  store_little(at + L::codec, header.codec);
+  store_little(at + L::flags, header.flags);
+  store_little(at + L::schema_version, header.schema_version);
+  store_little(at + L::lowest_reader, header.lowest_reader);
+  store_little(at + L::fingerprint, header.fingerprint);
+  store_little(at + L::length, static_cast<std::uint32_t>(length));
+  store_little(at + L::checksum, envelope::checksum(out.view().subspan(begin)));
+  return success;
+}
+
+/// Whether these bytes were written by something else. A record of ours whose magic alone was
+/// damaged still has its checksum, which is over the right magic.
+[[nodiscard]] inline bool is_foreign(ByteView bytes) noexcept {
+  using L = EnvelopeLayout;
+  const ByteView magic(L::magic_bytes);
+  const std::size_t shown = (std::min)(bytes.size(), magic.size());
+  if (bytes.empty() || same_bytes(bytes.first(shown), magic.first(shown))) return false;
+  if (bytes.size() < L::size) return true;
+  const auto stored = load_little<std::uint32_t>(bytes.data() + L::checksum);
+  return detail::crc32c(bytes.subspan(L::format), detail::crc32c(magic)) != stored;
+}
+
+/// Reads what is around the payload, which lies in `bytes`. Nothing is believed before the checksum
+/// matched.
+///
+/// `corrupt`: no envelope at all, cut short, followed by more, or any bit flipped. `too_new`: a
+/// later format, or a flag this build does not know. Allocates only to say what is wrong.
+[[nodiscard]] inline Result<Envelope> open_envelope(ByteView bytes) {
+  using L = EnvelopeLayout;
+  const auto has_magic = [bytes](std::size_t size) {
+    return same_bytes(bytes.first(size), ByteView(L::magic_bytes).first(size));
+  };
+  if (bytes.empty() || !has_magic((std::min)(bytes.size(), L::magic_bytes.size()))) {
+    return envelope::refusal(
+        Errc::corrupt, "these " + std::to_string(bytes.size()) + " bytes are no record of persist",
+        "move them away if they belong to something else");
+  }
+  if (bytes.size() < L::size) {
+    return envelope::damaged("the record is cut short: " + std::to_string(bytes.size()) +
+                             " bytes do not hold the header of " + std::to_string(L::size));
+  }
+  const std::byte* at = bytes.data();
+  const auto stored = load_little<std::uint32_t>(at + L::checksum);
+  const auto found = envelope::checksum(bytes);
+  if (stored != found) return envelope::mismatch(bytes, stored, found);
+  if (const auto format = load_little<std::uint16_t>(at + L::format); format != L::format_version) {
+    return envelope::from_the_future("the record has format version " + std::to_string(format) +
+                                     ", and this build knows " + std::to_string(L::format_version));
+  }
+  if (const auto flags = load_little<std::uint32_t>(at + L::flags);
+      (flags & ~L::known_flags) != 0) {
+    return envelope::from_the_future("the record has the flags " + envelope::hexadecimal(flags) +
+                                     ", which this build does not know");
+  }
+  const Envelope opened{header_of(bytes), bytes.subspan(L::size)};
+  if (const auto length = load_little<std::uint32_t>(at + L::length);
+      length != opened.payload.size()) {
+    return envelope::wrong_length(length, opened.payload.size());
+  }
+  return opened;
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::detail {
+
+/// A type without the Result around it.
+template <class R>
+struct UnwrapResult {
+  using type = R;
+};
+template <class R>
+struct UnwrapResult<Result<R>> {
+  using type = R;
+};
+
+/// Calls code of the game's own. What it throws is an error, in words that begin with `who`.
+template <class F>
+[[nodiscard]] auto caught([[maybe_unused]] std::string_view who, F&& call,
+                          [[maybe_unused]] Errc code = Errc::invalid) {
+  using R = Result<typename UnwrapResult<decltype(call())>::type>;
+#if PERSIST_HAS_EXCEPTIONS
+  const auto threw = [&](std::string_view what) {
+    return R(Error(code, std::string(who).append(" threw: ").append(what)));
+  };
+  try {
+    return R(call());
+  } catch (const std::exception& thrown) {
+    return threw(thrown.what());
+  } catch (...) {
+    return threw("something that is no std::exception");
+  }
+#else
+  return R(call());
+#endif
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+// What is done to a record after a codec has made it, and undone before one reads it: compressing,
+// sealing. It takes as long as a codec and longer and needs nothing of the session, so it is done
+// where the backend is called, which is the game's thread only where the game chose so.
+//
+// A wrapping goes around the payload. The header stays readable, and a flag in it says what was
+// done; so records with and without one lie in one store, and each is read as what it is.
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// `wrap(key, record, out)` appends the record as it is stored, or says false where it stays as it
+/// is. `record` is a whole one that was just made; `out` is as it was on false and on failure.
+template <class C>
+concept wraps_records = requires(std::string_view key, ByteView record, Buffer& out) {
+  { C::wrap(key, record, out) } -> std::same_as<Result<bool>>;
+};
+
+/// `unwrap(key, envelope, most, out)` undoes the outermost wrapping: appends the record that was
+/// inside, whole, of at most so many bytes, or says false where another must undo it. The envelope
+/// was opened: its bytes are those that were written, if by nobody knows whom.
+template <class C>
+concept unwraps_records =
+    requires(std::string_view key, const Envelope& wrapped, std::size_t most, Buffer& out) {
+      { C::unwrap(key, wrapped, most, out) } -> std::same_as<Result<bool>>;
+    };
+
+/// `is_current(stored)`: whether the record is wrapped as the next save would wrap it. One that is
+/// not is saved though nothing changed.
+template <class C>
+concept knows_current = requires(ByteView stored) {
+  { C::is_current(stored) } -> std::same_as<bool>;
+};
+
+/// What is not sealed is not its store's.
+template <class C>
+concept always_sealed = requires { requires C::is_always_sealed; };
+
+/// Whatever else it reads, what it writes is sealed. A record says that once, so none is sealed
+/// twice.
+template <class C>
+concept seals_records = requires { requires C::seals; };
+
+/// Its records may lie in pieces (codec/chunked.hpp), and those that it writes may be split.
+template <class C>
+concept joins_records = requires { requires C::joins_pieces; };
+template <class C>
+concept splits_records = joins_records<C> && requires { requires C::splits_into_pieces; };
+
+/// The codec that makes the payload, behind whatever wraps it.
+template <class C>
+struct PayloadCodec {
+  using type = C;
+};
+template <class C>
+  requires requires { typename C::payload_codec; }
+struct PayloadCodec<C> {
+  using type = typename C::payload_codec;
+};
+
+/// The ids of what compresses. They are in every compressed record: never renumber. From 128 on
+/// they are yours.
+inline constexpr std::uint8_t lz4_id = 1;
+inline constexpr std::uint8_t zstd_id = 2;
+
+namespace wrapping {
+
+/// What was done last to a record that says it is wrapped, for a person.
+[[nodiscard]] inline std::string describe(const Envelope& wrapped) {
+  if ((wrapped.flags & EnvelopeLayout::in_pieces) != 0) return "split into pieces";
+  if ((wrapped.flags & EnvelopeLayout::sealed) != 0) return "sealed";
+  const int algorithm = wrapped.payload.empty() ? 0 : std::to_integer<int>(wrapped.payload[0]);
+  if (algorithm == lz4_id) return "compressed with lz4";
+  if (algorithm == zstd_id) return "compressed with zstd";
+  return "compressed with the algorithm number " + std::to_string(algorithm);
+}
+
+/// The flags that bytes have if they are a record of ours.
+[[nodiscard]] inline std::uint32_t flags_of(ByteView record) noexcept {
+  using L = EnvelopeLayout;
+  const bool is_ours = record.size() >= L::size &&
+                       same_bytes(record.first(L::magic_bytes.size()), ByteView(L::magic_bytes));
+  return is_ours ? load_little<std::uint32_t>(record.data() + L::flags) : 0;
+}
+
+}  // namespace wrapping
+
+/// The record as its codec made it: `stored` itself, or what was inside, which lies in `room` then.
+/// What this codec does not undo is left to `decode_record` to refuse.
+///
+/// `corrupt`: no envelope, damaged, or not what the wrapping says. `too_large`: more than `most`
+/// bytes, which is checked before they are made. `wrong_codec`: it takes what this build has not.
+/// Copies nothing where nothing was wrapped.
+template <class Codec>
+[[nodiscard]] Result<ByteView> plain_record([[maybe_unused]] std::string_view key, ByteView stored,
+                                            [[maybe_unused]] std::size_t most,
+                                            [[maybe_unused]] Buffer& room) {
+  if constexpr (always_sealed<Codec>)
+    if ((wrapping::flags_of(stored) & EnvelopeLayout::sealed) == 0) {
+      return envelope::left_alone(
+          Error(Errc::corrupt, "the record is not sealed, and all of this store are"));
+    }
+  if constexpr (unwraps_records<Codec>) {
+    // Each turn takes one flag away. Pieces are joined by who can read them, before this.
+    for (auto flags = wrapping::flags_of(stored);
+         flags != 0 && (flags & EnvelopeLayout::in_pieces) == 0;
+         flags = wrapping::flags_of(stored)) {
+      const auto opened = open_envelope(stored);
+      if (!opened) return opened.error();
+      Buffer inside;
+      const Result<bool> undone = persist::detail::caught(
+          "the codec", [&] { return Codec::unwrap(key, *opened, most, inside); });
+      if (!undone) return envelope::left_alone(undone.error());
+      if (!*undone) break;
+      room.swap(inside);
+      stored = room.view();
+    }
+  }
+  return stored;
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI::codec {
+
+namespace choosing {
+
+/// Two of one id are one codec that is wrapped in two ways.
+template <class A, class B>
+inline constexpr bool differ =
+    !std::is_same_v<A, B> &&
+    (A::id != B::id ||
+     std::is_same_v<typename PayloadCodec<A>::type, typename PayloadCodec<B>::type>);
+template <class First, class... Rest>
+inline constexpr bool are_distinct = (differ<First, Rest> && ...) && are_distinct<Rest...>;
+template <class Last>
+inline constexpr bool are_distinct<Last> = true;
+
+}  // namespace choosing
+
 /// Reads what any of the codecs wrote, and writes `C`.
 ///
 /// A store moves to another codec in two deployments, because servers of two builds share its
 /// records meanwhile: first all of them read both and write the old one (`AnyOf<Old, New>`), then
-/// `AnyOf<New, Old>`. A record moves with its next save; one that is loaded and released is written
-/// even if nothing in it changed.
+/// `AnyOf<New, Old>`. A record moves with its next save. One that is loaded and released is written
+/// even if nothing in it changed where its codec is another or it is not sealed as it should be; of
+/// the same codec, compressed in another way or no longer sealed, it stays until something changes.
 template <class C, class... Old>
 struct AnyOf : C {
-  static constexpr bool ids_differ = [] {
-    const std::uint16_t ids[] = {C::id, Old::id...};
-    for (std::size_t i = 0; i < sizeof...(Old); ++i)
-      for (std::size_t j = i + 1; j <= sizeof...(Old); ++j)
-        if (ids[i] == ids[j]) return false;
-    return true;
-  }();
-  static_assert(ids_differ, "persist: AnyOf names each codec once");
+  static_assert(choosing::are_distinct<C, Old...>, "persist: AnyOf names each codec once");
+  static constexpr bool is_always_sealed = always_sealed<C> && (always_sealed<Old> && ...);
+  static constexpr bool joins_pieces = joins_records<C> || (joins_records<Old> || ...);
 
   [[nodiscard]] static constexpr bool reads(std::uint16_t codec) noexcept {
     return codec == C::id || ((codec == Old::id) || ...);
@@ -7454,6 +8054,25 @@ struct AnyOf : C {
     (void)(try_one(static_cast<const C*>(nullptr)) ||
            (try_one(static_cast<const Old*>(nullptr)) || ...));
     return read;
+  }
+
+  /// Undoes what any of them does behind its codec's back. Two may know one wrapping, and only one
+  /// of them the dictionary or the key that it takes, so a refusal counts when all were asked.
+  [[nodiscard]] static Result<bool> unwrap(std::string_view key, const Envelope& wrapped,
+                                           std::size_t most, Buffer& out)
+    requires(unwraps_records<C> || (unwraps_records<Old> || ...))
+  {
+    Result<bool> undone = false;
+    const auto try_one = [&]<class Each>(const Each*) {
+      if constexpr (unwraps_records<Each>) {
+        Result<bool> tried = Each::unwrap(key, wrapped, most, out);
+        if (undone || (tried && *tried)) undone = std::move(tried);
+      }
+      return undone && *undone;
+    };
+    (void)(try_one(static_cast<const C*>(nullptr)) ||
+           (try_one(static_cast<const Old*>(nullptr)) || ...));
+    return undone;
   }
 };
 
@@ -7529,19 +8148,15 @@ class Input {
     return {begin_ + from, size};
   }
 
-  bool corrupt(std::string what) { return corrupt_at(at_, std::move(what)); }
-  bool corrupt_at(std::size_t where, std::string what) {
-    return fail({Errc::corrupt, std::string(format_) + " at byte " + std::to_string(where) + ": " +
-                                    std::move(what)});
+  bool corrupt(std::string_view what) { return corrupt_at(at_, what); }
+  bool corrupt_at(std::size_t where, std::string_view what) {
+    return fail_at(Errc::corrupt, where, what);
   }
-  bool too_large(std::string what) {
-    return fail({Errc::too_large, std::string(format_) + " at byte " + std::to_string(at_) + ": " +
-                                      std::move(what)});
-  }
-  bool cut_short() { return corrupt("the input ends in the middle of an item"); }
+  bool too_large(std::string_view what) { return fail_at(Errc::too_large, at_, what); }
+  PERSIST_NOINLINE bool cut_short() { return corrupt("the input ends in the middle of an item"); }
   /// Another token than the one that was asked for: `schema_mismatch`, without a path, which the
   /// walk knows; `corrupt` where there is none at all.
-  bool mismatch(std::string_view expected, schema::Token found) {
+  PERSIST_NOINLINE bool mismatch(std::string_view expected, schema::Token found) {
     if (found == schema::Token::bad) return false;  // peek has said why
     if (found == schema::Token::end) {
       return at_end() ? cut_short() : corrupt("an end where a value must be");
@@ -7619,6 +8234,12 @@ class Input {
     }
   }
 
+  PERSIST_NOINLINE bool fail_at(Errc code, std::size_t where, std::string_view what) {
+    std::string text(format_);
+    text.append(" at byte ").append(std::to_string(where)).append(": ").append(what);
+    return fail({code, std::move(text)});
+  }
+
   std::string_view format_;
   std::size_t elements_;
   bool elements_are_limited_;
@@ -7659,14 +8280,13 @@ class Output {
   /// What no reader would follow is not written either, or a record could be saved and never
   /// loaded.
   void enter() {
-    if (++depth_ > Input::deepest) {
-      fail({Errc::too_large, "the data is nested deeper than " + std::to_string(Input::deepest)});
-    }
+    if (++depth_ > Input::deepest) [[unlikely]]
+      too_deep();
   }
   void leave() noexcept { --depth_; }
   [[nodiscard]] std::uint32_t depth() const noexcept { return depth_; }
 
-  void not_utf8(std::size_t where) {
+  PERSIST_NOINLINE void not_utf8(std::size_t where) {
     fail({Errc::invalid, "a text is no UTF-8 from its byte " + std::to_string(where) +
                              " on: keep such bytes in a byte string (std::vector<std::byte>)"});
   }
@@ -7674,6 +8294,10 @@ class Output {
   Buffer& out_;
 
  private:
+  PERSIST_NOINLINE void too_deep() {
+    fail({Errc::too_large, "the data is nested deeper than " + std::to_string(Input::deepest)});
+  }
+
   std::uint32_t depth_ = 0;
   bool ok_ = true;
   Error error_;
@@ -7829,7 +8453,7 @@ class CborWriter : public Output {
     }
     std::byte* at = out_.grow(1 + value.size());
     *at = static_cast<std::byte>(0x60 | value.size());
-    copy_short(at + 1, value.data(), value.size());
+    copy_short(at + 1, as_bytes(value));
   }
   void bytes(ByteView value) {
     head(CborMajor::bytes, value.size());
@@ -7853,19 +8477,6 @@ class CborWriter : public Output {
  private:
   void check_utf8(std::string_view value) {
     if (const std::size_t good = detail::utf8_prefix(value); good != value.size()) not_utf8(good);
-  }
-  /// Copies less than 24 bytes. Most keys and many texts are that short, and for them a call is
-  /// most of what a copy costs.
-  static void copy_short(std::byte* to, const char* from, std::size_t size) noexcept {
-    const auto ends = [&](auto word) {  // the first and the last; they may overlap
-      std::memcpy(to, from, sizeof(word));
-      std::memcpy(to + size - sizeof(word), from + size - sizeof(word), sizeof(word));
-    };
-    if (size >= 16) std::memcpy(to + 8, from + 8, 8);
-    if (size >= 8) return ends(std::uint64_t{});
-    if (size >= 4) return ends(std::uint32_t{});
-    for (std::size_t i = 0; i < size; ++i)
-      to[i] = static_cast<std::byte>(from[i]);
   }
   void head(CborMajor major, std::uint64_t argument) {
     const auto kind = static_cast<std::uint8_t>(static_cast<unsigned>(major) << 5);
@@ -8715,6 +9326,7 @@ template <class Reader>
       std::size_t count = 0;
       if (!in.begin_array(count)) return false;
       Value::Array elements;
+      elements.reserve(count);  // the reader has seen a byte for each, and counts each byte once
       while (in.next_element())
         if (!read_value(in, elements.emplace_back())) return false;
       into = Value(std::move(elements));
@@ -8724,6 +9336,7 @@ template <class Reader>
       std::size_t count = 0;
       if (!in.begin_map(count)) return false;
       std::vector<Value::Member> members;
+      members.reserve(count);
       for (std::string_view key; in.next_key(key);) {
         members.push_back({std::string(key), Value()});
         if (!read_value(in, members.back().value)) return false;
@@ -8750,9 +9363,20 @@ bool decode_kept(ByteView raw, Value& into) {
   return read_value(in, into);
 }
 
-/// Takes the next item without understanding it: as its bytes where the input has bytes.
+/// Takes the next item without understanding it: as its bytes where the input has bytes. A value
+/// inside a record of another format has them too, and would not be written back as it was if it
+/// were understood: one with equal keys could be kept once and never read again.
 template <class Reader>
 [[nodiscard]] bool read_kept(Reader& in, Kept& into) {
+  if constexpr (requires { typename Reader::inside; }) {
+    if (in.is_dynamic()) {
+      ByteView raw;
+      if (!in.skip_inside(raw)) return false;
+      into.raw = Buffer(raw);
+      into.decode = &decode_kept<typename Reader::inside>;
+      return true;
+    }
+  }
   if constexpr (requires(ByteView raw) { in.skip(raw); }) {
     ByteView raw;
     if (!in.skip(raw)) return false;
@@ -9300,30 +9924,64 @@ template <class T>
            kind_of<T> == Kind::array)
 inline constexpr bool can_be_quantised<T> = can_be_quantised<typename T::value_type>;
 
-template <Exact Step, class M>
-void round_to(M& number) {
+/// Whether a number keeps the limits of the member: it must be possible to load what is written.
+template <class Rules, class T, std::size_t I, class N>
+[[nodiscard]] bool keeps_limits(N number) {
+  bool keeps = true;
+  if constexpr (Rules::has_limits) {
+    Rules::template each<T>([&](auto attribute) {
+      using A = decltype(attribute);
+      if constexpr (A::limited)
+        if (position_of<T>(A::member) == I)
+          keeps = keeps && number >= A::min.template as<N>() && number <= A::max.template as<N>();
+    });
+  }
+  return keeps;
+}
+/// The nearest multiple. Where that breaks a limit which the number keeps, the one on its other
+/// side, and where that does too, the number.
+template <Exact Step, class N, class Keeps>
+[[nodiscard]] N to_allowed_multiple(N number, const Keeps& keeps) {
+  constexpr N step = Step.template as<N>();
+  const auto nearest = [&](N from) {
+    if constexpr (std::is_floating_point_v<N>)
+      return static_cast<N>(to_multiple(static_cast<double>(from), Step.template as<double>()));
+    else
+      return to_multiple(from, step);
+  };
+  using Range = std::numeric_limits<N>;
+  const N near = nearest(number);
+  if (keeps(near) || !keeps(number)) return near;
+  N other = number;
+  if (near > number && near >= Range::lowest() + step)
+    other = nearest(static_cast<N>(near - step));
+  else if (near < number && near <= (Range::max)() - step)
+    other = nearest(static_cast<N>(near + step));
+  return keeps(other) ? other : number;
+}
+
+template <Exact Step, class M, class Keeps>
+void round_to(M& number, const Keeps& keeps) {
   constexpr Kind kind = kind_of<M>;
   if constexpr (kind == Kind::optional) {
-    if (number.has_value()) round_to<Step>(*number);
+    if (number.has_value()) round_to<Step>(*number, keeps);
   } else if constexpr (kind == Kind::sequence || kind == Kind::array) {
-    for (auto& element : number)
-      round_to<Step>(element);
-  } else if constexpr (kind == Kind::real) {
-    number = static_cast<M>(to_multiple(static_cast<double>(number), Step.template as<double>()));
+    for (auto& element : number)  // whose limits are of its size
+      round_to<Step>(element, [](auto) { return true; });
   } else {
-    static_assert(Step.template fits<M>(),
+    static_assert(std::is_floating_point_v<M> || Step.template fits<M>(),
                   "persist: the step of a Quantised integer is an integer of its type");
-    number = to_multiple(number, Step.template as<M>());
+    number = to_allowed_multiple<Step>(number, keeps);
   }
 }
 /// What is written for a member.
 template <class Rules, class T, std::size_t I, class M>
 [[nodiscard]] M quantised(M number) {
-  constexpr Exact step = quantum_of<Rules, T, I>;
-  static_assert(!step.negative, "persist: the step of a Quantised member is above zero");
   static_assert(can_be_quantised<M>,
                 "persist: Quantised is for numbers, and for lists, arrays and optionals of them");
-  if constexpr (can_be_quantised<M>) round_to<step>(number);
+  if constexpr (can_be_quantised<M>)
+    round_to<quantum_of<Rules, T, I>>(number,
+                                      [](auto each) { return keeps_limits<Rules, T, I>(each); });
   return number;
 }
 
@@ -9362,6 +10020,31 @@ consteval bool check_member() {
   if constexpr (!storable<Member>)
     return sizeof(CheckMember<T, printable_name<T, I>(), Member>) != 0;
   return true;
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+// Names of fields in the form of a format that can make it before the program runs, so that it only
+// copies and compares them.
+
+namespace persist::inline PERSIST_ABI::schema::detail {
+
+/// The names of a struct's fields as the format spells them, where it can before it runs.
+template <class Format, class P>
+[[nodiscard]] constexpr const auto& spelled_names() noexcept {
+  if constexpr (requires { Format::template spelled<P::names>(); })
+    return Format::template spelled<P::names>();
+  else
+    return P::names;
+}
+
+/// Such a name as it is.
+template <class Name>
+[[nodiscard]] constexpr std::string_view text_of_name(const Name& name) noexcept {
+  if constexpr (requires { name.plain; })
+    return name.plain;
+  else
+    return name;
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail
@@ -9513,16 +10196,32 @@ class Extras {
   return {};
 }
 
+/// The identity of an element, as text that may refer to the element.
+template <class P, class T>
+[[nodiscard]] KeyText identity_of(const T& element) {
+  return Describe<T>::apply(element, [](const auto&... member) {
+    const auto& identity = std::get<P::identity>(std::tie(member...));
+    static_assert(text_key<std::remove_cvref_t<decltype(identity)>>,
+                  "persist: an Identity is an integer, a text or an enum");
+    return KeyText(identity);
+  });
+}
+
 }  // namespace persist::inline PERSIST_ABI::schema::detail
 
 namespace persist::inline PERSIST_ABI::schema::detail {
 
-/// Calls `use` with each entry. Where `Sorts` says that the same data is to be the same bytes, the
-/// order does not depend on hashes.
-template <bool Sorts, class C, class F>
+/// Whether a container gives out its entries as their hashes have it, so that equal data comes in
+/// different orders.
+template <class C>
+concept in_no_order = keyed<C> && !requires { typename C::key_compare; };
+
+/// Calls `use` with each entry, in an order that does not depend on hashes: equal data is equal
+/// bytes.
+template <class C, class F>
 void in_order(const C& from, F&& use) {
   using Entry = typename C::value_type;
-  if constexpr (Sorts && keyed<C> && !requires { typename C::key_compare; }) {
+  if constexpr (in_no_order<C>) {
     if constexpr (std::totally_ordered<typename C::key_type>) {
       std::vector<const Entry*> entries;
       entries.reserve(from.size());
@@ -9545,25 +10244,6 @@ void in_order(const C& from, F&& use) {
     use(entry);
 }
 
-}  // namespace persist::inline PERSIST_ABI::schema::detail
-
-// From types to tokens. How each kind looks is said here once, for every format; how a token looks
-// in bytes is the format's. A writer's errors stay with it, so the walk asks only at its end.
-
-namespace persist::inline PERSIST_ABI::schema {
-namespace detail {
-
-/// The identity of an element, as text that may refer to the element.
-template <class P, class T>
-[[nodiscard]] KeyText identity_of(const T& element) {
-  return Describe<T>::apply(element, [](const auto&... member) {
-    const auto& identity = std::get<P::identity>(std::tie(member...));
-    static_assert(text_key<std::remove_cvref_t<decltype(identity)>>,
-                  "persist: an Identity is an integer, a text or an enum");
-    return KeyText(identity);
-  });
-}
-
 /// Entries of a map, by the text of their keys. The values' type is left out, so that all maps
 /// share one sort.
 using KeyEntry = std::pair<KeyText, const void*>;
@@ -9573,6 +10253,14 @@ void sort_entries(std::vector<KeyEntry>& entries) {
     return Writer::key_less(a.first.view(), b.first.view());
   });
 }
+
+}  // namespace persist::inline PERSIST_ABI::schema::detail
+
+// From types to tokens. How each kind looks is said here once, for every format; how a token looks
+// in bytes is the format's. A writer's errors stay with it, so the walk asks only at its end.
+
+namespace persist::inline PERSIST_ABI::schema {
+namespace detail {
 
 /// The walk that turns a value into tokens. One function a kind; each says what the kind looks like
 /// in every format.
@@ -9754,7 +10442,7 @@ class Writing {
   template <class S>
   void set(const S& from) {
     out_.begin_array(from.size());
-    in_order<Writer::sorts_keys>(from, [&](const auto& element) { value(element, {}); });
+    in_order(from, [&](const auto& element) { value(element, {}); });
     out_.end_array();
   }
 
@@ -9764,7 +10452,7 @@ class Writing {
       text_map(from, kept);
     } else {
       out_.begin_array(from.size());
-      in_order<Writer::sorts_keys>(from, [&](const auto& entry) {
+      in_order(from, [&](const auto& entry) {
         out_.begin_array(2);
         value(entry.first, {});
         value(entry.second, {});
@@ -9774,7 +10462,8 @@ class Writing {
     }
   }
 
-  /// Keys are sorted where the format asks for it, as views: no key is copied.
+  /// Keys are sorted where the format asks for it or the map has no order, as views: no key is
+  /// copied.
   template <class M>
   void text_map(const M& from, Trail kept) {
     Extras<Writer> extras(out_, kept);
@@ -9784,7 +10473,7 @@ class Writing {
       out_.key(key);
       value(mapped, kept.below(key));
     };
-    if constexpr (Writer::sorts_keys) {
+    if constexpr (Writer::sorts_keys || in_no_order<M>) {
       std::vector<KeyEntry> entries;
       entries.reserve(from.size());
       for (const auto& [key, mapped] : from)
@@ -9822,10 +10511,13 @@ class Writing {
       if (walk.replaced(from, kept)) return;
     walk.value(from, kept);
   }
+  /// What was kept is asked for with the member as it is: a default may be no multiple.
   template <class T, std::size_t I, class M>
   static void write_quantised(Writing& walk, const void* member, Trail kept) {
-    const M rounded = quantised<Rules, T, I>(*static_cast<const M*>(member));
-    write_member<M>(walk, &rounded, kept);
+    const M& from = *static_cast<const M*>(member);
+    if constexpr (Rules::asks)
+      if (walk.replaced(from, kept)) return;
+    walk.value(quantised<Rules, T, I>(from), kept);
   }
   template <class T, std::size_t I, class M>
   static consteval WriteMember member_writer() {
@@ -9842,27 +10534,51 @@ class Writing {
       return std::array<WriteMember, sizeof...(Ms)>{member_writer<T, I, Ms>()...};
     }(std::index_sequence_for<Ms...>{});
   }
+  /// What is written for one name of a struct.
+  template <class Name>
+  struct Step {
+    Name name{};
+    std::size_t member = 0;
+    WriteMember write = nullptr;
+  };
+  template <class T>
+  static consteval auto steps_of() {
+    using P = Plan<Rules, T>;
+    constexpr const auto& names = spelled_names<Writer, P>();
+    constexpr auto writers = member_writers<T>(MemberTypes<T>{});
+    std::array<Step<typename std::remove_cvref_t<decltype(names)>::value_type>, P::written_count>
+        steps{};
+    std::size_t at = 0;
+    for (const std::size_t slot : Writer::sorts_keys ? P::canonical : P::declared)
+      steps[at++] = {names[slot], P::member_of(slot), writers[P::member_of(slot)]};
+    return steps;
+  }
 
   /// Members are written through a table, so that types that occur often are compiled once, and in
   /// the order that the format asks for.
   template <class T>
   void structure(const T& from, Trail kept) {
     using P = Plan<Rules, T>;
-    static constexpr auto writers = member_writers<T>(MemberTypes<T>{});
+    static constexpr auto steps = steps_of<T>();
     const auto members = Describe<T>::apply(from, [](const auto&... member) {
       return std::array<const void*, sizeof...(member)>{static_cast<const void*>(&member)...};
     });
     if constexpr (P::unknown_holder != P::none)
       kept = {static_cast<const Unknown*>(members[P::unknown_holder])->node().get(),
               unknown_ != nullptr};
+    if (kept.node == nullptr) [[likely]] {
+      out_.begin_map(P::written_count);
+      [&]<std::size_t... I>(std::index_sequence<I...>) {
+        ((out_.key(steps[I].name), steps[I].write(*this, members[steps[I].member], {})), ...);
+      }(std::make_index_sequence<steps.size()>{});
+      return out_.end_map();
+    }
     Extras<Writer> extras(out_, kept);
     out_.begin_map(P::written_count + extras.count());
-    const auto& order = Writer::sorts_keys ? P::canonical : P::declared;
-    for (const std::size_t slot : order) {
-      const std::size_t field = P::member_of(slot);
-      extras.until(P::names[slot]);
-      out_.key(P::names[slot]);
-      writers[field](*this, members[field], kept.below(P::names[field]));
+    for (const auto& step : steps) {
+      extras.until(text_of_name(step.name));
+      out_.key(step.name);
+      step.write(*this, members[step.member], kept.below(P::names[step.member]));
     }
     extras.rest();
     out_.end_map();
@@ -9932,6 +10648,9 @@ class ReadBase {
     const Token found = in_.peek();
     if (found == wanted || found == Token::bad || found == Token::end) [[likely]]
       return true;
+    return unexpected(found, at, expected);
+  }
+  PERSIST_NOINLINE bool unexpected(Token found, const Place& at, std::string_view expected) {
     return mismatch(at, expected, describe(found));
   }
   /// Says that the key which was just added to `all` does not make the reading of this input slow,
@@ -9950,7 +10669,10 @@ class ReadBase {
   /// does, cannot tell them apart and writes an empty map as []. `empty` says that it was one.
   bool begin_map(const Place& at, bool& empty) {
     std::size_t count = 0;
-    empty = in_.peek() == Token::array;
+    const Token found = in_.peek();
+    if (found == Token::map) [[likely]]
+      return in_.begin_map(count);
+    empty = found == Token::array;
     if (!empty) return expect(Token::map, at) && in_.begin_map(count);
     if (!in_.begin_array(count)) return false;
     if (in_.next_element()) return mismatch(at, name(Token::map), describe(Token::array));
@@ -10312,6 +11034,20 @@ template <class Walk, class S>
   return walk.in().ok();
 }
 
+/// Adds an entry, and says whether it was not there. Keys that were written in the map's own order
+/// are found at its end without a search.
+template <class M>
+[[nodiscard]] std::pair<typename M::iterator, bool> make_entry(M& into,
+                                                               typename M::key_type&& key) {
+  if constexpr (requires { typename M::key_compare; }) {
+    const std::size_t before = into.size();
+    const auto where = into.try_emplace(into.end(), std::move(key));
+    return {where, into.size() != before};
+  } else {
+    return into.try_emplace(std::move(key));
+  }
+}
+
 /// A key that is there twice is corrupt, also where two texts stand for one key. An enum key that
 /// this build does not know is kept with the map, like a field that a struct does not have.
 template <class Walk, class M>
@@ -10334,7 +11070,7 @@ template <class Walk, class M>
       if (!walk.unknown_field(text, at)) return false;
       continue;
     }
-    const auto [where, fresh] = into.try_emplace(*std::move(key));
+    const auto [where, fresh] = make_entry(into, *std::move(key));
     const KeyText step(where->first);
     entry.move_to(step.view());
     if (!fresh)
@@ -10502,41 +11238,6 @@ template <class Walk, class T>
 }
 
 }  // namespace persist::inline PERSIST_ABI::schema::detail
-
-namespace persist::inline PERSIST_ABI::detail {
-
-/// A type without the Result around it.
-template <class R>
-struct UnwrapResult {
-  using type = R;
-};
-template <class R>
-struct UnwrapResult<Result<R>> {
-  using type = R;
-};
-
-/// Calls code of the game's own. What it throws is an error, in words that begin with `who`.
-template <class F>
-[[nodiscard]] auto caught([[maybe_unused]] std::string_view who, F&& call,
-                          [[maybe_unused]] Errc code = Errc::invalid) {
-  using R = Result<typename UnwrapResult<decltype(call())>::type>;
-#if PERSIST_HAS_EXCEPTIONS
-  const auto threw = [&](std::string_view what) {
-    return R(Error(code, std::string(who).append(" threw: ").append(what)));
-  };
-  try {
-    return R(call());
-  } catch (const std::exception& thrown) {
-    return threw(thrown.what());
-  } catch (...) {
-    return threw("something that is no std::exception");
-  }
-#else
-  return R(call());
-#endif
-}
-
-}  // namespace persist::inline PERSIST_ABI::detail
 
 // The reading half of that pair. Nothing is copied: what is read refers to the value.
 
@@ -10720,14 +11421,15 @@ template <class Walk, class M>
 template <class Walk, class T, std::size_t I, class M>
 [[nodiscard]] bool recover_member(Walk& walk, void* member, const Place& at) {
   M& into = *static_cast<M*>(member);
+  // Not what T's own default says: what the struct is in may say otherwise, or a load's template.
+  M before = into;
   const auto start = walk.in().mark();
   if (walk.value(into, at)) return true;
   if (walk.in().ok()) return false;
   Error error = walk.in().take_error();
   walk.in().rewind(start);
   if (walk.is_settled() || error != Errc::schema_mismatch) return walk.fail(std::move(error));
-  T fresh{};
-  Describe<T>::apply(fresh, [&](auto&... all) { into = std::move(std::get<I>(std::tie(all...))); });
+  into = std::move(before);
   at.forget(walk.unknown());
   return ask(walk, into, at, std::move(error));
 }
@@ -10845,8 +11547,27 @@ inline constexpr bool keys_come_sorted = [] {
     return false;
 }();
 
+/// The slot of the next field, or `P::none` with its name where this build has no such field. False
+/// at the end of the struct, or after a failure.
+///
 /// Fields in the order in which this build writes them are recognised by one comparison each;
-/// others are looked up.
+/// others are looked up. `next` is where the next one of that order is expected.
+template <class P, class Reader>
+[[nodiscard]] bool next_field(Reader& in, std::size_t& next, std::size_t& slot,
+                              std::string_view& key) {
+  constexpr auto& order = keys_come_sorted<Reader> ? P::canonical : P::declared;
+  constexpr auto& names = spelled_names<Reader, P>();
+  if constexpr (requires { in.next_key_is(names[0]); }) {
+    if (next < order.size() && in.next_key_is(names[order[next]])) [[likely]]
+      return slot = order[next++], true;
+  }
+  if (!in.next_key(key)) return false;
+  if (next < order.size() && P::names[order[next]] == key) return slot = order[next++], true;
+  slot = P::find(key);
+  if (slot != P::none) next = position_in(order, slot, next) + 1;
+  return true;
+}
+
 template <class Walk, class T>
 [[nodiscard]] bool read_structure(Walk& walk, T& into, const Place& above) {
   using P = Plan<typename Walk::rules, T>;
@@ -10867,18 +11588,15 @@ template <class Walk, class T>
   if (!walk.begin_map(at, empty)) return false;
   std::bitset<P::slots + 1> seen;
   if (empty) return fill_in<T>(walk, into, seen, at);
-  constexpr auto& order = keys_come_sorted<typename Walk::reader> ? P::canonical : P::declared;
   std::size_t next = 0;
+  std::size_t slot = 0;
   Place member = at.inside();
-  for (std::string_view key; walk.in().next_key(key);) {
-    const bool expected = next < order.size() && P::names[order[next]] == key;
-    const std::size_t slot = expected ? order[next] : P::find(key);
+  for (std::string_view key; next_field<P>(walk.in(), next, slot, key);) {
     if (slot == P::none) {
       if (!walk.unknown_field(key, at)) return false;
       continue;
     }
     const std::size_t field = P::member_of(slot);
-    next = position_in(order, slot, next) + 1;
     member.move_to(P::names[field]);
     if (seen.test(slot))
       return walk.fail(Error(Errc::corrupt, "a field is there twice").at(member.path(), "", ""));
@@ -11050,6 +11768,432 @@ struct Cbor : TokenCodec<CborWriter, CborReader> {
 
 }  // namespace persist::inline PERSIST_ABI::codec
 
+namespace persist::inline PERSIST_ABI::codec {
+
+/// What compresses, as `compress::Lz4` and `compress::Zstd`. Called on any thread, several at once.
+///
+/// * `id`, `name`: what a record says, and a person reads.
+/// * `compress(from, to)`: bytes written to the front of `to`, 0 where they have no room there.
+/// * `decompress(from, to)`: fills `to` to the last byte or fails, whatever the bytes are.
+template <class A>
+concept compressor = requires(ByteView from, std::span<std::byte> to) {
+  { A::id } -> std::convertible_to<std::uint8_t>;
+  { A::name } -> std::convertible_to<std::string_view>;
+  { A::compress(from, to) } -> std::same_as<std::size_t>;
+  { A::decompress(from, to) } -> std::same_as<Result<void>>;
+};
+
+/// `C`, and what it makes is compressed by `A` where that makes it smaller by a sixteenth at least.
+/// Reads what `C` wrote without it, too, so a store may begin to compress, or end it, at any time;
+/// servers of a build that does not compress yet must have been replaced by then by such as can
+/// read it (`AnyOf<C, Compressed<C, A>>`).
+///
+/// The payload is then `number of A (1 byte), length of the plain payload (4, little-endian),
+/// what A made`.
+template <class C, compressor A>
+struct Compressed : C {
+  static_assert(!wraps_records<C>,
+                "persist: compress first: what is sealed or compressed gets no smaller");
+  using payload_codec = typename PayloadCodec<C>::type;
+
+  [[nodiscard]] static Result<bool> wrap(std::string_view, ByteView record, Buffer& out) {
+    const ByteView plain = record.subspan(EnvelopeLayout::size);
+    const std::size_t room = plain.size() - plain.size() / 16;
+    if (room <= prefix || plain.size() > (std::numeric_limits<std::uint32_t>::max)()) return false;
+    EnvelopeHeader header = header_of(record);
+    header.flags |= EnvelopeLayout::compressed;
+    bool pays = false;
+    const std::size_t begin = out.size();
+    out.reserve(begin + EnvelopeLayout::size + room);
+    const auto written = write_envelope(out, header, [&](Buffer& to) -> Result<void> {
+      std::byte* at = to.grow(room);
+      at[0] = std::byte{A::id};
+      store_little(at + 1, static_cast<std::uint32_t>(plain.size()));
+      const std::size_t made = A::compress(plain, {at + prefix, room - prefix});
+      pays = made != 0;
+      to.shrink(to.size() - room + prefix + made);
+      return success;
+    });
+    if (!written) return written.error();
+    if (!pays) out.shrink(begin);
+    return pays;
+  }
+
+  [[nodiscard]] static Result<bool> unwrap(std::string_view, const Envelope& wrapped,
+                                           std::size_t most, Buffer& out) {
+    if (wrapped.flags != EnvelopeLayout::compressed) return false;
+    const ByteView bytes = wrapped.payload;
+    if (bytes.empty() || bytes[0] != std::byte{A::id}) return false;
+    if (bytes.size() < prefix)
+      return Error(Errc::corrupt, "the compressed record ends before it says its length");
+    const std::size_t length = load_little<std::uint32_t>(bytes.data() + 1);
+    if (length + EnvelopeLayout::size > most) {
+      return Error(Errc::too_large, "the record has " +
+                                        std::to_string(length + EnvelopeLayout::size) +
+                                        " bytes when decompressed; the limit is " +
+                                        std::to_string(most) + ": raise record_limit to read it");
+    }
+    EnvelopeHeader header = wrapped;
+    header.flags = 0;
+    out.reserve(out.size() + EnvelopeLayout::size + length);
+    const auto written = write_envelope(out, header, [&](Buffer& to) {
+      std::byte* at = to.grow(length);
+      return A::decompress(bytes.subspan(prefix), {at, length});
+    });
+    if (!written) return written.error();
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t prefix = 5;
+};
+
+}  // namespace persist::inline PERSIST_ABI::codec
+
+// Most letters of most texts stand for themselves in JSON, and are looked at and copied eight at a
+// time.
+
+namespace persist::inline PERSIST_ABI::codec::json {
+
+/// Marks, each in its highest bit, the bytes that a text cannot hold as they are or that are beyond
+/// ASCII: control characters, quotes, backslashes. The lowest mark is a right one; above it there
+/// may be wrong ones.
+template <class Word>
+[[nodiscard]] constexpr Word marks(Word bytes) noexcept {
+  constexpr Word ones = static_cast<Word>(0x0101010101010101u);
+  constexpr Word highs = ones << 7;
+  // A byte below what is taken from it borrows, which sets its high bit and may set the next one's.
+  const Word control = bytes - ones * Word{0x20};
+  const Word quote = (bytes ^ ones * Word{'"'}) - ones;
+  const Word backslash = (bytes ^ ones * Word{'\\'}) - ones;
+  // A byte beyond ASCII keeps its high bit in one of the last two.
+  return (control | quote | backslash) & highs;
+}
+[[nodiscard]] constexpr bool is_plain(char letter) noexcept {
+  const auto byte = static_cast<unsigned char>(letter);
+  return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+template <class Word>
+[[nodiscard]] Word load(const char* from) noexcept {
+  Word word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+template <class Word>
+void store(char* to, Word word) noexcept {
+  std::memcpy(to, &word, sizeof word);
+}
+
+/// Copies a text while it is plain. Returns whether all of it was; otherwise what was written is of
+/// no use.
+[[nodiscard]] inline bool copy_plain(char* to, const char* from, std::size_t size) noexcept {
+  const auto copy = [&]<class Word>(std::size_t at, Word word) {
+    store(to + at, word);
+    return marks(word) == 0;
+  };
+  // The last word of a text overlaps the one before it.
+  if (size >= 8) {
+    for (std::size_t at = 0; at + 8 < size; at += 8)
+      if (!copy(at, load<std::uint64_t>(from + at))) return false;
+    return copy(size - 8, load<std::uint64_t>(from + size - 8));
+  }
+  if (size >= 4) {
+    const bool begins = copy(0, load<std::uint32_t>(from));
+    return copy(size - 4, load<std::uint32_t>(from + size - 4)) && begins;
+  }
+  for (std::size_t at = 0; at < size; ++at) {
+    to[at] = from[at];
+    if (!is_plain(from[at])) return false;
+  }
+  return true;
+}
+
+/// Where the plain letters end.
+[[nodiscard]] inline const char* end_of_plain(const char* at, const char* end) noexcept {
+  for (; end - at >= 8; at += 8) {
+    const std::uint64_t found =
+        marks(load_little<std::uint64_t>(reinterpret_cast<const std::byte*>(at)));
+    if (found != 0) return at + std::countr_zero(found) / 8;
+  }
+  while (at != end && is_plain(*at))
+    ++at;
+  return at;
+}
+
+/// Whether the bytes at both places are the same, of which there are four at least.
+[[nodiscard]] inline bool same_letters(const char* a, const char* b, std::size_t size) noexcept {
+  if (size < 8) {
+    return load<std::uint32_t>(a) == load<std::uint32_t>(b) &&
+           load<std::uint32_t>(a + size - 4) == load<std::uint32_t>(b + size - 4);
+  }
+  for (std::size_t at = 0; at + 8 < size; at += 8)
+    if (load<std::uint64_t>(a + at) != load<std::uint64_t>(b + at)) return false;
+  return load<std::uint64_t>(a + size - 8) == load<std::uint64_t>(b + size - 8);
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec::json
+
+namespace persist::inline PERSIST_ABI::codec::json {
+
+/// The name of a field, and how it stands in a text, with its quotes and the colon: `"coins":`.
+struct Name {
+  std::string_view plain;
+  std::string_view spelled;
+};
+
+/// Texts that are copied and compared in blocks of so many bytes have that many behind them.
+inline constexpr std::size_t block = 16;
+
+template <const auto& Names>
+class SpelledNames {
+  static constexpr std::size_t size = [] {
+    std::size_t sum = block;
+    for (const std::string_view name : Names)
+      sum += name.size() + 3;
+    return sum;
+  }();
+  static constexpr std::array<char, size> text = [] {
+    std::array<char, size> all{};
+    char* at = all.data();
+    for (const std::string_view name : Names) {
+      *at++ = '"';
+      at = std::copy(name.begin(), name.end(), at);
+      *at++ = '"';
+      *at++ = ':';
+    }
+    return all;
+  }();
+
+ public:
+  /// Whether each name is what stands in the text.
+  static constexpr bool are_plain =
+      std::all_of(Names.begin(), Names.end(), [](std::string_view name) {
+        return !name.empty() &&
+               std::all_of(name.begin(), name.end(), [](char letter) { return is_plain(letter); });
+      });
+  static constexpr std::array<Name, Names.size()> all = [] {
+    std::array<Name, Names.size()> made{};
+    const char* at = text.data();
+    for (std::size_t i = 0; i < Names.size(); ++i) {
+      const std::size_t length = Names[i].size() + 3;
+      made[i] = {Names[i], {at, length}};
+      at += length;
+    }
+    return made;
+  }();
+};
+
+/// The names of a struct's fields, spelled before the program runs; or as they are, where one of
+/// them is not what stands in the text.
+template <const auto& Names>
+[[nodiscard]] constexpr const auto& spelled() noexcept {
+  if constexpr (SpelledNames<Names>::are_plain)
+    return SpelledNames<Names>::all;
+  else
+    return Names;
+}
+
+/// Copies a spelled name; the bytes behind it are written too, up to `block` of them.
+inline void copy_blocks(char* to, std::string_view name) noexcept {
+  std::size_t at = 0;
+  do {
+    std::memcpy(to + at, name.data() + at, block);
+    at += block;
+  } while (at < name.size());
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec::json
+
+// Numbers as JSON has them. Most floating point numbers that a game keeps are short decimal ones
+// (0.25, 12.5, 99.999), and those need none of the long arithmetic that the shortest text of any
+// number takes.
+
+namespace persist::inline PERSIST_ABI::codec::json {
+
+/// The most letters a number takes.
+inline constexpr std::size_t longest_number = 32;
+
+/// A number with six decimal places.
+struct Decimal {
+  std::uint32_t whole = 0;
+  std::uint32_t millionths = 0;
+};
+
+/// Whether the number, which is not negative, is the nearest of its type to a decimal with six
+/// places and so few digits (15 for a double, 6 for a float) that no other such decimal has the
+/// same nearest. Then that decimal without its last zeros is the shortest text, because a shorter
+/// one would be another such decimal.
+[[nodiscard]] inline bool is_short(double value, Decimal& as) noexcept {
+  const bool is_in_range = value >= 1e-3 && value < 1e9;
+  if (!is_in_range) return value == 0;
+  const auto millionths = static_cast<std::uint64_t>(value * 1e6 + 0.5);  // NOLINT: see below
+  // Both are exact, and a quotient is rounded once, so this is the nearest double; if the product
+  // was rounded to another number, it is none here.
+  if (static_cast<double>(millionths) / 1e6 != value) return false;
+  as.whole = static_cast<std::uint32_t>(millionths / 1'000'000);
+  as.millionths = static_cast<std::uint32_t>(millionths % 1'000'000);
+  return true;
+}
+[[nodiscard]] inline bool is_short(float value, Decimal& as) noexcept {
+  const bool is_in_range = value >= 1e-3f && value < 999.f;
+  if (!is_in_range) return value == 0;
+  const float scale = value < 1 ? 1e6f : 1e3f;
+  const auto parts = static_cast<std::uint32_t>(value * scale + 0.5f);  // NOLINT: as above
+  if (static_cast<float>(parts) / scale != value) return false;
+  const std::uint32_t millionths = value < 1 ? parts : 1'000 * parts;
+  as.whole = millionths / 1'000'000;
+  as.millionths = millionths % 1'000'000;
+  return true;
+}
+
+/// The eight digits of a number below 10^8, one a byte, the first in the lowest. Halves, quarters
+/// and eighths of the word are divided at once; each factor is a reciprocal that is exact for as
+/// many digits as are left.
+[[nodiscard]] constexpr std::uint64_t eight_digits(std::uint32_t number) noexcept {
+  std::uint64_t digits = number / 10'000 | std::uint64_t{number % 10'000} << 32;
+  const std::uint64_t hundreds = (digits * 10'486 >> 20) & 0x0000'007f'0000'007f;
+  digits = hundreds | (digits - 100 * hundreds) << 16;
+  const std::uint64_t tens = (digits * 103 >> 10) & 0x000f'000f'000f'000f;
+  return tens | (digits - 10 * tens) << 8;
+}
+inline constexpr std::uint64_t zeros = 0x3030'3030'3030'3030;  // eight letters 0
+
+/// Writes eight letters, of which as many as the number has digits count, at least one.
+[[nodiscard]] inline char* put_below_10_8(char* to, std::uint32_t number) noexcept {
+  const std::uint64_t digits = eight_digits(number);
+  const int leading = std::countr_zero(digits | std::uint64_t{1} << 56) / 8;
+  store_little(reinterpret_cast<std::byte*>(to), (digits | zeros) >> 8 * leading);
+  return to + 8 - leading;
+}
+[[nodiscard]] inline char* put_number(char* to, std::uint64_t number) noexcept {
+  if (number < 10) return *to = static_cast<char>('0' + number), to + 1;
+  constexpr std::uint64_t part = 100'000'000;
+  if (number < part) return put_below_10_8(to, static_cast<std::uint32_t>(number));
+  to = put_number(to, number / part);
+  store_little(reinterpret_cast<std::byte*>(to),
+               eight_digits(static_cast<std::uint32_t>(number % part)) | zeros);
+  return to + 8;
+}
+[[nodiscard]] inline char* put_number(char* to, std::int64_t number) noexcept {
+  const auto bits = static_cast<std::uint64_t>(number);
+  *to = '-';
+  return put_number(to + (number < 0), number < 0 ? ~bits + 1 : bits);
+}
+
+/// Any finite number.
+template <std::floating_point T>
+[[nodiscard]] PERSIST_NOINLINE char* put_long_number(char* to, T value) noexcept {
+  char* const end = std::to_chars(to, to + longest_number, value).ptr;
+  const std::string_view written(to, static_cast<std::size_t>(end - to));
+  if (written.find_first_of(".e") != std::string_view::npos) return end;
+  end[0] = '.';
+  end[1] = '0';
+  return end + 2;
+}
+/// Writes a finite number as the shortest text that reads back as the same number of its type, with
+/// a fraction or an exponent. Returns where the text ends.
+template <std::floating_point T>
+[[nodiscard]] char* put_number(char* to, T value) noexcept {
+  Decimal decimal;
+  const bool negative = std::signbit(value);
+  if (is_short(negative ? -value : value, decimal) &&
+      (decimal.millionths != 0 || decimal.whole < 100'000)) {  // 1e+05 is shorter than 100000
+    *to = '-';
+    to = put_number(to + negative, std::uint64_t{decimal.whole});
+    *to = '.';
+    const std::uint64_t digits = eight_digits(decimal.millionths * 100);
+    store_little(reinterpret_cast<std::byte*>(to + 1), digits | zeros);
+    const int trailing = std::countl_zero(digits | 1) / 8;
+    return to + 9 - trailing;
+  }
+  return put_long_number(to, value);
+}
+
+[[nodiscard]] constexpr bool is_digit(char letter) noexcept {
+  return static_cast<unsigned char>(letter - '0') < 10;
+}
+/// The number that eight digits say, one a byte, the first in the lowest: pairs, quarters and the
+/// whole are put together at once.
+[[nodiscard]] constexpr std::uint64_t from_eight_digits(std::uint64_t digits) noexcept {
+  constexpr std::uint64_t every_fourth = 0x0000'00ff'0000'00ff;
+  digits = digits * 10 + (digits >> 8);
+  return ((digits & every_fourth) * (100 + (std::uint64_t{1'000'000} << 32)) +
+          (digits >> 16 & every_fourth) * (1 + (std::uint64_t{10'000} << 32))) >>
+         32;
+}
+inline constexpr std::uint64_t whole_powers_of_ten[] = {
+    1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
+
+/// Appends the digits that are here to a number. What it becomes of more than 19 is of no use.
+[[nodiscard]] inline const char* take_digits(const char* at, const char* end,
+                                             std::uint64_t& number) noexcept {
+  if (end - at >= 2 && is_digit(at[0]) && !is_digit(at[1])) {  // very many have one digit
+    number = 10 * number + static_cast<std::uint64_t>(*at - '0');
+    return at + 1;
+  }
+  while (end - at >= 8) {
+    std::uint64_t digits =
+        load_little<std::uint64_t>(reinterpret_cast<const std::byte*>(at)) ^ zeros;
+    // Marks, each in its highest bit, bytes above 9; the lowest mark is a right one.
+    const std::uint64_t others =
+        ((digits + 0x7676'7676'7676'7676) | digits) & 0x8080'8080'8080'8080;
+    const int count = others == 0 ? 8 : std::countr_zero(others) / 8;
+    if (count == 0) return at;
+    digits <<= 64 - 8 * count;
+    number = number * whole_powers_of_ten[count] + from_eight_digits(digits);
+    at += count;
+    if (count != 8) return at;
+  }
+  for (; at != end && is_digit(*at); ++at)
+    number = 10 * number + static_cast<std::uint64_t>(*at - '0');
+  return at;
+}
+inline constexpr std::ptrdiff_t most_digits = 18;  // of which 64 bits hold any
+
+/// Reads an integer of at most 18 digits. Returns where it ends, or null where another number or
+/// none is there.
+template <std::integral T>
+[[nodiscard]] const char* take_number(const char* at, const char* end, T& into) noexcept {
+  const bool negative = at != end && *at == '-';
+  const char* const first = at + negative;
+  std::uint64_t number = 0;
+  at = take_digits(first, end, number);
+  if (at == first || at - first > most_digits || (*first == '0' && at - first != 1)) return nullptr;
+  if (at != end && (*at == '.' || *at == 'e' || *at == 'E')) return nullptr;
+  const auto whole = static_cast<std::int64_t>(negative ? 0 - number : number);
+  into = static_cast<T>(whole);
+  return static_cast<std::int64_t>(into) == whole && (std::is_signed_v<T> || !negative) ? at
+                                                                                        : nullptr;
+}
+
+inline constexpr double powers_of_ten[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                           1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
+/// Reads a number with a fraction and without an exponent, where so few digits are in it that one
+/// division gives the nearest number of its type.
+template <std::floating_point T>
+[[nodiscard]] const char* take_number(const char* at, const char* end, T& into) noexcept {
+  const bool negative = at != end && *at == '-';
+  const char* const first = at + negative;
+  std::uint64_t digits = 0;
+  const char* const point = take_digits(first, end, digits);
+  if (point == first || point == end || *point != '.' || (*first == '0' && point - first != 1))
+    return nullptr;
+  at = take_digits(point + 1, end, digits);
+  const std::ptrdiff_t places = at - point - 1;
+  // All up to 15 digits are exact in a double, up to 6 in a float.
+  constexpr std::ptrdiff_t most = std::numeric_limits<T>::digits10;
+  if (places == 0 || at - first - 1 > most + (*first == '0') ||
+      (at != end && (*at == 'e' || *at == 'E')))
+    return nullptr;
+  const T number = static_cast<T>(digits) / static_cast<T>(powers_of_ten[places]);
+  into = negative ? -number : number;
+  return at;
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec::json
+
 namespace persist::inline PERSIST_ABI::detail {
 
 inline constexpr std::string_view base64_alphabet =
@@ -11059,9 +12203,9 @@ inline constexpr std::string_view base64_alphabet =
   return (bytes + 2) / 3 * 4;
 }
 
-/// Appends the bytes as base64 text with padding (RFC 4648 section 4).
-inline void append_base64(Buffer& to, ByteView bytes) {
-  auto* out = reinterpret_cast<char*>(to.grow(base64_size(bytes.size())));
+/// Writes the bytes as base64 text with padding (RFC 4648 section 4), which takes `base64_size`.
+/// Returns where it ends.
+inline char* put_base64(char* out, ByteView bytes) noexcept {
   const auto put = [&out](std::uint32_t three, int letters) {
     for (int i = 0; i < 4; ++i)
       *out++ = i < letters ? base64_alphabet[(three >> (18 - 6 * i)) & 63] : '=';
@@ -11072,6 +12216,11 @@ inline void append_base64(Buffer& to, ByteView bytes) {
     put(at(i) << 16 | at(i + 1) << 8 | at(i + 2), 4);
   if (bytes.size() - i == 2) put(at(i) << 16 | at(i + 1) << 8, 3);
   if (bytes.size() - i == 1) put(at(i) << 16, 2);
+  return out;
+}
+/// Appends the same.
+inline void append_base64(Buffer& to, ByteView bytes) {
+  put_base64(reinterpret_cast<char*>(to.grow(base64_size(bytes.size()))), bytes);
 }
 
 /// What each letter stands for; 64 for what is no letter.
@@ -11117,9 +12266,16 @@ namespace persist::inline PERSIST_ABI::codec {
 
 class JsonReader;
 
-/// How a JSON text is laid out: for machines on one line without a space, for people indented by
-/// two.
-enum class JsonStyle : std::uint8_t { compact, pretty };
+/// How a JSON text is laid out: with a member or element per line, so many spaces further in than
+/// what it is in; or, with no indent, on one line without a space.
+struct JsonStyle {
+  std::uint8_t indent = 0;
+
+  static const JsonStyle compact;  ///< for machines
+  static const JsonStyle pretty;   ///< for people: an indent of two
+};
+inline constexpr JsonStyle JsonStyle::compact{};
+inline constexpr JsonStyle JsonStyle::pretty{2};
 
 /// Appends a JSON text (RFC 8259) to a buffer.
 ///
@@ -11127,141 +12283,232 @@ enum class JsonStyle : std::uint8_t { compact, pretty };
 /// that reads back as the same number in its own width, and always has a fraction or an exponent,
 /// so that it comes back as one. Byte strings become base64. Control characters are escaped,
 /// everything else stays UTF-8.
+///
+/// The buffer is the writer's until `ok()` is asked, and holds all of the text then.
 class JsonWriter : public Output {
  public:
   using reader = JsonReader;
   static constexpr bool sorts_keys = false;
 
   explicit JsonWriter(Buffer& out, JsonStyle style = JsonStyle::compact) noexcept
-      : Output(out), pretty_(style == JsonStyle::pretty) {}
+      : Output(out),
+        indent_(style.indent),
+        start_(out.size()),
+        at_(reinterpret_cast<char*>(out.data()) + out.size()) {
+    make_room(0);
+  }
+
+  [[nodiscard]] bool ok() noexcept {
+    out_.end_at(reinterpret_cast<const std::byte*>(at_));
+    if (depth() == 0 && out_.size() != start_) out_.shrink(out_.size() - 1);
+    return Output::ok();
+  }
 
   // What cannot be said fails the writer, which goes on: `ok()` tells at the end.
-  void null() { item(), out_.append("null"); }
-  void boolean(bool value) { item(), out_.append(value ? "true" : "false"); }
-  void integer(std::int64_t value) { item(), digits(value); }
-  void unsigned_integer(std::uint64_t value) { item(), digits(value); }
+  void null() { word("null,"); }
+  void boolean(bool value) { value ? word("true,") : word("false,"); }
+  void integer(std::int64_t value) { number(value); }
+  void unsigned_integer(std::uint64_t value) { number(value); }
   void real(double value) { floating(value); }
   void real(float value) { floating(value); }
-  void text(std::string_view value) { item(), quoted(value); }
+  void text(std::string_view value) {
+    begin_item();
+    quoted(value);
+    *at_++ = ',';
+  }
   void bytes(ByteView value) {
-    item(), out_.append("\"");
-    detail::append_base64(out_, value);
-    out_.append("\"");
+    begin_item();
+    need(detail::base64_size(value.size()));
+    *at_++ = '"';
+    at_ = detail::put_base64(at_, value);
+    *at_++ = '"';
+    *at_++ = ',';
   }
 
   void begin_array(std::size_t /*count*/) { begin('['); }
   void end_array() { end(']'); }
   void begin_map(std::size_t /*count*/) { begin('{'); }
   void key(std::string_view name) {
-    separate(), quoted(name);
-    out_.append(pretty_ ? ": " : ":");
-    after_key_ = true;
+    begin_line();
+    quoted(name);
+    *at_++ = ':';
+    if (is_pretty()) *at_++ = ' ';
+  }
+  /// The same for a name that was spelled before.
+  void key(const json::Name& name) {
+    if (is_pretty()) [[unlikely]]
+      return key(name.plain);
+    need(name.spelled.size());
+    char* at = at_;
+    json::copy_blocks(at, name.spelled);
+    at_ = at + name.spelled.size();
   }
   void end_map() { end('}'); }
+  /// The names of a struct's fields as `key` takes them.
+  template <const auto& Names>
+  [[nodiscard]] static constexpr const auto& spelled() noexcept {
+    return json::spelled<Names>();
+  }
 
   /// Appends one value that is JSON already.
-  void raw(ByteView value) { item(), out_.append(value); }
+  void raw(ByteView value) {
+    begin_item();
+    put(as_text(value));
+    *at_++ = ',';
+  }
 
-  /// Keys stay in the order they come in; any order will do.
+  /// Keys stay in the order they come in. Only those of a map that has none are sorted.
   [[nodiscard]] static constexpr bool key_less(std::string_view a, std::string_view b) noexcept {
     return a < b;
   }
 
  private:
-  void put(char letter) { out_.push(static_cast<std::byte>(letter)); }
-  /// What stands before a value.
-  void item() {
-    if (!after_key_) separate();
-    after_key_ = false;
-    comma_ = true;
+  // Each value is written with a comma behind it, which the end of its container writes over: so
+  // nobody has to know whether something stood before.
+
+  /// What is always left behind what was asked for: for a short value with its comma, or for the
+  /// end of a block.
+  static constexpr std::size_t spare = 64;
+  static_assert(spare >= json::longest_number + 4 && spare >= json::block + 4);
+
+  void need(std::size_t size) {
+    if (last_ - at_ < static_cast<std::ptrdiff_t>(size)) [[unlikely]]
+      make_room(size);
   }
-  void separate() {
-    if (comma_) put(',');
-    if (pretty_ && depth() != 0) new_line();
+  PERSIST_NOINLINE void make_room(std::size_t size) {
+    out_.end_at(reinterpret_cast<const std::byte*>(at_));
+    at_ = reinterpret_cast<char*>(out_.room(size + spare));
+    last_ = at_ + (out_.capacity() - out_.size() - spare);
   }
-  void new_line() {
-    put('\n');
-    for (std::uint32_t i = 0; i < depth(); ++i)
-      out_.append("  ");
+  void put(std::string_view text) {
+    need(text.size());
+    if (!text.empty()) std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+  }
+
+  void begin_item() {
+    if (is_pretty()) [[unlikely]]
+      if (depth() != 0 && at_[-1] != ' ') new_line();  // only a key ends in a space
+  }
+  void begin_line() {
+    if (is_pretty() && depth() != 0) [[unlikely]]
+      new_line();
+  }
+  [[nodiscard]] bool is_pretty() const noexcept { return indent_ != 0; }
+  void new_line();
+  template <std::size_t Size>
+  void word(const char (&text)[Size]) {
+    begin_item();
+    need(0);
+    std::memcpy(at_, text, Size - 1);
+    at_ += Size - 1;
   }
   void begin(char bracket) {
-    item(), put(bracket), enter();
-    comma_ = false;
+    begin_item();
+    need(0);
+    *at_++ = bracket;
+    enter();
   }
   void end(char bracket) {
     leave();
-    if (pretty_ && comma_) new_line();
-    put(bracket);
-    comma_ = true;
+    if (at_[-1] == ',') {
+      --at_;
+      if (is_pretty()) [[unlikely]]
+        new_line();
+    }
+    need(0);
+    char* at = at_;
+    at[0] = bracket;
+    at[1] = ',';
+    at_ = at + 2;
   }
   template <class T>
-  void digits(T value) {
-    constexpr std::size_t most = 32;  // of any number in its shortest form
-    auto* begin = reinterpret_cast<char*>(out_.grow(most));
-    const char* end = std::to_chars(begin, begin + most, value).ptr;
-    out_.shrink(out_.size() - most + static_cast<std::size_t>(end - begin));
-    if constexpr (std::floating_point<T>) {
-      const std::string_view written(begin, static_cast<std::size_t>(end - begin));
-      if (written.find_first_of(".e") == std::string_view::npos) out_.append(".0");
-    }
+  void number(T value) {
+    begin_item();
+    need(0);
+    char* end = json::put_number(at_, value);
+    *end = ',';
+    at_ = end + 1;
   }
   template <std::floating_point T>
   void floating(T value) {
-    if (!std::isfinite(value)) [[unlikely]] {
-      fail({Errc::invalid,
-            "JSON has no NaN and no infinity: make the number finite before it is saved, or store "
-            "the record with codec::Cbor, which has them"});
-    }
-    item(), digits(value);
+    if (!std::isfinite(value)) [[unlikely]]
+      not_finite();
+    number(value);
   }
-  void quoted(std::string_view text);
-  void escaped(char letter);
+  PERSIST_NOINLINE void not_finite() {
+    fail({Errc::invalid,
+          "JSON has no NaN and no infinity: make the number finite before it is saved, or store "
+          "the record with codec::Cbor, which has them"});
+  }
+  void quoted(std::string_view text) {
+    need(text.size());
+    char* at = at_;
+    *at++ = '"';
+    if (!json::copy_plain(at, text.data(), text.size())) [[unlikely]]
+      return escaped(text);
+    at[text.size()] = '"';
+    at_ = at + text.size() + 1;
+  }
+  void escaped(std::string_view text);
+  void escape(char letter);
 
-  bool pretty_;
-  bool comma_ = false;      ///< whether a value stands before this place in the same container
-  bool after_key_ = false;  ///< whether the key of the next value stands before this place
+  std::uint8_t indent_;
+  std::size_t start_;  ///< of the text in the buffer
+  char* at_;
+  char* last_;  ///< where there is still as much room as is always left
 };
 
-inline void JsonWriter::quoted(std::string_view text) {
+inline void JsonWriter::new_line() {
+  put("\n");
+  const std::size_t spaces = std::size_t{indent_} * depth();
+  need(spaces);
+  std::memset(at_, ' ', spaces);
+  at_ += spaces;
+}
+
+/// Any text: runs that need no escape are copied whole.
+inline void JsonWriter::escaped(std::string_view text) {
   const std::size_t good = detail::utf8_prefix(text);
   if (good != text.size()) [[unlikely]]
     not_utf8(good);
-  put('"');
-  std::size_t plain = 0;  // where the run begins that needs no escape; runs are copied whole
+  *at_++ = '"';
+  std::size_t plain = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char letter = text[i];
     if (letter != '"' && letter != '\\' && static_cast<unsigned char>(letter) >= 0x20) [[likely]]
       continue;
-    out_.append(text.substr(plain, i - plain));
-    escaped(letter);
+    put(text.substr(plain, i - plain));
+    escape(letter);
     plain = i + 1;
   }
-  out_.append(text.substr(plain));
-  put('"');
+  put(text.substr(plain));
+  *at_++ = '"';
 }
 
-inline void JsonWriter::escaped(char letter) {
+inline void JsonWriter::escape(char letter) {
   switch (letter) {
     case '"':
-      return out_.append("\\\"");
+      return put("\\\"");
     case '\\':
-      return out_.append("\\\\");
+      return put("\\\\");
     case '\b':
-      return out_.append("\\b");
+      return put("\\b");
     case '\f':
-      return out_.append("\\f");
+      return put("\\f");
     case '\n':
-      return out_.append("\\n");
+      return put("\\n");
     case '\r':
-      return out_.append("\\r");
+      return put("\\r");
     case '\t':
-      return out_.append("\\t");
+      return put("\\t");
     default:
       break;
   }
-  out_.append("\\u00");
-  put(static_cast<char>('0' + (static_cast<unsigned char>(letter) >> 4)));
-  put("0123456789abcdef"[static_cast<unsigned char>(letter) & 15]);
+  const auto byte = static_cast<unsigned char>(letter);
+  const char code[] = {
+      '\\', 'u', '0', '0', static_cast<char>('0' + (byte >> 4)), "0123456789abcdef"[byte & 15]};
+  put(std::string_view(code, sizeof code));
 }
 
 }  // namespace persist::inline PERSIST_ABI::codec
@@ -11307,6 +12554,19 @@ class JsonReader : public Input {
   /// The bytes that a base64 text stands for; they lie in the reader until its next call.
   bool bytes(ByteView& value);
 
+  /// Reads the next value at once where it is spelled as most are; else changes nothing, and it is
+  /// for the calls above, which know every spelling and say what is wrong.
+  template <class T>
+  [[nodiscard]] schema::Direct direct(T& into) {
+    if constexpr (std::is_arithmetic_v<T> || schema::kind_of<T> == schema::Kind::text) {
+      const char* end = ok() ? take(begin_ + at_, into) : nullptr;
+      if (end == nullptr) return schema::Direct::no;
+      at_ = static_cast<std::size_t>(end - begin_);
+      return schema::Direct::done;
+    }
+    return schema::Direct::no;
+  }
+
   /// JSON does not say how many follow: `count` is 0.
   bool begin_array(std::size_t& count) { return begin(schema::Token::array, count); }
   /// Whether an element follows; if none does, the array is left. Also false after a failure.
@@ -11314,6 +12574,25 @@ class JsonReader : public Input {
   bool begin_map(std::size_t& count) { return begin(schema::Token::map, count); }
   /// The same for a member, whose value comes next. The name lies where a text does.
   bool next_key(std::string_view& key);
+
+  /// Takes the next member's name if it is that one as most would spell it; else changes nothing.
+  [[nodiscard]] bool next_key_is(const json::Name& name) {
+    const std::size_t comma = top().begun ? 1 : 0;
+    const std::size_t size = name.spelled.size();
+    if (left() < size + comma || !ok()) return false;
+    const char* at = begin_ + at_;
+    if ((comma != 0 && *at != ',') || !json::same_letters(at + comma, name.spelled.data(), size) ||
+        !take_elements(1))
+      return false;
+    top().begun = true;
+    at_ += size + comma;
+    return true;
+  }
+  /// The names of a struct's fields as `next_key_is` takes them.
+  template <const auto& Names>
+  [[nodiscard]] static constexpr const auto& spelled() noexcept {
+    return json::spelled<Names>();
+  }
 
   /// Passes over one value, with the same checks as reading it but for names that are there twice.
   /// `raw` is its bytes without the space before it.
@@ -11339,6 +12618,23 @@ class JsonReader : public Input {
     return at < size_ && begin_[at] == letter;
   }
 
+  template <class T>
+  [[nodiscard]] const char* take(const char* at, T& into) const {
+    const char* const end = begin_ + size_;
+    if constexpr (std::is_same_v<T, bool>) {
+      const std::string_view rest(at, left());
+      into = rest.starts_with("true");
+      return into ? at + 4 : rest.starts_with("false") ? at + 5 : nullptr;
+    } else if constexpr (std::is_arithmetic_v<T>) {
+      return json::take_number(at, end, into);
+    } else {
+      if (at == end || *at != '"') return nullptr;
+      const char* last = json::end_of_plain(at + 1, end);
+      if (last == end || *last != '"') return nullptr;
+      into.assign(at + 1, static_cast<std::size_t>(last - at - 1));
+      return last + 1;
+    }
+  }
   schema::Token number();
   bool literal(schema::Token token, std::string_view word);
   bool begin(schema::Token token, std::size_t& count);
@@ -11457,14 +12753,20 @@ inline bool JsonReader::bytes(ByteView& value) {
 }
 
 inline bool JsonReader::begin(schema::Token token, std::size_t& count) {
-  if (const auto found = peek(); found != token) return mismatch(schema::name(token), found);
+  const bool is_map = token == schema::Token::map;
+  if (!ok() || at_end() || next() != (is_map ? '{' : '[')) [[unlikely]]
+    if (const auto found = peek(); found != token) return mismatch(schema::name(token), found);
   count = 0;
   ++at_;
-  return enter({0, token == schema::Token::map, false});
+  return enter({0, is_map, false});
 }
 
 inline bool JsonReader::another(char bracket) {
   if (!ok()) return false;
+  // Without white space, as most are.
+  if (left() >= 2 && top().begun && next() == ',' && begin_[at_ + 1] > ' ' &&
+      begin_[at_ + 1] != bracket) [[likely]]
+    return ++at_, take_elements(1);
   // A bracket of the other kind is no end here: it is met as a value and refused.
   pass_space();
   if (at_end()) return cut_short();
@@ -11501,13 +12803,16 @@ inline bool JsonReader::string(std::string_view& value) {
   unescaped_.clear();
   for (bool whole = true;; whole = false) {
     const std::size_t start = ++at_;  // past the quote, or the last letter of an escape
-    while (!at_end() && next() != '"' && next() != '\\' &&
+    const char* const end = begin_ + size_;
+    at_ = static_cast<std::size_t>(json::end_of_plain(begin_ + at_, end) - begin_);
+    const bool is_ascii = at_end() || static_cast<signed char>(next()) >= 0;
+    while (!is_ascii && !at_end() && next() != '"' && next() != '\\' &&
            static_cast<unsigned char>(next()) >= 0x20)
       ++at_;
     const std::string_view plain = view(start, at_ - start);
-    if (const std::size_t good = detail::utf8_prefix(plain); good != plain.size()) {
-      return corrupt_at(start + good, "a text that is no UTF-8");
-    }
+    if (!is_ascii)
+      if (const std::size_t good = detail::utf8_prefix(plain); good != plain.size())
+        return corrupt_at(start + good, "a text that is no UTF-8");
     if (at_end()) return cut_short();
     if (next() == '"') {
       ++at_;
@@ -11573,11 +12878,12 @@ struct Json : TokenCodec<JsonWriter, JsonReader> {
   static constexpr std::uint16_t id = json_id;
   static constexpr std::string_view name = "json";
 
-  /// Appends the data for people to read: a member per line, indented. It decodes like the other.
+  /// Appends the data laid out for people to read. It decodes like the other.
   template <class Policy, class T>
-  [[nodiscard]] static Result<void> encode_pretty(const T& data, Buffer& out) {
+  [[nodiscard]] static Result<void> encode_pretty(const T& data, Buffer& out,
+                                                  JsonStyle style = JsonStyle::pretty) {
     const std::size_t before = out.size();
-    JsonWriter writer(out, JsonStyle::pretty);
+    JsonWriter writer(out, style);
     auto written = schema::write<Policy>(writer, data);
     if (!written) out.shrink(before);
     return written;
@@ -11585,6 +12891,23 @@ struct Json : TokenCodec<JsonWriter, JsonReader> {
 };
 
 }  // namespace persist::inline PERSIST_ABI::codec
+
+namespace persist::inline PERSIST_ABI {
+
+/// The data, or a `Value`, as a JSON text for people: a log line, a bug report, a page of an
+/// administrator. `to_json(data, {.indent = 4})`; with an indent of 0 it is all on one line. `Json`
+/// reads what it makes. `invalid` and `too_large` as `Json::encode`. What a record holds that this
+/// build does not know is not in it, because it is not in the data.
+template <class Policy = schema::NoPolicy, class T>
+[[nodiscard]] Result<std::string> to_json(const T& data,
+                                          codec::JsonStyle style = codec::JsonStyle::pretty) {
+  Buffer text;
+  if (auto written = codec::Json::encode_pretty<Policy>(data, text, style); !written)
+    return std::move(written).error();
+  return std::string(as_text(text));
+}
+
+}  // namespace persist::inline PERSIST_ABI
 
 // What a packed record says of the type it holds: the names and kinds of its fields, as bytes that
 // are constants of the program. Two types with the same bytes are read by position; the bytes of
@@ -11893,47 +13216,92 @@ template <std::integral T>
 
 namespace persist::inline PERSIST_ABI::codec::packed {
 
-/// A type as another build described it. Nodes refer to each other by number.
+/// A type as another build described it. Nodes refer to each other by number, and to names and
+/// numbers by where they lie in the description, which must outlive this. So it takes hardly more
+/// memory than that does.
 struct Layout {
+  using Id = std::uint16_t;
+
   struct Node {
-    Kind kind = Kind::none;    ///< how it is read: a map without texts as keys is a sequence
-    Kind said = Kind::none;    ///< how it was described
-    std::uint8_t code = 0;     ///< of an integer or enum; the size of a real
-    bool is_empty = false;     ///< takes no bytes
-    std::uint16_t first = 0;   ///< the first of its members, or the node inside
-    std::uint16_t count = 0;   ///< of members; of a map the node of its values; of a duration the
-                               ///< first of two members that give its unit
-    std::uint32_t length = 0;  ///< of an array
+    Kind kind = Kind::none;  ///< how it is read: a map without texts as keys is a sequence
+    Kind said = Kind::none;  ///< how it was described
+    std::uint8_t code = 0;   ///< of an integer or enum; the size of a real
+    bool is_empty = false;   ///< takes no bytes
+    Id first = 0;            ///< the first of its members, or the node inside
+    Id count = 0;            ///< of members; of a map the node of its values; of an array and a
+                             ///< duration where its length and its unit lie
   };
   /// A field, an alternative, an element of a tuple, or an enumerator.
   struct Member {
-    std::string_view name;
-    std::int64_t value = 0;  ///< of an enumerator, or of a unit; else its node
+    Id name = 0;  ///< where it lies; behind it an enumerator's value
+    Id node = 0;
   };
 
+  ByteView description;
   std::vector<Node> nodes;
   std::vector<Member> members;
-  std::uint16_t root = 0;
+  Id root = 0;
 
-  /// What that enum calls the value; empty where it has no name for it.
+  [[nodiscard]] std::string_view name(const Member& of) const noexcept {
+    std::size_t at = of.name;
+    return text(at);
+  }
+  [[nodiscard]] std::int64_t value(const Member& enumerator) const noexcept {
+    std::size_t at = enumerator.name;
+    (void)text(at);
+    std::int64_t made = 0;
+    (void)from_unsigned(number(at), made);
+    return made;
+  }
+  [[nodiscard]] std::uint64_t length(const Node& array) const noexcept {
+    std::size_t at = array.count;
+    return number(at);
+  }
+  /// The numerator and the denominator of what one is, in seconds.
+  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> unit(const Node& duration) const noexcept {
+    std::size_t at = duration.count;
+    const std::uint64_t numerator = number(at);
+    return {numerator, number(at)};
+  }
+  /// What that enum calls the value; empty where it has no name for it. Time is logarithmic.
   [[nodiscard]] std::string_view enumerator(const Node& type,
-                                            const schema::Integer& value) const noexcept {
-    for (std::size_t i = 0; i < type.count; ++i) {
-      const Member& each = members[type.first + i];
-      const bool negative = each.value < 0;
-      const auto magnitude = static_cast<std::uint64_t>(negative ? -1 - each.value : each.value);
-      if (negative == value.negative && magnitude == value.magnitude) return each.name;
-    }
-    return {};
+                                            const schema::Integer& of) const noexcept {
+    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)());
+    if (of.magnitude > most) return {};
+    const auto magnitude = static_cast<std::int64_t>(of.magnitude);
+    const std::int64_t wanted = of.negative ? -1 - magnitude : magnitude;
+    const auto begin = members.begin() + type.first;
+    const auto end = begin + type.count;
+    const auto found = std::lower_bound(
+        begin, end, wanted,
+        [this](const Member& each, std::int64_t than) { return value(each) < than; });
+    return found != end && value(*found) == wanted ? name(*found) : std::string_view();
+  }
+
+ private:
+  // What was looked at when it was parsed is whole.
+  [[nodiscard]] std::uint64_t number(std::size_t& at) const noexcept {
+    std::uint64_t made = 0;
+    const std::byte* begin = description.data();
+    at = static_cast<std::size_t>(get_number(begin + at, begin + description.size(), made) - begin);
+    return made;
+  }
+  [[nodiscard]] std::string_view text(std::size_t& at) const noexcept {
+    const auto size = static_cast<std::size_t>(number(at));
+    at += size;
+    return as_text(description.subspan(at - size, size));
   }
 };
 
 /// Reads a description. It comes from outside: what is not whole, nests too deep or refers to
-/// nothing is `corrupt`. Memory is in proportion to the bytes, which the names refer to.
+/// nothing is `corrupt`. Memory is at most 4 times its size and 48 KiB; one that would take more,
+/// because it is of thousands of parts with next to no names, is `too_large`.
 class LayoutParser {
  public:
   explicit LayoutParser(ByteView bytes) noexcept
-      : begin_(bytes.data()), at_(begin_), end_(begin_ + bytes.size()) {}
+      : begin_(bytes.data()), at_(begin_), end_(begin_ + bytes.size()) {
+    made_.description = bytes;
+  }
 
   [[nodiscard]] Result<Layout> run() {
     if (static_cast<std::size_t>(end_ - begin_) > longest_description)
@@ -11945,13 +13313,14 @@ class LayoutParser {
   }
 
  private:
-  using Id = std::uint16_t;
+  using Id = Layout::Id;
   static constexpr unsigned deepest = 128;
+  static constexpr std::size_t free_memory = std::size_t{48} << 10;
 
-  Id fail(std::string_view what) {
+  Id fail(std::string_view what, Errc code = Errc::corrupt) {
     if (ok_) {
-      error_ = Error(Errc::corrupt, "packed, in the description at byte " +
-                                        std::to_string(at_ - begin_) + ": " + std::string(what));
+      error_ = Error(code, "packed, in the description at byte " + std::to_string(at_ - begin_) +
+                               ": " + std::string(what));
     }
     ok_ = false;
     return 0;
@@ -11991,95 +13360,110 @@ class LayoutParser {
       const std::uint64_t index = number();
       return index < structs_.size() ? structs_[index] : fail("it refers to no struct");
     }
-    // A description of 64 KiB has fewer nodes than a number of 16 bits.
-    const Id id = static_cast<Id>(made_.nodes.size());
-    Layout::Node& node = made_.nodes.emplace_back();
-    node.kind = node.said = static_cast<Kind>(kind);
     switch (static_cast<Kind>(kind)) {
       case Kind::boolean:
       case Kind::text:
       case Kind::bytes:
       case Kind::value:
-        return id;
       case Kind::unit:
-        made_.nodes[id].is_empty = true;
-        return id;
+        return leaf(kind, 0);
       case Kind::integer:
-        return integer(id);
+        return leaf(kind, integer());
       case Kind::real:
-        return real(id);
+        return leaf(kind, real());
+      default:
+        return ok_ ? branch(static_cast<Kind>(kind), depth) : Id{0};
+    }
+  }
+  /// Types that have nothing inside are the same node wherever they are.
+  Id leaf(std::uint8_t kind, std::uint8_t code) {
+    if (!ok_) return 0;
+    const auto wanted = static_cast<Kind>(kind);
+    for (std::size_t i = 0; i < leaf_count_; ++i) {
+      const Layout::Node& known = made_.nodes[leaves_[i]];
+      if (known.kind == wanted && known.code == code) return leaves_[i];
+    }
+    const Id id = node(wanted);
+    if (!ok_) return 0;
+    made_.nodes[id].code = code;
+    made_.nodes[id].is_empty = wanted == Kind::unit;
+    return leaves_[leaf_count_++] = id;
+  }
+  Id node(Kind kind) {
+    const std::size_t id = made_.nodes.size();
+    if (!grow(made_.nodes, 1)) return 0;
+    made_.nodes.back().kind = made_.nodes.back().said = kind;
+    return static_cast<Id>(id);
+  }
+  Id branch(Kind kind, unsigned depth) {
+    const auto known = {Kind::enumeration, Kind::optional, Kind::sequence,  Kind::set,
+                        Kind::array,       Kind::map,      Kind::tuple,     Kind::structure,
+                        Kind::variant,     Kind::duration, Kind::time_point};
+    if (std::find(known.begin(), known.end(), kind) == known.end())
+      return --at_, fail("a kind of data that this build does not know");
+    const Id id = node(kind);
+    if (!ok_) return 0;
+    switch (kind) {
       case Kind::enumeration:
         return enumeration(id);
-      case Kind::optional:
-      case Kind::sequence:
-      case Kind::set:
-        return inside(id, depth);
       case Kind::array:
         return array(id, depth);
       case Kind::map:
         return map(id, depth);
       case Kind::tuple:
-        return tuple(id, depth);
+        members(id, reserve(id, count(1)), depth);
+        return id;
       case Kind::structure:
-        structs_.push_back(id);
+        if (grow(structs_, 1)) structs_.back() = id;
         return named(id, depth);
       case Kind::variant:
         return named(id, depth);
       case Kind::duration:
-        return duration(id, depth);
-      case Kind::time_point:
+        made_.nodes[id].count = here();
+        (void)number(), (void)number();
         return inside(id, depth);
-      case Kind::none:
-      case Kind::adapted:
-        break;
+      default:
+        return inside(id, depth);
     }
-    --at_;
-    return fail("a kind of data that this build does not know");
   }
-  Id integer(Id id) {
+  std::uint8_t integer() {
     const std::uint8_t code = byte();
-    if (code > 7) return fail("an integer of no size");
-    made_.nodes[id].code = code;
-    return id;
+    if (code > 7) fail("an integer of no size");
+    return code;
   }
-  Id real(Id id) {
+  std::uint8_t real() {
     const std::uint8_t size = byte();
-    if (size != 4 && size != 8) return fail("a real of no size");
-    made_.nodes[id].code = size;
-    return id;
+    if (size != 4 && size != 8) fail("a real of no size");
+    return size;
   }
+  /// By its values in ascending order, or a long one would cost its length at every element.
   Id enumeration(Id id) {
-    (void)integer(id);
+    made_.nodes[id].code = integer();
     const std::size_t members = reserve(id, count(2));
     for (std::size_t i = 0; i < members && ok_; ++i) {
-      Layout::Member& member = made_.members[made_.nodes[id].first + i];
-      member.name = text();
-      (void)from_unsigned(number(), member.value);
+      Layout::Member* const all = made_.members.data() + made_.nodes[id].first;
+      all[i].name = here();
+      (void)text(), (void)number();
+      if (ok_ && i != 0 && made_.value(all[i - 1]) >= made_.value(all[i]))
+        return fail("enumerators that are not in the order of their values");
     }
     return id;
   }
   Id inside(Id id, unsigned depth) {
     const Id child = type(depth + 1);
+    if (!ok_) return 0;
     Layout::Node& node = made_.nodes[id];
     node.first = child;
     const bool may_be_empty = node.kind == Kind::duration || node.kind == Kind::time_point;
     node.is_empty = may_be_empty && made_.nodes[child].is_empty;
     return id;
   }
-  Id duration(Id id, unsigned depth) {
-    const auto unit = static_cast<Id>(made_.members.size());
-    for (int i = 0; i < 2; ++i)
-      made_.members.push_back({{}, static_cast<std::int64_t>(number())});
-    made_.nodes[id].count = unit;
-    return inside(id, depth);
-  }
   Id array(Id id, unsigned depth) {
+    made_.nodes[id].count = here();
     const std::uint64_t length = number();
     if (length > (std::numeric_limits<std::uint32_t>::max)()) return fail("an array too long");
-    const Id child = type(depth + 1);
-    made_.nodes[id].first = child;
-    made_.nodes[id].length = static_cast<std::uint32_t>(length);
-    made_.nodes[id].is_empty = length == 0;
+    (void)inside(id, depth);
+    if (ok_) made_.nodes[id].is_empty = length == 0;
     return id;
   }
   /// One whose keys are no texts is a sequence of pairs, in bytes as in words.
@@ -12087,15 +13471,16 @@ class LayoutParser {
     const std::uint8_t has_text_keys = byte();
     if (has_text_keys > 1) return fail("a map of no sort");
     if (has_text_keys == 0) {
-      const Id pair = static_cast<Id>(made_.nodes.size());
-      made_.nodes.emplace_back().kind = Kind::tuple;
+      const Id pair = node(Kind::tuple);
+      if (!ok_) return 0;
+      made_.nodes[pair].said = Kind::none;
       made_.nodes[id].kind = Kind::sequence;  // of pairs
       made_.nodes[id].first = pair;
-      (void)reserve(pair, 2);
-      members(pair, 2, depth);
+      members(pair, reserve(pair, 2), depth);
       return id;
     }
     const Id key = type(depth + 1);
+    if (!ok_) return 0;
     const Kind keys = made_.nodes[key].kind;
     if (keys != Kind::text && keys != Kind::integer && keys != Kind::enumeration)
       return fail("keys that have no text");
@@ -12104,37 +13489,48 @@ class LayoutParser {
     made_.nodes[id].count = mapped;
     return id;
   }
-  Id tuple(Id id, unsigned depth) {
-    members(id, reserve(id, count(1)), depth);
-    return id;
-  }
-  void members(Id id, std::size_t size, unsigned depth) {
-    bool is_empty = true;
+  void members(Id id, std::size_t size, unsigned depth, bool have_names = false) {
+    bool is_empty = made_.nodes[id].kind != Kind::variant;
     for (std::size_t i = 0; i < size && ok_; ++i) {
+      const Id name = here();
+      if (have_names) (void)text();
       const Id child = type(depth + 1);
-      is_empty = is_empty && made_.nodes[child].is_empty;
-      made_.members[made_.nodes[id].first + i].value = child;
-    }
-    made_.nodes[id].is_empty = is_empty;
-  }
-  Id named(Id id, unsigned depth) {
-    const std::size_t size = reserve(id, count(2));
-    bool is_empty = made_.nodes[id].kind == Kind::structure;
-    for (std::size_t i = 0; i < size && ok_; ++i) {
-      const std::string_view name = text();
-      const Id child = type(depth + 1);
+      if (!ok_) return;
       is_empty = is_empty && made_.nodes[child].is_empty;
       made_.members[made_.nodes[id].first + i] = {name, child};
     }
     made_.nodes[id].is_empty = is_empty;
+  }
+  Id named(Id id, unsigned depth) {
+    members(id, reserve(id, count(2)), depth, true);
     return id;
   }
   std::size_t reserve(Id id, std::size_t size) {
-    if (!ok_) return 0;
-    made_.nodes[id].first = static_cast<Id>(made_.members.size());
+    const std::size_t first = made_.members.size();
+    if (!ok_ || !grow(made_.members, size)) return 0;
+    made_.nodes[id].first = static_cast<Id>(first);
     made_.nodes[id].count = static_cast<Id>(size);
-    made_.members.resize(made_.members.size() + size);
     return size;
+  }
+  /// Numbers of 16 bits say where everything is: a description has no more than 64 KiB.
+  [[nodiscard]] Id here() const noexcept { return static_cast<Id>(at_ - begin_); }
+  /// Makes room, with what is moved counted twice. Members that were promised and do not come are
+  /// paid for too, or descriptions inside each other could all promise the same bytes.
+  template <class T>
+  bool grow(std::vector<T>& all, std::size_t by) {
+    const std::size_t size = all.size() + by;
+    if (size > all.capacity()) {
+      const std::size_t room = (std::max)(size, all.size() + all.size() / 2 + 8);
+      const std::size_t memory = made_.nodes.capacity() * sizeof(Layout::Node) +
+                                 made_.members.capacity() * sizeof(Layout::Member) +
+                                 structs_.capacity() * sizeof(Id) + room * sizeof(T);
+      if (memory > free_memory + 4 * made_.description.size() ||
+          size > (std::numeric_limits<Id>::max)())
+        return fail("more parts than its size gives reason for", Errc::too_large), false;
+      all.reserve(room);
+    }
+    all.resize(size);
+    return true;
   }
 
   const std::byte* begin_;
@@ -12142,6 +13538,8 @@ class LayoutParser {
   const std::byte* end_;
   Layout made_;
   std::vector<Id> structs_;
+  std::array<Id, 16> leaves_{};  ///< boolean, text, bytes, value, unit, 8 integers, 2 reals
+  std::size_t leaf_count_ = 0;
   bool ok_ = true;
   Error error_;
 };
@@ -12425,7 +13823,7 @@ class Writing {
     return static_cast<std::size_t>(end_ - at) >= size ? at : make_room(at, size);
   }
   /// Takes all that the buffer has, so that it is asked seldom.
-  [[nodiscard]] std::byte* make_room(std::byte* at, std::size_t size) {
+  [[nodiscard]] PERSIST_NOINLINE std::byte* make_room(std::byte* at, std::size_t size) {
     const auto used = static_cast<std::size_t>(at - out_.data());
     out_.shrink(used);
     (void)out_.grow(size);
@@ -12457,15 +13855,15 @@ class Writing {
   }
   [[nodiscard]] std::byte* bytes(std::byte* at, ByteView value) {
     at = put_number(room(at, value.size() + longest_number), value.size());
-    if (!value.empty()) std::memcpy(at, value.data(), value.size());
+    if (value.size() < 24)
+      copy_short(at, value);
+    else
+      std::memcpy(at, value.data(), value.size());
     return at + value.size();
   }
   [[nodiscard]] std::byte* text(std::byte* at, std::string_view value) {
-    if (!persist::detail::is_ascii(value) && !persist::detail::is_utf8(value)) [[unlikely]] {
-      fail({Errc::invalid, "a text is no UTF-8 from its byte " +
-                               std::to_string(persist::detail::utf8_prefix(value)) +
-                               " on: keep such bytes in a byte string (std::vector<std::byte>)"});
-    }
+    if (!persist::detail::is_ascii(value) && !persist::detail::is_utf8(value)) [[unlikely]]
+      not_utf8(value);
     return bytes(at, as_bytes(value));
   }
   /// A value has no type that was described, so it brings its own words.
@@ -12539,7 +13937,7 @@ class Writing {
   }
   template <class S>
   [[nodiscard]] std::byte* elements(std::byte* at, const S& from) {
-    schema::detail::in_order<true>(from, [&](const auto& element) {
+    schema::detail::in_order(from, [&](const auto& element) {
       at = value(at, element);
       if constexpr (is_padded<Rules, std::remove_cvref_t<decltype(element)>>) at = byte(at, 0);
     });
@@ -12548,7 +13946,7 @@ class Writing {
   template <class M>
   [[nodiscard]] std::byte* map(std::byte* at, const M& from) {
     at = number(at, from.size());
-    schema::detail::in_order<true>(from, [&](const auto& entry) {
+    schema::detail::in_order(from, [&](const auto& entry) {
       at = value(value(at, entry.first), entry.second);
       if constexpr (is_padded<Rules, typename M::key_type, typename M::mapped_type>)
         at = byte(at, 0);
@@ -12573,6 +13971,11 @@ class Writing {
     Depth& operator=(const Depth&) = delete;
     Writing& writing;
   };
+  PERSIST_NOINLINE void not_utf8(std::string_view text) {
+    fail({Errc::invalid, "a text is no UTF-8 from its byte " +
+                             std::to_string(persist::detail::utf8_prefix(text)) +
+                             " on: keep such bytes in a byte string (std::vector<std::byte>)"});
+  }
   void fail(Error error) {
     if (ok_) error_ = std::move(error);
     ok_ = false;
@@ -12929,9 +14332,6 @@ class LayoutMatch {
     at_ += size;
     return found == wanted;
   }
-  [[nodiscard]] bool is_number(std::int64_t wanted) noexcept {
-    return number() == static_cast<std::uint64_t>(wanted);
-  }
   [[nodiscard]] bool byte(unsigned wanted) noexcept {
     return std::to_integer<unsigned>(*at_++) == wanted;
   }
@@ -12953,10 +14353,10 @@ class LayoutMatch {
       case Kind::time_point:
         return same(node.first);
       case Kind::array:
-        return number() == node.length && same(node.first);
+        return number() == layout_.length(node) && same(node.first);
       case Kind::duration:
-        return is_number(layout_.members[node.count].value) &&
-               is_number(layout_.members[node.count + 1u].value) && same(node.first);
+        return number() == layout_.unit(node).first && number() == layout_.unit(node).second &&
+               same(node.first);
       case Kind::map:
         return map(node);
       case Kind::tuple:
@@ -12976,16 +14376,15 @@ class LayoutMatch {
   }
   [[nodiscard]] bool members(const Node& node) {
     for (std::size_t i = 0; i < node.count; ++i)
-      if (!same(static_cast<std::uint16_t>(layout_.members[node.first + i].value))) return false;
+      if (!same(layout_.members[node.first + i].node)) return false;
     return true;
   }
   [[nodiscard]] bool named(const Node& node, bool has_types) {
     if (number() != node.count) return false;
     for (std::size_t i = 0; i < node.count; ++i) {
       const Layout::Member& member = layout_.members[node.first + i];
-      if (!text(member.name)) return false;
-      if (has_types ? !same(static_cast<std::uint16_t>(member.value))
-                    : number() != to_unsigned(member.value))
+      if (!text(layout_.name(member))) return false;
+      if (has_types ? !same(member.node) : number() != to_unsigned(layout_.value(member)))
         return false;
     }
     return true;
@@ -13060,24 +14459,27 @@ class TokenReader : public Input {
   bool next_element();
   bool begin_map(std::size_t& count);
   bool next_key(std::string_view& key);
-  /// As that of `Input`.
   struct Mark {
-    Input::Mark outer;
+    Input::Mark outer;                 ///< as that of `Input`
     std::optional<Input::Mark> inner;  ///< in a value inside the record
-    std::size_t steps;
+    std::size_t steps, names;
     std::uint32_t inner_depth;
     std::uint16_t node;
   };
   [[nodiscard]] Mark mark() const {
-    return {Input::mark(), is_inside_ ? std::optional(inner_->mark()) : std::nullopt, steps_,
-            inner_depth_, now_};
+    std::optional<Input::Mark> inner;
+    if (is_inside_) inner = inner_->mark();
+    return {Input::mark(), inner, steps_, names_, inner_depth_, now_};
   }
   void rewind(const Mark& to) {
     Input::rewind(to.outer);
-    is_inside_ = to.inner.has_value();
-    if (is_inside_) inner_->rewind(*to.inner);
-    steps_ = to.steps, inner_depth_ = to.inner_depth, now_ = to.node;
+    if (is_inside_ = to.inner.has_value(); is_inside_) inner_->rewind(*to.inner);
+    steps_ = to.steps, names_ = to.names, inner_depth_ = to.inner_depth, now_ = to.node;
   }
+  /// In a value inside the record, which is read by its own rules.
+  [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
+  using inside = CborReader;
+  bool skip_inside(ByteView& raw);
   bool finish() {
     if (ok() && !at_end()) corrupt(std::to_string(left()) + " bytes follow the end of the value");
     return ok();
@@ -13090,15 +14492,19 @@ class TokenReader : public Input {
         layout_(layout),
         now_(layout.root),
         limits_(limits),
-        steps_(limits.elements) {}
+        steps_((std::min)(limits.elements, steps_for_free + steps_per_byte * bytes.size())),
+        names_((std::min)(limits.bytes, names_for_free + names_per_byte * bytes.size())) {}
   ~TokenReader() = default;
 
   using Node = Layout::Node;
-  using Member = Layout::Member;
+  /// What is given out at most for each byte, and besides: names, which are written once and may be
+  /// kept with all that has them; structs and their fields, which may take no bytes.
+  static constexpr std::size_t names_per_byte = 64, names_for_free = std::size_t{64} << 10;
+  static constexpr std::size_t steps_per_byte = 4, steps_for_free = 65'536;
 
   [[nodiscard]] const Node& node(std::uint16_t id) const noexcept { return layout_.nodes[id]; }
   [[nodiscard]] const Node& now() const noexcept { return node(now_); }
-  [[nodiscard]] const Member& member(const Node& of, std::size_t index) const noexcept {
+  [[nodiscard]] const Layout::Member& member(const Node& of, std::size_t index) const noexcept {
     return layout_.members[of.first + index];
   }
   [[nodiscard]] const std::byte* here() const noexcept {
@@ -13107,11 +14513,7 @@ class TokenReader : public Input {
   void go_to(const std::byte* at) noexcept {
     at_ = static_cast<std::size_t>(at - reinterpret_cast<const std::byte*>(begin_));
   }
-  [[nodiscard]] const std::byte* end() const noexcept {
-    return reinterpret_cast<const std::byte*>(begin_) + size_;
-  }
-  /// In a value inside the record, which is read by its own rules.
-  [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
+  [[nodiscard]] const std::byte* end() const noexcept { return here() + left(); }
   [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
   [[nodiscard]] std::uint16_t node_here() const noexcept { return now_; }
 
@@ -13121,6 +14523,7 @@ class TokenReader : public Input {
     if (next == nullptr) return cut_short();
     return go_to(next), true;
   }
+  bool give_out(std::string_view name);
   bool whole(const Node& type, schema::Integer& value);
   [[nodiscard]] schema::Token peek_enum(const Node& type);
   [[nodiscard]] schema::Token peek_variant(const Node& type);
@@ -13139,11 +14542,11 @@ class TokenReader : public Input {
     std::uint16_t node = 0;
     std::uint32_t index = 0;
   };
-
   const Layout& layout_;
   std::uint16_t now_;
   schema::Limits limits_;
   std::size_t steps_;  ///< fields that may still come
+  std::size_t names_;  ///< bytes of names that may still be given out
   std::array<Level, deepest> levels_;
   std::optional<CborReader> inner_;  ///< stays behind its value: a text may lie in it
   bool is_inside_ = false;
@@ -13193,7 +14596,7 @@ inline schema::Token TokenReader::peek_variant(const Node& type) {
   if (get_number(here(), end(), index) == nullptr) return cut_short(), schema::Token::bad;
   if (index >= type.count)
     return corrupt("an alternative that the variant does not have"), schema::Token::bad;
-  const auto held = static_cast<std::uint16_t>(member(type, index).value);
+  const auto held = member(type, index).node;
   return node(held).kind == Kind::unit ? schema::Token::null : schema::Token::map;
 }
 
@@ -13239,7 +14642,7 @@ inline bool TokenReader::text(std::string_view& value) {
     schema::Integer found;
     if (!whole(now(), found)) return false;
     value = layout_.enumerator(now(), found);
-    return true;
+    return give_out(value);
   }
   const std::size_t start = at_;
   if (!span(value)) return false;
@@ -13260,7 +14663,7 @@ inline bool TokenReader::begin_array(std::size_t& count) {
     return dynamic([&](CborReader& in) { return in.begin_array(count); });
   }
   const Node& type = now();
-  std::uint64_t size = type.kind == Kind::array ? type.length : type.count;
+  std::uint64_t size = type.kind == Kind::array ? layout_.length(type) : type.count;
   if ((type.kind == Kind::sequence || type.kind == Kind::set) && !number(size)) return false;
   return open(size, false, type, count);
 }
@@ -13275,12 +14678,11 @@ inline bool TokenReader::begin_map(std::size_t& count) {
   if (type.kind == Kind::map && !number(size)) return false;
   return open(size, true, type, count);
 }
-/// An element is a byte at least. A field may be none, so structs pay otherwise, or types that hold
-/// nothing but each other could be walked for ever.
+/// An element is a byte at least. A field may be none, so structs pay otherwise.
 inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std::size_t& count) {
   const bool has_fields =
       of.kind == Kind::structure || of.kind == Kind::tuple || of.kind == Kind::variant;
-  if (has_fields && size >= steps_) return too_large("more fields than the limit for one input");
+  if (has_fields && size >= steps_) return too_large("more fields than its size gives reason for");
   if (has_fields)
     steps_ -= static_cast<std::size_t>(size) + 1;
   else if (size > left())
@@ -13312,7 +14714,7 @@ inline bool TokenReader::next_element() {
   }
   if (top().left == 0) return leave(), false;
   --top().left;
-  now_ = is_tuple ? static_cast<std::uint16_t>(member(type, level.index).value) : type.first;
+  now_ = is_tuple ? member(type, level.index).node : type.first;
   ++level.index;
   return true;
 }
@@ -13335,10 +14737,10 @@ inline bool TokenReader::next_key(std::string_view& key) {
   }
   std::uint64_t index = level.index++;
   if (type.kind == Kind::variant && !number(index)) return false;
-  const Member& field = member(type, index);
-  key = field.name;
-  now_ = static_cast<std::uint16_t>(field.value);
-  return true;
+  const auto& field = member(type, index);
+  key = layout_.name(field);
+  now_ = field.node;
+  return give_out(key);
 }
 
 /// An integer or the number of an enumerator. One that its own type cannot hold was not written by
@@ -13375,6 +14777,10 @@ inline bool TokenReader::span(std::string_view& value) {
   at_ += value.size();
   return true;
 }
+inline bool TokenReader::give_out(std::string_view name) {
+  if (name.size() <= names_) return names_ -= name.size(), true;
+  return too_large("more names than its size gives reason for");
+}
 inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   if (type.kind == Kind::text) {
     const std::size_t start = at_;
@@ -13384,7 +14790,7 @@ inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   schema::Integer found;
   if (!whole(type, found)) return false;
   key = type.kind == Kind::enumeration ? layout_.enumerator(type, found) : std::string_view();
-  if (!key.empty()) return true;
+  if (!key.empty()) return give_out(key);
   char* end = found.negative
                   ? std::to_chars(digits_, digits_ + sizeof digits_,
                                   -1 - static_cast<std::int64_t>(found.magnitude))
@@ -13394,6 +14800,9 @@ inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   return true;
 }
 
+inline bool TokenReader::skip_inside(ByteView& raw) {
+  return dynamic([&](CborReader& in) { return in.skip(raw); });
+}
 inline bool TokenReader::begin_dynamic() {
   std::string_view item;
   if (!span(item)) return false;
@@ -13418,9 +14827,7 @@ template <class Rules>
 class Reader : public TokenReader {
  public:
   Reader(const Layout& layout, ByteView bytes, schema::Limits limits)
-      : TokenReader(layout, bytes, limits),
-        positional_(bytes, limits),
-        asked_(layout.nodes.size()) {}
+      : TokenReader(layout, bytes, limits), positional_(bytes, limits) {}
 
   /// Reads the next item if it can be read without its names; else changes nothing.
   template <class T>
@@ -13472,12 +14879,13 @@ class Reader : public TokenReader {
       // What can nest as deep as it likes is read by name, where the depth is watched.
       if constexpr (!Description<Rules, T>::is_recursive) {
         constexpr auto& bytes = Description<Rules, T>::bytes;
-        found = asked_[id];
-        if (found == nullptr || found->type != bytes.data()) {
+        Asked& last = asked_[id % asked_.size()];
+        if (last.shape == nullptr || last.node != id || last.shape->type != bytes.data()) {
           const auto [at, fresh] = shapes_.try_emplace({id, bytes.data()});
-          found = asked_[id] = &at->second;
-          if (fresh) find_out<T>(id, *found, {bytes.data(), bytes.size()});
+          last = {&at->second, id};
+          if (fresh) find_out<T>(id, at->second, {bytes.data(), bytes.size()});
         }
+        found = last.shape;
         return found->fits;
       }
     }
@@ -13502,8 +14910,8 @@ class Reader : public TokenReader {
     static constexpr auto same = same_members<T>(schema::detail::MemberTypes<T>{});
     for (std::size_t i = 0; i < type.count; ++i) {
       const Layout::Member& field = member(type, i);
-      const std::size_t to = P::find(field.name);
-      if (to == P::none || !same[to](*this, static_cast<std::uint16_t>(field.value))) return false;
+      const std::size_t to = P::find(layout().name(field));
+      if (to == P::none || !same[to](*this, field.node)) return false;
       // One that is there twice is for the walk by name to refuse.
       if (std::find(moves.begin(), moves.end(), to) != moves.end()) return false;
       moves.push_back(static_cast<std::uint16_t>(to));
@@ -13557,17 +14965,82 @@ class Reader : public TokenReader {
 
   Positional positional_;
   std::map<std::pair<std::uint16_t, const char*>, Shape> shapes_;
-  std::vector<Shape*> asked_;  ///< of each node what was asked last
+  struct Asked {
+    Shape* shape = nullptr;
+    std::uint16_t node = 0;
+  };
+  std::array<Asked, 64> asked_;  ///< the same, of what was asked last
 };
 
 }  // namespace persist::inline PERSIST_ABI::codec::packed
+
+// Records of Packed whose description lies beside them. Their payload is
+// `number(0), id of the description (16 bytes), value`.
+
+namespace persist::inline PERSIST_ABI::codec {
+
+/// `schema_of<Policy, T>(payload)`: what a payload that was just encoded needs beside it; null if
+/// nothing.
+template <class C, class Policy, class T>
+concept shares_schemas = requires(ByteView payload) {
+  { C::template schema_of<Policy, T>(payload) } -> std::same_as<const Schema*>;
+};
+
+namespace packed {
+
+/// A description of length 0.
+inline constexpr std::byte described_elsewhere{1};
+inline constexpr std::size_t shared_prefix_size = 1 + 16;
+
+inline void put_shared_prefix(std::byte* to, const Hash128& id) noexcept {
+  to[0] = described_elsewhere;
+  store_little(to + 1, id.low);
+  store_little(to + 9, id.high);
+}
+[[nodiscard]] inline bool is_described_elsewhere(ByteView payload) noexcept {
+  return !payload.empty() && payload[0] == described_elsewhere;
+}
+/// What the description is called; nothing where the payload ends before it said.
+[[nodiscard]] inline std::optional<Hash128> described_by(ByteView payload) noexcept {
+  if (!is_described_elsewhere(payload) || payload.size() < shared_prefix_size) return std::nullopt;
+  return Hash128{load_little<std::uint64_t>(payload.data() + 1),
+                 load_little<std::uint64_t>(payload.data() + 9)};
+}
+
+}  // namespace packed
+
+/// The schema that a record names, which is to be fetched when `decode_record` does not know it.
+[[nodiscard]] inline std::optional<Hash128> needed_schema(ByteView record) noexcept {
+  using L = EnvelopeLayout;
+  if (record.size() < L::size || header_of(record).codec != packed_id) return std::nullopt;
+  return packed::described_by(record.subspan(L::size));
+}
+
+/// Appends the record as it would be with its description inside. `corrupt` where `schema` is not
+/// the one that it names.
+[[nodiscard]] inline Result<void> inline_schema(ByteView record, ByteView schema, Buffer& out) {
+  const auto opened = open_envelope(record);
+  if (!opened) return opened.error();
+  const auto wanted = packed::described_by(opened->payload);
+  if (!wanted || schema_id(schema) != *wanted)
+    return Error(Errc::corrupt, "the schema of the record is not the one that it names");
+  return write_envelope(out, *opened, [&](Buffer& to) -> Result<void> {
+    std::byte* at = to.grow(packed::longest_number);
+    to.shrink(static_cast<std::size_t>(packed::put_number(at, schema.size()) - to.data()));
+    to.append(schema);
+    to.append(opened->payload.subspan(packed::shared_prefix_size));
+    return success;
+  });
+}
+
+}  // namespace persist::inline PERSIST_ABI::codec
 
 namespace persist::inline PERSIST_ABI::codec {
 
 namespace packed {
 
 /// What stands in front of the values of a T: the length of its description, and that. A length of
-/// zero is kept for records whose description lies elsewhere.
+/// zero is that of a description that lies elsewhere.
 template <class Rules, class T>
 inline constexpr auto prefix = [] {
   using Bytes = Description<Rules, T>;
@@ -13588,6 +15061,25 @@ template <class Rules, class T>
   return as_bytes(std::string_view(prefix<Rules, T>.data(), prefix<Rules, T>.size()));
 }
 
+/// The description of a T as a schema that lies beside its records, and what stands in front of
+/// their values then.
+template <class Rules, class T>
+struct Shared {
+  Schema schema;
+  std::array<std::byte, shared_prefix_size> prefix{};
+
+  Shared() noexcept {
+    constexpr auto& bytes = Description<Rules, T>::bytes;
+    schema.bytes = as_bytes(std::string_view(bytes.data(), bytes.size()));
+    schema.id = schema_id(schema.bytes);
+    put_shared_prefix(prefix.data(), schema.id);
+  }
+  [[nodiscard]] static const Shared& get() {
+    static const Shared made;
+    return made;
+  }
+};
+
 }  // namespace packed
 
 /// The codec of persist's own: the names and kinds of the fields once, then the values by position.
@@ -13606,21 +15098,7 @@ struct Packed {
   template <class Policy, class T>
   [[nodiscard]] static Result<void> encode(const T& data, UnknownFields& unknown, Buffer& out) {
     using Rules = schema::detail::RulesOf<Policy>;
-    const std::size_t before = out.size();
-    bool is_whole = unknown.empty();
-    Result<void> written = success;
-    if (is_whole) {
-      out.append(packed::prefix_bytes<Rules, T>());
-      packed::Writing<Rules, packed::Description<Rules, T>::is_recursive> writing(out);
-      written = writing.run(data);
-      is_whole = !writing.met_unknown();
-    }
-    if (!is_whole) {
-      out.shrink(before);
-      written = encode_by_name<Policy>(data, unknown, out);
-    }
-    if (!written) out.shrink(before);
-    return written;
+    return encode_behind<Policy>(packed::prefix_bytes<Rules, T>(), data, unknown, out);
   }
   /// The same for data that was never read, like a new message.
   template <class Policy, class T>
@@ -13638,11 +15116,35 @@ struct Packed {
                                            schema::Limits limits = {}) {
     using Rules = schema::detail::RulesOf<Policy>;
     unknown.clear();
-    const ByteView prefix = packed::prefix_bytes<Rules, T>();
+    ByteView prefix = packed::prefix_bytes<Rules, T>();
+    if (packed::is_described_elsewhere(bytes)) prefix = packed::Shared<Rules, T>::get().prefix;
     if (bytes.size() < prefix.size() || !same_bytes(bytes.first(prefix.size()), prefix))
       return decode_by_name<Policy>(bytes, scratch, unknown, limits);
     constexpr bool nests = packed::Description<Rules, T>::is_recursive;
     return packed::Reading<Rules, nests>(bytes.subspan(prefix.size()), limits).run(scratch);
+  }
+
+ protected:
+  /// `encode`, with that in front of the values.
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> encode_behind(ByteView prefix, const T& data,
+                                                  UnknownFields& unknown, Buffer& out) {
+    using Rules = schema::detail::RulesOf<Policy>;
+    const std::size_t before = out.size();
+    bool is_whole = unknown.empty();
+    Result<void> written = success;
+    if (is_whole) {
+      out.append(prefix);
+      packed::Writing<Rules, packed::Description<Rules, T>::is_recursive> writing(out);
+      written = writing.run(data);
+      is_whole = !writing.met_unknown();
+    }
+    if (!is_whole) {
+      out.shrink(before);
+      written = encode_by_name<Policy>(data, unknown, out);
+    }
+    if (!written) out.shrink(before);
+    return written;
   }
 
  private:
@@ -13667,7 +15169,11 @@ struct Packed {
     const std::byte* at = packed::get_number(bytes.data(), end, size);
     if (at == nullptr || size > static_cast<std::size_t>(end - at))
       return Error(Errc::corrupt, "packed: the description is cut short");
-    if (size == 0) return Error(Errc::too_new, "packed: a record whose description lies elsewhere");
+    if (size == 0) {
+      const auto elsewhere = packed::described_by(bytes);
+      return elsewhere ? unknown_schema(*elsewhere)
+                       : Error(Errc::corrupt, "packed: the name of the description is cut short");
+    }
     const auto layout = packed::LayoutParser({at, static_cast<std::size_t>(size)}).run();
     if (!layout) return layout.error();
     packed::Reader<schema::detail::RulesOf<Policy>> reader(*layout, {at + size, end}, limits);
@@ -13675,6 +15181,38 @@ struct Packed {
     if (!read || reader.finish()) return read;
     unknown.clear();
     return reader.take_error();
+  }
+};
+
+/// `Packed`, but the description of the type lies once beside the records and not in each. For many
+/// small records; a compressor with a dictionary does as much for those it compresses.
+///
+/// A store of `Packed` reads these records too, and this one those with their description inside.
+/// Needs a backend that holds schemas. The first save of a shape costs a round trip more, and so
+/// does each load of a record that another shape wrote. What is shorter than a schema's name is
+/// written into the record all the same.
+struct SharedPacked : Packed {
+  using payload_codec = Packed;
+
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> encode(const T& data, UnknownFields& unknown, Buffer& out) {
+    using Rules = schema::detail::RulesOf<Policy>;
+    const ByteView inside = packed::prefix_bytes<Rules, T>();
+    const bool pays = inside.size() > packed::shared_prefix_size;
+    return encode_behind<Policy>(pays ? ByteView(packed::Shared<Rules, T>::get().prefix) : inside,
+                                 data, unknown, out);
+  }
+  /// For what has no record to lie beside, like a message.
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> encode(const T& data, Buffer& out) {
+    return Packed::encode<Policy>(data, out);
+  }
+
+  template <class Policy, class T>
+  [[nodiscard]] static const Schema* schema_of(ByteView payload) {
+    using Rules = schema::detail::RulesOf<Policy>;
+    return packed::is_described_elsewhere(payload) ? &packed::Shared<Rules, T>::get().schema
+                                                   : nullptr;
   }
 };
 
@@ -14857,6 +16395,171 @@ concept data_policy = storable_data<data_type_of<D>>;
 
 }  // namespace persist::inline PERSIST_ABI
 
+// The walk that holds data against its `Limited` members. It goes only into types that have some
+// inside.
+
+namespace persist::inline PERSIST_ABI::schema {
+namespace detail {
+
+template <class Rules, class T>
+constexpr bool find_limits(const Describing* outer);
+
+template <class Rules, class... Ts>
+constexpr bool find_limits_in(const Describing* outer, Types<Ts...>) {
+  return (find_limits<Rules, std::remove_const_t<Ts>>(outer) || ...);
+}
+template <class Rules, class T>
+constexpr bool find_limits(const Describing* outer) {
+  constexpr Kind kind = kind_of<T>;
+  if constexpr (kind == Kind::structure) {
+    if (depth_of<T>(outer) != 0) return false;
+    const Describing here{pretty_type<T>(), outer};
+    bool found = false;
+    Rules::template each<T>([&](auto attribute) { found = found || attribute.limited; });
+    return found || find_limits_in<Rules>(&here, MemberTypes<T>{});
+  } else if constexpr (kind == Kind::sequence || kind == Kind::array || kind == Kind::set ||
+                       kind == Kind::optional) {
+    return find_limits<Rules, std::remove_const_t<typename T::value_type>>(outer);
+  } else if constexpr (kind == Kind::map) {
+    return find_limits<Rules, typename T::mapped_type>(outer);
+  } else if constexpr (kind == Kind::tuple || kind == Kind::variant) {
+    return find_limits_in<Rules>(outer, types_of(static_cast<const T*>(nullptr)));
+  } else {
+    return false;
+  }
+}
+/// Whether a T has limited members, at any depth.
+template <class Rules, class T>
+inline constexpr bool has_limits = [] {
+  if constexpr (Rules::has_limits)
+    return find_limits<Rules, T>(nullptr);
+  else
+    return false;
+}();
+
+template <class T>
+[[nodiscard]] std::string print_number(T number) {
+  if constexpr (std::is_floating_point_v<T>)
+    return text_of(Real{static_cast<double>(number), sizeof(T) == sizeof(float)});
+  else
+    return std::to_string(+number);
+}
+
+template <class Rules>
+class LimitCheck {
+ public:
+  /// False if a limit is broken; then `take_error` says which.
+  template <class T>
+  [[nodiscard]] bool value(const T& from, const Place& at) {
+    constexpr Kind kind = kind_of<T>;
+    if constexpr (!has_limits<Rules, T>) {
+      return true;
+    } else if constexpr (kind == Kind::structure) {
+      return structure(from, at);
+    } else if constexpr (kind == Kind::optional) {
+      return !from.has_value() || value(*from, at);
+    } else if constexpr (kind == Kind::variant) {
+      return std::visit([&](const auto& held) { return value(held, at); }, from);
+    } else if constexpr (kind == Kind::tuple) {
+      Place element = at.inside();
+      const auto one = [&](const auto& member) {
+        element.move_to(element.index + 1);  // begins at 0: no_index is the number before it
+        return value(member, element);
+      };
+      return std::apply([&](const auto&... members) { return (one(members) && ...); }, from);
+    } else {
+      return elements(from, at);
+    }
+  }
+  [[nodiscard]] Error take_error() { return std::move(error_); }
+
+ private:
+  template <class C>
+  [[nodiscard]] bool elements(const C& from, const Place& at) {
+    std::size_t index = 0;
+    for (const auto& element : from) {
+      Place inside = at.inside();
+      if constexpr (kind_of<C> == Kind::map) {
+        if constexpr (text_key<typename C::key_type>) {
+          const KeyText key(element.first);
+          inside.move_to(key.view());
+          if (!value(element.second, inside)) return false;
+        } else {
+          inside.move_to(index++);
+          if (!value(element.second, inside)) return false;
+        }
+      } else {
+        inside.move_to(index++);
+        if (!value(element, inside)) return false;
+      }
+    }
+    return true;
+  }
+  template <class T>
+  [[nodiscard]] bool structure(const T& from, const Place& at) {
+    using P = Plan<Rules, T>;
+    return Describe<T>::apply(from, [&](const auto&... members) {
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return (member<T, I>(members, at.inside(P::names[I])) && ...);
+      }(std::index_sequence_for<decltype(members)...>{});
+    });
+  }
+  template <class T, std::size_t I, class M>
+  [[nodiscard]] bool member(const M& from, const Place& at) {
+    bool keeps = true;
+    Rules::template each<T>([&](auto attribute) {
+      using A = decltype(attribute);
+      if constexpr (A::limited && position_of<T>(A::member) == I)
+        keeps = keeps && holds<A>(from, at);
+    });
+    return keeps && value(from, at);
+  }
+  template <class A, class M>
+  [[nodiscard]] bool holds(const M& from, const Place& at) {
+    constexpr Kind kind = kind_of<M>;
+    static_assert(
+        std::is_arithmetic_v<M> || kind == Kind::optional || requires { from.size(); },
+        "persist: Limited is for numbers, optionals of them, and what has a size");
+    if constexpr (kind == Kind::optional) {
+      return !from.has_value() || holds<A>(*from, at);
+    } else if constexpr (std::is_arithmetic_v<M>) {
+      static_assert(
+          (A::min.template fits<M>() && A::max.template fits<M>()) || std::is_floating_point_v<M>,
+          "persist: the limits of a Limited integer are integers of its type");
+      return between(from, A::min.template as<M>(), A::max.template as<M>(), at, "");
+    } else {
+      static_assert(A::min.template fits<std::size_t>() && A::max.template fits<std::size_t>(),
+                    "persist: the limits of a size are integers from 0 on");
+      return between(from.size(), A::min.template as<std::size_t>(),
+                     A::max.template as<std::size_t>(), at, "a size of ");
+    }
+  }
+  /// NaN is between nothing.
+  template <class T>
+  [[nodiscard]] bool between(T number, T min, T max, const Place& at, std::string_view what) {
+    if (number >= min && number <= max) return true;
+    error_ = Error(Errc::invalid, "a limit that the data policy sets")
+                 .at(at.path(), std::string(what) + print_number(min) + " to " + print_number(max),
+                     print_number(number));
+    return false;
+  }
+
+  Error error_;
+};
+
+}  // namespace detail
+
+/// Whether the data keeps the limits that the policy's fields set. `invalid`, naming the member,
+/// what was expected and what was found.
+template <class Rules, class T>
+[[nodiscard]] Result<void> check_limits(const T& data) {
+  detail::LimitCheck<Rules> check;
+  if (check.value(data, Place{})) return success;
+  return check.take_error();
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
 // JSON Pointer, RFC 6901: `/inventory/0/count`. Each call looks at the whole pointer first, so one
 // that is no pointer never takes a step; then it goes step by step, without recursion.
 
@@ -15366,13 +17069,25 @@ class Following {
   Use use_;
 };
 
-/// Checks the pointer and the value, then sets it, or only says whether that would work.
+/// Checks the pointer and the value, then sets it, or only says whether that would work. Limits
+/// that the data keeps are held against a copy: a size is one of what is around what is set.
 template <class Policy, class T>
 Result<void> set_or_try(T& data, std::string_view pointer, const Value& value, bool commit) {
   if (auto fits = check_pointer(pointer); !fits) return fits;
   if (auto fits = check_depth(pointer, value); !fits) return fits;
   using Use = Setting<PathRules<Policy>>;
-  return Following<PathRules<Policy>, Use>(pointer, Use{&value, commit}).value(data, Place{});
+  const auto put_into = [&](T& into, bool really) {
+    return Following<PathRules<Policy>, Use>(pointer, Use{&value, really}).value(into, Place{});
+  };
+  if constexpr (has_limits<RulesOf<Policy>, T>) {
+    if (check_limits<RulesOf<Policy>>(data)) {
+      T changed = data;
+      auto done = put_into(changed, true);
+      if (done) done = check_limits<RulesOf<Policy>>(changed);
+      if (!done || !commit) return done;
+    }
+  }
+  return put_into(data, commit);
 }
 
 }  // namespace schema::detail
@@ -15398,178 +17113,15 @@ template <class Policy = schema::NoPolicy, storable_data T>
 /// behind the last (`-`, or its index).
 ///
 /// Errors as `get`, and `schema_mismatch` (path, expected, found) where the value does not fit, or
-/// has a name that no member has; `too_large` where it nests too deep. Then nothing has changed.
+/// has a name that no member has; `too_large` where it nests too deep; `invalid` where it breaks a
+/// `Limited` of the policy. Then nothing has changed. Data that broke one before is not held
+/// against the limits, so that it can be mended step by step. With limits it costs a copy.
 template <class Policy = schema::NoPolicy, storable_data T>
 Result<void> set(T& data, std::string_view pointer, const Value& value) {
   return schema::detail::set_or_try<Policy>(data, pointer, value, true);
 }
 
 }  // namespace persist::inline PERSIST_ABI
-
-// The walk that holds data against its `Limited` members. It goes only into types that have some
-// inside.
-
-namespace persist::inline PERSIST_ABI::schema {
-namespace detail {
-
-template <class Rules, class T>
-constexpr bool find_limits(const Describing* outer);
-
-template <class Rules, class... Ts>
-constexpr bool find_limits_in(const Describing* outer, Types<Ts...>) {
-  return (find_limits<Rules, std::remove_const_t<Ts>>(outer) || ...);
-}
-template <class Rules, class T>
-constexpr bool find_limits(const Describing* outer) {
-  constexpr Kind kind = kind_of<T>;
-  if constexpr (kind == Kind::structure) {
-    if (depth_of<T>(outer) != 0) return false;
-    const Describing here{pretty_type<T>(), outer};
-    bool found = false;
-    Rules::template each<T>([&](auto attribute) { found = found || attribute.limited; });
-    return found || find_limits_in<Rules>(&here, MemberTypes<T>{});
-  } else if constexpr (kind == Kind::sequence || kind == Kind::array || kind == Kind::set ||
-                       kind == Kind::optional) {
-    return find_limits<Rules, std::remove_const_t<typename T::value_type>>(outer);
-  } else if constexpr (kind == Kind::map) {
-    return find_limits<Rules, typename T::mapped_type>(outer);
-  } else if constexpr (kind == Kind::tuple || kind == Kind::variant) {
-    return find_limits_in<Rules>(outer, types_of(static_cast<const T*>(nullptr)));
-  } else {
-    return false;
-  }
-}
-/// Whether a T has limited members, at any depth.
-template <class Rules, class T>
-inline constexpr bool has_limits = [] {
-  if constexpr (Rules::has_limits)
-    return find_limits<Rules, T>(nullptr);
-  else
-    return false;
-}();
-
-template <class T>
-[[nodiscard]] std::string print_number(T number) {
-  if constexpr (std::is_floating_point_v<T>)
-    return text_of(Real{static_cast<double>(number), sizeof(T) == sizeof(float)});
-  else
-    return std::to_string(+number);
-}
-
-template <class Rules>
-class LimitCheck {
- public:
-  /// False if a limit is broken; then `take_error` says which.
-  template <class T>
-  [[nodiscard]] bool value(const T& from, const Place& at) {
-    constexpr Kind kind = kind_of<T>;
-    if constexpr (!has_limits<Rules, T>) {
-      return true;
-    } else if constexpr (kind == Kind::structure) {
-      return structure(from, at);
-    } else if constexpr (kind == Kind::optional) {
-      return !from.has_value() || value(*from, at);
-    } else if constexpr (kind == Kind::variant) {
-      return std::visit([&](const auto& held) { return value(held, at); }, from);
-    } else if constexpr (kind == Kind::tuple) {
-      Place element = at.inside();
-      const auto one = [&](const auto& member) {
-        element.move_to(element.index + 1);  // begins at 0: no_index is the number before it
-        return value(member, element);
-      };
-      return std::apply([&](const auto&... members) { return (one(members) && ...); }, from);
-    } else {
-      return elements(from, at);
-    }
-  }
-  [[nodiscard]] Error take_error() { return std::move(error_); }
-
- private:
-  template <class C>
-  [[nodiscard]] bool elements(const C& from, const Place& at) {
-    std::size_t index = 0;
-    for (const auto& element : from) {
-      Place inside = at.inside();
-      if constexpr (kind_of<C> == Kind::map) {
-        if constexpr (text_key<typename C::key_type>) {
-          const KeyText key(element.first);
-          inside.move_to(key.view());
-          if (!value(element.second, inside)) return false;
-        } else {
-          inside.move_to(index++);
-          if (!value(element.second, inside)) return false;
-        }
-      } else {
-        inside.move_to(index++);
-        if (!value(element, inside)) return false;
-      }
-    }
-    return true;
-  }
-  template <class T>
-  [[nodiscard]] bool structure(const T& from, const Place& at) {
-    using P = Plan<Rules, T>;
-    return Describe<T>::apply(from, [&](const auto&... members) {
-      return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        return (member<T, I>(members, at.inside(P::names[I])) && ...);
-      }(std::index_sequence_for<decltype(members)...>{});
-    });
-  }
-  template <class T, std::size_t I, class M>
-  [[nodiscard]] bool member(const M& from, const Place& at) {
-    bool keeps = true;
-    Rules::template each<T>([&](auto attribute) {
-      using A = decltype(attribute);
-      if constexpr (A::limited && position_of<T>(A::member) == I)
-        keeps = keeps && holds<A>(from, at);
-    });
-    return keeps && value(from, at);
-  }
-  template <class A, class M>
-  [[nodiscard]] bool holds(const M& from, const Place& at) {
-    constexpr Kind kind = kind_of<M>;
-    static_assert(
-        std::is_arithmetic_v<M> || kind == Kind::optional || requires { from.size(); },
-        "persist: Limited is for numbers, optionals of them, and what has a size");
-    if constexpr (kind == Kind::optional) {
-      return !from.has_value() || holds<A>(*from, at);
-    } else if constexpr (std::is_arithmetic_v<M>) {
-      static_assert(
-          (A::min.template fits<M>() && A::max.template fits<M>()) || std::is_floating_point_v<M>,
-          "persist: the limits of a Limited integer are integers of its type");
-      return between(from, A::min.template as<M>(), A::max.template as<M>(), at, "");
-    } else {
-      static_assert(A::min.template fits<std::size_t>() && A::max.template fits<std::size_t>(),
-                    "persist: the limits of a size are integers from 0 on");
-      return between(from.size(), A::min.template as<std::size_t>(),
-                     A::max.template as<std::size_t>(), at, "a size of ");
-    }
-  }
-  /// NaN is between nothing.
-  template <class T>
-  [[nodiscard]] bool between(T number, T min, T max, const Place& at, std::string_view what) {
-    if (number >= min && number <= max) return true;
-    error_ = Error(Errc::invalid, "a limit that the data policy sets")
-                 .at(at.path(), std::string(what) + print_number(min) + " to " + print_number(max),
-                     print_number(number));
-    return false;
-  }
-
-  Error error_;
-};
-
-}  // namespace detail
-
-/// Whether the data keeps the limits that the policy's fields set. `invalid`, naming the member,
-/// what was expected and what was found.
-template <class Rules, class T>
-[[nodiscard]] Result<void> check_limits(const T& data) {
-  detail::LimitCheck<Rules> check;
-  if (check.value(data, Place{})) return success;
-  return check.take_error();
-}
-
-}  // namespace persist::inline PERSIST_ABI::schema
 
 namespace persist::inline PERSIST_ABI::schema {
 namespace detail {
@@ -16931,185 +18483,140 @@ struct UpdateResult<Result<T>> {
 
 }  // namespace persist::inline PERSIST_ABI
 
+// Records that are larger than their backend takes. The record keeps its header and the beginning
+// of its payload; the rest lies in pieces, which are records of a store of their own. That a codec
+// says `Chunked` is all it does: the pieces are the store's work (store/pieces.hpp).
+
 namespace persist::inline PERSIST_ABI::codec {
 
-/// What a record says of itself, before its payload.
-struct EnvelopeHeader {
-  std::uint16_t codec = 0;           ///< the id of the codec that wrote the payload
-  std::uint32_t schema_version = 1;  ///< of the build that shaped the data
-  std::uint32_t lowest_reader = 1;   ///< the lowest schema version that may read it
-  std::uint64_t fingerprint = 0;     ///< of the schema; 0: not known
-};
-
-struct Envelope : EnvelopeHeader {
-  ByteView payload;
-};
-
-/// Where each field of an envelope lies: numbers on disk, never renumber. All are little-endian.
-/// `doc/format.md` has the grammar and an example.
+/// `C`, and a record over the limit of a transactional backend is stored in pieces, in the same
+/// commit: all of it or nothing. A smaller one is stored as `C` stores it. Around everything else:
+/// what was compressed and sealed is what is split. On a backend without a limit it is `C`, but for
+/// reading what was split elsewhere.
 ///
-/// Magic, checksum and format version stay where they are in every later format, so that a build
-/// can tell bytes that are damaged from bytes that are too new for it.
-struct EnvelopeLayout {
-  static constexpr std::size_t magic = 0;     // 4 bytes
-  static constexpr std::size_t checksum = 4;  // 4: CRC-32C of all other bytes, payload included
-  static constexpr std::size_t format = 8;    // 2
-  static constexpr std::size_t codec = 10;    // 2
-  static constexpr std::size_t flags = 12;    // 4
-  static constexpr std::size_t schema_version = 16;  // 4
-  static constexpr std::size_t lowest_reader = 20;   // 4
-  static constexpr std::size_t fingerprint = 24;     // 8
-  static constexpr std::size_t length = 32;          // 4: of the payload
-  static constexpr std::size_t size = 36;
-
-  /// FF begins neither UTF-8 nor CBOR, so text and bare payloads are not taken for an envelope.
-  static constexpr std::array<std::byte, 4> magic_bytes{std::byte{0xff}, std::byte{'p'},
-                                                        std::byte{'s'}, std::byte{'t'}};
-  static constexpr std::uint16_t format_version = 1;
-  /// No flag has a meaning yet. One that a build does not know changes how the payload is to be
-  /// read.
-  static constexpr std::uint32_t known_flags = 0;
+/// The payload is then `length of the whole payload (4 bytes, little-endian), CRC-32C of it (4),
+/// number of pieces (4), its beginning`; the pieces, one behind the other, are the rest.
+template <class C>
+struct Chunked : C {
+  static_assert(!joins_records<C>, "persist: chunked once is chunked");
+  using payload_codec = typename PayloadCodec<C>::type;
+  static constexpr bool joins_pieces = true;
+  static constexpr bool splits_into_pieces = true;
 };
 
-namespace envelope {
+namespace chunked {
 
-[[nodiscard]] inline std::uint32_t checksum(ByteView bytes) noexcept {
-  const auto before = bytes.first(EnvelopeLayout::checksum);
-  return detail::crc32c(bytes.subspan(EnvelopeLayout::format), detail::crc32c(before));
+/// Of the payload of a record in pieces, before the beginning of its own.
+inline constexpr std::size_t prefix = 12;
+/// A backend that takes less takes no pieces: so a record cannot promise any number of them.
+inline constexpr std::size_t smallest_piece = 1024;
+/// What sealing adds to a record that was as large as it may be.
+inline constexpr std::size_t grows_by = 256;
+
+/// What a record says of its pieces.
+struct Stub {
+  EnvelopeHeader header;
+  std::uint32_t length = 0;  ///< of the payload
+  std::uint32_t crc = 0;     ///< of the payload
+  std::uint32_t pieces = 0;
+  ByteView beginning{};
+
+  /// Bytes of the pieces.
+  [[nodiscard]] std::size_t rest() const noexcept { return length - beginning.size(); }
+};
+
+[[nodiscard]] inline bool is_split(ByteView record) noexcept {
+  return (wrapping::flags_of(record) & EnvelopeLayout::in_pieces) != 0;
 }
 
-/// `corrupt` and `too_new` are read by a person who must not lose the record over it.
-[[nodiscard]] inline Error refusal(Errc code, std::string what, std::string_view advice) {
-  return {code, std::move(what) + "; the bytes were left as they are: " + std::string(advice)};
-}
-[[nodiscard]] inline Error damaged(std::string what) {
-  return refusal(Errc::corrupt, std::move(what),
-                 "restore the record from a backup or an older version");
-}
-[[nodiscard]] inline Error from_the_future(std::string what) {
-  return refusal(Errc::too_new, std::move(what), "read it with the newer build that wrote it");
-}
-
-/// The same words for what is wrong inside the payload.
-[[nodiscard]] inline Error left_alone(const Error& error) {
-  const auto detail = std::string(error.detail()) + (error.detail().empty() ? "" : "; ");
-  return Error(error.code(), detail + "the bytes were left as they are")
-      .at(std::string(error.path()), std::string(error.expected()), std::string(error.found()));
-}
-
-[[nodiscard]] inline std::string hexadecimal(std::uint32_t number) {
-  char digits[8];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number, 16).ptr;
-  return {digits, end};
-}
-
-[[nodiscard]] inline Error wrong_length(std::size_t said, std::size_t there) {
-  return damaged("the header of the record says " + std::to_string(said) + " bytes of data, and " +
-                 std::to_string(there) + " are there");
-}
-
-/// What is wrong with bytes whose checksum does not match: their length, or their content.
-[[nodiscard]] inline Error mismatch(ByteView bytes, std::uint32_t stored, std::uint32_t found) {
-  const std::size_t length = load_little<std::uint32_t>(bytes.data() + EnvelopeLayout::length);
-  const std::size_t there = bytes.size() - EnvelopeLayout::size;
-  if (length > there) return wrong_length(length, there);
-  if (checksum(bytes.first(EnvelopeLayout::size + length)) == stored)
-    return wrong_length(length, there);
-  return damaged("the checksum of the record is " + hexadecimal(stored) +
-                 ", and that of its bytes is " + hexadecimal(found));
-}
-
-}  // namespace envelope
-
-/// Appends an envelope. `payload` is called with the buffer and appends what goes inside, which is
-/// not copied again.
-///
-/// On failure (`payload`'s own, or `too_large` at 4 GiB) the buffer is as it was before.
-template <class Payload>
-[[nodiscard]] Result<void> write_envelope(Buffer& out, const EnvelopeHeader& header,
-                                          Payload&& payload) {
-  using L = EnvelopeLayout;
-  const std::size_t begin = out.size();
-  (void)out.grow(L::size);
-  Result<void> written = payload(out);
-  const std::size_t length = out.size() - begin - L::size;
-  if (written && length > (std::numeric_limits<std::uint32_t>::max)()) {
-    written = Error(Errc::too_large,
-                    "a record of " + std::to_string(length) + " bytes: an envelope holds 4 GiB");
+/// What a record that is split says, which lies in `record`. `corrupt` where that cannot be.
+[[nodiscard]] inline Result<Stub> read_stub(ByteView record) {
+  const auto opened = open_envelope(record);
+  if (!opened) return opened.error();
+  const ByteView payload = opened->payload;
+  Stub stub{.header = *opened};
+  if ((opened->flags & EnvelopeLayout::in_pieces) == 0 || payload.size() < prefix)
+    return envelope::damaged("the record does not say which pieces it has");
+  stub.length = load_little<std::uint32_t>(payload.data());
+  stub.crc = load_little<std::uint32_t>(payload.data() + 4);
+  stub.pieces = load_little<std::uint32_t>(payload.data() + 8);
+  stub.beginning = payload.subspan(prefix);
+  if (stub.beginning.size() >= stub.length || stub.pieces == 0 ||
+      stub.pieces > stub.rest() / smallest_piece + 1) {
+    return envelope::damaged("the record says that its " + std::to_string(stub.length) +
+                             " bytes lie in " + std::to_string(stub.pieces) + " pieces");
   }
-  if (!written) {
-    out.shrink(begin);
-    return written;
+  return stub;
+}
+
+/// Splits a whole record that is larger than `limit` into one of that many bytes and pieces of at
+/// most as many, the last of which may be short. `too_large` where the backend takes too little.
+[[nodiscard]] inline Result<void> split(ByteView record, std::size_t limit, Buffer& stub,
+                                        std::vector<Buffer>& pieces) {
+  if (limit < smallest_piece) {
+    return Error(Errc::too_large, "the backend takes " + std::to_string(limit) +
+                                      " bytes a record, and pieces have " +
+                                      std::to_string(smallest_piece) + " at least");
   }
-  std::byte* at = out.data() + begin;
-  std::copy(L::magic_bytes.begin(), L::magic_bytes.end(), at + L::magic);
-  store_little(at + L::format, L::format_version);
-  store_little(at + L::codec, header.codec);
-  store_little(at + L::flags, std::uint32_t{0});
-  store_little(at + L::schema_version, header.schema_version);
-  store_little(at + L::lowest_reader, header.lowest_reader);
-  store_little(at + L::fingerprint, header.fingerprint);
-  store_little(at + L::length, static_cast<std::uint32_t>(length));
-  store_little(at + L::checksum, envelope::checksum(out.view().subspan(begin)));
-  return success;
+  const ByteView payload = record.subspan(EnvelopeLayout::size);
+  const std::size_t kept = limit - EnvelopeLayout::size - prefix;
+  for (std::size_t at = kept; at < payload.size(); at += limit)
+    pieces.emplace_back(payload.subspan(at, (std::min)(limit, payload.size() - at)));
+  EnvelopeHeader header = header_of(record);
+  header.flags |= EnvelopeLayout::in_pieces;
+  return write_envelope(stub, header, [&](Buffer& to) -> Result<void> {
+    append_little(to, static_cast<std::uint32_t>(payload.size()));
+    append_little(to, persist::detail::crc32c(payload));
+    append_little(to, static_cast<std::uint32_t>(pieces.size()));
+    to.append(payload.first(kept));
+    return success;
+  });
 }
 
-/// Whether these bytes were written by something else. A record of ours whose magic alone was
-/// damaged still has its checksum, which is over the right magic.
-[[nodiscard]] inline bool is_foreign(ByteView bytes) noexcept {
-  using L = EnvelopeLayout;
-  const ByteView magic(L::magic_bytes);
-  const std::size_t shown = (std::min)(bytes.size(), magic.size());
-  if (bytes.empty() || same_bytes(bytes.first(shown), magic.first(shown))) return false;
-  if (bytes.size() < L::size) return true;
-  const auto stored = load_little<std::uint32_t>(bytes.data() + L::checksum);
-  return detail::crc32c(bytes.subspan(L::format), detail::crc32c(magic)) != stored;
-}
-
-/// Reads what is around the payload, which lies in `bytes`. Nothing is believed before the checksum
-/// matched.
-///
-/// `corrupt`: no envelope at all, cut short, followed by more, or any bit flipped. `too_new`: a
-/// later format, or a flag this build does not know. Allocates only to say what is wrong.
-[[nodiscard]] inline Result<Envelope> open_envelope(ByteView bytes) {
-  using L = EnvelopeLayout;
-  const auto has_magic = [bytes](std::size_t size) {
-    return same_bytes(bytes.first(size), ByteView(L::magic_bytes).first(size));
+/// Appends the record as it was before it was split; `pieces` are all of them, in their order.
+/// `corrupt` where they are not what it was split into: then `out` is as it was.
+[[nodiscard]] inline Result<void> join(const Stub& stub, std::span<const ByteView> pieces,
+                                       Buffer& out) {
+  const auto not_its_own = [] {
+    return envelope::damaged("the pieces of the record are not those that it was split into");
   };
-  if (bytes.empty() || !has_magic((std::min)(bytes.size(), L::magic_bytes.size()))) {
-    return envelope::refusal(
-        Errc::corrupt, "these " + std::to_string(bytes.size()) + " bytes are no record of persist",
-        "move them away if they belong to something else");
-  }
-  if (bytes.size() < L::size) {
-    return envelope::damaged("the record is cut short: " + std::to_string(bytes.size()) +
-                             " bytes do not hold the header of " + std::to_string(L::size));
-  }
-  const std::byte* at = bytes.data();
-  const auto stored = load_little<std::uint32_t>(at + L::checksum);
-  const auto found = envelope::checksum(bytes);
-  if (stored != found) return envelope::mismatch(bytes, stored, found);
-  if (const auto format = load_little<std::uint16_t>(at + L::format); format != L::format_version) {
-    return envelope::from_the_future("the record has format version " + std::to_string(format) +
-                                     ", and this build knows " + std::to_string(L::format_version));
-  }
-  if (const auto flags = load_little<std::uint32_t>(at + L::flags);
-      (flags & ~L::known_flags) != 0) {
-    return envelope::from_the_future("the record has the flags " + envelope::hexadecimal(flags) +
-                                     ", which this build does not know");
-  }
-  Envelope opened;
-  opened.codec = load_little<std::uint16_t>(at + L::codec);
-  opened.schema_version = load_little<std::uint32_t>(at + L::schema_version);
-  opened.lowest_reader = load_little<std::uint32_t>(at + L::lowest_reader);
-  opened.fingerprint = load_little<std::uint64_t>(at + L::fingerprint);
-  opened.payload = bytes.subspan(L::size);
-  if (const auto length = load_little<std::uint32_t>(at + L::length);
-      length != opened.payload.size()) {
-    return envelope::wrong_length(length, opened.payload.size());
-  }
-  return opened;
+  std::size_t found = stub.beginning.size();
+  for (const ByteView piece : pieces)
+    found += piece.size();
+  if (pieces.size() != stub.pieces || found != stub.length) return not_its_own();
+  EnvelopeHeader header = stub.header;
+  header.flags &= ~EnvelopeLayout::in_pieces;
+  out.reserve(out.size() + EnvelopeLayout::size + found);
+  return write_envelope(out, header, [&](Buffer& to) -> Result<void> {
+    const std::size_t begin = to.size();
+    to.append(stub.beginning);
+    for (const ByteView piece : pieces)
+      to.append(piece);
+    if (persist::detail::crc32c(to.view().subspan(begin)) != stub.crc) return not_its_own();
+    return success;
+  });
 }
+
+/// Bytes of a record in its store, and in its pieces where it has some.
+[[nodiscard]] inline std::size_t stored_size(ByteView record) {
+  if (!is_split(record)) return record.size();
+  const auto stub = read_stub(record);
+  return record.size() + (stub ? stub->rest() : 0);
+}
+
+/// How many pieces are to be read before the record can be. `too_large` where they would be more
+/// than a record of `most` bytes may have; the errors of `read_stub`.
+[[nodiscard]] inline Result<std::uint32_t> needed_pieces(ByteView record, std::size_t most) {
+  const auto stub = read_stub(record);
+  if (!stub) return stub.error();
+  if (stub->length <= most + grows_by) return stub->pieces;
+  return envelope::left_alone(
+      Error(Errc::too_large, "the record has " + std::to_string(stub->length) +
+                                 " bytes in pieces; the limit is " + std::to_string(most) +
+                                 ": raise record_limit to read it"));
+}
+
+}  // namespace chunked
 
 }  // namespace persist::inline PERSIST_ABI::codec
 
@@ -17204,13 +18711,21 @@ class Migration {
   /// What a step on values made is read as the version after it.
   template <std::size_t I>
   [[nodiscard]] Result<void> read_step(const Value& from) {
-    Type<I> made{};
+    if constexpr (I + 1 == List::count) {
+      return read_value_as<I>(from, newest_);
+    } else {
+      Type<I> made{};
+      const Result<void> done = read_value_as<I>(from, made);
+      return done ? climb<I>(std::move(made)) : done;
+    }
+  }
+  template <std::size_t I>
+  [[nodiscard]] Result<void> read_value_as(const Value& from, Type<I>& into) {
     UnknownFields kept;
     schema::ValueReader in(from);
-    Result<void> done = schema::read<Policy>(in, made, kept);
-    if (!done) return failed_at(I, done.error());
-    done = carry<Type<I>>(kept);
-    return done ? climb<I>(std::move(made)) : done;
+    if (const auto read = schema::read<Policy>(in, into, kept); !read)
+      return failed_at(I, read.error());
+    return carry<Type<I>>(kept);
   }
 
   [[nodiscard]] static Error failed_at(std::size_t version, const Error& why) {
@@ -17288,7 +18803,7 @@ struct RecordVersion {
 /// What a record that was read said of itself. The session keeps it for its next save.
 struct RecordInfo : RecordVersion {
   std::uint64_t fingerprint = 0;  ///< 0: not known
-  bool imported = false;  ///< the bytes were foreign, and are to be replaced by the next save
+  bool is_outdated = false;  ///< to be written anew: the bytes were foreign, or under an old key
 };
 
 /// The schema version that a build with this Data policy writes: what the policy says, or the
@@ -17364,7 +18879,8 @@ template <class Codec, class Policy, class T>
 }  // namespace choosing
 
 /// Appends a whole record: envelope and encoded data. The errors are those of the codec and of
-/// `write_envelope`; then `out` is as it was.
+/// `write_envelope`, and `invalid` where the game's own code threw, such as a `store` of its
+/// `adapt`; then `out` is as it was.
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<void> encode_record(const T& data, UnknownFields& unknown,
@@ -17373,8 +18889,12 @@ template <class Codec, class Policy, class T>
                               .schema_version = version.schema_version,
                               .lowest_reader = version.lowest_reader,
                               .fingerprint = fingerprint_of<Policy, T>()};
-  return write_envelope(
-      out, header, [&](Buffer& to) { return Codec::template encode<Policy>(data, unknown, to); });
+  auto written = write_envelope(out, header, [&](Buffer& to) {
+    return persist::detail::caught(
+        "writing the data", [&] { return Codec::template encode<Policy>(data, unknown, to); });
+  });
+  if (!written && unknown.root() != nullptr) unknown.root()->unmark();
+  return written;
 }
 
 /// What is read instead of bytes that are no record of ours: by the policy's `import_legacy`. A
@@ -17400,8 +18920,8 @@ template <class Policy>
 ///
 /// `wrong_codec` names both codecs. `too_new`: only a higher schema version may read it, or it
 /// holds something that this build could not keep. `corrupt`, `schema_mismatch`, `too_large` as the
-/// envelope and the codec have them. On failure `scratch` holds anything, and `bytes` are as they
-/// were: whoever calls must not replace them.
+/// envelope and the codec have them. `invalid` where the game's own code threw. On failure
+/// `scratch` holds anything, and `bytes` are as they were: whoever calls must not replace them.
 template <class Codec, class Policy, class T>
   requires codec_for<Codec, T, Policy>
 [[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown,
@@ -17416,6 +18936,12 @@ template <class Codec, class Policy, class T>
                                  ", and this store reads " + choosing::names_read<Codec>(),
                              "open the store with the codec that wrote it");
   }
+  if (opened->flags != 0) {
+    return envelope::refusal(Errc::wrong_codec,
+                             "the record is " + wrapping::describe(*opened) +
+                                 ", and the codec of this store does not undo that",
+                             "open the store with a codec that does");
+  }
   if (opened->lowest_reader > schema_version_of<Policy>()) {
     return envelope::from_the_future(
         "the record has schema version " + std::to_string(opened->schema_version) +
@@ -17425,12 +18951,13 @@ template <class Codec, class Policy, class T>
   const auto decode = [&](auto& into, UnknownFields& kept) {
     return choosing::decode_payload<Codec, Policy>(*opened, into, kept, limits);
   };
-  const Result<void> decoded = [&] {
+  // Types are the game's: one that throws must not end a batch that others are in.
+  const Result<void> decoded = persist::detail::caught("reading the data", [&]() -> Result<void> {
     if constexpr (schema::detail::has_migrations<Policy>)
       if (opened->schema_version < schema_version_of<Policy>())
         return Migration<Policy, T>(scratch, unknown).run(opened->schema_version, decode);
     return decode(scratch, unknown);
-  }();
+  });
   if (!decoded) return envelope::left_alone(decoded.error());
   return RecordInfo{{opened->schema_version, opened->lowest_reader}, opened->fingerprint};
 }
@@ -17440,6 +18967,56 @@ template <class Codec, class Policy, class T>
 [[nodiscard]] Result<RecordInfo> decode_record(ByteView bytes, T& scratch, UnknownFields& unknown) {
   return decode_record<Codec, Policy>(bytes, scratch, unknown,
                                       schema::limits_of_record(bytes.size()));
+}
+
+/// `decode_record` of a record whose description was fetched; empty: of any record.
+template <class Codec, class Policy, class T>
+[[nodiscard]] Result<RecordInfo> decode_described(ByteView record, ByteView schema, T& scratch,
+                                                  UnknownFields& unknown) {
+  if (schema.empty()) return decode_record<Codec, Policy>(record, scratch, unknown);
+  Buffer whole;
+  if (const auto done = inline_schema(record, schema, whole); !done)
+    return envelope::left_alone(done.error());
+  return decode_record<Codec, Policy>(whole, scratch, unknown);
+}
+
+/// Reads a record as it lies in its store, under its key's spelling. The errors are those of
+/// `plain_record`, to which `most` belongs, and of `decode_record`. The data is then the record as
+/// the codec had made it. After `unknown_schema` it is as it was, and its schema is named: another
+/// try is made with that. The same where `needed_pieces` says how many pieces were missing: then
+/// another try is made with the data joined.
+template <class Codec, class Policy, class T>
+  requires codec_for<Codec, T, Policy>
+[[nodiscard]] Result<RecordInfo> load_record([[maybe_unused]] std::string_view key, Snapshot& from,
+                                             [[maybe_unused]] std::size_t most, T& scratch,
+                                             UnknownFields& unknown) {
+  Buffer& stored = from.data;
+  if constexpr (joins_records<Codec>) {
+    if (chunked::is_split(stored)) {
+      const auto needed = chunked::needed_pieces(stored, most);
+      if (!needed) return needed.error();
+      from.needed_pieces = *needed;
+      return Error(Errc::unavailable, "the pieces of the record were not read");
+    }
+  }
+  Result<bool> is_current = true;
+  if constexpr (knows_current<Codec>) {
+    is_current = persist::detail::caught("the codec", [&] { return Codec::is_current(stored); });
+    if (!is_current) return envelope::left_alone(is_current.error());
+  }
+  Buffer room;
+  if constexpr (unwraps_records<Codec>) {
+    const Result<ByteView> plain = plain_record<Codec>(key, stored, most, room);
+    if (!plain) return plain.error();
+    if (plain->data() != stored.data()) stored.swap(room);
+  }
+  Result<RecordInfo> info = decode_described<Codec, Policy>(stored, from.schema, scratch, unknown);
+  if (info.is(Errc::unknown_schema)) {
+    from.needed = needed_schema(stored).value_or(Hash128{});
+    if (!room.empty()) stored.swap(room);
+  }
+  if (info && !*is_current) info->is_outdated = true;
+  return info;
 }
 
 }  // namespace persist::inline PERSIST_ABI::codec
@@ -17579,7 +19156,8 @@ struct Event {
     save_refused,    ///< error: `validate` said no, or the data could not be encoded
     released,        ///< reason, was_saved
     renewal_failed,  ///< attempts_left
-    dropped_fields,  ///< paths: unknown fields that the data policy allows to drop
+    dropped_fields,  ///< paths: unknown fields that the data policy allows to drop, or that have no
+                     ///< place
     messages,        ///< some wait for their handlers
   };
 
@@ -17630,6 +19208,27 @@ struct StoreOptions {
   Log log{};
 };
 
+/// A value that is rarely there: one pointer where it is not.
+template <class T>
+class Boxed {
+ public:
+  Boxed() noexcept = default;
+  template <std::convertible_to<T> U>
+    requires(!std::same_as<std::remove_cvref_t<U>, Boxed>)
+  Boxed(U&& value)  // NOLINT(google-explicit-constructor): it stands for the value
+      : value_(std::make_unique<T>(std::forward<U>(value))) {}
+  Boxed(const Boxed& other) : value_(other ? std::make_unique<T>(*other.value_) : nullptr) {}
+  Boxed(Boxed&&) noexcept = default;
+  Boxed& operator=(Boxed other) noexcept { return value_.swap(other.value_), *this; }
+  ~Boxed() = default;
+
+  [[nodiscard]] explicit operator bool() const noexcept { return value_ != nullptr; }
+  [[nodiscard]] std::unique_ptr<T> take() noexcept { return std::move(value_); }
+
+ private:
+  std::unique_ptr<T> value_;
+};
+
 /// What one load is told.
 template <class Data>
 struct LoadOptionsFor {
@@ -17637,6 +19236,9 @@ struct LoadOptionsFor {
   Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
   std::optional<Data>
       default_value{};  ///< instead of the data policy's, for a record that does not exist
+  /// What the members hold that the record does not have, in the place of their defaults; see
+  /// doc/evolution.md. Of the load that fetches the record, not of one that joins it.
+  Boxed<Data> reconcile_with{};
   std::function<bool()>
       while_{};  ///< asked when the load completes: "no" gives the record back, `cancelled`
 };
@@ -17725,6 +19327,13 @@ struct Beside {
   }
 };
 
+/// The pieces of a record that is larger than its backend takes (store/pieces.hpp), as far as its
+/// session knows them.
+struct Pieces {
+  std::vector<std::uint64_t> epochs;  ///< under which we have them; 0: we have not
+  std::size_t filled = 0;             ///< from here on they have no data
+};
+
 /// What few sessions have, so that the many without it pay one pointer.
 struct SessionExtras {
   Beside<std::vector<std::uint64_t>> user_ids;
@@ -17742,6 +19351,8 @@ struct SessionExtras {
 
   std::shared_ptr<TransactionGroup> group;
 
+  Pieces pieces;
+
   std::optional<Duration> autosave;  ///< instead of the store's
   std::optional<Duration> min_gap;
 
@@ -17755,10 +19366,10 @@ namespace persist::inline PERSIST_ABI {
 
 class SessionCore;
 struct Change;
-struct CommitRequest;
 struct Snapshot;
 
 struct Cut;
+struct Flight;
 enum class Aim : std::uint8_t;
 
 /// The store's side of a session. Each call takes the store's lock itself, so that a commit over
@@ -17779,7 +19390,7 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   /// which had changed nothing.
   virtual void unboard(SessionCore& session, Cut& cut, bool over) = 0;
   /// Takes the outcome.
-  virtual void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
+  virtual void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
                       Result<Saved>& result) = 0;
   /// Ends a partner of a transaction that was lost before it was stored: its record is still ours,
   /// and goes back.
@@ -17856,9 +19467,9 @@ class SessionCore {
   }
 
   // The typed half. None of these calls the store.
-  /// Appends the record's envelope; false where the data says that there is no record. `invalid`
-  /// and the codec's errors.
-  virtual Result<bool> encode(Buffer& out) = 0;
+  /// Makes the record's envelope in the cut, which owns it, and says what is to be done to it on
+  /// its way; false where the data says that there is no record. `invalid` and the codec's errors.
+  virtual Result<bool> encode(Cut& cut) = 0;
   /// Takes over what was read, or the default where there is no record. On failure the session
   /// stays without data.
   virtual Result<void> decode(Snapshot& from) = 0;
@@ -17869,7 +19480,8 @@ class SessionCore {
   /// Takes the game's last word: after a release was called for, what the data is captured from may
   /// be gone.
   virtual void game_lets_go() = 0;
-  /// What the last decoding dropped because the data policy allows it.
+  /// What the last decoding dropped because the data policy allows it, or the last encoding because
+  /// two elements now have one identity.
   [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
   virtual void deliver(Event& event, SessionHost& store) = 0;
   /// What was encoded last is durable; called where `keeps_durable`.
@@ -17903,13 +19515,15 @@ class SessionCore {
   std::uint32_t due_index = no_index;
   std::atomic<std::uint32_t> edited{0};  ///< generation of the data
   std::uint32_t saved = 0;               ///< generation that is durable
-  std::uint32_t stored_bytes = 0;
-  std::uint32_t stored_crc = 0;
+  std::uint32_t stored_bytes = 0;        ///< of the record in the backend
+  std::uint32_t encoded_bytes = 0;       ///< of the same as the codec made it, and its checksum
+  std::uint32_t encoded_crc = 0;
   std::atomic<std::uint32_t> refs{0};
   std::atomic<std::uint32_t> handles{0};
   std::atomic<std::uint16_t> edit_guards{
-      0};                      ///< open ones; the data is half changed while there are any
-  std::uint16_t failures = 0;  ///< attempts that failed in a row
+      0};                           ///< open ones; the data is half changed while there are any
+  std::uint16_t failures : 15 = 0;  ///< attempts that failed in a row
+  bool renews_alone : 1 = false;    ///< what it has to say was refused: the lease is kept
   std::atomic<State> state{State::loading};
   Reason ending = Reason::asked;
   std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
@@ -17953,6 +19567,176 @@ struct TransactionGroup {
   };
   std::vector<Partner> partners;
   std::atomic<bool> durable{false};  ///< for who waits: the sessions have let go of it by then
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// What a commit of a session is for.
+enum class Aim : std::uint8_t {
+  save,       ///< write what changed, if anything did
+  force,      ///< write in any case
+  renew,      ///< be heard of, and hear; write what changed
+  release,    ///< write what changed and give the record back
+  hold,       ///< be heard of, and hear; write nothing
+  give_back,  ///< give the record back as it is
+};
+
+/// What a codec does to its records where the backend is called.
+struct Wrapping {
+  /// See codec/wrapping.hpp; null where it wraps nothing.
+  Result<bool> (*wrap)(std::string_view key, ByteView record, Buffer& out) = nullptr;
+  bool joins = false;   ///< what is stored may lie in pieces (codec/chunked.hpp)
+  bool splits = false;  ///< what the backend does not take whole is split
+};
+
+/// The pieces that go with a record, in the same commit.
+struct Split {
+  StoreId store{};
+  Hash128 name{};  ///< what their keys begin with
+  Pieces known;    ///< as the session knew them, and what was learned since
+  std::vector<Buffer> parts;
+  std::vector<std::string> keys;
+  bool is_done = false;  ///< what is sent again is split as it was
+
+  /// Nothing is left of the record before: cuts are used again.
+  void begin(StoreId in, const Hash128& named, Pieces session_knows) {
+    store = in;
+    name = named;
+    known = std::move(session_knows);
+    parts.clear(), keys.clear();
+    is_done = false;
+  }
+  /// Those that are written, or else emptied.
+  [[nodiscard]] std::size_t touched() const noexcept {
+    return (std::max)(parts.size(), known.filled);
+  }
+};
+
+/// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can
+/// go to another thread and be sent again as it was.
+struct Cut {
+  Buffer key;
+  Buffer data;
+  Buffer metadata;
+  std::vector<std::uint64_t> user_ids;
+  std::vector<std::uint64_t> acknowledged;
+  std::vector<OutgoingMessage> messages;
+  std::vector<Send> sends;  ///< views of `messages`
+  std::vector<Receipt> receipts;
+  std::uint32_t generation = 0;
+  std::uint32_t bytes = 0;   ///< of the record as it was encoded
+  std::uint32_t stored = 0;  ///< and as it is stored
+  std::uint32_t crc = 0;
+  /// What the codec does to the record where the backend is called; null where nothing is to be
+  /// done, or was done.
+  const Wrapping* wrap = nullptr;
+  Split split;                     ///< where `wrap` joins
+  const Schema* schema = nullptr;  ///< what the data needs beside it
+  TimePoint sent{};
+  Aim aim = Aim::save;
+  Reason reason = Reason::asked;
+  bool has_data = false;  ///< data is written or removed
+  bool has_ids = false;
+  bool has_metadata = false;
+  bool held_back = false;  ///< the data was to be read, and somebody is editing it
+  Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
+
+  void clear() {
+    key.clear(), data.clear(), metadata.clear(), user_ids.clear(), acknowledged.clear();
+    messages.clear(), sends.clear(), receipts.clear();
+    generation = bytes = stored = crc = 0;
+    wrap = nullptr;
+    schema = nullptr;
+    aim = Aim::save, reason = Reason::asked;
+    has_data = has_ids = has_metadata = held_back = false;
+    refused = Error(Errc{});
+  }
+  /// Wraps the data and, where it is larger than `limit`, splits it, once: what is sent again is
+  /// the same bytes. On an error nothing may be sent.
+  [[nodiscard]] Error wrap_data(std::size_t limit, bool may_split) {
+    const Wrapping& how = *wrap;
+    if (how.joins && split.is_done) return Errc{};
+    Buffer made;
+    if (how.wrap != nullptr) {
+      const Result<bool> done =
+          detail::caught("the codec", [&] { return how.wrap(as_text(key), data, made); });
+      if (!done) return Error(done.error()).for_key(as_text(key));
+      if (*done) data.swap(made);
+    }
+    stored = static_cast<std::uint32_t>(data.size());
+    if (data.size() > limit) {
+      if (!how.splits || !may_split) return too_large_for_backend(data.size(), limit);
+      made.clear();
+      if (auto done = codec::chunked::split(data, limit, made, split.parts); !done)
+        return Error(done.error()).for_key(as_text(key));
+      data.swap(made);
+      stored = static_cast<std::uint32_t>(codec::chunked::stored_size(data));
+    }
+    return wrapped();
+  }
+  /// Nothing more is to be done but to send it, with its pieces if there are any.
+  Error wrapped() noexcept {
+    split.is_done = wrap->joins && split.touched() != 0;
+    if (!split.is_done) wrap = nullptr;
+    return Errc{};
+  }
+  [[nodiscard]] Error too_large_for_backend(std::size_t size, std::size_t limit) const {
+    return Error(Errc::too_large, "the record has " + std::to_string(size) +
+                                      " bytes as it is stored; the backend takes " +
+                                      std::to_string(limit))
+        .for_key(as_text(key));
+  }
+};
+
+/// A commit on its way: the cargo that goes to the backend, and the sessions it belongs to, which
+/// stay with the caller's thread. Kept and used again, so that a save allocates nothing once the
+/// store has warmed up.
+struct Flight {
+  std::vector<Cut> cuts;  ///< may be longer than `size`: spare ones keep their buffers
+  std::vector<Change> changes;
+  CommitRequest request;
+
+  std::vector<SessionPtr> sessions;
+  std::vector<SessionHost*> hosts;          ///< of the sessions
+  std::shared_ptr<TransactionGroup> group;  ///< where there are partners: it keeps their hosts
+  std::vector<Result<Saved>> results;
+  std::uint32_t attempts = 0;
+  bool resend = false;  ///< its outcome is unknown: the same bytes go again
+
+  [[nodiscard]] std::size_t size() const noexcept { return sessions.size(); }
+  void add(SessionPtr session, SessionHost& host) {
+    if (cuts.size() == sessions.size()) cuts.emplace_back();
+    cuts[sessions.size()].clear();
+    sessions.push_back(std::move(session));
+    hosts.push_back(&host);
+  }
+  /// Whether the backend gets what was cut as it is, which is the rule.
+  [[nodiscard]] bool is_plain() const noexcept {
+    for (std::size_t i = 0; i < size(); ++i)
+      if (cuts[i].wrap != nullptr || cuts[i].schema != nullptr) return false;
+    return true;
+  }
+  /// Wraps what is to be wrapped, and splits what is larger than `limit`. Where something could not
+  /// be `to` says why, and goes nowhere.
+  void wrap(CommitRequest& to, std::size_t limit, bool may_split) {
+    for (std::size_t i = 0; i < size(); ++i) {
+      if (cuts[i].wrap == nullptr) continue;
+      if (changes[i].data != nullptr)
+        to.error = cuts[i].wrap_data(limit, may_split);
+      else if (changes[i].removes_data)
+        to.error = cuts[i].wrapped();
+      if (!failed(to.error)) continue;
+      to.outcome = CommitRequest::Outcome::failed;
+      to.culprit = i;
+      return;
+    }
+  }
+  void clear() {
+    sessions.clear(), hosts.clear(), group.reset(), changes.clear(), results.clear(),
+        attempts = 0, resend = false, request = {};
+  }
 };
 
 }  // namespace persist::inline PERSIST_ABI
@@ -18182,7 +19966,7 @@ struct Signals {
   Signal<First..., State, State> state_changed;  ///< from, to
   Signal<First..., int> renewal_failed;          ///< about how many more tries fit into the lease
   Signal<First..., const std::vector<std::string>&>
-      dropped_fields;  ///< paths the data policy let go
+      dropped_fields;  ///< paths the data policy let go, or that a save could not place
 };
 
 }  // namespace persist::inline PERSIST_ABI
@@ -18235,6 +20019,11 @@ struct Stack {
       "the LockPolicy of a Store is lock::Lease<...> or lock::None, or one in access::Shared");
   static_assert(codec_for<C, typename detail::RecordOf<data_type_of<D>>::type, DataPolicy<D>>,
                 "the Codec of a Store cannot write and read its Data");
+  static_assert(holds_schemas<B> ||
+                    !codec::shares_schemas<C, DataPolicy<D>,
+                                           typename detail::RecordOf<data_type_of<D>>::type>,
+                "this Codec keeps schemas beside the records, and the Backend holds none: take "
+                "codec::Packed");
 
   using Key = key::policy_of<K>;
   using KeyValue = typename Key::value_type;
@@ -18262,6 +20051,32 @@ enum class InGame : std::uint8_t {
   left,   ///< the game called `release`: the object may be gone
   never,  ///< a change of a record that nobody plays
 };
+
+/// Reads what a backend gave into `data`, which is empty or holds what fills a partial record in.
+/// What was wrapped is plain then.
+template <class S>
+[[nodiscard]] Result<codec::RecordInfo> load_record(std::string_view key, Snapshot& from,
+                                                    std::size_t most, typename S::Data& data,
+                                                    UnknownFields& unknown) {
+  if constexpr (detail::RecordOf<typename S::Data>::may_be_empty) {
+    return codec::load_record<typename S::Codec, typename S::Policy>(
+        key, from, most, data ? *data : data.emplace(), unknown);
+  } else {
+    return codec::load_record<typename S::Codec, typename S::Policy>(key, from, most, data,
+                                                                     unknown);
+  }
+}
+
+template <class Codec>
+[[nodiscard]] constexpr Wrapping make_wrapping() noexcept {
+  Wrapping made;
+  if constexpr (codec::wraps_records<Codec>) made.wrap = &Codec::wrap;
+  made.joins = codec::joins_records<Codec>;
+  made.splits = codec::splits_records<Codec>;
+  return made;
+}
+template <class Codec>
+inline constexpr Wrapping wrapping_of = make_wrapping<Codec>();
 
 /// A session with its types: the key it was loaded with, the data, and what the data's build does
 /// not know.
@@ -18311,6 +20126,12 @@ class SessionNode final : public SessionCore {
 
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
+  /// What this load fills a partial record in with.
+  void set_template(std::unique_ptr<Data> value) { rare().reconcile_with = std::move(value); }
+  /// The data is all of this build's own now: a newer build migrates it as it does a new record's.
+  void forget_version() noexcept {
+    if (Rare* rare = rare_.load(std::memory_order_acquire)) rare->version.reset();
+  }
   [[nodiscard]] Signals<Data>& signals() {
     has_listeners = true;
     return rare().signals;
@@ -18320,7 +20141,7 @@ class SessionNode final : public SessionCore {
     return rare_ ? rare_.load()->durable.get() : nullptr;
   }
 
-  Result<bool> encode(Buffer& out) override;
+  Result<bool> encode(Cut& cut) override;
   Result<void> decode(Snapshot& from) override;
   Result<void> pull() override { return capture(); }
   void fire_saving(Reason reason) override;
@@ -18440,7 +20261,8 @@ class SessionNode final : public SessionCore {
     std::list<MessageHandler<Data>> handlers;     ///< one that runs may connect more
     std::optional<codec::RecordVersion> version;  ///< of a record that a newer build wrote
     Data* working = nullptr;                      ///< the copy, while a function runs on one
-    std::unique_ptr<Data> default_value;
+    std::unique_ptr<Data> default_value;  // this one and the next until the load has used them
+    std::unique_ptr<Data> reconcile_with;
     std::unique_ptr<Data> after_end;
     std::unique_ptr<Data> encoded;
     std::unique_ptr<Data> durable;
@@ -18451,6 +20273,12 @@ class SessionNode final : public SessionCore {
     auto fresh = std::make_unique<Rare>();
     Rare* none = nullptr;
     return rare_.compare_exchange_strong(none, fresh.get()) ? *fresh.release() : *none;
+  }
+  /// What a record may have when unwrapped; its store may be closed meanwhile.
+  [[nodiscard]] std::size_t record_limit() const noexcept {
+    const SessionHost* store = host();
+    return store != nullptr ? static_cast<const StoreCore<S>*>(store)->limits().record_bytes
+                            : RecordLimits{}.record_bytes;
   }
   [[nodiscard]] codec::RecordVersion record_version() const noexcept {
     const Rare* rare = rare_.load(std::memory_order_acquire);
@@ -18463,6 +20291,13 @@ class SessionNode final : public SessionCore {
     if constexpr (!Policy::has_validate) return success;
     return in_hook("the hook validate", [&] { return Policy::validate(data); });
   }
+  [[nodiscard]] std::unique_ptr<Data> take_template() noexcept {
+    Rare* rare = rare_.load(std::memory_order_acquire);
+    return rare ? std::exchange(rare->reconcile_with, nullptr) : nullptr;
+  }
+  /// What a record begins as that nobody wrote yet.
+  [[nodiscard]] Result<void> begin_record(Snapshot& from, std::unique_ptr<Data> filler);
+  [[nodiscard]] Result<codec::RecordInfo> decode_data(Snapshot& from, std::unique_ptr<Data> filler);
   [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
@@ -18506,9 +20341,20 @@ Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknow
 }
 
 template <class S>
-Result<bool> SessionNode<S>::encode(Buffer& out) {
+Result<bool> SessionNode<S>::encode(Cut& cut) {
   if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
-  return encode_data(data_, unknown_, out);
+  using Codec = typename S::Codec;
+  if constexpr (codec::wraps_records<Codec> || codec::joins_records<Codec>)
+    cut.wrap = &wrapping_of<Codec>;
+  if constexpr (codec::joins_records<Codec>)
+    cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
+  const Result<bool> exists = encode_data(data_, unknown_, cut.data);
+  using Written = typename detail::RecordOf<Data>::type;
+  if constexpr (codec::shares_schemas<Codec, Policy, Written>)
+    if (exists && *exists)
+      cut.schema = Codec::template schema_of<Policy, Written>(
+          cut.data.view().subspan(codec::EnvelopeLayout::size));
+  return exists;
 }
 
 template <class S>
@@ -18517,47 +20363,12 @@ Result<void> SessionNode<S>::check(const Data& data) {
   // Encoding forgets what has lost its place, and this is a trial that may come to nothing.
   UnknownFields unknown = unknown_.clone();
   if (const auto encoded = encode_data(data, unknown, bytes); !encoded) return encoded.error();
-  const std::size_t limit = core().limits().record_bytes;
+  const std::size_t limit = core().most_bytes(!codec::wraps_records<typename S::Codec> &&
+                                              !codec::splits_records<typename S::Codec>);
   if (bytes.size() <= limit) return success;
   return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
                                     " bytes; the limit is " + std::to_string(limit))
       .for_key(key());
-}
-
-template <class S>
-Result<void> SessionNode<S>::decode(Snapshot& from) {
-  if (!from.has_data) {
-    Result<void> given = success;
-    if (rare_ && rare_.load()->default_value)
-      data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
-    else if (Policy::has_defaults && !is_named)
-      return Error(Errc::not_found, "there is no record, and its default needs the key itself")
-          .for_key(key());
-    else
-      given = in_hook("the hook defaults", [&] { data_ = Policy::defaults(key_value_); });
-    if constexpr (gives_user_ids<typename S::Key>) {
-      if (!is_named) return given;
-      UserIds users;
-      S::Key::user_ids(key_value_, users);
-      from.user_ids.assign(users.begin(), users.end());
-      more().user_ids.changed = !users.empty();
-    }
-    return given;
-  }
-  const auto info = [&] {
-    [[maybe_unused]] const LoadScope<Policy> hooks;
-    if constexpr (detail::RecordOf<Data>::may_be_empty)
-      return codec::decode_record<typename S::Codec, Policy>(from.data, data_.emplace(), unknown_);
-    else
-      return codec::decode_record<typename S::Codec, Policy>(from.data, data_, unknown_);
-  }();
-  if (!info) return info.error();
-  constexpr auto usual = codec::version_of<Policy>();
-  if (const auto after = codec::version_after<Policy>(*info); after != usual)
-    rare().version = after;
-  if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
-  if (info->imported) edited.fetch_add(1, std::memory_order_relaxed);
-  return valid(data_);
 }
 
 template <class S>
@@ -18816,7 +20627,7 @@ class Session {
   [[nodiscard]] Usage usage() const {
     const double limit =
         node_->host() == nullptr ? 0.0 : static_cast<double>(core().limits().record_bytes);
-    const std::size_t bytes = stored_bytes();
+    const std::size_t bytes = read(node_->encoded_bytes);
     return {bytes, limit > 0 ? static_cast<double>(bytes) / limit : 0.0};
   }
 
@@ -18978,6 +20789,78 @@ class Session {
 
 }  // namespace persist::inline PERSIST_ABI
 
+// How a session comes to its data: what was stored, or what a new record begins as. It runs where
+// the batch is performed, so all it needs travels with the session.
+
+namespace persist::inline PERSIST_ABI {
+
+/// A default of the load goes before one of the policy, and that before a template: it is the whole
+/// of a new record, and says more about it than what partial ones are filled in with.
+template <class S>
+Result<void> SessionNode<S>::begin_record(Snapshot& from, std::unique_ptr<Data> filler) {
+  Result<void> given = success;
+  if (rare_ && rare_.load()->default_value)
+    data_ = std::move(*std::exchange(rare_.load()->default_value, nullptr));
+  else if (Policy::has_defaults && !is_named)
+    return Error(Errc::not_found, "there is no record, and its default needs the key itself")
+        .for_key(key());
+  else if (!Policy::has_defaults && filler)
+    data_ = std::move(*filler);
+  else
+    given = in_hook("the hook defaults", [&] { data_ = Policy::defaults(key_value_); });
+  if constexpr (gives_user_ids<typename S::Key>) {
+    if (!is_named) return given;
+    UserIds users;
+    S::Key::user_ids(key_value_, users);
+    from.user_ids.assign(users.begin(), users.end());
+    more().user_ids.changed = !users.empty();
+  }
+  return given;
+}
+
+/// The walks leave alone what the record does not have, so a template is what they begin with. Data
+/// without a shape is filled in afterwards. A record that has to wait for its schema is read once
+/// more, and finds the template where it was or in the data.
+template <class S>
+Result<codec::RecordInfo> SessionNode<S>::decode_data(Snapshot& from,
+                                                      std::unique_ptr<Data> filler) {
+  [[maybe_unused]] const LoadScope<Policy> hooks;
+  constexpr bool has_shape = !std::is_same_v<Data, Value>;
+  if constexpr (has_shape)
+    if (filler) data_ = std::move(*std::exchange(filler, nullptr));
+  auto info = load_record<S>(key(), from, record_limit(), data_, unknown_);
+  if constexpr (!has_shape)
+    if (info && filler) data_.reconcile(std::move(*filler));
+  if constexpr (codec::joins_records<typename S::Codec>) {
+    if (!info && from.needed_pieces != 0) {
+      if (host() != nullptr) core().name_pieces(key(), from);
+      if (filler) set_template(std::move(filler));
+    }
+  }
+  if (info.is(Errc::unknown_schema) && filler) set_template(std::move(filler));
+  return info;
+}
+
+template <class S>
+Result<void> SessionNode<S>::decode(Snapshot& from) {
+  if constexpr (!codec::joins_records<typename S::Codec>)
+    stored_bytes = static_cast<std::uint32_t>(from.data.size());
+  else if (from.needed_pieces == 0)  // at the first try, or what is joined would be counted
+    stored_bytes = static_cast<std::uint32_t>(codec::chunked::stored_size(from.data));
+  std::unique_ptr<Data> filler = take_template();
+  if (!from.has_data) return begin_record(from, std::move(filler));
+  const auto info = decode_data(from, std::move(filler));
+  if (!info) return info.error();
+  constexpr auto usual = codec::version_of<Policy>();
+  if (const auto after = codec::version_after<Policy>(*info); after != usual)
+    rare().version = after;
+  if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
+  if (info->is_outdated) edited.fetch_add(1, std::memory_order_relaxed);
+  return valid(data_);
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
 namespace persist::inline PERSIST_ABI {
 
 // How long the id of a purchase is remembered: at least so many of them, and all of so many days.
@@ -19024,81 +20907,6 @@ inline void drop_repeats(std::vector<Receipt>& receipts) {
       std::any_of(days.begin(), days.end(), [limit](std::uint32_t day) { return day < limit; });
   return any && limit > 0 ? limit - 1 : 0;
 }
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-/// What a commit of a session is for.
-enum class Aim : std::uint8_t {
-  save,       ///< write what changed, if anything did
-  force,      ///< write in any case
-  renew,      ///< be heard of, and hear; write what changed
-  release,    ///< write what changed and give the record back
-  hold,       ///< be heard of, and hear; write nothing
-  give_back,  ///< give the record back as it is
-};
-
-/// What leaves of one session in one commit: one cut of one moment. Owns every byte, so that it can
-/// go to another thread and be sent again as it was.
-struct Cut {
-  Buffer key;
-  Buffer data;
-  Buffer metadata;
-  std::vector<std::uint64_t> user_ids;
-  std::vector<std::uint64_t> acknowledged;
-  std::vector<OutgoingMessage> messages;
-  std::vector<Send> sends;  ///< views of `messages`
-  std::vector<Receipt> receipts;
-  std::uint32_t generation = 0;
-  std::uint32_t bytes = 0;
-  std::uint32_t crc = 0;
-  TimePoint sent{};
-  Aim aim = Aim::save;
-  Reason reason = Reason::asked;
-  bool has_data = false;  ///< data is written or removed
-  bool has_ids = false;
-  bool has_metadata = false;
-  bool held_back = false;  ///< the data was to be read, and somebody is editing it
-  Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
-
-  void clear() {
-    key.clear(), data.clear(), metadata.clear(), user_ids.clear(), acknowledged.clear();
-    messages.clear(), sends.clear(), receipts.clear();
-    generation = bytes = crc = 0;
-    aim = Aim::save, reason = Reason::asked;
-    has_data = has_ids = has_metadata = held_back = false;
-    refused = Error(Errc{});
-  }
-};
-
-/// A commit on its way: the cargo that goes to the backend, and the sessions it belongs to, which
-/// stay with the caller's thread. Kept and used again, so that a save allocates nothing once the
-/// store has warmed up.
-struct Flight {
-  std::vector<Cut> cuts;  ///< may be longer than `size`: spare ones keep their buffers
-  std::vector<Change> changes;
-  CommitRequest request;
-
-  std::vector<SessionPtr> sessions;
-  std::vector<SessionHost*> hosts;          ///< of the sessions
-  std::shared_ptr<TransactionGroup> group;  ///< where there are partners: it keeps their hosts
-  std::vector<Result<Saved>> results;
-  std::uint32_t attempts = 0;
-  bool resend = false;  ///< its outcome is unknown: the same bytes go again
-
-  [[nodiscard]] std::size_t size() const noexcept { return sessions.size(); }
-  void add(SessionPtr session, SessionHost& host) {
-    if (cuts.size() == sessions.size()) cuts.emplace_back();
-    cuts[sessions.size()].clear();
-    sessions.push_back(std::move(session));
-    hosts.push_back(&host);
-  }
-  void clear() {
-    sessions.clear(), hosts.clear(), group.reset(), changes.clear(), results.clear(),
-        attempts = 0, resend = false, request = {};
-  }
-};
 
 }  // namespace persist::inline PERSIST_ABI
 
@@ -19283,7 +21091,370 @@ class Registry {
 
 }  // namespace persist::inline PERSIST_ABI
 
+// The pieces of records that are larger than their backend takes: records of a store beside the
+// game's, without a lease. A record's pieces have the same names for as long as it lives, and are
+// written in the commit that writes the record, so whoever may write the record may write them.
+//
+// Who loads a record acquires its pieces. That fences nobody who could still write: the record's
+// own fence did that before. It may happen the other way round, that one who lost the record
+// acquires a piece of it; then the holder's commit is fenced at a piece, and it acquires that anew.
+
 namespace persist::inline PERSIST_ABI {
+
+/// How the name of the store of pieces ends. Names of the game's stores may not.
+inline constexpr std::string_view pieces_suffix = "#pieces";
+
+namespace pieces {
+
+/// `name` is the hash of the record's key under the birth of its store: a key may be as long as
+/// keys get, and what is erased leaves no spelling.
+[[nodiscard]] inline std::string key_of(const Hash128& name, std::size_t index) {
+  constexpr const char* digits = "0123456789abcdef";
+  std::string key;
+  for (const std::uint64_t half : {name.high, name.low})
+    for (int shift = 60; shift >= 0; shift -= 4)
+      key += digits[(half >> shift) & 15];
+  return key += '-' + std::to_string(index);
+}
+[[nodiscard]] inline std::vector<std::string> keys_of(const Hash128& name, std::size_t from,
+                                                      std::size_t count) {
+  std::vector<std::string> keys;
+  for (std::size_t i = from; i < from + count; ++i)
+    keys.push_back(key_of(name, i));
+  return keys;
+}
+
+[[nodiscard]] inline Error no_piece() {
+  return {Errc::unavailable, "a piece of the record could not be acquired"};
+}
+
+/// Puts the whole record in the place of the one that is split. `corrupt` where a piece is not
+/// there or is not of it.
+template <class Request>
+[[nodiscard]] Result<void> join(Buffer& record, std::span<const Request> read) {
+  const auto stub = codec::chunked::read_stub(record);
+  if (!stub) return stub.error();
+  std::vector<ByteView> parts;
+  for (const Request& piece : read) {
+    if (failed(piece.error)) return piece.error;
+    parts.push_back(piece.record.data.view());
+  }
+  Buffer whole;
+  if (auto joined = codec::chunked::join(*stub, parts, whole); !joined) return joined;
+  record.swap(whole);
+  return success;
+}
+
+/// Of the record, which must be there.
+template <class Backend>
+[[nodiscard]] Result<ReadRequest> look(Backend& backend, StoreId store, std::string_view key,
+                                       bool wants_data) {
+  ReadRequest again{.store = store, .key = key, .wants_data = wants_data};
+  backend.read(std::span(&again, 1));
+  if (failed(again.error)) return again.error;
+  if (again.found && again.record.has_data) return again;
+  return Error(Errc::not_found, "there is no record").for_key(key);
+}
+
+/// Reads the pieces of a record that was read without a lease. Where the record was saved meanwhile
+/// it reads that, a few times: then `record` is the newer one. `corrupt`, `unavailable`,
+/// `too_large` for a record of more than `most` bytes, `not_found` where it was erased meanwhile,
+/// and what the backend says.
+template <class Backend>
+[[nodiscard]] Result<void> read(Backend& backend, StoreId store, std::string_view key,
+                                std::size_t most, Snapshot& record) {
+  const StoreId pieces_in = record.pieces_in;
+  const Hash128 name = record.needed;
+  const auto is_split = [&] { return codec::chunked::is_split(record.data); };
+  for (int tries = 0; is_split() && tries < 8; ++tries) {
+    const auto needed = codec::chunked::needed_pieces(record.data, most);
+    if (!needed) return needed.error();
+    const auto keys = keys_of(name, 0, *needed);
+    std::vector<ReadRequest> batch;
+    for (const std::string& each : keys)
+      batch.push_back({.store = pieces_in, .key = each});
+    backend.read(std::span(batch));
+    const auto joined = join(record.data, std::span<const ReadRequest>(batch));
+    if (joined || !joined.is(Errc::corrupt)) return joined;
+    auto again = look(backend, store, key, true);
+    if (!again) return again.error();
+    if (again->record.version == record.version) return joined;
+    record = std::move(again->record);
+  }
+  if (!is_split()) return success;
+  return Error(Errc::unavailable, "the record was saved again each time that it was read");
+}
+
+/// Acquires and reads the pieces of a record that `request` has taken. `corrupt`; `unavailable`
+/// where somebody else has taken the record since; and what the backend says.
+template <class Backend>
+[[nodiscard]] Result<void> acquire(Backend& backend, AcquireRequest& request, Pieces& ours) {
+  Snapshot& record = request.record;
+  const auto keys = keys_of(record.needed, 0, record.needed_pieces);
+  std::vector<AcquireRequest> batch;
+  for (const std::string& each : keys)
+    batch.push_back({.store = record.pieces_in, .key = each, .owner = request.owner});
+  backend.acquire(std::span(batch));
+  ours = Pieces{{}, batch.size()};
+  for (AcquireRequest& piece : batch) {
+    ours.epochs.push_back(piece.record.fence.epoch);
+    if (!piece.is_to_be_read() && !failed(piece.error)) piece.error = no_piece();
+  }
+  auto joined = join(record.data, std::span<const AcquireRequest>(batch));
+  if (joined || !joined.is(Errc::corrupt)) return joined;
+  const auto now = look(backend, request.store, request.key, false);
+  if (!now && !now.is(Errc::not_found)) return now.error();
+  if (now && now->record.version == record.version && now->record.fence.epoch == record.fence.epoch)
+    return joined;
+  return Error(Errc::unavailable, "somebody else has taken the record meanwhile");
+}
+
+/// A commit that is prepared where the backend is called, and the flight that it is of.
+struct Prepared {
+  CommitRequest* request;
+  Flight* flight;
+
+  [[nodiscard]] bool is_pending() const noexcept {
+    return request->outcome == CommitRequest::Outcome::pending;
+  }
+  void give_up() const {
+    request->outcome = CommitRequest::Outcome::failed;
+    request->error = Error(Errc::unavailable, "somebody else keeps acquiring pieces of the record");
+  }
+  /// Calls `use(split, fence)` for each session whose record has pieces or had some.
+  template <class F>
+  void each_split(F&& use) const {
+    for (std::size_t i = 0; i < flight->size(); ++i) {
+      Cut& cut = flight->cuts[i];
+      if (cut.wrap != nullptr && cut.wrap->joins && cut.split.is_done)
+        use(cut.split, flight->changes[i].fence);
+    }
+  }
+};
+
+/// Acquires the pieces that commits will write and that their sessions have not, in one batch. A
+/// commit that does not get one fails, and was not sent.
+template <class Backend>
+void acquire_missing(Backend& backend, std::span<const Prepared> commits) {
+  std::vector<AcquireRequest> batch;
+  std::vector<std::pair<const Prepared*, std::uint64_t*>> wanted;
+  for (const Prepared& commit : commits) {
+    if (!commit.is_pending()) continue;
+    commit.each_split([&](Split& split, const Fence& fence) {
+      if (split.keys.empty()) split.keys = keys_of(split.name, 0, split.touched());
+      split.known.epochs.resize((std::max)(split.known.epochs.size(), split.touched()));
+      for (std::size_t i = 0; i < split.touched(); ++i) {
+        if (split.known.epochs[i] != 0) continue;
+        batch.push_back({.store = split.store, .key = split.keys[i], .owner = fence.owner});
+        wanted.emplace_back(&commit, &split.known.epochs[i]);
+      }
+    });
+  }
+  if (batch.empty()) return;
+  backend.acquire(std::span(batch));
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const auto& [commit, epoch] = wanted[i];
+    if (batch[i].outcome == AcquireRequest::Outcome::taken) {
+      *epoch = batch[i].record.fence.epoch;
+      continue;
+    }
+    // What is not known of a piece is known of the commit: it was not sent.
+    const bool is_known = failed(batch[i].error) && batch[i].error != Errc::unknown_outcome;
+    commit->request->outcome = CommitRequest::Outcome::failed;
+    commit->request->error = is_known ? batch[i].error : no_piece();
+  }
+}
+
+/// Puts the changes of pieces behind those of the sessions.
+inline void add_changes(const Prepared& commit) {
+  Flight& flight = *commit.flight;
+  flight.changes.resize(flight.size());
+  std::vector<Change> more;
+  commit.each_split([&](Split& split, const Fence& fence) {
+    for (std::size_t i = 0; i < split.touched(); ++i) {
+      Change& change = more.emplace_back();
+      change.store = split.store;
+      change.key = split.keys[i];
+      change.fence = {split.known.epochs[i], fence.owner, fence.write};
+      if (i < split.parts.size())
+        change.data = &split.parts[i];
+      else
+        change.removes_data = true;
+    }
+  });
+  std::move(more.begin(), more.end(), std::back_inserter(flight.changes));
+  commit.request->changes = std::span(flight.changes);
+}
+
+/// Whether somebody who may not write acquired a piece since; then it is acquired anew.
+[[nodiscard]] inline bool lost_a_piece(const Prepared& commit) {
+  if (commit.request->outcome != CommitRequest::Outcome::fenced ||
+      commit.request->culprit < commit.flight->size())
+    return false;
+  commit.each_split([](Split& split, const Fence&) { split.known.epochs.clear(); });
+  commit.request->outcome = CommitRequest::Outcome::pending;
+  commit.request->culprit = 0;
+  return true;
+}
+
+}  // namespace pieces
+
+/// Empties the pieces that nobody needs: of a record that was erased, or behind the end of one that
+/// was written since. A piece is emptied under a fence that is older than what the record was seen
+/// to need; whoever needs it from then on acquires it, and the other is refused.
+template <class Backend>
+[[nodiscard]] Result<void> sweep_pieces(Backend& backend, StoreId pieces_in, const Hash128& name,
+                                        StoreId store, std::string_view key, const Owner& owner) {
+  constexpr std::size_t at_once = 16;
+  std::vector<std::pair<std::size_t, std::string>> full;
+  for (std::size_t from = 0, found = 1; found != 0; from += at_once) {
+    const auto keys = pieces::keys_of(name, from, at_once);
+    std::vector<ReadRequest> batch;
+    for (const std::string& each : keys)
+      batch.push_back({.store = pieces_in, .key = each, .wants_data = false});
+    backend.read(std::span(batch));
+    found = 0;
+    for (std::size_t i = 0; i < at_once; ++i) {
+      if (failed(batch[i].error)) return batch[i].error;
+      found += batch[i].found ? 1U : 0U;
+      if (batch[i].record.has_data) full.emplace_back(from + i, keys[i]);
+    }
+  }
+  if (full.empty()) return success;
+  std::vector<AcquireRequest> taken;
+  for (const auto& [index, each] : full)
+    taken.push_back({.store = pieces_in, .key = each, .owner = owner});
+  backend.acquire(std::span(taken));
+  const auto now = pieces::look(backend, store, key, true);
+  if (!now && !now.is(Errc::not_found)) return now.error();
+  std::size_t needed = 0;
+  if (now && codec::chunked::is_split(now->record.data)) {
+    const auto stub = codec::chunked::read_stub(now->record.data);
+    if (!stub) return stub.error();
+    needed = stub->pieces;
+  }
+  std::vector<Change> changes;
+  for (std::size_t i = 0; i < full.size(); ++i) {
+    if (failed(taken[i].error)) return taken[i].error;
+    if (full[i].first < needed) continue;
+    Change& change = changes.emplace_back();
+    change.store = pieces_in;
+    change.key = full[i].second;
+    change.fence = {taken[i].record.fence.epoch, owner, taken[i].record.fence.write + 1};
+    change.removes_data = true;
+  }
+  std::vector<CommitRequest> commits;
+  for (Change& change : changes)
+    commits.push_back({.changes = std::span(&change, 1)});
+  if (!commits.empty()) backend.commit(std::span(commits));
+  for (const CommitRequest& each : commits)
+    if (failed(each.error)) return each.error;
+  return success;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Runs `decode` on what was read. Where it asked for pieces, `join` gets them, and where it asked
+/// for a schema that is fetched; then it runs once more.
+template <class Backend, class F, class J>
+[[nodiscard]] auto with_needs([[maybe_unused]] Backend& backend, [[maybe_unused]] StoreId store,
+                              Snapshot& record, F&& decode, J&& join) {
+  auto decoded = decode();
+  if (decoded) return decoded;
+  if (record.needed_pieces != 0) {
+    if (const Result<void> joined = join(); !joined) return decltype(decoded)(joined.error());
+    decoded = decode();
+  }
+  if constexpr (holds_schemas<Backend>) {
+    if (!decoded.is(Errc::unknown_schema)) return decoded;
+    SchemaRequest fetch{.store = store, .id = record.needed};
+    backend.read_schemas(std::span(&fetch, 1));
+    if (failed(fetch.error)) return decltype(decoded)(fetch.error);
+    record.schema = std::move(fetch.bytes);
+    decoded = decode();
+  }
+  return decoded;
+}
+
+/// Commits a batch of which some need a schema. What the store has not goes along at a second try:
+/// once in its life.
+template <class Backend>
+void commit_with_schemas(Backend& backend, std::span<CommitRequest> batch) {
+  backend.commit(batch);
+  if constexpr (holds_schemas<Backend>) {
+    const auto lacks_schema = [](const CommitRequest& each) {
+      return each.outcome == CommitRequest::Outcome::failed && each.error == Errc::unknown_schema;
+    };
+    std::vector<CommitRequest> again;
+    for (const CommitRequest& each : batch) {
+      if (!lacks_schema(each)) continue;
+      for (Change& change : each.changes)
+        change.sends_schema = true;
+      again.push_back({.changes = each.changes});
+    }
+    if (!again.empty()) backend.commit(std::span(again));
+    auto answer = again.begin();
+    for (CommitRequest& each : batch)
+      if (lacks_schema(each)) each = std::move(*answer++);
+  }
+}
+
+/// Sends those commits that have no answer yet: one whose data could not be wrapped has, and goes
+/// nowhere.
+template <class Backend>
+void commit_pending(Backend& backend, std::span<CommitRequest> commits) {
+  const auto stays = [](const CommitRequest& each) {
+    return each.outcome != CommitRequest::Outcome::pending;
+  };
+  for (auto at = commits.begin(); at != commits.end();) {
+    const auto stop = std::find_if(at, commits.end(), stays);
+    if (stop != at) commit_with_schemas(backend, std::span(at, stop));
+    at = stop == commits.end() ? stop : stop + 1;
+  }
+}
+
+/// Does what commits need that are not plain, and sends them with those that are.
+template <class Backend>
+void prepare_and_commit(Backend& backend, std::span<CommitRequest> commits,
+                        std::span<const pieces::Prepared> prepared) {
+  for (const pieces::Prepared& each : prepared)
+    each.flight->wrap(*each.request, largest_data(backend), transactional_backend<Backend>);
+  if constexpr (transactional_backend<Backend>) {
+    bool again = true;
+    for (int tries = 0; again && tries < 4; ++tries) {
+      pieces::acquire_missing(backend, prepared);
+      for (const pieces::Prepared& each : prepared)
+        if (each.is_pending()) pieces::add_changes(each);
+      commit_pending(backend, commits);
+      again = false;
+      for (const pieces::Prepared& each : prepared)
+        again = pieces::lost_a_piece(each) || again;
+    }
+    for (const pieces::Prepared& each : prepared)
+      if (each.is_pending()) each.give_up();
+  } else {
+    commit_pending(backend, commits);
+  }
+}
+
+/// Does what a commit needs of the backend's side: wraps its data, and sends it.
+template <class Backend>
+void perform(Backend& backend, Flight& flight) {
+  const std::span batch(&flight.request, 1);
+  if (flight.is_plain()) return backend.commit(batch);
+  const pieces::Prepared one{&flight.request, &flight};
+  prepare_and_commit(backend, batch, std::span(&one, 1));
+}
+
+/// Decodes into the session what was read for it, and fetches what it needs for it.
+template <class Backend>
+[[nodiscard]] Result<void> decode(Backend& backend, SessionCore& session, AcquireRequest& request) {
+  return with_needs(
+      backend, request.store, request.record, [&] { return session.decode(request.record); },
+      [&] { return pieces::acquire(backend, request, session.more().pieces); });
+}
 
 /// What several stores on one database have to say to it at one moment: one batch a kind of
 /// request.
@@ -19292,6 +21463,7 @@ namespace persist::inline PERSIST_ABI {
 /// round.
 struct Round {
   std::vector<CommitRequest> commits;
+  std::vector<std::pair<std::size_t, Flight*>> to_prepare;  ///< commits that are not plain
   std::vector<AcquireRequest> acquires;
   /// Per acquire: the session that is being loaded. Until the round is complete nobody else sees
   /// its data, so it is the scratch that the record is decoded into.
@@ -19299,20 +21471,31 @@ struct Round {
   std::vector<Result<void>> decoded;
 
   [[nodiscard]] bool empty() const noexcept { return commits.empty() && acquires.empty(); }
-  void clear() { commits.clear(), acquires.clear(), loading.clear(), decoded.clear(); }
+  void clear() {
+    commits.clear(), to_prepare.clear(), acquires.clear(), loading.clear(), decoded.clear();
+  }
+  void add(Flight& flight) {
+    if (!flight.is_plain()) to_prepare.emplace_back(commits.size(), &flight);
+    commits.push_back(std::move(flight.request));
+  }
 
   template <class Backend>
   void perform(Backend& backend) {
-    if (!commits.empty()) backend.commit(std::span(commits));
+    if (to_prepare.empty()) {
+      if (!commits.empty()) backend.commit(std::span(commits));
+    } else {
+      std::vector<pieces::Prepared> prepared;
+      for (const auto& [at, flight] : to_prepare)
+        prepared.push_back({&commits[at], flight});
+      prepare_and_commit(backend, std::span(commits), std::span(std::as_const(prepared)));
+    }
     if (acquires.empty()) return;
     backend.acquire(std::span(acquires));
     decoded.assign(acquires.size(), success);
     for (std::size_t i = 0; i < acquires.size(); ++i)
-      if (acquires[i].is_to_be_read()) decoded[i] = loading[i]->decode(acquires[i].record);
+      if (acquires[i].is_to_be_read()) decoded[i] = decode(backend, *loading[i], acquires[i]);
   }
 };
-
-struct Flight;
 
 /// What one store has in a round: kept by the poll that runs it, so that a poll inside a handler,
 /// or on another thread, is a poll of its own.
@@ -19425,6 +21608,12 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
   [[nodiscard]] const RecordLimits& limits() const noexcept { return limits_; }
+  /// What a record may have when it was encoded; `goes_as_it_is` where that is also what is stored.
+  [[nodiscard]] std::size_t most_bytes([[maybe_unused]] bool goes_as_it_is) const noexcept {
+    if constexpr (limits_data<Backend>)
+      if (goes_as_it_is) return (std::min)(limits_.record_bytes, largest_data(backend_));
+    return limits_.record_bytes;
+  }
   [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
   [[nodiscard]] Registry& registry() noexcept { return registry_; }
   [[nodiscard]] Mutex& mutex() noexcept { return mutex_; }
@@ -19474,7 +21663,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   Error board(SessionCore& session, Aim aim) final;
   void cut(SessionCore& session, Cut& cut, Change& change) final;
   void unboard(SessionCore& session, Cut& cut, bool over) final;
-  void settle(SessionCore& session, Cut& cut, Change& change, const CommitRequest& request,
+  void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
               Result<Saved>& result) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
   void lose(SessionCore& session, const TransactionGroup& group) final;
@@ -19498,6 +21687,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void tell(SessionCore& session, Event event) {
     events_.emplace_back(SessionPtr(&session), std::move(event));
   }
+  /// What the last decoding or encoding found no place for.
+  void tell_dropped(SessionCore& session);
   void drain() final;
   /// Waits on the clock until the session may be saved again under its `min_gap`.
   void wait_for_gap(SessionCore& session) {
@@ -19542,6 +21733,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
  protected:
   ~Engine() = default;
   std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
+  /// Opens a store of the database, this one or one beside it; where that fails this is not open.
+  [[nodiscard]] OpenStoreRequest open(std::string_view name, LockKind lock);
+  [[nodiscard]] Owner next_owner() { return backend_.next_owner(server_.server); }
 
  private:
   [[nodiscard]] std::vector<SessionPtr> everything();
@@ -19563,6 +21757,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void address(SessionCore& session, const Cut& cut, Change& change);
   void give_back_later(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
+  void settle_pieces(SessionCore& session, Cut& cut, const CommitRequest& request);
   void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -19614,9 +21809,13 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   }
   [[nodiscard]] bool renewal_is_due(const SessionCore& session) {
     const Lock hold(mutex_);
+    return now() >= renewal_due(session);
+  }
+  /// When it is to be heard of again; one that is on its way out is not.
+  [[nodiscard]] TimePoint renewal_due(const SessionCore& session) const {
     const bool holds = session.state == State::open || session.state == State::suspect;
-    return holds && is_leased() && options_.renew > Duration::zero() &&
-           now() >= session.renewed + options_.renew;
+    const bool renews = holds && is_leased() && options_.renew > Duration::zero();
+    return renews ? session.renewed + options_.renew : TimePoint::max();
   }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
     return session.renewed + options_.lease - options_.lease / 10;
@@ -19688,22 +21887,34 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
                            "the server id \"" + options_.server_id + "\" is longer than 23 bytes");
     return;
   }
+  if (name_.ends_with(pieces_suffix)) {
+    opening_error_ =
+        Error(Errc::invalid, "the name \"" + name_ + "\" is that of a store of pieces");
+    return;
+  }
   server_ = backend_.next_owner(ServerId(options_.server_id));
   if (options_.server_id.empty()) {
     server_.server =
         ServerId("server-" + std::to_string(detail::os::random_bits() % 1'000'000'000));
   }
-  OpenStoreRequest request;
-  request.name = name_;
-  request.lock = LockPolicy::kind;
-  backend_.open_store(std::span(&request, 1));
-  opening_error_ = std::move(request.error);
-  store_ = request.store;
-  birth_ = request.birth;
-  hear_time(request.now, now());
+  const OpenStoreRequest opened = open(name_, LockPolicy::kind);
+  store_ = opened.store;
+  birth_ = opened.birth;
+  hear_time(opened.now, now());
   if (failed(opening_error_)) return;
   if constexpr (watched_backend<Backend>) backend_.watch(store_, wakes_);
   if (options_.relay > Duration::zero()) next_relay_ = now() + options_.relay;
+}
+
+template <class Backend, class LockPolicy>
+OpenStoreRequest Engine<Backend, LockPolicy>::open(std::string_view name, LockKind lock) {
+  OpenStoreRequest request;
+  request.name = name;
+  request.lock = lock;
+  if (failed(opening_error_)) return request;
+  backend_.open_store(std::span(&request, 1));
+  opening_error_ = request.error;
+  return request;
 }
 
 template <class Backend, class LockPolicy>
@@ -19954,14 +22165,13 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
                             Change& change) {
   cut.generation = session.edited;
   const bool touched = session.dirty();
-  const Result<bool> exists = ready ? session.encode(cut.data) : ready.error();
+  const Result<bool> exists = ready ? session.encode(cut) : ready.error();
   if (!exists) {
     cut.refused = exists.error();
-  } else if (cut.data.size() > limits_.record_bytes) {
-    cut.refused =
-        Error(Errc::too_large, "the record has " + std::to_string(cut.data.size()) +
-                                   " bytes; the limit is " + std::to_string(limits_.record_bytes))
-            .for_key(session.key());
+  } else if (const std::size_t most = most_bytes(cut.wrap == nullptr); cut.data.size() > most) {
+    cut.refused = Error(Errc::too_large, "the record has " + std::to_string(cut.data.size()) +
+                                             " bytes; the limit is " + std::to_string(most))
+                      .for_key(session.key());
   }
   if (failed(cut.refused)) {
     ++metrics_.saves_refused;
@@ -19971,10 +22181,10 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
     tell(session, std::move(event));
     return;
   }
-  cut.bytes = static_cast<std::uint32_t>(cut.data.size());
+  cut.bytes = cut.stored = static_cast<std::uint32_t>(cut.data.size());
   cut.crc = *exists ? stored_checksum(cut.data) : 0;
-  const bool same = session.has_record == *exists && cut.bytes == session.stored_bytes &&
-                    cut.crc == session.stored_crc;
+  const bool same = session.has_record == *exists && cut.bytes == session.encoded_bytes &&
+                    cut.crc == session.encoded_crc;
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
   if (same && !must && (!touched || session.skips_equal)) {
     session.saved = cut.generation;  // what is stored is what there is
@@ -19983,8 +22193,9 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
     return;
   }
   cut.has_data = true;
+  tell_dropped(session);
   if (*exists)
-    change.data = &cut.data;
+    change.data = &cut.data, change.schema = cut.schema;
   else
     change.removes_data = true;
 }
@@ -20040,7 +22251,7 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
   Result<Saved> result;
   bool kept = false;
   if (prepare_flight(flight)) {
-    backend_.commit(std::span(&flight.request, 1));
+    perform(backend_, flight);
     complete_flight(flight);
     kept = flight.resend;
   }
@@ -20150,15 +22361,16 @@ void Engine<B, L>::complete_flight(Flight& flight) {
     return;
   }
   for (std::size_t i = 0; i < flight.size(); ++i)
-    flight.hosts[i]->settle(*flight.sessions[i], flight.cuts[i], flight.changes[i], request,
+    flight.hosts[i]->settle(*flight.sessions[i], flight.cuts[i], flight.changes[i], flight,
                             flight.results[i]);
   for (SessionHost* host : flight.hosts)
     if (host != this) host->drain();
 }
 
 template <class B, class L>
-void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
-                          const CommitRequest& request, Result<Saved>& result) {
+void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
+                          Result<Saved>& result) {
+  const CommitRequest& request = flight.request;
   const Lock hold(mutex_);
   session.in_flight = false;
   using Outcome = CommitRequest::Outcome;
@@ -20166,7 +22378,10 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
     return;
   }
-  if (request.changes.size() > 1) settle_group(session, change, request);
+  if (request.changes.size() > 1) {
+    settle_pieces(session, cut, request);
+    if (flight.size() > 1) settle_group(session, change, request);
+  }
   switch (request.outcome) {
     case Outcome::applied:
     case Outcome::repeated:
@@ -20188,6 +22403,18 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change,
       settle_failed(session, cut, request.error, result);
       break;
   }
+}
+
+/// What of the pieces is known now. Those that may have been written are emptied by a later commit
+/// that has no need of them.
+template <class B, class L>
+void Engine<B, L>::settle_pieces(SessionCore& session, Cut& cut, const CommitRequest& request) {
+  using Outcome = CommitRequest::Outcome;
+  if (cut.wrap == nullptr || !cut.wrap->joins || !cut.split.is_done) return;
+  const bool is_there = request.outcome == Outcome::applied || request.outcome == Outcome::repeated;
+  Pieces& known = session.more().pieces;
+  known.epochs = std::move(cut.split.known.epochs);
+  known.filled = is_there ? cut.split.parts.size() : cut.split.touched();
 }
 
 /// The commit was one of a transaction, and it is over: its partners are in the same commit and end
@@ -20217,19 +22444,21 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     session.save_at = TimePoint{};
     session.not_before = cut.sent + min_gap_of(session);
     if (session.keeps_durable) session.saved_as_encoded();
-    session.stored_bytes = cut.bytes;
-    session.stored_crc = cut.crc;
+    session.stored_bytes = cut.stored;
+    session.encoded_bytes = cut.bytes;
+    session.encoded_crc = cut.crc;
     session.has_record = change.data != nullptr;
     session.updated = change.now;
     if (session.created == WallTime{}) session.created = change.now;
     ++metrics_.saves;
-    metrics_.bytes_saved += cut.bytes;
+    metrics_.bytes_saved += cut.stored;
   } else {
     ++metrics_.renewals;
     if (session.failures != 0) session.not_before = TimePoint{};
   }
   if (!session.counted && cut.aim != Aim::give_back) ++session.load_count;
   session.counted = true;
+  session.renews_alone = false;
   session.failures = 0;
   settle_parts(session, cut, change);
 
@@ -20314,7 +22543,7 @@ void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
   const bool had_landed = change.landed && !failed(cut.refused);
   if (had_landed && cut.has_data) session.saved = cut.generation;
   if (had_landed)
-    result = Saved{cut.has_data, session.version, cut.bytes, session.updated};
+    result = Saved{cut.has_data, session.version, cut.stored, session.updated};
   else
     result = error;
   if (is_save(cut)) saved_event(session, result);
@@ -20330,9 +22559,14 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
+  const bool may_pass =
+      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  const bool says_more = cut.has_data || session.group() != nullptr;
+  session.renews_alone = !may_pass && says_more && cut.aim < Aim::hold;
   if (cut.has_data && error == Errc::unknown_outcome) {
-    session.stored_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
-    session.stored_crc = ~cut.crc;
+    session.stored_bytes = cut.stored;
+    session.encoded_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
+    session.encoded_crc = ~cut.crc;
   }
   if (is_save(cut)) saved_event(session, result);
   if (is_leased() && cut.aim != Aim::give_back) {
@@ -20378,6 +22612,16 @@ void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result
   Event event;
   event.kind = Event::Kind::saved;
   event.saved = result;
+  tell(session, std::move(event));
+}
+
+template <class B, class L>
+void Engine<B, L>::tell_dropped(SessionCore& session) {
+  std::vector<std::string> dropped = session.take_dropped();
+  if (dropped.empty()) return;
+  Event event;
+  event.kind = Event::Kind::dropped_fields;
+  event.paths = std::move(dropped);
   tell(session, std::move(event));
 }
 
@@ -20598,8 +22842,8 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.failures = 0;
   session.has_record = record.has_data;
   session.is_new = !record.has_data;
-  session.stored_bytes = static_cast<std::uint32_t>(record.data.size());
-  session.stored_crc = record.has_data ? stored_checksum(record.data) : 0;
+  session.encoded_bytes = static_cast<std::uint32_t>(record.data.size());
+  session.encoded_crc = record.has_data ? stored_checksum(record.data) : 0;
   if (!record.has_more()) return;
   SessionExtras& extras = session.more();
   extras.user_ids.value = std::move(record.user_ids);
@@ -20684,12 +22928,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   ++metrics_.loads;
   change_state(session, State::open);
   if (session.wants_saves()) stamp(session);
-  if (std::vector<std::string> dropped = session.take_dropped(); !dropped.empty()) {
-    Event event;
-    event.kind = Event::Kind::dropped_fields;
-    event.paths = std::move(dropped);
-    tell(session, std::move(event));
-  }
+  tell_dropped(session);
   if (session.extras && !session.extras->inbox.empty()) {
     Event event;
     event.kind = Event::Kind::messages;
@@ -20775,7 +23014,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
     if (asks) {
       backend_.acquire(std::span(&request, 1));
       settle_load(session, request,
-                  request.is_to_be_read() ? session.decode(request.record) : success);
+                  request.is_to_be_read() ? decode(backend_, session, request) : success);
     } else {
       again = now() + 100ms;
       bool busy = !waits_for_release;
@@ -20844,9 +23083,9 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   // A gap between saves holds up neither the renewals nor the last save.
   if (session.failures == 0) due = (std::max)(due, session.not_before);
   if (session.check_wanted || session.state == State::releasing) due = TimePoint::min();
-  if (is_leased() && options_.renew > Duration::zero())
-    due = (std::min)(due, session.renewed + options_.renew);
+  due = (std::min)(due, renewal_due(session));
   if (session.failures != 0) due = (std::max)(due, session.not_before);
+  if (session.renews_alone) due = (std::min)(due, renewal_due(session));
   if (is_leased() && session.state == State::open) due = (std::min)(due, trusted_until(session));
   return due;
 }
@@ -20961,7 +23200,7 @@ void Engine<B, L>::send_again(Round& round, Manifest& mine) {
   for (Flight* flight : mine.flights) {
     flight->request.outcome = CommitRequest::Outcome::pending;
     flight->request.error = Errc{};
-    round.commits.push_back(std::move(flight->request));
+    round.add(*flight);
   }
 }
 
@@ -21005,7 +23244,7 @@ Result<bool> Engine<B, L>::put_on_board(SessionCore& session, Aim aim, Reason re
   }
   if (prepare_flight(flight)) {
     mine.flights.push_back(&flight);
-    round.commits.push_back(std::move(flight.request));
+    round.add(flight);
     return true;
   }
   const Result<Saved> why = std::move(flight.results[0]);
@@ -21031,6 +23270,8 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
     if (session.state == State::releasing) {
       aim = session.gives_back ? Aim::give_back : Aim::release;
       reason = session.ending;
+    } else if (session.renews_alone && renewal_is_due(session)) {
+      aim = Aim::hold;
     } else if (in_gap(session)) {
       aim = Aim::renew;
     } else if (session.save_wanted) {
@@ -21343,7 +23584,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   using Base = Engine<typename S::Backend, typename S::LockPolicy>;
   using Data = typename S::Data;
   using Node = SessionNode<S>;
-  using Base::Base;
+  static constexpr bool has_pieces = codec::joins_records<typename S::Codec>;
+
+  StoreCore(std::string_view name, typename S::Backend backend, StoreOptions options)
+      : Base(name, std::move(backend), std::move(options)) {
+    if constexpr (has_pieces)
+      pieces_store_ = this->open(this->name() + std::string(pieces_suffix), LockKind::none).store;
+  }
 
   [[nodiscard]] typename Base::Lock lock() { return typename Base::Lock(this->mutex()); }
   /// For connecting; `listeners` for firing.
@@ -21397,6 +23644,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     return static_cast<Node*>(this->registry().find(key));
   }
 
+  // Where records may lie in pieces: their store, and which are those of a record.
+  [[nodiscard]] StoreId pieces_store() const noexcept { return pieces_store_; }
+  void name_pieces(std::string_view key, Snapshot& of) const {
+    of.pieces_in = pieces_store_;
+    of.needed = this->hash(key);
+  }
+
   /// Reads the record and hands it to `use(Snapshot&&)`. `not_found` where there is no data.
   [[nodiscard]] Result<Snapshot> read(std::string_view key) {
     ReadRequest request;
@@ -21408,27 +23662,32 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
       return Error(Errc::not_found, "there is no record").for_key(key);
     return std::move(request.record);
   }
-  [[nodiscard]] Result<Data> decode(std::string_view key, const Snapshot& record) const {
+  /// Where the record lies in pieces and is saved meanwhile, `record` is a newer one afterwards.
+  [[nodiscard]] Result<Data> decode(std::string_view key, Snapshot& record) {
     Data data{};
     UnknownFields unknown;
-    const auto info = [&] {
+    const auto decode = [&] {
       [[maybe_unused]] const LoadScope<typename S::Policy> hooks;
-      if constexpr (detail::RecordOf<Data>::may_be_empty)
-        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data,
-                                                                           data.emplace(), unknown);
-      else
-        return codec::decode_record<typename S::Codec, typename S::Policy>(record.data, data,
-                                                                           unknown);
-    }();
+      return load_record<S>(key, record, this->limits().record_bytes, data, unknown);
+    };
+    const auto join = [&]() -> Result<void> {
+      if constexpr (!has_pieces) return success;
+      name_pieces(key, record);
+      return pieces::read(this->backend(), this->store(), key, this->limits().record_bytes, record);
+    };
+    const auto info = with_needs(this->backend(), this->store(), record, decode, join);
     if (!info) return Error(info.error()).for_key(key);
     return data;
   }
   [[nodiscard]] Result<Data> read_durable(const Node& node) {
     Result<Snapshot> record = read(node.key());
     if (!record) return record.error();
-    if (record->fence.epoch != node.epoch)
-      return Error(Errc::fenced, "another session has the record").for_key(node.key());
-    return decode(node.key(), *record);
+    const auto is_ours = [&] { return record->fence.epoch == node.epoch; };
+    if (is_ours()) {
+      Result<Data> data = decode(node.key(), *record);
+      if (!data || !has_pieces || is_ours()) return data;
+    }
+    return Error(Errc::fenced, "another session has the record").for_key(node.key());
   }
   /// Posts, under an id of our own where the game gave none: so our own second try, after a reply
   /// that was lost, is known.
@@ -21452,6 +23711,8 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     request.limits = &this->limits();
     this->backend().erase(std::span(&request, 1));
     if (failed(request.error)) return Error(request.error).for_key(key);
+    Result<void> erased = success;
+    if constexpr (has_pieces) erased = sweep(key);
     {
       const auto hold = lock();  // one that another thread has opened since is not of that record
       Node* here = find(key);
@@ -21459,13 +23720,27 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
         this->end(*here, State::lost, Reason::lost, false);
     }
     this->drain();
-    return request.found ? Result<void>(success)
-                         : Result<void>(Error(Errc::not_found, "there is no record").for_key(key));
+    if (erased && !request.found) erased = Error(Errc::not_found, "there is no record");
+    return erased ? erased : Result<void>(Error(erased.error()).for_key(key));
   }
 
  private:
+  /// Of pieces that a crash left when it came before this, too.
+  [[nodiscard]] Result<void> sweep(std::string_view key) {
+    const auto swept = sweep_pieces(this->backend(), pieces_store_, this->hash(key), this->store(),
+                                    key, this->next_owner());
+    if (swept) return swept;
+    return Error(swept.error().code(),
+                 "the record is erased, and some of its pieces may be left; erase it again: " +
+                     std::string(swept.error().detail()));
+  }
+
   Signals<Data, Session<S>&> signals_;
   std::list<MessageHandler<Data>> handlers_;  // one that runs may connect more
+  struct Nothing {
+    operator StoreId() const noexcept { return {}; }
+  };
+  PERSIST_NO_UNIQUE_ADDRESS std::conditional_t<has_pieces, StoreId, Nothing> pieces_store_{};
 };
 
 }  // namespace persist::inline PERSIST_ABI
@@ -21968,6 +24243,7 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   Handle session(*new (spelled.view()) Node(core_, spelled.view(), *std::move(value)));
   if (kind == LoadKind::offline) session.node().go_offline(named);
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
+  if (options.reconcile_with) session.node().set_template(options.reconcile_with.take());
   core_.start_load(session.node(), load);
   return Loading<S>(std::move(session), std::move(load));
 }
@@ -22031,7 +24307,7 @@ Result<Inspection> StoreCalls<S>::inspect(const K& key) {
   found.release_requested = !request.holder.asker.nobody();
   found.version = request.record.version;
   found.load_count = request.record.load_count;
-  found.bytes = request.record.data.size();
+  found.bytes = codec::chunked::stored_size(request.record.data);
   found.inbox_messages = request.inbox_messages;
   found.inbox_bytes = request.inbox_bytes;
   found.outbox_messages = request.outbox_messages;
@@ -22111,7 +24387,10 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
       copy = std::move(data);
       return success;
     });
-    if (!done) node.unknown() = std::move(kept);
+    if (done)
+      node.forget_version();
+    else
+      node.unknown() = std::move(kept);
     return done;
   };
   Result<Saved> saved;
