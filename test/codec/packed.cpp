@@ -241,8 +241,10 @@ TEST(Packed, a_failed_encode_leaves_the_buffer_as_it_was) {
   EXPECT_EQ(as_text(bytes), "before");
 }
 
-TEST(Packed, a_record_whose_description_lies_elsewhere_is_too_new) {
-  EXPECT_TRUE(read<Save>(test::from_hex("01 00")).is(Errc::too_new));
+TEST(Packed, a_record_whose_description_lies_elsewhere_says_which) {
+  EXPECT_TRUE(read<Save>(test::from_hex("01 00")).is(Errc::corrupt)) << "the name is cut short";
+  const auto named = read<Save>(test::from_hex("01 0102030405060708 090a0b0c0d0e0f10 00"));
+  EXPECT_TRUE(named.is(Errc::unknown_schema)) << named.error();
   EXPECT_TRUE(read<Save>({}).is(Errc::corrupt));
 }
 

@@ -122,7 +122,7 @@ TEST(FileEntry, AllKindsAreReadAsTheyWereWritten) {
 TEST(FileEntry, AnUnknownKindIsRefused) {
   Buffer bytes;
   write_oldest(bytes, 12);
-  for (const int kind : {0, 6, 255}) {
+  for (const int kind : {0, 7, 255}) {
     bytes.data()[0] = static_cast<std::byte>(kind);
     std::size_t at = 0;
     EXPECT_FALSE(next_entry(bytes, at, 1, 0));
