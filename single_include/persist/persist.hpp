@@ -8006,10 +8006,11 @@ namespace choosing {
 
 /// Two of one id are one codec that is wrapped in two ways.
 template <class A, class B>
-inline constexpr bool differ =
-    !std::is_same_v<A, B> &&
-    (A::id != B::id ||
-     std::is_same_v<typename PayloadCodec<A>::type, typename PayloadCodec<B>::type>);
+inline constexpr bool differ = [](std::uint16_t a, std::uint16_t b) {
+  using PayloadA = typename PayloadCodec<A>::type;
+  using PayloadB = typename PayloadCodec<B>::type;
+  return !std::is_same_v<A, B> && (a != b || std::is_same_v<PayloadA, PayloadB>);
+}(A::id, B::id);
 template <class First, class... Rest>
 inline constexpr bool are_distinct = (differ<First, Rest> && ...) && are_distinct<Rest...>;
 template <class Last>
@@ -20348,7 +20349,7 @@ Result<bool> SessionNode<S>::encode(Cut& cut) {
     cut.wrap = &wrapping_of<Codec>;
   if constexpr (codec::joins_records<Codec>)
     cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
-  const Result<bool> exists = encode_data(data_, unknown_, cut.data);
+  Result<bool> exists = encode_data(data_, unknown_, cut.data);
   using Written = typename detail::RecordOf<Data>::type;
   if constexpr (codec::shares_schemas<Codec, Policy, Written>)
     if (exists && *exists)
@@ -21171,10 +21172,11 @@ template <class Backend>
     if (!needed) return needed.error();
     const auto keys = keys_of(name, 0, *needed);
     std::vector<ReadRequest> batch;
+    batch.reserve(keys.size());
     for (const std::string& each : keys)
       batch.push_back({.store = pieces_in, .key = each});
     backend.read(std::span(batch));
-    const auto joined = join(record.data, std::span<const ReadRequest>(batch));
+    auto joined = join(record.data, std::span<const ReadRequest>(batch));
     if (joined || !joined.is(Errc::corrupt)) return joined;
     auto again = look(backend, store, key, true);
     if (!again) return again.error();
@@ -21192,6 +21194,7 @@ template <class Backend>
   Snapshot& record = request.record;
   const auto keys = keys_of(record.needed, 0, record.needed_pieces);
   std::vector<AcquireRequest> batch;
+  batch.reserve(keys.size());
   for (const std::string& each : keys)
     batch.push_back({.store = record.pieces_in, .key = each, .owner = request.owner});
   backend.acquire(std::span(batch));
@@ -21310,6 +21313,7 @@ template <class Backend>
   for (std::size_t from = 0, found = 1; found != 0; from += at_once) {
     const auto keys = pieces::keys_of(name, from, at_once);
     std::vector<ReadRequest> batch;
+    batch.reserve(keys.size());
     for (const std::string& each : keys)
       batch.push_back({.store = pieces_in, .key = each, .wants_data = false});
     backend.read(std::span(batch));
@@ -21322,6 +21326,7 @@ template <class Backend>
   }
   if (full.empty()) return success;
   std::vector<AcquireRequest> taken;
+  taken.reserve(full.size());
   for (const auto& [index, each] : full)
     taken.push_back({.store = pieces_in, .key = each, .owner = owner});
   backend.acquire(std::span(taken));
@@ -21344,6 +21349,7 @@ template <class Backend>
     change.removes_data = true;
   }
   std::vector<CommitRequest> commits;
+  commits.reserve(changes.size());
   for (Change& change : changes)
     commits.push_back({.changes = std::span(&change, 1)});
   if (!commits.empty()) backend.commit(std::span(commits));
@@ -21485,6 +21491,7 @@ struct Round {
       if (!commits.empty()) backend.commit(std::span(commits));
     } else {
       std::vector<pieces::Prepared> prepared;
+      prepared.reserve(to_prepare.size());
       for (const auto& [at, flight] : to_prepare)
         prepared.push_back({&commits[at], flight});
       prepare_and_commit(backend, std::span(commits), std::span(std::as_const(prepared)));

@@ -48,7 +48,7 @@ struct Compressor : testing::Test {
 TYPED_TEST_SUITE_P(Compressor);
 
 TYPED_TEST_P(Compressor, gives_back_what_went_in) {
-  for (const std::size_t size : {0, 1, 2, 63, 64, 1000, 100'000}) {
+  for (const std::size_t size : {0U, 1U, 2U, 63U, 64U, 1000U, 100'000U}) {
     for (const unsigned alphabet : {1U, 4U, 256U}) {
       const auto plain = TestFixture::bytes(size, alphabet);
       const auto again = TestFixture::back(TestFixture::compressed(plain), size);
@@ -66,7 +66,7 @@ TYPED_TEST_P(Compressor, says_so_where_it_has_no_room) {
 
 TYPED_TEST_P(Compressor, fills_all_it_was_given_or_fails) {
   const auto packed = TestFixture::compressed(TestFixture::bytes(1000, 4));
-  for (const std::size_t size : {0, 1, 999, 1001, 100'000})
+  for (const std::size_t size : {0U, 1U, 999U, 1001U, 100'000U})
     EXPECT_TRUE(TestFixture::back(packed, size).is(Errc::corrupt)) << size;
 }
 

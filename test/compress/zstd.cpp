@@ -129,7 +129,7 @@ TEST_F(ZstdWithDictionary, is_not_made_of_bytes_that_are_none_or_of_too_few_samp
   const std::vector<Buffer> empty(1000);
   EXPECT_TRUE(ZstdDictionary::train(empty).is(Errc::invalid));
   for (std::size_t size = 1; size < 8; ++size)
-    for (const std::size_t count : {10, 100}) {
+    for (const std::size_t count : {10U, 100U}) {
       std::vector<Buffer> tiny(count, Buffer(sample(1).view().first(size)));
       EXPECT_TRUE(ZstdDictionary::train(tiny).is(Errc::invalid)) << count << " of " << size;
       tiny.push_back(sample(2));

@@ -244,8 +244,9 @@ template <>
 constexpr std::size_t per_byte<std::vector<int>> = 3 * sizeof(int);
 template <>
 constexpr std::size_t per_byte<Value> = 96;
-/// Structs by name have at most 4 members and 64 bytes of names for a byte.
-constexpr std::size_t per_byte_by_name = 4 * sizeof(Value::Member) + 2 * 64;
+/// Structs by name have at most 4 members and 64 bytes of names for a byte; each name lies there
+/// twice.
+constexpr std::size_t per_byte_by_name = 4 * sizeof(Value::Member) + 128;
 constexpr std::size_t free_by_name = 65'536 * sizeof(Value::Member) + 2 * slack;
 
 template <class Codec, class T>

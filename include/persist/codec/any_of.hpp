@@ -19,10 +19,11 @@ namespace choosing {
 
 /// Two of one id are one codec that is wrapped in two ways.
 template <class A, class B>
-inline constexpr bool differ =
-    !std::is_same_v<A, B> &&
-    (A::id != B::id ||
-     std::is_same_v<typename PayloadCodec<A>::type, typename PayloadCodec<B>::type>);
+inline constexpr bool differ = [](std::uint16_t a, std::uint16_t b) {
+  using PayloadA = typename PayloadCodec<A>::type;
+  using PayloadB = typename PayloadCodec<B>::type;
+  return !std::is_same_v<A, B> && (a != b || std::is_same_v<PayloadA, PayloadB>);
+}(A::id, B::id);
 template <class First, class... Rest>
 inline constexpr bool are_distinct = (differ<First, Rest> && ...) && are_distinct<Rest...>;
 template <class Last>

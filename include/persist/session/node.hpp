@@ -330,7 +330,7 @@ Result<bool> SessionNode<S>::encode(Cut& cut) {
     cut.wrap = &wrapping_of<Codec>;
   if constexpr (codec::joins_records<Codec>)
     cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
-  const Result<bool> exists = encode_data(data_, unknown_, cut.data);
+  Result<bool> exists = encode_data(data_, unknown_, cut.data);
   using Written = typename detail::RecordOf<Data>::type;
   if constexpr (codec::shares_schemas<Codec, Policy, Written>)
     if (exists && *exists)

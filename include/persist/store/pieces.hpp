@@ -96,10 +96,11 @@ template <class Backend>
     if (!needed) return needed.error();
     const auto keys = keys_of(name, 0, *needed);
     std::vector<ReadRequest> batch;
+    batch.reserve(keys.size());
     for (const std::string& each : keys)
       batch.push_back({.store = pieces_in, .key = each});
     backend.read(std::span(batch));
-    const auto joined = join(record.data, std::span<const ReadRequest>(batch));
+    auto joined = join(record.data, std::span<const ReadRequest>(batch));
     if (joined || !joined.is(Errc::corrupt)) return joined;
     auto again = look(backend, store, key, true);
     if (!again) return again.error();
@@ -117,6 +118,7 @@ template <class Backend>
   Snapshot& record = request.record;
   const auto keys = keys_of(record.needed, 0, record.needed_pieces);
   std::vector<AcquireRequest> batch;
+  batch.reserve(keys.size());
   for (const std::string& each : keys)
     batch.push_back({.store = record.pieces_in, .key = each, .owner = request.owner});
   backend.acquire(std::span(batch));
@@ -235,6 +237,7 @@ template <class Backend>
   for (std::size_t from = 0, found = 1; found != 0; from += at_once) {
     const auto keys = pieces::keys_of(name, from, at_once);
     std::vector<ReadRequest> batch;
+    batch.reserve(keys.size());
     for (const std::string& each : keys)
       batch.push_back({.store = pieces_in, .key = each, .wants_data = false});
     backend.read(std::span(batch));
@@ -247,6 +250,7 @@ template <class Backend>
   }
   if (full.empty()) return success;
   std::vector<AcquireRequest> taken;
+  taken.reserve(full.size());
   for (const auto& [index, each] : full)
     taken.push_back({.store = pieces_in, .key = each, .owner = owner});
   backend.acquire(std::span(taken));
@@ -269,6 +273,7 @@ template <class Backend>
     change.removes_data = true;
   }
   std::vector<CommitRequest> commits;
+  commits.reserve(changes.size());
   for (Change& change : changes)
     commits.push_back({.changes = std::span(&change, 1)});
   if (!commits.empty()) backend.commit(std::span(commits));

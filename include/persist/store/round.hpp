@@ -143,6 +143,7 @@ struct Round {
       if (!commits.empty()) backend.commit(std::span(commits));
     } else {
       std::vector<pieces::Prepared> prepared;
+      prepared.reserve(to_prepare.size());
       for (const auto& [at, flight] : to_prepare)
         prepared.push_back({&commits[at], flight});
       prepare_and_commit(backend, std::span(commits), std::span(std::as_const(prepared)));
