@@ -669,6 +669,16 @@ struct Hash128 {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
   friend constexpr auto operator<=>(const Hash128&, const Hash128&) noexcept = default;
+
+  /// 32 lowercase hexadecimal digits, the high half first.
+  [[nodiscard]] std::string text() const {
+    constexpr const char* digits = "0123456789abcdef";
+    std::string all;
+    for (const std::uint64_t half : {high, low})
+      for (int shift = 60; shift >= 0; shift -= 4)
+        all += digits[(half >> shift) & 15];
+    return all;
+  }
 };
 
 /// Who was given an epoch. The random number belongs to one open database and the session's number
@@ -890,12 +900,7 @@ struct SchemaRequest {
 
 /// The answer to a commit or a read that names a schema which the store has not.
 [[nodiscard]] inline Error unknown_schema(const Hash128& id) {
-  constexpr const char* digits = "0123456789abcdef";
-  std::string name;
-  for (const std::uint64_t half : {id.high, id.low})
-    for (int shift = 60; shift >= 0; shift -= 4)
-      name += digits[(half >> shift) & 15];
-  return {Errc::unknown_schema, "the store does not hold the schema " + name};
+  return {Errc::unknown_schema, "the store does not hold the schema " + id.text()};
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -20820,8 +20825,8 @@ Result<void> SessionNode<S>::begin_record(Snapshot& from, std::unique_ptr<Data> 
 }
 
 /// The walks leave alone what the record does not have, so a template is what they begin with. Data
-/// without a shape is filled in afterwards. A record that has to wait for its schema is read once
-/// more, and finds the template where it was or in the data.
+/// without a shape is filled in afterwards. A record that waits for its schema or pieces is read
+/// once more, and finds the template where it was or in the data.
 template <class S>
 Result<codec::RecordInfo> SessionNode<S>::decode_data(Snapshot& from,
                                                       std::unique_ptr<Data> filler) {
@@ -20832,13 +20837,10 @@ Result<codec::RecordInfo> SessionNode<S>::decode_data(Snapshot& from,
   auto info = load_record<S>(key(), from, record_limit(), data_, unknown_);
   if constexpr (!has_shape)
     if (info && filler) data_.reconcile(std::move(*filler));
-  if constexpr (codec::joins_records<typename S::Codec>) {
-    if (!info && from.needed_pieces != 0) {
-      if (host() != nullptr) core().name_pieces(key(), from);
-      if (filler) set_template(std::move(filler));
-    }
-  }
-  if (info.is(Errc::unknown_schema) && filler) set_template(std::move(filler));
+  if constexpr (codec::joins_records<typename S::Codec>)
+    if (!info && from.needed_pieces != 0 && host() != nullptr) core().name_pieces(key(), from);
+  const bool waits = info.is(Errc::unknown_schema) || (!info && from.needed_pieces != 0);
+  if (waits && filler) set_template(std::move(filler));
   return info;
 }
 
@@ -21110,12 +21112,7 @@ namespace pieces {
 /// `name` is the hash of the record's key under the birth of its store: a key may be as long as
 /// keys get, and what is erased leaves no spelling.
 [[nodiscard]] inline std::string key_of(const Hash128& name, std::size_t index) {
-  constexpr const char* digits = "0123456789abcdef";
-  std::string key;
-  for (const std::uint64_t half : {name.high, name.low})
-    for (int shift = 60; shift >= 0; shift -= 4)
-      key += digits[(half >> shift) & 15];
-  return key += '-' + std::to_string(index);
+  return name.text() + '-' + std::to_string(index);
 }
 [[nodiscard]] inline std::vector<std::string> keys_of(const Hash128& name, std::size_t from,
                                                       std::size_t count) {

@@ -30,4 +30,8 @@ TEST(ServerId, KeepsUpTo23Bytes) {
   EXPECT_EQ(ServerId().view(), "");
 }
 
+TEST(Hash128, is_spelled_in_full_the_high_half_first) {
+  EXPECT_EQ((persist::Hash128{0xab, 0x1}.text()), "000000000000000100000000000000ab");
+}
+
 }  // namespace

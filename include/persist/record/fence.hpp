@@ -6,6 +6,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace persist::inline PERSIST_ABI {
@@ -36,6 +37,16 @@ struct Hash128 {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
   friend constexpr auto operator<=>(const Hash128&, const Hash128&) noexcept = default;
+
+  /// 32 lowercase hexadecimal digits, the high half first.
+  [[nodiscard]] std::string text() const {
+    constexpr const char* digits = "0123456789abcdef";
+    std::string all;
+    for (const std::uint64_t half : {high, low})
+      for (int shift = 60; shift >= 0; shift -= 4)
+        all += digits[(half >> shift) & 15];
+    return all;
+  }
 };
 
 /// Who was given an epoch. The random number belongs to one open database and the session's number

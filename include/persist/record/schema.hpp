@@ -6,8 +6,6 @@
 #include <persist/record/fence.hpp>
 #include <persist/record/message.hpp>
 
-#include <string>
-
 namespace persist::inline PERSIST_ABI {
 
 /// What many records need to be read, kept once beside them and named by what it holds. The key of
@@ -35,12 +33,7 @@ struct SchemaRequest {
 
 /// The answer to a commit or a read that names a schema which the store has not.
 [[nodiscard]] inline Error unknown_schema(const Hash128& id) {
-  constexpr const char* digits = "0123456789abcdef";
-  std::string name;
-  for (const std::uint64_t half : {id.high, id.low})
-    for (int shift = 60; shift >= 0; shift -= 4)
-      name += digits[(half >> shift) & 15];
-  return {Errc::unknown_schema, "the store does not hold the schema " + name};
+  return {Errc::unknown_schema, "the store does not hold the schema " + id.text()};
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -43,8 +43,8 @@ Result<void> SessionNode<S>::begin_record(Snapshot& from, std::unique_ptr<Data> 
 }
 
 /// The walks leave alone what the record does not have, so a template is what they begin with. Data
-/// without a shape is filled in afterwards. A record that has to wait for its schema is read once
-/// more, and finds the template where it was or in the data.
+/// without a shape is filled in afterwards. A record that waits for its schema or pieces is read
+/// once more, and finds the template where it was or in the data.
 template <class S>
 Result<codec::RecordInfo> SessionNode<S>::decode_data(Snapshot& from,
                                                       std::unique_ptr<Data> filler) {
@@ -55,13 +55,10 @@ Result<codec::RecordInfo> SessionNode<S>::decode_data(Snapshot& from,
   auto info = load_record<S>(key(), from, record_limit(), data_, unknown_);
   if constexpr (!has_shape)
     if (info && filler) data_.reconcile(std::move(*filler));
-  if constexpr (codec::joins_records<typename S::Codec>) {
-    if (!info && from.needed_pieces != 0) {
-      if (host() != nullptr) core().name_pieces(key(), from);
-      if (filler) set_template(std::move(filler));
-    }
-  }
-  if (info.is(Errc::unknown_schema) && filler) set_template(std::move(filler));
+  if constexpr (codec::joins_records<typename S::Codec>)
+    if (!info && from.needed_pieces != 0 && host() != nullptr) core().name_pieces(key(), from);
+  const bool waits = info.is(Errc::unknown_schema) || (!info && from.needed_pieces != 0);
+  if (waits && filler) set_template(std::move(filler));
   return info;
 }
 

@@ -34,12 +34,7 @@ namespace pieces {
 /// `name` is the hash of the record's key under the birth of its store: a key may be as long as
 /// keys get, and what is erased leaves no spelling.
 [[nodiscard]] inline std::string key_of(const Hash128& name, std::size_t index) {
-  constexpr const char* digits = "0123456789abcdef";
-  std::string key;
-  for (const std::uint64_t half : {name.high, name.low})
-    for (int shift = 60; shift >= 0; shift -= 4)
-      key += digits[(half >> shift) & 15];
-  return key += '-' + std::to_string(index);
+  return name.text() + '-' + std::to_string(index);
 }
 [[nodiscard]] inline std::vector<std::string> keys_of(const Hash128& name, std::size_t from,
                                                       std::size_t count) {
