@@ -2,11 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <persist/codec/cbor.hpp>
-#include <persist/codec/record.hpp>
-#include <persist/schema/policy.hpp>
-
 #include <support/run_length.hpp>
+#include <support/text_records.hpp>
 
 namespace {
 
@@ -14,36 +11,13 @@ using namespace persist;
 using codec::Cbor;
 using codec::Compressed;
 using codec::EnvelopeLayout;
+using test::load_text;
+using test::long_text;
 using test::RunLength;
+using test::stored;
+using test::text_record;
 using Squeezed = Compressed<Cbor, RunLength>;
 
-using Policy = DataPolicy<std::string>;
-
-Buffer record_of(const std::string& text) {
-  Buffer record;
-  UnknownFields none;
-  EXPECT_TRUE((codec::encode_record<Cbor, Policy>(text, none, {3, 1}, record)));
-  return record;
-}
-template <class Codec>
-Buffer stored(const std::string& text) {
-  const Buffer record = record_of(text);
-  Buffer out;
-  const Result<bool> wrapped = Codec::wrap("7", record, out);
-  EXPECT_TRUE(wrapped) << wrapped.error();
-  return wrapped && *wrapped ? out : record;
-}
-template <class Codec>
-Result<std::string> load(Buffer bytes, std::size_t most = 1 << 20) {
-  std::string text;
-  UnknownFields none;
-  Snapshot from;
-  from.data = std::move(bytes);
-  const auto info = codec::load_record<Codec, Policy>("7", from, most, text, none);
-  if (!info) return info.error();
-  EXPECT_EQ(info->schema_version, 3U);
-  return text;
-}
 /// The wrapped record with another payload, as whoever can write to a database may make one.
 Buffer forged(ByteView record, ByteView payload) {
   Buffer out;
@@ -54,10 +28,8 @@ Buffer forged(ByteView record, ByteView payload) {
   return out;
 }
 
-const std::string long_text(1000, 'x');
-
 TEST(CompressedRecord, what_is_wrapped_is_smaller_says_so_and_is_the_same_again) {
-  const Buffer record = record_of(long_text);
+  const Buffer record = text_record(long_text);
   const Buffer wrapped = stored<Squeezed>(long_text);
   EXPECT_LT(wrapped.size(), 60U);
   const auto header = codec::header_of(wrapped);
@@ -69,43 +41,44 @@ TEST(CompressedRecord, what_is_wrapped_is_smaller_says_so_and_is_the_same_again)
   const auto plain = codec::plain_record<Squeezed>("7", wrapped, 1 << 20, room);
   ASSERT_TRUE(plain) << plain.error();
   EXPECT_TRUE(same_bytes(*plain, record));
-  EXPECT_EQ(*load<Squeezed>(wrapped), long_text);
+  EXPECT_EQ(*load_text<Squeezed>(wrapped), long_text);
 }
 
 TEST(CompressedRecord, what_does_not_get_smaller_stays_as_it_is) {
   std::string text;
   for (int i = 0; i < 200; ++i)
     text += static_cast<char>('0' + i % 64);
-  const Buffer record = record_of(text);
+  const Buffer record = text_record(text);
   Buffer out(as_bytes("before"));
   EXPECT_FALSE(*Squeezed::wrap("7", record, out));
   EXPECT_EQ(as_text(out), "before");
-  EXPECT_FALSE(*Squeezed::wrap("7", record_of(""), out));
+  EXPECT_FALSE(*Squeezed::wrap("7", text_record(""), out));
   EXPECT_EQ(as_text(out), "before");
 }
 
 TEST(CompressedRecord, what_would_be_too_large_is_refused_before_it_is_made) {
   const Buffer wrapped = stored<Squeezed>(long_text);
   const int before = RunLength::decompressed;
-  const auto read = load<Squeezed>(wrapped, 1000);
+  const auto read = load_text<Squeezed>(wrapped, 1000);
   ASSERT_TRUE(read.is(Errc::too_large)) << read.error();
   EXPECT_NE(read.error().detail().find("1039 bytes when decompressed; the limit is 1000"),
             std::string_view::npos)
       << read.error();
   EXPECT_EQ(RunLength::decompressed, before);
-  EXPECT_EQ(*load<Squeezed>(wrapped, 1039), long_text) << "the limit itself";
+  EXPECT_EQ(*load_text<Squeezed>(wrapped, 1039), long_text) << "the limit itself";
 }
 
 TEST(CompressedRecord, a_length_that_lies_and_a_payload_cut_short_are_corrupt) {
   const Buffer wrapped = stored<Squeezed>(long_text);
   Buffer payload(wrapped.view().subspan(EnvelopeLayout::size));
   store_little(payload.data() + 1, std::uint32_t{2000});
-  EXPECT_TRUE(load<Squeezed>(forged(wrapped, payload)).is(Errc::corrupt));
+  EXPECT_TRUE(load_text<Squeezed>(forged(wrapped, payload)).is(Errc::corrupt));
   for (std::size_t length = 1; length + 1 < payload.size(); ++length) {
-    const auto read = load<Squeezed>(forged(wrapped, payload.view().first(length)));
+    const auto read = load_text<Squeezed>(forged(wrapped, payload.view().first(length)));
     EXPECT_TRUE(read.is(Errc::corrupt)) << length;
   }
-  EXPECT_TRUE(load<Squeezed>(forged(wrapped, {})).is(Errc::wrong_codec)) << "no algorithm at all";
+  EXPECT_TRUE(load_text<Squeezed>(forged(wrapped, {})).is(Errc::wrong_codec))
+      << "no algorithm at all";
 }
 
 TEST(CompressedRecord, every_flipped_bit_is_corrupt) {
@@ -113,7 +86,7 @@ TEST(CompressedRecord, every_flipped_bit_is_corrupt) {
   for (std::size_t bit = 0; bit < 8 * wrapped.size(); ++bit) {
     Buffer flipped = wrapped;
     flipped.data()[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
-    EXPECT_TRUE(load<Squeezed>(flipped).is(Errc::corrupt)) << bit;
+    EXPECT_TRUE(load_text<Squeezed>(flipped).is(Errc::corrupt)) << bit;
   }
 }
 
