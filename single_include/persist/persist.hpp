@@ -5962,7 +5962,10 @@ inline void Memory::commit_one(CommitRequest& request) {
     found.push_back({find(change.store, change.key), false});
   const bool any_new = judge_all(request, found);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
-  if (!can_be_read(request, found)) return;
+  const auto needs_schema = [](const Change& change) { return change.schema != nullptr; };
+  if (std::any_of(request.changes.begin(), request.changes.end(), needs_schema) &&
+      !can_be_read(request, found))
+    return;
   const Moment moment{db_->clock.now(), db_->clock.wall()};
   for (std::size_t i = 0; i < found.size(); ++i)
     if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);
@@ -8028,8 +8031,9 @@ inline constexpr bool are_distinct<Last> = true;
 /// A store moves to another codec in two deployments, because servers of two builds share its
 /// records meanwhile: first all of them read both and write the old one (`AnyOf<Old, New>`), then
 /// `AnyOf<New, Old>`. A record moves with its next save. One that is loaded and released is written
-/// even if nothing in it changed where its codec is another or it is not sealed as it should be; of
-/// the same codec, compressed in another way or no longer sealed, it stays until something changes.
+/// even if nothing in it changed where its codec is another, it is not sealed as it should be, or
+/// it is no longer to be wrapped; one that is to be compressed, or in another way, stays until
+/// something changes.
 template <class C, class... Old>
 struct AnyOf : C {
   static_assert(choosing::are_distinct<C, Old...>, "persist: AnyOf names each codec once");
@@ -19522,8 +19526,7 @@ class SessionCore {
   std::atomic<std::uint32_t> edited{0};  ///< generation of the data
   std::uint32_t saved = 0;               ///< generation that is durable
   std::uint32_t stored_bytes = 0;        ///< of the record in the backend
-  std::uint32_t encoded_bytes = 0;       ///< of the same as the codec made it, and its checksum
-  std::uint32_t encoded_crc = 0;
+  std::uint32_t encoded_crc = 0;         ///< of the same as the codec made it
   std::atomic<std::uint32_t> refs{0};
   std::atomic<std::uint32_t> handles{0};
   std::atomic<std::uint16_t> edit_guards{
@@ -19597,6 +19600,17 @@ struct Wrapping {
   bool splits = false;  ///< what the backend does not take whole is split
 };
 
+template <class Codec>
+[[nodiscard]] constexpr Wrapping make_wrapping() noexcept {
+  Wrapping made;
+  if constexpr (codec::wraps_records<Codec>) made.wrap = &Codec::wrap;
+  made.joins = codec::joins_records<Codec>;
+  made.splits = codec::splits_records<Codec>;
+  return made;
+}
+template <class Codec>
+inline constexpr Wrapping wrapping_of = make_wrapping<Codec>();
+
 /// The pieces that go with a record, in the same commit.
 struct Split {
   StoreId store{};
@@ -19646,6 +19660,7 @@ struct Cut {
   bool has_data = false;  ///< data is written or removed
   bool has_ids = false;
   bool has_metadata = false;
+  bool drops = false;      ///< encoding found no place for some unknown field
   bool held_back = false;  ///< the data was to be read, and somebody is editing it
   Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
 
@@ -19656,7 +19671,7 @@ struct Cut {
     wrap = nullptr;
     schema = nullptr;
     aim = Aim::save, reason = Reason::asked;
-    has_data = has_ids = has_metadata = held_back = false;
+    has_data = has_ids = has_metadata = drops = held_back = false;
     refused = Error(Errc{});
   }
   /// Wraps the data and, where it is larger than `limit`, splits it, once: what is sent again is
@@ -20073,17 +20088,6 @@ template <class S>
   }
 }
 
-template <class Codec>
-[[nodiscard]] constexpr Wrapping make_wrapping() noexcept {
-  Wrapping made;
-  if constexpr (codec::wraps_records<Codec>) made.wrap = &Codec::wrap;
-  made.joins = codec::joins_records<Codec>;
-  made.splits = codec::splits_records<Codec>;
-  return made;
-}
-template <class Codec>
-inline constexpr Wrapping wrapping_of = make_wrapping<Codec>();
-
 /// A session with its types: the key it was loaded with, the data, and what the data's build does
 /// not know.
 template <class S>
@@ -20094,6 +20098,10 @@ class SessionNode final : public SessionCore {
   using Policy = typename S::Policy;
   using SessionLock = typename S::Access::SessionLock;
   static constexpr bool is_shared = S::Access::is_shared;
+  /// Whether a record may be stored in another form than its codec makes.
+  static constexpr bool is_rewrapped = codec::wraps_records<typename S::Codec> ||
+                                       codec::unwraps_records<typename S::Codec> ||
+                                       codec::joins_records<typename S::Codec>;
 
   SessionNode(SessionHost& store, std::string_view spelled, KeyValue value)
       : SessionCore(store, spelled, sizeof(SessionNode)), key_value_(std::move(value)) {
@@ -20130,6 +20138,13 @@ class SessionNode final : public SessionCore {
     return in_function ? *rare_.load(std::memory_order_acquire)->working : data_;
   }
 
+  /// Of the record as its codec made it last, or as it was loaded.
+  [[nodiscard]] std::uint32_t encoded_bytes() const noexcept {
+    if constexpr (is_rewrapped)
+      return encoded_bytes_;
+    else
+      return stored_bytes;
+  }
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
   /// What this load fills a partial record in with.
@@ -20280,6 +20295,9 @@ class SessionNode final : public SessionCore {
     Rare* none = nullptr;
     return rare_.compare_exchange_strong(none, fresh.get()) ? *fresh.release() : *none;
   }
+  void note_encoded([[maybe_unused]] ByteView record) noexcept {
+    if constexpr (is_rewrapped) encoded_bytes_ = static_cast<std::uint32_t>(record.size());
+  }
   /// What a record may have when unwrapped; its store may be closed meanwhile.
   [[nodiscard]] std::size_t record_limit() const noexcept {
     const SessionHost* store = host();
@@ -20313,6 +20331,8 @@ class SessionNode final : public SessionCore {
   void call_listeners(StoreCore<S>& core, F&& fire);
 
   PERSIST_NO_UNIQUE_ADDRESS SessionLock lock_;
+  PERSIST_NO_UNIQUE_ADDRESS std::conditional_t<is_rewrapped, std::uint32_t, detail::NoHooks>
+      encoded_bytes_{};
   KeyValue key_value_;
   Data data_{};
   UnknownFields unknown_;
@@ -20355,6 +20375,8 @@ Result<bool> SessionNode<S>::encode(Cut& cut) {
   if constexpr (codec::joins_records<Codec>)
     cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
   Result<bool> exists = encode_data(data_, unknown_, cut.data);
+  cut.drops = !unknown_.dropped().empty();
+  note_encoded(cut.data);
   using Written = typename detail::RecordOf<Data>::type;
   if constexpr (codec::shares_schemas<Codec, Policy, Written>)
     if (exists && *exists)
@@ -20633,7 +20655,8 @@ class Session {
   [[nodiscard]] Usage usage() const {
     const double limit =
         node_->host() == nullptr ? 0.0 : static_cast<double>(core().limits().record_bytes);
-    const std::size_t bytes = read(node_->encoded_bytes);
+    const auto hold = lock();
+    const std::size_t bytes = node_->encoded_bytes();
     return {bytes, limit > 0 ? static_cast<double>(bytes) / limit : 0.0};
   }
 
@@ -20854,6 +20877,7 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
   if (!from.has_data) return begin_record(from, std::move(filler));
   const auto info = decode_data(from, std::move(filler));
   if (!info) return info.error();
+  note_encoded(from.data);
   constexpr auto usual = codec::version_of<Policy>();
   if (const auto after = codec::version_after<Policy>(*info); after != usual)
     rare().version = after;
@@ -22187,8 +22211,9 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
   }
   cut.bytes = cut.stored = static_cast<std::uint32_t>(cut.data.size());
   cut.crc = *exists ? stored_checksum(cut.data) : 0;
-  const bool same = session.has_record == *exists && cut.bytes == session.encoded_bytes &&
-                    cut.crc == session.encoded_crc;
+  // What is wrapped has another length when it is stored; the checksum is over the length too.
+  const bool same = session.has_record == *exists && cut.crc == session.encoded_crc &&
+                    (cut.bytes == session.stored_bytes || cut.wrap != nullptr);
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
   if (same && !must && (!touched || session.skips_equal)) {
     session.saved = cut.generation;  // what is stored is what there is
@@ -22197,7 +22222,7 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
     return;
   }
   cut.has_data = true;
-  tell_dropped(session);
+  if (cut.drops) tell_dropped(session);
   if (*exists)
     change.data = &cut.data, change.schema = cut.schema;
   else
@@ -22449,7 +22474,6 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     session.not_before = cut.sent + min_gap_of(session);
     if (session.keeps_durable) session.saved_as_encoded();
     session.stored_bytes = cut.stored;
-    session.encoded_bytes = cut.bytes;
     session.encoded_crc = cut.crc;
     session.has_record = change.data != nullptr;
     session.updated = change.now;
@@ -22568,8 +22592,7 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   const bool says_more = cut.has_data || session.group() != nullptr;
   session.renews_alone = !may_pass && says_more && cut.aim < Aim::hold;
   if (cut.has_data && error == Errc::unknown_outcome) {
-    session.stored_bytes = cut.stored;
-    session.encoded_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
+    session.stored_bytes = cut.stored;  // nothing equals what may be stored: the next save writes
     session.encoded_crc = ~cut.crc;
   }
   if (is_save(cut)) saved_event(session, result);
@@ -22846,7 +22869,6 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.failures = 0;
   session.has_record = record.has_data;
   session.is_new = !record.has_data;
-  session.encoded_bytes = static_cast<std::uint32_t>(record.data.size());
   session.encoded_crc = record.has_data ? stored_checksum(record.data) : 0;
   if (!record.has_more()) return;
   SessionExtras& extras = session.more();

@@ -14,6 +14,12 @@ using namespace test;
 
 // What an open session costs beside its data: of the 224 bytes 24 are the heap's and the lists'.
 static_assert(sizeof(Players::Session::Node) - sizeof(Player) <= 200);
+template <class Lock>
+using NodeOf = persist::SessionNode<
+    persist::Stack<std::uint64_t, Player, persist::backend::Memory, Lock, persist::codec::Packed>>;
+static_assert(sizeof(NodeOf<persist::access::Shared<persist::lock::Lease<>>>) ==
+                  sizeof(NodeOf<persist::lock::Lease<>>),
+              "the lock lies in the room that the members leave");
 
 /// A player as the game has him; the record is captured from it.
 struct Hero {

@@ -3,6 +3,7 @@
 #include <persist/backend/concept.hpp>
 #include <persist/backend/memory/state.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -203,7 +204,10 @@ inline void Memory::commit_one(CommitRequest& request) {
     found.push_back({find(change.store, change.key), false});
   const bool any_new = judge_all(request, found);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
-  if (!can_be_read(request, found)) return;
+  const auto needs_schema = [](const Change& change) { return change.schema != nullptr; };
+  if (std::any_of(request.changes.begin(), request.changes.end(), needs_schema) &&
+      !can_be_read(request, found))
+    return;
   const Moment moment{db_->clock.now(), db_->clock.wall()};
   for (std::size_t i = 0; i < found.size(); ++i)
     if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);

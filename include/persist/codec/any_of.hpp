@@ -36,8 +36,9 @@ inline constexpr bool are_distinct<Last> = true;
 /// A store moves to another codec in two deployments, because servers of two builds share its
 /// records meanwhile: first all of them read both and write the old one (`AnyOf<Old, New>`), then
 /// `AnyOf<New, Old>`. A record moves with its next save. One that is loaded and released is written
-/// even if nothing in it changed where its codec is another or it is not sealed as it should be; of
-/// the same codec, compressed in another way or no longer sealed, it stays until something changes.
+/// even if nothing in it changed where its codec is another, it is not sealed as it should be, or
+/// it is no longer to be wrapped; one that is to be compressed, or in another way, stays until
+/// something changes.
 template <class C, class... Old>
 struct AnyOf : C {
   static_assert(choosing::are_distinct<C, Old...>, "persist: AnyOf names each codec once");

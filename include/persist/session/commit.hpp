@@ -31,6 +31,17 @@ struct Wrapping {
   bool splits = false;  ///< what the backend does not take whole is split
 };
 
+template <class Codec>
+[[nodiscard]] constexpr Wrapping make_wrapping() noexcept {
+  Wrapping made;
+  if constexpr (codec::wraps_records<Codec>) made.wrap = &Codec::wrap;
+  made.joins = codec::joins_records<Codec>;
+  made.splits = codec::splits_records<Codec>;
+  return made;
+}
+template <class Codec>
+inline constexpr Wrapping wrapping_of = make_wrapping<Codec>();
+
 /// The pieces that go with a record, in the same commit.
 struct Split {
   StoreId store{};
@@ -80,6 +91,7 @@ struct Cut {
   bool has_data = false;  ///< data is written or removed
   bool has_ids = false;
   bool has_metadata = false;
+  bool drops = false;      ///< encoding found no place for some unknown field
   bool held_back = false;  ///< the data was to be read, and somebody is editing it
   Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
 
@@ -90,7 +102,7 @@ struct Cut {
     wrap = nullptr;
     schema = nullptr;
     aim = Aim::save, reason = Reason::asked;
-    has_data = has_ids = has_metadata = held_back = false;
+    has_data = has_ids = has_metadata = drops = held_back = false;
     refused = Error(Errc{});
   }
   /// Wraps the data and, where it is larger than `limit`, splits it, once: what is sent again is

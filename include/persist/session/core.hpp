@@ -169,8 +169,7 @@ class SessionCore {
   std::atomic<std::uint32_t> edited{0};  ///< generation of the data
   std::uint32_t saved = 0;               ///< generation that is durable
   std::uint32_t stored_bytes = 0;        ///< of the record in the backend
-  std::uint32_t encoded_bytes = 0;       ///< of the same as the codec made it, and its checksum
-  std::uint32_t encoded_crc = 0;
+  std::uint32_t encoded_crc = 0;         ///< of the same as the codec made it
   std::atomic<std::uint32_t> refs{0};
   std::atomic<std::uint32_t> handles{0};
   std::atomic<std::uint16_t> edit_guards{

@@ -72,6 +72,7 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
   if (!from.has_data) return begin_record(from, std::move(filler));
   const auto info = decode_data(from, std::move(filler));
   if (!info) return info.error();
+  note_encoded(from.data);
   constexpr auto usual = codec::version_of<Policy>();
   if (const auto after = codec::version_after<Policy>(*info); after != usual)
     rare().version = after;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -49,17 +50,6 @@ template <class S>
   }
 }
 
-template <class Codec>
-[[nodiscard]] constexpr Wrapping make_wrapping() noexcept {
-  Wrapping made;
-  if constexpr (codec::wraps_records<Codec>) made.wrap = &Codec::wrap;
-  made.joins = codec::joins_records<Codec>;
-  made.splits = codec::splits_records<Codec>;
-  return made;
-}
-template <class Codec>
-inline constexpr Wrapping wrapping_of = make_wrapping<Codec>();
-
 /// A session with its types: the key it was loaded with, the data, and what the data's build does
 /// not know.
 template <class S>
@@ -70,6 +60,10 @@ class SessionNode final : public SessionCore {
   using Policy = typename S::Policy;
   using SessionLock = typename S::Access::SessionLock;
   static constexpr bool is_shared = S::Access::is_shared;
+  /// Whether a record may be stored in another form than its codec makes.
+  static constexpr bool is_rewrapped = codec::wraps_records<typename S::Codec> ||
+                                       codec::unwraps_records<typename S::Codec> ||
+                                       codec::joins_records<typename S::Codec>;
 
   SessionNode(SessionHost& store, std::string_view spelled, KeyValue value)
       : SessionCore(store, spelled, sizeof(SessionNode)), key_value_(std::move(value)) {
@@ -106,6 +100,13 @@ class SessionNode final : public SessionCore {
     return in_function ? *rare_.load(std::memory_order_acquire)->working : data_;
   }
 
+  /// Of the record as its codec made it last, or as it was loaded.
+  [[nodiscard]] std::uint32_t encoded_bytes() const noexcept {
+    if constexpr (is_rewrapped)
+      return encoded_bytes_;
+    else
+      return stored_bytes;
+  }
   /// The default of a load that brings its own.
   void set_default(Data value) { rare().default_value = std::make_unique<Data>(std::move(value)); }
   /// What this load fills a partial record in with.
@@ -256,6 +257,9 @@ class SessionNode final : public SessionCore {
     Rare* none = nullptr;
     return rare_.compare_exchange_strong(none, fresh.get()) ? *fresh.release() : *none;
   }
+  void note_encoded([[maybe_unused]] ByteView record) noexcept {
+    if constexpr (is_rewrapped) encoded_bytes_ = static_cast<std::uint32_t>(record.size());
+  }
   /// What a record may have when unwrapped; its store may be closed meanwhile.
   [[nodiscard]] std::size_t record_limit() const noexcept {
     const SessionHost* store = host();
@@ -289,6 +293,8 @@ class SessionNode final : public SessionCore {
   void call_listeners(StoreCore<S>& core, F&& fire);
 
   PERSIST_NO_UNIQUE_ADDRESS SessionLock lock_;
+  PERSIST_NO_UNIQUE_ADDRESS std::conditional_t<is_rewrapped, std::uint32_t, detail::NoHooks>
+      encoded_bytes_{};
   KeyValue key_value_;
   Data data_{};
   UnknownFields unknown_;
@@ -331,6 +337,8 @@ Result<bool> SessionNode<S>::encode(Cut& cut) {
   if constexpr (codec::joins_records<Codec>)
     cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
   Result<bool> exists = encode_data(data_, unknown_, cut.data);
+  cut.drops = !unknown_.dropped().empty();
+  note_encoded(cut.data);
   using Written = typename detail::RecordOf<Data>::type;
   if constexpr (codec::shares_schemas<Codec, Policy, Written>)
     if (exists && *exists)

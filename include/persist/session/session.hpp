@@ -68,7 +68,8 @@ class Session {
   [[nodiscard]] Usage usage() const {
     const double limit =
         node_->host() == nullptr ? 0.0 : static_cast<double>(core().limits().record_bytes);
-    const std::size_t bytes = read(node_->encoded_bytes);
+    const auto hold = lock();
+    const std::size_t bytes = node_->encoded_bytes();
     return {bytes, limit > 0 ? static_cast<double>(bytes) / limit : 0.0};
   }
 

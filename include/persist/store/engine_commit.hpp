@@ -234,8 +234,9 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
   }
   cut.bytes = cut.stored = static_cast<std::uint32_t>(cut.data.size());
   cut.crc = *exists ? stored_checksum(cut.data) : 0;
-  const bool same = session.has_record == *exists && cut.bytes == session.encoded_bytes &&
-                    cut.crc == session.encoded_crc;
+  // What is wrapped has another length when it is stored; the checksum is over the length too.
+  const bool same = session.has_record == *exists && cut.crc == session.encoded_crc &&
+                    (cut.bytes == session.stored_bytes || cut.wrap != nullptr);
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
   if (same && !must && (!touched || session.skips_equal)) {
     session.saved = cut.generation;  // what is stored is what there is
@@ -244,7 +245,7 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
     return;
   }
   cut.has_data = true;
-  tell_dropped(session);
+  if (cut.drops) tell_dropped(session);
   if (*exists)
     change.data = &cut.data, change.schema = cut.schema;
   else

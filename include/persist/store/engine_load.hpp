@@ -166,7 +166,6 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   session.failures = 0;
   session.has_record = record.has_data;
   session.is_new = !record.has_data;
-  session.encoded_bytes = static_cast<std::uint32_t>(record.data.size());
   session.encoded_crc = record.has_data ? stored_checksum(record.data) : 0;
   if (!record.has_more()) return;
   SessionExtras& extras = session.more();

@@ -126,7 +126,6 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     session.not_before = cut.sent + min_gap_of(session);
     if (session.keeps_durable) session.saved_as_encoded();
     session.stored_bytes = cut.stored;
-    session.encoded_bytes = cut.bytes;
     session.encoded_crc = cut.crc;
     session.has_record = change.data != nullptr;
     session.updated = change.now;
@@ -245,8 +244,7 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   const bool says_more = cut.has_data || session.group() != nullptr;
   session.renews_alone = !may_pass && says_more && cut.aim < Aim::hold;
   if (cut.has_data && error == Errc::unknown_outcome) {
-    session.stored_bytes = cut.stored;
-    session.encoded_bytes = cut.bytes;  // nothing equals what may be stored: the next save writes
+    session.stored_bytes = cut.stored;  // nothing equals what may be stored: the next save writes
     session.encoded_crc = ~cut.crc;
   }
   if (is_save(cut)) saved_event(session, result);
