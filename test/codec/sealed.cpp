@@ -4,7 +4,9 @@
 
 #include <persist/codec/any_of.hpp>
 #include <persist/codec/cbor.hpp>
+#include <persist/codec/packed.hpp>
 #include <persist/codec/record.hpp>
+#include <persist/codec/shared_schema.hpp>
 #include <persist/schema/policy.hpp>
 
 #include <support/run_length.hpp>
@@ -177,6 +179,40 @@ TEST_F(SealedRecord, is_compressed_first) {
   EXPECT_EQ(*load<Both>(sealed<Closed>("small")), "small");
   EXPECT_TRUE(load<Closed>(record).is(Errc::wrong_codec)) << "opened, and still compressed";
   EXPECT_EQ(*(load<AnyOf<Closed, Both>>(record)), text);
+}
+
+struct Save {
+  std::int64_t coins = 10;
+  std::string title_of_the_player = "none";
+};
+struct Newer {
+  std::string title_of_the_player = "none";
+  std::int64_t coins = 0;
+};
+
+TEST_F(SealedRecord, that_waits_for_its_schema_stays_sealed) {
+  using Shared = codec::SharedPacked;
+  using SealedShared = codec::Sealed<Shared, Keys>;
+  Buffer record;
+  UnknownFields none;
+  ASSERT_TRUE((codec::encode_record<Shared, DataPolicy<Save>>(Save{7, "x"}, none, {}, record)));
+  const Schema& schema =
+      *Shared::schema_of<DataPolicy<Save>, Save>(record.view().subspan(EnvelopeLayout::size));
+  Snapshot from;
+  ASSERT_TRUE(SealedShared::wrap("7", record, from.data));
+  const Buffer stored = from.data;
+
+  Newer data;
+  const auto read = [&] {
+    return codec::load_record<SealedShared, DataPolicy<Newer>>("7", from, 1 << 20, data, none);
+  };
+  EXPECT_TRUE(read().is(Errc::unknown_schema));
+  EXPECT_EQ(from.needed, schema.id);
+  EXPECT_EQ(from.data, stored);
+  from.schema = Buffer(schema.bytes);
+  const auto info = read();
+  ASSERT_TRUE(info) << info.error();
+  EXPECT_EQ(data.coins, 7);
 }
 
 }  // namespace

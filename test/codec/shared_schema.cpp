@@ -22,6 +22,10 @@ struct Newer {
   std::string title_of_the_player = "none";
   std::int64_t coins = 0;
 };
+struct Alike {  // each value of a Save is one of these, too
+  std::int64_t gems = 10;
+  std::string title_of_the_player = "none";
+};
 struct Tiny {
   int a = 0;
 };
@@ -83,6 +87,7 @@ TEST(SharedSchema, another_type_asks_for_the_description_and_reads_by_name) {
 TEST(SharedSchema, a_description_that_is_not_the_one_named_is_corrupt) {
   const Buffer shared = record_of<SharedPacked>(Save{7, "x"});
   EXPECT_TRUE((load<SharedPacked, Newer>(shared, schema_of<Newer>().bytes).is(Errc::corrupt)));
+  EXPECT_TRUE((load<SharedPacked, Newer>(shared, schema_of<Alike>().bytes).is(Errc::corrupt)));
   EXPECT_TRUE((load<SharedPacked, Newer>(shared, as_bytes("x")).is(Errc::corrupt)));
 }
 

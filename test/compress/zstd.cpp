@@ -59,6 +59,13 @@ TEST(ZstdFrames, one_frame_of_the_rfc_is_read_and_nothing_else) {
   }
 }
 
+TEST(ZstdFrames, what_is_older_than_the_rfc_is_not_read_though_the_library_can) {
+  using Plain = Compressor<persist::compress::Zstd<>>;
+  // Of zstd 0.7: its magic, a size of 5, one block of 5 plain bytes, the end.
+  const std::string_view old("\x27\xb5\x2f\xfd\x20\5\x40\0\5hello\xc0\0\0", 17);
+  EXPECT_TRUE(Plain::back(Buffer(persist::as_bytes(old)), 5).is(Errc::corrupt));
+}
+
 struct ZstdWithDictionary : testing::Test {
   ~ZstdWithDictionary() override { Dictionaries::known.clear(); }
 };

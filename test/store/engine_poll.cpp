@@ -322,6 +322,21 @@ TEST_F(EnginePoll, an_open_guard_keeps_the_data_back_and_not_the_lease) {
   EXPECT_EQ(coins(players, 1), 7) << "the save that was asked for is not forgotten";
 }
 
+TEST_F(EnginePoll, a_session_that_is_to_leave_and_cannot_keeps_its_lease) {
+  auto players = open();
+  auto session = *players.load(1u);
+  std::optional guard(session.edit());
+  (*guard)->coins = 7;
+  ASSERT_TRUE(session.request_release());
+  play(5min, players);
+  EXPECT_EQ(session.state(), State::releasing);
+  EXPECT_TRUE(open("eu-2").try_load(1u).is(Errc::locked));
+  guard.reset();
+  play(1s, players);
+  EXPECT_EQ(session.state(), State::released);
+  EXPECT_EQ(coins(players, 1), 7);
+}
+
 TEST_F(EnginePoll, an_expired_lease_that_nobody_took_goes_on) {
   auto players = open();
   auto session = players.load(1u);

@@ -61,6 +61,17 @@ TEST_F(WrappedStore, what_is_sent_again_is_the_same_bytes) {
   EXPECT_EQ(players.peek(1u)->data.name.size(), 1000U);
 }
 
+TEST_F(WrappedStore, what_did_not_arrive_is_not_wrapped_again) {
+  auto session = filled(1);
+  db.fail_commits(Errc::unknown_outcome);
+  const int before = RunLength::compressed;
+  EXPECT_TRUE(session.release().is(Errc::unknown_outcome));
+  play(10s, players);
+  EXPECT_EQ(session.state(), State::released);
+  EXPECT_EQ(RunLength::compressed, before + 1);
+  EXPECT_EQ(players.peek(1u)->data.name.size(), 1000U);
+}
+
 TEST_F(WrappedStore, what_cannot_be_wrapped_is_not_sent_and_holds_up_nobody_else) {
   auto first = filled(1);
   auto second = filled(2);
@@ -117,7 +128,10 @@ TEST_F(WrappedStore, a_release_that_cannot_be_wrapped_is_tried_again_with_pauses
   play(120s, players);
   EXPECT_EQ(session.state(), State::releasing);
   EXPECT_GT(RunLength::compressed, before + 5);
-  EXPECT_LT(RunLength::compressed, before + 20);
+  EXPECT_LT(RunLength::compressed, before + 40);
+  SqueezedPlayers elsewhere("players", db, options("us-1"));
+  EXPECT_TRUE(elsewhere.load(1u, {.conflict = persist::Conflict::refuse}).is(Errc::locked))
+      << "the lease is kept for what is not saved";
   RunLength::is_broken = false;
   play(30s, players);
   EXPECT_EQ(session.state(), State::released);

@@ -252,9 +252,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     const Lock hold(mutex_);
     return now() >= renewal_due(session);
   }
-  /// When it is to be heard of again; one that is on its way out is not.
+  /// When it is to be heard of again; that is also asked of one that something keeps from leaving.
   [[nodiscard]] TimePoint renewal_due(const SessionCore& session) const {
-    const bool holds = session.state == State::open || session.state == State::suspect;
+    const bool holds = session.state != State::loading && !ended(session.state);
     const bool renews = holds && is_leased() && options_.renew > Duration::zero();
     return renews ? session.renewed + options_.renew : TimePoint::max();
   }

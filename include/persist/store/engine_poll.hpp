@@ -226,11 +226,11 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
     if (is_leased() && session.state == State::open && mine.now >= trusted_until(session))
       change_state(session, State::suspect);
     if (when_due(session) > mine.now) return reschedule(session);
-    if (session.state == State::releasing) {
+    if (session.renews_alone && renewal_is_due(session)) {
+      aim = Aim::hold;
+    } else if (session.state == State::releasing) {
       aim = session.gives_back ? Aim::give_back : Aim::release;
       reason = session.ending;
-    } else if (session.renews_alone && renewal_is_due(session)) {
-      aim = Aim::hold;
     } else if (in_gap(session)) {
       aim = Aim::renew;
     } else if (session.save_wanted) {
