@@ -30,6 +30,24 @@ struct Save {
   }
 };
 
+struct Item {
+  int id = 0;
+};
+struct Bag {
+  std::vector<Item> items;
+};
+struct BagSave {
+  using data_type = Bag;
+  using fields = persist::Fields<persist::Identity<&Item::id>>;
+};
+struct NewItem {
+  int id = 0;
+  int gems = 0;
+};
+struct NewBag {
+  std::vector<NewItem> items;
+};
+
 }  // namespace evolving
 
 namespace {
@@ -203,6 +221,27 @@ TEST_F(EvolvingStore, an_overwrite_makes_a_newer_builds_record_one_of_this_build
     EXPECT_TRUE(players.overwrite(key, evolving::Player{9, 9})->dropped_unknown);
     EXPECT_EQ(stored(key)->schema_version, 2U) << "whose step has not run on these data";
   }
+}
+
+TEST_F(EvolvingStore, a_save_that_finds_no_place_for_unknown_fields_names_them) {
+  using NewBags = persist::Store<std::uint64_t, evolving::NewBag, Db>;
+  using Bags = persist::Store<std::uint64_t, evolving::BagSave, Db>;
+  NewBags newer("bags", db, options());
+  auto first = *newer.load(1u);
+  first.edit()->items = {{7, 3}};
+  ASSERT_TRUE(first.release());
+  Bags older("bags", db, options());
+  auto session = *older.load(1u);
+  std::vector<std::string> heard;
+  const auto listening = session.on_dropped_fields(
+      [&](std::span<const std::string> paths) { heard.assign(paths.begin(), paths.end()); });
+  session.edit()->items.push_back({8});
+  ASSERT_TRUE(session.save());
+  EXPECT_TRUE(heard.empty());
+  session.edit()->items[1].id = 7;
+  ASSERT_TRUE(session.save());
+  older.poll();
+  EXPECT_EQ(heard, std::vector<std::string>{"items.7"});
 }
 
 }  // namespace
