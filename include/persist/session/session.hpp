@@ -119,8 +119,11 @@ class Session {
   /// Has the next poll save it; joins one that is wanted already.
   Result<void> request_save(SaveOptions options = {});
   /// Saves what changed and gives the record back, in one commit; the session has ended, for all
-  /// handles. Errors as `save`: with `invalid` and `too_large` the record is given back as it was;
-  /// with the others the session is `releasing` and `poll` goes on trying.
+  /// handles. Errors as `save`. Where `validate`, a limit or the codec refuses the data (`invalid`,
+  /// `too_large`) the record is given back as it was, without what had changed. `busy` leaves all
+  /// as it is. With the others, `fenced` aside, the session is `releasing`, keeps its lease and
+  /// `poll` goes on trying; so too where the data cannot be wrapped, as by `Sealed` without a key
+  /// (`invalid`).
   Result<Saved> release(Reason reason = Reason::asked);
   Result<void> request_release(Reason reason = Reason::asked);
   /// Erases the record with all it has, and ends the session.
