@@ -3,6 +3,7 @@
 #include <persist/bytes.hpp>
 #include <persist/codec/cbor/reader.hpp>
 #include <persist/codec/input.hpp>
+#include <persist/codec/packed/budget.hpp>
 #include <persist/codec/packed/description.hpp>
 #include <persist/codec/packed/layout.hpp>
 #include <persist/codec/packed/number.hpp>
@@ -10,7 +11,6 @@
 #include <persist/detail/utf8.hpp>
 #include <persist/schema/token.hpp>
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -43,24 +43,29 @@ class TokenReader : public Input {
   struct Mark {
     Input::Mark outer;                 ///< as that of `Input`
     std::optional<Input::Mark> inner;  ///< in a value inside the record
-    std::size_t steps, names;
+    Budget budget;
     std::uint32_t inner_depth;
     std::uint16_t node;
   };
   [[nodiscard]] Mark mark() const {
     std::optional<Input::Mark> inner;
     if (is_inside_) inner = inner_->mark();
-    return {Input::mark(), inner, steps_, names_, inner_depth_, now_};
+    return {Input::mark(), inner, budget_, inner_depth_, now_};
   }
   void rewind(const Mark& to) {
     Input::rewind(to.outer);
     if (is_inside_ = to.inner.has_value(); is_inside_) inner_->rewind(*to.inner);
-    steps_ = to.steps, names_ = to.names, inner_depth_ = to.inner_depth, now_ = to.node;
+    budget_ = to.budget, inner_depth_ = to.inner_depth, now_ = to.node;
   }
   /// In a value inside the record, which is read by its own rules.
   [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
   using inside = CborReader;
   bool skip_inside(ByteView& raw);
+  /// Counts a field that is going to be kept because nobody knows it.
+  bool take_kept() {
+    if (budget_.kept != 0) return --budget_.kept, true;
+    return too_large("more unknown fields than its size gives reason for");
+  }
   bool finish() {
     if (ok() && !at_end()) corrupt(std::to_string(left()) + " bytes follow the end of the value");
     return ok();
@@ -73,15 +78,10 @@ class TokenReader : public Input {
         layout_(layout),
         now_(layout.root),
         limits_(limits),
-        steps_((std::min)(limits.elements, steps_for_free + steps_per_byte * bytes.size())),
-        names_((std::min)(limits.bytes, names_for_free + names_per_byte * bytes.size())) {}
+        budget_(bytes.size(), limits) {}
   ~TokenReader() = default;
 
   using Node = Layout::Node;
-  /// What is given out at most for each byte, and besides: names, which are written once and may be
-  /// kept with all that has them; structs and their fields, which may take no bytes.
-  static constexpr std::size_t names_per_byte = 64, names_for_free = std::size_t{64} << 10;
-  static constexpr std::size_t steps_per_byte = 4, steps_for_free = 65'536;
 
   [[nodiscard]] const Node& node(std::uint16_t id) const noexcept { return layout_.nodes[id]; }
   [[nodiscard]] const Node& now() const noexcept { return node(now_); }
@@ -126,8 +126,7 @@ class TokenReader : public Input {
   const Layout& layout_;
   std::uint16_t now_;
   schema::Limits limits_;
-  std::size_t steps_;  ///< fields that may still come
-  std::size_t names_;  ///< bytes of names that may still be given out
+  Budget budget_;
   std::array<Level, deepest> levels_;
   std::optional<CborReader> inner_;  ///< stays behind its value: a text may lie in it
   bool is_inside_ = false;
@@ -263,9 +262,10 @@ inline bool TokenReader::begin_map(std::size_t& count) {
 inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std::size_t& count) {
   const bool has_fields =
       of.kind == Kind::structure || of.kind == Kind::tuple || of.kind == Kind::variant;
-  if (has_fields && size >= steps_) return too_large("more fields than its size gives reason for");
+  if (has_fields && size >= budget_.steps)
+    return too_large("more fields than its size gives reason for");
   if (has_fields)
-    steps_ -= static_cast<std::size_t>(size) + 1;
+    budget_.steps -= static_cast<std::size_t>(size) + 1;
   else if (size > left())
     return corrupt(std::to_string(size) + " elements where " + std::to_string(left()) +
                    " bytes are left");
@@ -359,7 +359,7 @@ inline bool TokenReader::span(std::string_view& value) {
   return true;
 }
 inline bool TokenReader::give_out(std::string_view name) {
-  if (name.size() <= names_) return names_ -= name.size(), true;
+  if (name.size() <= budget_.names) return budget_.names -= name.size(), true;
   return too_large("more names than its size gives reason for");
 }
 inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
