@@ -9,16 +9,17 @@
 #include <persist/codec/packed/number.hpp>
 #include <persist/codec/packed/token.hpp>
 #include <persist/detail/utf8.hpp>
+#include <persist/schema/read/number.hpp>
 #include <persist/schema/token.hpp>
 
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace persist::inline PERSIST_ABI::codec::packed {
 
@@ -60,7 +61,15 @@ class TokenReader : public Input {
   /// In a value inside the record, which is read by its own rules.
   [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
   using inside = CborReader;
-  bool skip_inside(ByteView& raw);
+  bool skip_inside(ByteView& raw) {
+    return dynamic([&](CborReader& in) { return in.skip(raw); });
+  }
+  /// What the time that comes next counts in, in seconds: numerator and denominator. None where it
+  /// is no time.
+  [[nodiscard]] std::optional<std::pair<std::uint64_t, std::uint64_t>> unit() {
+    if (peek() == schema::Token::bad || is_dynamic() || duration_at_ != at_) return {};
+    return layout_.unit(node(duration_));
+  }
   /// Counts a field that is going to be kept because nobody knows it.
   bool take_kept() {
     if (budget_.kept != 0) return --budget_.kept, true;
@@ -104,7 +113,10 @@ class TokenReader : public Input {
     if (next == nullptr) return cut_short();
     return go_to(next), true;
   }
-  bool give_out(std::string_view name);
+  bool give_out(std::string_view name) {
+    if (name.size() <= budget_.names) return budget_.names -= name.size(), true;
+    return too_large("more names than its size gives reason for");
+  }
   bool whole(const Node& type, schema::Integer& value);
   [[nodiscard]] schema::Token peek_enum(const Node& type);
   [[nodiscard]] schema::Token peek_variant(const Node& type);
@@ -112,7 +124,10 @@ class TokenReader : public Input {
   bool key_of(const Node& type, std::string_view& key);
   bool open(std::uint64_t size, bool map, const Node& of, std::size_t& count);
   bool begin_dynamic();
-  bool end_dynamic();
+  bool end_dynamic() {
+    if (!inner_->finish()) return fail(inner_->take_error());
+    return is_inside_ = false, true;
+  }
   template <class F>
   bool dynamic(F&& use) {
     if (use(*inner_)) return inner_depth_ != 0 || end_dynamic();
@@ -131,7 +146,9 @@ class TokenReader : public Input {
   std::optional<CborReader> inner_;  ///< stays behind its value: a text may lie in it
   bool is_inside_ = false;
   std::uint32_t inner_depth_ = 0;
-  char digits_[24];
+  std::uint16_t duration_ = 0;                 ///< the one that was met last,
+  std::size_t duration_at_ = ~std::size_t{0};  ///< and where
+  std::string digits_;
 };
 
 inline schema::Token TokenReader::peek() {
@@ -159,6 +176,7 @@ inline schema::Token TokenReader::peek() {
         if (!begin_dynamic()) return Token::bad;
         break;
       default:  // a time, which is its count
+        if (type.kind == Kind::duration) duration_ = now_, duration_at_ = at_;
         now_ = type.first;
     }
   }
@@ -358,10 +376,6 @@ inline bool TokenReader::span(std::string_view& value) {
   at_ += value.size();
   return true;
 }
-inline bool TokenReader::give_out(std::string_view name) {
-  if (name.size() <= budget_.names) return budget_.names -= name.size(), true;
-  return too_large("more names than its size gives reason for");
-}
 inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   if (type.kind == Kind::text) {
     const std::size_t start = at_;
@@ -372,29 +386,15 @@ inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   if (!whole(type, found)) return false;
   key = type.kind == Kind::enumeration ? layout_.enumerator(type, found) : std::string_view();
   if (!key.empty()) return give_out(key);
-  char* end = found.negative
-                  ? std::to_chars(digits_, digits_ + sizeof digits_,
-                                  -1 - static_cast<std::int64_t>(found.magnitude))
-                        .ptr
-                  : std::to_chars(digits_, digits_ + sizeof digits_, found.magnitude).ptr;
-  key = {digits_, static_cast<std::size_t>(end - digits_)};
-  return true;
+  return key = digits_ = schema::detail::text_of(found), true;
 }
 
-inline bool TokenReader::skip_inside(ByteView& raw) {
-  return dynamic([&](CborReader& in) { return in.skip(raw); });
-}
 inline bool TokenReader::begin_dynamic() {
   std::string_view item;
   if (!span(item)) return false;
   inner_.emplace(as_bytes(item), limits_);
   inner_depth_ = 0;
   return is_inside_ = true;
-}
-inline bool TokenReader::end_dynamic() {
-  if (!inner_->finish()) return fail(inner_->take_error());
-  is_inside_ = false;
-  return true;
 }
 
 }  // namespace persist::inline PERSIST_ABI::codec::packed
