@@ -276,7 +276,7 @@ inline bool TokenReader::begin_map(std::size_t& count) {
   if (type.kind == Kind::map && !number(size)) return false;
   return open(size, true, type, count);
 }
-/// An element is a byte at least. A field may be none, so structs pay otherwise.
+/// An element is a byte at least. A field may be none: structs pay, and fields with bytes pay back.
 inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std::size_t& count) {
   const bool has_fields =
       of.kind == Kind::structure || of.kind == Kind::tuple || of.kind == Kind::variant;
@@ -291,8 +291,7 @@ inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std:
     return false;
   if (!enter({size, map, false})) return false;
   levels_[depth() - 1] = {static_cast<std::uint16_t>(&of - layout_.nodes.data()), 0};
-  count = static_cast<std::size_t>(size);
-  return true;
+  return count = static_cast<std::size_t>(size), true;
 }
 
 inline bool TokenReader::next_element() {
@@ -314,8 +313,8 @@ inline bool TokenReader::next_element() {
   if (top().left == 0) return leave(), false;
   --top().left;
   now_ = is_tuple ? member(type, level.index).node : type.first;
-  ++level.index;
-  return true;
+  if (is_tuple && !now().is_empty) ++budget_.steps;
+  return ++level.index, true;
 }
 inline bool TokenReader::next_key(std::string_view& key) {
   if (!ok()) return false;
@@ -339,6 +338,7 @@ inline bool TokenReader::next_key(std::string_view& key) {
   const auto& field = member(type, index);
   key = layout_.name(field);
   now_ = field.node;
+  if (!now().is_empty) ++budget_.steps;
   return give_out(key);
 }
 
