@@ -269,6 +269,15 @@ TEST(File, ASnapshotReadsAndNothingElse) {
   EXPECT_FALSE(File::open_snapshot(folder / "nothing"));
 }
 
+TEST(File, ASegmentOfATebibyteIsRefusedAndNotReadWhole) {
+  const Folder folder;
+  ASSERT_TRUE(File::open(folder / "save"));
+  std::filesystem::resize_file(folder / "save/00000001.log", std::uint64_t{1} << 40);
+  const auto seen = File::open_snapshot(folder / "save");
+  EXPECT_TRUE(seen.is(Errc::corrupt)) << seen.error();
+  EXPECT_TRUE(File::open(folder / "save").is(Errc::corrupt));
+}
+
 TEST(File, ALockFileThatIsRemovedLetsNobodyIn) {
   const Folder folder;
   auto file = std::make_optional<File>(folder / "save",

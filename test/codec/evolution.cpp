@@ -368,3 +368,58 @@ TYPED_TEST(Evolution, keeps_what_does_not_fit_as_the_policy_says) {
 }
 
 }  // namespace evolution
+
+// A foreign type that refuses some of what it is stored as.
+
+namespace evolution {
+struct Even {
+  int half = 7;
+};
+}  // namespace evolution
+
+template <>
+struct persist::adapt<evolution::Even> {
+  using stored_type = int;
+  static int store(const evolution::Even& even) { return even.half * 2; }
+  static Result<evolution::Even> restore(int stored) {
+    if (stored % 2 != 0) return Error(Errc::schema_mismatch, "an odd number");
+    return evolution::Even{stored / 2};
+  }
+};
+
+namespace evolution {
+
+struct Stored {
+  int pair = 3;
+  std::string rest = "rest";
+};
+struct Refusing {
+  Even pair;
+  std::string rest;
+};
+struct Indifferent {
+  using data_type = Refusing;
+};
+struct Lenient {
+  using data_type = Refusing;
+  static OnMismatch mismatch(const Mismatch& what) {
+    return what.member == "pair" ? OnMismatch::keep_default() : OnMismatch::fail();
+  }
+};
+
+TYPED_TEST(Evolution, what_a_foreign_type_refuses_is_named_and_asked_about_by_any_codec) {
+  Buffer record;
+  ASSERT_TRUE(TypeParam::template encode<schema::NoPolicy>(Stored{}, record));
+  Refusing data;
+  UnknownFields unknown;
+  const auto refused = TypeParam::template decode<DataPolicy<Indifferent>>(record, data, unknown);
+  ASSERT_TRUE(refused.is(Errc::schema_mismatch));
+  EXPECT_EQ(refused.error().path(), "pair");
+  data = Refusing();
+  const auto kept = TypeParam::template decode<DataPolicy<Lenient>>(record, data, unknown);
+  ASSERT_TRUE(kept) << kept.error();
+  EXPECT_EQ(data.pair.half, 7);
+  EXPECT_EQ(data.rest, "rest");
+}
+
+}  // namespace evolution

@@ -269,6 +269,30 @@ TYPED_TEST(Migrated, a_step_on_values_says_what_types_cannot) {
             std::string_view::npos);
 }
 
+/// A typed version in front of a step on values: each may leave something that is not known.
+struct Pouch {
+  int item_a = 0;
+};
+inline Value upgrade(Pouch&& old) {
+  return Value::map({{"item_a", old.item_a}});
+}
+struct PouchSave {
+  using data_type = Bag;
+  using migrations = Migrations<Pouch, Untyped<&gather>, Bag>;
+};
+
+TYPED_TEST(Migrated, what_a_version_before_a_step_on_values_did_not_know_is_kept_beside_its_own) {
+  Server<TypeParam, PouchSave> now;
+  const Value old = Value::map({{"item_a", 4}, {"guild", "owls"}});
+  ASSERT_TRUE(now.load(record_of<TypeParam>(old, {1, 1})));
+  const Value saved = data_of<TypeParam>(now.save());
+  EXPECT_EQ(saved["guild"], Value("owls"));
+  EXPECT_EQ(saved["extra"], Value(1));
+  const Value same = Value::map({{"item_a", 4}, {"extra", "mine"}});
+  EXPECT_TRUE(now.load(record_of<TypeParam>(same, {1, 1})).is(Errc::too_new))
+      << "both are called extra, and neither may be lost";
+}
+
 /// What the last step on values left out comes from what the record is decoded into.
 struct GatheredSave {
   using data_type = Bag;

@@ -6,9 +6,11 @@
 #include <persist/codec/record.hpp>
 #include <persist/schema/value.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <ratio>
 #include <string>
 #include <variant>
 #include <vector>
@@ -274,6 +276,47 @@ TEST(Packed, any_changed_byte_is_an_answer_to_every_build) {
     bytes.data()[i] = good;
   }
   EXPECT_GT(read_by_name, 100) << "or nothing was tried";
+}
+
+struct InSeconds {
+  int level = 1;
+  std::chrono::seconds played{3};
+  std::optional<std::chrono::seconds> banned{60};
+  std::chrono::sys_seconds joined{};
+  std::chrono::duration<double> half{0.5};
+};
+struct InMilliseconds {
+  std::chrono::milliseconds played{};
+};
+struct InMinutes {
+  std::chrono::duration<double, std::ratio<60>> half{};
+};
+struct BannedInMinutes {
+  std::optional<std::chrono::minutes> banned;
+};
+struct JoinedInDays {
+  std::chrono::sys_days joined{};
+};
+struct InLongSeconds {
+  std::chrono::duration<std::int32_t> played{};
+  std::optional<std::chrono::duration<double>> banned;
+  std::int64_t joined = 1;
+};
+
+TEST(Packed, a_time_is_not_read_in_another_unit) {
+  const Buffer bytes = written(InSeconds{});
+  const auto refused = read<InMilliseconds>(bytes);
+  ASSERT_TRUE(refused.is(Errc::schema_mismatch));
+  EXPECT_EQ(refused.error().path(), "played");
+  EXPECT_EQ(refused.error().expected(), "a time in 1/1000 s");
+  EXPECT_EQ(refused.error().found(), "one in 1/1 s");
+  EXPECT_TRUE(read<InMinutes>(bytes).is(Errc::schema_mismatch));
+  EXPECT_TRUE(read<BannedInMinutes>(bytes).is(Errc::schema_mismatch));
+  EXPECT_TRUE(read<JoinedInDays>(bytes).is(Errc::schema_mismatch));
+  const auto same = read<InLongSeconds>(bytes);
+  ASSERT_TRUE(same) << same.error();
+  EXPECT_EQ(same->played.count(), 3);
+  EXPECT_EQ(same->banned->count(), 60);
 }
 
 TEST(Packed, records_of_both_forms_carry_the_same_versions) {

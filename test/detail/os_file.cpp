@@ -6,6 +6,9 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 namespace {
 
 using namespace persist;
@@ -85,6 +88,16 @@ TEST_F(OsFile, NamesAreGivenMovedListedAndRemoved) {
   EXPECT_FALSE(*files.make_folder(folder + "/c")) << "it was there";
   EXPECT_TRUE(files.open(folder + "/d", Access::create));
   EXPECT_FALSE(files.make_folder(folder + "/d")) << "but a file is no folder";
+}
+
+TEST_F(OsFile, APipeInThePlaceOfAFileKeepsNobodyWaiting) {
+  ASSERT_EQ(::mkfifo((folder + "/pipe").c_str(), 0600), 0);
+  ::alarm(20);  // where it waits, it waits for ever
+  const auto pipe = files.open(folder + "/pipe", Access::read);
+  ASSERT_TRUE(pipe);
+  std::byte first[8];
+  EXPECT_FALSE(files.read_at(*pipe, 0, first)) << "and nothing can be read from the middle of it";
+  ::alarm(0);
 }
 
 TEST_F(OsFile, ALockBelongsToItsHandleAlsoWithinOneProcess) {

@@ -43,6 +43,7 @@ struct Boat {
 };
 struct Horse {
   std::string name = "star";
+  int tired = 0;
 };
 struct Player {
   std::int64_t coins = 0;
@@ -67,7 +68,7 @@ struct Player {
 struct Policy {
   using fields =
       persist::Fields<persist::Renamed<&Player::coins, "gold">, persist::Transient<&Player::cache>,
-                      persist::Renamed<&Item::count, "n">>;
+                      persist::Renamed<&Item::count, "n">, persist::Transient<&Horse::tired>>;
 };
 
 Player player() {
@@ -90,6 +91,14 @@ bool unchanged(const Player& data) {
 }
 std::string words(const auto& result) {
   return result ? "it worked" : result.error().message();
+}
+
+TEST(Path, set_in_an_alternative_leaves_what_is_beside_it) {
+  Player data = player();
+  std::get<Horse>(data.mount).tired = 3;
+  ASSERT_TRUE(persist::set<Policy>(data, "/mount/Horse/name", "moon"));
+  EXPECT_EQ(std::get<Horse>(data.mount).name, "moon");
+  EXPECT_EQ(std::get<Horse>(data.mount).tired, 3) << "what is not stored is not written anew";
 }
 
 TEST(Path, get_gives_what_would_be_stored) {

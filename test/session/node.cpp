@@ -367,6 +367,9 @@ TEST_F(Node, a_hook_that_throws_is_a_refusal) {
   EXPECT_TRUE(saved.is(Errc::invalid)) << saved.error();
   EXPECT_NE(saved.error().detail().find("validate threw"), std::string_view::npos);
   EXPECT_TRUE(throwers.load(2u));  // a default is not validated
+  const auto replaced = throwers.overwrite(3u, Player{});
+  ASSERT_TRUE(replaced.is(Errc::invalid));
+  EXPECT_NE(replaced.error().detail().find("validate threw"), std::string_view::npos);
   Thrower::throws = false;
   EXPECT_TRUE(session.save());
   EXPECT_TRUE(session.release());

@@ -144,11 +144,10 @@ class Migration {
       unknown_.drop(path);
     if (kept.empty()) return success;
     if constexpr (std::is_same_v<Old, T>) {
-      unknown_ = std::move(kept);
-      return success;
-    } else {
-      return carry_root<Old>(kept.make_root());
+      // An older version may have left something there already.
+      if (unknown_.empty()) return unknown_.make_root() = std::move(kept.make_root()), success;
     }
+    return carry_root<Old>(kept.make_root());
   }
   template <class Old>
   [[nodiscard]] Result<void> carry_root(schema::KeptNode& from) {

@@ -102,8 +102,18 @@ struct Packed {
     if (packed::is_described_elsewhere(bytes)) prefix = packed::Shared<Rules, T>::get().prefix;
     if (bytes.size() < prefix.size() || !same_bytes(bytes.first(prefix.size()), prefix))
       return decode_by_name<Policy>(bytes, scratch, unknown, limits);
-    constexpr bool nests = packed::Description<Rules, T>::is_recursive;
-    return packed::Reading<Rules, nests>(bytes.subspan(prefix.size()), limits).run(scratch);
+    const ByteView values = bytes.subspan(prefix.size());
+    using Description = packed::Description<Rules, T>;
+    using Reading = packed::Reading<Rules, Description::is_recursive>;
+    if constexpr (!packed::may_refuse<T>) {
+      return Reading(values, limits).run(scratch);
+    } else {
+      // What the game's own code refuses is asked about by name, and said by name.
+      if constexpr (!Rules::asks)
+        if (Reading(values, limits).run(scratch)) return success;
+      const std::string_view own(Description::bytes.data(), Description::size);
+      return decode_described<Policy>(as_bytes(own), values, scratch, unknown, limits);
+    }
   }
 
  protected:
@@ -156,9 +166,16 @@ struct Packed {
       return elsewhere ? unknown_schema(*elsewhere)
                        : Error(Errc::corrupt, "packed: the name of the description is cut short");
     }
-    const auto layout = packed::LayoutParser({at, static_cast<std::size_t>(size)}).run();
+    return decode_described<Policy>({at, static_cast<std::size_t>(size)}, {at + size, end}, scratch,
+                                    unknown, limits);
+  }
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> decode_described(ByteView description, ByteView values,
+                                                     T& scratch, UnknownFields& unknown,
+                                                     schema::Limits limits) {
+    const auto layout = packed::LayoutParser(description).run();
     if (!layout) return layout.error();
-    packed::Reader<schema::detail::RulesOf<Policy>> reader(*layout, {at + size, end}, limits);
+    packed::Reader<schema::detail::RulesOf<Policy>> reader(*layout, values, limits);
     auto read = schema::read<Policy>(reader, scratch, unknown);
     if (!read || reader.finish()) return read;
     unknown.clear();

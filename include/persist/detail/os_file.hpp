@@ -64,7 +64,9 @@ struct Files {
 
   [[nodiscard]] Result<Handle> open(const std::string& path, Access access) const {
     constexpr int flags[] = {O_RDONLY, O_RDWR, O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_CREAT};
-    const int got = ::open(path.c_str(), flags[static_cast<int>(access)] | O_CLOEXEC, 0600);
+    // To open a pipe that somebody put there would wait for its other end, for ever.
+    const int got =
+        ::open(path.c_str(), flags[static_cast<int>(access)] | O_CLOEXEC | O_NONBLOCK, 0600);
     if (got < 0) return io_error("open", path, errno);
     return Handle(got, path);
   }

@@ -5,6 +5,7 @@
 #include <persist/schema/key_text.hpp>
 #include <persist/schema/kind.hpp>
 #include <persist/schema/limits.hpp>
+#include <persist/schema/name.hpp>
 #include <persist/schema/place.hpp>
 #include <persist/schema/plan.hpp>
 #include <persist/schema/quantum.hpp>
@@ -26,6 +27,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 // JSON Pointer into typed data. A pointer goes where it would in what is stored: names are those
 // that the policy gives, keys of maps and enums are texts, what is not stored is not there.
@@ -167,6 +169,8 @@ class Following {
         return entry(at, place);
       else if constexpr (kind == Kind::tuple)
         return tuple(at, place);
+      else if constexpr (kind == Kind::variant)
+        return variant(at, place);
       else if constexpr (kind == Kind::optional)
         return at.has_value() ? value(*at, place) : empty(place);
       else
@@ -304,6 +308,22 @@ class Following {
     };
     std::apply([&](auto&... each) { (one(each), ...); }, at);
     return done;
+  }
+
+  /// Into the alternative that is held. No other is there, which its stored form will say.
+  template <class... Ts>
+  Result<void> variant(std::variant<Ts...>& at, const Place& place) {
+    const std::string_view pointer = steps_.rest();
+    const std::string_view step = steps_.next();
+    std::optional<Result<void>> done;
+    const auto one = [&](auto* held) {
+      using Held = std::remove_pointer_t<decltype(held)>;
+      if constexpr (kind_of<Held> != Kind::unit)
+        if (held != nullptr && type_name<Held> == step)
+          done = value(*held, place.inside(type_name<Held>));
+    };
+    (one(std::get_if<Ts>(&at)), ...);
+    return done ? *std::move(done) : use_.found_through(at, pointer, place);
   }
 
   PointerSteps steps_;

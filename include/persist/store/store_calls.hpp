@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/detail/caught.hpp>
 #include <persist/store/answers.hpp>
 #include <persist/store/loading.hpp>
 #include <persist/store/session_calls.hpp>
@@ -284,7 +285,9 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
   {
     // Before anybody loses the record to it.
     const detail::HookScope hook;
-    if (auto valid = S::Policy::validate(data); !valid) return valid.error();
+    const Result<void> valid =
+        detail::caught("the hook validate", [&] { return S::Policy::validate(data); });
+    if (!valid) return valid.error();
   }
   Overwritten answer;
   const auto replace = [&](Node& node) -> Result<void> {

@@ -140,6 +140,20 @@ TEST(SuphiReader, a_number_beyond_the_range_of_double_is_corrupt) {
   EXPECT_EQ(fault("(" + repeated("~", 100'000)), Errc::corrupt);
 }
 
+TEST(SuphiReader, a_list_behind_a_table_that_was_read_twice_is_a_list) {
+  const std::string text = with_del("|*>1*>1>5  *>1>7>2>8  ");
+  SuphiInput in(as_bytes(text), {}, 3);
+  std::size_t count = 0;
+  ASSERT_TRUE(in.begin_array(count) && in.next_element());
+  Value read;
+  const auto start = in.mark();
+  ASSERT_TRUE(schema::read_value(in, read));
+  in.rewind(start);
+  ASSERT_TRUE(schema::read_value(in, read));
+  ASSERT_TRUE(in.next_element() && schema::read_value(in, read));
+  EXPECT_EQ(read, Value::array({7, 8}));
+}
+
 TEST(SuphiReader, another_kind_of_value_is_a_mismatch) {
   SuphiInput in(as_bytes("+"), {}, 3);
   std::string_view text;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <set>
 #include <vector>
@@ -164,6 +165,9 @@ class Recovery {
                                       std::to_string(format) + "; this build reads up to " +
                                       std::to_string(log_format));
     if (!header || header->number != number) return damage(number, 0, "a broken header");
+    // No log was ever longer: a place could not name what lies there. Read whole, it may not fit.
+    if (*size > (std::numeric_limits<std::uint32_t>::max)())
+      return damage(number, 0, "more than 4 GiB");
     if (segments_.empty()) salt_ = header->salt;
     if (header->salt != salt_) return damage(number, 0, "the header of another log");
     found.header = *header;

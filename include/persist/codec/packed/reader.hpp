@@ -5,6 +5,7 @@
 #include <persist/codec/packed/layout.hpp>
 #include <persist/codec/packed/match.hpp>
 #include <persist/codec/packed/read.hpp>
+#include <persist/codec/packed/refusing.hpp>
 #include <persist/codec/packed/token_reader.hpp>
 #include <persist/schema/plan.hpp>
 #include <persist/schema/read/missing.hpp>
@@ -34,7 +35,7 @@ class Reader : public TokenReader {
   /// Reads the next item if it can be read without its names; else changes nothing.
   template <class T>
   [[nodiscard]] schema::Direct direct(T& into) {
-    if (is_dynamic()) return schema::Direct::no;
+    if (may_refuse<T> || is_dynamic()) return schema::Direct::no;
     Shape* found = nullptr;
     const Fits fits = fits_here<T>(node_here(), found);
     if (fits == Fits::no) return schema::Direct::no;

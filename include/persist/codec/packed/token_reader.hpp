@@ -3,22 +3,23 @@
 #include <persist/bytes.hpp>
 #include <persist/codec/cbor/reader.hpp>
 #include <persist/codec/input.hpp>
+#include <persist/codec/packed/budget.hpp>
 #include <persist/codec/packed/description.hpp>
 #include <persist/codec/packed/layout.hpp>
 #include <persist/codec/packed/number.hpp>
 #include <persist/codec/packed/token.hpp>
 #include <persist/detail/utf8.hpp>
+#include <persist/schema/read/number.hpp>
 #include <persist/schema/token.hpp>
 
-#include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace persist::inline PERSIST_ABI::codec::packed {
 
@@ -43,24 +44,37 @@ class TokenReader : public Input {
   struct Mark {
     Input::Mark outer;                 ///< as that of `Input`
     std::optional<Input::Mark> inner;  ///< in a value inside the record
-    std::size_t steps, names;
+    Budget budget;
     std::uint32_t inner_depth;
     std::uint16_t node;
   };
   [[nodiscard]] Mark mark() const {
     std::optional<Input::Mark> inner;
     if (is_inside_) inner = inner_->mark();
-    return {Input::mark(), inner, steps_, names_, inner_depth_, now_};
+    return {Input::mark(), inner, budget_, inner_depth_, now_};
   }
   void rewind(const Mark& to) {
     Input::rewind(to.outer);
     if (is_inside_ = to.inner.has_value(); is_inside_) inner_->rewind(*to.inner);
-    steps_ = to.steps, names_ = to.names, inner_depth_ = to.inner_depth, now_ = to.node;
+    budget_ = to.budget, inner_depth_ = to.inner_depth, now_ = to.node;
   }
   /// In a value inside the record, which is read by its own rules.
   [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
   using inside = CborReader;
-  bool skip_inside(ByteView& raw);
+  bool skip_inside(ByteView& raw) {
+    return dynamic([&](CborReader& in) { return in.skip(raw); });
+  }
+  /// What the time that comes next counts in, in seconds: numerator and denominator. None where it
+  /// is no time.
+  [[nodiscard]] std::optional<std::pair<std::uint64_t, std::uint64_t>> unit() {
+    if (peek() == schema::Token::bad || is_dynamic() || duration_at_ != at_) return {};
+    return layout_.unit(node(duration_));
+  }
+  /// Counts a field that is going to be kept because nobody knows it.
+  bool take_kept() {
+    if (budget_.kept != 0) return --budget_.kept, true;
+    return too_large("more unknown fields than its size gives reason for");
+  }
   bool finish() {
     if (ok() && !at_end()) corrupt(std::to_string(left()) + " bytes follow the end of the value");
     return ok();
@@ -73,15 +87,10 @@ class TokenReader : public Input {
         layout_(layout),
         now_(layout.root),
         limits_(limits),
-        steps_((std::min)(limits.elements, steps_for_free + steps_per_byte * bytes.size())),
-        names_((std::min)(limits.bytes, names_for_free + names_per_byte * bytes.size())) {}
+        budget_(bytes.size(), limits) {}
   ~TokenReader() = default;
 
   using Node = Layout::Node;
-  /// What is given out at most for each byte, and besides: names, which are written once and may be
-  /// kept with all that has them; structs and their fields, which may take no bytes.
-  static constexpr std::size_t names_per_byte = 64, names_for_free = std::size_t{64} << 10;
-  static constexpr std::size_t steps_per_byte = 4, steps_for_free = 65'536;
 
   [[nodiscard]] const Node& node(std::uint16_t id) const noexcept { return layout_.nodes[id]; }
   [[nodiscard]] const Node& now() const noexcept { return node(now_); }
@@ -104,7 +113,10 @@ class TokenReader : public Input {
     if (next == nullptr) return cut_short();
     return go_to(next), true;
   }
-  bool give_out(std::string_view name);
+  bool give_out(std::string_view name) {
+    if (name.size() <= budget_.names) return budget_.names -= name.size(), true;
+    return too_large("more names than its size gives reason for");
+  }
   bool whole(const Node& type, schema::Integer& value);
   [[nodiscard]] schema::Token peek_enum(const Node& type);
   [[nodiscard]] schema::Token peek_variant(const Node& type);
@@ -112,7 +124,10 @@ class TokenReader : public Input {
   bool key_of(const Node& type, std::string_view& key);
   bool open(std::uint64_t size, bool map, const Node& of, std::size_t& count);
   bool begin_dynamic();
-  bool end_dynamic();
+  bool end_dynamic() {
+    if (!inner_->finish()) return fail(inner_->take_error());
+    return is_inside_ = false, true;
+  }
   template <class F>
   bool dynamic(F&& use) {
     if (use(*inner_)) return inner_depth_ != 0 || end_dynamic();
@@ -126,13 +141,14 @@ class TokenReader : public Input {
   const Layout& layout_;
   std::uint16_t now_;
   schema::Limits limits_;
-  std::size_t steps_;  ///< fields that may still come
-  std::size_t names_;  ///< bytes of names that may still be given out
+  Budget budget_;
   std::array<Level, deepest> levels_;
   std::optional<CborReader> inner_;  ///< stays behind its value: a text may lie in it
   bool is_inside_ = false;
   std::uint32_t inner_depth_ = 0;
-  char digits_[24];
+  std::uint16_t duration_ = 0;                 ///< the one that was met last,
+  std::size_t duration_at_ = ~std::size_t{0};  ///< and where
+  std::string digits_;
 };
 
 inline schema::Token TokenReader::peek() {
@@ -160,6 +176,7 @@ inline schema::Token TokenReader::peek() {
         if (!begin_dynamic()) return Token::bad;
         break;
       default:  // a time, which is its count
+        if (type.kind == Kind::duration) duration_ = now_, duration_at_ = at_;
         now_ = type.first;
     }
   }
@@ -259,13 +276,14 @@ inline bool TokenReader::begin_map(std::size_t& count) {
   if (type.kind == Kind::map && !number(size)) return false;
   return open(size, true, type, count);
 }
-/// An element is a byte at least. A field may be none, so structs pay otherwise.
+/// An element is a byte at least. A field may be none: structs pay, and fields with bytes pay back.
 inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std::size_t& count) {
   const bool has_fields =
       of.kind == Kind::structure || of.kind == Kind::tuple || of.kind == Kind::variant;
-  if (has_fields && size >= steps_) return too_large("more fields than its size gives reason for");
+  if (has_fields && size >= budget_.steps)
+    return too_large("more fields than its size gives reason for");
   if (has_fields)
-    steps_ -= static_cast<std::size_t>(size) + 1;
+    budget_.steps -= static_cast<std::size_t>(size) + 1;
   else if (size > left())
     return corrupt(std::to_string(size) + " elements where " + std::to_string(left()) +
                    " bytes are left");
@@ -273,8 +291,7 @@ inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std:
     return false;
   if (!enter({size, map, false})) return false;
   levels_[depth() - 1] = {static_cast<std::uint16_t>(&of - layout_.nodes.data()), 0};
-  count = static_cast<std::size_t>(size);
-  return true;
+  return count = static_cast<std::size_t>(size), true;
 }
 
 inline bool TokenReader::next_element() {
@@ -296,8 +313,8 @@ inline bool TokenReader::next_element() {
   if (top().left == 0) return leave(), false;
   --top().left;
   now_ = is_tuple ? member(type, level.index).node : type.first;
-  ++level.index;
-  return true;
+  if (is_tuple && !now().is_empty) ++budget_.steps;
+  return ++level.index, true;
 }
 inline bool TokenReader::next_key(std::string_view& key) {
   if (!ok()) return false;
@@ -321,6 +338,7 @@ inline bool TokenReader::next_key(std::string_view& key) {
   const auto& field = member(type, index);
   key = layout_.name(field);
   now_ = field.node;
+  if (!now().is_empty) ++budget_.steps;
   return give_out(key);
 }
 
@@ -358,10 +376,6 @@ inline bool TokenReader::span(std::string_view& value) {
   at_ += value.size();
   return true;
 }
-inline bool TokenReader::give_out(std::string_view name) {
-  if (name.size() <= names_) return names_ -= name.size(), true;
-  return too_large("more names than its size gives reason for");
-}
 inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   if (type.kind == Kind::text) {
     const std::size_t start = at_;
@@ -372,29 +386,15 @@ inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   if (!whole(type, found)) return false;
   key = type.kind == Kind::enumeration ? layout_.enumerator(type, found) : std::string_view();
   if (!key.empty()) return give_out(key);
-  char* end = found.negative
-                  ? std::to_chars(digits_, digits_ + sizeof digits_,
-                                  -1 - static_cast<std::int64_t>(found.magnitude))
-                        .ptr
-                  : std::to_chars(digits_, digits_ + sizeof digits_, found.magnitude).ptr;
-  key = {digits_, static_cast<std::size_t>(end - digits_)};
-  return true;
+  return key = digits_ = schema::detail::text_of(found), true;
 }
 
-inline bool TokenReader::skip_inside(ByteView& raw) {
-  return dynamic([&](CborReader& in) { return in.skip(raw); });
-}
 inline bool TokenReader::begin_dynamic() {
   std::string_view item;
   if (!span(item)) return false;
   inner_.emplace(as_bytes(item), limits_);
   inner_depth_ = 0;
   return is_inside_ = true;
-}
-inline bool TokenReader::end_dynamic() {
-  if (!inner_->finish()) return fail(inner_->take_error());
-  is_inside_ = false;
-  return true;
 }
 
 }  // namespace persist::inline PERSIST_ABI::codec::packed

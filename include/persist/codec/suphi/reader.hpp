@@ -70,6 +70,13 @@ class SuphiInput : public Input {
     if (ok() && !at_end()) corrupt("more follows the end of the value");
     return ok();
   }
+  /// As that of `Input`, with the number of the next table.
+  struct Mark {
+    Input::Mark outer;
+    std::size_t tables;
+  };
+  [[nodiscard]] Mark mark() const noexcept { return {Input::mark(), tables_}; }
+  void rewind(const Mark& to) noexcept { Input::rewind(to.outer), tables_ = to.tables; }
 
  private:
   struct Number {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <concepts>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -97,10 +98,20 @@ template <class Walk, class E>
   return walk.replace(into, at, {}, std::move(unknown));
 }
 
+/// A unit of time in words: `1/1000 s`.
+[[nodiscard]] inline std::string unit_text(std::uint64_t numerator, std::uint64_t denominator) {
+  return std::to_string(numerator) + "/" + std::to_string(denominator) + " s";
+}
 /// Times are stored as their count. The unit is the type's, so it cannot be changed without a new
-/// field.
+/// field: a format that knows the unit refuses another.
 template <class Walk, class T>
 [[nodiscard]] bool read_chrono(Walk& walk, T& into, const Place& at) {
+  if constexpr (requires { walk.in().unit(); }) {
+    constexpr std::pair<std::uint64_t, std::uint64_t> own(T::period::num, T::period::den);
+    if (const auto said = walk.in().unit(); said && *said != own)
+      return walk.mismatch(at, "a time in " + unit_text(own.first, own.second),
+                           "one in " + unit_text(said->first, said->second));
+  }
   typename T::rep count{};
   if (!walk.value(count, at)) return false;
   if constexpr (kind_of<T> == Kind::duration)

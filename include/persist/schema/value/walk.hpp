@@ -146,6 +146,8 @@ bool decode_kept(ByteView raw, Value& into) {
 /// were understood: one with equal keys could be kept once and never read again.
 template <class Reader>
 [[nodiscard]] bool read_kept(Reader& in, Kept& into) {
+  if constexpr (requires { in.take_kept(); })
+    if (!in.take_kept()) return false;
   if constexpr (requires { typename Reader::inside; }) {
     if (in.is_dynamic()) {
       ByteView raw;
