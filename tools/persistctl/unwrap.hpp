@@ -35,6 +35,12 @@ struct Dictionaries {
 };
 #endif
 
+/// All that was done to a record, the last first. What was compressed and then sealed does not say
+/// with what.
+[[nodiscard]] inline std::string wrappings_of(const persist::codec::Envelope& record) {
+  return persist::codec::wrapping::describe(record);
+}
+
 namespace detail {
 
 /// For what this was built without: it undoes nothing.
