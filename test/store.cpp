@@ -88,6 +88,13 @@ TEST_F(Store, a_handover_between_two_servers_loses_nothing) {
   EXPECT_FALSE(held->is_active());
 }
 
+TEST_F(Store, a_store_without_a_name_is_refused_in_words) {
+  Players players("", db);
+  ASSERT_TRUE(players.status().is(persist::Errc::invalid));
+  EXPECT_NE(players.status().error().detail().find("needs a name"), std::string_view::npos);
+  EXPECT_TRUE(players.load(1u).is(persist::Errc::invalid));
+}
+
 TEST_F(Store, a_store_without_its_own_clock_and_id_works) {
   persist::Store<int, PlayerData, persist::backend::Memory> plain("plain",
                                                                   persist::backend::Memory());

@@ -24,7 +24,7 @@ enum class Errc : std::uint8_t {
   not_found = 5,        ///< there is no such record, or nothing at that place in it
   corrupt = 6,          ///< the bytes are damaged; they were left as they are
   schema_mismatch = 7,  ///< a stored value does not fit the member of that name
-  too_new = 8,          ///< a newer build wrote it and this one may not read it
+  too_new = 8,          ///< this build may not read it, or would lose some of it
   wrong_codec = 9,      ///< another codec wrote it
   unknown_schema = 10,  ///< the backend does not hold the schema the record names
   invalid = 11,         ///< the call, the key or the data breaks a rule that the detail names

@@ -221,7 +221,7 @@ TEST(Migrate, what_has_lost_its_place_or_its_name_refuses_the_record) {
   Newest<codec::Cbor> now;
   const auto gone = now.load(record_of<codec::Cbor>(Value::map({{"worn", worn}}), {1, 1}));
   ASSERT_TRUE(gone.is(Errc::too_new));
-  EXPECT_EQ(gone.error().path(), "worn");
+  EXPECT_EQ(gone.error().path(), "worn.head.dye");
   const auto taken = now.load(record_of<codec::Cbor>(Value::map({{"coins", 9}}), {1, 1}));
   ASSERT_TRUE(taken.is(Errc::too_new)) << "a field of that name would be there twice";
   EXPECT_EQ(taken.error().path(), "coins");
@@ -230,6 +230,11 @@ TEST(Migrate, what_has_lost_its_place_or_its_name_refuses_the_record) {
   ASSERT_TRUE(dropping.load(record_of<codec::Cbor>(Value::map({{"coins", 9}}), {1, 1})));
   EXPECT_EQ(dropping.unknown.dropped(), std::vector<std::string>{"coins"});
   EXPECT_EQ(dropping.data.coins, 0);
+  const Value two = Value::map(
+      {{"head", Value::map({{"dye", 3}, {"gem", 1}})}, {"neck", Value::map({{"dye", 2}})}});
+  ASSERT_TRUE(dropping.load(record_of<codec::Cbor>(Value::map({{"worn", two}}), {1, 1})));
+  EXPECT_EQ(dropping.unknown.dropped(),
+            (std::vector<std::string>{"worn.head.dye", "worn.head.gem", "worn.neck.dye"}));
 }
 
 // What types cannot say: all fields that begin with item_ become one list.

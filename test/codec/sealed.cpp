@@ -141,6 +141,7 @@ TEST_F(SealedRecord, with_another_key_of_its_number_or_one_nobody_has_is_corrupt
   ASSERT_TRUE(unknown.is(Errc::corrupt));
   EXPECT_TRUE(contains(as_bytes(unknown.error().detail()), "the key number 1, which this server"))
       << unknown.error();
+  EXPECT_TRUE(contains(as_bytes(unknown.error().detail()), "behind the newest")) << unknown.error();
 }
 
 TEST_F(SealedRecord, of_an_old_key_is_read_and_is_to_be_sealed_with_the_new_one) {
@@ -162,7 +163,9 @@ TEST_F(SealedRecord, is_not_written_without_a_key) {
 }
 
 TEST_F(SealedRecord, is_not_replaced_by_an_open_one_but_where_a_store_begins_to_seal) {
-  EXPECT_TRUE(load(plain("rich")).is(Errc::corrupt));
+  const auto open = load(plain("rich"));
+  ASSERT_TRUE(open.is(Errc::corrupt));
+  EXPECT_TRUE(contains(as_bytes(open.error().detail()), "AnyOf<Sealed<C, Keys>, C>"));
   EXPECT_TRUE(load(Buffer(as_bytes("foreign"))).is(Errc::corrupt));
   using Beginning = AnyOf<Closed, Cbor>;
   EXPECT_EQ(*load<Beginning>(plain("old")), "old (outdated)");

@@ -160,10 +160,9 @@ TEST(Path, an_error_of_get_names_the_step) {
             "not_found: at mount.Boat: there is no member for the step 'Boat'");
   EXPECT_EQ(words(persist::get(data, "/mods/deep/3")),
             "not_found: at mods.deep[3]: there is no element for the step '3' in an array of 1");
-  EXPECT_EQ(
-      words(persist::get(data, "/coins/x")),
-      "schema_mismatch: at coins.x: expected a map or an array, found an integer: the step 'x' "
-      "leads nowhere");
+  EXPECT_EQ(words(persist::get(data, "/coins/x")),
+            "schema_mismatch: at coins: expected a map or an array, found an integer: the step 'x' "
+            "leads nowhere");
   EXPECT_TRUE(persist::get(data, "coins").is(Errc::invalid));
   EXPECT_TRUE(persist::get(data, "/best/2").is(Errc::not_found));
   EXPECT_TRUE(persist::get(data, "/inventory/-").is(Errc::not_found));

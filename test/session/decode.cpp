@@ -40,6 +40,10 @@ struct BagSave {
   using data_type = Bag;
   using fields = persist::Fields<persist::Identity<&Item::id>>;
 };
+struct LimitedSave {
+  using data_type = Player;
+  using fields = persist::Fields<persist::Limited<&Player::level, 1, 100>>;
+};
 struct NewItem {
   int id = 0;
   int gems = 0;
@@ -102,6 +106,19 @@ struct EvolvingStore : World {
   persist::Buffer bytes;
 };
 const evolving::Player filler{9, 7};
+
+TEST_F(EvolvingStore, a_record_that_breaks_a_limit_is_left_as_it_is_and_the_error_says_so) {
+  persist::Store<std::uint64_t, evolving::Player, Db> free("limited", db, options());
+  ASSERT_TRUE(free.overwrite(1u, {5, 999}));
+  persist::Store<std::uint64_t, evolving::LimitedSave, Db> limited("limited", db, options());
+  const auto refused = limited.load(1u);
+  ASSERT_TRUE(refused.is(Errc::invalid));
+  EXPECT_EQ(refused.error().path(), "level");
+  EXPECT_NE(refused.error().detail().find("the bytes were left as they are"),
+            std::string_view::npos)
+      << refused.error();
+  EXPECT_EQ(free.peek(1u)->data.level, 999);
+}
 
 TEST_F(EvolvingStore, a_migrated_record_is_written_by_the_next_save_and_not_before) {
   persist::Buffer old;

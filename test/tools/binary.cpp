@@ -115,9 +115,42 @@ TEST_F(Program, a_broken_line_is_named_and_nothing_is_imported) {
   const Ran ran = run({"import", "--from", "profilestore", "--dir", "DIRsave", "--store", "Players",
                        "DIRbad.jsonl"});
   EXPECT_EQ(ran.status, 1);
-  EXPECT_NE(ran.err.find("bad.jsonl:2: "), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("bad.jsonl:2: JSON at byte 1: "), std::string::npos)
+      << "and the code once: " << ran.err;
+  EXPECT_EQ(ran.err.find("persistctl: corrupt: "), 0U) << ran.err;
   EXPECT_EQ(ran.out, "");
   EXPECT_EQ(run({"list", "--dir", "DIRsave"}).out, "");
+}
+
+TEST_F(Program, a_file_that_cannot_be_opened_is_named_with_the_systems_reason) {
+  fill();
+  const auto reason = [&](const std::vector<std::string>& words) {
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.status, 1);
+    return ran.err.substr(ran.err.rfind(": ") + 2);
+  };
+  EXPECT_EQ(reason({"import", "--from", "suphi", "--dir", "DIRsave", "DIRno.jsonl"}),
+            "No such file or directory\n");
+  EXPECT_EQ(reason({"export", "--dir", "DIRsave", "--dictionary", "DIRno.dict"}),
+            "No such file or directory\n");
+}
+
+TEST_F(Program, one_message_is_one_message) {
+  write("one.jsonl", ProfileText{.messages = R"([1,[[1,{}]]])"});
+  const std::vector<std::string> words{"import",  "--from",       "profilestore", "--dir",
+                                       "DIRsave", "--as-message", "Gift",         "--store",
+                                       "Players", "DIRone.jsonl"};
+  EXPECT_EQ(run(words).out,
+            "1 record imported, 0 replaced, 0 skipped; 1 message posted, 0 were there from an "
+            "earlier import\n");
+}
+
+TEST_F(Program, no_store_is_imported_that_no_game_can_open) {
+  write("one.jsonl", ProfileText{});
+  const Ran ran = run({"import", "--from", "profilestore", "--dir", "DIRsave", "--store",
+                       "X#pieces", "DIRone.jsonl"});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_NE(ran.err.find("a store of pieces"), std::string::npos) << ran.err;
 }
 
 TEST_F(Program, a_folder_that_a_server_has_can_be_read_and_not_written) {

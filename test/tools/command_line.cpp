@@ -55,7 +55,13 @@ TEST(CommandLine, mistakes_are_told_in_words) {
   EXPECT_EQ(complaint({"shw"}), "there is no command \"shw\"; see persistctl --help");
   EXPECT_EQ(complaint({"show"}), "show needs a KEY");
   EXPECT_EQ(complaint({"show", ""}), "show needs a KEY");
-  EXPECT_EQ(complaint({"show", "a", "b"}), "this is too much: b");
+  EXPECT_EQ(complaint({"show", "a", "b", "--dir", "save"}),
+            "this is too much: b; see persistctl --help");
+  EXPECT_EQ(complaint({"list", "save"}),
+            "this is too much: save; a folder goes behind --dir; see persistctl --help");
+  EXPECT_EQ(complaint({"list", "--dir", ""}),
+            "a value is missing after --dir; see persistctl --help");
+  EXPECT_EQ(complaint({"list", "--dir="}), "a value is missing after --dir; see persistctl --help");
   EXPECT_EQ(complaint({"list", "--all"}), "list has no option --all; see persistctl --help");
   EXPECT_EQ(complaint({"list", "--dir"}), "a value is missing after --dir; see persistctl --help");
   EXPECT_EQ(complaint({"list", "--dir", "a", "--dir", "b"}),

@@ -72,6 +72,24 @@ TEST(Profile, parts_of_the_wrong_shape_are_named_with_their_place) {
   EXPECT_EQ(misfit_of({.users = R"({"a":1})"}), "value.UserIds");
 }
 
+TEST(Profile, what_is_not_there_is_said_to_be_missing_with_the_names_that_are) {
+  const auto words_of = [](std::string_view line) { return read_profile(line).error().message(); };
+  EXPECT_EQ(words_of(R"({"key":"a","value":{"data":{},"MetaData":{}}})"),
+            "schema_mismatch: at value.Data: expected a map, found nothing of that name: there are "
+            "data, MetaData");
+  EXPECT_EQ(words_of(R"({"Key":"a"})"),
+            "schema_mismatch: at key: expected a text, found nothing of that name: there is Key");
+  EXPECT_EQ(words_of(R"({"key":"a"})"),
+            "schema_mismatch: at value: expected a profile, found nothing of that name: there is "
+            "key");
+  EXPECT_EQ(words_of("{}"), "schema_mismatch: at key: expected a text, found nothing of that name");
+  std::string many = R"({"key":"a","value":{")" + std::string(100, 'n') + R"(":1)";
+  for (char name = 'a'; name <= 'z'; ++name)
+    many += std::string(",\"") + name + "\":1";
+  EXPECT_NE(words_of(many + "}}").find("there are a, b, c, d, e, f, g, h and 19 more"),
+            std::string::npos);
+}
+
 TEST(Profile, numbers_out_of_range_are_named_with_their_place) {
   const std::string load = "value.MetaData.SessionLoadCount";
   EXPECT_EQ(misfit_of({.meta = R"({"SessionLoadCount":-1})"}), load);

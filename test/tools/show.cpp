@@ -99,6 +99,18 @@ TYPED_TEST(Show, a_save_has_an_age) {
   this->place.clock.advance(std::chrono::seconds(35));
   EXPECT_NE(this->holder("Player_1").find("; saved 35 s ago, "), std::string::npos)
       << this->holder("Player_1");
+  this->place.clock.advance(std::chrono::days(3) + std::chrono::hours(2));
+  EXPECT_NE(this->holder("Player_1").find("; saved 3 d 2 h ago, "), std::string::npos)
+      << this->holder("Player_1");
+}
+
+TEST(Age, is_told_in_the_two_largest_units_that_a_person_reads) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(age_text(-2s), "0 s");
+  EXPECT_EQ(age_text(59s), "59 s");
+  EXPECT_EQ(age_text(60s), "1 min");
+  EXPECT_EQ(age_text(3600s + 61s), "1 h 1 min");
+  EXPECT_EQ(age_text(95717657s), "1107 d 20 h");
 }
 
 TYPED_TEST(Show, a_list_is_in_order_and_shows_no_control_characters) {
@@ -121,6 +133,13 @@ TYPED_TEST(Show, one_store_needs_no_name_and_several_are_listed) {
   const auto unclear = open_store(this->place.backend, "");
   ASSERT_TRUE(unclear.is(Errc::not_found));
   EXPECT_NE(unclear.error().detail().find("Players, Guilds"), std::string::npos);
+}
+
+TYPED_TEST(Show, no_store_is_made_that_no_game_can_open) {
+  const auto pieces = open_store(this->place.backend, "X#pieces", true);
+  ASSERT_TRUE(pieces.is(Errc::invalid));
+  EXPECT_NE(pieces.error().detail().find("a store of pieces"), std::string_view::npos);
+  EXPECT_EQ(this->place.backend.stores().size(), 1U);
 }
 
 TYPED_TEST(Show, a_store_is_opened_under_its_own_lock_kind) {

@@ -21,6 +21,21 @@ class Train : public StoreCase<Place> {
                   std::to_string(i * 7919) + "\"}"});
     ASSERT_TRUE(this->import(lines, {.codec = persist::codec::cbor_id}));
   }
+  void write(std::string_view key, Buffer record) {
+    persist::AcquireRequest take{.store = this->store.id,
+                                 .key = key,
+                                 .owner = this->place.backend.next_owner(persist::ServerId("eu"))};
+    this->place.backend.acquire(std::span(&take, 1));
+    persist::Change change;
+    change.store = this->store.id;
+    change.key = key;
+    change.fence = take.record.fence;
+    change.fence.write = 1;
+    change.data = &record;
+    persist::CommitRequest commit{.changes = std::span(&change, 1)};
+    this->place.backend.commit(std::span(&commit, 1));
+    ASSERT_EQ(commit.outcome, persist::CommitRequest::Outcome::applied);
+  }
 };
 TYPED_TEST_SUITE(Train, Places);
 
@@ -43,7 +58,27 @@ TYPED_TEST(Train, what_a_store_holds_makes_a_dictionary_that_pays) {
 TYPED_TEST(Train, too_few_records_are_said_to_be_too_few) {
   EXPECT_TRUE(train(this->place.backend, this->store, 2048).is(Errc::invalid));
   this->fill(3);
-  EXPECT_TRUE(train(this->place.backend, this->store, 2048).is(Errc::invalid));
+  const auto few = train(this->place.backend, this->store, 2048);
+  ASSERT_TRUE(few.is(Errc::invalid));
+  EXPECT_EQ(few.error().detail().find("passed over"), std::string_view::npos) << few.error();
+}
+
+TYPED_TEST(Train, records_that_it_cannot_read_are_counted_with_the_reason) {
+  Buffer sealed;
+  ASSERT_TRUE(persist::codec::write_envelope(
+      sealed, {.codec = persist::codec::cbor_id, .flags = persist::codec::EnvelopeLayout::sealed},
+      [](Buffer&) -> Result<void> { return success; }));
+  this->write("a", sealed);
+  this->write("b", sealed);
+  this->write("c", Buffer(as_bytes("garbage")));
+  const auto made = train(this->place.backend, this->store, 2048);
+  ASSERT_TRUE(made.is(Errc::invalid));
+  const std::string words(made.error().detail());
+  EXPECT_NE(
+      words.find("; 2 sealed records were passed over: only a server with their keys can "
+                 "read them; 1 other record was passed over, the first because of corrupt: c: "),
+      std::string::npos)
+      << words;
 }
 
 }  // namespace

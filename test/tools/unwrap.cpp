@@ -49,6 +49,28 @@ TEST(Unwrap, what_was_sealed_stays_shut_and_says_so) {
       << shut.error();
 }
 
+TEST(Unwrap, all_that_was_done_to_a_record_is_told_the_last_first) {
+  const auto told = [](const Buffer& record, std::uint32_t more) {
+    Buffer made;
+    EnvelopeHeader header = header_of(record);
+    header.flags |= more;
+    const ByteView payload = record.view().subspan(EnvelopeLayout::size);
+    EXPECT_TRUE(write_envelope(made, header, [&](Buffer& to) -> Result<void> {
+      to.append(payload);
+      return success;
+    }));
+    return wrappings_of(*open_envelope(made));
+  };
+  const Buffer plain = record_of(Value(std::string(1000, 'x')));
+  const Buffer small = wrapped<persist::compress::Lz4>(plain);
+  EXPECT_EQ(told(plain, 0), "");
+  EXPECT_EQ(told(small, 0), "compressed with lz4");
+  EXPECT_EQ(told(plain, EnvelopeLayout::sealed), "sealed");
+  EXPECT_EQ(told(small, EnvelopeLayout::sealed), "sealed, compressed");
+  EXPECT_EQ(told(small, EnvelopeLayout::sealed | EnvelopeLayout::in_pieces),
+            "split into pieces, sealed, compressed");
+}
+
 TEST(Unwrap, what_takes_a_dictionary_is_read_with_it) {
   std::vector<Buffer> samples;
   for (int i = 0; i < 1000; ++i)
@@ -61,8 +83,13 @@ TEST(Unwrap, what_takes_a_dictionary_is_read_with_it) {
   const Buffer stored = wrapped<persist::compress::ZstdDict<Dictionaries>>(samples[0]);
   Buffer room;
   EXPECT_TRUE(unwrapped("k", stored, room));
+  const unsigned id = Dictionaries::known.front().id();
   Dictionaries::known.clear();
-  EXPECT_TRUE(unwrapped("k", stored, room).is(Errc::wrong_codec));
+  const auto without = unwrapped("k", stored, room);
+  ASSERT_TRUE(without.is(Errc::wrong_codec));
+  EXPECT_EQ(without.error().detail(),
+            "the record was compressed with the zstd dictionary " + std::to_string(id) +
+                ": give it with --dictionary FILE; the bytes were left as they are");
 }
 
 }  // namespace

@@ -60,10 +60,9 @@ namespace detail {
   std::string_view value;
   if (has_value)
     value = word.substr(name.size() + 1);
-  else if (!option->metavar.empty()) {
-    if (at == words.size()) return wrong("a value is missing after");
+  else if (!option->metavar.empty() && at != words.size())
     value = words[at++];
-  }
+  if (!option->metavar.empty() && value.empty()) return wrong("a value is missing after");
   typed.options.emplace(name, value);
   return success;
 }
@@ -104,7 +103,9 @@ namespace detail {
     return Error(Errc::invalid,
                  std::string(command->name) + " needs a " + std::string(command->word));
   if (rest.size() > wanted)
-    return Error(Errc::invalid, "this is too much: " + std::string(rest[wanted]));
+    return Error(Errc::invalid, "this is too much: " + std::string(rest[wanted]) +
+                                    (typed.has("--dir") ? "" : "; a folder goes behind --dir") +
+                                    "; see persistctl --help");
   if (wanted == 1) typed.word = rest[0];
   return typed;
 }

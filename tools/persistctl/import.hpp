@@ -88,7 +88,7 @@ Result<void> Import<Backend>::run(std::istream& in, std::string_view name) {
 template <persist::record_backend Backend>
 Result<ImportItem> Import<Backend>::prepare(const Lines& line) const {
   auto profile = options_.read(line.text());
-  if (!profile) return line.error(profile.error().code(), profile.error().message());
+  if (!profile) return line.error(profile.error().code(), without_code(profile.error()));
   ImportItem item;
   item.profile = *std::move(profile);
   item.place = line.place();

@@ -64,7 +64,7 @@ struct ImportItem {
   persist::Snapshot found;  ///< once acquired
 
   [[nodiscard]] Error error(const Error& why) const {
-    return {why.code(), place + ": " + profile.key + ": " + why.message()};
+    return {why.code(), place + ": " + profile.key + ": " + without_code(why)};
   }
 };
 using ImportItems = std::vector<ImportItem>;

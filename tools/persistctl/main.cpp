@@ -11,6 +11,7 @@
 #include <persistctl/train.hpp>
 #endif
 
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <fstream>
@@ -104,6 +105,12 @@ void print_help() {
                "line;\n3 another process has the folder\n";
 }
 
+/// With the reason that the system gave just now, where it gave one.
+Error of_system(std::string what) {
+  const int number = errno;
+  return Error(Errc::io, std::move(what)).with_os(number);
+}
+
 /// Keys in messages come from outside, so what is printed is made harmless.
 int fail(const Error& error, int status = not_done) {
   std::cerr << "persistctl: " << printable(error.message()) << '\n';
@@ -121,9 +128,10 @@ struct Opened {
 Result<void> load_dictionaries(const std::string& files) {
   std::istringstream names(files);
   for (std::string name; std::getline(names, name, ',');) {
+    errno = 0;
     std::ifstream file(name, std::ios::binary);
     std::ostringstream bytes;
-    if (!(bytes << file.rdbuf())) return Error(Errc::io, "cannot read " + name);
+    if (!file || !(bytes << file.rdbuf())) return of_system("cannot read " + name);
     auto opened = persist::compress::ZstdDictionary::open(as_bytes(bytes.str()));
     if (!opened) return Error(Errc::invalid, name + ": " + std::string(opened.error().detail()));
     Dictionaries::known.push_back(*std::move(opened));
@@ -206,9 +214,11 @@ std::optional<ImportOptions> import_options(const Typed& typed) {
 /// What an operator may have to act on is listed by name: records that stayed as they were, and
 /// those that a server of the old system may have saved once more.
 void print(const ImportReport& report) {
-  std::cout << report.imported << " records imported, " << report.replaced << " replaced, "
-            << report.skipped.size() << " skipped; " << report.messages << " messages posted, "
-            << report.repeated_messages << " were there from an earlier import\n";
+  std::cout << counted(report.imported, "record") << " imported, " << report.replaced
+            << " replaced, " << report.skipped.size() << " skipped; "
+            << counted(report.messages, "message") << " posted, " << report.repeated_messages
+            << (report.repeated_messages == 1 ? " was" : " were")
+            << " there from an earlier import\n";
   for (const std::string& key : report.skipped)
     std::cout << "skipped, because it was there: " << printable(key) << '\n';
   for (const std::string& line : report.active)
@@ -219,8 +229,9 @@ void print(const ImportReport& report) {
 int import(const Typed& typed) {
   const auto options = import_options(typed);
   if (!options) return wrong_command_line;
+  errno = 0;
   std::ifstream file(typed.word, std::ios::binary);
-  if (!file) return fail(Error(Errc::io, "cannot open " + typed.word));
+  if (!file) return fail(of_system("cannot open " + typed.word));
   auto opened = open(typed, For::importing);
   if (opened.status != done) return opened.status;
   Import import(*opened.file, opened.store, *options);
@@ -308,17 +319,20 @@ int train(const Typed& typed) {
   const auto made = persistctl::train(*opened.file, opened.store, most);
   if (!made) return fail(made.error());
   const std::string_view bytes = as_text(made->first);
+  errno = 0;
   std::ofstream file(typed.word, std::ios::binary);
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   if (!file.flush()) {
+    const Error why = of_system("cannot write " + typed.word);
     if (file.is_open()) std::remove(typed.word.c_str());  // half of one would still open
-    return fail(Error(Errc::io, "cannot write " + typed.word));
+    return fail(why);
   }
   const TrainReport& report = made->second;
   std::cout << "dictionary " << report.id << " of " << report.bytes << " bytes, trained on "
             << report.records << " records\n"
             << report.tried << " other records: " << report.plain << " bytes; compressed "
             << report.without << ", with the dictionary " << report.with << '\n';
+  if (!report.passed_over.empty()) std::cout << printable(report.passed_over) << '\n';
   return done;
 }
 #else

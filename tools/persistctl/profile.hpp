@@ -3,10 +3,12 @@
 #include <persist/codec/json.hpp>
 #include <persist/codec/record.hpp>
 #include <persist/key/policy.hpp>
+#include <persist/schema/place.hpp>
 
 #include <persistctl/words.hpp>
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -59,6 +61,26 @@ namespace detail {
 /// The refusal of a part that has another shape than these systems write.
 [[nodiscard]] inline Error misfit(std::string path, std::string expected, const Value& found) {
   return Error(Errc::schema_mismatch).at(std::move(path), std::move(expected), kind_of(found));
+}
+
+/// The same for one that is not there at all: which names are, since one may be misspelled.
+[[nodiscard]] inline Error missing(const Value& among, std::string path, std::string expected) {
+  constexpr std::size_t most = 8;
+  std::string names;
+  for (std::size_t i = 0; i < among.size() && i < most; ++i)
+    names += (i == 0 ? "" : ", ") + persist::schema::Place().inside(among.members()[i].key).path();
+  if (among.size() > most) names += " and " + std::to_string(among.size() - most) + " more";
+  const char* are = among.size() == 1 ? ": there is " : ": there are ";
+  return Error(Errc::schema_mismatch)
+      .at(std::move(path), std::move(expected),
+          "nothing of that name" + (names.empty() ? "" : are + names));
+}
+/// The refusal of a member of a map, there or not.
+[[nodiscard]] inline Error misfit_in(const Value& map, std::string_view name, std::string path,
+                                     std::string expected) {
+  const Value* found = map.find(name);
+  return found == nullptr ? missing(map, std::move(path), std::move(expected))
+                          : misfit(std::move(path), std::move(expected), *found);
 }
 
 /// A table without entries is `[]` or `{}`, as the exporter happened to see it: both are either.
@@ -196,8 +218,9 @@ namespace detail {
       !read)
     return read.error();
   if (!row.is_map()) return misfit("", R"({"key": …, "value": …})", row);
-  if (!row["key"].is_text()) return misfit("key", "a text", row["key"]);
-  into.key = *row["key"].get_if<std::string>();
+  const Value* key = row.find("key");
+  if (key == nullptr || !key->is_text()) return misfit_in(row, "key", "key", "a text");
+  into.key = *key->get_if<std::string>();
   persist::KeyBuffer spelled;
   if (auto fits = persist::key::spell_checked<std::string>(persist::SpelledKey{into.key}, spelled);
       !fits)
@@ -215,9 +238,9 @@ namespace detail {
   const auto row = read_row(line, profile);
   if (!row) return row.error();
   const Value& value = (*row)["value"];
-  if (!value.is_map()) return misfit("value", "a profile", value);
+  if (!value.is_map()) return misfit_in(*row, "value", "value", "a profile");
   if (value.find("Data") == nullptr || !(value["Data"].is_map() || is_empty_table(value["Data"])))
-    return misfit("value.Data", "a map", value["Data"]);
+    return misfit_in(value, "Data", "value.Data", "a map");
   auto data = table_at(value["Data"], "value.Data");
   profile.data = *std::move(data);
   for (auto* part : {&read_meta, &read_users, &read_messages})

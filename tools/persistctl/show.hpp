@@ -5,6 +5,7 @@
 #include <persistctl/facts.hpp>
 #include <persistctl/store.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -104,8 +105,7 @@ template <persist::record_backend Backend>
       char fingerprint[17] = {};
       std::to_chars(fingerprint, fingerprint + 16, header->fingerprint, 16);
       facts.push_back({"codec", persist::codec::name_of(header->codec)});
-      if (header->flags != 0)
-        facts.push_back({"wrapped", persist::codec::wrapping::describe(*header)});
+      if (header->flags != 0) facts.push_back({"wrapped", wrappings_of(*header)});
       facts.push_back({"schema_version", header->schema_version});
       facts.push_back({"lowest_reader", header->lowest_reader});
       facts.push_back({"fingerprint", fingerprint});
@@ -128,6 +128,24 @@ template <persist::record_backend Backend>
   return std::string(as_text(text)) + "\n";
 }
 
+/// How long ago, in the two largest units; never less than nothing, whatever clocks say.
+[[nodiscard]] inline std::string age_text(std::chrono::seconds age) {
+  struct Unit {
+    std::int64_t seconds;
+    const char* name;
+  };
+  constexpr Unit units[] = {{86'400, " d"}, {3600, " h"}, {60, " min"}, {1, " s"}};
+  std::int64_t left = (std::max)(age.count(), std::int64_t{0});
+  std::string text;
+  for (const auto& [seconds, name] : units) {
+    const bool is_second = !text.empty();
+    if (left >= seconds) text += (is_second ? " " : "") + std::to_string(left / seconds) + name;
+    left %= seconds;
+    if (is_second) break;
+  }
+  return text.empty() ? "0 s" : text;
+}
+
 /// Who wrote the record last and whether that session gave it back, in one sentence.
 template <persist::record_backend Backend>
 [[nodiscard]] Result<std::string> holder_text(Backend& backend, const OpenedStore& store,
@@ -144,7 +162,7 @@ template <persist::record_backend Backend>
   text += "; epoch " + std::to_string(found.fence.epoch);
   if (found.updated == WallTime{}) return text + "; never saved";
   const auto age = std::chrono::floor<std::chrono::seconds>(found.now - found.updated);
-  return text + "; saved " + std::to_string(age.count()) + " s ago, " +
+  return text + "; saved " + age_text(age) + " ago, " +
          *time_text(found.updated).get_if<std::string>();
 }
 

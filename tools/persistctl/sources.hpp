@@ -51,7 +51,7 @@ namespace detail {
 /// The member of a record that must be there, whatever it is.
 [[nodiscard]] inline Result<Value> data_at(const Value& record, const std::string& name) {
   if (!record.is_map()) return misfit("value", "a record", record);
-  if (record[name].is_null()) return misfit("value." + name, "the data", record[name]);
+  if (record[name].is_null()) return misfit_in(record, name, "value." + name, "the data");
   return record[name];
 }
 

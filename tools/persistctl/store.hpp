@@ -27,11 +27,13 @@ struct OpenedStore {
 /// Opens the store of that name; without a name the only one there is.
 ///
 /// `not_found` names the stores that are there. With `make` a named store that is not there is
-/// made, for a game that locks by leases.
+/// made, for a game that locks by leases; `invalid` where no game could open one of that name.
 template <class Backend>
 [[nodiscard]] Result<OpenedStore> open_store(Backend& backend, std::string_view name,
                                              bool make = false) {
   if (auto open = backend.status(); !open) return open.error();
+  if (make && !name.empty())
+    if (auto named = persist::check_store_name(name); !named) return named.error();
   auto stores = backend.stores();
   const bool asks_for_pieces = name.ends_with(persist::pieces_suffix);
   std::erase_if(stores, [&](const auto& store) {

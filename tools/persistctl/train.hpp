@@ -27,20 +27,45 @@ struct TrainReport {
   std::size_t plain = 0;
   std::size_t without = 0;  ///< compressed, but with no dictionary
   std::size_t with = 0;
+  std::string passed_over;  ///< which records it could not read, for a person; empty: it read all
 };
 
 namespace detail {
 
-/// The payloads of records, in an order drawn by lot, until they are so many bytes. Records that
-/// cannot be read are passed over: they teach nothing.
+/// The payloads of records. Those that cannot be read are passed over: they teach nothing.
+struct Samples {
+  std::vector<Buffer> found;
+  std::size_t sealed = 0;
+  std::size_t others = 0;  ///< that were passed over
+  std::string why;         ///< of the first of them
+
+  void pass_over(std::string_view key, ByteView stored, const Error& error) {
+    if ((persist::codec::wrapping::flags_of(stored) & persist::codec::EnvelopeLayout::sealed) != 0)
+      ++sealed;
+    else if (others++ == 0)
+      why = Error(error).for_key(key).message();
+  }
+  [[nodiscard]] std::string passed_over() const {
+    std::string text;
+    if (sealed != 0)
+      text = counted(sealed, "sealed record", "was", "were") +
+             " passed over: only a server with their keys can read them";
+    if (others != 0)
+      text += (text.empty() ? "" : "; ") + counted(others, "other record", "was", "were") +
+              " passed over, the first because of " + why;
+    return text;
+  }
+};
+
+/// Samples in an order drawn by lot, until they are so many bytes.
 template <persist::record_backend Backend>
-[[nodiscard]] Result<std::vector<Buffer>> samples(Backend& backend, const OpenedStore& store,
-                                                  std::size_t most) {
+[[nodiscard]] Result<Samples> samples(Backend& backend, const OpenedStore& store,
+                                      std::size_t most) {
   auto keys = all_keys(backend, store);
   if (!keys) return keys.error();
   // The same store gives the same dictionary. Keys in their order may be players in theirs.
   std::shuffle(keys->begin(), keys->end(), std::mt19937());  // NOLINT(cert-msc51-cpp)
-  std::vector<Buffer> found;
+  Samples all;
   std::size_t bytes = 0;
   for (const std::string& key : *keys) {
     if (bytes >= most) break;
@@ -50,16 +75,22 @@ template <persist::record_backend Backend>
     Buffer& stored = record.record.data;
     if (persist::codec::chunked::is_split(stored)) {
       auto joined = joined_record(backend, store, key);
-      if (!joined) continue;
+      if (!joined) {
+        all.pass_over(key, {}, joined.error());
+        continue;
+      }
       stored = *std::move(joined);
     }
     Buffer room;
     const auto plain = unwrapped(key, stored, room);
-    if (!plain) continue;
-    found.emplace_back(plain->subspan(persist::codec::EnvelopeLayout::size));
-    bytes += found.back().size();
+    if (!plain) {
+      all.pass_over(key, stored, plain.error());
+      continue;
+    }
+    all.found.emplace_back(plain->subspan(persist::codec::EnvelopeLayout::size));
+    bytes += all.found.back().size();
   }
-  return found;
+  return all;
 }
 
 /// How large `with` and no dictionary make it; as it is where they do not pay.
@@ -79,12 +110,15 @@ template <persist::record_backend Backend>
                                                            const OpenedStore& store,
                                                            std::size_t most) {
   using persist::compress::ZstdDictionary;
-  auto found = detail::samples(backend, store, 100 * most);
-  if (!found) return found.error();
-  const std::size_t tried = found->size() / 10;
-  const std::span<const Buffer> all(*found);
+  const auto samples = detail::samples(backend, store, 100 * most);
+  if (!samples) return samples.error();
+  const std::span<const Buffer> all(samples->found);
+  const std::size_t tried = all.size() / 10;
   auto made = ZstdDictionary::train(all.subspan(tried), most);
-  if (!made) return made.error();
+  const std::string passed_over = samples->passed_over();
+  if (!made)
+    return Error(made.error().code(), std::string(made.error().detail()) +
+                                          (passed_over.empty() ? "" : "; ") + passed_over);
   auto dictionary = ZstdDictionary::open(*made);
   if (!dictionary) return dictionary.error();
   TrainReport report;
@@ -92,6 +126,7 @@ template <persist::record_backend Backend>
   report.id = dictionary->id();
   report.bytes = made->size();
   report.tried = tried;
+  report.passed_over = passed_over;
   auto others = std::exchange(Dictionaries::known, {});
   Dictionaries::known.push_back(*std::move(dictionary));
   for (const Buffer& each : all.first(tried)) {

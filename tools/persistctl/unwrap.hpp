@@ -7,8 +7,10 @@
 
 #include <persistctl/words.hpp>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #if PERSISTCTL_HAS_LZ4
 #include <persist/compress/lz4.hpp>
@@ -16,6 +18,7 @@
 #if PERSISTCTL_HAS_ZSTD
 #include <persist/compress/zstd.hpp>
 
+#include <cstddef>
 #include <span>
 #include <vector>
 #endif
@@ -33,7 +36,33 @@ struct Dictionaries {
     return known;
   }
 };
+
+/// As a game has it, but for a dictionary that is not there: here a command names it.
+struct ZstdOfTool : persist::compress::ZstdDict<Dictionaries> {
+  [[nodiscard]] static Result<void> decompress(ByteView from, std::span<std::byte> to) {
+    auto done = ZstdDict::decompress(from, to);
+    if (!done.is(Errc::wrong_codec)) return done;
+    return Error(Errc::wrong_codec,
+                 "the record was compressed with the zstd dictionary " +
+                     std::to_string(ZSTD_getDictID_fromFrame(from.data(), from.size())) +
+                     ": give it with --dictionary FILE");
+  }
+};
 #endif
+
+/// All that was done to a record, the last first. What was compressed and then sealed does not say
+/// with what.
+[[nodiscard]] inline std::string wrappings_of(const persist::codec::Envelope& record) {
+  using L = persist::codec::EnvelopeLayout;
+  const auto has = [&](std::uint32_t flag) { return (record.flags & flag) != 0; };
+  if (record.flags == L::compressed) return persist::codec::wrapping::describe(record);
+  std::string all;
+  for (const auto& [flag, words] : {std::pair(L::in_pieces, "split into pieces"),
+                                    {L::sealed, "sealed"},
+                                    {L::compressed, "compressed"}})
+    if (has(flag)) all += (all.empty() ? "" : ", ") + std::string(words);
+  return all;
+}
 
 namespace detail {
 
@@ -52,8 +81,7 @@ using UnwrapsLz4 = persist::codec::Compressed<persist::codec::Packed, persist::c
 using UnwrapsLz4 = Nothing<0>;
 #endif
 #if PERSISTCTL_HAS_ZSTD
-using UnwrapsZstd =
-    persist::codec::Compressed<persist::codec::Packed, persist::compress::ZstdDict<Dictionaries>>;
+using UnwrapsZstd = persist::codec::Compressed<persist::codec::Packed, ZstdOfTool>;
 #else
 using UnwrapsZstd = Nothing<1>;
 #endif

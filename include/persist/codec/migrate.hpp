@@ -158,28 +158,38 @@ class Migration {
       for (auto& [name, item] : from.fields)
         if (!has_room || P::find(name) != P::none ||
             !unknown_.make_root().fields.try_emplace(name, std::move(item)).second)
-          if (auto lost = lose(name); !lost) return lost;
+          if (auto lost = lose(schema::Place().inside(name)); !lost) return lost;
       for (auto& [step, node] : from.below) {
         if (node->empty()) continue;
         if (!has_room || !migrating::is_same_field<Rules, Old, T>(step) ||
             !unknown_.make_root().below.try_emplace(step, std::move(node)).second)
-          if (auto lost = lose(step); !lost) return lost;
+          if (auto lost = lose_all(*node, schema::Place().inside(step)); !lost) return lost;
       }
       return success;
     } else {
-      return lose({});
+      return lose_all(from, {});
     }
   }
-  [[nodiscard]] Result<void> lose(std::string_view path) {
+  /// Everything that is kept at a place and below, each by its own path.
+  [[nodiscard]] Result<void> lose_all(const schema::KeptNode& node, const schema::Place& at) {
+    if (node.replaced)
+      if (auto lost = lose(at); !lost) return lost;
+    for (const auto& [name, item] : node.fields)
+      if (auto lost = lose(at.inside(name)); !lost) return lost;
+    for (const auto& [step, below] : node.below)
+      if (auto lost = lose_all(*below, at.inside(step)); !lost) return lost;
+    return success;
+  }
+  [[nodiscard]] Result<void> lose(const schema::Place& at) {
     if constexpr (Rules::drops_unknown) {
-      unknown_.drop(std::string(path));
+      unknown_.drop(at.path());
       return success;
     } else {
       return Error(Errc::too_new,
                    "this record of an older schema version holds what that version does not know, "
                    "and the newest has no place for it: let the version list the member, or the "
                    "policy say drop_unknown")
-          .at(schema::Place().inside(path).path(), "", "");
+          .at(at.path(), "", "");
     }
   }
 

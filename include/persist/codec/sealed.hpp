@@ -143,8 +143,10 @@ struct Sealed : C {
     const auto key = std::find_if(keys.begin(), keys.end(),
                                   [id](const SealingKey& each) { return each.id == id; });
     if (key == keys.end()) {
-      return Error(Errc::corrupt, "the record is sealed with the key number " + std::to_string(id) +
-                                      ", which this server has not");
+      return Error(Errc::corrupt,
+                   "the record is sealed with the key number " + std::to_string(id) +
+                       ", which this server has not: list it behind the newest for as "
+                       "long as a record may be sealed with it");
     }
     const ByteView cipher = sealed.subspan(prefix);
     const std::size_t begin = to.size();

@@ -119,7 +119,9 @@ template <class Codec>
   if constexpr (always_sealed<Codec>)
     if ((wrapping::flags_of(stored) & EnvelopeLayout::sealed) == 0) {
       return envelope::left_alone(
-          Error(Errc::corrupt, "the record is not sealed, and all of this store are"));
+          Error(Errc::corrupt,
+                "the record is not sealed, and all of this store are: one that "
+                "begins to seal is AnyOf<Sealed<C, Keys>, C>"));
     }
   if constexpr (unwraps_records<Codec>) {
     // Each turn takes one flag away. Pieces are joined by who can read them, before this.

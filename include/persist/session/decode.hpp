@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/codec/envelope.hpp>
 #include <persist/codec/record.hpp>
 #include <persist/detail/hook.hpp>
 #include <persist/record/requests.hpp>
@@ -78,7 +79,9 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
     rare().version = after;
   if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
   if (info->is_outdated) edited.fetch_add(1, std::memory_order_relaxed);
-  return valid(data_);
+  auto keeps_rules = valid(data_);
+  if (!keeps_rules) return codec::envelope::left_alone(keeps_rules.error());
+  return keeps_rules;
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -328,9 +328,8 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
                            "the server id \"" + options_.server_id + "\" is longer than 23 bytes");
     return;
   }
-  if (name_.ends_with(pieces_suffix)) {
-    opening_error_ =
-        Error(Errc::invalid, "the name \"" + name_ + "\" is that of a store of pieces");
+  if (const auto named = check_store_name(name_); !named) {
+    opening_error_ = named.error();
     return;
   }
   server_ = backend_.next_owner(ServerId(options_.server_id));

@@ -29,6 +29,16 @@ namespace persist::inline PERSIST_ABI {
 /// How the name of the store of pieces ends. Names of the game's stores may not.
 inline constexpr std::string_view pieces_suffix = "#pieces";
 
+/// `invalid` for what no store of a game may be called.
+[[nodiscard]] inline Result<void> check_store_name(std::string_view name) {
+  if (name.empty())
+    return Error(Errc::invalid, "a store needs a name: it is part of every record's address");
+  if (name.ends_with(pieces_suffix))
+    return Error(Errc::invalid,
+                 "the name \"" + std::string(name) + "\" is that of a store of pieces");
+  return success;
+}
+
 namespace pieces {
 
 /// `name` is the hash of the record's key under the birth of its store: a key may be as long as

@@ -146,6 +146,9 @@ TEST(UnknownFields, inside_elements_that_nothing_identifies_refuse_the_record) {
       Value::map({{"inventory", Value::array({item(1), item(2, Value::map({{"sockets", 1}}))})}}));
   ASSERT_TRUE(done.is(Errc::too_new));
   EXPECT_EQ(done.error().path(), "inventory[1].sockets");
+  for (const char* word : {"a newer build", "a member was removed", "persist::Identity",
+                           "persist::Unknown", "drop_unknown"})
+    EXPECT_NE(done.error().detail().find(word), std::string_view::npos) << done.error();
   const auto deeper = loaded.load(Value::map(
       {{"inventory", Value::array({item(
                          1, Value::map({{"engraving", settings(Value::map({{"font", 1}}))}}))})}}));

@@ -74,13 +74,24 @@ TEST(Pointer, an_error_names_the_step_that_failed_and_where) {
             "not_found: at inventory[7]: there is no element for the step '7' in an array of 1");
   EXPECT_EQ(words(get(whole, "/inventory/-")),
             "not_found: at inventory[1]: there is no element for the step '-' in an array of 1");
-  EXPECT_EQ(
-      words(get(whole, "/coins/gold")),
-      "schema_mismatch: at coins.gold: expected a map or an array, found an integer: the step "
-      "'gold' leads nowhere");
+  EXPECT_EQ(words(get(whole, "/coins/gold")),
+            "schema_mismatch: at coins: expected a map or an array, found an integer: the step "
+            "'gold' leads nowhere");
   EXPECT_EQ(words(get(whole, "/inventory/first")),
             "schema_mismatch: at inventory.first: expected the index of an element, found the step "
             "'first'");
+}
+
+TEST(Pointer, a_step_into_null_names_where_the_null_is_and_how_a_map_begins) {
+  Value nothing;
+  EXPECT_EQ(words(set(nothing, "/a/b", 1)),
+            "schema_mismatch: expected a map or an array, found null: the step 'a' leads nowhere "
+            "from the root of the value: begin a map there with Value::map()");
+  EXPECT_EQ(words(set(nothing, "/a", 1)), words(get(nothing, "/a")));
+  Value inner = Value::map({{"a", Value()}});
+  EXPECT_EQ(words(set(inner, "/a/b", 1)),
+            "schema_mismatch: at a: expected a map or an array, found null: the step 'b' leads "
+            "nowhere: begin a map there with Value::map()");
 }
 
 TEST(Pointer, an_index_has_one_form_and_may_be_of_any_size) {
@@ -143,7 +154,7 @@ TEST(Pointer, a_pointer_of_many_steps_ends_where_the_value_does) {
     steps += "/a";
   Value whole = Value::map({{"a", Value::map({{"a", 1}})}});
   EXPECT_TRUE(get(whole, steps).is(Errc::schema_mismatch));
-  EXPECT_EQ(get(whole, steps).error().path(), "a.a.a");
+  EXPECT_EQ(get(whole, steps).error().path(), "a.a");
   EXPECT_TRUE(set(whole, steps, 1).is(Errc::too_large));
   EXPECT_TRUE(erase(whole, steps).is(Errc::schema_mismatch));
 }

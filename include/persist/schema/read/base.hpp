@@ -107,10 +107,11 @@ class ReadBase {
       return unknown_.drop(at.path()), true;
     } else {
       return fail(
-          Error(
-              Errc::too_new,
-              "a newer build wrote this, and saving would lose it: give the elements a "
-              "persist::Identity or a persist::Unknown member, or let the policy say drop_unknown")
+          Error(Errc::too_new,
+                "this build does not know all of this (a newer build wrote it, or a member was "
+                "removed since), and saving would lose it: give the elements a persist::Identity "
+                "or a "
+                "persist::Unknown member, or let the policy say drop_unknown")
               .at(at.path(), "", ""));
     }
   }

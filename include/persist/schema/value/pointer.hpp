@@ -101,12 +101,17 @@ class PointerSteps {
   return text;
 }
 
-/// Why there is no child: the words are about the step, the path about where it was to be taken.
-[[nodiscard]] inline Error no_child(const Value& from, std::string_view step) {
+/// Why there is no child: the words are about the step, for a path to where it was to be taken.
+[[nodiscard]] inline Error no_child(const Value& from, std::string_view step, bool is_root) {
   const std::string word = "the step '" + Place().inside(step).path() + "'";
   if (from.is_map()) return {Errc::not_found, "there is no member for " + word};
   if (!from.is_array()) {
-    return Error(Errc::schema_mismatch, word + " leads nowhere")
+    std::string words = word + " leads nowhere";
+    if (from.is_null()) {
+      if (is_root) words += " from the root of the value";
+      words += ": begin a map there with Value::map()";
+    }
+    return Error(Errc::schema_mismatch, std::move(words))
         .at("", "a map or an array", std::string(name(ValueReader(from).peek())));
   }
   if (!parse_index(step, from.size()))
@@ -121,6 +126,16 @@ class PointerSteps {
       .at(std::move(path), std::string(error.expected()), std::string(error.found()));
 }
 
+/// Why the last step of a pointer leads nowhere from `from`. The path is that of where it was to
+/// lead, or where nothing can be inside, of what is there.
+[[nodiscard]] inline Error no_way(const Value& root, const Value& from, std::string_view pointer,
+                                  std::string_view step) {
+  const std::size_t last = pointer.rfind('/');
+  const bool has_parts = from.is_map() || from.is_array();
+  return moved_to(no_child(from, step, last == 0),
+                  path_text(root, has_parts ? pointer : pointer.substr(0, last)));
+}
+
 /// Where a pointer that was checked leads.
 [[nodiscard]] inline Result<const Value*> follow(const Value& root, std::string_view pointer) {
   const Value* at = &root;
@@ -128,7 +143,7 @@ class PointerSteps {
     const Value* child = child_of(*at, steps.next());
     if (child == nullptr) {
       const std::string_view taken = pointer.substr(0, pointer.size() - steps.rest().size());
-      return moved_to(no_child(*at, steps.step()), path_text(root, taken));
+      return no_way(root, *at, taken, steps.step());
     }
     at = child;
   }
@@ -173,7 +188,7 @@ enum class Put : std::uint8_t { assign, insert };
   const std::string_view step = steps.next();
   const auto index = parse_index(step, parent.size());
   if (!parent.is_map() && (!parent.is_array() || !index || *index > parent.size()))
-    return moved_to(no_child(parent, step), path_text(root, pointer));
+    return no_way(root, parent, pointer, step);
   if (value == nullptr) return success;
   if (parent.is_map())
     parent[step] = std::move(*value);
@@ -205,7 +220,8 @@ enum class Put : std::uint8_t { assign, insert };
 
 // Errors: `invalid` (it is no JSON Pointer), `not_found` (a step leads to a member or an element
 // that is not there), `schema_mismatch` (a step into what has neither). They name the step, and as
-// the path where it was to be taken. Nothing is changed by a call that fails.
+// the path where it was to lead, or what has nothing inside. Nothing is changed by a call that
+// fails.
 
 /// What the pointer leads to, to be looked at in its place; it stands until the value is changed.
 [[nodiscard]] inline Result<const Value*> locate(const Value& in, std::string_view pointer) {
