@@ -32,7 +32,7 @@ struct SealingKey {
 /// meanwhile.
 template <class K>
 concept lists_keys = requires {
-  { K::list() } -> std::convertible_to<std::span<const SealingKey>>;
+  { K::list() } -> lasting_list<SealingKey>;
 };
 
 /// `C`, and the payload is encrypted and authenticated with XChaCha20-Poly1305 (RFC 8439, with the
@@ -50,8 +50,11 @@ concept lists_keys = requires {
 /// for a key that is not in the list, for any change, and for a record of another player.
 ///
 /// The payload is then `id of the key (4 bytes, little-endian), nonce (24), ciphertext, tag (16)`.
-template <class C, lists_keys Keys>
+template <class C, class Keys>
 struct Sealed : C {
+  static_assert(lists_keys<Keys>,
+                "persist: the Keys of Sealed have a `static list()` that returns a "
+                "std::span<const SealingKey>, or a reference to a list that lives on");
   static_assert(!seals_records<C>, "persist: sealed once is sealed");
   using payload_codec = typename PayloadCodec<C>::type;
   static constexpr bool is_always_sealed = true;

@@ -9,8 +9,10 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 // What is done to a record after a codec has made it, and undone before one reads it: compressing,
@@ -21,6 +23,12 @@
 // done; so records with and without one lie in one store, and each is read as what it is.
 
 namespace persist::inline PERSIST_ABI::codec {
+
+/// What a function returns of a list that lives on behind it: a span, or a reference. One that is
+/// returned by value would be gone before anybody looked at it.
+template <class R, class T>
+concept lasting_list = std::convertible_to<R, std::span<const T>> &&
+                       (std::is_lvalue_reference_v<R> || std::same_as<R, std::span<const T>>);
 
 /// `wrap(key, record, out)` appends the record as it is stored, or says false where it stays as it
 /// is. `record` is a whole one that was just made; `out` is as it was on false and on failure.

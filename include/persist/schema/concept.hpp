@@ -49,7 +49,7 @@ using data_type_of = typename schema::detail::DataTypeOf<D>::type;
 
 /// A value that can be stored, as far as its outside tells.
 template <class T>
-concept storable_data = schema::storable<T> && std::default_initializable<T> && std::movable<T>;
+concept storable_data = schema::storable<T> && std::default_initializable<T> && std::copyable<T>;
 
 template <class D>
 concept data_policy = storable_data<data_type_of<D>>;

@@ -45,24 +45,27 @@ constexpr void check_changeable() {
 /// and what they stand for.
 template <class K, class D, class B, class L, class C>
 struct Stack {
-  static_assert(usable_as_key<K>,
-                "the Key of a Store is an integer, a string type, or a policy with a value_type "
-                "and a spell function");
+  static_assert(
+      usable_as_key<K>,
+      "persist: the Key of a Store is an integer, a string type, or a policy with a value_type "
+      "and a spell function");
   static_assert(data_policy<D>,
-                "the Data of a Store is a type that can be stored, or a policy with a data_type");
-  static_assert(
-      record_backend<B>,
-      "the Backend of a Store does not do all that a backend must: see backend/concept.hpp");
-  static_assert(
-      lock_policy<L>,
-      "the LockPolicy of a Store is lock::Lease<...> or lock::None, or one in access::Shared");
+                "persist: the Data of a Store is a type that can be stored, or a policy with a "
+                "data_type; to be stored it can be copied and made from nothing, and is a plain "
+                "aggregate, is described with persist_fields, or has a persist::adapt");
+  static_assert(record_backend<B>,
+                "persist: the Backend of a Store does not do all that a backend must: see "
+                "backend/concept.hpp");
+  static_assert(lock_policy<L>,
+                "persist: the LockPolicy of a Store is lock::Lease<...> or lock::None, or one in "
+                "access::Shared");
   static_assert(codec_for<C, typename detail::RecordOf<data_type_of<D>>::type, DataPolicy<D>>,
-                "the Codec of a Store cannot write and read its Data");
-  static_assert(holds_schemas<B> ||
-                    !codec::shares_schemas<C, DataPolicy<D>,
-                                           typename detail::RecordOf<data_type_of<D>>::type>,
-                "this Codec keeps schemas beside the records, and the Backend holds none: take "
-                "codec::Packed");
+                "persist: the Codec of a Store cannot write and read its Data");
+  static_assert(
+      holds_schemas<B> || !codec::shares_schemas<C, DataPolicy<D>,
+                                                 typename detail::RecordOf<data_type_of<D>>::type>,
+      "persist: this Codec keeps schemas beside the records, and the Backend holds none: take "
+      "codec::Packed");
 
   using Key = key::policy_of<K>;
   using KeyValue = typename Key::value_type;

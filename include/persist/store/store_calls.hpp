@@ -83,7 +83,8 @@ class StoreCalls {
   [[nodiscard]] static KeyValue value_of(const K& key) {
     static_assert(
         std::constructible_from<KeyValue, const K&>,
-        "a load needs the key itself; what only spells it is for calls without a session");
+        "persist: a load needs the key itself, of the type that the store's Key has as its "
+        "value_type; what only spells it is for calls without a session");
     return static_cast<KeyValue>(key);
   }
   /// Spells the key into `spelled`, unless the store takes no call now.
