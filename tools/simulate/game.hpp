@@ -28,8 +28,7 @@ struct Save {
   using data_type = Hero;
   using message = std::variant<Gift>;
   static persist::Result<void> validate(const Hero& hero) {
-    if (hero.coins ==
-        100 + hero.earned + hero.got + hero.bought + hero.traded - hero.sent)
+    if (hero.coins == 100 + hero.earned + hero.got + hero.bought + hero.traded - hero.sent)
       return persist::success;
     return persist::Error(persist::Errc::invalid, "coins that came from nowhere");
   }
@@ -147,9 +146,8 @@ class Game {
     auto& open = shop_[session.key()];
     if (open == 0 || random.happens(300)) open = ++receipts_;
     const std::uint64_t id = open;
-    const auto granted =
-        session.grant_once(persist::ReceiptId("purchase " + std::to_string(id)),
-                           [&](Hero& hero) { receive(hero, id); });
+    const auto granted = session.grant_once(persist::ReceiptId("purchase " + std::to_string(id)),
+                                            [&](Hero& hero) { receive(hero, id); });
     return bought(session.key(), id, granted);
   }
   /// A purchase of the web shop, for somebody who may be here, elsewhere or nowhere.

@@ -11,10 +11,10 @@
 #include <iostream>
 #include <string>
 #include <string_view>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace {
 
@@ -66,10 +66,10 @@ void explain(const SimulationOptions& found) {
   std::ofstream(file) << report.history;
   for (const std::string& violation : report.violations)
     std::cout << "seed " << least.seed << ": " << violation << '\n';
-  std::cout << "  its history is in " << file << "; play it again with\n  ./dev simulate --seeds 1 --from "
-            << least.seed << " --servers " << least.servers << " --players " << least.players
-            << " --minutes " << std::chrono::floor<std::chrono::minutes>(least.length).count()
-            << " --history\n";
+  std::cout << "  its history is in " << file
+            << "; play it again with\n  ./dev simulate --seeds 1 --from " << least.seed
+            << " --servers " << least.servers << " --players " << least.players << " --minutes "
+            << std::chrono::floor<std::chrono::minutes>(least.length).count() << " --history\n";
 }
 
 /// What a process says of a seed.
@@ -85,8 +85,10 @@ void work(const Arguments& told, std::uint64_t first, int out) {
     SimulationOptions evening = told.evening;
     evening.seed += i;
     const SimulationReport report = play(evening);
-    const Said said{evening.seed,   report.violations.empty(), report.loads,  report.saves,
-                    report.handovers, report.lost,             report.crashes, report.pauses,
+    const Said said{evening.seed,     report.violations.empty(),
+                    report.loads,     report.saves,
+                    report.handovers, report.lost,
+                    report.crashes,   report.pauses,
                     report.cuts};
     if (write(out, &said, sizeof(said)) != sizeof(said)) _exit(1);
   }

@@ -19,7 +19,8 @@ namespace persist::inline PERSIST_ABI::testing {
 struct Faults {
   unsigned refused = 0;   ///< nothing was done: `unavailable`
   unsigned no_reply = 0;  ///< all was done, and nobody hears of it: `unknown_outcome`
-  unsigned late = 0;      ///< `timeout`, and it arrives later, perhaps behind what was sent after it
+  unsigned late = 0;      ///< `unknown_outcome`, and it arrives later, perhaps behind what was sent
+                          ///< after it
   unsigned twice = 0;     ///< all is well, and later the same request arrives once more
   Duration latest = std::chrono::minutes(2);  ///< how much later
 };
@@ -35,8 +36,7 @@ class Stragglers {
     const Duration delay =
         std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(millis) + 1));
     auto parcel = std::make_shared<Parcel<Request>>(request);
-    waiting_.push_back(
-        {clock_.now() + delay, [parcel, to]() mutable { parcel->arrive(to); }});
+    waiting_.push_back({clock_.now() + delay, [parcel, to]() mutable { parcel->arrive(to); }});
   }
   /// Whatever has come to its time arrives, in that order.
   void arrive() { arrive_until(clock_.now()); }
@@ -74,21 +74,19 @@ class Faulty {
   static constexpr bool is_transactional = transactional_backend<Inner>;
 
   Faulty(Inner inner, Stragglers& stragglers, Faults faults = {})
-      : inner_(std::move(inner)), line_(std::make_shared<Line>(Line{stragglers, faults})) {}
+      : inner_(std::move(inner)), state_(std::make_shared<State>(State{stragglers, faults})) {}
 
-  void set_faults(Faults faults) noexcept { line_->faults = faults; }
+  void set_faults(Faults faults) noexcept { state_->faults = faults; }
   /// Whether anything gets through at all.
-  void cut(bool is_cut) noexcept { line_->is_cut = is_cut; }
-  [[nodiscard]] bool is_cut() const noexcept { return line_->is_cut; }
+  void cut(bool is_cut) noexcept { state_->is_cut = is_cut; }
+  [[nodiscard]] bool is_cut() const noexcept { return state_->is_cut; }
 
   [[nodiscard]] bool same_database(const Faulty& other) const noexcept {
     return inner_.same_database(other.inner_);
   }
   [[nodiscard]] Result<void> status() const { return inner_.status(); }
   [[nodiscard]] Owner next_owner(ServerId server) { return inner_.next_owner(server); }
-  void open_store(std::span<OpenStoreRequest> batch) {
-    each(batch, &Inner::open_store);
-  }
+  void open_store(std::span<OpenStoreRequest> batch) { each(batch, &Inner::open_store); }
   void acquire(std::span<AcquireRequest> batch) { each(batch, &Inner::acquire); }
   void commit(std::span<CommitRequest> batch) { each(batch, &Inner::commit); }
   void read(std::span<ReadRequest> batch) { each(batch, &Inner::read); }
@@ -103,7 +101,7 @@ class Faulty {
   }
 
  private:
-  struct Line {
+  struct State {
     Stragglers& stragglers;
     Faults faults;
     bool is_cut = false;
@@ -118,18 +116,18 @@ class Faulty {
   }
   template <class Request, class F>
   void one(Request& request, F&& go) {
-    if (line_->is_cut) return fail(request, Errc::unavailable);
-    const Faults& faults = line_->faults;
-    const std::uint64_t dice = line_->stragglers.random().below(1000);
+    if (state_->is_cut) return fail(request, Errc::unavailable);
+    const Faults& faults = state_->faults;
+    const std::uint64_t dice = state_->stragglers.random().below(1000);
     if (dice < faults.refused) return fail(request, Errc::unavailable);
     if constexpr (changes_something<Request>) {
       std::uint64_t most = faults.refused;
       if (dice < (most += faults.no_reply)) return go(), fail(request, Errc::unknown_outcome);
       if (dice < (most += faults.late)) {
-        line_->stragglers.add(request, inner_, faults.latest);
+        state_->stragglers.add(request, inner_, faults.latest);
         return fail(request, Errc::unknown_outcome);
       }
-      if (dice < (most += faults.twice)) line_->stragglers.add(request, inner_, faults.latest);
+      if (dice < (most += faults.twice)) state_->stragglers.add(request, inner_, faults.latest);
     }
     go();
   }
@@ -141,7 +139,7 @@ class Faulty {
   }
 
   Inner inner_;
-  std::shared_ptr<Line> line_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace persist::inline PERSIST_ABI::testing

@@ -109,7 +109,10 @@ template <>
 class Parcel<RelayRequest> {
  public:
   explicit Parcel(const RelayRequest& from)
-      : request_(from), after_(from.after), from_(from.take_from), take_(from.take.begin(), from.take.end()) {}
+      : request_(from),
+        after_(from.after),
+        from_(from.take_from),
+        take_(from.take.begin(), from.take.end()) {}
   template <class Backend>
   void arrive(Backend& backend) {
     request_.after = after_, request_.take_from = from_, request_.take = take_;

@@ -122,10 +122,11 @@ class Simulation {
     server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
     Players& players = *server.players;
     game_.begin(players);
-    server.connections.push_back(players.on_saving([this, index](Session& session, Data&, Reason reason) {
-      note(index, "saving", session.id(), name(reason));
-      game_.saving(session);
-    }));
+    server.connections.push_back(
+        players.on_saving([this, index](Session& session, Data&, Reason reason) {
+          note(index, "saving", session.id(), name(reason));
+          game_.saving(session);
+        }));
     server.connections.push_back(
         players.on_saved([this, index](Session& session, const Result<Saved>& saved) {
           note(index, saved ? "saved" : "not saved", session.id(),
@@ -211,7 +212,8 @@ class Simulation {
     }
     std::vector<Session> others;
     for (Place& other : places_)
-      if (&other != &place && other.session && other.server == index) others.push_back(*other.session);
+      if (&other != &place && other.session && other.server == index)
+        others.push_back(*other.session);
     note(index, game_.play(*servers_[index].players, *place.session, others, random_),
          place.session->id());
   }
@@ -239,7 +241,8 @@ class Simulation {
     if (!holds(*place.session)) return note(place.server, "has it no more", place.session->id());
     const std::size_t known = report_.violations.size();
     game_.loaded(*place.session, report_.violations);
-    if (report_.violations.size() != known) note(place.server, "VIOLATION", report_.violations.back());
+    if (report_.violations.size() != known)
+      note(place.server, "VIOLATION", report_.violations.back());
   }
   /// Whether what the session writes would be accepted now.
   bool holds(const Session& session) {
@@ -292,7 +295,8 @@ class Simulation {
       if (session.waiting_messages() != 0)
         report_.violations.push_back(std::string(session.id()) + " has messages that wait");
       if (auto released = session.release(); !released)
-        report_.violations.push_back("in the end nobody can release: " + released.error().message());
+        report_.violations.push_back("in the end nobody can release: " +
+                                     released.error().message());
     }
     Records records;
     for (std::uint64_t player = 0; player < places_.size(); ++player) {

@@ -7,8 +7,8 @@
 namespace persist::inline PERSIST_ABI::testing {
 
 /// The clock of one machine among several that share a world: it started at another moment, runs a
-/// little faster or slower, and its calendar is wrong by as much as it likes. Moves when the world's
-/// does; whoever waits on it moves the world.
+/// little faster or slower, and its calendar is wrong by as much as it likes. Moves when the
+/// world's does; whoever waits on it moves the world.
 ///
 /// Safe to call from any thread. `world` must outlive it.
 class SkewedClock final : public Clock {
