@@ -84,6 +84,31 @@ TEST_F(LoadingTest, callers_that_joined_get_one_session_and_each_may_drop_out) {
   EXPECT_EQ(third->state(), State::released);
 }
 
+TEST_F(LoadingTest, what_was_lost_before_it_was_taken_is_no_session) {
+  auto players = open();
+  auto other = open("eu-2");
+  auto late = players.begin_load(1u);
+  players.poll();
+  ASSERT_TRUE(late.ready());
+  auto newer = *other.load(1u, {.conflict = persist::Conflict::steal});
+  play(30s, players);
+  const auto taken = late.take();
+  EXPECT_TRUE(taken.is(Errc::fenced)) << taken.error();
+  EXPECT_EQ(newer.state(), State::open);
+}
+
+TEST_F(LoadingTest, what_was_handed_over_before_it_was_taken_is_no_session) {
+  auto players = open();
+  auto other = open("eu-2");
+  auto late = players.begin_load(1u);
+  players.poll();
+  auto newer = other.begin_load(1u);
+  play(30s, players, other);
+  const auto taken = late.take();
+  EXPECT_TRUE(taken.is(Errc::closed)) << taken.error();
+  EXPECT_TRUE(newer.take());
+}
+
 TEST_F(LoadingTest, a_key_that_is_none_is_ready_with_its_error) {
   persist::Store<std::string, Player, Db> named("named", db, options());
   auto loading = named.begin_load(std::string());

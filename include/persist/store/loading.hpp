@@ -45,7 +45,8 @@ class [[nodiscard]] Loading {
   /// Whether `take` has an answer.
   [[nodiscard]] bool ready() const noexcept { return !session_ || !load_ || load_->done; }
   /// The session, or why there is none: `locked` (names the holder), `cancelled`, what reading and
-  /// decoding say; `busy` while it is not ready. Once.
+  /// decoding say; `busy` while it is not ready; where it has ended before it was taken `fenced`
+  /// (somebody newer has the record) or `closed`. Once.
   [[nodiscard]] Result<Session<S>> take() {
     if (!session_)
       return failed(error_) ? error_ : Error(Errc::cancelled, "this load was taken or called off");
@@ -54,6 +55,7 @@ class [[nodiscard]] Loading {
     Session<S> session = *std::exchange(session_, std::nullopt);
     const auto load = std::move(load_);
     if (load && failed(load->error)) return load->error;
+    if (ended(session.state())) return gone(session);
     session.node().enter_game();
     return session;
   }
@@ -69,6 +71,14 @@ class [[nodiscard]] Loading {
   [[nodiscard]] const std::optional<Session<S>>& session() const noexcept { return session_; }
 
  private:
+  static Error gone(const Session<S>& session) {
+    const bool is_lost = session.state() == State::lost;
+    return Error(is_lost ? Errc::fenced : Errc::closed,
+                 is_lost ? "somebody else has the record since, or it was erased: load it again"
+                         : "the session was released before this load was taken: load it again")
+        .for_key(session.id());
+  }
+
   std::optional<Session<S>> session_;
   LoadPtr load_;
   std::size_t place_ = 0;

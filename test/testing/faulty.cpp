@@ -1,0 +1,134 @@
+#include <persist/testing/faulty.hpp>
+
+#include <gtest/gtest.h>
+
+#include <persist/persist.hpp>
+#include <persist/testing/manual_clock.hpp>
+
+#include "backend/law_cases.hpp"
+
+namespace {
+
+using namespace persist;
+using namespace std::chrono_literals;
+using persist::testing::Faults;
+using persist::testing::ManualClock;
+using persist::testing::Random;
+using persist::testing::Stragglers;
+using Line = persist::testing::Faulty<backend::Memory>;
+
+struct Player {
+  std::int64_t coins = 0;
+};
+using Players = Store<std::uint64_t, Player, Line>;
+
+/// A line that loses nothing changes nothing either.
+struct QuietLine : Line {
+  explicit QuietLine(ManualClock& clock)
+      : QuietLine(clock, std::make_shared<Stragglers>(clock, Random(1))) {}
+
+ private:
+  QuietLine(ManualClock& clock, std::shared_ptr<Stragglers> made)
+      : Line(backend::Memory(clock), *made), stragglers(std::move(made)) {}
+  std::shared_ptr<Stragglers> stragglers;
+};
+const int laws = persist_test::register_laws<QuietLine>(
+    "LawsOnFaulty", [](ManualClock& clock) { return QuietLine(clock); });
+
+struct FaultyLine : ::testing::Test {
+  ManualClock clock;
+  Stragglers stragglers{clock, Random(1)};
+  backend::Memory database{clock};
+  Line line{database, stragglers};
+  Line other{database, stragglers};
+
+  StoreOptions options(std::string server) {
+    StoreOptions told;
+    told.server_id = std::move(server);
+    told.clock = &clock;
+    told.log.sink = [](LogLevel, std::string_view) {};
+    return told;
+  }
+  Players players{"players", line, options("eu-1")};
+  Players elsewhere{"players", other, options("us-1")};
+
+  std::int64_t stored() {
+    const auto read = elsewhere.peek(1u);
+    return read ? read->data.coins : -1;
+  }
+};
+
+TEST_F(FaultyLine, HoldsToEveryLawWhereNothingGoesWrong) {
+  EXPECT_EQ(static_cast<std::size_t>(laws), persist::testing::backend_laws<QuietLine>().size());
+}
+
+TEST_F(FaultyLine, IsADatabaseOfSeveralServers) {
+  EXPECT_TRUE(line.same_database(other));
+  auto session = *players.load(1u);
+  EXPECT_TRUE(elsewhere.try_load(1u).is(Errc::locked));
+}
+
+TEST_F(FaultyLine, ThatIsCutLetsNothingThrough) {
+  auto session = *players.load(1u);
+  session.edit()->coins = 1;
+  line.cut(true);
+  EXPECT_TRUE(session.save().is(Errc::unavailable));
+  EXPECT_EQ(stored(), -1);
+  EXPECT_TRUE(players.peek(1u).is(Errc::unavailable));
+  line.cut(false);
+  EXPECT_TRUE(session.save());
+  EXPECT_EQ(stored(), 1);
+}
+
+TEST_F(FaultyLine, RefusesBeforeAnythingIsDone) {
+  auto session = *players.load(1u);
+  session.edit()->coins = 1;
+  line.set_faults({.refused = 1000});
+  EXPECT_TRUE(session.save().is(Errc::unavailable));
+  EXPECT_EQ(stored(), -1);
+}
+
+TEST_F(FaultyLine, LosesAReplyToWhatWasDone) {
+  auto session = *players.load(1u);
+  session.edit()->coins = 1;
+  line.set_faults({.no_reply = 1000});
+  EXPECT_TRUE(session.save().is(Errc::unknown_outcome));
+  EXPECT_EQ(stored(), 1);
+}
+
+TEST_F(FaultyLine, BringsWhatIsLateAsItWasSent) {
+  auto session = *players.load(1u);
+  session.edit()->coins = 1;
+  line.set_faults({.late = 1000, .latest = 1min});
+  EXPECT_TRUE(session.save().is(Errc::unknown_outcome));
+  session.edit()->coins = 2;
+  EXPECT_EQ(stored(), -1);
+  ASSERT_EQ(stragglers.size(), 1U);
+  clock.advance(1min);
+  stragglers.arrive();
+  EXPECT_EQ(stored(), 1);
+}
+
+TEST_F(FaultyLine, BringsSomethingTwiceAndTheFenceKnowsIt) {
+  auto session = *players.load(1u);
+  session.edit()->coins = 1;
+  line.set_faults({.twice = 1000});
+  ASSERT_TRUE(session.save());
+  line.set_faults({});
+  session.edit()->coins = 2;
+  ASSERT_TRUE(session.save());
+  ASSERT_EQ(stragglers.size(), 1U);
+  stragglers.arrive_all();
+  EXPECT_EQ(stored(), 2);
+}
+
+TEST_F(FaultyLine, ALateAcquisitionTakesARecordThatNobodyWaitsFor) {
+  line.set_faults({.late = 1000});
+  EXPECT_FALSE(players.try_load(1u));
+  line.set_faults({});
+  EXPECT_FALSE(elsewhere.inspect(1u)->held);
+  stragglers.arrive_all();
+  EXPECT_TRUE(elsewhere.try_load(1u).is(Errc::locked));
+}
+
+}  // namespace
