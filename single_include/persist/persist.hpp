@@ -494,7 +494,7 @@ enum class Errc : std::uint8_t {
   not_found = 5,        ///< there is no such record, or nothing at that place in it
   corrupt = 6,          ///< the bytes are damaged; they were left as they are
   schema_mismatch = 7,  ///< a stored value does not fit the member of that name
-  too_new = 8,          ///< a newer build wrote it and this one may not read it
+  too_new = 8,          ///< this build may not read it, or would lose some of it
   wrong_codec = 9,      ///< another codec wrote it
   unknown_schema = 10,  ///< the backend does not hold the schema the record names
   invalid = 11,         ///< the call, the key or the data breaks a rule that the detail names
@@ -2690,7 +2690,9 @@ struct Files {
 
   [[nodiscard]] Result<Handle> open(const std::string& path, Access access) const {
     constexpr int flags[] = {O_RDONLY, O_RDWR, O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_CREAT};
-    const int got = ::open(path.c_str(), flags[static_cast<int>(access)] | O_CLOEXEC, 0600);
+    // To open a pipe that somebody put there would wait for its other end, for ever.
+    const int got =
+        ::open(path.c_str(), flags[static_cast<int>(access)] | O_CLOEXEC | O_NONBLOCK, 0600);
     if (got < 0) return io_error("open", path, errno);
     return Handle(got, path);
   }
@@ -4785,6 +4787,9 @@ class Recovery {
                                       std::to_string(format) + "; this build reads up to " +
                                       std::to_string(log_format));
     if (!header || header->number != number) return damage(number, 0, "a broken header");
+    // No log was ever longer: a place could not name what lies there. Read whole, it may not fit.
+    if (*size > (std::numeric_limits<std::uint32_t>::max)())
+      return damage(number, 0, "more than 4 GiB");
     if (segments_.empty()) salt_ = header->salt;
     if (header->salt != salt_) return damage(number, 0, "the header of another log");
     found.header = *header;
@@ -7896,6 +7901,12 @@ template <class F>
 
 namespace persist::inline PERSIST_ABI::codec {
 
+/// What a function returns of a list that lives on behind it: a span, or a reference. One that is
+/// returned by value would be gone before anybody looked at it.
+template <class R, class T>
+concept lasting_list = std::convertible_to<R, std::span<const T>> &&
+                       (std::is_lvalue_reference_v<R> || std::same_as<R, std::span<const T>>);
+
 /// `wrap(key, record, out)` appends the record as it is stored, or says false where it stays as it
 /// is. `record` is a whole one that was just made; `out` is as it was on false and on failure.
 template <class C>
@@ -7985,7 +7996,9 @@ template <class Codec>
   if constexpr (always_sealed<Codec>)
     if ((wrapping::flags_of(stored) & EnvelopeLayout::sealed) == 0) {
       return envelope::left_alone(
-          Error(Errc::corrupt, "the record is not sealed, and all of this store are"));
+          Error(Errc::corrupt,
+                "the record is not sealed, and all of this store are: one that "
+                "begins to seal is AnyOf<Sealed<C, Keys>, C>"));
     }
   if constexpr (unwraps_records<Codec>) {
     // Each turn takes one flag away. Pieces are joined by who can read them, before this.
@@ -9378,6 +9391,8 @@ bool decode_kept(ByteView raw, Value& into) {
 /// were understood: one with equal keys could be kept once and never read again.
 template <class Reader>
 [[nodiscard]] bool read_kept(Reader& in, Kept& into) {
+  if constexpr (requires { in.take_kept(); })
+    if (!in.take_kept()) return false;
   if constexpr (requires { typename Reader::inside; }) {
     if (in.is_dynamic()) {
       ByteView raw;
@@ -10724,10 +10739,11 @@ class ReadBase {
       return unknown_.drop(at.path()), true;
     } else {
       return fail(
-          Error(
-              Errc::too_new,
-              "a newer build wrote this, and saving would lose it: give the elements a "
-              "persist::Identity or a persist::Unknown member, or let the policy say drop_unknown")
+          Error(Errc::too_new,
+                "this build does not know all of this (a newer build wrote it, or a member was "
+                "removed since), and saving would lose it: give the elements a persist::Identity "
+                "or a "
+                "persist::Unknown member, or let the policy say drop_unknown")
               .at(at.path(), "", ""));
     }
   }
@@ -11234,10 +11250,20 @@ template <class Walk, class E>
   return walk.replace(into, at, {}, std::move(unknown));
 }
 
+/// A unit of time in words: `1/1000 s`.
+[[nodiscard]] inline std::string unit_text(std::uint64_t numerator, std::uint64_t denominator) {
+  return std::to_string(numerator) + "/" + std::to_string(denominator) + " s";
+}
 /// Times are stored as their count. The unit is the type's, so it cannot be changed without a new
-/// field.
+/// field: a format that knows the unit refuses another.
 template <class Walk, class T>
 [[nodiscard]] bool read_chrono(Walk& walk, T& into, const Place& at) {
+  if constexpr (requires { walk.in().unit(); }) {
+    constexpr std::pair<std::uint64_t, std::uint64_t> own(T::period::num, T::period::den);
+    if (const auto said = walk.in().unit(); said && *said != own)
+      return walk.mismatch(at, "a time in " + unit_text(own.first, own.second),
+                           "one in " + unit_text(said->first, said->second));
+  }
   typename T::rep count{};
   if (!walk.value(count, at)) return false;
   if constexpr (kind_of<T> == Kind::duration)
@@ -14416,6 +14442,70 @@ class LayoutMatch {
 
 namespace persist::inline PERSIST_ABI::codec::packed {
 
+template <class T>
+constexpr bool find_refusing(const schema::detail::Describing* outer);
+
+template <class... Ts>
+constexpr bool find_refusing_in([[maybe_unused]] const schema::detail::Describing* outer,
+                                schema::detail::Types<Ts...>) {
+  return (find_refusing<std::remove_const_t<Ts>>(outer) || ...);
+}
+template <class T>
+constexpr bool find_refusing_adapted(const schema::detail::Describing* outer) {
+  using Stored = typename adapt<T>::stored_type;
+  using Restored = decltype(adapt<T>::restore(std::declval<Stored>()));
+  return !std::is_assignable_v<T&, Restored> || find_refusing<Stored>(outer);
+}
+template <class T>
+constexpr bool find_refusing([[maybe_unused]] const schema::detail::Describing* outer) {
+  using schema::Kind, schema::detail::depth_of, schema::detail::types_of;
+  constexpr Kind kind = schema::kind_of<T>;
+  if constexpr (kind == Kind::structure) {
+    if (depth_of<T>(outer) != 0) return false;
+    const schema::detail::Describing here{schema::detail::pretty_type<T>(), outer};
+    return find_refusing_in(&here, schema::detail::MemberTypes<T>{});
+  } else if constexpr (kind == Kind::adapted) {
+    return find_refusing_adapted<T>(outer);
+  } else if constexpr (kind == Kind::sequence || kind == Kind::array || kind == Kind::set ||
+                       kind == Kind::optional) {
+    return find_refusing<std::remove_const_t<typename T::value_type>>(outer);
+  } else if constexpr (kind == Kind::map) {
+    return find_refusing<typename T::key_type>(outer) ||
+           find_refusing<typename T::mapped_type>(outer);
+  } else if constexpr (kind == Kind::tuple || kind == Kind::variant) {
+    return find_refusing_in(outer, types_of(static_cast<const T*>(nullptr)));
+  } else {
+    return false;
+  }
+}
+
+/// Whether the game's own `adapt` may refuse what is stored somewhere in a T. Reading by position
+/// knows no names, so it can neither say where that was nor ask a policy about the member.
+template <class T>
+inline constexpr bool may_refuse = find_refusing<T>(nullptr);
+
+}  // namespace persist::inline PERSIST_ABI::codec::packed
+
+namespace persist::inline PERSIST_ABI::codec::packed {
+
+/// What a record of another shape may make of its bytes at most, besides what they are: its names
+/// are written once and may be given out with all that has them, and its fields may take no bytes.
+/// All of it grows with the input, and some is free.
+struct Budget {
+  std::size_t steps;  ///< structs, and fields without bytes, that may still come
+  std::size_t names;  ///< bytes of names that may still be given out
+  std::size_t kept;   ///< fields that may still be kept because nobody knows them
+
+  Budget(std::size_t bytes, const schema::Limits& limits) noexcept
+      : steps((std::min)(limits.elements, 65'536 + 2 * bytes)),
+        names((std::min)(limits.bytes, 65'536 + 64 * bytes)),
+        kept(65'536 + bytes / 2) {}
+};
+
+}  // namespace persist::inline PERSIST_ABI::codec::packed
+
+namespace persist::inline PERSIST_ABI::codec::packed {
+
 using schema::Kind;
 
 /// What a kind looks like that is what it is. `end` for those that have to be looked into.
@@ -14472,24 +14562,37 @@ class TokenReader : public Input {
   struct Mark {
     Input::Mark outer;                 ///< as that of `Input`
     std::optional<Input::Mark> inner;  ///< in a value inside the record
-    std::size_t steps, names;
+    Budget budget;
     std::uint32_t inner_depth;
     std::uint16_t node;
   };
   [[nodiscard]] Mark mark() const {
     std::optional<Input::Mark> inner;
     if (is_inside_) inner = inner_->mark();
-    return {Input::mark(), inner, steps_, names_, inner_depth_, now_};
+    return {Input::mark(), inner, budget_, inner_depth_, now_};
   }
   void rewind(const Mark& to) {
     Input::rewind(to.outer);
     if (is_inside_ = to.inner.has_value(); is_inside_) inner_->rewind(*to.inner);
-    steps_ = to.steps, names_ = to.names, inner_depth_ = to.inner_depth, now_ = to.node;
+    budget_ = to.budget, inner_depth_ = to.inner_depth, now_ = to.node;
   }
   /// In a value inside the record, which is read by its own rules.
   [[nodiscard]] bool is_dynamic() const noexcept { return is_inside_; }
   using inside = CborReader;
-  bool skip_inside(ByteView& raw);
+  bool skip_inside(ByteView& raw) {
+    return dynamic([&](CborReader& in) { return in.skip(raw); });
+  }
+  /// What the time that comes next counts in, in seconds: numerator and denominator. None where it
+  /// is no time.
+  [[nodiscard]] std::optional<std::pair<std::uint64_t, std::uint64_t>> unit() {
+    if (peek() == schema::Token::bad || is_dynamic() || duration_at_ != at_) return {};
+    return layout_.unit(node(duration_));
+  }
+  /// Counts a field that is going to be kept because nobody knows it.
+  bool take_kept() {
+    if (budget_.kept != 0) return --budget_.kept, true;
+    return too_large("more unknown fields than its size gives reason for");
+  }
   bool finish() {
     if (ok() && !at_end()) corrupt(std::to_string(left()) + " bytes follow the end of the value");
     return ok();
@@ -14502,15 +14605,10 @@ class TokenReader : public Input {
         layout_(layout),
         now_(layout.root),
         limits_(limits),
-        steps_((std::min)(limits.elements, steps_for_free + steps_per_byte * bytes.size())),
-        names_((std::min)(limits.bytes, names_for_free + names_per_byte * bytes.size())) {}
+        budget_(bytes.size(), limits) {}
   ~TokenReader() = default;
 
   using Node = Layout::Node;
-  /// What is given out at most for each byte, and besides: names, which are written once and may be
-  /// kept with all that has them; structs and their fields, which may take no bytes.
-  static constexpr std::size_t names_per_byte = 64, names_for_free = std::size_t{64} << 10;
-  static constexpr std::size_t steps_per_byte = 4, steps_for_free = 65'536;
 
   [[nodiscard]] const Node& node(std::uint16_t id) const noexcept { return layout_.nodes[id]; }
   [[nodiscard]] const Node& now() const noexcept { return node(now_); }
@@ -14533,7 +14631,10 @@ class TokenReader : public Input {
     if (next == nullptr) return cut_short();
     return go_to(next), true;
   }
-  bool give_out(std::string_view name);
+  bool give_out(std::string_view name) {
+    if (name.size() <= budget_.names) return budget_.names -= name.size(), true;
+    return too_large("more names than its size gives reason for");
+  }
   bool whole(const Node& type, schema::Integer& value);
   [[nodiscard]] schema::Token peek_enum(const Node& type);
   [[nodiscard]] schema::Token peek_variant(const Node& type);
@@ -14541,7 +14642,10 @@ class TokenReader : public Input {
   bool key_of(const Node& type, std::string_view& key);
   bool open(std::uint64_t size, bool map, const Node& of, std::size_t& count);
   bool begin_dynamic();
-  bool end_dynamic();
+  bool end_dynamic() {
+    if (!inner_->finish()) return fail(inner_->take_error());
+    return is_inside_ = false, true;
+  }
   template <class F>
   bool dynamic(F&& use) {
     if (use(*inner_)) return inner_depth_ != 0 || end_dynamic();
@@ -14555,13 +14659,14 @@ class TokenReader : public Input {
   const Layout& layout_;
   std::uint16_t now_;
   schema::Limits limits_;
-  std::size_t steps_;  ///< fields that may still come
-  std::size_t names_;  ///< bytes of names that may still be given out
+  Budget budget_;
   std::array<Level, deepest> levels_;
   std::optional<CborReader> inner_;  ///< stays behind its value: a text may lie in it
   bool is_inside_ = false;
   std::uint32_t inner_depth_ = 0;
-  char digits_[24];
+  std::uint16_t duration_ = 0;                 ///< the one that was met last,
+  std::size_t duration_at_ = ~std::size_t{0};  ///< and where
+  std::string digits_;
 };
 
 inline schema::Token TokenReader::peek() {
@@ -14589,6 +14694,7 @@ inline schema::Token TokenReader::peek() {
         if (!begin_dynamic()) return Token::bad;
         break;
       default:  // a time, which is its count
+        if (type.kind == Kind::duration) duration_ = now_, duration_at_ = at_;
         now_ = type.first;
     }
   }
@@ -14688,13 +14794,14 @@ inline bool TokenReader::begin_map(std::size_t& count) {
   if (type.kind == Kind::map && !number(size)) return false;
   return open(size, true, type, count);
 }
-/// An element is a byte at least. A field may be none, so structs pay otherwise.
+/// An element is a byte at least. A field may be none: structs pay, and fields with bytes pay back.
 inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std::size_t& count) {
   const bool has_fields =
       of.kind == Kind::structure || of.kind == Kind::tuple || of.kind == Kind::variant;
-  if (has_fields && size >= steps_) return too_large("more fields than its size gives reason for");
+  if (has_fields && size >= budget_.steps)
+    return too_large("more fields than its size gives reason for");
   if (has_fields)
-    steps_ -= static_cast<std::size_t>(size) + 1;
+    budget_.steps -= static_cast<std::size_t>(size) + 1;
   else if (size > left())
     return corrupt(std::to_string(size) + " elements where " + std::to_string(left()) +
                    " bytes are left");
@@ -14702,8 +14809,7 @@ inline bool TokenReader::open(std::uint64_t size, bool map, const Node& of, std:
     return false;
   if (!enter({size, map, false})) return false;
   levels_[depth() - 1] = {static_cast<std::uint16_t>(&of - layout_.nodes.data()), 0};
-  count = static_cast<std::size_t>(size);
-  return true;
+  return count = static_cast<std::size_t>(size), true;
 }
 
 inline bool TokenReader::next_element() {
@@ -14725,8 +14831,8 @@ inline bool TokenReader::next_element() {
   if (top().left == 0) return leave(), false;
   --top().left;
   now_ = is_tuple ? member(type, level.index).node : type.first;
-  ++level.index;
-  return true;
+  if (is_tuple && !now().is_empty) ++budget_.steps;
+  return ++level.index, true;
 }
 inline bool TokenReader::next_key(std::string_view& key) {
   if (!ok()) return false;
@@ -14750,6 +14856,7 @@ inline bool TokenReader::next_key(std::string_view& key) {
   const auto& field = member(type, index);
   key = layout_.name(field);
   now_ = field.node;
+  if (!now().is_empty) ++budget_.steps;
   return give_out(key);
 }
 
@@ -14787,10 +14894,6 @@ inline bool TokenReader::span(std::string_view& value) {
   at_ += value.size();
   return true;
 }
-inline bool TokenReader::give_out(std::string_view name) {
-  if (name.size() <= names_) return names_ -= name.size(), true;
-  return too_large("more names than its size gives reason for");
-}
 inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   if (type.kind == Kind::text) {
     const std::size_t start = at_;
@@ -14801,29 +14904,15 @@ inline bool TokenReader::key_of(const Node& type, std::string_view& key) {
   if (!whole(type, found)) return false;
   key = type.kind == Kind::enumeration ? layout_.enumerator(type, found) : std::string_view();
   if (!key.empty()) return give_out(key);
-  char* end = found.negative
-                  ? std::to_chars(digits_, digits_ + sizeof digits_,
-                                  -1 - static_cast<std::int64_t>(found.magnitude))
-                        .ptr
-                  : std::to_chars(digits_, digits_ + sizeof digits_, found.magnitude).ptr;
-  key = {digits_, static_cast<std::size_t>(end - digits_)};
-  return true;
+  return key = digits_ = schema::detail::text_of(found), true;
 }
 
-inline bool TokenReader::skip_inside(ByteView& raw) {
-  return dynamic([&](CborReader& in) { return in.skip(raw); });
-}
 inline bool TokenReader::begin_dynamic() {
   std::string_view item;
   if (!span(item)) return false;
   inner_.emplace(as_bytes(item), limits_);
   inner_depth_ = 0;
   return is_inside_ = true;
-}
-inline bool TokenReader::end_dynamic() {
-  if (!inner_->finish()) return fail(inner_->take_error());
-  is_inside_ = false;
-  return true;
 }
 
 }  // namespace persist::inline PERSIST_ABI::codec::packed
@@ -14842,7 +14931,7 @@ class Reader : public TokenReader {
   /// Reads the next item if it can be read without its names; else changes nothing.
   template <class T>
   [[nodiscard]] schema::Direct direct(T& into) {
-    if (is_dynamic()) return schema::Direct::no;
+    if (may_refuse<T> || is_dynamic()) return schema::Direct::no;
     Shape* found = nullptr;
     const Fits fits = fits_here<T>(node_here(), found);
     if (fits == Fits::no) return schema::Direct::no;
@@ -15130,8 +15219,18 @@ struct Packed {
     if (packed::is_described_elsewhere(bytes)) prefix = packed::Shared<Rules, T>::get().prefix;
     if (bytes.size() < prefix.size() || !same_bytes(bytes.first(prefix.size()), prefix))
       return decode_by_name<Policy>(bytes, scratch, unknown, limits);
-    constexpr bool nests = packed::Description<Rules, T>::is_recursive;
-    return packed::Reading<Rules, nests>(bytes.subspan(prefix.size()), limits).run(scratch);
+    const ByteView values = bytes.subspan(prefix.size());
+    using Description = packed::Description<Rules, T>;
+    using Reading = packed::Reading<Rules, Description::is_recursive>;
+    if constexpr (!packed::may_refuse<T>) {
+      return Reading(values, limits).run(scratch);
+    } else {
+      // What the game's own code refuses is asked about by name, and said by name.
+      if constexpr (!Rules::asks)
+        if (Reading(values, limits).run(scratch)) return success;
+      const std::string_view own(Description::bytes.data(), Description::size);
+      return decode_described<Policy>(as_bytes(own), values, scratch, unknown, limits);
+    }
   }
 
  protected:
@@ -15184,9 +15283,16 @@ struct Packed {
       return elsewhere ? unknown_schema(*elsewhere)
                        : Error(Errc::corrupt, "packed: the name of the description is cut short");
     }
-    const auto layout = packed::LayoutParser({at, static_cast<std::size_t>(size)}).run();
+    return decode_described<Policy>({at, static_cast<std::size_t>(size)}, {at + size, end}, scratch,
+                                    unknown, limits);
+  }
+  template <class Policy, class T>
+  [[nodiscard]] static Result<void> decode_described(ByteView description, ByteView values,
+                                                     T& scratch, UnknownFields& unknown,
+                                                     schema::Limits limits) {
+    const auto layout = packed::LayoutParser(description).run();
     if (!layout) return layout.error();
-    packed::Reader<schema::detail::RulesOf<Policy>> reader(*layout, {at + size, end}, limits);
+    packed::Reader<schema::detail::RulesOf<Policy>> reader(*layout, values, limits);
     auto read = schema::read<Policy>(reader, scratch, unknown);
     if (!read || reader.finish()) return read;
     unknown.clear();
@@ -15325,6 +15431,13 @@ class SuphiInput : public Input {
     if (ok() && !at_end()) corrupt("more follows the end of the value");
     return ok();
   }
+  /// As that of `Input`, with the number of the next table.
+  struct Mark {
+    Input::Mark outer;
+    std::size_t tables;
+  };
+  [[nodiscard]] Mark mark() const noexcept { return {Input::mark(), tables_}; }
+  void rewind(const Mark& to) noexcept { Input::rewind(to.outer), tables_ = to.tables; }
 
  private:
   struct Number {
@@ -16398,7 +16511,7 @@ using data_type_of = typename schema::detail::DataTypeOf<D>::type;
 
 /// A value that can be stored, as far as its outside tells.
 template <class T>
-concept storable_data = schema::storable<T> && std::default_initializable<T> && std::movable<T>;
+concept storable_data = schema::storable<T> && std::default_initializable<T> && std::copyable<T>;
 
 template <class D>
 concept data_policy = storable_data<data_type_of<D>>;
@@ -16657,12 +16770,17 @@ class PointerSteps {
   return text;
 }
 
-/// Why there is no child: the words are about the step, the path about where it was to be taken.
-[[nodiscard]] inline Error no_child(const Value& from, std::string_view step) {
+/// Why there is no child: the words are about the step, for a path to where it was to be taken.
+[[nodiscard]] inline Error no_child(const Value& from, std::string_view step, bool is_root) {
   const std::string word = "the step '" + Place().inside(step).path() + "'";
   if (from.is_map()) return {Errc::not_found, "there is no member for " + word};
   if (!from.is_array()) {
-    return Error(Errc::schema_mismatch, word + " leads nowhere")
+    std::string words = word + " leads nowhere";
+    if (from.is_null()) {
+      if (is_root) words += " from the root of the value";
+      words += ": begin a map there with Value::map()";
+    }
+    return Error(Errc::schema_mismatch, std::move(words))
         .at("", "a map or an array", std::string(name(ValueReader(from).peek())));
   }
   if (!parse_index(step, from.size()))
@@ -16677,6 +16795,16 @@ class PointerSteps {
       .at(std::move(path), std::string(error.expected()), std::string(error.found()));
 }
 
+/// Why the last step of a pointer leads nowhere from `from`. The path is that of where it was to
+/// lead, or where nothing can be inside, of what is there.
+[[nodiscard]] inline Error no_way(const Value& root, const Value& from, std::string_view pointer,
+                                  std::string_view step) {
+  const std::size_t last = pointer.rfind('/');
+  const bool has_parts = from.is_map() || from.is_array();
+  return moved_to(no_child(from, step, last == 0),
+                  path_text(root, has_parts ? pointer : pointer.substr(0, last)));
+}
+
 /// Where a pointer that was checked leads.
 [[nodiscard]] inline Result<const Value*> follow(const Value& root, std::string_view pointer) {
   const Value* at = &root;
@@ -16684,7 +16812,7 @@ class PointerSteps {
     const Value* child = child_of(*at, steps.next());
     if (child == nullptr) {
       const std::string_view taken = pointer.substr(0, pointer.size() - steps.rest().size());
-      return moved_to(no_child(*at, steps.step()), path_text(root, taken));
+      return no_way(root, *at, taken, steps.step());
     }
     at = child;
   }
@@ -16729,7 +16857,7 @@ enum class Put : std::uint8_t { assign, insert };
   const std::string_view step = steps.next();
   const auto index = parse_index(step, parent.size());
   if (!parent.is_map() && (!parent.is_array() || !index || *index > parent.size()))
-    return moved_to(no_child(parent, step), path_text(root, pointer));
+    return no_way(root, parent, pointer, step);
   if (value == nullptr) return success;
   if (parent.is_map())
     parent[step] = std::move(*value);
@@ -16761,7 +16889,8 @@ enum class Put : std::uint8_t { assign, insert };
 
 // Errors: `invalid` (it is no JSON Pointer), `not_found` (a step leads to a member or an element
 // that is not there), `schema_mismatch` (a step into what has neither). They name the step, and as
-// the path where it was to be taken. Nothing is changed by a call that fails.
+// the path where it was to lead, or what has nothing inside. Nothing is changed by a call that
+// fails.
 
 /// What the pointer leads to, to be looked at in its place; it stands until the value is changed.
 [[nodiscard]] inline Result<const Value*> locate(const Value& in, std::string_view pointer) {
@@ -16936,6 +17065,8 @@ class Following {
         return entry(at, place);
       else if constexpr (kind == Kind::tuple)
         return tuple(at, place);
+      else if constexpr (kind == Kind::variant)
+        return variant(at, place);
       else if constexpr (kind == Kind::optional)
         return at.has_value() ? value(*at, place) : empty(place);
       else
@@ -17073,6 +17204,22 @@ class Following {
     };
     std::apply([&](auto&... each) { (one(each), ...); }, at);
     return done;
+  }
+
+  /// Into the alternative that is held. No other is there, which its stored form will say.
+  template <class... Ts>
+  Result<void> variant(std::variant<Ts...>& at, const Place& place) {
+    const std::string_view pointer = steps_.rest();
+    const std::string_view step = steps_.next();
+    std::optional<Result<void>> done;
+    const auto one = [&](auto* held) {
+      using Held = std::remove_pointer_t<decltype(held)>;
+      if constexpr (kind_of<Held> != Kind::unit)
+        if (held != nullptr && type_name<Held> == step)
+          done = value(*held, place.inside(type_name<Held>));
+    };
+    (one(std::get_if<Ts>(&at)), ...);
+    return done ? *std::move(done) : use_.found_through(at, pointer, place);
   }
 
   PointerSteps steps_;
@@ -18754,11 +18901,10 @@ class Migration {
       unknown_.drop(path);
     if (kept.empty()) return success;
     if constexpr (std::is_same_v<Old, T>) {
-      unknown_ = std::move(kept);
-      return success;
-    } else {
-      return carry_root<Old>(kept.make_root());
+      // An older version may have left something there already.
+      if (unknown_.empty()) return unknown_.make_root() = std::move(kept.make_root()), success;
     }
+    return carry_root<Old>(kept.make_root());
   }
   template <class Old>
   [[nodiscard]] Result<void> carry_root(schema::KeptNode& from) {
@@ -18769,28 +18915,38 @@ class Migration {
       for (auto& [name, item] : from.fields)
         if (!has_room || P::find(name) != P::none ||
             !unknown_.make_root().fields.try_emplace(name, std::move(item)).second)
-          if (auto lost = lose(name); !lost) return lost;
+          if (auto lost = lose(schema::Place().inside(name)); !lost) return lost;
       for (auto& [step, node] : from.below) {
         if (node->empty()) continue;
         if (!has_room || !migrating::is_same_field<Rules, Old, T>(step) ||
             !unknown_.make_root().below.try_emplace(step, std::move(node)).second)
-          if (auto lost = lose(step); !lost) return lost;
+          if (auto lost = lose_all(*node, schema::Place().inside(step)); !lost) return lost;
       }
       return success;
     } else {
-      return lose({});
+      return lose_all(from, {});
     }
   }
-  [[nodiscard]] Result<void> lose(std::string_view path) {
+  /// Everything that is kept at a place and below, each by its own path.
+  [[nodiscard]] Result<void> lose_all(const schema::KeptNode& node, const schema::Place& at) {
+    if (node.replaced)
+      if (auto lost = lose(at); !lost) return lost;
+    for (const auto& [name, item] : node.fields)
+      if (auto lost = lose(at.inside(name)); !lost) return lost;
+    for (const auto& [step, below] : node.below)
+      if (auto lost = lose_all(*below, at.inside(step)); !lost) return lost;
+    return success;
+  }
+  [[nodiscard]] Result<void> lose(const schema::Place& at) {
     if constexpr (Rules::drops_unknown) {
-      unknown_.drop(std::string(path));
+      unknown_.drop(at.path());
       return success;
     } else {
       return Error(Errc::too_new,
                    "this record of an older schema version holds what that version does not know, "
                    "and the newest has no place for it: let the version list the member, or the "
                    "policy say drop_unknown")
-          .at(schema::Place().inside(path).path(), "", "");
+          .at(at.path(), "", "");
     }
   }
 
@@ -20027,24 +20183,27 @@ constexpr void check_changeable() {
 /// and what they stand for.
 template <class K, class D, class B, class L, class C>
 struct Stack {
-  static_assert(usable_as_key<K>,
-                "the Key of a Store is an integer, a string type, or a policy with a value_type "
-                "and a spell function");
+  static_assert(
+      usable_as_key<K>,
+      "persist: the Key of a Store is an integer, a string type, or a policy with a value_type "
+      "and a spell function");
   static_assert(data_policy<D>,
-                "the Data of a Store is a type that can be stored, or a policy with a data_type");
-  static_assert(
-      record_backend<B>,
-      "the Backend of a Store does not do all that a backend must: see backend/concept.hpp");
-  static_assert(
-      lock_policy<L>,
-      "the LockPolicy of a Store is lock::Lease<...> or lock::None, or one in access::Shared");
+                "persist: the Data of a Store is a type that can be stored, or a policy with a "
+                "data_type; to be stored it can be copied and made from nothing, and is a plain "
+                "aggregate, is described with persist_fields, or has a persist::adapt");
+  static_assert(record_backend<B>,
+                "persist: the Backend of a Store does not do all that a backend must: see "
+                "backend/concept.hpp");
+  static_assert(lock_policy<L>,
+                "persist: the LockPolicy of a Store is lock::Lease<...> or lock::None, or one in "
+                "access::Shared");
   static_assert(codec_for<C, typename detail::RecordOf<data_type_of<D>>::type, DataPolicy<D>>,
-                "the Codec of a Store cannot write and read its Data");
-  static_assert(holds_schemas<B> ||
-                    !codec::shares_schemas<C, DataPolicy<D>,
-                                           typename detail::RecordOf<data_type_of<D>>::type>,
-                "this Codec keeps schemas beside the records, and the Backend holds none: take "
-                "codec::Packed");
+                "persist: the Codec of a Store cannot write and read its Data");
+  static_assert(
+      holds_schemas<B> || !codec::shares_schemas<C, DataPolicy<D>,
+                                                 typename detail::RecordOf<data_type_of<D>>::type>,
+      "persist: this Codec keeps schemas beside the records, and the Backend holds none: take "
+      "codec::Packed");
 
   using Key = key::policy_of<K>;
   using KeyValue = typename Key::value_type;
@@ -20706,8 +20865,11 @@ class Session {
   /// Has the next poll save it; joins one that is wanted already.
   Result<void> request_save(SaveOptions options = {});
   /// Saves what changed and gives the record back, in one commit; the session has ended, for all
-  /// handles. Errors as `save`: with `invalid` and `too_large` the record is given back as it was;
-  /// with the others the session is `releasing` and `poll` goes on trying.
+  /// handles. Errors as `save`. Where `validate`, a limit or the codec refuses the data (`invalid`,
+  /// `too_large`) the record is given back as it was, without what had changed. `busy` leaves all
+  /// as it is. With the others, `fenced` aside, the session is `releasing`, keeps its lease and
+  /// `poll` goes on trying; so too where the data cannot be wrapped, as by `Sealed` without a key
+  /// (`invalid`).
   Result<Saved> release(Reason reason = Reason::asked);
   Result<void> request_release(Reason reason = Reason::asked);
   /// Erases the record with all it has, and ends the session.
@@ -20883,7 +21045,9 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
     rare().version = after;
   if constexpr (Policy::keep_durable) rare().durable = std::make_unique<Data>(data_);
   if (info->is_outdated) edited.fetch_add(1, std::memory_order_relaxed);
-  return valid(data_);
+  auto keeps_rules = valid(data_);
+  if (!keeps_rules) return codec::envelope::left_alone(keeps_rules.error());
+  return keeps_rules;
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -21130,6 +21294,16 @@ namespace persist::inline PERSIST_ABI {
 
 /// How the name of the store of pieces ends. Names of the game's stores may not.
 inline constexpr std::string_view pieces_suffix = "#pieces";
+
+/// `invalid` for what no store of a game may be called.
+[[nodiscard]] inline Result<void> check_store_name(std::string_view name) {
+  if (name.empty())
+    return Error(Errc::invalid, "a store needs a name: it is part of every record's address");
+  if (name.ends_with(pieces_suffix))
+    return Error(Errc::invalid,
+                 "the name \"" + std::string(name) + "\" is that of a store of pieces");
+  return success;
+}
 
 namespace pieces {
 
@@ -21839,9 +22013,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     const Lock hold(mutex_);
     return now() >= renewal_due(session);
   }
-  /// When it is to be heard of again; one that is on its way out is not.
+  /// When it is to be heard of again; that is also asked of one that something keeps from leaving.
   [[nodiscard]] TimePoint renewal_due(const SessionCore& session) const {
-    const bool holds = session.state == State::open || session.state == State::suspect;
+    const bool holds = session.state != State::loading && !ended(session.state);
     const bool renews = holds && is_leased() && options_.renew > Duration::zero();
     return renews ? session.renewed + options_.renew : TimePoint::max();
   }
@@ -21915,9 +22089,8 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
                            "the server id \"" + options_.server_id + "\" is longer than 23 bytes");
     return;
   }
-  if (name_.ends_with(pieces_suffix)) {
-    opening_error_ =
-        Error(Errc::invalid, "the name \"" + name_ + "\" is that of a store of pieces");
+  if (const auto named = check_store_name(name_); !named) {
+    opening_error_ = named.error();
     return;
   }
   server_ = backend_.next_owner(ServerId(options_.server_id));
@@ -23293,11 +23466,11 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
     if (is_leased() && session.state == State::open && mine.now >= trusted_until(session))
       change_state(session, State::suspect);
     if (when_due(session) > mine.now) return reschedule(session);
-    if (session.state == State::releasing) {
+    if (session.renews_alone && renewal_is_due(session)) {
+      aim = Aim::hold;
+    } else if (session.state == State::releasing) {
       aim = session.gives_back ? Aim::give_back : Aim::release;
       reason = session.ending;
-    } else if (session.renews_alone && renewal_is_due(session)) {
-      aim = Aim::hold;
     } else if (in_gap(session)) {
       aim = Aim::renew;
     } else if (session.save_wanted) {
@@ -23808,7 +23981,8 @@ class [[nodiscard]] Loading {
   /// Whether `take` has an answer.
   [[nodiscard]] bool ready() const noexcept { return !session_ || !load_ || load_->done; }
   /// The session, or why there is none: `locked` (names the holder), `cancelled`, what reading and
-  /// decoding say; `busy` while it is not ready. Once.
+  /// decoding say; `busy` while it is not ready; where it has ended before it was taken `fenced`
+  /// (somebody newer has the record) or `closed`. Once.
   [[nodiscard]] Result<Session<S>> take() {
     if (!session_)
       return failed(error_) ? error_ : Error(Errc::cancelled, "this load was taken or called off");
@@ -23817,6 +23991,7 @@ class [[nodiscard]] Loading {
     Session<S> session = *std::exchange(session_, std::nullopt);
     const auto load = std::move(load_);
     if (load && failed(load->error)) return load->error;
+    if (ended(session.state())) return gone(session);
     session.node().enter_game();
     return session;
   }
@@ -23832,6 +24007,14 @@ class [[nodiscard]] Loading {
   [[nodiscard]] const std::optional<Session<S>>& session() const noexcept { return session_; }
 
  private:
+  static Error gone(const Session<S>& session) {
+    const bool is_lost = session.state() == State::lost;
+    return Error(is_lost ? Errc::fenced : Errc::closed,
+                 is_lost ? "somebody else has the record since, or it was erased: load it again"
+                         : "the session was released before this load was taken: load it again")
+        .for_key(session.id());
+  }
+
   std::optional<Session<S>> session_;
   LoadPtr load_;
   std::size_t place_ = 0;
@@ -24203,7 +24386,8 @@ class StoreCalls {
   [[nodiscard]] static KeyValue value_of(const K& key) {
     static_assert(
         std::constructible_from<KeyValue, const K&>,
-        "a load needs the key itself; what only spells it is for calls without a session");
+        "persist: a load needs the key itself, of the type that the store's Key has as its "
+        "value_type; what only spells it is for calls without a session");
     return static_cast<KeyValue>(key);
   }
   /// Spells the key into `spelled`, unless the store takes no call now.
@@ -24403,7 +24587,9 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
   {
     // Before anybody loses the record to it.
     const detail::HookScope hook;
-    if (auto valid = S::Policy::validate(data); !valid) return valid.error();
+    const Result<void> valid =
+        detail::caught("the hook validate", [&] { return S::Policy::validate(data); });
+    if (!valid) return valid.error();
   }
   Overwritten answer;
   const auto replace = [&](Node& node) -> Result<void> {
@@ -24572,7 +24758,7 @@ class Transaction {
     if (!captured) return captured.error();
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
-    std::optional<Running> running(std::in_place, *this);
+    Running running(*this);
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> done = caught(
@@ -24609,7 +24795,7 @@ class Transaction {
       node.more().group = group;
       all_there = all_there && !ended(node.state);
     });
-    running.reset();
+    running.end();
     if (all_there) return group;
     // One ended on another thread before it had partners.
     for (const TransactionGroup::Partner& partner : group->partners)
@@ -24640,13 +24826,15 @@ class Transaction {
  private:
   /// While it lives no commit takes a partner: what a function did is whole, or gone.
   struct Running {
-    explicit Running(Transaction& of) : transaction(of) {}
+    explicit Running(Transaction& of) : transaction(&of) {}
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
-    ~Running() {
-      transaction.each([](auto& node) { node.end_copy(); });
+    ~Running() { end(); }
+    void end() {
+      if (Transaction* of = std::exchange(transaction, nullptr))
+        of->each([](auto& node) { node.end_copy(); });
     }
-    Transaction& transaction;
+    Transaction* transaction;
   };
   template <class Core>
   static void count(Core& core) {

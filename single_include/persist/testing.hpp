@@ -8,15 +8,23 @@
 #include "persist.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <ostream>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI::observe {
@@ -51,6 +59,309 @@ inline void write_metrics(std::ostream& to, const Metrics& metrics, std::string_
 }
 
 }  // namespace persist::inline PERSIST_ABI::observe
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// A request that outlives who sent it: all that it refers to is its own.
+template <class Request>
+class Parcel;
+
+template <>
+class Parcel<CommitRequest> {
+ public:
+  explicit Parcel(const CommitRequest& from) : changes_(from.changes.begin(), from.changes.end()) {
+    for (Change& change : changes_)
+      keep(change);
+  }
+  template <class Backend>
+  void arrive(Backend& backend) {
+    CommitRequest request{.changes = changes_};
+    backend.commit(std::span(&request, 1));
+  }
+
+ private:
+  /// A deque leaves what is in it where it is.
+  struct Kept {
+    std::deque<std::string> texts;
+    std::deque<Buffer> buffers;
+    std::deque<std::vector<std::uint64_t>> numbers;
+    std::deque<std::vector<Send>> sends;
+    std::deque<std::vector<Receipt>> receipts;
+    std::deque<RecordLimits> limits;
+  };
+  std::string_view text(std::string_view from) { return kept_->texts.emplace_back(from); }
+  ByteView bytes(ByteView from) { return kept_->buffers.emplace_back(from).view(); }
+  template <class T>
+  static std::vector<T>& all(std::deque<std::vector<T>>& in, std::span<const T> from) {
+    return in.emplace_back(from.begin(), from.end());
+  }
+  void keep(Change& change) {
+    change.key = text(change.key);
+    if (change.data != nullptr) change.data = &kept_->buffers.emplace_back(change.data->view());
+    if (change.user_ids != nullptr)
+      change.user_ids = &kept_->numbers.emplace_back(*change.user_ids);
+    if (change.metadata != nullptr)
+      change.metadata = &kept_->buffers.emplace_back(change.metadata->view());
+    change.acknowledged = all(kept_->numbers, change.acknowledged);
+    change.receipts = all(kept_->receipts, change.receipts);
+    change.sends = all(kept_->sends, std::span<const Send>(change.sends));
+    for (Send& send : change.sends) {
+      send.key = text(send.key);
+      send.message.type = text(send.message.type);
+      send.message.payload = bytes(send.message.payload);
+    }
+    if (change.limits != nullptr) change.limits = &kept_->limits.emplace_back(*change.limits);
+  }
+
+  std::vector<Change> changes_;
+  std::unique_ptr<Kept> kept_ = std::make_unique<Kept>();
+};
+
+template <>
+class Parcel<AcquireRequest> {
+ public:
+  explicit Parcel(const AcquireRequest& from) : request_(from), key_(from.key) {}
+  template <class Backend>
+  void arrive(Backend& backend) {
+    request_.key = key_;
+    backend.acquire(std::span(&request_, 1));
+  }
+
+ private:
+  AcquireRequest request_;
+  std::string key_;
+};
+
+template <>
+class Parcel<PostRequest> {
+ public:
+  explicit Parcel(const PostRequest& from)
+      : request_(from), key_(from.key), type_(from.message.type), payload_(from.message.payload) {
+    if (from.limits != nullptr) limits_ = *from.limits;
+  }
+  template <class Backend>
+  void arrive(Backend& backend) {
+    request_.key = key_;
+    request_.message.type = type_;
+    request_.message.payload = payload_;
+    request_.limits = limits_ ? &*limits_ : nullptr;
+    backend.post(std::span(&request_, 1));
+  }
+
+ private:
+  PostRequest request_;
+  std::string key_, type_;
+  Buffer payload_;
+  std::optional<RecordLimits> limits_;
+};
+
+template <>
+class Parcel<RelayRequest> {
+ public:
+  explicit Parcel(const RelayRequest& from)
+      : request_(from),
+        after_(from.after),
+        from_(from.take_from),
+        take_(from.take.begin(), from.take.end()) {}
+  template <class Backend>
+  void arrive(Backend& backend) {
+    request_.after = after_, request_.take_from = from_, request_.take = take_;
+    backend.relay(std::span(&request_, 1));
+  }
+
+ private:
+  RelayRequest request_;
+  std::string after_, from_;
+  std::vector<OutgoingMessage> take_;
+};
+
+template <>
+class Parcel<EraseRequest> {
+ public:
+  explicit Parcel(const EraseRequest& from) : request_(from), key_(from.key) {
+    if (from.limits != nullptr) limits_ = *from.limits;
+  }
+  template <class Backend>
+  void arrive(Backend& backend) {
+    request_.key = key_;
+    request_.limits = limits_ ? &*limits_ : nullptr;
+    backend.erase(std::span(&request_, 1));
+  }
+
+ private:
+  EraseRequest request_;
+  std::string key_;
+  std::optional<RecordLimits> limits_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// Numbers that follow from a seed alone, the same on every machine and with every standard library
+/// (SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+class Random {
+ public:
+  explicit constexpr Random(std::uint64_t seed) noexcept : state_(seed) {}
+
+  constexpr std::uint64_t next() noexcept {
+    std::uint64_t z = state_ += 0x9e3779b97f4a7c15U;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return z ^ (z >> 31);
+  }
+  /// One of 0, 1, …, `count` - 1; `count` is not 0. For small counts, as a game has them, none is
+  /// noticeably more likely than another.
+  constexpr std::uint64_t below(std::uint64_t count) noexcept { return next() % count; }
+  constexpr std::uint64_t between(std::uint64_t least, std::uint64_t most) noexcept {
+    return least + below(most - least + 1);
+  }
+  /// True so many times out of a thousand.
+  constexpr bool happens(unsigned per_thousand) noexcept { return below(1000) < per_thousand; }
+  /// An element of a container that has one.
+  template <class C>
+  [[nodiscard]] constexpr auto& pick(C& all) noexcept {
+    return all[static_cast<std::size_t>(below(std::size(all)))];
+  }
+  /// Numbers of their own: what is drawn there changes nothing here.
+  [[nodiscard]] constexpr Random split() noexcept { return Random(next()); }
+
+ private:
+  std::uint64_t state_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// How often what goes wrong between a server and its database; in a thousand requests.
+struct Faults {
+  unsigned refused = 0;   ///< nothing was done: `unavailable`
+  unsigned no_reply = 0;  ///< all was done, and nobody hears of it: `unknown_outcome`
+  unsigned late = 0;      ///< `unknown_outcome`, and it arrives later, perhaps behind what was sent
+                          ///< after it
+  unsigned twice = 0;     ///< all is well, and later the same request arrives once more
+  Duration latest = std::chrono::minutes(2);  ///< how much later
+};
+
+/// What is on its way to a database although nobody waits for it any more.
+class Stragglers {
+ public:
+  Stragglers(Clock& clock, Random random) : clock_(clock), random_(random) {}
+
+  template <class Request, class Backend>
+  void add(const Request& request, Backend& to, Duration latest) {
+    const auto millis = std::chrono::floor<std::chrono::milliseconds>(latest).count();
+    const Duration delay =
+        std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(millis) + 1));
+    auto parcel = std::make_shared<Parcel<Request>>(request);
+    waiting_.push_back({clock_.now() + delay, [parcel, to]() mutable { parcel->arrive(to); }});
+  }
+  /// Whatever has come to its time arrives, in that order.
+  void arrive() { arrive_until(clock_.now()); }
+  void arrive_all() { arrive_until(TimePoint::max()); }
+  [[nodiscard]] std::size_t size() const noexcept { return waiting_.size(); }
+  [[nodiscard]] Random& random() noexcept { return random_; }
+
+ private:
+  struct Waiting {
+    TimePoint at;
+    std::function<void()> go;
+  };
+  void arrive_until(TimePoint now) {
+    std::stable_sort(waiting_.begin(), waiting_.end(),
+                     [](const Waiting& a, const Waiting& b) { return a.at < b.at; });
+    while (!waiting_.empty() && waiting_.front().at <= now) {
+      const Waiting first = std::move(waiting_.front());
+      waiting_.erase(waiting_.begin());
+      first.go();
+    }
+  }
+
+  Clock& clock_;
+  Random random_;
+  std::vector<Waiting> waiting_;
+};
+
+/// A server's connection to its database, on which things go wrong as the seed has it: copies share
+/// one connection; another server's is made of the same `Inner` anew. For tests.
+///
+/// Requests of a batch meet their faults one by one, and reach `Inner` one by one. For one thread.
+template <class Inner>
+class Faulty {
+ public:
+  static constexpr bool is_transactional = transactional_backend<Inner>;
+
+  Faulty(Inner inner, Stragglers& stragglers, Faults faults = {})
+      : inner_(std::move(inner)), state_(std::make_shared<State>(State{stragglers, faults})) {}
+
+  void set_faults(Faults faults) noexcept { state_->faults = faults; }
+  /// Whether anything gets through at all.
+  void cut(bool is_cut) noexcept { state_->is_cut = is_cut; }
+  [[nodiscard]] bool is_cut() const noexcept { return state_->is_cut; }
+
+  [[nodiscard]] bool same_database(const Faulty& other) const noexcept {
+    return inner_.same_database(other.inner_);
+  }
+  [[nodiscard]] Result<void> status() const { return inner_.status(); }
+  [[nodiscard]] Owner next_owner(ServerId server) { return inner_.next_owner(server); }
+  void open_store(std::span<OpenStoreRequest> batch) { each(batch, &Inner::open_store); }
+  void acquire(std::span<AcquireRequest> batch) { each(batch, &Inner::acquire); }
+  void commit(std::span<CommitRequest> batch) { each(batch, &Inner::commit); }
+  void read(std::span<ReadRequest> batch) { each(batch, &Inner::read); }
+  void post(std::span<PostRequest> batch) { each(batch, &Inner::post); }
+  void relay(std::span<RelayRequest> batch) { each(batch, &Inner::relay); }
+  void erase(std::span<EraseRequest> batch) { each(batch, &Inner::erase); }
+  void scan(std::span<ScanRequest> batch) { each(batch, &Inner::scan); }
+  void read_schemas(std::span<SchemaRequest> batch)
+    requires holds_schemas<Inner>
+  {
+    each(batch, &Inner::read_schemas);
+  }
+
+ private:
+  struct State {
+    Stragglers& stragglers;
+    Faults faults;
+    bool is_cut = false;
+  };
+  template <class Request>
+  static constexpr bool changes_something = requires { Parcel<Request>(std::declval<Request>()); };
+
+  template <class Request>
+  void each(std::span<Request> batch, void (Inner::*operation)(std::span<Request>)) {
+    for (Request& request : batch)
+      one(request, [&] { (inner_.*operation)(std::span(&request, 1)); });
+  }
+  template <class Request, class F>
+  void one(Request& request, F&& go) {
+    if (state_->is_cut) return fail(request, Errc::unavailable);
+    const Faults& faults = state_->faults;
+    const std::uint64_t dice = state_->stragglers.random().below(1000);
+    if (dice < faults.refused) return fail(request, Errc::unavailable);
+    if constexpr (changes_something<Request>) {
+      std::uint64_t most = faults.refused;
+      if (dice < (most += faults.no_reply)) return go(), fail(request, Errc::unknown_outcome);
+      if (dice < (most += faults.late)) {
+        state_->stragglers.add(request, inner_, faults.latest);
+        return fail(request, Errc::unknown_outcome);
+      }
+      if (dice < (most += faults.twice)) state_->stragglers.add(request, inner_, faults.latest);
+    }
+    go();
+  }
+  /// What a reply had said is forgotten with it.
+  template <class Request>
+  static void fail(Request& request, Errc code) {
+    if constexpr (requires { request.outcome; }) request.outcome = Request::Outcome::failed;
+    request.error = Error(code, "the test's network");
+  }
+
+  Inner inner_;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
 
 namespace persist::inline PERSIST_ABI::testing {
 
@@ -1719,5 +2030,365 @@ template <record_backend B>
       all.push_back(law);
   return all;
 }
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// The clock of one machine among several that share a world: it started at another moment, runs a
+/// little faster or slower, and its calendar is wrong by as much as it likes. Moves when the
+/// world's does; whoever waits on it moves the world.
+///
+/// Safe to call from any thread. `world` must outlive it.
+class SkewedClock final : public Clock {
+ public:
+  /// `drift` in millionths: 100 is fast by 8.6 seconds a day.
+  explicit SkewedClock(Clock& world, std::int64_t drift = 0, Duration booted_before = {},
+                       std::chrono::milliseconds calendar_ahead = {}) noexcept
+      : world_(world),
+        drift_(drift),
+        begin_(world.now()),
+        mine_(TimePoint{} + std::chrono::hours(1) + booted_before),
+        ahead_(calendar_ahead) {}
+
+  [[nodiscard]] TimePoint now() const override {
+    const Duration passed = world_.now() - begin_;
+    return mine_ + passed + passed / 1'000'000 * drift_;
+  }
+  [[nodiscard]] WallTime wall() const override { return world_.wall() + ahead_; }
+  void wait_until(TimePoint deadline, Wake& wake) override {
+    const Duration wanted = deadline - mine_;
+    const TimePoint there = begin_ + wanted - wanted / (1'000'000 + drift_) * drift_;
+    world_.wait_until(there + std::chrono::milliseconds(1), wake);
+  }
+
+ private:
+  Clock& world_;
+  std::int64_t drift_;
+  TimePoint begin_;  ///< by the world's clock
+  TimePoint mine_;   ///< what this one showed then
+  std::chrono::milliseconds ahead_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing {
+
+struct SimulationOptions {
+  std::uint64_t seed = 1;
+  std::size_t servers = 3;
+  std::size_t players = 5;
+  Duration length = std::chrono::minutes(20);  ///< of the evening; then all is mended and checked
+  Faults faults{15, 15, 15, 15};
+  bool keeps_history = false;  ///< a line for each thing that happens
+};
+
+/// What an evening came to.
+struct SimulationReport {
+  std::vector<std::string> violations;  ///< of a promise; empty is well
+  std::string history;
+  std::uint64_t digest = 0;  ///< of the history, kept or not: the same for the same seed
+  std::size_t loads = 0, saves = 0, handovers = 0, lost = 0, crashes = 0, pauses = 0, cuts = 0;
+};
+
+/// An evening of a game, on several servers at once, from one seed on one thread: players join,
+/// play, leave and hop, servers crash, stand still for longer than a lease and lose their line to
+/// the database, replies get lost and requests arrive late and twice. The same seed is the same
+/// evening.
+///
+/// `Game` is the game's own code:
+///
+/// * `Save`: its data policy;
+/// * `begin(players)`: a server starts; connects handlers;
+/// * `loaded(session, violations)`: somebody has joined;
+/// * `play(players, session, others, random)`: does one thing that a player does; returns a word
+///   for the history;
+/// * `saving(session)`, `saved(session)`: a save is being made of what there is now, and has been
+///   acknowledged;
+/// * `end(records, violations)`: all is quiet; what the records of all players hold in the end.
+template <class Game>
+class Simulation {
+ public:
+  using Line = Faulty<backend::Memory>;
+  using Players = Store<std::uint64_t, typename Game::Save, Line>;
+  using Session = typename Players::Session;
+  using Data = typename Players::DataType;
+  using Records = std::map<std::uint64_t, Data>;
+
+  explicit Simulation(Game& game, SimulationOptions options = {})
+      : game_(game), options_(options), random_(options.seed) {
+    for (std::size_t i = 0; i < options.servers; ++i)
+      servers_.emplace_back(world_, random_);
+    places_.resize(options.players);
+  }
+
+  SimulationReport run() {
+    OpenStoreRequest open;
+    open.name = "players";
+    backend_.open_store(std::span(&open, 1));
+    store_ = open.store;
+    for (std::size_t i = 0; i < servers_.size(); ++i)
+      start(i);
+    const TimePoint end = world_.now() + options_.length;
+    while (world_.now() < end)
+      step();
+    mend();
+    settle(std::chrono::minutes(10));
+    for (std::size_t player = 0; player < places_.size(); ++player)
+      leave(player);
+    settle(std::chrono::minutes(10));
+    stragglers_.arrive_all();
+    audit();
+    report_.digest = digest_;
+    return std::move(report_);
+  }
+
+ private:
+  struct Server {
+    Server(Clock& world, Random& random)
+        : clock(world, static_cast<std::int64_t>(random.below(400)) - 200,
+                std::chrono::hours(random.below(1000)),
+                std::chrono::minutes(random.below(10'000))) {}
+    SkewedClock clock;
+    std::optional<Line> line;
+    std::optional<Players> players;
+    std::vector<Connection> connections;
+    TimePoint still_until{};  ///< stands still, or is down
+    TimePoint cut_until{};
+  };
+  /// Where a player is.
+  struct Place {
+    std::size_t server = 0;
+    std::optional<typename Players::Loading> loading;
+    std::optional<Session> session;
+  };
+
+  void start(std::size_t index) {
+    Server& server = servers_[index];
+    StoreOptions told;
+    told.server_id = "server " + std::to_string(index) + "." + std::to_string(++starts_);
+    told.clock = &server.clock;
+    told.close_deadline = Duration::zero();
+    told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
+    server.line.emplace(backend_, stragglers_, options_.faults);
+    server.line->set_faults({});
+    server.players.emplace("players", *server.line, told);
+    server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
+    Players& players = *server.players;
+    game_.begin(players);
+    server.connections.push_back(
+        players.on_saving([this, index](Session& session, Data&, Reason reason) {
+          note(index, "saving", session.id(), name(reason));
+          game_.saving(session);
+        }));
+    server.connections.push_back(
+        players.on_saved([this, index](Session& session, const Result<Saved>& saved) {
+          note(index, saved ? "saved" : "not saved", session.id(),
+               saved ? std::to_string(saved->version) : saved.error().message());
+          if (!saved) return;
+          ++report_.saves;
+          game_.saved(session);
+        }));
+    server.connections.push_back(
+        players.on_released([this, index](Session& session, Reason reason, bool was_saved) {
+          note(index, was_saved ? "released" : "released unsaved", session.id(), name(reason));
+          report_.handovers += reason == Reason::handover ? 1U : 0U;
+          report_.lost += reason == Reason::lost ? 1U : 0U;
+        }));
+    note(index, "starts");
+  }
+
+  void step() {
+    world_.advance(std::chrono::milliseconds(random_.between(20, 400)));
+    stragglers_.arrive();
+    const std::size_t index = static_cast<std::size_t>(random_.below(servers_.size()));
+    Server& server = servers_[index];
+    if (world_.now() < server.still_until) return;
+    if (!server.players) start(index);
+    if (server.line->is_cut() && world_.now() >= server.cut_until) {
+      note(index, "is connected again");
+      server.line->cut(false);
+    }
+    server.players->poll();
+    if (!is_mended_) trouble(index);
+    if (server.players && world_.now() >= server.still_until) play(index);
+  }
+
+  /// What happens to servers.
+  void trouble(std::size_t index) {
+    Server& server = servers_[index];
+    const auto some_seconds = [&](std::uint64_t most) {
+      return world_.now() + std::chrono::seconds(random_.between(1, most));
+    };
+    const std::uint64_t dice = random_.below(10'000);
+    if (dice < 15) {
+      ++report_.crashes;
+      crash(index);
+      server.still_until = some_seconds(180);
+    } else if (dice < 40) {
+      ++report_.pauses;
+      note(index, "stands still");
+      server.still_until = some_seconds(150);
+    } else if (dice < 80 && !server.line->is_cut()) {
+      ++report_.cuts;
+      note(index, "is cut off");
+      server.line->cut(true);
+      server.cut_until = some_seconds(150);
+    }
+  }
+  void crash(std::size_t index) {
+    Server& server = servers_[index];
+    note(index, "crashes");
+    server.connections.clear();
+    server.line->cut(true);
+    for (Place& place : places_) {
+      if (place.server != index) continue;
+      place.loading.reset();
+      place.session.reset();
+    }
+    is_crashing_ = true;
+    server.players.reset();
+    is_crashing_ = false;
+  }
+
+  void play(std::size_t index) {
+    const std::size_t player = static_cast<std::size_t>(random_.below(places_.size()));
+    Place& place = places_[player];
+    if (place.loading) return finish_loading(player);
+    if (!place.session) return random_.happens(200) ? join(player, index) : void();
+    if (place.server != index) return;
+    if (!place.session->is_active()) return place.session.reset();
+    const std::uint64_t dice = random_.below(1000);
+    if (dice < 20) return leave(player);
+    if (dice < 40) {
+      leave(player);
+      return join(player, static_cast<std::size_t>(random_.below(servers_.size())));
+    }
+    std::vector<Session> others;
+    for (Place& other : places_)
+      if (&other != &place && other.session && other.server == index)
+        others.push_back(*other.session);
+    note(index, game_.play(*servers_[index].players, *place.session, others, random_),
+         place.session->id());
+  }
+  void join(std::size_t player, std::size_t index) {
+    Server& server = servers_[index];
+    if (!server.players || world_.now() < server.still_until) return;
+    places_[player].server = index;
+    typename Players::LoadOptions how;
+    if (random_.happens(100)) how.conflict = Conflict::steal;
+    if (random_.happens(100)) how.conflict = Conflict::refuse;
+    note(index, "joins", std::to_string(player));
+    places_[player].loading.emplace(server.players->begin_load(player, how));
+  }
+  void finish_loading(std::size_t player) {
+    Place& place = places_[player];
+    if (world_.now() < servers_[place.server].still_until || !place.loading->ready()) return;
+    auto loaded = place.loading->take();
+    place.loading.reset();
+    note(place.server, loaded ? "has joined" : "could not join", std::to_string(player),
+         loaded ? "" : loaded.error().message());
+    if (!loaded) return;
+    ++report_.loads;
+    place.session = *loaded;
+    // Somebody may have stolen it meanwhile, or this server stood still: then it will be lost.
+    if (!holds(*place.session)) return note(place.server, "has it no more", place.session->id());
+    const std::size_t known = report_.violations.size();
+    game_.loaded(*place.session, report_.violations);
+    if (report_.violations.size() != known)
+      note(place.server, "VIOLATION", report_.violations.back());
+  }
+  /// Whether what the session writes would be accepted now.
+  bool holds(const Session& session) {
+    ReadRequest read;
+    read.store = store_, read.key = session.id(), read.wants_data = false;
+    backend_.read(std::span(&read, 1));
+    return read.record.fence.epoch == session.epoch();
+  }
+  void leave(std::size_t player) {
+    Place& place = places_[player];
+    place.loading.reset();
+    if (!place.session) return;
+    note(place.server, "leaves", place.session->id());
+    (void)place.session->request_release();
+    place.session.reset();
+  }
+
+  void mend() {
+    is_mended_ = true;
+    for (Server& server : servers_) {
+      server.still_until = server.cut_until = {};
+      if (server.line) server.line->set_faults({});
+    }
+  }
+  void settle(Duration time) {
+    for (const TimePoint end = world_.now() + time; world_.now() < end;) {
+      world_.advance(std::chrono::seconds(1));
+      stragglers_.arrive();
+      for (std::size_t i = 0; i < servers_.size(); ++i) {
+        if (!servers_[i].players) start(i);
+        servers_[i].line->cut(false);
+        servers_[i].players->poll();
+      }
+    }
+  }
+  /// Loads everybody once more on one server, so that what waits for them is handled, and looks at
+  /// what is stored.
+  void audit() {
+    Players& players = *servers_.front().players;
+    std::vector<Session> all;
+    for (std::uint64_t player = 0; player < places_.size(); ++player) {
+      auto session = players.load(player, {.conflict = Conflict::refuse});
+      if (session)
+        all.push_back(*session);
+      else
+        report_.violations.push_back("in the end nobody can load: " + session.error().message());
+    }
+    settle(std::chrono::minutes(5));
+    for (Session& session : all) {
+      if (session.waiting_messages() != 0)
+        report_.violations.push_back(std::string(session.id()) + " has messages that wait");
+      if (auto released = session.release(); !released)
+        report_.violations.push_back("in the end nobody can release: " +
+                                     released.error().message());
+    }
+    Records records;
+    for (std::uint64_t player = 0; player < places_.size(); ++player) {
+      auto record = players.peek(player);
+      if (record)
+        records.emplace(player, std::move(record->data));
+      else if (!record.is(Errc::not_found))
+        report_.violations.push_back("in the end nobody can read: " + record.error().message());
+    }
+    game_.end(records, report_.violations);
+  }
+
+  template <class... Words>
+  void note(std::size_t server, const Words&... words) {
+    if (is_crashing_) return;
+    std::string line = std::to_string(
+        std::chrono::floor<std::chrono::milliseconds>(world_.now().time_since_epoch()).count());
+    line += " " + std::to_string(server);
+    ((line += " ", line += words), ...);
+    for (const char c : line)
+      digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    if (options_.keeps_history) report_.history += line + '\n';
+  }
+
+  Game& game_;
+  SimulationOptions options_;
+  Random random_;
+  ManualClock world_;
+  backend::Memory backend_{world_};
+  StoreId store_;
+  Stragglers stragglers_{world_, random_.split()};
+  std::deque<Server> servers_;
+  std::vector<Place> places_;
+  SimulationReport report_;
+  std::uint64_t digest_ = 0xcbf29ce484222325U;
+  std::size_t starts_ = 0;
+  bool is_mended_ = false;
+  bool is_crashing_ = false;
+};
 
 }  // namespace persist::inline PERSIST_ABI::testing

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <memory>
-#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -76,7 +75,7 @@ class Transaction {
     if (!captured) return captured.error();
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
-    std::optional<Running> running(std::in_place, *this);
+    Running running(*this);
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> done = caught(
@@ -113,7 +112,7 @@ class Transaction {
       node.more().group = group;
       all_there = all_there && !ended(node.state);
     });
-    running.reset();
+    running.end();
     if (all_there) return group;
     // One ended on another thread before it had partners.
     for (const TransactionGroup::Partner& partner : group->partners)
@@ -144,13 +143,15 @@ class Transaction {
  private:
   /// While it lives no commit takes a partner: what a function did is whole, or gone.
   struct Running {
-    explicit Running(Transaction& of) : transaction(of) {}
+    explicit Running(Transaction& of) : transaction(&of) {}
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
-    ~Running() {
-      transaction.each([](auto& node) { node.end_copy(); });
+    ~Running() { end(); }
+    void end() {
+      if (Transaction* of = std::exchange(transaction, nullptr))
+        of->each([](auto& node) { node.end_copy(); });
     }
-    Transaction& transaction;
+    Transaction* transaction;
   };
   template <class Core>
   static void count(Core& core) {

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <persist/backend/memory.hpp>
-#include <persist/persist.hpp>
+#include <persist/codec/packed.hpp>
+#include <persist/key/number.hpp>
+#include <persist/lock/lease.hpp>
+#include <persist/store.hpp>
 #include <persist/testing/faulty.hpp>
 #include <persist/testing/manual_clock.hpp>
 #include <persist/testing/random.hpp>

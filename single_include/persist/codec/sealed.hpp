@@ -32,7 +32,7 @@ struct SealingKey {
 /// meanwhile.
 template <class K>
 concept lists_keys = requires {
-  { K::list() } -> std::convertible_to<std::span<const SealingKey>>;
+  { K::list() } -> lasting_list<SealingKey>;
 };
 
 /// `C`, and the payload is encrypted and authenticated with XChaCha20-Poly1305 (RFC 8439, with the
@@ -50,8 +50,11 @@ concept lists_keys = requires {
 /// for a key that is not in the list, for any change, and for a record of another player.
 ///
 /// The payload is then `id of the key (4 bytes, little-endian), nonce (24), ciphertext, tag (16)`.
-template <class C, lists_keys Keys>
+template <class C, class Keys>
 struct Sealed : C {
+  static_assert(lists_keys<Keys>,
+                "persist: the Keys of Sealed have a `static list()` that returns a "
+                "std::span<const SealingKey>, or a reference to a list that lives on");
   static_assert(!seals_records<C>, "persist: sealed once is sealed");
   using payload_codec = typename PayloadCodec<C>::type;
   static constexpr bool is_always_sealed = true;
@@ -140,8 +143,10 @@ struct Sealed : C {
     const auto key = std::find_if(keys.begin(), keys.end(),
                                   [id](const SealingKey& each) { return each.id == id; });
     if (key == keys.end()) {
-      return Error(Errc::corrupt, "the record is sealed with the key number " + std::to_string(id) +
-                                      ", which this server has not");
+      return Error(Errc::corrupt,
+                   "the record is sealed with the key number " + std::to_string(id) +
+                       ", which this server has not: list it behind the newest for as "
+                       "long as a record may be sealed with it");
     }
     const ByteView cipher = sealed.subspan(prefix);
     const std::size_t begin = to.size();

@@ -165,13 +165,16 @@ class ZstdDictionary {
 /// is open.
 template <class D>
 concept lists_dictionaries = requires {
-  { D::list() } -> std::convertible_to<std::span<const ZstdDictionary>>;
+  { D::list() } -> codec::lasting_list<ZstdDictionary>;
 };
 
 /// Zstandard with dictionaries. What was compressed without one it reads too, and with an empty
 /// list it is `Zstd<3>`.
-template <lists_dictionaries Dictionaries>
+template <class Dictionaries>
 struct ZstdDict {
+  static_assert(lists_dictionaries<Dictionaries>,
+                "persist: the Dictionaries of ZstdDict have a `static list()` that returns a "
+                "std::span<const ZstdDictionary>, or a reference to a list that lives on");
   static constexpr std::uint8_t id = codec::zstd_id;
   static constexpr std::string_view name = "zstd";
 
