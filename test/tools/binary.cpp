@@ -149,8 +149,9 @@ TEST_F(Program, no_store_is_imported_that_no_game_can_open) {
   write("one.jsonl", ProfileText{});
   const Ran ran = run({"import", "--from", "profilestore", "--dir", "DIRsave", "--store",
                        "X#pieces", "DIRone.jsonl"});
-  EXPECT_EQ(ran.status, 1);
+  EXPECT_EQ(ran.status, 2);
   EXPECT_NE(ran.err.find("a store of pieces"), std::string::npos) << ran.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "save")) << "a mistake makes no folder";
 }
 
 TEST_F(Program, a_folder_that_a_server_has_can_be_read_and_not_written) {

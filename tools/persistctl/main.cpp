@@ -174,7 +174,7 @@ Opened open(const Typed& typed, For what) {
 }
 
 /// What `--on-conflict`, `--codec` and `--schema-version` say; nothing, after a message, if it
-/// makes no sense.
+/// makes no sense, or no game could open the store.
 std::optional<ImportOptions> import_options(const Typed& typed) {
   ImportOptions options;
   options.message_type = typed.get("--as-message");
@@ -186,6 +186,9 @@ std::optional<ImportOptions> import_options(const Typed& typed) {
   if (source == nullptr)
     return wrong("say what wrote the file: --from profilestore, suphi, rbx-persist or lapis");
   options.read = source->read;
+  if (typed.has("--store"))
+    if (const auto named = persist::check_store_name(typed.get("--store")); !named)
+      return wrong(std::string(named.error().detail()));
   const std::string policy = typed.get("--on-conflict", "fail");
   if (policy == "skip")
     options.on_conflict = OnConflict::skip;
