@@ -80,6 +80,7 @@ TEST_F(ParcelCase, OfAPostHoldsItsMessage) {
     RecordLimits limits;
     PostRequest request;
     request.store = store, request.key = key, request.limits = &limits;
+    request.origin.source = {1, 2}, request.origin.first_tried = clock.wall();
     request.message = {type, 1, 0, clock.wall() + 1h, payload};
     parcel.emplace(request);
     key = type = "XXXXXXXX", payload.data()[0] = std::byte{'X'}, limits = {0, 0, 0, 0};
