@@ -10742,8 +10742,7 @@ class ReadBase {
           Error(Errc::too_new,
                 "this build does not know all of this (a newer build wrote it, or a member was "
                 "removed since), and saving would lose it: give the elements a persist::Identity "
-                "or a "
-                "persist::Unknown member, or let the policy say drop_unknown")
+                "or a persist::Unknown member, or let the policy say drop_unknown")
               .at(at.path(), "", ""));
     }
   }
