@@ -340,13 +340,14 @@ class Faulty {
     const std::uint64_t dice = state_->stragglers.random().below(1000);
     if (dice < faults.refused) return fail(request, Errc::unavailable);
     if constexpr (changes_something<Request>) {
-      std::uint64_t most = faults.refused;
-      if (dice < (most += faults.no_reply)) return go(), fail(request, Errc::unknown_outcome);
-      if (dice < (most += faults.late)) {
+      const std::uint64_t no_reply = faults.refused + faults.no_reply;
+      const std::uint64_t late = no_reply + faults.late;
+      if (dice < no_reply) return go(), fail(request, Errc::unknown_outcome);
+      if (dice < late) {
         state_->stragglers.add(request, inner_, faults.latest);
         return fail(request, Errc::unknown_outcome);
       }
-      if (dice < (most += faults.twice)) state_->stragglers.add(request, inner_, faults.latest);
+      if (dice < late + faults.twice) state_->stragglers.add(request, inner_, faults.latest);
     }
     go();
   }

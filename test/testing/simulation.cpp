@@ -74,7 +74,7 @@ struct Careless {
     std::int64_t coins = 0;
     for (const auto& [key, purse] : records)
       coins += purse.coins - 100;
-    if (coins != 0) violations.push_back("coins came from nowhere");
+    if (coins != 0) violations.emplace_back("coins came from nowhere");
   }
 };
 
