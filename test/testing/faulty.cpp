@@ -11,7 +11,6 @@ namespace {
 
 using namespace persist;
 using namespace std::chrono_literals;
-using persist::testing::Faults;
 using persist::testing::ManualClock;
 using persist::testing::Random;
 using persist::testing::Stragglers;
@@ -29,8 +28,8 @@ struct QuietLine : Line {
 
  private:
   QuietLine(ManualClock& clock, std::shared_ptr<Stragglers> made)
-      : Line(backend::Memory(clock), *made), stragglers(std::move(made)) {}
-  std::shared_ptr<Stragglers> stragglers;
+      : Line(backend::Memory(clock), *made), stragglers_(std::move(made)) {}
+  std::shared_ptr<Stragglers> stragglers_;
 };
 const int laws = persist_test::register_laws<QuietLine>(
     "LawsOnFaulty", [](ManualClock& clock) { return QuietLine(clock); });
