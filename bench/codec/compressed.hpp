@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/codec/compressed.hpp>
+#include <persist/codec/packed.hpp>
 #include <persist/codec/record.hpp>
 #include <persist/schema/policy.hpp>
 
