@@ -255,7 +255,7 @@ class Stragglers {
     const Duration delay =
         std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(millis) + 1));
     auto parcel = std::make_shared<Parcel<Request>>(request);
-    waiting_.push_back({clock_.now() + delay, [parcel, to]() mutable { parcel->arrive(to); }});
+    waiting_.emplace(clock_.now() + delay, [parcel, to]() mutable { parcel->arrive(to); });
   }
   /// Whatever has come to its time arrives, in that order.
   void arrive() { arrive_until(clock_.now()); }
@@ -264,23 +264,14 @@ class Stragglers {
   [[nodiscard]] Random& random() noexcept { return random_; }
 
  private:
-  struct Waiting {
-    TimePoint at;
-    std::function<void()> go;
-  };
   void arrive_until(TimePoint now) {
-    std::stable_sort(waiting_.begin(), waiting_.end(),
-                     [](const Waiting& a, const Waiting& b) { return a.at < b.at; });
-    while (!waiting_.empty() && waiting_.front().at <= now) {
-      const Waiting first = std::move(waiting_.front());
-      waiting_.erase(waiting_.begin());
-      first.go();
-    }
+    while (!waiting_.empty() && waiting_.begin()->first <= now)
+      waiting_.extract(waiting_.begin()).mapped()();
   }
 
   Clock& clock_;
   Random random_;
-  std::vector<Waiting> waiting_;
+  std::multimap<TimePoint, std::function<void()>> waiting_;  ///< by when it arrives
 };
 
 /// A server's connection to its database, on which things go wrong as the seed has it: copies share
@@ -342,7 +333,10 @@ class Faulty {
     if constexpr (changes_something<Request>) {
       const std::uint64_t no_reply = faults.refused + faults.no_reply;
       const std::uint64_t late = no_reply + faults.late;
-      if (dice < no_reply) return go(), fail(request, Errc::unknown_outcome);
+      if (dice < no_reply) {
+        Parcel<Request>(request).arrive(inner_);
+        return fail(request, Errc::unknown_outcome);
+      }
       if (dice < late) {
         state_->stragglers.add(request, inner_, faults.latest);
         return fail(request, Errc::unknown_outcome);
@@ -351,7 +345,7 @@ class Faulty {
     }
     go();
   }
-  /// What a reply had said is forgotten with it.
+  /// Nothing of a reply has been written into the request, and it still has all that it brought.
   template <class Request>
   static void fail(Request& request, Errc code) {
     if constexpr (requires { request.outcome; }) request.outcome = Request::Outcome::failed;
@@ -2059,8 +2053,11 @@ class SkewedClock final : public Clock {
   [[nodiscard]] WallTime wall() const override { return world_.wall() + ahead_; }
   void wait_until(TimePoint deadline, Wake& wake) override {
     const Duration wanted = deadline - mine_;
-    const TimePoint there = begin_ + wanted - wanted / (1'000'000 + drift_) * drift_;
-    world_.wait_until(there + std::chrono::milliseconds(1), wake);
+    const Duration less = wanted / (1'000'000 + drift_) * drift_;
+    const bool is_for_ever = less < Duration::zero() && wanted > Duration::max() + less;
+    // Rounding may have put it some nanoseconds too early.
+    const Duration there = is_for_ever ? Duration::max() : wanted - less;
+    world_.wait_until(after(after(begin_, there), std::chrono::milliseconds(1)), wake);
   }
 
  private:
@@ -2138,7 +2135,6 @@ class Simulation {
     for (std::size_t player = 0; player < places_.size(); ++player)
       leave(player);
     settle(std::chrono::minutes(10));
-    stragglers_.arrive_all();
     audit();
     report_.digest = digest_;
     return std::move(report_);
@@ -2171,8 +2167,7 @@ class Simulation {
     told.clock = &server.clock;
     told.close_deadline = Duration::zero();
     told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
-    server.line.emplace(backend_, stragglers_, options_.faults);
-    server.line->set_faults({});
+    server.line.emplace(backend_, stragglers_);
     server.players.emplace("players", *server.line, told);
     server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
     Players& players = *server.players;
@@ -2315,8 +2310,10 @@ class Simulation {
     place.session.reset();
   }
 
+  /// Nothing goes wrong any more, and what was on its way has arrived.
   void mend() {
     is_mended_ = true;
+    stragglers_.arrive_all();
     for (Server& server : servers_) {
       server.still_until = server.cut_until = {};
       if (server.line) server.line->set_faults({});

@@ -95,6 +95,24 @@ TEST_F(FaultyLine, LosesAReplyToWhatWasDone) {
   EXPECT_EQ(stored(), 1);
 }
 
+TEST_F(FaultyLine, LeavesARequestWhoseReplyIsLostAsItWasSent) {
+  AcquireRequest take;
+  take.store = players.core().store(), take.key = "1", take.lease = 1min;
+  take.owner = line.next_owner(ServerId("eu-1"));
+  line.acquire(std::span(&take, 1));
+  Buffer data(as_bytes("the data"));
+  Change change;
+  change.store = take.store, change.key = take.key, change.fence = take.record.fence;
+  change.fence.write = 1, change.data = &data;
+  CommitRequest request{.changes = std::span(&change, 1)};
+  line.set_faults({.no_reply = 1000});
+  line.commit(std::span(&request, 1));
+  EXPECT_EQ(request.error.code(), Errc::unknown_outcome);
+  EXPECT_EQ(as_text(data), "the data") << "it may go again";
+  EXPECT_EQ(change.version, 0U) << "nobody heard of it";
+  EXPECT_EQ(elsewhere.inspect(1u)->version, 1U);
+}
+
 TEST_F(FaultyLine, BringsWhatIsLateAsItWasSent) {
   auto session = *players.load(1u);
   session.edit()->coins = 1;

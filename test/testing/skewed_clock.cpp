@@ -42,4 +42,18 @@ TEST(SkewedClock, WhoeverWaitsOnItMovesTheWorld) {
   }
 }
 
+TEST(SkewedClock, CanBeWaitedOnForEver) {
+  for (const std::int64_t drift : {-200, 0, 200}) {
+    ManualClock world;
+    world.advance(5000h);
+    SkewedClock clock(world, drift);
+    Wake wake;
+    wake.notify();
+    clock.wait_until(TimePoint::max(), wake);
+    EXPECT_LT(world.now(), TimePoint{} + 5002h) << "it was woken";
+    clock.wait_until(TimePoint::max(), wake);
+    EXPECT_GT(world.now(), TimePoint{} + 24h * 365 * 200) << drift;
+  }
+}
+
 }  // namespace

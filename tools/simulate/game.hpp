@@ -20,9 +20,11 @@ struct Hero {
   std::uint64_t progress = 0;
   std::vector<std::uint64_t> items;
   std::vector<std::uint64_t> receipts;
+  std::vector<std::uint64_t> posts;  ///< gifts of the web shop that came
 };
 struct Gift {
   std::int64_t coins = 0;
+  std::uint64_t post = 0;  ///< which of the web shop's; 0: another player's
 };
 struct Save {
   using data_type = Hero;
@@ -44,14 +46,18 @@ class Game {
   template <class Players>
   void begin(Players& players) {
     players.on_message([](Hero& hero, const Gift& gift) {
-      hero.coins += gift.coins, hero.got += gift.coins;
+      hero.coins += gift.coins;
+      if (gift.post == 0)
+        hero.got += gift.coins;
+      else
+        hero.earned += gift.coins, hero.posts.push_back(gift.post);
       ++hero.progress;
     });
   }
   template <class Session>
   void loaded(Session& session, Violations& violations) {
     const auto hero = session.view();
-    const std::uint64_t known = saved_[session.key()].progress;
+    const std::uint64_t known = saved_[session.key()];
     if (hero->progress < known)
       violations.push_back(std::string(session.id()) + " comes back with progress " +
                            std::to_string(hero->progress) + ", and " + std::to_string(known) +
@@ -66,8 +72,8 @@ class Game {
   void saved(Session& session) {
     const auto going = going_.find(session.instance_id());
     if (going == going_.end()) return;
-    State& known = saved_[session.key()];
-    known.progress = std::max(known.progress, going->second.progress);
+    std::uint64_t& known = saved_[session.key()];
+    known = std::max(known, going->second.progress);
     durable_items_.insert(going->second.items.begin(), going->second.items.end());
   }
 
@@ -104,15 +110,17 @@ class Game {
   template <class Records>
   void end(const Records& records, Violations& violations) {
     std::map<std::uint64_t, int> items;
-    std::int64_t sent = posted_, got = 0, traded = 0;
-    std::map<std::uint64_t, int> receipts;
+    std::int64_t sent = 0, got = 0, traded = 0;
+    std::map<std::uint64_t, int> receipts, posts;
     for (const auto& [key, hero] : records) {
       sent += hero.sent, got += hero.got, traded += hero.traded;
       for (const std::uint64_t item : hero.items)
         ++items[item];
       for (const std::uint64_t receipt : hero.receipts)
         ++receipts[receipt];
-      if (hero.progress < saved_[key].progress)
+      for (const std::uint64_t post : hero.posts)
+        ++posts[post];
+      if (hero.progress < saved_[key])
         violations.push_back(std::to_string(key) + " ends with less than was acknowledged");
     }
     for (const auto& [item, count] : items)
@@ -124,15 +132,18 @@ class Game {
     for (const std::uint64_t receipt : paid_)
       if (!receipts.contains(receipt))
         violations.push_back("purchase " + std::to_string(receipt) + " is lost");
-    if (sent != got && unsure_.empty())
+    for (const auto& [post, count] : posts)
+      if (count != 1) violations.push_back("post " + std::to_string(post) + " came twice");
+    for (const std::uint64_t post : posted_)
+      if (!posts.contains(post)) violations.push_back("post " + std::to_string(post) + " is lost");
+    if (sent != got)
       violations.push_back("sent " + std::to_string(sent) + ", got " + std::to_string(got));
     if (traded != 0) violations.push_back("trades made " + std::to_string(traded) + " coins");
   }
 
-  std::size_t trades = 0, gifts = 0, purchases = 0;
-
  private:
-  struct State {
+  /// What a save that is under way will make durable.
+  struct Going {
     std::uint64_t progress = 0;
     std::vector<std::uint64_t> items;
   };
@@ -176,7 +187,7 @@ class Game {
   std::string bought(std::uint64_t player, std::uint64_t id,
                      const persist::Result<persist::Grant>& granted) {
     if (granted && *granted == persist::Grant::durable) {
-      paid_.insert(id), ++purchases;
+      paid_.insert(id);
       if (shop_[player] == id) shop_[player] = 0;
     }
     return "sells " + std::to_string(id) + " to " + std::to_string(player) + ": " +
@@ -189,7 +200,6 @@ class Game {
     if (session.view()->coins < 5) return "is poor";
     const auto sent = session.send(to, Gift{5});
     if (!sent) return "cannot send: " + sent.error().message();
-    ++gifts;
     session.edit([&](Hero& hero) { hero.coins -= 5, hero.sent += 5, ++hero.progress; });
     return "sends to " + std::to_string(to);
   }
@@ -203,7 +213,6 @@ class Game {
         mine.items.pop_back();
       }
     });
-    trades += done ? 1U : 0U;
     return "trades with " + std::string(b.id()) + ": " + said(done);
   }
   /// A gift of the web shop, which tries again until it knows.
@@ -214,22 +223,22 @@ class Game {
     }
     const auto [id, to] = unsure_.front();
     const std::string spelled = "post " + std::to_string(id);
-    const auto done = players.post(to, Gift{7}, {.id = spelled});
+    const auto done = players.post(to, Gift{7, id}, {.id = spelled});
     if (!done) return "cannot post: " + done.error().message();
     unsure_.erase(unsure_.begin());
-    posted_ += 7;
+    posted_.insert(id);
     return "posts " + std::to_string(id) + " to " + std::to_string(to);
   }
 
   std::uint64_t players_;
-  std::map<std::uint64_t, State> saved_;
-  std::map<std::string, State> going_;
+  std::map<std::uint64_t, std::uint64_t> saved_;  ///< the progress that was acknowledged
+  std::map<std::string, Going> going_;
   std::set<std::uint64_t> durable_items_;
   std::map<std::uint64_t, std::uint64_t> shop_;  ///< the purchase that is being granted
   std::set<std::uint64_t> paid_;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> unsure_;
+  std::set<std::uint64_t> posted_;  ///< what the database said it has
   std::uint64_t items_ = 0, receipts_ = 0, posts_ = 0;
-  std::int64_t posted_ = 0;
 };
 
 }  // namespace simulate

@@ -3,12 +3,15 @@
 
 #include "game.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -175,6 +178,7 @@ bool parse(std::vector<std::string_view> words, Arguments& into) {
 
 int main(int count, char** arguments) {
   Arguments told;
+  if (count > 1 && std::string_view(arguments[1]) == "--help") return std::cout << usage, 0;
   if (!parse({arguments + 1, arguments + count}, told)) return std::cerr << usage, 2;
   if (!told.shows_history) return run(told);
   told.evening.keeps_history = true;

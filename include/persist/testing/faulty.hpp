@@ -4,14 +4,13 @@
 #include <persist/testing/parcel.hpp>
 #include <persist/testing/random.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <utility>
-#include <vector>
 
 namespace persist::inline PERSIST_ABI::testing {
 
@@ -36,7 +35,7 @@ class Stragglers {
     const Duration delay =
         std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(millis) + 1));
     auto parcel = std::make_shared<Parcel<Request>>(request);
-    waiting_.push_back({clock_.now() + delay, [parcel, to]() mutable { parcel->arrive(to); }});
+    waiting_.emplace(clock_.now() + delay, [parcel, to]() mutable { parcel->arrive(to); });
   }
   /// Whatever has come to its time arrives, in that order.
   void arrive() { arrive_until(clock_.now()); }
@@ -45,23 +44,14 @@ class Stragglers {
   [[nodiscard]] Random& random() noexcept { return random_; }
 
  private:
-  struct Waiting {
-    TimePoint at;
-    std::function<void()> go;
-  };
   void arrive_until(TimePoint now) {
-    std::stable_sort(waiting_.begin(), waiting_.end(),
-                     [](const Waiting& a, const Waiting& b) { return a.at < b.at; });
-    while (!waiting_.empty() && waiting_.front().at <= now) {
-      const Waiting first = std::move(waiting_.front());
-      waiting_.erase(waiting_.begin());
-      first.go();
-    }
+    while (!waiting_.empty() && waiting_.begin()->first <= now)
+      waiting_.extract(waiting_.begin()).mapped()();
   }
 
   Clock& clock_;
   Random random_;
-  std::vector<Waiting> waiting_;
+  std::multimap<TimePoint, std::function<void()>> waiting_;  ///< by when it arrives
 };
 
 /// A server's connection to its database, on which things go wrong as the seed has it: copies share
@@ -123,7 +113,10 @@ class Faulty {
     if constexpr (changes_something<Request>) {
       const std::uint64_t no_reply = faults.refused + faults.no_reply;
       const std::uint64_t late = no_reply + faults.late;
-      if (dice < no_reply) return go(), fail(request, Errc::unknown_outcome);
+      if (dice < no_reply) {
+        Parcel<Request>(request).arrive(inner_);
+        return fail(request, Errc::unknown_outcome);
+      }
       if (dice < late) {
         state_->stragglers.add(request, inner_, faults.latest);
         return fail(request, Errc::unknown_outcome);
@@ -132,7 +125,7 @@ class Faulty {
     }
     go();
   }
-  /// What a reply had said is forgotten with it.
+  /// Nothing of a reply has been written into the request, and it still has all that it brought.
   template <class Request>
   static void fail(Request& request, Errc code) {
     if constexpr (requires { request.outcome; }) request.outcome = Request::Outcome::failed;

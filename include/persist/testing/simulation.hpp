@@ -86,7 +86,6 @@ class Simulation {
     for (std::size_t player = 0; player < places_.size(); ++player)
       leave(player);
     settle(std::chrono::minutes(10));
-    stragglers_.arrive_all();
     audit();
     report_.digest = digest_;
     return std::move(report_);
@@ -119,8 +118,7 @@ class Simulation {
     told.clock = &server.clock;
     told.close_deadline = Duration::zero();
     told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
-    server.line.emplace(backend_, stragglers_, options_.faults);
-    server.line->set_faults({});
+    server.line.emplace(backend_, stragglers_);
     server.players.emplace("players", *server.line, told);
     server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
     Players& players = *server.players;
@@ -263,8 +261,10 @@ class Simulation {
     place.session.reset();
   }
 
+  /// Nothing goes wrong any more, and what was on its way has arrived.
   void mend() {
     is_mended_ = true;
+    stragglers_.arrive_all();
     for (Server& server : servers_) {
       server.still_until = server.cut_until = {};
       if (server.line) server.line->set_faults({});

@@ -29,8 +29,11 @@ class SkewedClock final : public Clock {
   [[nodiscard]] WallTime wall() const override { return world_.wall() + ahead_; }
   void wait_until(TimePoint deadline, Wake& wake) override {
     const Duration wanted = deadline - mine_;
-    const TimePoint there = begin_ + wanted - wanted / (1'000'000 + drift_) * drift_;
-    world_.wait_until(there + std::chrono::milliseconds(1), wake);
+    const Duration less = wanted / (1'000'000 + drift_) * drift_;
+    const bool is_for_ever = less < Duration::zero() && wanted > Duration::max() + less;
+    // Rounding may have put it some nanoseconds too early.
+    const Duration there = is_for_ever ? Duration::max() : wanted - less;
+    world_.wait_until(after(after(begin_, there), std::chrono::milliseconds(1)), wake);
   }
 
  private:
