@@ -4,8 +4,8 @@
 #include <persist/fwd.hpp>
 #include <persist/store/answers.hpp>
 #include <persist/store/loading.hpp>
+#include <persist/store/offline_calls.hpp>
 #include <persist/store/session_calls.hpp>
-#include <persist/store/store_calls.hpp>
 #include <persist/store/transact.hpp>
 
 #include <memory>

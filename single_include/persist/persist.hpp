@@ -22068,6 +22068,12 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
 };
 
+}  // namespace persist::inline PERSIST_ABI
+
+// The beginning of a store, and its listeners.
+
+namespace persist::inline PERSIST_ABI {
+
 template <class Backend, class LockPolicy>
 Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, StoreOptions options)
     : backend_(std::move(backend)),
@@ -22879,6 +22885,90 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
 
 }  // namespace persist::inline PERSIST_ABI
 
+// What a load does that did not get the record.
+
+namespace persist::inline PERSIST_ABI {
+
+/// An attempt failed, and may have been carried out all the same.
+template <class B, class L>
+void Engine<B, L>::unanswered(SessionCore& session, const Error& error) {
+  LoadState& load = *session.load();
+  const bool may_pass =
+      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  if (may_pass) load.unheard_of = true;
+  // The request may stand already: it is left once, so that a newer one is not put aside by it.
+  if (load.intent == Intent::request) load.intent = Intent::keep_request;
+  if (!may_pass || load.once || now() >= load.deadline || !load.has_waiters())
+    return give_up(session, Error(error).for_key(session.key()));
+  back_off(session);
+  load.next_try = session.not_before;
+}
+
+/// Ends the load with that error: at once, or, where something of it may stand in the record, with
+/// one more attempt that takes it back.
+template <class B, class L>
+void Engine<B, L>::give_up(SessionCore& session, Error error) {
+  LoadState& load = *session.load();
+  if (!load.asked && !load.unheard_of) return load_done(session, std::move(error));
+  load.error = std::move(error);
+  load.intent = Intent::withdraw;
+  load.next_try = now();
+}
+
+template <class B, class L>
+void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
+  LoadState& load = *session.load();
+  const bool is_ours = holder.asker == owner_of(session);
+  load.asked = load.asked || is_ours;
+  if (!load.unheard_of) load.sent.reset();
+  if (!load.has_waiters())
+    return give_up(
+        session,
+        Error(Errc::cancelled, "nobody waits for this load any more").for_key(session.key()));
+  if (load.conflict == Conflict::steal && !load.once && load.attempts <= 8) {
+    load.intent = Intent::steal;
+    load.seen_epoch = holder.epoch;
+    load.seen_renewals = holder.renewals;
+    load.next_try = now();
+    return;
+  }
+  if (load.conflict != Conflict::request || load.once)
+    return give_up(session, locked_error(session, holder, "it was not asked to let go"));
+  if (!load.asked && holder.left <= Duration::zero()) {  // free, but for one who may be gone
+    load.intent = Intent::request;
+    load.next_try = now();
+    return;
+  }
+  if (!is_ours && !holder.asker.nobody())
+    return give_up(session,
+                   locked_error(session, holder, "a newer request came from another server"));
+  if (now() >= load.deadline)
+    return give_up(session,
+                   locked_error(session, holder, "the holder did not let go before the deadline"));
+  if (!load.asked) {  // the attempt that was to leave the request was lost on its way
+    load.intent = Intent::request;
+    load.next_try = now();
+    return;
+  }
+  load.intent = Intent::keep_request;
+  // Where a hint does not reach us we look again after 1, 2, 4, then every 5 s, and when the lease
+  // runs out.
+  const Duration pause =
+      (std::min)(Duration(1s) * (1 << (std::min)(load.attempts - 1, 3U)), Duration(5s));
+  load.next_try = (std::min)({now() + pause, now() + holder.left + 1ms, load.deadline});
+}
+
+template <class B, class L>
+Error Engine<B, L>::locked_error(const SessionCore& session, const HeldBy& holder,
+                                 std::string detail) {
+  return Error(Errc::locked, std::move(detail))
+      .for_key(session.key())
+      .held_by({std::string(holder.owner.server.view()), holder.epoch,
+                std::chrono::duration_cast<std::chrono::milliseconds>(holder.age)});
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
 // Loading: attempts, and what is done about a holder.
 
 namespace persist::inline PERSIST_ABI {
@@ -23000,32 +23090,6 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   if (!load->done) reschedule(session);
 }
 
-/// An attempt failed, and may have been carried out all the same.
-template <class B, class L>
-void Engine<B, L>::unanswered(SessionCore& session, const Error& error) {
-  LoadState& load = *session.load();
-  const bool may_pass =
-      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
-  if (may_pass) load.unheard_of = true;
-  // The request may stand already: it is left once, so that a newer one is not put aside by it.
-  if (load.intent == Intent::request) load.intent = Intent::keep_request;
-  if (!may_pass || load.once || now() >= load.deadline || !load.has_waiters())
-    return give_up(session, Error(error).for_key(session.key()));
-  back_off(session);
-  load.next_try = session.not_before;
-}
-
-/// Ends the load with that error: at once, or, where something of it may stand in the record, with
-/// one more attempt that takes it back.
-template <class B, class L>
-void Engine<B, L>::give_up(SessionCore& session, Error error) {
-  LoadState& load = *session.load();
-  if (!load.asked && !load.unheard_of) return load_done(session, std::move(error));
-  load.error = std::move(error);
-  load.intent = Intent::withdraw;
-  load.next_try = now();
-}
-
 /// The record is ours: what the backend knows of it.
 template <class B, class L>
 void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
@@ -23055,58 +23119,6 @@ void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
     extras.inbox.push_back({std::move(message)});
   }
   if (!record.outbox.empty()) relay_soon(session, now());
-}
-
-template <class B, class L>
-void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
-  LoadState& load = *session.load();
-  const bool is_ours = holder.asker == owner_of(session);
-  load.asked = load.asked || is_ours;
-  if (!load.unheard_of) load.sent.reset();
-  if (!load.has_waiters())
-    return give_up(
-        session,
-        Error(Errc::cancelled, "nobody waits for this load any more").for_key(session.key()));
-  if (load.conflict == Conflict::steal && !load.once && load.attempts <= 8) {
-    load.intent = Intent::steal;
-    load.seen_epoch = holder.epoch;
-    load.seen_renewals = holder.renewals;
-    load.next_try = now();
-    return;
-  }
-  if (load.conflict != Conflict::request || load.once)
-    return give_up(session, locked_error(session, holder, "it was not asked to let go"));
-  if (!load.asked && holder.left <= Duration::zero()) {  // free, but for one who may be gone
-    load.intent = Intent::request;
-    load.next_try = now();
-    return;
-  }
-  if (!is_ours && !holder.asker.nobody())
-    return give_up(session,
-                   locked_error(session, holder, "a newer request came from another server"));
-  if (now() >= load.deadline)
-    return give_up(session,
-                   locked_error(session, holder, "the holder did not let go before the deadline"));
-  if (!load.asked) {  // the attempt that was to leave the request was lost on its way
-    load.intent = Intent::request;
-    load.next_try = now();
-    return;
-  }
-  load.intent = Intent::keep_request;
-  // Where a hint does not reach us we look again after 1, 2, 4, then every 5 s, and when the lease
-  // runs out.
-  const Duration pause =
-      (std::min)(Duration(1s) * (1 << (std::min)(load.attempts - 1, 3U)), Duration(5s));
-  load.next_try = (std::min)({now() + pause, now() + holder.left + 1ms, load.deadline});
-}
-
-template <class B, class L>
-Error Engine<B, L>::locked_error(const SessionCore& session, const HeldBy& holder,
-                                 std::string detail) {
-  return Error(Errc::locked, std::move(detail))
-      .for_key(session.key())
-      .held_by({std::string(holder.owner.server.view()), holder.epoch,
-                std::chrono::duration_cast<std::chrono::milliseconds>(holder.age)});
 }
 
 /// Ends the load: as an open session, or with an error; then a lease that was taken is given back.
@@ -23546,90 +23558,6 @@ TimePoint Engine<B, L>::next_deadline() {
   return next;
 }
 
-template <class B, class L>
-std::size_t Engine<B, L>::close_all(TimePoint deadline) {
-  RoundPartner<B>* self = this;
-  while (true) {
-    std::vector<SessionPtr> all = everything();
-    for (const SessionPtr& session : all) {
-      const Lock hold(mutex_);
-      if (LoadState* load = session->load()) {
-        for (LoadState::Waiter& waiter : load->waiters)
-          waiter.waits = false;
-        call_off(*session);
-      } else {
-        request_release(*session, Reason::shutdown);
-      }
-    }
-    const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
-    // What still goes back of sessions that have ended goes now, or waits for its lease to run out.
-    const bool gives_back = [&] {
-      const Lock hold(mutex_);
-      return !resends_.empty();
-    }();
-    if ((open_sessions() == 0 && !gives_back) || now() >= deadline) break;
-    // What keeps them here is this thread's own, and does not end while we wait.
-    if (!Access::is_shared && !gives_back && !can_any_leave()) break;
-    clock_.wait_until((std::min)(next, deadline), wakes_->wake());
-  }
-  return open_sessions();
-}
-
-template <class B, class L>
-bool Engine<B, L>::can_any_leave() {
-  const Lock hold(mutex_);
-  const std::vector<SessionPtr> all = everything();
-  return std::any_of(all.begin(), all.end(), [](const auto& each) { return can_leave(*each); });
-}
-
-/// Every session that has not ended, also those whose load waits for a release.
-template <class B, class L>
-std::vector<SessionPtr> Engine<B, L>::everything() {
-  const Lock hold(mutex_);
-  std::vector<SessionPtr> all = registry_.all();
-  all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
-  return all;
-}
-
-template <class B, class L>
-void Engine<B, L>::let_go() {
-  std::vector<SessionPtr> all = everything();
-  {
-    const Lock hold(mutex_);
-    closing_ = true;
-    queued_loads_.clear();
-  }
-  for (const SessionPtr& session : all) {
-    Lock hold(mutex_);
-    if (session->load() != nullptr) {
-      load_done(*session, Error(Errc::closed, "the store was closed").for_key(session->key()));
-    } else if (!session->gives_back) {
-      log(LogLevel::error, std::string(session->key()) +
-                               ": the store was closed before its last changes were saved");
-    }
-    hold.unlock();
-    end(*session, State::lost, Reason::shutdown, false);
-  }
-  drain();
-  Lock hold(mutex_);
-  if constexpr (Access::is_shared) {
-    // Another thread, whose commit has a partner here, still tells listeners of this store.
-    while (draining_ || !preparers_.empty()) {
-      hold.unlock();
-      std::this_thread::yield();
-      hold.lock();
-    }
-  }
-  for (const SessionPtr& session : retired_.all()) {
-    retired_.remove(*session);
-    session->detach();
-  }
-  // A commit that would have gone again holds the stores of its partners, and this is one of them.
-  for (const auto& [at, flight] : resends_)
-    flight->clear();
-  resends_.clear();
-}
-
 }  // namespace persist::inline PERSIST_ABI
 
 namespace persist::inline PERSIST_ABI {
@@ -23768,6 +23696,96 @@ void Engine<B, L>::forget_sent(const RelayRequest& page, bool to_the_end) {
     if (!waits && session->extras) session->extras->outbox_waiting = 0;
     return !waits;
   });
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The end of a store.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class B, class L>
+std::size_t Engine<B, L>::close_all(TimePoint deadline) {
+  RoundPartner<B>* self = this;
+  while (true) {
+    std::vector<SessionPtr> all = everything();
+    for (const SessionPtr& session : all) {
+      const Lock hold(mutex_);
+      if (LoadState* load = session->load()) {
+        for (LoadState::Waiter& waiter : load->waiters)
+          waiter.waits = false;
+        call_off(*session);
+      } else {
+        request_release(*session, Reason::shutdown);
+      }
+    }
+    const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
+    // What still goes back of sessions that have ended goes now, or waits for its lease to run out.
+    const bool gives_back = [&] {
+      const Lock hold(mutex_);
+      return !resends_.empty();
+    }();
+    if ((open_sessions() == 0 && !gives_back) || now() >= deadline) break;
+    // What keeps them here is this thread's own, and does not end while we wait.
+    if (!Access::is_shared && !gives_back && !can_any_leave()) break;
+    clock_.wait_until((std::min)(next, deadline), wakes_->wake());
+  }
+  return open_sessions();
+}
+
+template <class B, class L>
+bool Engine<B, L>::can_any_leave() {
+  const Lock hold(mutex_);
+  const std::vector<SessionPtr> all = everything();
+  return std::any_of(all.begin(), all.end(), [](const auto& each) { return can_leave(*each); });
+}
+
+/// Every session that has not ended, also those whose load waits for a release.
+template <class B, class L>
+std::vector<SessionPtr> Engine<B, L>::everything() {
+  const Lock hold(mutex_);
+  std::vector<SessionPtr> all = registry_.all();
+  all.insert(all.end(), queued_loads_.begin(), queued_loads_.end());
+  return all;
+}
+
+template <class B, class L>
+void Engine<B, L>::let_go() {
+  std::vector<SessionPtr> all = everything();
+  {
+    const Lock hold(mutex_);
+    closing_ = true;
+    queued_loads_.clear();
+  }
+  for (const SessionPtr& session : all) {
+    Lock hold(mutex_);
+    if (session->load() != nullptr) {
+      load_done(*session, Error(Errc::closed, "the store was closed").for_key(session->key()));
+    } else if (!session->gives_back) {
+      log(LogLevel::error, std::string(session->key()) +
+                               ": the store was closed before its last changes were saved");
+    }
+    hold.unlock();
+    end(*session, State::lost, Reason::shutdown, false);
+  }
+  drain();
+  Lock hold(mutex_);
+  if constexpr (Access::is_shared) {
+    // Another thread, whose commit has a partner here, still tells listeners of this store.
+    while (draining_ || !preparers_.empty()) {
+      hold.unlock();
+      std::this_thread::yield();
+      hold.lock();
+    }
+  }
+  for (const SessionPtr& session : retired_.all()) {
+    retired_.remove(*session);
+    session->detach();
+  }
+  // A commit that would have gone again holds the stores of its partners, and this is one of them.
+  for (const auto& [at, flight] : resends_)
+    flight->clear();
+  resends_.clear();
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -24526,6 +24544,24 @@ Result<Inspection> StoreCalls<S>::inspect(const K& key) {
 }
 
 template <class S>
+Result<KeyPage> StoreCalls<S>::scan(std::string after, std::size_t most) {
+  if (Error no = core_.refusal(); failed(no)) return no;
+  ScanRequest request;
+  request.store = core_.store();
+  request.after = std::move(after);
+  request.most = most;
+  core_.backend().scan(std::span(&request, 1));
+  if (failed(request.error)) return request.error;
+  return KeyPage{std::move(request.keys), std::move(request.next), request.done};
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The calls of a store that change a record without a session.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class S>
 template <class K, class F>
 Result<Saved> StoreCalls<S>::change_offline(const K& key, LoadOptionsFor<Data> options,
                                             F&& changes) {
@@ -24676,18 +24712,6 @@ Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) 
   });
   if (!saved) return saved.error();
   return *granted == Grant::pending ? Result<Grant>(Grant::durable) : granted;
-}
-
-template <class S>
-Result<KeyPage> StoreCalls<S>::scan(std::string after, std::size_t most) {
-  if (Error no = core_.refusal(); failed(no)) return no;
-  ScanRequest request;
-  request.store = core_.store();
-  request.after = std::move(after);
-  request.most = most;
-  core_.backend().scan(std::span(&request, 1));
-  if (failed(request.error)) return request.error;
-  return KeyPage{std::move(request.keys), std::move(request.next), request.done};
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -4,7 +4,7 @@
 #include <persist/session/decode.hpp>
 #include <persist/session/deliver.hpp>
 #include <persist/session/node.hpp>
-#include <persist/store/engine_relay.hpp>
+#include <persist/store/engine_close.hpp>
 
 #include <algorithm>
 #include <list>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <persist/codec/envelope.hpp>
-#include <persist/store/engine.hpp>
+#include <persist/store/engine_open.hpp>
 
 #include <algorithm>
 
