@@ -8,7 +8,6 @@
 #include <mutex>
 #include <set>
 #include <string>
-#include <vector>
 
 namespace persist::inline PERSIST_ABI::backend {
 
@@ -50,6 +49,20 @@ class Memory {
     for (const StoreState& store : db_->stores)
       all.push_back({store.name, store.lock, store.birth});
     return all;
+  }
+
+  using Backup = memory::Backup;
+  /// A copy of all that is stored; costs as much memory again.
+  [[nodiscard]] Backup backup() const {
+    const std::lock_guard hold(db_->mutex);
+    return {db_->stores, db_->epochs};
+  }
+  /// Puts back what was stored then. All that was written since is forgotten, and epochs are given
+  /// out again: who loaded a record since is fenced by its owner, and who held it then still may
+  /// write, so end such sessions first.
+  void restore(const Backup& from) {
+    const std::lock_guard hold(db_->mutex);
+    memory::put_back(*db_, from);
   }
 
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {

@@ -97,6 +97,27 @@ struct Database {
   std::vector<Found> found;  ///< of the commit at hand; kept for its memory
 };
 
+/// All that a database held at one moment.
+struct Backup {
+  std::deque<StoreState> stores;
+  std::uint64_t epochs = 0;
+};
+
+/// Puts back what was backed up. A store that was made since is an empty one, because handles know
+/// it; who watches goes on watching. Owners are given out on, as a number is never given out twice.
+inline void put_back(Database& db, const Backup& from) {
+  for (std::size_t i = 0; i < db.stores.size(); ++i) {
+    StoreState now;
+    if (i < from.stores.size())
+      now = from.stores[i];
+    else
+      now.name = db.stores[i].name, now.birth = db.stores[i].birth, now.lock = db.stores[i].lock;
+    now.watchers = std::move(db.stores[i].watchers);
+    db.stores[i] = std::move(now);
+  }
+  db.epochs = from.epochs;
+}
+
 /// Finds the store or makes it.
 inline void open(Database& db, OpenStoreRequest& request) {
   auto& stores = db.stores;
