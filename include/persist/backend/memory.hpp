@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI::backend {
 
@@ -57,9 +58,8 @@ class Memory {
     const std::lock_guard hold(db_->mutex);
     return {db_->stores, db_->epochs};
   }
-  /// Puts back what was stored then. All that was written since is forgotten, and epochs are given
-  /// out again: who loaded a record since is fenced by its owner, and who held it then still may
-  /// write, so end such sessions first.
+  /// Puts back what was stored then. Who loaded a record since is fenced by its owner; who held it
+  /// then may go on writing, so end such sessions first.
   void restore(const Backup& from) {
     const std::lock_guard hold(db_->mutex);
     memory::put_back(*db_, from);

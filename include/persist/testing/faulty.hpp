@@ -39,10 +39,12 @@ struct Faults {
     return change.writes() || change.lease == LeaseChange::release;
   });
 }
+[[nodiscard]] inline bool needs_room(const RelayRequest& request) noexcept {
+  return !request.take_from.empty();
+}
 template <class Request>
 [[nodiscard]] constexpr bool needs_room(const Request&) noexcept {
-  return std::is_same_v<Request, PostRequest> || std::is_same_v<Request, RelayRequest> ||
-         std::is_same_v<Request, EraseRequest>;
+  return std::is_same_v<Request, PostRequest> || std::is_same_v<Request, EraseRequest>;
 }
 
 /// What is on its way to a database although nobody waits for it any more.
