@@ -32,7 +32,7 @@ class Store {
   using LoadOptions = LoadOptionsFor<DataType>;
 
   /// Blocks for one round trip. An unusable name, server id or database shows in `status`.
-  Store(std::string_view name, Backend backend, StoreOptions options = {})
+  Store(std::string_view name, Backend backend, StoreOptions options = options_for<LockPolicy>())
       : core_(std::make_shared<Core>(name, std::move(backend), std::move(options))) {}
   Store(Store&&) noexcept = default;
   Store& operator=(Store&&) = delete;

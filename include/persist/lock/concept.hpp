@@ -13,9 +13,11 @@
 //   kind          what the store's header says; another kind cannot open the store
 //   is_leased     whether an acquisition shuts others out until its lease ends
 //   conflict      what a load does about a holder, unless it says so itself (only where leased)
+//   decide        optional: what a load does, each time it finds a holder (conflict::Ask)
+//   timing        optional: what a store's options are where the game says nothing (lock::presets)
 //   access        optional: access::Confined (default) or access::Synchronised
 //
-// Models: lock::Lease<Conflict>, lock::None, and each in access::Shared<…>.
+// Models: lock::Lease<Conflict>, lock::None, lock::presets, and each in access::Shared<…>.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -30,6 +32,10 @@ concept says_whether_leased = requires {
 template <class L>
 concept settles_conflicts = requires {
   { L::conflict } -> std::convertible_to<Conflict>;
+};
+template <class L>
+concept decides_conflicts = requires(const Obstacle& in_the_way) {
+  { L::decide(in_the_way) } -> std::same_as<Decision>;
 };
 template <class L>
 concept lock_policy = names_its_kind<L> && says_whether_leased<L> && settles_conflicts<L>;

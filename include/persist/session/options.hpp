@@ -1,7 +1,7 @@
 #pragma once
 
 #include <persist/clock.hpp>
-#include <persist/lock/conflict.hpp>
+#include <persist/lock/presets.hpp>
 #include <persist/log.hpp>
 #include <persist/record/message.hpp>
 
@@ -50,6 +50,20 @@ struct StoreOptions {
   Log log{};
 };
 
+/// The options of a store with that lock policy where the game says nothing: the usual ones, or the
+/// timing that the policy brings (`lock::presets`).
+template <class LockPolicy>
+[[nodiscard]] StoreOptions options_for() {
+  StoreOptions told;
+  if constexpr (requires { LockPolicy::timing.lease; }) {
+    const lock::Timing& timing = LockPolicy::timing;
+    told.autosave = timing.autosave, told.min_gap = timing.min_gap;
+    told.lease = timing.lease, told.renew = timing.renew;
+    told.load_deadline = timing.load_deadline, told.begin_deadline = timing.begin_deadline;
+  }
+  return told;
+}
+
 /// A value that is rarely there: one pointer where it is not.
 template <class T>
 class Boxed {
@@ -74,7 +88,10 @@ class Boxed {
 /// What one load is told.
 template <class Data>
 struct LoadOptionsFor {
-  std::optional<Conflict> conflict{};    ///< instead of the lock policy's
+  std::optional<Conflict> conflict{};  ///< instead of the lock policy's
+  /// Decides instead, each time the record is found held; see `conflict::Ask`. Of a load that one
+  /// joins, the first function that was given; who wants to go further than it says, goes.
+  std::function<Decision(const Obstacle&)> ask{};
   Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
   std::optional<Data>
       default_value{};  ///< instead of the data policy's, for a record that does not exist

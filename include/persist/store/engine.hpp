@@ -140,12 +140,14 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     Wake nobody;
     clock_.wait_until(until, nobody);
   }
-  /// How many more renewals may fail before the lease is no longer trusted.
+  /// How many more renewals may come due and fail before the lease is no longer trusted; each is
+  /// tried again many times until the next.
   [[nodiscard]] int attempts_left(const SessionCore& session) const {
     if (!is_leased()) return 0;
     const Duration left = trusted_until(session) - now();
-    const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
-    return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
+    const Duration pause = (std::max)(options_.renew, Duration(1s));
+    if (left <= Duration::zero() || ended(session.state)) return 0;
+    return static_cast<int>((left - Duration(1)) / pause) + 1;
   }
   /// Whether a call of this store is under way that runs the program's own code. Functions on a
   /// session are looked for here, so that they pay nothing for it. Where another thread tells
@@ -224,7 +226,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
   void opened(SessionCore& session, AcquireRequest& request);
   [[nodiscard]] bool is_wanted(const LoadState& load);
-  void held(SessionCore& session, const HeldBy& holder);
+  [[nodiscard]] Decision decide(const SessionCore& session, LoadState& load, const HeldBy& holder);
+  void held(SessionCore& session, const HeldBy& holder, const Decision& decided);
   void unanswered(SessionCore& session, const Error& error);
   void give_up(SessionCore& session, Error error);
   void call_off(SessionCore& session);

@@ -12,7 +12,7 @@ template <class B, class L>
 void Engine<B, L>::start_load(SessionCore& session, LoadPtr load) {
   const Lock hold(mutex_);
   if (session.number == 0) session.number = backend_.next_owner(server_.server).session;
-  load->next_try = now();
+  load->began = load->next_try = now();
   session.loading = std::move(load);
   if (registry_.find(session) != nullptr) {  // one that is releasing: its end comes first
     queued_loads_.emplace_back(&session);
@@ -53,6 +53,7 @@ void Engine<B, L>::ask(SessionCore& session, AcquireRequest& request) {
   request.owner = owner_of(session);
   if constexpr (L::is_leased) request.lease = options_.lease;
   request.intent = load.intent;
+  if (load.intent == Intent::request) load.has_asked = true;
   request.seen_epoch = load.seen_epoch;
   request.seen_renewals = load.seen_renewals;
 }
@@ -100,6 +101,8 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   using Outcome = AcquireRequest::Outcome;
   const bool taken = request.outcome == Outcome::taken;
   const bool wanted = taken && load->intent != Intent::withdraw && is_wanted(*load);
+  Decision decided;
+  if (request.outcome == Outcome::held) decided = decide(session, *load, request.holder);
   const Lock hold(mutex_);
   session.in_flight = false;
   ++load->attempts;
@@ -118,7 +121,7 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   if (load->intent == Intent::withdraw) return load_done(session, load->error);
   if (request.outcome == Outcome::held) {
     ++metrics_.conflicts;
-    held(session, request.holder);
+    held(session, request.holder, decided);
   } else {
     unanswered(session, request.error);
   }

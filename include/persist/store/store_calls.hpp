@@ -5,6 +5,7 @@
 #include <persist/store/loading.hpp>
 #include <persist/store/session_calls.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -111,6 +112,17 @@ class StoreCalls {
   template <class K, class F>
   Result<Saved> change_offline(const K& key, LoadOptionsFor<Data> options, F&& changes);
 
+  using Question = std::function<Decision(const Obstacle&)>;
+  [[nodiscard]] static Conflict strategy_of(const LoadOptionsFor<Data>& options) {
+    if (options.conflict) return *options.conflict;
+    return options.ask ? Conflict::refuse : S::LockPolicy::conflict;
+  }
+  [[nodiscard]] static Question question_of(const LoadOptionsFor<Data>& options) {
+    if constexpr (decides_conflicts<typename S::LockPolicy>)
+      if (!options.conflict && !options.ask) return &S::LockPolicy::decide;
+    return options.ask;
+  }
+
   Core& core_;
 };
 
@@ -133,13 +145,14 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
     under_way->deadline = (std::max)(under_way->deadline, deadline);
     if (kind == LoadKind::waits) {  // the load goes on as long as the one that goes furthest
       under_way->once = false;
-      under_way->conflict =
-          (std::max)(under_way->conflict, options.conflict.value_or(S::LockPolicy::conflict));
+      under_way->conflict = (std::max)(under_way->conflict, strategy_of(options));
+      if (!under_way->ask) under_way->ask = question_of(options);
     }
     return Loading<S>(Handle(*here), under_way, under_way->waiters.size() - 1);
   }
   auto load = LoadPtr(new LoadState);
-  load->conflict = options.conflict.value_or(S::LockPolicy::conflict);
+  load->conflict = strategy_of(options);
+  load->ask = question_of(options);
   load->once =
       kind == LoadKind::once || (kind == LoadKind::offline && load->conflict != Conflict::steal);
   if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
