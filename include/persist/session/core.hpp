@@ -201,6 +201,9 @@ class SessionCore {
   bool check_wanted : 1 = false;  ///< the backend hinted at something
   bool counted : 1 = false;       ///< a commit of this epoch was applied
   bool has_record : 1 = false;    ///< there is one now
+  /// It was opened by a look, and holds nothing yet: its first commit takes the record, if that is
+  /// as it was seen.
+  std::atomic<bool> unclaimed{false};
 
   static constexpr std::uint32_t no_index = 0xffffffff;
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -41,7 +42,10 @@ struct StoreOptions {
       90s;  ///< of a load that was begun: longer than a lease, so a dead holder's runs out
   Duration close_deadline = 10s;  ///< for `~Store` and `close_all`
   Duration relay = 5s;            ///< how often waiting messages are sent on
-  bool save_on_release = true;    ///< false: a release gives the record back as it was last saved
+  /// Takes what an earlier run of a server with this `server_id` still holds at once, on every
+  /// backend. For a server of whose id there is never a second one.
+  bool reclaim = false;
+  bool save_on_release = true;  ///< false: a release gives the record back as it was last saved
   /// Bytes of one record's data; its user ids and metadata together may have as many.
   std::size_t record_limit = std::size_t{4} << 20;
   InboxLimit inbox_limit{};
@@ -85,6 +89,15 @@ class Boxed {
   std::unique_ptr<T> value_;
 };
 
+/// What a load does about the lock.
+enum class LockUse : std::uint8_t {
+  respect,
+  /// Take nothing: the session's first commit takes the record, from whoever holds it, if nobody
+  /// acquired or saved it since the load; else that is `fenced` and the session lost. For a tool
+  /// that repairs a record. Nobody hears of a session that changes nothing.
+  ignore,
+};
+
 /// What one load is told.
 template <class Data>
 struct LoadOptionsFor {
@@ -93,6 +106,7 @@ struct LoadOptionsFor {
   /// joins, the first function that was given; who wants to go further than it says, goes.
   std::function<Decision(const Obstacle&)> ask{};
   Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
+  LockUse lock = LockUse::respect;       ///< of the load that fetches the record
   std::optional<Data>
       default_value{};  ///< instead of the data policy's, for a record that does not exist
   /// What the members hold that the record does not have, in the place of their defaults; see
@@ -100,6 +114,10 @@ struct LoadOptionsFor {
   Boxed<Data> reconcile_with{};
   std::function<bool()>
       while_{};  ///< asked when the load completes: "no" gives the record back, `cancelled`
+};
+
+struct UpdateOptions {
+  bool create = false;  ///< a record that does not exist begins as the data policy's default
 };
 
 struct SaveOptions {

@@ -109,7 +109,14 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
     if (failed(cut.refused) && (flight.size() > 1 || ended(session.state))) no = cut.refused;
     if (cut.held_back && (flight.size() > 1 || cut.aim != Aim::renew))
       no = Error(Errc::busy, "the data is being edited").for_key(session.key());
-    any = any || flight.changes[i].writes() || cut.aim > Aim::force;
+    any = any || flight.changes[i].writes() || (cut.aim > Aim::force && !session.unclaimed);
+  }
+  // What holds nothing and has nothing to say goes without a word.
+  if (SessionCore& only = *flight.sessions[0];
+      !any && !failed(no) && only.unclaimed && flight.changes[0].lease == LeaseChange::release) {
+    flight.changes[0].now = backend_time();
+    flight.request.outcome = CommitRequest::Outcome::applied;
+    any = true;
   }
   if (any && !failed(no)) {
     flight.request.changes = std::span(flight.changes);
@@ -181,6 +188,10 @@ void Engine<B, L>::address(SessionCore& session, const Cut& cut, Change& change)
   change.store = store_;
   change.key = as_text(cut.key);
   change.fence = {session.epoch, owner_of(session), ++session.write};
+  if (session.unclaimed) {
+    change.claims = L::kind == LockKind::optimistic ? Claims::unleased : Claims::anyway;
+    change.seen_version = session.version;
+  }
   change.limits = &limits_;
   change.seen_position = session.extras ? session.extras->seen_position : 0;
   const bool gives_back = cut.aim == Aim::release || cut.aim == Aim::give_back;

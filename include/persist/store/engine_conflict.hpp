@@ -15,7 +15,7 @@ void Engine<B, L>::unanswered(SessionCore& session, const Error& error) {
   LoadState& load = *session.load();
   const bool may_pass =
       error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
-  if (may_pass) load.unheard_of = true;
+  if (may_pass && load.intent != Intent::look) load.unheard_of = true;
   // The request may stand already: it is left once, so that a newer one is not put aside by it.
   if (load.intent == Intent::request) load.intent = Intent::keep_request;
   if (!may_pass || load.once || now() >= load.deadline || !load.has_waiters())

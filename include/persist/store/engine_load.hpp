@@ -53,6 +53,7 @@ void Engine<B, L>::ask(SessionCore& session, AcquireRequest& request) {
   request.owner = owner_of(session);
   if constexpr (L::is_leased) request.lease = options_.lease;
   request.intent = load.intent;
+  request.reclaims = options_.reclaim;
   if (load.intent == Intent::request) load.has_asked = true;
   request.seen_epoch = load.seen_epoch;
   request.seen_renewals = load.seen_renewals;
@@ -132,8 +133,9 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
 template <class B, class L>
 void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   Snapshot& record = request.record;
+  session.unclaimed = request.intent == Intent::look;
   session.epoch = record.fence.epoch;
-  session.write = record.fence.write;
+  session.write = session.unclaimed ? 0 : record.fence.write;
   session.version = record.version;
   hear_time(record.now, now());
   session.load_count = record.load_count;
@@ -167,7 +169,8 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   load->done = true;  // after the error: other threads look at this first
   if (failed(load->error)) {
     ++metrics_.loads_failed;
-    if (session.epoch == 0) return end(session, State::released, Reason::asked, false);
+    if (session.epoch == 0 || session.unclaimed)
+      return end(session, State::released, Reason::asked, false);
     session.ending = Reason::asked;
     session.state = State::releasing;
     session.gives_back = true;

@@ -45,7 +45,8 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   due = (std::min)(due, renewal_due(session));
   if (session.failures != 0) due = (std::max)(due, session.not_before);
   if (session.renews_alone) due = (std::min)(due, renewal_due(session));
-  if (is_leased() && session.state == State::open) due = (std::min)(due, trusted_until(session));
+  if (holds_lease(session) && session.state == State::open)
+    due = (std::min)(due, trusted_until(session));
   return due;
 }
 
@@ -223,7 +224,7 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
       session.load()->next_try <= mine.now ? add_load(session, round) : reschedule(session);
       return;
     }
-    if (is_leased() && session.state == State::open && mine.now >= trusted_until(session))
+    if (holds_lease(session) && session.state == State::open && mine.now >= trusted_until(session))
       change_state(session, State::suspect);
     if (when_due(session) > mine.now) return reschedule(session);
     if (session.renews_alone && renewal_is_due(session)) {

@@ -54,7 +54,7 @@ class StoreCalls {
   template <class K>
   Result<Inspection> inspect(const K& key);
   template <class K, class F>
-  auto update(const K& key, F& fn) ->
+  auto update(const K& key, F& fn, UpdateOptions options = {}) ->
       typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type;
   template <class K>
   Result<Overwritten> overwrite(const K& key, Data data);
@@ -111,6 +111,9 @@ class StoreCalls {
   /// node.
   template <class K, class F>
   Result<Saved> change_offline(const K& key, LoadOptionsFor<Data> options, F&& changes);
+  /// The same, and where the lock policy has no sessions again when somebody else was first.
+  template <class K, class F>
+  Result<Saved> change_until_done(const K& key, const LoadOptionsFor<Data>& options, F&& changes);
 
   using Question = std::function<Decision(const Obstacle&)>;
   [[nodiscard]] static Conflict strategy_of(const LoadOptionsFor<Data>& options) {
@@ -156,6 +159,8 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   load->once =
       kind == LoadKind::once || (kind == LoadKind::offline && load->conflict != Conflict::steal);
   if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
+  if (options.lock == LockUse::ignore || !has_sessions<typename S::LockPolicy>)
+    load->intent = Intent::look;
   load->deadline = deadline;
   load->waiters.push_back({std::move(options.while_)});
   const bool named = value.has_value();
