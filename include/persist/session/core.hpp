@@ -173,9 +173,11 @@ class SessionCore {
   std::atomic<std::uint32_t> refs{0};
   std::atomic<std::uint32_t> handles{0};
   std::atomic<std::uint16_t> edit_guards{
-      0};                           ///< open ones; the data is half changed while there are any
-  std::uint16_t failures : 15 = 0;  ///< attempts that failed in a row
+      0};  ///< open ones; the data is half changed while there are any
+  // These three only under the store's lock.
+  std::uint16_t failures : 13 = 0;  ///< attempts that failed in a row, as far as it is counted
   bool renews_alone : 1 = false;    ///< what it has to say was refused: the lease is kept
+  Tie tie : 2 = Tie::holds;
   std::atomic<State> state{State::loading};
   Reason ending = Reason::asked;
   std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
@@ -201,9 +203,6 @@ class SessionCore {
   bool check_wanted : 1 = false;  ///< the backend hinted at something
   bool counted : 1 = false;       ///< a commit of this epoch was applied
   bool has_record : 1 = false;    ///< there is one now
-  /// It was opened by a look, and holds nothing yet: its first commit takes the record, if that is
-  /// as it was seen.
-  std::atomic<bool> unclaimed{false};
 
   static constexpr std::uint32_t no_index = 0xffffffff;
 
@@ -212,6 +211,14 @@ class SessionCore {
 };
 
 using SessionPtr = Counted<SessionCore>;
+
+/// Why nothing of an ephemeral session is saved.
+[[nodiscard]] inline Error ephemeral(std::string_view key) {
+  return Error(Errc::unavailable,
+               "this session is ephemeral: the record could not be reached when it was loaded, and "
+               "nothing of it is saved; load it again")
+      .for_key(key);
+}
 
 /// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
 /// Keeps the partners and their stores, which other threads may drop meanwhile.

@@ -39,7 +39,8 @@ struct LoadState {
   TimePoint look_at{};                           ///< until then that holds
   std::uint32_t looks = 0;                       ///< how often it was asked
   bool once = false;                             ///< `try_load`: one attempt
-  bool has_asked = false;                        ///< a request to the holder was sent
+  bool stands_in = false;   ///< where storage cannot be reached it gives an ephemeral session
+  bool has_asked = false;   ///< a request to the holder was sent
   bool asked = false;       ///< our request to the holder stands, as a reply said
   bool unheard_of = false;  ///< a reply was lost: its attempt may have taken the record, or may yet
   Intent intent = Intent::wait;  ///< of the next attempt

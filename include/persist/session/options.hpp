@@ -98,6 +98,15 @@ enum class LockUse : std::uint8_t {
   ignore,
 };
 
+/// What a load does that could not reach the storage until its deadline (`unavailable`,
+/// `timeout`; never about a record that is there and cannot be read).
+enum class IfUnavailable : std::uint8_t {
+  fail,
+  /// Give a session with the default data that is never saved, whatever becomes of the storage:
+  /// so the player can play meanwhile. Saving, sends, grants and trades answer `unavailable`.
+  ephemeral,
+};
+
 /// What one load is told.
 template <class Data>
 struct LoadOptionsFor {
@@ -107,6 +116,7 @@ struct LoadOptionsFor {
   std::function<Decision(const Obstacle&)> ask{};
   Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
   LockUse lock = LockUse::respect;       ///< of the load that fetches the record
+  IfUnavailable if_unavailable = IfUnavailable::fail;  ///< all who wait for one load must agree
   std::optional<Data>
       default_value{};  ///< instead of the data policy's, for a record that does not exist
   /// What the members hold that the record does not have, in the place of their defaults; see

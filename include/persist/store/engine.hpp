@@ -231,6 +231,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
+  [[nodiscard]] bool is_given_up(const LoadState& load, const AcquireRequest& request);
+  [[nodiscard]] bool make_default(SessionCore& session);
   void opened(SessionCore& session, AcquireRequest& request);
   [[nodiscard]] bool is_wanted(const LoadState& load);
   [[nodiscard]] Decision decide(const SessionCore& session, LoadState& load, const HeldBy& holder);
@@ -259,7 +261,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     return LockPolicy::is_leased && options_.lease > Duration::zero();
   }
   [[nodiscard]] bool holds_lease(const SessionCore& session) const noexcept {
-    return is_leased() && !session.unclaimed;
+    return is_leased() && session.tie == Tie::holds;
   }
   [[nodiscard]] bool renewal_is_due(const SessionCore& session) {
     const Lock hold(mutex_);

@@ -104,10 +104,15 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   const bool wanted = taken && load->intent != Intent::withdraw && is_wanted(*load);
   Decision decided;
   if (request.outcome == Outcome::held) decided = decide(session, *load, request.holder);
+  const bool stands_in = is_given_up(*load, request) && make_default(session);
   const Lock hold(mutex_);
   session.in_flight = false;
   ++load->attempts;
   if (load->done) return;
+  if (stands_in) {
+    session.tie = Tie::none;
+    return load_done(session, Errc{});
+  }
   if (taken) {
     opened(session, request);
     Error why{Errc{}};
@@ -129,13 +134,31 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   if (!load->done) reschedule(session);
 }
 
+/// Whether a load that may do without its record has to, now.
+template <class B, class L>
+bool Engine<B, L>::is_given_up(const LoadState& load, const AcquireRequest& request) {
+  const Lock hold(mutex_);
+  return load.stands_in && request.outcome == AcquireRequest::Outcome::failed &&
+         (request.error == Errc::unavailable || request.error == Errc::timeout) &&
+         load.intent != Intent::withdraw && !load.done && load.has_waiters() &&
+         (load.once || now() >= load.deadline);
+}
+
+template <class B, class L>
+bool Engine<B, L>::make_default(SessionCore& session) {
+  Snapshot nothing;
+  const Result<void> made = session.decode(nothing);
+  if (!made) log(LogLevel::error, made.error().message());
+  return static_cast<bool>(made);
+}
+
 /// The record is ours: what the backend knows of it.
 template <class B, class L>
 void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   Snapshot& record = request.record;
-  session.unclaimed = request.intent == Intent::look;
+  session.tie = request.intent == Intent::look ? Tie::looked : Tie::holds;
   session.epoch = record.fence.epoch;
-  session.write = session.unclaimed ? 0 : record.fence.write;
+  session.write = session.tie == Tie::looked ? 0 : record.fence.write;
   session.version = record.version;
   hear_time(record.now, now());
   session.load_count = record.load_count;
@@ -169,7 +192,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   load->done = true;  // after the error: other threads look at this first
   if (failed(load->error)) {
     ++metrics_.loads_failed;
-    if (session.epoch == 0 || session.unclaimed)
+    if (session.epoch == 0 || session.tie != Tie::holds)
       return end(session, State::released, Reason::asked, false);
     session.ending = Reason::asked;
     session.state = State::releasing;

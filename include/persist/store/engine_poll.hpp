@@ -37,6 +37,7 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   if (session.in_flight || ended(session.state)) return TimePoint::max();
   if (const LoadState* load = session.load()) return load->next_try;
   TimePoint due = TimePoint::max();
+  if (session.tie == Tie::none) return session.state == State::releasing ? TimePoint::min() : due;
   if (session.wants_saves() && !session.listed) due = session.save_at;
   if (session.save_wanted) due = TimePoint::min();
   // A gap between saves holds up neither the renewals nor the last save.

@@ -119,9 +119,9 @@ template <class B, class L>
 void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change,
                                   Result<Saved>& result) {
   if (change.version != 0) session.version = change.version;
-  if (session.unclaimed && change.epoch != 0) {
+  if (session.tie == Tie::looked && change.epoch != 0) {
     session.epoch = change.epoch;
-    session.unclaimed = false;
+    session.tie = Tie::holds;
   }
   hear_time(change.now, cut.sent);
   if (cut.has_data) {
@@ -284,7 +284,8 @@ void Engine<B, L>::undo(SessionCore& session, Cut& cut) {
 /// servers that failed together do not come back together.
 template <class B, class L>
 void Engine<B, L>::back_off(SessionCore& session) {
-  const int doublings = (std::min)(static_cast<int>(session.failures++), 5);
+  const int doublings = (std::min)(static_cast<int>(session.failures), 5);
+  if (session.failures < 8000) ++session.failures;
   const Duration pause = (std::min)(Duration(1s) * (1 << doublings), Duration(20s));
   const Duration less =
       pause / 4 *

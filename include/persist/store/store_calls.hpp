@@ -144,6 +144,8 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
       return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
     const LoadPtr under_way = here->loading;
     if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
+    under_way->stands_in =
+        under_way->stands_in && options.if_unavailable == IfUnavailable::ephemeral;
     under_way->waiters.push_back({std::move(options.while_)});
     under_way->deadline = (std::max)(under_way->deadline, deadline);
     if (kind == LoadKind::waits) {  // the load goes on as long as the one that goes furthest
@@ -156,6 +158,7 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   auto load = LoadPtr(new LoadState);
   load->conflict = strategy_of(options);
   load->ask = question_of(options);
+  load->stands_in = options.if_unavailable == IfUnavailable::ephemeral;
   load->once =
       kind == LoadKind::once || (kind == LoadKind::offline && load->conflict != Conflict::steal);
   if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
