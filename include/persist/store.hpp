@@ -6,6 +6,7 @@
 #include <persist/store/loading.hpp>
 #include <persist/store/offline_calls.hpp>
 #include <persist/store/session_calls.hpp>
+#include <persist/store/slot.hpp>
 #include <persist/store/transact.hpp>
 
 #include <memory>
@@ -28,6 +29,7 @@ class Store {
   using Core = StoreCore<Stack>;
   using Session = persist::Session<Stack>;
   using Loading = persist::Loading<Stack>;
+  using Slot = persist::Slot<Stack>;
   using DataType = typename Stack::Data;
   using LoadOptions = LoadOptionsFor<DataType>;
 
@@ -82,6 +84,13 @@ class Store {
   [[nodiscard]] Result<Session> find(const K& key) {
     needs_sessions();
     return calls().find(key);
+  }
+
+  /// The record's place before, between and after its sessions; see `Slot`. Reaches no storage.
+  template <class K>
+  [[nodiscard]] persist::Slot<Stack> slot(const K& key, SlotOptions options = {}) {
+    needs_sessions();
+    return {core_, typename Stack::KeyValue(key), options};
   }
 
   // Without a session. Each blocks for one round trip, `update` and `grant_once` for two,

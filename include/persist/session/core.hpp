@@ -190,6 +190,7 @@ class SessionCore {
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable : 1 = false;  ///< a copy of the data as it is stored is kept
   bool is_offline : 1 = false;     ///< one change of a record that nobody plays: nobody joins it
+  bool is_hidden : 1 = false;      ///< a hidden slot's: not found by its key
   bool is_named : 1 = true;        ///< its key is known, not only how it is spelled
   // Read without the store's lock, so not in one byte with others.
   bool is_new = false;     ///< there was no record when it was loaded

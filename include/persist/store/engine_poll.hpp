@@ -118,13 +118,13 @@ template <class B, class L>
 void Engine<B, L>::take_hints() {
   wakes_->drain(woken_);
   for (const std::string& key : woken_) {
-    SessionCore* session = registry_.find(key);
-    if (session == nullptr) continue;
-    if (LoadState* load = session->load())
-      load->next_try = now();
-    else
-      session->check_wanted = true;
-    reschedule(*session);
+    registry_.each(key, [&](SessionCore& session) {
+      if (LoadState* load = session.load())
+        load->next_try = now();
+      else
+        session.check_wanted = true;
+      reschedule(session);
+    });
   }
 }
 

@@ -25,10 +25,10 @@ class StoreCalls {
 
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
 
-  /// `value` is the key itself, where the caller has it.
+  /// `value` is the key itself, where the caller has it. A `hidden` session is this caller's alone.
   template <class K>
   Loading<S> begin(const K& key, std::optional<KeyValue> value, LoadOptionsFor<Data> options,
-                   LoadKind kind, TimePoint deadline);
+                   LoadKind kind, TimePoint deadline, bool hidden = false);
   template <class K>
   Loading<S> begin(const K& key, LoadOptionsFor<Data> options) {
     const TimePoint deadline = deadline_of(options, core_.options().begin_deadline);
@@ -80,6 +80,14 @@ class StoreCalls {
     core_.drain();
   }
 
+  Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
+    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
+    return loading.take();
+  }
+  [[nodiscard]] TimePoint deadline_of(const LoadOptionsFor<Data>& options, Duration usual) const {
+    return after(core_.now(), options.deadline > Duration::zero() ? options.deadline : usual);
+  }
+
  private:
   template <class K>
   [[nodiscard]] static KeyValue value_of(const K& key) {
@@ -94,13 +102,6 @@ class StoreCalls {
   Result<void> spell(const K& key, KeyBuffer& spelled) {
     if (Error no = core_.refusal(); failed(no)) return no;
     return key::spell_checked<typename S::Key>(key, spelled);
-  }
-  Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
-    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
-    return loading.take();
-  }
-  [[nodiscard]] TimePoint deadline_of(const LoadOptionsFor<Data>& options, Duration usual) const {
-    return after(core_.now(), options.deadline > Duration::zero() ? options.deadline : usual);
   }
   /// Whether the session is not this caller's alone: it was open, or is being loaded for others.
   [[nodiscard]] bool joins(const Loading<S>& loading) {
@@ -132,13 +133,14 @@ class StoreCalls {
 template <class S>
 template <class K>
 Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
-                                LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline) {
+                                LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline,
+                                bool hidden) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return Loading<S>(fits.error());
   const auto hold = core_.lock();
-  Node* here = core_.find(spelled.view());
+  Node* here = hidden ? nullptr : core_.find(spelled.view());
   if (here != nullptr && (here->state == State::releasing || here->is_offline)) here = nullptr;
-  if (here == nullptr) here = static_cast<Node*>(core_.find_queued(spelled.view()));
+  if (here == nullptr && !hidden) here = static_cast<Node*>(core_.find_queued(spelled.view()));
   if (here != nullptr) {
     if (kind == LoadKind::offline)
       return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
@@ -170,6 +172,7 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   if constexpr (std::default_initializable<KeyValue>)
     if (!named) value.emplace();
   Handle session(*new (spelled.view()) Node(core_, spelled.view(), *std::move(value)));
+  session.node().is_hidden = hidden;
   if (kind == LoadKind::offline) session.node().go_offline(named);
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
   if (options.reconcile_with) session.node().set_template(options.reconcile_with.take());
