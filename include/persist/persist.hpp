@@ -24,6 +24,7 @@
 #include <persist/key/text.hpp>
 #include <persist/lock/lease.hpp>
 #include <persist/lock/none.hpp>
+#include <persist/lock/optimistic.hpp>
 #include <persist/log.hpp>
 #include <persist/result.hpp>
 #include <persist/schema/at.hpp>

@@ -6,6 +6,7 @@
 #include <persist/store/loading.hpp>
 #include <persist/store/offline_calls.hpp>
 #include <persist/store/session_calls.hpp>
+#include <persist/store/slot.hpp>
 #include <persist/store/transact.hpp>
 
 #include <memory>
@@ -28,11 +29,12 @@ class Store {
   using Core = StoreCore<Stack>;
   using Session = persist::Session<Stack>;
   using Loading = persist::Loading<Stack>;
+  using Slot = persist::Slot<Stack>;
   using DataType = typename Stack::Data;
   using LoadOptions = LoadOptionsFor<DataType>;
 
   /// Blocks for one round trip. An unusable name, server id or database shows in `status`.
-  Store(std::string_view name, Backend backend, StoreOptions options = {})
+  Store(std::string_view name, Backend backend, StoreOptions options = options_for<LockPolicy>())
       : core_(std::make_shared<Core>(name, std::move(backend), std::move(options))) {}
   Store(Store&&) noexcept = default;
   Store& operator=(Store&&) = delete;
@@ -62,22 +64,33 @@ class Store {
   /// they are), `io`, `unavailable`, `timeout`.
   template <class K>
   [[nodiscard]] Result<Session> load(const K& key, LoadOptions options = {}) {
+    needs_sessions();
     return calls().load(key, std::move(options));
   }
   /// Begins a load that `poll` carries on; reaches storage only there.
   template <class K>
   [[nodiscard]] Loading begin_load(const K& key, LoadOptions options = {}) {
+    needs_sessions();
     return calls().begin(key, std::move(options));
   }
   /// One attempt that never waits for a holder: `locked`.
   template <class K>
   [[nodiscard]] Result<Session> try_load(const K& key, LoadOptions options = {}) {
+    needs_sessions();
     return calls().try_load(key, std::move(options));
   }
   /// The session that is open here; `not_found` if there is none. Reaches no storage.
   template <class K>
   [[nodiscard]] Result<Session> find(const K& key) {
+    needs_sessions();
     return calls().find(key);
+  }
+
+  /// The record's place before, between and after its sessions; see `Slot`. Reaches no storage.
+  template <class K>
+  [[nodiscard]] persist::Slot<Stack> slot(const K& key, SlotOptions options = {}) {
+    needs_sessions();
+    return {core_, typename Stack::KeyValue(key), options};
   }
 
   // Without a session. Each blocks for one round trip, `update` and `grant_once` for two,
@@ -92,10 +105,12 @@ class Store {
     return calls().inspect(key);
   }
   /// Changes a record with `fn(data)` and returns what that returns: the live data where a session
-  /// is open here, or a record that nobody holds; else `locked`. `not_found` where there is none.
+  /// is open here, or a record that nobody holds; else `locked`. `not_found` where there is none
+  /// and none is to be created. With `lock::Optimistic` `fn` runs again, on the newest data, when
+  /// somebody else wrote meanwhile; `busy` after 16 times.
   template <class K, class F>
-  auto update(const K& key, F&& fn) {
-    return calls().update(key, fn);
+  auto update(const K& key, F&& fn, UpdateOptions options = {}) {
+    return calls().update(key, fn, options);
   }
   /// Replaces the data; whoever has the record elsewhere loses it. Receipts, messages, user ids and
   /// metadata stay. A record that cannot be read is not overwritten: erase it first.
@@ -157,6 +172,7 @@ class Store {
   /// saves the change.
   template <class F>
   void on_message(F&& fn) {
+    needs_sessions();
     calls().on_message(std::forward<F>(fn));
   }
   template <class F>
@@ -191,6 +207,11 @@ class Store {
   [[nodiscard]] Core& core() noexcept { return *core_; }
 
  private:
+  static constexpr void needs_sessions() {
+    static_assert(has_sessions<LockPolicy>,
+                  "persist: a store with this lock policy has no sessions; its records are changed "
+                  "with update(key, fn)");
+  }
   [[nodiscard]] StoreCalls<Stack> calls() { return StoreCalls<Stack>(*core_); }
 
   std::shared_ptr<Core> core_;  // kept by transactions of other threads too

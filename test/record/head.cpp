@@ -54,7 +54,7 @@ TEST(Landed, IsKnownForFourEpochs) {
   for (std::uint64_t epoch = 1; epoch <= 6; ++epoch) {
     AcquireRequest request;
     request.owner = {ServerId("eu-1"), 7, epoch};
-    take(head, request, epoch, now);
+    take(head, request.owner, request.lease, epoch, now);
     head.fence.write = 10 * epoch;
   }
   const auto known = [&](std::uint64_t epoch, std::uint64_t write) {

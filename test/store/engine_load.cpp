@@ -769,4 +769,90 @@ TEST_F(EngineLoad, a_key_that_is_none_is_refused_before_any_io) {
   ASSERT_TRUE(named.load(std::string(255, 'k')));
 }
 
+// A load that does without its record.
+
+struct Ephemeral : World {
+  Players players = open();
+  static Players::LoadOptions may_do_without() {
+    Players::LoadOptions how;
+    how.if_unavailable = persist::IfUnavailable::ephemeral;
+    return how;
+  }
+};
+
+TEST_F(Ephemeral, a_load_that_may_do_without_storage_gives_the_default) {
+  db.fail_acquires(Errc::unavailable, 1000);
+  const auto began = clock.now();
+  auto session = players.load(1u, may_do_without());
+  ASSERT_TRUE(session);
+  EXPECT_EQ(clock.now() - began, 10s) << "it tries until its deadline";
+  EXPECT_TRUE(session->is_ephemeral());
+  EXPECT_EQ(session->state(), State::open);
+  EXPECT_EQ(session->view()->coins, 100);
+  EXPECT_TRUE(players.find(1u)->is_ephemeral());
+}
+
+TEST_F(Ephemeral, nothing_of_it_is_ever_saved) {
+  ASSERT_TRUE(players.update(1u, [](Player& player) { player.coins = 9; }, {.create = true}));
+  db.fail_acquires(Errc::unavailable, 1000);
+  auto session = players.load(1u, may_do_without());
+  db.script().acquires.clear();
+  session->edit()->coins = 5;
+  EXPECT_TRUE(session->save().is(Errc::unavailable));
+  EXPECT_TRUE(session->request_save().is(Errc::unavailable));
+  EXPECT_TRUE(session->erase().is(Errc::unavailable));
+  EXPECT_TRUE(session->durable().is(Errc::unavailable));
+  EXPECT_TRUE(session->send(2u, Gift{1}).is(Errc::unavailable));
+  EXPECT_TRUE(session->grant_once("r", [](Player&) {}).is(Errc::unavailable));
+  auto other = players.load(2u);
+  const auto trade = [](Player& a, Player& b) { --a.coins, ++b.coins; };
+  EXPECT_TRUE(players.transact(*session, *other, trade).is(Errc::unavailable));
+  play(5min, players);
+  EXPECT_EQ(session->state(), State::open);
+  EXPECT_EQ(coins(players, 1), 9);
+  std::vector<bool> saved;
+  const auto heard =
+      session->on_released([&](Reason, bool was_saved) { saved.push_back(was_saved); });
+  EXPECT_TRUE(session->release().is(Errc::unavailable)) << "a loss is never silent";
+  EXPECT_EQ(session->state(), State::released);
+  EXPECT_EQ(saved, std::vector{false});
+  EXPECT_TRUE(logged("ephemeral"));
+  EXPECT_EQ(coins(players, 1), 9);
+  EXPECT_EQ(players.load(1u)->view()->coins, 9);
+}
+
+TEST_F(Ephemeral, one_that_was_not_changed_ends_without_a_word) {
+  db.fail_acquires(Errc::timeout, 1000);
+  auto session = players.load(1u, may_do_without());
+  ASSERT_TRUE(session);
+  EXPECT_TRUE(session->release());
+  EXPECT_EQ(coins(players, 1), -1);
+}
+
+TEST_F(Ephemeral, a_record_that_is_there_and_cannot_be_read_is_never_replaced_by_one) {
+  auto other = open("eu-2");
+  auto held = other.load(1u);
+  EXPECT_TRUE(players.load(1u, may_do_without()).is(Errc::locked));
+  db.fail_acquires(Errc::io, 1000);
+  EXPECT_TRUE(players.load(2u, may_do_without()).is(Errc::io));
+  db.script().acquires.clear();
+}
+
+TEST_F(Ephemeral, all_who_wait_must_agree) {
+  db.fail_acquires(Errc::unavailable, 1000);
+  auto one = players.begin_load(1u, may_do_without());
+  auto two = players.begin_load(1u);
+  play(2min, players);
+  EXPECT_TRUE(one.take().is(Errc::unavailable));
+  EXPECT_TRUE(two.take().is(Errc::unavailable));
+}
+
+TEST_F(Ephemeral, storage_that_comes_back_in_time_gives_the_record) {
+  db.fail_acquires(Errc::unavailable, 2);
+  auto session = players.load(1u, may_do_without());
+  ASSERT_TRUE(session);
+  EXPECT_FALSE(session->is_ephemeral());
+  EXPECT_TRUE(session->save({.force = true}));
+}
+
 }  // namespace

@@ -53,6 +53,9 @@ class FlakyBackend {
   void fail_commits(persist::Errc code, std::size_t times = 1) {
     script_->commits.insert(script_->commits.end(), times, Fault{code});
   }
+  void fail_acquires(persist::Errc code, std::size_t times = 1) {
+    script_->acquires.insert(script_->acquires.end(), times, Fault{code});
+  }
   /// The next commit is applied, and nobody hears of it.
   void lose_reply() { script_->commits.push_back({persist::Errc::unknown_outcome, true}); }
 

@@ -95,12 +95,22 @@ class Memory {
     if (Record* record = find(store, key)) return *record;
     StoreState& state = at(store);
     Record& record = state.records.try_emplace(std::string(key)).first->second;
+    record.head = absent(store, key);
+    return record;
+  }
+  /// What stands for a record that is not there: what an erased one left, or nothing.
+  [[nodiscard]] Head absent(StoreId store, std::string_view key) {
+    Head head;
+    StoreState& state = at(store);
     if (const auto erased = state.tombstones.find(state.hash(key));
         erased != state.tombstones.end()) {
-      record.head.fence.epoch = erased->second.epoch;
-      record.head.version = erased->second.version;
+      head.fence.epoch = erased->second.epoch;
+      head.version = erased->second.version;
     }
-    return record;
+    return head;
+  }
+  [[nodiscard]] std::uint64_t next_epoch(const Head& head) {
+    return db_->epochs = (std::max)(db_->epochs, head.fence.epoch) + 1;
   }
   void wake(StoreId store, std::string_view key) {
     std::erase_if(at(store).watchers, [&](const std::weak_ptr<WakeQueue>& watcher) {
@@ -147,8 +157,13 @@ inline void Memory::fill(Snapshot& to, const Record& from) const {
 
 inline void Memory::acquire_one(AcquireRequest& request) {
   const TimePoint now = db_->clock.now();
-  if (request.intent == Intent::withdraw && find(request.store, request.key) == nullptr) {
-    request.outcome = AcquireRequest::Outcome::held;
+  if (const bool looks = request.intent == Intent::look;
+      (looks || request.intent == Intent::withdraw) &&
+      find(request.store, request.key) == nullptr) {
+    request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
+    request.record.fence.epoch = absent(request.store, request.key).fence.epoch;
+    request.record.version = absent(request.store, request.key).version;
+    request.record.now = db_->clock.wall();
     return;
   }
   Record& record = make(request.store, request.key);
@@ -160,8 +175,7 @@ inline void Memory::acquire_one(AcquireRequest& request) {
     return;
   }
   if (claimed == Claim::fresh) {
-    db_->epochs = (std::max)(db_->epochs, record.head.fence.epoch) + 1;
-    take(record.head, request, db_->epochs, now);
+    take(record.head, request.owner, request.lease, next_epoch(record.head), now);
   }
   request.outcome = AcquireRequest::Outcome::taken;
   fill(request.record, record);
@@ -178,7 +192,8 @@ inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found)
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     Change& change = request.changes[i];
     const Record* record = found[i].record;
-    const Verdict verdict = record ? judge(record->head, change.fence, 0) : Verdict::fenced;
+    const Verdict verdict = judge(record ? record->head : absent(change.store, change.key), change,
+                                  db_->clock.now(), 0);
     if (record) change.version = record->head.version;
     found[i].fresh = verdict == Verdict::apply;
     any_new = any_new || found[i].fresh;
@@ -187,7 +202,7 @@ inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found)
                                                  : CommitRequest::Outcome::superseded;
     request.culprit = i;
     if (record) {
-      change.landed = landed(record->head, change.fence);
+      change.landed = landed(record->head, change);
       change.holder = held_by(record->head, db_->clock.now());
     }
     change.erased = at(change.store).erased_since(change.key, change.fence.epoch);
@@ -222,8 +237,11 @@ inline void Memory::commit_one(CommitRequest& request) {
       !can_be_read(request, found))
     return;
   const Moment moment{db_->clock.now(), db_->clock.wall()};
-  for (std::size_t i = 0; i < found.size(); ++i)
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i].record == nullptr)  // only a change that claims is new to a record that is not
+      found[i].record = &make(request.changes[i].store, request.changes[i].key);
     if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);
+  }
   for (std::size_t i = 0; i < found.size(); ++i)
     if (found[i].fresh) deliver(request.changes[i], *found[i].record);
   for (std::size_t i = 0; i < found.size(); ++i)
@@ -234,16 +252,19 @@ inline void Memory::commit_one(CommitRequest& request) {
 /// What a commit learns, whether it was applied now or before.
 inline void Memory::answer(const Record& record, Change& change, const Moment& moment) {
   change.version = record.head.version;
+  change.epoch = record.head.fence.epoch;
   change.release_requested = record.head.asked();
   change.messages.clear();
   if (record.inbox.last_position > change.seen_position)
     change.messages = newer_than(record.inbox, change.seen_position);
   change.now = moment.wall;
   for (Send& send : change.sends)
-    send.delivered = !record.outbox.holds(change.fence.epoch, send.number);
+    send.delivered = !record.outbox.holds(record.head.fence.epoch, send.number);
 }
 
 inline void Memory::apply(Record& record, Change& change, const Moment& moment) {
+  if (takes_first(record.head, change))
+    take(record.head, change.fence.owner, Duration::zero(), next_epoch(record.head), moment.now);
   if (change.schema != nullptr && change.sends_schema)
     at(change.store).schemas.try_emplace(change.schema->id, change.schema->bytes);
   if (change.data != nullptr) {
@@ -286,18 +307,18 @@ inline Reception Memory::receive_at(StoreId store, std::string_view key,
 inline void Memory::deliver(Change& change, Record& sender) {
   static constexpr RecordLimits usual;
   const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
+  const std::uint64_t epoch = sender.head.fence.epoch;
   for (Send& send : change.sends) {
-    const MessageOrigin origin{
-        at(change.store).hash(change.key), change.fence.epoch, send.number, {}};
-    if (sender.outbox.holds(change.fence.epoch, send.number)) continue;  // a reply was lost
+    const MessageOrigin origin{at(change.store).hash(change.key), epoch, send.number, {}};
+    if (sender.outbox.holds(epoch, send.number)) continue;  // a reply was lost
     if (!sender.outbox.waits_for(send.store, send.key) &&
         receive_at(send.store, send.key, origin, send.message, limits).outcome !=
             Reception::Outcome::full)
       continue;
     const MessageView& m = send.message;
-    sender.outbox.messages.push_back({send.store, std::string(send.key), change.fence.epoch,
-                                      send.number, std::string(m.type), m.codec, m.priority,
-                                      m.expires, Buffer(m.payload)});
+    sender.outbox.messages.push_back({send.store, std::string(send.key), epoch, send.number,
+                                      std::string(m.type), m.codec, m.priority, m.expires,
+                                      Buffer(m.payload)});
     at(change.store).relaying.emplace(change.key);
   }
 }
@@ -374,8 +395,7 @@ inline void Memory::erase_one(EraseRequest& request) {
     ++(sent ? request.sent : request.dropped);
     waiting.erase(waiting.begin());
   }
-  db_->epochs = (std::max)(db_->epochs, record->head.fence.epoch) + 1;
-  request.epoch = db_->epochs;
+  request.epoch = next_epoch(record->head);
   state.tombstones[self] = {request.epoch, record->head.version};
   const bool asked = record->head.asked();
   state.relaying.erase(std::string(request.key));

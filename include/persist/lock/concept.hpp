@@ -13,9 +13,13 @@
 //   kind          what the store's header says; another kind cannot open the store
 //   is_leased     whether an acquisition shuts others out until its lease ends
 //   conflict      what a load does about a holder, unless it says so itself (only where leased)
+//   has_sessions  optional: false where records are only changed by calls (lock::Optimistic)
+//   decide        optional: what a load does, each time it finds a holder (conflict::Ask)
+//   timing        optional: what a store's options are where the game says nothing (lock::presets)
 //   access        optional: access::Confined (default) or access::Synchronised
 //
-// Models: lock::Lease<Conflict>, lock::None, and each in access::Shared<…>.
+// Models: lock::Lease<Conflict>, lock::None, lock::Optimistic, lock::presets, and each in
+// access::Shared<…>.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -32,7 +36,18 @@ concept settles_conflicts = requires {
   { L::conflict } -> std::convertible_to<Conflict>;
 };
 template <class L>
+concept decides_conflicts = requires(const Obstacle& in_the_way) {
+  { L::decide(in_the_way) } -> std::same_as<Decision>;
+};
+template <class L>
 concept lock_policy = names_its_kind<L> && says_whether_leased<L> && settles_conflicts<L>;
+
+/// Whether a store with that lock policy has sessions.
+template <class L>
+inline constexpr bool has_sessions = true;
+template <class L>
+  requires requires { L::has_sessions; }
+inline constexpr bool has_sessions<L> = L::has_sessions;
 
 namespace detail {
 template <class L>

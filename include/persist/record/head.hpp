@@ -66,6 +66,28 @@ enum class Verdict : std::uint8_t { apply, repeated, fenced, superseded };
   return Verdict::fenced;
 }
 
+/// The same for a change that may claim. One whose earlier try has landed is known by its owner,
+/// because a session's number is never given out twice.
+[[nodiscard]] inline Verdict judge(const Head& head, const Change& change, TimePoint now,
+                                   std::uint64_t forgotten_below) noexcept {
+  Fence asked = change.fence;
+  if (change.claims == Claims::nothing) return judge(head, asked, forgotten_below);
+  const PastWrite& last = head.past[0];
+  const bool was_last = last.nonce == asked.owner.nonce && last.session == asked.owner.session;
+  if (head.fence.owner == asked.owner || (head.fence.owner.nobody() && was_last)) {
+    asked.epoch = head.fence.epoch;
+    return judge(head, asked, 0);
+  }
+  const bool is_as_seen = head.fence.epoch == asked.epoch && head.version == change.seen_version;
+  const bool is_free = change.claims == Claims::anyway || !head.leased_at(now);
+  return is_as_seen && is_free && !asked.owner.nobody() ? Verdict::apply : Verdict::fenced;
+}
+
+/// Whether a change that may be applied takes the record first, under an epoch of its own.
+[[nodiscard]] inline bool takes_first(const Head& head, const Change& change) noexcept {
+  return change.claims != Claims::nothing && head.fence.owner != change.fence.owner;
+}
+
 /// Whether this write of an older session had been applied; "no" may also mean that it is too long
 /// ago to know.
 [[nodiscard]] inline bool landed(const Head& head, const Fence& asked) noexcept {
@@ -74,6 +96,16 @@ enum class Verdict : std::uint8_t { apply, repeated, fenced, superseded };
   for (const PastWrite& past : head.past)
     if (past.belongs_to(asked)) return asked.write <= past.write;
   return false;
+}
+
+/// The same for a change that may claim, whose epoch it does not know itself.
+[[nodiscard]] inline bool landed(const Head& head, const Change& change) noexcept {
+  Fence asked = change.fence;
+  if (change.claims != Claims::nothing)
+    for (const PastWrite& past : head.past)
+      if (past.nonce == asked.owner.nonce && past.session == asked.owner.session)
+        asked.epoch = past.epoch;
+  return landed(head, asked);
 }
 
 [[nodiscard]] inline HeldBy held_by(const Head& head, TimePoint now) {
@@ -100,10 +132,11 @@ inline void end_epoch(Head& head) {
 }
 
 /// What an acquire may do.
-enum class Claim : std::uint8_t { fresh, again, held };
+enum class Claim : std::uint8_t { fresh, again, held, nothing };
 
 [[nodiscard]] inline Claim claim(const Head& head, const AcquireRequest& request,
                                  TimePoint now) noexcept {
+  if (request.intent == Intent::look) return Claim::nothing;
   if (head.fence.owner == request.owner && !request.owner.nobody()) return Claim::again;
   if (request.intent == Intent::withdraw) return Claim::held;
   // The newest asker gets what its holder let run out. Only a retry steps back: who comes anew
@@ -113,15 +146,18 @@ enum class Claim : std::uint8_t { fresh, again, held };
   if (request.intent == Intent::steal && head.fence.epoch == request.seen_epoch &&
       head.renewals == request.seen_renewals)
     return Claim::fresh;
+  if (request.reclaims && head.fence.owner.server == request.owner.server &&
+      head.fence.owner.nonce != request.owner.nonce)
+    return Claim::fresh;
   return head.leased_at(now) ? Claim::held : Claim::fresh;
 }
 
-/// Gives the record to the owner of the request under `epoch`, which must be higher than any given
-/// before.
-inline void take(Head& head, const AcquireRequest& request, std::uint64_t epoch, TimePoint now) {
+/// Gives the record to that owner under `epoch`, which must be higher than any given before.
+inline void take(Head& head, const Owner& owner, Duration lease, std::uint64_t epoch,
+                 TimePoint now) {
   end_epoch(head);
-  head.fence = {epoch, request.owner, 0};
-  head.lease = request.lease;
+  head.fence = {epoch, owner, 0};
+  head.lease = lease;
   head.renewed = now;
   ++head.renewals;
 }
@@ -138,7 +174,8 @@ inline bool ask(Head& head, const AcquireRequest& request) {
 /// What an applied change does to the head. `wrote_data` says whether the version grows.
 inline void advance(Head& head, const Change& change, bool wrote_data, TimePoint now,
                     WallTime wall) {
-  if (head.fence.epoch != change.fence.epoch) {  // judged under `forgotten_below`
+  // Judged under `forgotten_below`.
+  if (change.claims == Claims::nothing && head.fence.epoch != change.fence.epoch) {
     end_epoch(head);
     head.fence.epoch = change.fence.epoch;
     head.fence.owner = change.fence.owner;

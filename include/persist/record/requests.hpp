@@ -53,6 +53,7 @@ enum class Intent : std::uint8_t {
   withdraw,  ///< clear the own request and take nothing; a record that is the asker's already, by
              ///< an attempt whose reply was lost, is answered `taken`, to be given back
   steal,     ///< take it if epoch and renewals are still those that were seen
+  look,      ///< answer as to a new holder, and take nothing: for a change that claims
 };
 
 /// The record as its new holder gets it.
@@ -105,6 +106,9 @@ struct AcquireRequest {
   Intent intent = Intent::wait;
   std::uint64_t seen_epoch = 0;     ///< for `steal`
   std::uint64_t seen_renewals = 0;  ///< for `steal`
+  /// Take it at once from an owner with the same server's id and another random number: the same
+  /// server before its restart.
+  bool reclaims = false;
 
   // reply
   Outcome outcome = Outcome::pending;
@@ -120,6 +124,15 @@ struct AcquireRequest {
 };
 
 enum class LeaseChange : std::uint8_t { keep, renew, release };
+
+/// Whether a change takes the record itself, in the same atomic step, instead of coming from its
+/// holder. Its epoch and version are then those that a look saw, and must be the record's still;
+/// the record gets a new epoch, which the reply says.
+enum class Claims : std::uint8_t {
+  nothing,   ///< it comes from the holder
+  unleased,  ///< unless a lease holds it
+  anyway,    ///< from whoever holds it
+};
 
 /// A message that leaves in the commit which contains its cause.
 struct Send {
@@ -137,6 +150,8 @@ struct Change {
   StoreId store{};
   std::string_view key{};
   Fence fence{};  ///< epoch and owner must be the record's, the write number higher than its last
+  Claims claims = Claims::nothing;
+  std::uint64_t seen_version = 0;  ///< of a change that claims
 
   /// The new envelope. Its bytes may be taken when the commit is applied; any other outcome leaves
   /// them as they are, so that the same bytes can be sent again.
@@ -162,6 +177,7 @@ struct Change {
 
   // reply
   std::uint64_t version = 0;
+  std::uint64_t epoch = 0;  ///< of a change that claimed: its own
   bool release_requested = false;
   bool erased = false;  ///< `fenced`: the record was erased
   bool landed = false;  ///< `fenced`, `superseded`: this write number had been applied before

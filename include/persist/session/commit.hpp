@@ -92,6 +92,7 @@ struct Cut {
   bool has_ids = false;
   bool has_metadata = false;
   bool drops = false;      ///< encoding found no place for some unknown field
+  bool is_silent = false;  ///< it holds nothing and has nothing to write: nobody is told
   bool held_back = false;  ///< the data was to be read, and somebody is editing it
   Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
 
@@ -102,7 +103,7 @@ struct Cut {
     wrap = nullptr;
     schema = nullptr;
     aim = Aim::save, reason = Reason::asked;
-    has_data = has_ids = has_metadata = drops = held_back = false;
+    has_data = has_ids = has_metadata = drops = is_silent = held_back = false;
     refused = Error(Errc{});
   }
   /// Wraps the data and, where it is larger than `limit`, splits it, once: what is sent again is
@@ -166,6 +167,7 @@ struct Flight {
   }
   /// Whether the backend gets what was cut as it is, which is the rule.
   [[nodiscard]] bool is_plain() const noexcept {
+    if (request.outcome != CommitRequest::Outcome::pending) return false;
     for (std::size_t i = 0; i < size(); ++i)
       if (cuts[i].wrap != nullptr || cuts[i].schema != nullptr) return false;
     return true;

@@ -173,9 +173,11 @@ class SessionCore {
   std::atomic<std::uint32_t> refs{0};
   std::atomic<std::uint32_t> handles{0};
   std::atomic<std::uint16_t> edit_guards{
-      0};                           ///< open ones; the data is half changed while there are any
-  std::uint16_t failures : 15 = 0;  ///< attempts that failed in a row
+      0};  ///< open ones; the data is half changed while there are any
+  // These three only under the store's lock.
+  std::uint16_t failures : 13 = 0;  ///< attempts that failed in a row, as far as it is counted
   bool renews_alone : 1 = false;    ///< what it has to say was refused: the lease is kept
+  Tie tie : 2 = Tie::holds;
   std::atomic<State> state{State::loading};
   Reason ending = Reason::asked;
   std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
@@ -188,6 +190,7 @@ class SessionCore {
       false;  ///< the data is captured from the game: what is equal to the stored is not written
   bool keeps_durable : 1 = false;  ///< a copy of the data as it is stored is kept
   bool is_offline : 1 = false;     ///< one change of a record that nobody plays: nobody joins it
+  bool is_hidden : 1 = false;      ///< a hidden slot's: not found by its key
   bool is_named : 1 = true;        ///< its key is known, not only how it is spelled
   // Read without the store's lock, so not in one byte with others.
   bool is_new = false;     ///< there was no record when it was loaded
@@ -209,6 +212,14 @@ class SessionCore {
 };
 
 using SessionPtr = Counted<SessionCore>;
+
+/// Why nothing of an ephemeral session is saved.
+[[nodiscard]] inline Error ephemeral(std::string_view key) {
+  return Error(Errc::unavailable,
+               "this session is ephemeral: the record could not be reached when it was loaded, and "
+               "nothing of it is saved; load it again")
+      .for_key(key);
+}
 
 /// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
 /// Keeps the partners and their stores, which other threads may drop meanwhile.

@@ -34,13 +34,21 @@ struct LoadState {
     bool waits = true;  ///< until he calls it off
   };
   Conflict conflict = Conflict::refuse;
-  bool once = false;        ///< `try_load`: one attempt
+  std::function<Decision(const Obstacle&)> ask;  ///< decides anew at each look
+  Decision decided{};                            ///< what it said last
+  TimePoint look_at{};                           ///< until then that holds
+  std::uint32_t looks = 0;                       ///< how often it was asked
+  bool once = false;                             ///< `try_load`: one attempt
+  bool stands_in = false;   ///< where storage cannot be reached it gives an ephemeral session
+  bool has_asked = false;   ///< a request to the holder was sent
   bool asked = false;       ///< our request to the holder stands, as a reply said
   bool unheard_of = false;  ///< a reply was lost: its attempt may have taken the record, or may yet
   Intent intent = Intent::wait;  ///< of the next attempt
   std::uint32_t attempts = 0;
+  std::uint32_t steals = 0;  ///< attempts that found something else than what was to be stolen
   std::uint64_t seen_epoch = 0;
   std::uint64_t seen_renewals = 0;
+  TimePoint began{};
   TimePoint deadline{};
   TimePoint next_try{};
   /// When the earliest attempt left that may have taken the record: the lease counts from there.

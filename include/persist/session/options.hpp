@@ -1,13 +1,14 @@
 #pragma once
 
 #include <persist/clock.hpp>
-#include <persist/lock/conflict.hpp>
+#include <persist/lock/presets.hpp>
 #include <persist/log.hpp>
 #include <persist/record/message.hpp>
 
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -41,7 +42,10 @@ struct StoreOptions {
       90s;  ///< of a load that was begun: longer than a lease, so a dead holder's runs out
   Duration close_deadline = 10s;  ///< for `~Store` and `close_all`
   Duration relay = 5s;            ///< how often waiting messages are sent on
-  bool save_on_release = true;    ///< false: a release gives the record back as it was last saved
+  /// Takes what an earlier run of a server with this `server_id` still holds at once, on every
+  /// backend. For a server of whose id there is never a second one.
+  bool reclaim = false;
+  bool save_on_release = true;  ///< false: a release gives the record back as it was last saved
   /// Bytes of one record's data; its user ids and metadata together may have as many.
   std::size_t record_limit = std::size_t{4} << 20;
   InboxLimit inbox_limit{};
@@ -49,6 +53,20 @@ struct StoreOptions {
   Clock* clock = nullptr;           ///< must outlive the store; the machine's when null
   Log log{};
 };
+
+/// The options of a store with that lock policy where the game says nothing: the usual ones, or the
+/// timing that the policy brings (`lock::presets`).
+template <class LockPolicy>
+[[nodiscard]] StoreOptions options_for() {
+  StoreOptions told;
+  if constexpr (requires { LockPolicy::timing.lease; }) {
+    const lock::Timing& timing = LockPolicy::timing;
+    told.autosave = timing.autosave, told.min_gap = timing.min_gap;
+    told.lease = timing.lease, told.renew = timing.renew;
+    told.load_deadline = timing.load_deadline, told.begin_deadline = timing.begin_deadline;
+  }
+  return told;
+}
 
 /// A value that is rarely there: one pointer where it is not.
 template <class T>
@@ -71,11 +89,34 @@ class Boxed {
   std::unique_ptr<T> value_;
 };
 
+/// What a load does about the lock.
+enum class LockUse : std::uint8_t {
+  respect,
+  /// Take nothing: the session's first commit takes the record, from whoever holds it, if nobody
+  /// acquired or saved it since the load; else that is `fenced` and the session lost. For a tool
+  /// that repairs a record. Nobody hears of a session that changes nothing.
+  ignore,
+};
+
+/// What a load does that could not reach the storage until its deadline (`unavailable`,
+/// `timeout`; never about a record that is there and cannot be read).
+enum class IfUnavailable : std::uint8_t {
+  fail,
+  /// Give a session with the default data that is never saved, whatever becomes of the storage:
+  /// so the player can play meanwhile. Saving, sends, grants and trades answer `unavailable`.
+  ephemeral,
+};
+
 /// What one load is told.
 template <class Data>
 struct LoadOptionsFor {
-  std::optional<Conflict> conflict{};    ///< instead of the lock policy's
+  std::optional<Conflict> conflict{};  ///< instead of the lock policy's
+  /// Decides instead, each time the record is found held; see `conflict::Ask`. Of a load that one
+  /// joins, the first function that was given; who wants to go further than it says, goes.
+  std::function<Decision(const Obstacle&)> ask{};
   Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
+  LockUse lock = LockUse::respect;       ///< of the load that fetches the record
+  IfUnavailable if_unavailable = IfUnavailable::fail;  ///< all who wait for one load must agree
   std::optional<Data>
       default_value{};  ///< instead of the data policy's, for a record that does not exist
   /// What the members hold that the record does not have, in the place of their defaults; see
@@ -83,6 +124,10 @@ struct LoadOptionsFor {
   Boxed<Data> reconcile_with{};
   std::function<bool()>
       while_{};  ///< asked when the load completes: "no" gives the record back, `cancelled`
+};
+
+struct UpdateOptions {
+  bool create = false;  ///< a record that does not exist begins as the data policy's default
 };
 
 struct SaveOptions {

@@ -58,6 +58,11 @@ class Session {
   [[nodiscard]] WallTime updated() const { return read(node_->updated); }
   [[nodiscard]] std::uint64_t load_count() const { return read(node_->load_count); }
   [[nodiscard]] bool is_new() const noexcept { return node_->is_new; }
+  /// Whether it stands in for a record that could not be reached, and is never saved.
+  [[nodiscard]] bool is_ephemeral() const {
+    const auto hold = lock();
+    return node_->tie == Tie::none;
+  }
   [[nodiscard]] bool is_dirty() const noexcept { return node_->dirty(); }
   [[nodiscard]] std::size_t stored_bytes() const { return read(node_->stored_bytes); }
   /// How often a lost connection may still fail to renew before somebody else can take over.
@@ -224,6 +229,8 @@ class Session {
   }
   /// Why this session takes no call now, or `Errc{}`.
   [[nodiscard]] Error refusal() const;
+  /// The same for calls that reach storage, which an ephemeral session never does.
+  [[nodiscard]] Error refusal_to_store() const;
   /// `change(extras, as_draft)` changes what leaves with the data, and says whether it did.
   template <class F>
   Result<void> change_beside(F&& change);

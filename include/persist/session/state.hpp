@@ -30,6 +30,13 @@ enum class State : std::uint8_t {
   return state >= State::released;
 }
 
+/// What ties a session to its record.
+enum class Tie : std::uint8_t {
+  holds,   ///< it acquired the record
+  looked,  ///< it only looked: its first commit takes the record, if that is as it was seen
+  none,    ///< ephemeral: the record could not be reached, and nothing is ever saved
+};
+
 /// Why a session is saved, or why it ended.
 enum class Reason : std::uint8_t {
   asked,        ///< the game called for it

@@ -131,6 +131,13 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// What the last decoding or encoding found no place for.
   void tell_dropped(SessionCore& session);
   void drain() final;
+  /// Waits on the clock before another try: longer at each, and not as long as other servers do.
+  void wait_a_moment(int tries) {
+    const std::uint64_t most = std::uint64_t{1} << (std::min)(tries, 7);
+    const std::uint64_t drawn = hash_of_server() * static_cast<std::uint64_t>(tries);
+    Wake nobody;
+    clock_.wait_until(after(now(), std::chrono::milliseconds(1 + (drawn >> 32) % most)), nobody);
+  }
   /// Waits on the clock until the session may be saved again under its `min_gap`.
   void wait_for_gap(SessionCore& session) {
     Lock hold(mutex_);
@@ -140,12 +147,14 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     Wake nobody;
     clock_.wait_until(until, nobody);
   }
-  /// How many more renewals may fail before the lease is no longer trusted.
+  /// How many more renewals may come due and fail before the lease is no longer trusted; each is
+  /// tried again many times until the next.
   [[nodiscard]] int attempts_left(const SessionCore& session) const {
-    if (!is_leased()) return 0;
+    if (!holds_lease(session)) return 0;
     const Duration left = trusted_until(session) - now();
-    const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
-    return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
+    const Duration pause = (std::max)(options_.renew, Duration(1s));
+    if (left <= Duration::zero() || ended(session.state)) return 0;
+    return static_cast<int>((left - Duration(1)) / pause) + 1;
   }
   /// Whether a call of this store is under way that runs the program's own code. Functions on a
   /// session are looked for here, so that they pay nothing for it. Where another thread tells
@@ -222,9 +231,12 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
+  [[nodiscard]] bool is_given_up(const LoadState& load, const AcquireRequest& request);
+  [[nodiscard]] bool make_default(SessionCore& session);
   void opened(SessionCore& session, AcquireRequest& request);
   [[nodiscard]] bool is_wanted(const LoadState& load);
-  void held(SessionCore& session, const HeldBy& holder);
+  [[nodiscard]] Decision decide(const SessionCore& session, LoadState& load, const HeldBy& holder);
+  void held(SessionCore& session, const HeldBy& holder, const Decision& decided);
   void unanswered(SessionCore& session, const Error& error);
   void give_up(SessionCore& session, Error error);
   void call_off(SessionCore& session);
@@ -248,6 +260,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool is_leased() const noexcept {
     return LockPolicy::is_leased && options_.lease > Duration::zero();
   }
+  [[nodiscard]] bool holds_lease(const SessionCore& session) const noexcept {
+    return is_leased() && session.tie == Tie::holds;
+  }
   [[nodiscard]] bool renewal_is_due(const SessionCore& session) {
     const Lock hold(mutex_);
     return now() >= renewal_due(session);
@@ -255,7 +270,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// When it is to be heard of again; that is also asked of one that something keeps from leaving.
   [[nodiscard]] TimePoint renewal_due(const SessionCore& session) const {
     const bool holds = session.state != State::loading && !ended(session.state);
-    const bool renews = holds && is_leased() && options_.renew > Duration::zero();
+    const bool renews = holds && holds_lease(session) && options_.renew > Duration::zero();
     return renews ? session.renewed + options_.renew : TimePoint::max();
   }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
@@ -267,6 +282,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// A reply to what was sent then says what the backend's calendar shows.
   void hear_time(WallTime wall, TimePoint sent) noexcept {
     ahead_ = (wall.time_since_epoch() - ms_of(sent.time_since_epoch())).count();
+  }
+  [[nodiscard]] std::uint64_t hash_of_server() const noexcept {
+    return std::hash<std::string_view>{}(server_.server.view()) | 1;
   }
   [[nodiscard]] Owner owner_of(const SessionCore& session) const noexcept {
     return {server_.server, server_.nonce, session.number};

@@ -38,6 +38,8 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
   const Lock hold(mutex_);
   if (ended(session.state) || session.state == State::loading)
     return Error(Errc::closed, "the session is not open").for_key(session.key());
+  if (session.tie == Tie::none && aim != Aim::release && aim != Aim::give_back)
+    return ephemeral(session.key());
   if (session.in_flight)
     return Error(Errc::busy, "a save of this session is under way").for_key(session.key());
   if (session.in_function)
@@ -109,7 +111,13 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
     if (failed(cut.refused) && (flight.size() > 1 || ended(session.state))) no = cut.refused;
     if (cut.held_back && (flight.size() > 1 || cut.aim != Aim::renew))
       no = Error(Errc::busy, "the data is being edited").for_key(session.key());
-    any = any || flight.changes[i].writes() || cut.aim > Aim::force;
+    any = any || flight.changes[i].writes() || (cut.aim > Aim::force && !cut.is_silent);
+  }
+  if (const Change& only = flight.changes[0];
+      !failed(no) && flight.cuts[0].is_silent && only.lease == LeaseChange::release) {
+    flight.changes[0].now = backend_time();
+    flight.request.outcome = CommitRequest::Outcome::applied;
+    any = true;
   }
   if (any && !failed(no)) {
     flight.request.changes = std::span(flight.changes);
@@ -144,7 +152,9 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
   // What a running function has sent belongs to its success.
   const bool is_wanted = cut.aim != Aim::release || options_.save_on_release ||
                          session.is_offline || session.group() != nullptr;
-  const bool may_read = is_wanted && session.edit_guards == 0 && !session.in_function;
+  const bool may_read =
+      is_wanted && session.edit_guards == 0 && !session.in_function && session.tie != Tie::none;
+  if (session.tie == Tie::none && session.dirty()) cut.refused = ephemeral(session.key());
   cut.key.append(session.key());
   if (may_read && wants_data(session, cut.aim)) {
     // Where somebody else has the session's lock it is being edited or looked at, and stays due.
@@ -160,8 +170,11 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     if (is_gone()) return;
   }
   const bool data_is_whole = failed(cut.refused) ? false : (cut.has_data || !session.dirty());
-  if (data_is_whole && may_read && cut.aim < Aim::hold) cut_rest(session, cut, change);
+  const bool has_to_say = session.tie == Tie::holds || session.wants_saves() || cut.has_data;
+  if (data_is_whole && may_read && has_to_say && cut.aim < Aim::hold)
+    cut_rest(session, cut, change);
   address(session, cut, change);
+  cut.is_silent = session.tie != Tie::holds && !change.writes();
 }
 
 /// Listeners run without the store's lock: they may wait for a thread that waits for this store.
@@ -181,6 +194,10 @@ void Engine<B, L>::address(SessionCore& session, const Cut& cut, Change& change)
   change.store = store_;
   change.key = as_text(cut.key);
   change.fence = {session.epoch, owner_of(session), ++session.write};
+  if (session.tie == Tie::looked) {
+    change.claims = L::kind == LockKind::optimistic ? Claims::unleased : Claims::anyway;
+    change.seen_version = session.version;
+  }
   change.limits = &limits_;
   change.seen_position = session.extras ? session.extras->seen_position : 0;
   const bool gives_back = cut.aim == Aim::release || cut.aim == Aim::give_back;
@@ -205,6 +222,8 @@ bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
     case Aim::hold:
     case Aim::give_back:
       return false;
+    case Aim::release:
+      return session.tie == Tie::holds || session.wants_saves();
     default:
       return true;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/detail/caught.hpp>
 #include <persist/store/engine_settle.hpp>
 
 #include <algorithm>
@@ -14,7 +15,7 @@ void Engine<B, L>::unanswered(SessionCore& session, const Error& error) {
   LoadState& load = *session.load();
   const bool may_pass =
       error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
-  if (may_pass) load.unheard_of = true;
+  if (may_pass && load.intent != Intent::look) load.unheard_of = true;
   // The request may stand already: it is left once, so that a newer one is not put aside by it.
   if (load.intent == Intent::request) load.intent = Intent::keep_request;
   if (!may_pass || load.once || now() >= load.deadline || !load.has_waiters())
@@ -34,8 +35,36 @@ void Engine<B, L>::give_up(SessionCore& session, Error error) {
   load.next_try = now();
 }
 
+/// What is to be done about the holder. A function of the game's runs without the lock, as it may
+/// wait for a thread that waits for this store.
 template <class B, class L>
-void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
+Decision Engine<B, L>::decide(const SessionCore& session, LoadState& load, const HeldBy& holder) {
+  if (!load.ask || load.once || load.intent == Intent::withdraw) return load.conflict;
+  // This attempt did what was decided, or a hint had it come before its time.
+  if (load.intent == Intent::request) return load.decided;
+  if (now() < load.look_at) return {load.decided.what, load.look_at - now()};
+  const Obstacle met{session.key(), holder.owner.server.view(),
+                     holder.epoch,  holder.age,
+                     holder.left,   now() - load.began,
+                     ++load.looks,  load.asked || holder.asker == owner_of(session)};
+  const auto visit = [&](int step) {
+    const Lock hold(mutex_);
+    visits_ += step;
+  };
+  visit(1);
+  const Result<Decision> decided =
+      detail::caught("the function of conflict::Ask", [&] { return load.ask(met); });
+  visit(-1);
+  if (!decided) log(LogLevel::error, decided.error().message() + "; that is taken for a refusal");
+  Decision what = decided ? *decided : Decision();
+  what.what = (std::max)(what.what, load.conflict);  // what others want who wait for the same load
+  load.look_at = after(now(), what.pause);
+  return load.decided = what;
+}
+
+/// The record was found held: what the next attempt is, and when, or the end of the load.
+template <class B, class L>
+void Engine<B, L>::held(SessionCore& session, const HeldBy& holder, const Decision& decided) {
   LoadState& load = *session.load();
   const bool is_ours = holder.asker == owner_of(session);
   load.asked = load.asked || is_ours;
@@ -44,37 +73,33 @@ void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
     return give_up(
         session,
         Error(Errc::cancelled, "nobody waits for this load any more").for_key(session.key()));
-  if (load.conflict == Conflict::steal && !load.once && load.attempts <= 8) {
-    load.intent = Intent::steal;
+  const auto again = [&](Intent intent) { load.intent = intent, load.next_try = now(); };
+  Conflict what = load.once ? Conflict::refuse : decided.what;
+  if (what == Conflict::steal && load.steals++ >= 8) what = Conflict::refuse;
+  if (what == Conflict::refuse)
+    return give_up(session, locked_error(session, holder, "it was not asked to let go"));
+  if (what == Conflict::steal) {
     load.seen_epoch = holder.epoch;
     load.seen_renewals = holder.renewals;
-    load.next_try = now();
-    return;
+    return again(Intent::steal);
   }
-  if (load.conflict != Conflict::request || load.once)
-    return give_up(session, locked_error(session, holder, "it was not asked to let go"));
-  if (!load.asked && holder.left <= Duration::zero()) {  // free, but for one who may be gone
-    load.intent = Intent::request;
-    load.next_try = now();
-    return;
-  }
-  if (!is_ours && !holder.asker.nobody())
+  const bool requests = what == Conflict::request;
+  // Free, but for one who asked and may be gone.
+  if (requests && !load.asked && holder.left <= Duration::zero()) return again(Intent::request);
+  if (requests && load.has_asked && !is_ours && !holder.asker.nobody())
     return give_up(session,
                    locked_error(session, holder, "a newer request came from another server"));
   if (now() >= load.deadline)
     return give_up(session,
                    locked_error(session, holder, "the holder did not let go before the deadline"));
-  if (!load.asked) {  // the attempt that was to leave the request was lost on its way
-    load.intent = Intent::request;
-    load.next_try = now();
-    return;
-  }
-  load.intent = Intent::keep_request;
-  // Where a hint does not reach us we look again after 1, 2, 4, then every 5 s, and when the lease
-  // runs out.
-  const Duration pause =
+  // Not left yet, or the attempt that was to leave it was lost on its way.
+  if (requests && !load.asked) return again(Intent::request);
+  load.intent = is_ours ? Intent::keep_request : Intent::wait;
+  // Where a hint does not reach us we look again after a while, and when the lease runs out.
+  const Duration usual =
       (std::min)(Duration(1s) * (1 << (std::min)(load.attempts - 1, 3U)), Duration(5s));
-  load.next_try = (std::min)({now() + pause, now() + holder.left + 1ms, load.deadline});
+  const Duration pause = decided.pause > Duration::zero() ? decided.pause : usual;
+  load.next_try = (std::min)({after(now(), pause), after(now(), holder.left + 1ms), load.deadline});
 }
 
 template <class B, class L>

@@ -12,7 +12,7 @@ template <class B, class L>
 void Engine<B, L>::start_load(SessionCore& session, LoadPtr load) {
   const Lock hold(mutex_);
   if (session.number == 0) session.number = backend_.next_owner(server_.server).session;
-  load->next_try = now();
+  load->began = load->next_try = now();
   session.loading = std::move(load);
   if (registry_.find(session) != nullptr) {  // one that is releasing: its end comes first
     queued_loads_.emplace_back(&session);
@@ -53,6 +53,8 @@ void Engine<B, L>::ask(SessionCore& session, AcquireRequest& request) {
   request.owner = owner_of(session);
   if constexpr (L::is_leased) request.lease = options_.lease;
   request.intent = load.intent;
+  request.reclaims = options_.reclaim;
+  if (load.intent == Intent::request) load.has_asked = true;
   request.seen_epoch = load.seen_epoch;
   request.seen_renewals = load.seen_renewals;
 }
@@ -100,10 +102,17 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   using Outcome = AcquireRequest::Outcome;
   const bool taken = request.outcome == Outcome::taken;
   const bool wanted = taken && load->intent != Intent::withdraw && is_wanted(*load);
+  Decision decided;
+  if (request.outcome == Outcome::held) decided = decide(session, *load, request.holder);
+  const bool stands_in = is_given_up(*load, request) && make_default(session);
   const Lock hold(mutex_);
   session.in_flight = false;
   ++load->attempts;
   if (load->done) return;
+  if (stands_in) {
+    session.tie = Tie::none;
+    return load_done(session, Errc{});
+  }
   if (taken) {
     opened(session, request);
     Error why{Errc{}};
@@ -118,19 +127,38 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   if (load->intent == Intent::withdraw) return load_done(session, load->error);
   if (request.outcome == Outcome::held) {
     ++metrics_.conflicts;
-    held(session, request.holder);
+    held(session, request.holder, decided);
   } else {
     unanswered(session, request.error);
   }
   if (!load->done) reschedule(session);
 }
 
+/// Whether a load that may do without its record has to, now.
+template <class B, class L>
+bool Engine<B, L>::is_given_up(const LoadState& load, const AcquireRequest& request) {
+  const Lock hold(mutex_);
+  return load.stands_in && request.outcome == AcquireRequest::Outcome::failed &&
+         (request.error == Errc::unavailable || request.error == Errc::timeout) &&
+         load.intent != Intent::withdraw && !load.done && load.has_waiters() &&
+         (load.once || now() >= load.deadline);
+}
+
+template <class B, class L>
+bool Engine<B, L>::make_default(SessionCore& session) {
+  Snapshot nothing;
+  const Result<void> made = session.decode(nothing);
+  if (!made) log(LogLevel::error, made.error().message());
+  return static_cast<bool>(made);
+}
+
 /// The record is ours: what the backend knows of it.
 template <class B, class L>
 void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   Snapshot& record = request.record;
+  session.tie = request.intent == Intent::look ? Tie::looked : Tie::holds;
   session.epoch = record.fence.epoch;
-  session.write = record.fence.write;
+  session.write = session.tie == Tie::looked ? 0 : record.fence.write;
   session.version = record.version;
   hear_time(record.now, now());
   session.load_count = record.load_count;
@@ -164,7 +192,8 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   load->done = true;  // after the error: other threads look at this first
   if (failed(load->error)) {
     ++metrics_.loads_failed;
-    if (session.epoch == 0) return end(session, State::released, Reason::asked, false);
+    if (session.epoch == 0 || session.tie != Tie::holds)
+      return end(session, State::released, Reason::asked, false);
     session.ending = Reason::asked;
     session.state = State::releasing;
     session.gives_back = true;

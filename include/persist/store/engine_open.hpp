@@ -32,6 +32,10 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
     opening_error_ = named.error();
     return;
   }
+  if (options_.reclaim && options_.server_id.empty()) {
+    opening_error_ = Error(Errc::invalid, "reclaim needs a server_id: a random one was never here");
+    return;
+  }
   server_ = backend_.next_owner(ServerId(options_.server_id));
   if (options_.server_id.empty()) {
     server_.server =

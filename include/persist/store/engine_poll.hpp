@@ -37,6 +37,7 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   if (session.in_flight || ended(session.state)) return TimePoint::max();
   if (const LoadState* load = session.load()) return load->next_try;
   TimePoint due = TimePoint::max();
+  if (session.tie == Tie::none) return session.state == State::releasing ? TimePoint::min() : due;
   if (session.wants_saves() && !session.listed) due = session.save_at;
   if (session.save_wanted) due = TimePoint::min();
   // A gap between saves holds up neither the renewals nor the last save.
@@ -45,7 +46,8 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   due = (std::min)(due, renewal_due(session));
   if (session.failures != 0) due = (std::max)(due, session.not_before);
   if (session.renews_alone) due = (std::min)(due, renewal_due(session));
-  if (is_leased() && session.state == State::open) due = (std::min)(due, trusted_until(session));
+  if (holds_lease(session) && session.state == State::open)
+    due = (std::min)(due, trusted_until(session));
   return due;
 }
 
@@ -116,13 +118,13 @@ template <class B, class L>
 void Engine<B, L>::take_hints() {
   wakes_->drain(woken_);
   for (const std::string& key : woken_) {
-    SessionCore* session = registry_.find(key);
-    if (session == nullptr) continue;
-    if (LoadState* load = session->load())
-      load->next_try = now();
-    else
-      session->check_wanted = true;
-    reschedule(*session);
+    registry_.each(key, [&](SessionCore& session) {
+      if (LoadState* load = session.load())
+        load->next_try = now();
+      else
+        session.check_wanted = true;
+      reschedule(session);
+    });
   }
 }
 
@@ -223,7 +225,7 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
       session.load()->next_try <= mine.now ? add_load(session, round) : reschedule(session);
       return;
     }
-    if (is_leased() && session.state == State::open && mine.now >= trusted_until(session))
+    if (holds_lease(session) && session.state == State::open && mine.now >= trusted_until(session))
       change_state(session, State::suspect);
     if (when_due(session) > mine.now) return reschedule(session);
     if (session.renews_alone && renewal_is_due(session)) {

@@ -119,6 +119,10 @@ template <class B, class L>
 void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change,
                                   Result<Saved>& result) {
   if (change.version != 0) session.version = change.version;
+  if (session.tie == Tie::looked && change.epoch != 0) {
+    session.epoch = change.epoch;
+    session.tie = Tie::holds;
+  }
   hear_time(change.now, cut.sent);
   if (cut.has_data) {
     session.saved = cut.generation;
@@ -211,8 +215,11 @@ void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
   undo(session, cut);
   const std::string_view what =
       change.erased ? "the record was erased" : "another session has the record";
+  const bool is_locked =
+      change.claims == Claims::unleased && !change.erased && change.holder.left > Duration::zero();
   Error error =
-      Error(Errc::fenced, std::string(what) + "; nothing was written").for_key(session.key());
+      Error(is_locked ? Errc::locked : Errc::fenced, std::string(what) + "; nothing was written")
+          .for_key(session.key());
   if (!change.holder.owner.nobody()) {
     error = std::move(error).held_by(
         {std::string(change.holder.owner.server.view()), change.holder.epoch,
@@ -248,7 +255,7 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
     session.encoded_crc = ~cut.crc;
   }
   if (is_save(cut)) saved_event(session, result);
-  if (is_leased() && cut.aim != Aim::give_back) {
+  if (holds_lease(session) && cut.aim != Aim::give_back) {
     Event event;
     event.kind = Event::Kind::renewal_failed;
     event.attempts_left = attempts_left(session);
@@ -277,7 +284,8 @@ void Engine<B, L>::undo(SessionCore& session, Cut& cut) {
 /// servers that failed together do not come back together.
 template <class B, class L>
 void Engine<B, L>::back_off(SessionCore& session) {
-  const int doublings = (std::min)(static_cast<int>(session.failures++), 5);
+  const int doublings = (std::min)(static_cast<int>(session.failures), 5);
+  if (session.failures < 8000) ++session.failures;
   const Duration pause = (std::min)(Duration(1s) * (1 << doublings), Duration(20s));
   const Duration less =
       pause / 4 *

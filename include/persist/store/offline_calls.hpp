@@ -39,7 +39,29 @@ Result<Saved> StoreCalls<S>::change_offline(const K& key, LoadOptionsFor<Data> o
 
 template <class S>
 template <class K, class F>
-auto StoreCalls<S>::update(const K& key, F& fn) ->
+Result<Saved> StoreCalls<S>::change_until_done(const K& key, const LoadOptionsFor<Data>& options,
+                                               F&& changes) {
+  constexpr int most_tries = has_sessions<typename S::LockPolicy> ? 1 : 16;
+  for (int tries = 1;; ++tries) {
+    bool was_refused = false;
+    auto saved = change_offline(key, options, [&](Node& node, Handle& session) -> Result<void> {
+      Result<void> done = changes(node, session);
+      was_refused = !done;
+      return done;
+    });
+    const bool was_late = (saved.is(Errc::fenced) || saved.is(Errc::busy)) && !was_refused;
+    if (!was_late || most_tries == 1) return saved;
+    if (tries == most_tries)
+      return Error(Errc::busy, "the record changed under this call " + std::to_string(tries) +
+                                   " times: too many write it at once, try again")
+          .for_key(saved.error().key());
+    core_.wait_a_moment(tries);
+  }
+}
+
+template <class S>
+template <class K, class F>
+auto StoreCalls<S>::update(const K& key, F& fn, UpdateOptions options) ->
     typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type {
   using R = std::invoke_result_t<F&, Data&>;
   using Answer = typename detail::UpdateResult<R>::type;
@@ -59,10 +81,12 @@ auto StoreCalls<S>::update(const K& key, F& fn) ->
     auto done = here->node().on_copy(run);
     return done ? std::move(answer) : Answer(done.error());
   }
-  auto saved = change_offline(key, {Conflict::refuse}, [&](Node& node, Handle&) -> Result<void> {
-    if (node.is_new) return Error(Errc::not_found, "there is no record").for_key(node.key());
+  const auto change = [&](Node& node, Handle&) -> Result<void> {
+    if (node.is_new && !options.create)
+      return Error(Errc::not_found, "there is no record").for_key(node.key());
     return node.on_copy(run);
-  });
+  };
+  auto saved = change_until_done(key, {Conflict::refuse}, change);
   return saved ? std::move(answer) : Answer(saved.error());
 }
 
@@ -107,8 +131,7 @@ Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
     LoadOptionsFor<Data> options;
     options.conflict = Conflict::steal;
     options.default_value = data;  // a record that does not exist yet begins as what it becomes
-    saved =
-        change_offline(key, std::move(options), [&](Node& node, Handle&) { return replace(node); });
+    saved = change_until_done(key, options, [&](Node& node, Handle&) { return replace(node); });
   }
   if (!saved) return saved.error();
   answer.version = saved->version;
@@ -156,10 +179,11 @@ Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) 
     return saved ? Grant::durable : Grant::pending;
   }
   Result<Grant> granted;
-  auto saved = change_offline(key, {Conflict::refuse}, [&](Node&, Handle& session) -> Result<void> {
-    granted = session.grant_once(receipt, fn);
-    return granted ? Result<void>(success) : Result<void>(granted.error());
-  });
+  auto saved =
+      change_until_done(key, {Conflict::refuse}, [&](Node&, Handle& session) -> Result<void> {
+        granted = session.grant_once(receipt, fn);
+        return granted ? Result<void>(success) : Result<void>(granted.error());
+      });
   if (!saved) return saved.error();
   return *granted == Grant::pending ? Result<Grant>(Grant::durable) : granted;
 }

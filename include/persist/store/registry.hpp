@@ -8,7 +8,8 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// The sessions of a store by the spelling of their key. One table of pointers, at most three
+/// The sessions of a store by the spelling of their key, and hidden ones, which are not found by
+/// it. One table of pointers, at most three
 /// quarters full, in which a session lies at its place or behind others without a gap; an entry
 /// costs eleven bytes to twenty-two. Holds a reference to each.
 class Registry {
@@ -22,11 +23,24 @@ class Registry {
   [[nodiscard]] SessionCore* find(std::string_view key) const noexcept {
     return find(key, SessionCore::hash_of(key));
   }
-  /// The one that is there under the key of `session`: that, another, or none.
+  /// The one that is there under the key of `session`: that, another, or none. A hidden one is
+  /// alone.
   [[nodiscard]] SessionCore* find(const SessionCore& session) const noexcept {
-    return find(session.key(), session.key_hash());
+    if (!session.is_hidden) return find(session.key(), session.key_hash());
+    SessionCore* itself = nullptr;
+    each(session.key(), [&](SessionCore& other) {
+      if (&other == &session) itself = &other;
+    });
+    return itself;
   }
-  /// The key must not be there yet.
+  /// All of that key, hidden ones too.
+  template <class F>
+  void each(std::string_view key, F&& visit) const {
+    const std::uint32_t hash = SessionCore::hash_of(key);
+    for (std::size_t at = place(hash); table_[at] != nullptr; at = behind(at))
+      if (table_[at]->key_hash() == hash && table_[at]->key() == key) visit(*table_[at]);
+  }
+  /// The key must not be there yet, but for hidden ones.
   void insert(SessionCore& session) {
     if (4 * (size_ + 1) > 3 * table_.size()) grow();
     session.refs.fetch_add(1, std::memory_order_relaxed);
@@ -64,7 +78,8 @@ class Registry {
  private:
   [[nodiscard]] SessionCore* find(std::string_view key, std::uint32_t hash) const noexcept {
     for (std::size_t at = place(hash); table_[at] != nullptr; at = behind(at))
-      if (table_[at]->key_hash() == hash && table_[at]->key() == key) return table_[at];
+      if (table_[at]->key_hash() == hash && !table_[at]->is_hidden && table_[at]->key() == key)
+        return table_[at];
     return nullptr;
   }
   [[nodiscard]] std::size_t place(std::uint32_t hash) const noexcept {

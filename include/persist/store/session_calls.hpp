@@ -28,6 +28,12 @@ Error Session<S>::refusal() const {
 }
 
 template <class S>
+Error Session<S>::refusal_to_store() const {
+  Error no = refusal();
+  return failed(no) || !is_ephemeral() ? no : ephemeral(id());
+}
+
+template <class S>
 template <std::convertible_to<std::string_view> Pointer>
 Result<Value> Session<S>::get(const Pointer& pointer) const {
   const View guard = view();
@@ -54,14 +60,14 @@ Result<void> Session<S>::set(const Pointer& pointer, const Value& value) {
 
 template <class S>
 Result<Saved> Session<S>::save(SaveOptions options) {
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   core().wait_for_gap(*node_);
   return core().commit_now(*node_, options.force ? Aim::force : Aim::save, Reason::asked);
 }
 
 template <class S>
 Result<void> Session<S>::request_save(SaveOptions options) {
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   core().request_save(*node_, options.force);
   return success;
 }
@@ -82,7 +88,7 @@ Result<void> Session<S>::request_release(Reason reason) {
 
 template <class S>
 Result<void> Session<S>::erase() {
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   return core().erase(id(), false);
 }
 
@@ -92,7 +98,7 @@ Result<typename S::Data> Session<S>::durable() {
     const auto hold = lock();  // the next save of another thread puts a newer one in its place
     if (const Data* kept = node_->durable_copy()) return *kept;
   }
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   return core().read_durable(*node_);
 }
 
@@ -209,7 +215,7 @@ template <class S>
 template <class K, class M>
 Result<void> Session<S>::send(const K& key, const M& message, PostOptions options) {
   check_message<typename S::Policy, M>();
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   if (node_->state != State::open)
     return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
   KeyBuffer spelled;
@@ -238,7 +244,7 @@ template <class S>
 template <class F>
 Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
   check_changeable<typename S::Policy>();
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   if (node_->state != State::open)
     return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
   if (receipt.id.empty()) return Error(Errc::invalid, "a receipt needs an id").for_key(id());

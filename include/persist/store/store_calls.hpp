@@ -5,6 +5,7 @@
 #include <persist/store/loading.hpp>
 #include <persist/store/session_calls.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -24,10 +25,10 @@ class StoreCalls {
 
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
 
-  /// `value` is the key itself, where the caller has it.
+  /// `value` is the key itself, where the caller has it. A `hidden` session is this caller's alone.
   template <class K>
   Loading<S> begin(const K& key, std::optional<KeyValue> value, LoadOptionsFor<Data> options,
-                   LoadKind kind, TimePoint deadline);
+                   LoadKind kind, TimePoint deadline, bool hidden = false);
   template <class K>
   Loading<S> begin(const K& key, LoadOptionsFor<Data> options) {
     const TimePoint deadline = deadline_of(options, core_.options().begin_deadline);
@@ -53,7 +54,7 @@ class StoreCalls {
   template <class K>
   Result<Inspection> inspect(const K& key);
   template <class K, class F>
-  auto update(const K& key, F& fn) ->
+  auto update(const K& key, F& fn, UpdateOptions options = {}) ->
       typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type;
   template <class K>
   Result<Overwritten> overwrite(const K& key, Data data);
@@ -79,6 +80,14 @@ class StoreCalls {
     core_.drain();
   }
 
+  Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
+    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
+    return loading.take();
+  }
+  [[nodiscard]] TimePoint deadline_of(const LoadOptionsFor<Data>& options, Duration usual) const {
+    return after(core_.now(), options.deadline > Duration::zero() ? options.deadline : usual);
+  }
+
  private:
   template <class K>
   [[nodiscard]] static KeyValue value_of(const K& key) {
@@ -94,13 +103,6 @@ class StoreCalls {
     if (Error no = core_.refusal(); failed(no)) return no;
     return key::spell_checked<typename S::Key>(key, spelled);
   }
-  Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
-    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
-    return loading.take();
-  }
-  [[nodiscard]] TimePoint deadline_of(const LoadOptionsFor<Data>& options, Duration usual) const {
-    return after(core_.now(), options.deadline > Duration::zero() ? options.deadline : usual);
-  }
   /// Whether the session is not this caller's alone: it was open, or is being loaded for others.
   [[nodiscard]] bool joins(const Loading<S>& loading) {
     const auto hold = core_.lock();
@@ -110,6 +112,20 @@ class StoreCalls {
   /// node.
   template <class K, class F>
   Result<Saved> change_offline(const K& key, LoadOptionsFor<Data> options, F&& changes);
+  /// The same, and where the lock policy has no sessions again when somebody else was first.
+  template <class K, class F>
+  Result<Saved> change_until_done(const K& key, const LoadOptionsFor<Data>& options, F&& changes);
+
+  using Question = std::function<Decision(const Obstacle&)>;
+  [[nodiscard]] static Conflict strategy_of(const LoadOptionsFor<Data>& options) {
+    if (options.conflict) return *options.conflict;
+    return options.ask ? Conflict::refuse : S::LockPolicy::conflict;
+  }
+  [[nodiscard]] static Question question_of(const LoadOptionsFor<Data>& options) {
+    if constexpr (decides_conflicts<typename S::LockPolicy>)
+      if (!options.conflict && !options.ask) return &S::LockPolicy::decide;
+    return options.ask;
+  }
 
   Core& core_;
 };
@@ -117,38 +133,46 @@ class StoreCalls {
 template <class S>
 template <class K>
 Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
-                                LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline) {
+                                LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline,
+                                bool hidden) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return Loading<S>(fits.error());
   const auto hold = core_.lock();
-  Node* here = core_.find(spelled.view());
+  Node* here = hidden ? nullptr : core_.find(spelled.view());
   if (here != nullptr && (here->state == State::releasing || here->is_offline)) here = nullptr;
-  if (here == nullptr) here = static_cast<Node*>(core_.find_queued(spelled.view()));
+  if (here == nullptr && !hidden) here = static_cast<Node*>(core_.find_queued(spelled.view()));
   if (here != nullptr) {
     if (kind == LoadKind::offline)
       return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
     const LoadPtr under_way = here->loading;
     if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
+    under_way->stands_in =
+        under_way->stands_in && options.if_unavailable == IfUnavailable::ephemeral;
     under_way->waiters.push_back({std::move(options.while_)});
     under_way->deadline = (std::max)(under_way->deadline, deadline);
     if (kind == LoadKind::waits) {  // the load goes on as long as the one that goes furthest
       under_way->once = false;
-      under_way->conflict =
-          (std::max)(under_way->conflict, options.conflict.value_or(S::LockPolicy::conflict));
+      under_way->conflict = (std::max)(under_way->conflict, strategy_of(options));
+      if (!under_way->ask) under_way->ask = question_of(options);
     }
     return Loading<S>(Handle(*here), under_way, under_way->waiters.size() - 1);
   }
   auto load = LoadPtr(new LoadState);
-  load->conflict = options.conflict.value_or(S::LockPolicy::conflict);
+  load->conflict = strategy_of(options);
+  load->ask = question_of(options);
+  load->stands_in = options.if_unavailable == IfUnavailable::ephemeral;
   load->once =
       kind == LoadKind::once || (kind == LoadKind::offline && load->conflict != Conflict::steal);
   if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
+  if (options.lock == LockUse::ignore || !has_sessions<typename S::LockPolicy>)
+    load->intent = Intent::look;
   load->deadline = deadline;
   load->waiters.push_back({std::move(options.while_)});
   const bool named = value.has_value();
   if constexpr (std::default_initializable<KeyValue>)
     if (!named) value.emplace();
   Handle session(*new (spelled.view()) Node(core_, spelled.view(), *std::move(value)));
+  session.node().is_hidden = hidden;
   if (kind == LoadKind::offline) session.node().go_offline(named);
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
   if (options.reconcile_with) session.node().set_template(options.reconcile_with.take());

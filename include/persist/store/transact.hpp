@@ -166,6 +166,7 @@ class Transaction {
     const auto hold = core.core().lock();
     if (core.host() != nullptr && core.state == State::suspect)
       return Error(Errc::busy, "the lease of this session is in doubt").for_key(core.key());
+    if (core.tie == Tie::none) return ephemeral(core.key());
     if (core.host() == nullptr || core.state != State::open)
       return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
     if (HookScope::active())

@@ -32,9 +32,9 @@ void Engine<Files>::perform(CommitRequest& request) {
   }
   const bool any_new = judge_all(request);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
-  for (const Change& change : request.changes) {
+  for (Change& change : request.changes) {
     Result<void> ready = any_new ? can_be_read(change) : success;
-    if (ready) ready = load_for(change);
+    if (ready) ready = load_for(change, any_new);
     if (ready) continue;
     request.outcome = CommitRequest::Outcome::failed;
     request.error = ready.error();
@@ -63,14 +63,10 @@ bool Engine<Files>::judge_all(CommitRequest& request) {
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     Change& change = request.changes[i];
     const Staged* record = stage.find(index_, change.store.index, change.key);
-    Head head;
-    if (record != nullptr) {
-      change.version = record->record.head.version;
-    } else if (const Tombstone* left = stage.erased(index_, change.store.index, change.key)) {
-      head.fence.epoch = left->epoch;
-    }
-    const Verdict verdict =
-        judge(record != nullptr ? record->record.head : head, change.fence, forgotten_below_);
+    const Head head =
+        record != nullptr ? record->record.head : absent(change.store.index, change.key);
+    if (record != nullptr) change.version = head.version;
+    const Verdict verdict = judge(head, change, clock_.now(), forgotten_below_);
     if (verdict == Verdict::apply) any_new = true;
     if (verdict == Verdict::fenced || verdict == Verdict::superseded)
       return refuse(request, i, verdict);
@@ -85,7 +81,7 @@ bool Engine<Files>::refuse(CommitRequest& request, std::size_t culprit, Verdict 
   request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
                                                : CommitRequest::Outcome::superseded;
   if (const Staged* record = stage.find(index_, change.store.index, change.key)) {
-    change.landed = landed(record->record.head, change.fence);
+    change.landed = landed(record->record.head, change);
     change.holder = held_by(record->record.head, clock_.now());
   }
   const Tombstone* left = stage.erased(index_, change.store.index, change.key);
@@ -107,8 +103,13 @@ Result<void> Engine<Files>::can_be_read(const Change& change) const {
 
 /// Reads all that `apply`, `deliver` and `answer` will need of the record itself.
 template <class Files>
-Result<void> Engine<Files>::load_for(const Change& change) {
+Result<void> Engine<Files>::load_for(Change& change, bool any_new) {
   Staged& record = stage.make(index_, change.store.index, change.key);
+  if (any_new && takes_first(record.record.head, change)) {
+    const auto epoch = next_epoch();
+    if (!epoch) return no_run_left();
+    change.epoch = *epoch;
+  }
   const Extra& extra = record.record.more();
   if (!change.acknowledged.empty() || extra.last_position > change.seen_position ||
       record.inbox_changed)
@@ -130,7 +131,9 @@ template <class Files>
 bool Engine<Files>::apply(Change& change) {
   Staged& record = stage.make(index_, change.store.index, change.key);
   Head& head = record.record.head;
-  if (judge(head, change.fence, forgotten_below_) != Verdict::apply) return false;
+  if (judge(head, change, clock_.now(), forgotten_below_) != Verdict::apply) return false;
+  if (takes_first(head, change))
+    take(head, change.fence.owner, Duration::zero(), change.epoch, clock_.now());
   if (change.schema != nullptr && change.sends_schema &&
       !stage.holds(index_, change.store.index, change.schema->id)) {
     stage.new_schemas.push_back({change.store.index, change.schema->id, change.schema->bytes});
@@ -176,16 +179,18 @@ template <class Files>
 void Engine<Files>::deliver(Change& change) {
   const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
   const Hash128 self = index_.stores[change.store.index].hash(change.key);
+  const std::uint64_t epoch =
+      stage.make(index_, change.store.index, change.key).record.head.fence.epoch;
   for (Send& send : change.sends) {
-    const MessageOrigin origin{self, change.fence.epoch, send.number, {}};
+    const MessageOrigin origin{self, epoch, send.number, {}};
     Outbox& outbox = *stage.make(index_, change.store.index, change.key).outbox;
-    if (outbox.holds(change.fence.epoch, send.number)) continue;  // a reply was lost
+    if (outbox.holds(epoch, send.number)) continue;  // a reply was lost
     if (!outbox.waits_for(send.store, send.key)) {
       const auto got = receive_at(send.store.index, send.key, origin, send.message, limits);
       if (got && got->outcome != Reception::Outcome::full) continue;
     }
     const MessageView& m = send.message;
-    outbox.messages.push_back({send.store, std::string(send.key), change.fence.epoch, send.number,
+    outbox.messages.push_back({send.store, std::string(send.key), epoch, send.number,
                                std::string(m.type), m.codec, m.priority, m.expires,
                                Buffer(m.payload)});
     stage.make(index_, change.store.index, change.key).outbox_changed = true;
@@ -197,12 +202,13 @@ template <class Files>
 void Engine<Files>::answer(Change& change) {
   const Staged& record = stage.make(index_, change.store.index, change.key);
   change.version = record.record.head.version;
+  change.epoch = record.record.head.fence.epoch;
   change.release_requested = record.record.head.asked();
   change.messages =
       record.inbox ? newer_than(*record.inbox, change.seen_position) : std::vector<Message>();
   change.now = clock_.wall();
   for (Send& send : change.sends)
-    send.delivered = !record.outbox->holds(change.fence.epoch, send.number);
+    send.delivered = !record.outbox->holds(change.epoch, send.number);
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend::file

@@ -61,12 +61,21 @@ class Engine {
     if (run_to_note_) stage.new_run = run_;
     return run_ * (std::uint64_t{1} << 24) + given_;
   }
+  /// What stands for a record that is not there: what an erased one left, or nothing.
+  [[nodiscard]] Head absent(std::uint32_t store, std::string_view key) {
+    Head head;
+    if (const Tombstone* left = stage.erased(index_, store, key)) {
+      head.fence.epoch = left->epoch;
+      head.version = left->version;
+    }
+    return head;
+  }
   void wake(std::uint32_t store, std::string_view key) { wakes.emplace_back(store, key); }
 
   [[nodiscard]] bool judge_all(CommitRequest& request);
   [[nodiscard]] bool refuse(CommitRequest& request, std::size_t culprit, Verdict verdict);
   [[nodiscard]] Result<void> can_be_read(const Change& change) const;
-  [[nodiscard]] Result<void> load_for(const Change& change);
+  [[nodiscard]] Result<void> load_for(Change& change, bool any_new);
   [[nodiscard]] bool apply(Change& change);
   void apply_receipts(Staged& record, const Change& change);
   void deliver(Change& change);
@@ -131,8 +140,13 @@ void Engine<Files>::perform(AcquireRequest& request) {
   const TimePoint now = clock_.now();
   const std::uint32_t store = request.store.index;
   Staged* found = stage.find(index_, store, request.key);
-  if (request.intent == Intent::withdraw && found == nullptr) {
-    request.outcome = AcquireRequest::Outcome::held;
+  if (const bool looks = request.intent == Intent::look;
+      (looks || request.intent == Intent::withdraw) && found == nullptr) {
+    request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
+    const Head nothing = absent(store, request.key);
+    request.record.fence.epoch = nothing.fence.epoch;
+    request.record.version = nothing.version;
+    request.record.now = clock_.wall();
     return;
   }
   Staged& record = found != nullptr ? *found : stage.make(index_, store, request.key);
@@ -158,7 +172,7 @@ void Engine<Files>::perform(AcquireRequest& request) {
       request.error = no_run_left();
       return;
     }
-    take(head, request, *epoch, now);
+    take(head, request.owner, request.lease, *epoch, now);
   }
   request.outcome = AcquireRequest::Outcome::taken;
   request.record.fence = head.fence;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/testing/laws/backend/batch.hpp>
+#include <persist/testing/laws/backend/claim.hpp>
 #include <persist/testing/laws/backend/fence.hpp>
 #include <persist/testing/laws/backend/lease.hpp>
 #include <persist/testing/laws/backend/mail.hpp>
@@ -64,6 +65,16 @@ template <record_backend B>
       {"a request for a free record takes it", a_request_for_a_free_record_takes_it},
       {"the calendar does not touch leases", the_calendar_does_not_touch_leases},
       {"watchers are woken", watchers_are_woken},
+      {"a look takes nothing", a_look_takes_nothing},
+      {"a claim takes what is as it was seen", a_claim_takes_what_is_as_it_was_seen},
+      {"a claim is refused after a save or an acquisition",
+       a_claim_is_refused_after_a_save_or_an_acquisition},
+      {"a claim of the unleased is refused while a lease holds the record",
+       a_claim_of_the_unleased_waits_for_no_lease},
+      {"a claim that is sent again is applied once", a_claim_that_is_sent_again_is_applied_once},
+      {"of two claims of one moment one wins", of_two_claims_of_one_moment_one_wins},
+      {"a claim behind an erase is refused", a_claim_behind_an_erase_is_refused},
+      {"a server that comes back reclaims its own", a_server_that_comes_back_reclaims_its_own},
   };
 }
 
