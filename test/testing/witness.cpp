@@ -95,6 +95,20 @@ TEST_F(WitnessCase, SaysThatARecordWasWrittenBehindItsRelease) {
   EXPECT_EQ(watched.violations().size(), 1U);
 }
 
+TEST_F(WitnessCase, SaysThatARecordWasClaimedThatWasNotAsItWasSeen) {
+  Witness watched(careless);
+  const AcquireRequest taken = take(watched, 1);
+  Change change;
+  change.store = store, change.key = taken.key, change.claims = Claims::anyway;
+  change.fence = {1, {ServerId("us"), 1, 2}, 1}, change.epoch = 2;
+  CommitRequest request{.changes = std::span(&change, 1)};
+  watched.commit(std::span(&request, 1));
+  EXPECT_TRUE(watched.violations().empty());
+  change.fence.owner.session = 3;
+  watched.commit(std::span(&request, 1));
+  EXPECT_EQ(watched.violations().size(), 1U) << "somebody had claimed it since";
+}
+
 TEST_F(WitnessCase, SaysThatItsHolderWasRefused) {
   careless.refuses = true;
   Witness watched(careless);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -93,21 +92,9 @@ class Memory {
   /// The record of that key, made where there is none: with the version an erased one had.
   [[nodiscard]] Record& make(StoreId store, std::string_view key) {
     if (Record* record = find(store, key)) return *record;
-    StoreState& state = at(store);
-    Record& record = state.records.try_emplace(std::string(key)).first->second;
-    record.head = absent(store, key);
+    Record& record = at(store).records.try_emplace(std::string(key)).first->second;
+    record.head = at(store).absent(key);
     return record;
-  }
-  /// What stands for a record that is not there: what an erased one left, or nothing.
-  [[nodiscard]] Head absent(StoreId store, std::string_view key) {
-    Head head;
-    StoreState& state = at(store);
-    if (const auto erased = state.tombstones.find(state.hash(key));
-        erased != state.tombstones.end()) {
-      head.fence.epoch = erased->second.epoch;
-      head.version = erased->second.version;
-    }
-    return head;
   }
   [[nodiscard]] std::uint64_t next_epoch(const Head& head) {
     return db_->epochs = (std::max)(db_->epochs, head.fence.epoch) + 1;
@@ -127,7 +114,7 @@ class Memory {
   void post_one(PostRequest& request);
   void relay_one(RelayRequest& request);
   void erase_one(EraseRequest& request);
-  void scan_one(ScanRequest& request);
+  void scan_one(ScanRequest& request) { at(request.store).scan(request); }
   void read_schema(SchemaRequest& request) { at(request.store).read(request); }
 
   [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
@@ -161,8 +148,8 @@ inline void Memory::acquire_one(AcquireRequest& request) {
       (looks || request.intent == Intent::withdraw) &&
       find(request.store, request.key) == nullptr) {
     request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
-    request.record.fence.epoch = absent(request.store, request.key).fence.epoch;
-    request.record.version = absent(request.store, request.key).version;
+    request.record.fence.epoch = at(request.store).absent(request.key).fence.epoch;
+    request.record.version = at(request.store).absent(request.key).version;
     request.record.now = db_->clock.wall();
     return;
   }
@@ -192,8 +179,8 @@ inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found)
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     Change& change = request.changes[i];
     const Record* record = found[i].record;
-    const Verdict verdict = judge(record ? record->head : absent(change.store, change.key), change,
-                                  db_->clock.now(), 0);
+    const Verdict verdict = judge(record ? record->head : at(change.store).absent(change.key),
+                                  change, db_->clock.now(), 0);
     if (record) change.version = record->head.version;
     found[i].fresh = verdict == Verdict::apply;
     any_new = any_new || found[i].fresh;
@@ -401,20 +388,6 @@ inline void Memory::erase_one(EraseRequest& request) {
   state.relaying.erase(std::string(request.key));
   state.records.erase(state.records.find(request.key));
   if (asked) wake(request.store, request.key);
-}
-
-inline void Memory::scan_one(ScanRequest& request) {
-  const std::size_t most = (std::max)(request.most, std::size_t{1});
-  std::set<std::string_view> page;
-  for (const auto& [key, record] : at(request.store).records) {
-    if (!record.has_data || key <= request.after) continue;
-    if (page.size() == most && key > *page.rbegin()) continue;
-    page.insert(key);
-    if (page.size() > most) page.erase(std::prev(page.end()));
-  }
-  request.keys.assign(page.begin(), page.end());
-  request.next = request.keys.empty() ? request.after : request.keys.back();
-  request.done = page.size() < most;
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend

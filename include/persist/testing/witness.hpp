@@ -48,7 +48,8 @@ class Witness {
   void acquire(std::span<AcquireRequest> batch) {
     inner_.acquire(batch);
     for (const AcquireRequest& request : batch)
-      if (request.outcome == AcquireRequest::Outcome::taken) taken(request);
+      if (request.outcome == AcquireRequest::Outcome::taken && request.intent != Intent::look)
+        taken(request);
   }
   void commit(std::span<CommitRequest> batch) {
     for (CommitRequest& request : batch) {
@@ -132,6 +133,7 @@ class Witness {
   void applied(const Change& change) {
     Account& account = of(change.store, change.key);
     const Fence& now = account.fence;
+    if (change.claims != Claims::nothing) return claimed(change, account);
     if (!account.is_held || change.fence.epoch != now.epoch || change.fence.owner != now.owner)
       say(change.key, "was written under " + words(change.fence) + ", after " + words(now) +
                           (account.is_held ? "" : " had let it go"));
@@ -139,6 +141,16 @@ class Witness {
       say(change.key, "was written under " + words(change.fence) + ", behind " + words(now));
     account.fence.write = change.fence.write;
     if (change.lease == LeaseChange::release) account.is_held = false;
+  }
+  /// A change that takes the record itself, if that is as it was seen.
+  void claimed(const Change& change, Account& account) {
+    const bool is_again = account.is_held && change.fence.owner == account.fence.owner;
+    if (is_again ? change.epoch != account.fence.epoch || change.fence.write < account.fence.write
+                 : change.fence.epoch != account.fence.epoch || change.epoch <= change.fence.epoch)
+      say(change.key,
+          "was claimed under " + words(change.fence) + ", after " + words(account.fence));
+    account = {{change.epoch, change.fence.owner, change.fence.write},
+               change.lease != LeaseChange::release};
   }
   void fenced(const Change& change) {
     const Account& account = of(change.store, change.key);

@@ -8,7 +8,10 @@
 #include <persist/record/requests.hpp>
 #include <persist/record/wake.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -53,6 +56,28 @@ struct StoreState {
   [[nodiscard]] bool erased_since(std::string_view key, std::uint64_t epoch) const {
     const auto found = tombstones.find(hash(key));
     return found != tombstones.end() && found->second.epoch > epoch;
+  }
+  /// What stands for a record that is not there: what an erased one left, or nothing.
+  [[nodiscard]] Head absent(std::string_view key) const {
+    Head head;
+    if (const auto erased = tombstones.find(hash(key)); erased != tombstones.end()) {
+      head.fence.epoch = erased->second.epoch;
+      head.version = erased->second.version;
+    }
+    return head;
+  }
+  void scan(ScanRequest& request) const {
+    const std::size_t most = (std::max)(request.most, std::size_t{1});
+    std::set<std::string_view> page;
+    for (const auto& [key, record] : records) {
+      if (!record.has_data || key <= request.after) continue;
+      if (page.size() == most && key > *page.rbegin()) continue;
+      page.insert(key);
+      if (page.size() > most) page.erase(std::prev(page.end()));
+    }
+    request.keys.assign(page.begin(), page.end());
+    request.next = request.keys.empty() ? request.after : request.keys.back();
+    request.done = page.size() < most;
   }
   /// Why the data of a change could not be read later, or `Errc{}`.
   [[nodiscard]] Error refusal_of(const Change& change) const {
