@@ -34,6 +34,7 @@
 #include <persist/schema/value.hpp>
 #include <persist/schema/value/diff.hpp>
 #include <persist/schema/value/patch.hpp>
+#include <persist/session_ref.hpp>
 #include <persist/signal.hpp>
 #include <persist/store.hpp>
 #include <persist/store/templates.hpp>

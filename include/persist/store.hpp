@@ -6,6 +6,7 @@
 #include <persist/store/loading.hpp>
 #include <persist/store/offline_calls.hpp>
 #include <persist/store/session_calls.hpp>
+#include <persist/store/session_table.hpp>
 #include <persist/store/slot.hpp>
 #include <persist/store/transact.hpp>
 

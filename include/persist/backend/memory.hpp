@@ -82,19 +82,8 @@ class Memory {
     if (Record* record = find(store, key)) return *record;
     StoreState& state = at(store);
     Record& record = state.records.try_emplace(std::string(key)).first->second;
-    record.head = absent(store, key);
+    record.head = state.absent(key);
     return record;
-  }
-  /// What stands for a record that is not there: what an erased one left, or nothing.
-  [[nodiscard]] Head absent(StoreId store, std::string_view key) {
-    Head head;
-    StoreState& state = at(store);
-    if (const auto erased = state.tombstones.find(state.hash(key));
-        erased != state.tombstones.end()) {
-      head.fence.epoch = erased->second.epoch;
-      head.version = erased->second.version;
-    }
-    return head;
   }
   [[nodiscard]] std::uint64_t next_epoch(const Head& head) {
     return db_->epochs = (std::max)(db_->epochs, head.fence.epoch) + 1;
@@ -148,8 +137,9 @@ inline void Memory::acquire_one(AcquireRequest& request) {
       (looks || request.intent == Intent::withdraw) &&
       find(request.store, request.key) == nullptr) {
     request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
-    request.record.fence.epoch = absent(request.store, request.key).fence.epoch;
-    request.record.version = absent(request.store, request.key).version;
+    const Head nothing = at(request.store).absent(request.key);
+    request.record.fence.epoch = nothing.fence.epoch;
+    request.record.version = nothing.version;
     request.record.now = db_->clock.wall();
     return;
   }
@@ -179,7 +169,7 @@ inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found)
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     Change& change = request.changes[i];
     const Record* record = found[i].record;
-    const Verdict verdict = judge(record ? record->head : absent(change.store, change.key), change,
+    const Verdict verdict = judge(record ? record->head : at(change.store).absent(change.key), change,
                                   db_->clock.now(), 0);
     if (record) change.version = record->head.version;
     found[i].fresh = verdict == Verdict::apply;

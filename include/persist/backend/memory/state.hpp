@@ -54,6 +54,15 @@ struct StoreState {
     const auto found = tombstones.find(hash(key));
     return found != tombstones.end() && found->second.epoch > epoch;
   }
+  /// What stands for a record that is not there: what an erased one left, or nothing.
+  [[nodiscard]] Head absent(std::string_view key) const {
+    Head head;
+    if (const auto erased = tombstones.find(hash(key)); erased != tombstones.end()) {
+      head.fence.epoch = erased->second.epoch;
+      head.version = erased->second.version;
+    }
+    return head;
+  }
   /// Why the data of a change could not be read later, or `Errc{}`.
   [[nodiscard]] Error refusal_of(const Change& change) const {
     if (!change.sends_schema && schemas.contains(change.schema->id)) return Errc{};
