@@ -6,6 +6,7 @@
 #include <persist/access/confined.hpp>
 #include <persist/access/shared.hpp>
 #include <persist/backend/file.hpp>
+#include <persist/backend/leased.hpp>
 #include <persist/backend/memory.hpp>
 #include <persist/bytes.hpp>
 #include <persist/clock.hpp>
@@ -22,6 +23,7 @@
 #include <persist/key/prefixed.hpp>
 #include <persist/key/scoped.hpp>
 #include <persist/key/text.hpp>
+#include <persist/lock/external.hpp>
 #include <persist/lock/lease.hpp>
 #include <persist/lock/none.hpp>
 #include <persist/lock/optimistic.hpp>

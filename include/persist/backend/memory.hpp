@@ -85,8 +85,8 @@ class Memory {
     record.head = state.absent(key);
     return record;
   }
-  [[nodiscard]] std::uint64_t next_epoch(const Head& head) {
-    return db_->epochs = (std::max)(db_->epochs, head.fence.epoch) + 1;
+  [[nodiscard]] std::uint64_t next_epoch(const Head& head, std::uint64_t least = 0) {
+    return db_->epochs = (std::max)({db_->epochs + 1, head.fence.epoch + 1, least});
   }
   void wake(StoreId store, std::string_view key) {
     std::erase_if(at(store).watchers, [&](const std::weak_ptr<WakeQueue>& watcher) {
@@ -152,7 +152,10 @@ inline void Memory::acquire_one(AcquireRequest& request) {
     return;
   }
   if (claimed == Claim::fresh) {
-    take(record.head, request.owner, request.lease, next_epoch(record.head), now);
+    const std::uint64_t epoch = request.claim_epoch != 0
+                                    ? request.claim_epoch
+                                    : next_epoch(record.head, request.least_epoch);
+    take(record.head, request.owner, request.lease, epoch, now);
   }
   request.outcome = AcquireRequest::Outcome::taken;
   fill(request.record, record);
@@ -169,8 +172,8 @@ inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found)
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     Change& change = request.changes[i];
     const Record* record = found[i].record;
-    const Verdict verdict = judge(record ? record->head : at(change.store).absent(change.key), change,
-                                  db_->clock.now(), 0);
+    const Verdict verdict = judge(record ? record->head : at(change.store).absent(change.key),
+                                  change, db_->clock.now(), 0);
     if (record) change.version = record->head.version;
     found[i].fresh = verdict == Verdict::apply;
     any_new = any_new || found[i].fresh;

@@ -109,6 +109,12 @@ struct AcquireRequest {
   /// Take it at once from an owner with the same server's id and another random number: the same
   /// server before its restart.
   bool reclaims = false;
+  /// Where another backend gives out leases and epochs (`lock::External`). There: the epoch given
+  /// is at least this, also to who has the record under a lower one.
+  std::uint64_t least_epoch = 0;
+  /// And here: take the record under this epoch, if that is higher than the record's, or is this
+  /// very owner's; no lease is looked at. Zero: the backend gives out its own.
+  std::uint64_t claim_epoch = 0;
 
   // reply
   Outcome outcome = Outcome::pending;
