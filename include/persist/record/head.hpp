@@ -115,7 +115,8 @@ enum class Verdict : std::uint8_t { apply, repeated, fenced, superseded };
           head.renewals,
           age,
           head.lease > age ? head.lease - age : Duration::zero(),
-          head.asker};
+          head.asker,
+          head.lease};
 }
 
 /// Ends the current epoch: its last write number is remembered, nobody owns the record, no request

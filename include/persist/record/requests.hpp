@@ -91,9 +91,10 @@ struct HeldBy {
   Owner owner{};
   std::uint64_t epoch = 0;
   std::uint64_t renewals = 0;
-  Duration age{};   ///< since the last renewal
-  Duration left{};  ///< until the lease runs out, by the backend's clock
-  Owner asker{};    ///< whose request stands, if anybody's
+  Duration age{};    ///< since the last renewal
+  Duration left{};   ///< until the lease runs out, by the backend's clock, where it has one
+  Owner asker{};     ///< whose request stands, if anybody's
+  Duration lease{};  ///< how long it was given for
 };
 
 struct AcquireRequest {
