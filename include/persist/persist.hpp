@@ -6,6 +6,7 @@
 #include <persist/access/confined.hpp>
 #include <persist/access/shared.hpp>
 #include <persist/backend/file.hpp>
+#include <persist/backend/leased.hpp>
 #include <persist/backend/memory.hpp>
 #include <persist/bytes.hpp>
 #include <persist/clock.hpp>
@@ -22,6 +23,7 @@
 #include <persist/key/prefixed.hpp>
 #include <persist/key/scoped.hpp>
 #include <persist/key/text.hpp>
+#include <persist/lock/external.hpp>
 #include <persist/lock/lease.hpp>
 #include <persist/lock/none.hpp>
 #include <persist/lock/optimistic.hpp>
@@ -34,6 +36,7 @@
 #include <persist/schema/value.hpp>
 #include <persist/schema/value/diff.hpp>
 #include <persist/schema/value/patch.hpp>
+#include <persist/session_ref.hpp>
 #include <persist/signal.hpp>
 #include <persist/store.hpp>
 #include <persist/store/templates.hpp>

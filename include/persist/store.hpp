@@ -6,6 +6,7 @@
 #include <persist/store/loading.hpp>
 #include <persist/store/offline_calls.hpp>
 #include <persist/store/session_calls.hpp>
+#include <persist/store/session_table.hpp>
 #include <persist/store/slot.hpp>
 #include <persist/store/transact.hpp>
 
@@ -35,7 +36,16 @@ class Store {
 
   /// Blocks for one round trip. An unusable name, server id or database shows in `status`.
   Store(std::string_view name, Backend backend, StoreOptions options = options_for<LockPolicy>())
+    requires std::same_as<Backend, typename Stack::Backend>
       : core_(std::make_shared<Core>(name, std::move(backend), std::move(options))) {}
+  /// With `lock::External`: `leases` is the backend that its leases live in.
+  template <class Leases>
+    requires std::constructible_from<typename Stack::Backend, Backend, Leases>
+  Store(std::string_view name, Backend backend, Leases leases,
+        StoreOptions options = options_for<LockPolicy>())
+      : core_(std::make_shared<Core>(name,
+                                     typename Stack::Backend(std::move(backend), std::move(leases)),
+                                     std::move(options))) {}
   Store(Store&&) noexcept = default;
   Store& operator=(Store&&) = delete;
   ~Store() {
@@ -158,8 +168,9 @@ class Store {
   /// Saves, renews, relays, loads and releases what is due, and calls listeners. Returns when it
   /// wants to be called next.
   TimePoint poll(PollOptions options = {}) {
-    RoundPartner<Backend>* self = core_.get();
-    return poll_partners<Backend>(std::span(&self, 1), options.at_most, core_->clock());
+    RoundPartner<typename Stack::Backend>* self = core_.get();
+    return poll_partners<typename Stack::Backend>(std::span(&self, 1), options.at_most,
+                                                  core_->clock());
   }
   [[nodiscard]] TimePoint next_deadline() { return core_->next_deadline(); }
   /// Saves and gives back every session, in batches. Returns how many could not be, before the

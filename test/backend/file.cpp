@@ -117,6 +117,29 @@ const int laws_on_disk = persist_test::register_laws<persist_test::DiskFile>(
       return persist_test::DiskFile("save", {.clock = &clock, .segment_bytes = 4096});
     });
 
+TEST(File, EpochsThatWereRaisedGoOnAboveAfterTheNextOpen) {
+  const Folder folder;
+  ManualClock clock;
+  std::uint64_t epoch = 0;
+  constexpr std::uint64_t elsewhere = std::uint64_t{1} << 45;
+  for (int run = 0; run < 3; ++run) {
+    File file(folder / "save", {.clock = &clock});
+    Report report;
+    Driver<File> driver(file, clock, report);
+    Holding mine = driver.take("k");
+    EXPECT_GT(mine.fence.epoch, epoch);
+    driver.save(mine, "x");
+    persist::AcquireRequest raise{driver.store, "k", mine.fence.owner, std::chrono::minutes(1)};
+    raise.least_epoch = run == 1 ? elsewhere : 0;
+    file.acquire({&raise, 1});
+    epoch = raise.record.fence.epoch;
+    Holding raised{"k", raise.record.fence};
+    driver.save(raised, "y");
+    EXPECT_TRUE(report.passed()) << report.text();
+  }
+  EXPECT_GT(epoch, elsewhere);
+}
+
 TEST(File, HoldsToEveryLaw) {
   EXPECT_EQ(static_cast<std::size_t>(laws), persist::testing::backend_laws<File>().size());
   EXPECT_EQ(laws, laws_on_disk);

@@ -160,6 +160,55 @@ TEST_F(EngineConflict, a_policy_may_bring_the_function) {
   EXPECT_EQ(CountAndRefuse::calls, 1) << "a load that says itself what it wants asks nobody";
 }
 
+// A backend without a clock: nobody but the loader can say that a holder is gone.
+
+struct Clockless : Db {
+  static constexpr bool judges_leases = false;
+  using Db::Db;
+};
+static_assert(persist::judges_leases<Db> && !persist::judges_leases<Clockless>);
+
+struct Watching : EngineConflict {
+  using Watchers = persist::Store<std::uint64_t, Save, Clockless>;
+  persist::testing::ManualClock stopped;
+  Clockless timeless{persist::backend::Memory(stopped)};
+  Watchers open_here(std::string server) { return {"players", timeless, options(server)}; }
+};
+
+TEST_F(Watching, a_holder_of_whom_nothing_is_heard_is_taken_over_from) {
+  auto a = open_here("eu-1");
+  auto b = open_here("eu-2");
+  auto held = a.load(1u);
+  auto loading = b.begin_load(1u);
+  EXPECT_EQ(wait_for(b, loading), 67s) << "a lease and a tenth more from the first look on";
+  ASSERT_TRUE(loading.take());
+  EXPECT_TRUE(held->save({.force = true}).is(Errc::fenced));
+}
+
+TEST_F(Watching, a_holder_that_is_heard_of_is_not) {
+  auto a = open_here("eu-1");
+  auto b = open_here("eu-2");
+  auto held = a.load(1u);
+  auto loading = b.begin_load(1u, {.conflict = Conflict::wait});
+  play(85s, a, b);
+  EXPECT_EQ(held->state(), State::open);
+  EXPECT_FALSE(loading.ready());
+  play(10s, a, b);
+  EXPECT_TRUE(loading.take().is(Errc::locked));
+}
+
+TEST_F(Watching, one_that_renews_at_the_last_moment_keeps_its_record) {
+  auto a = open_here("eu-1");
+  auto b = open_here("eu-2");
+  auto held = a.load(1u);
+  auto loading = b.begin_load(1u, {.conflict = Conflict::wait, .deadline = 100s});
+  play(64s, b);
+  a.poll();
+  play(30s, b);
+  EXPECT_FALSE(loading.ready()) << "the watch began anew";
+  EXPECT_TRUE(held->save({.force = true}));
+}
+
 // The presets, against a holder that is gone without a word.
 template <class Preset>
 struct DeadHolder : EngineConflict {

@@ -95,7 +95,7 @@ TEST_F(SlotTest, it_can_be_opened_again_while_it_is_closing) {
   const auto heard = slot.on_released([&](Reason, bool saved) { released += saved ? 1 : 0; });
   ASSERT_TRUE(slot.request_close());
   auto loading = slot.begin_open();
-  play(1s, players);
+  play(2s, players);
   auto again = loading.take();
   ASSERT_TRUE(again);
   EXPECT_NE(*again, *first);

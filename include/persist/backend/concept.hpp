@@ -85,6 +85,16 @@ concept holds_schemas = requires(B& b, std::span<SchemaRequest> batch) {
   { b.read_schemas(batch) } -> std::same_as<void>;
 };
 
+/// Whether the backend says itself when a lease has run out. One that has no clock of its own says
+/// `static constexpr bool judges_leases = false` and answers `held` until a record is given back;
+/// then a load watches: a holder of whom nothing was heard for its lease and a tenth more, by the
+/// loader's clock, is taken over from.
+template <class B>
+inline constexpr bool judges_leases = true;
+template <class B>
+  requires requires { B::judges_leases; }
+inline constexpr bool judges_leases<B> = B::judges_leases;
+
 /// Takes no more than so many bytes as the data of one record. A store sends nothing larger:
 /// `too_large`, or in pieces (`codec::Chunked`). It may be asked at any time, on any thread, and
 /// says the same each time.

@@ -96,8 +96,8 @@ class Memory {
     record.head = at(store).absent(key);
     return record;
   }
-  [[nodiscard]] std::uint64_t next_epoch(const Head& head) {
-    return db_->epochs = (std::max)(db_->epochs, head.fence.epoch) + 1;
+  [[nodiscard]] std::uint64_t next_epoch(const Head& head, std::uint64_t least = 0) {
+    return db_->epochs = (std::max)({db_->epochs + 1, head.fence.epoch + 1, least});
   }
   void wake(StoreId store, std::string_view key) {
     std::erase_if(at(store).watchers, [&](const std::weak_ptr<WakeQueue>& watcher) {
@@ -148,8 +148,9 @@ inline void Memory::acquire_one(AcquireRequest& request) {
       (looks || request.intent == Intent::withdraw) &&
       find(request.store, request.key) == nullptr) {
     request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
-    request.record.fence.epoch = at(request.store).absent(request.key).fence.epoch;
-    request.record.version = at(request.store).absent(request.key).version;
+    const Head nothing = at(request.store).absent(request.key);
+    request.record.fence.epoch = nothing.fence.epoch;
+    request.record.version = nothing.version;
     request.record.now = db_->clock.wall();
     return;
   }
@@ -162,7 +163,10 @@ inline void Memory::acquire_one(AcquireRequest& request) {
     return;
   }
   if (claimed == Claim::fresh) {
-    take(record.head, request.owner, request.lease, next_epoch(record.head), now);
+    const std::uint64_t epoch = request.claim_epoch != 0
+                                    ? request.claim_epoch
+                                    : next_epoch(record.head, request.least_epoch);
+    take(record.head, request.owner, request.lease, epoch, now);
   }
   request.outcome = AcquireRequest::Outcome::taken;
   fill(request.record, record);

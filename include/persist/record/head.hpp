@@ -115,7 +115,8 @@ enum class Verdict : std::uint8_t { apply, repeated, fenced, superseded };
           head.renewals,
           age,
           head.lease > age ? head.lease - age : Duration::zero(),
-          head.asker};
+          head.asker,
+          head.lease};
 }
 
 /// Ends the current epoch: its last write number is remembered, nobody owns the record, no request
@@ -137,7 +138,12 @@ enum class Claim : std::uint8_t { fresh, again, held, nothing };
 [[nodiscard]] inline Claim claim(const Head& head, const AcquireRequest& request,
                                  TimePoint now) noexcept {
   if (request.intent == Intent::look) return Claim::nothing;
-  if (head.fence.owner == request.owner && !request.owner.nobody()) return Claim::again;
+  const bool is_own = head.fence.owner == request.owner && !request.owner.nobody();
+  if (request.claim_epoch != 0) {
+    if (is_own && head.fence.epoch == request.claim_epoch) return Claim::again;
+    return head.fence.epoch < request.claim_epoch ? Claim::fresh : Claim::held;
+  }
+  if (is_own) return head.fence.epoch < request.least_epoch ? Claim::fresh : Claim::again;
   if (request.intent == Intent::withdraw) return Claim::held;
   // The newest asker gets what its holder let run out. Only a retry steps back: who comes anew
   // takes what is free, because that asker may be gone.

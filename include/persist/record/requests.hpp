@@ -91,9 +91,10 @@ struct HeldBy {
   Owner owner{};
   std::uint64_t epoch = 0;
   std::uint64_t renewals = 0;
-  Duration age{};   ///< since the last renewal
-  Duration left{};  ///< until the lease runs out, by the backend's clock
-  Owner asker{};    ///< whose request stands, if anybody's
+  Duration age{};    ///< since the last renewal
+  Duration left{};   ///< until the lease runs out, by the backend's clock, where it has one
+  Owner asker{};     ///< whose request stands, if anybody's
+  Duration lease{};  ///< how long it was given for
 };
 
 struct AcquireRequest {
@@ -109,6 +110,12 @@ struct AcquireRequest {
   /// Take it at once from an owner with the same server's id and another random number: the same
   /// server before its restart.
   bool reclaims = false;
+  /// Where another backend gives out leases and epochs (`lock::External`). There: the epoch given
+  /// is at least this, also to who has the record under a lower one.
+  std::uint64_t least_epoch = 0;
+  /// And here: take the record under this epoch, if that is higher than the record's, or is this
+  /// very owner's; no lease is looked at. Zero: the backend gives out its own.
+  std::uint64_t claim_epoch = 0;
 
   // reply
   Outcome outcome = Outcome::pending;

@@ -48,6 +48,9 @@ struct LoadState {
   std::uint32_t steals = 0;  ///< attempts that found something else than what was to be stolen
   std::uint64_t seen_epoch = 0;
   std::uint64_t seen_renewals = 0;
+  std::uint64_t watched_epoch = 0;  // of a backend without a clock: since when it is as it is
+  std::uint64_t watched_renewals = 0;
+  TimePoint watched_since{};
   TimePoint began{};
   TimePoint deadline{};
   TimePoint next_try{};

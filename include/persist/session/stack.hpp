@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/backend/concept.hpp>
+#include <persist/backend/leased.hpp>
 #include <persist/codec/record.hpp>
 #include <persist/detail/hook.hpp>
 #include <persist/key/policy.hpp>
@@ -27,6 +27,17 @@ struct RecordOf<std::optional<T>> {
   static constexpr bool may_be_empty = true;
 };
 struct NoHooks {};
+
+/// What a store talks to: its backend, or that with the one that holds its leases.
+template <class B, class L>
+struct BackendFor {
+  using type = B;
+};
+template <class B, class L>
+  requires requires { typename L::leases; }
+struct BackendFor<B, L> {
+  using type = backend::Leased<B, typename L::leases>;
+};
 }  // namespace detail
 
 /// Marks that hooks of the policy may run while a record is decoded, where it has any that do.
@@ -57,8 +68,8 @@ struct Stack {
                 "persist: the Backend of a Store does not do all that a backend must: see "
                 "backend/concept.hpp");
   static_assert(lock_policy<L>,
-                "persist: the LockPolicy of a Store is lock::Lease<...> or lock::None, or one in "
-                "access::Shared");
+                "persist: the LockPolicy of a Store is lock::Lease<...>, None, Optimistic or "
+                "External<...>, or one in access::Shared");
   static_assert(codec_for<C, typename detail::RecordOf<data_type_of<D>>::type, DataPolicy<D>>,
                 "persist: the Codec of a Store cannot write and read its Data");
   static_assert(
@@ -71,7 +82,7 @@ struct Stack {
   using KeyValue = typename Key::value_type;
   using Data = data_type_of<D>;
   using Policy = DataPolicy<D>;
-  using Backend = B;
+  using Backend = typename detail::BackendFor<B, L>::type;
   using LockPolicy = L;
   using Codec = C;
   using Access = access_of<L>;

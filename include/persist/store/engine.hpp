@@ -236,6 +236,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void opened(SessionCore& session, AcquireRequest& request);
   [[nodiscard]] bool is_wanted(const LoadState& load);
   [[nodiscard]] Decision decide(const SessionCore& session, LoadState& load, const HeldBy& holder);
+  [[nodiscard]] TimePoint watch(LoadState& load, const HeldBy& holder) const;
   void held(SessionCore& session, const HeldBy& holder, const Decision& decided);
   void unanswered(SessionCore& session, const Error& error);
   void give_up(SessionCore& session, Error error);

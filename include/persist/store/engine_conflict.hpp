@@ -83,9 +83,19 @@ void Engine<B, L>::held(SessionCore& session, const HeldBy& holder, const Decisi
     load.seen_renewals = holder.renewals;
     return again(Intent::steal);
   }
+  TimePoint over_at = after(now(), holder.left + 1ms);
+  if constexpr (!judges_leases<B>) {
+    over_at = watch(load, holder);
+    if (now() >= over_at) {
+      load.seen_epoch = holder.epoch;
+      load.seen_renewals = holder.renewals;
+      return again(Intent::steal);
+    }
+  }
   const bool requests = what == Conflict::request;
   // Free, but for one who asked and may be gone.
-  if (requests && !load.asked && holder.left <= Duration::zero()) return again(Intent::request);
+  if (judges_leases<B> && requests && !load.asked && holder.left <= Duration::zero())
+    return again(Intent::request);
   if (requests && load.has_asked && !is_ours && !holder.asker.nobody())
     return give_up(session,
                    locked_error(session, holder, "a newer request came from another server"));
@@ -99,7 +109,18 @@ void Engine<B, L>::held(SessionCore& session, const HeldBy& holder, const Decisi
   const Duration usual =
       (std::min)(Duration(1s) * (1 << (std::min)(load.attempts - 1, 3U)), Duration(5s));
   const Duration pause = decided.pause > Duration::zero() ? decided.pause : usual;
-  load.next_try = (std::min)({after(now(), pause), after(now(), holder.left + 1ms), load.deadline});
+  load.next_try = (std::min)({after(now(), pause), over_at, load.deadline});
+}
+
+/// When the holder may be taken over from, if nothing is heard of it until then.
+template <class B, class L>
+TimePoint Engine<B, L>::watch(LoadState& load, const HeldBy& holder) const {
+  if (load.watched_epoch != holder.epoch || load.watched_renewals != holder.renewals) {
+    load.watched_epoch = holder.epoch;
+    load.watched_renewals = holder.renewals;
+    load.watched_since = now();
+  }
+  return after(load.watched_since, holder.lease + holder.lease / 10);
 }
 
 template <class B, class L>

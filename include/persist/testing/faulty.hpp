@@ -95,6 +95,7 @@ template <class Inner>
 class Faulty {
  public:
   static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool judges_leases = persist::judges_leases<Inner>;
 
   Faulty(Inner inner, Stragglers& stragglers, Faults faults = {})
       : inner_(std::move(inner)), state_(std::make_shared<State>(State{stragglers, faults})) {}

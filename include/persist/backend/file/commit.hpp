@@ -106,7 +106,7 @@ template <class Files>
 Result<void> Engine<Files>::load_for(Change& change, bool any_new) {
   Staged& record = stage.make(index_, change.store.index, change.key);
   if (any_new && takes_first(record.record.head, change)) {
-    const auto epoch = next_epoch();
+    const auto epoch = next_epoch(record.record.head.fence.epoch + 1);
     if (!epoch) return no_run_left();
     change.epoch = *epoch;
   }

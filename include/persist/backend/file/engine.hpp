@@ -2,6 +2,7 @@
 
 #include <persist/backend/file/stage.hpp>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -49,8 +50,15 @@ class Engine {
   [[nodiscard]] static bool fits(const MessageView& message) noexcept {
     return message.type.size() <= 0xffff && message.payload.size() <= largest_batch / 2;
   }
-  /// Nothing where no run number is left.
-  [[nodiscard]] std::optional<std::uint64_t> next_epoch() {
+  /// At least so high. Nothing where no run number is left.
+  [[nodiscard]] std::optional<std::uint64_t> next_epoch(std::uint64_t least) {
+    constexpr std::uint64_t run_size = std::uint64_t{1} << 24;
+    if (least > run_ * run_size + given_ + 1) {  // another backend's epochs were here
+      if (least / run_size >= last_run) return std::nullopt;
+      run_ = least / run_size + 1;
+      given_ = 0;
+      run_to_note_ = true;
+    }
     if (given_ + 1 >= epochs_per_run<Files>) {
       if (run_ == last_run) return std::nullopt;
       ++run_;
@@ -59,7 +67,7 @@ class Engine {
     }
     ++given_;
     if (run_to_note_) stage.new_run = run_;
-    return run_ * (std::uint64_t{1} << 24) + given_;
+    return run_ * run_size + given_;
   }
   /// What stands for a record that is not there: what an erased one left, or nothing.
   [[nodiscard]] Head absent(std::uint32_t store, std::string_view key) {
@@ -167,7 +175,8 @@ void Engine<Files>::perform(AcquireRequest& request) {
     return;
   }
   if (claimed == Claim::fresh) {
-    const auto epoch = next_epoch();
+    auto epoch = std::optional(request.claim_epoch);
+    if (*epoch == 0) epoch = next_epoch((std::max)(head.fence.epoch + 1, request.least_epoch));
     if (!epoch) {
       request.error = no_run_left();
       return;
@@ -249,7 +258,7 @@ void Engine<Files>::perform(EraseRequest& request) {
   Staged* record = stage.find(index_, store, request.key);
   request.found = record != nullptr;
   if (record == nullptr) return;
-  const auto epoch = next_epoch();
+  const auto epoch = next_epoch(record->record.head.fence.epoch + 1);
   if (!epoch) {
     request.error = no_run_left();
     return;

@@ -75,6 +75,9 @@ template <record_backend B>
       {"of two claims of one moment one wins", of_two_claims_of_one_moment_one_wins},
       {"a claim behind an erase is refused", a_claim_behind_an_erase_is_refused},
       {"a server that comes back reclaims its own", a_server_that_comes_back_reclaims_its_own},
+      {"an epoch is at least what is asked for", an_epoch_is_at_least_what_is_asked_for},
+      {"an epoch that was given elsewhere is claimed upwards only",
+       an_epoch_given_elsewhere_is_claimed_upwards_only},
   };
 }
 

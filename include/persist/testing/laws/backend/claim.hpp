@@ -142,6 +142,53 @@ void a_claim_behind_an_erase_is_refused(Driver<B>& d) {
 }
 
 template <class B>
+void an_epoch_is_at_least_what_is_asked_for(Driver<B>& d) {
+  const auto ask = [&](const Owner& who, std::uint64_t least) {
+    AcquireRequest request{d.store, "k", who, minute};
+    request.least_epoch = least;
+    d.db.acquire({&request, 1});
+    return request;
+  };
+  Holding low = d.take("k");
+  const Owner me = low.fence.owner;
+  const std::uint64_t least = low.fence.epoch + 5'000'000'000;
+  const AcquireRequest raised = ask(me, least);
+  d.report.that(raised.outcome == Taken::taken && raised.record.fence.epoch >= least,
+                "who has the record under a lower one gets a higher one");
+  d.report.that(d.commit(d.next(low).data("x")) == Outcome::fenced, "and writes under that only");
+  d.report.that(ask(me, least).record.fence == raised.record.fence, "asked again it is the same");
+  Holding mine{"k", raised.record.fence};
+  d.save(mine, "y");
+  d.report.that(d.commit(d.next(mine).release()) == Outcome::applied, "let go");
+  d.report.that(d.take("k").fence.epoch > raised.record.fence.epoch, "later ones are higher still");
+}
+
+template <class B>
+void an_epoch_given_elsewhere_is_claimed_upwards_only(Driver<B>& d) {
+  const auto claim = [&](const Owner& who, std::uint64_t epoch) {
+    AcquireRequest request{d.store, "k", who, minute};
+    request.claim_epoch = epoch;
+    d.db.acquire({&request, 1});
+    return request;
+  };
+  const Owner one = d.somebody(), two = d.somebody();
+  const AcquireRequest first = claim(one, 1'000);
+  d.report.that(first.outcome == Taken::taken && first.record.fence.epoch == 1'000, "claimed");
+  Holding mine{"k", first.record.fence};
+  d.save(mine, "x");
+  d.report.that(claim(one, 1'000).record.fence == mine.fence, "a repeat is harmless");
+  d.report.that(claim(two, 1'000).outcome == Taken::held, "an equal epoch is refused");
+  const AcquireRequest late = claim(two, 999);
+  d.report.that(late.outcome == Taken::held && late.holder.epoch == 1'000, "so is a lower one");
+  d.save(mine, "y");
+  d.report.that(claim(two, 1'001).outcome == Taken::taken, "a higher one waits for no lease");
+  d.report.that(d.commit(d.next(mine).data("z")) == Outcome::fenced, "and is the fence");
+  (void)d.erase("k");
+  d.report.that(claim(one, 1'002).outcome == Taken::held || d.take("k").fence.epoch > 1'001,
+                "an erase does not take epochs back");
+}
+
+template <class B>
 void a_server_that_comes_back_reclaims_its_own(Driver<B>& d) {
   Holding mine = d.take("k");
   d.save(mine, "x");
