@@ -33,6 +33,7 @@ struct SimulationOptions {
   std::size_t players = 5;
   Duration length = std::chrono::minutes(20);  ///< of the evening; then all is mended and checked
   Faults faults{.refused = 15, .no_reply = 15, .late = 15, .twice = 15, .slow = 3};
+  bool reclaims = false;       ///< a server that is started again takes back what it held
   bool keeps_history = false;  ///< a line for each thing that happens
 };
 
@@ -106,7 +107,10 @@ class SimulatedWorld {
   void start(std::size_t index) {
     Server& server = servers_[index];
     StoreOptions told;
-    told.server_id = "server " + std::to_string(index) + "." + std::to_string(++starts_);
+    told.server_id = "server " + std::to_string(index);
+    ++starts_;
+    if (!options_.reclaims) told.server_id += "." + std::to_string(starts_);
+    told.reclaim = options_.reclaims;
     told.clock = &server.clock;
     told.close_deadline = Duration::zero();
     told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
