@@ -264,7 +264,10 @@ class SimulatedWorld {
     ReadRequest read;
     read.store = store_, read.key = session.id(), read.wants_data = false;
     database_.read(std::span(&read, 1));
-    return read.record.fence.epoch == session.epoch();
+    // By its owner too: what was put back gives out an epoch again.
+    const Fence& fence = read.record.fence;
+    return session.instance_id() ==
+           std::to_string(fence.epoch) + "-" + std::to_string(fence.owner.session);
   }
   template <class... Words>
   void note(std::size_t server, const Words&... words) {
