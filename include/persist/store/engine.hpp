@@ -315,7 +315,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::deque<std::pair<SessionPtr, Event>> events_;
   std::vector<std::shared_ptr<TransactionGroup>> broken_;  ///< a partner here has ended
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
-  std::vector<std::string> woken_;
+  std::vector<Woken> woken_;
   std::string relay_after_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records

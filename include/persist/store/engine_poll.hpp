@@ -117,10 +117,10 @@ void Engine<B, L>::begin_poll() {
 template <class B, class L>
 void Engine<B, L>::take_hints() {
   wakes_->drain(woken_);
-  for (const std::string& key : woken_) {
-    registry_.each(key, [&](SessionCore& session) {
+  for (const Woken& woken : woken_) {
+    registry_.each(woken.key, [&](SessionCore& session) {
       if (LoadState* load = session.load())
-        load->next_try = now();
+        load->next_try = woken.why == Hint::freed ? now() : load->next_try;
       else
         session.check_wanted = true;
       reschedule(session);

@@ -340,8 +340,8 @@ void Database<Files>::wake_up() {
   std::erase_if(watchers_, [&](const auto& watcher) {
     const auto queue = watcher.second.lock();
     if (!queue) return true;
-    for (const auto& [store, key] : engine_.wakes)
-      if (store == watcher.first) queue->push(key);
+    for (const auto& [store, woken] : engine_.wakes)
+      if (store == watcher.first) queue->push(woken.key, woken.why);
     return false;
   });
 }
