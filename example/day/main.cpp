@@ -1,8 +1,10 @@
+#include "crash.hpp"
 #include "evening.hpp"
 #include "profiles.hpp"
 #include "report.hpp"
 #include "servers.hpp"
 
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -19,26 +21,44 @@ using namespace day;
 using Database = persist::backend::File;
 
 constexpr const char* usage =
-    "usage: day [--day DIR] [--out DIR]\n\n"
+    "usage: day [--day DIR] [--out DIR] [--crash] [--seed N]\n\n"
     "  --day DIR   the day: profiles.jsonl, day.csv and, to compare with, expected.jsonl;\n"
     "              example/day/data if it is not given\n"
     "  --out DIR   for evening.jsonl and day.save, the database of the day; those of an earlier\n"
-    "              day are removed; build/day if it is not given\n";
+    "              day are removed; build/day if it is not given\n"
+    "  --crash     the process that plays is killed ten times in the middle of the day, and its\n"
+    "              successor goes on: nothing that was acknowledged may be missing\n"
+    "  --seed N    where it is killed\n";
 
 struct Options {
   fs::path day = "example/day/data";
   fs::path out = "build/day";
+  bool crashes = false;
+  std::uint64_t seed = 1;
 };
 
 /// What is wrong with the command line is `invalid`.
 Result<Options> read_options(int count, char** words) {
   Options options;
-  for (int i = 1; i < count; i += 2) {
+  for (int i = 1; i < count; ++i) {
     const std::string_view word = words[i];
-    if (word != "--day" && word != "--out")
+    if (word == "--crash") {
+      options.crashes = true;
+      continue;
+    }
+    if (word != "--day" && word != "--out" && word != "--seed")
       return Error(Errc::invalid, "there is no option " + std::string(word));
-    if (i + 1 == count) return Error(Errc::invalid, std::string(word) + " needs a folder");
-    (word == "--day" ? options.day : options.out) = words[i + 1];
+    const bool is_number = word == "--seed";
+    if (++i == count)
+      return Error(Errc::invalid,
+                   std::string(word) + (is_number ? " needs a number" : " needs a folder"));
+    const std::string_view what = words[i];
+    if (!is_number)
+      (word == "--day" ? options.day : options.out) = what;
+    else if (const auto read =
+                 std::from_chars(what.data(), what.data() + what.size(), options.seed);
+             read.ec != std::errc() || read.ptr != what.data() + what.size())
+      return Error(Errc::invalid, "--seed needs a number");
   }
   return options;
 }
@@ -129,6 +149,43 @@ Result<bool> judge(const Options& options, const fs::path& evening, std::string&
   return wrong->empty();
 }
 
+/// Exports the evening and says whether it is right.
+Result<bool> end_day(const Options& options, Database& database, std::string& words) {
+  const fs::path evening = options.out / "evening.jsonl";
+  std::ofstream file(evening, std::ios::binary);
+  if (auto written = export_evening(database, file); !written)
+    return in_file(evening, written.error());
+  file.close();
+  return judge(options, evening, words);
+}
+
+/// The day on processes that are killed.
+Result<bool> run_crashes(const Options& options) {
+  constexpr std::size_t kills = 10;
+  if (auto cleared = clear_out(options.out); !cleared) return cleared.error();
+  const std::string folder = (options.out / "day.save").string();
+  Report report;
+  std::vector<std::uint64_t> players;
+  Result<std::vector<Event>> events;
+  {
+    Database database(folder);
+    if (auto open = database.status(); !open) return open.error();
+    events = prepare(options, database, report, players);
+    if (!events) return events.error();
+  }
+  std::printf("\nA game day on a process that is killed %zu times\n\n", kills);
+  CrashingDay crashes(folder, *events, players, options.seed);
+  if (auto played = crashes.run(kills); !played) return played.error();
+  Database database(folder);
+  if (auto open = database.status(); !open) return open.error();
+  std::string words;
+  auto right = end_day(options, database, words);
+  if (right)
+    std::printf("\n  %s saves were acknowledged, and none is missing\n  The evening %s\n",
+                grouped(crashes.acknowledgements()).c_str(), words.c_str());
+  return right;
+}
+
 /// Whether the evening is right.
 Result<bool> run(const Options& options) {
   if (auto cleared = clear_out(options.out); !cleared) return cleared.error();
@@ -142,13 +199,8 @@ Result<bool> run(const Options& options) {
   if (auto played = play(*events, players, database, clock, report); !played)
     return in_file(options.day / "day.csv", played.error());
 
-  const fs::path evening = options.out / "evening.jsonl";
-  std::ofstream file(evening, std::ios::binary);
-  if (auto written = export_evening(database, file); !written)
-    return in_file(evening, written.error());
-  file.close();
   std::string words;
-  auto right = judge(options, evening, words);
+  auto right = end_day(options, database, words);
   if (right) print(report, words);
   return right;
 }
@@ -166,7 +218,7 @@ int main(int count, char** words) {
     std::cerr << "day: " << options.error().detail() << "\n\n" << usage;
     return 2;
   }
-  const auto right = run(*options);
+  const auto right = options->crashes ? run_crashes(*options) : run(*options);
   if (!right) std::cerr << "day: " << right.error() << '\n';
   return right && *right ? 0 : 1;
 }

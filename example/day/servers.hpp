@@ -7,6 +7,13 @@
 #include <array>
 #include <deque>
 #include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
 
 // The four servers of the game in one process: a store each, one database under all of them, one
 // thread that drives them, and time that the trace moves.
@@ -48,8 +55,34 @@ class Servers {
     return success;
   }
 
+  /// By player: the line of the last event that is in his record.
+  using Lines = std::unordered_map<std::uint64_t, std::size_t>;
+
+  /// From now on each record notes the line of its last event beside its data, in the same commit.
+  /// Events up to those in `noted` are in the records already.
+  void note_lines(Lines noted) { noted_ = std::move(noted); }
+  [[nodiscard]] std::size_t line_of(std::uint64_t player) const {
+    const auto found = noted_ ? noted_->find(player) : Lines::const_iterator();
+    return noted_ && found != noted_->end() ? found->second : 0;
+  }
+  /// Goes on with a day of which the first `from` events were played by servers that died: whoever
+  /// was there joins again.
+  Result<void> go_on(std::span<const Event> day, std::size_t from) {
+    std::map<std::uint64_t, const Event*> there;
+    for (const Event& event : day.first(from)) {
+      if (std::holds_alternative<Join>(event.what)) there[event.player] = &event;
+      if (std::holds_alternative<Leave>(event.what) && there.count(event.player) != 0 &&
+          there[event.player]->server == event.server)
+        there.erase(event.player);
+    }
+    if (from < day.size()) clock_.advance(midnight_ + day[from].at - clock_.now());
+    for (const auto& [player, join] : there)
+      if (auto joined = play_one(*join, Join{}); !joined) return joined;
+    return poll();
+  }
+
   /// Plays all events. An error says at which line; what a rule of the game refuses is none.
-  Result<void> play(const std::vector<Event>& day, const std::function<void()>& progress = {}) {
+  Result<void> play(std::span<const Event> day, const std::function<void()>& progress = {}) {
     for (const Event& event : day) {
       if (auto moved = advance_to(midnight_ + event.at); !moved) return moved;
       waiting_.push_back({&event});
@@ -215,7 +248,36 @@ class Servers {
   }
 
   Result<void> play_now(const Event& event) {
-    return std::visit([&](const auto& what) { return play_one(event, what); }, event.what);
+    const bool moves =
+        std::holds_alternative<Join>(event.what) || std::holds_alternative<Leave>(event.what);
+    if (noted_ && !moves && is_in_the_records(event)) return success;
+    auto played = std::visit([&](const auto& what) { return play_one(event, what); }, event.what);
+    if (!noted_ || moves || (!played && !played.is(Errc::refused))) return played;
+    auto noted = note_line(event);
+    return noted ? played : noted;
+  }
+  /// A trade is in both records or in none; where it is behind the line of one, it was refused.
+  [[nodiscard]] bool is_in_the_records(const Event& event) const {
+    const Trade* trade = std::get_if<Trade>(&event.what);
+    return event.line <= line_of(event.player) ||
+           (trade != nullptr && event.line <= line_of(trade->with));
+  }
+  /// Rides in the commit of what the event changed, because nothing is saved in between. Inside a
+  /// trade it belongs to that, and is saved with it or not at all.
+  Result<void> note_line(const Event& event) {
+    const Trade* trade = std::get_if<Trade>(&event.what);
+    for (const std::uint64_t player : {event.player, trade != nullptr ? trade->with : 0}) {
+      if (player == 0 || line_of(player) >= event.line) continue;
+      auto session = session_of(event, player);
+      if (!session) return session.error();
+      auto beside = session->metadata();
+      if (!beside) return beside.error();
+      if (!beside->is_map()) *beside = persist::Value::map();
+      (*beside)["day_line"] = persist::Value(static_cast<std::int64_t>(event.line));
+      if (auto set = session->set_metadata(*beside); !set) return set;
+      (*noted_)[player] = event.line;
+    }
+    return success;
   }
 
   /// The session that the event is about. The trace was checked, so `closed` means that somebody
@@ -276,8 +338,9 @@ class Servers {
     if (!buyer) return buyer.error();
     if (!seller) return seller.error();
     const auto done = stores_[event.server].transact(
-        *buyer, *seller, [&](PlayerData& buying, PlayerData& selling) {
-          return trade(buying, selling, what.item, what.name, what.price);
+        *buyer, *seller, [&](PlayerData& buying, PlayerData& selling) -> Result<void> {
+          auto traded = trade(buying, selling, what.item, what.name, what.price);
+          return traded && noted_ ? note_line(event) : traded;
         });
     return done ? Result<void>(success) : Result<void>(done.error());
   }
@@ -300,6 +363,7 @@ class Servers {
   std::vector<std::uint64_t> loading_;  // players whose load is under way
   std::deque<Waiting> waiting_;         // events that cannot be played yet, in order
   Tally tally_;
+  std::optional<Lines> noted_;
 };
 
 }  // namespace day

@@ -2,6 +2,8 @@
 
 #include "backend/law_cases.hpp"
 
+#include <persist/persist.hpp>
+
 namespace {
 
 using persist::backend::Memory;
@@ -21,6 +23,45 @@ TEST(Memory, IsItsOwnDatabaseEachTime) {
   EXPECT_FALSE(one.same_database(two));
   EXPECT_TRUE(one.same_database(Memory(one)));
   EXPECT_TRUE(one.status());
+}
+
+struct Purse {
+  int coins = 0;
+};
+
+TEST(Memory, IsPutBackToWhatItWasWhenTheBackupWasMade) {
+  persist::testing::ManualClock clock;
+  Memory memory(clock);
+  using Purses = persist::Store<int, Purse, Memory>;
+  const auto quiet = [](persist::LogLevel, std::string_view) {};
+  persist::StoreOptions told{.clock = &clock, .log = {.sink = quiet}};
+  Purses purses("purses", memory, told);
+  auto kept = *purses.load(1);
+  kept.edit()->coins = 1;
+  ASSERT_TRUE(kept.release());
+  const Memory::Backup backup = memory.backup();
+
+  auto open = *purses.load(1);
+  open.edit()->coins = 2;
+  ASSERT_TRUE(open.save());
+  ASSERT_TRUE(purses.load(2)->save({.force = true}));
+  Purses later("made later", memory, told);
+  ASSERT_TRUE(later.load(1)->save({.force = true}));
+
+  memory.restore(backup);
+  EXPECT_EQ(purses.peek(1)->data.coins, 1);
+  EXPECT_TRUE(purses.peek(2).is(persist::Errc::not_found));
+  EXPECT_TRUE(later.peek(1).is(persist::Errc::not_found)) << "it is there, and empty";
+
+  // The same epoch is given out once more, and only its new owner can write.
+  Purses elsewhere("purses", memory, told);
+  auto newest = *elsewhere.load(1);
+  EXPECT_EQ(newest.epoch(), open.epoch());
+  open.edit()->coins = 3;
+  EXPECT_TRUE(open.save().is(persist::Errc::fenced));
+  newest.edit()->coins += 10;
+  ASSERT_TRUE(newest.save());
+  EXPECT_EQ(purses.peek(1)->data.coins, 11);
 }
 
 }  // namespace

@@ -379,6 +379,23 @@ TEST_F(Deliver, what_a_listener_of_saving_changes_is_saved) {
   EXPECT_EQ(players.peek(1u)->data.level, 9);
 }
 
+TEST_F(Deliver, a_guard_that_a_listener_of_saving_keeps_open_holds_the_save_back) {
+  auto players = open();
+  auto session = *players.load(1u);
+  std::optional<Players::Session::Edit> half;
+  auto saving = session.on_saving([&](Player&, Reason) {
+    half.emplace(session.edit());
+    (*half)->coins = 8;
+  });
+  session.edit()->coins = 7;
+  EXPECT_TRUE(session.save().is(Errc::busy));
+  EXPECT_EQ(coins(players, 1), -1) << "half an edit";
+  saving.disconnect();
+  half.reset();
+  EXPECT_TRUE(session.save());
+  EXPECT_EQ(coins(players, 1), 8);
+}
+
 TEST_F(Deliver, saved_is_fired_after_every_attempt) {
   auto players = open();
   auto session = players.load(1u);

@@ -130,6 +130,18 @@ TEST_F(EngineSettle, a_lost_session_can_be_loaded_again_in_the_same_store) {
   EXPECT_GT(again.epoch(), old.epoch());
 }
 
+TEST_F(EngineSettle, a_lease_counts_from_when_its_renewal_was_sent) {
+  auto session = *a.load(1u);
+  play(20s, a);
+  db.script().during_commit = [&] { clock.advance(40s); };  // its reply takes that long
+  ASSERT_TRUE(session.save({.force = true}));
+  db.fail_commits(Errc::unavailable, 1000);
+  play(13s, a);
+  EXPECT_EQ(session.state(), State::open);
+  play(2s, a);
+  EXPECT_EQ(session.state(), State::suspect) << "55 of 60 s after it was sent";
+}
+
 TEST_F(EngineSettle, pauses_between_tries_grow_and_differ_among_servers) {
   auto one = *a.load(1u);
   auto two = *b.load(2u);

@@ -139,6 +139,55 @@ TEST_F(FaultyLine, BringsSomethingTwiceAndTheFenceKnowsIt) {
   EXPECT_EQ(stored(), 2);
 }
 
+TEST_F(FaultyLine, ToAFullDatabaseRefusesWhatWritesAndLetsTheRestThrough) {
+  auto session = *players.load(1u);
+  session.edit()->coins = 1;
+  line.fill(true);
+  const auto saved = session.save();
+  EXPECT_TRUE(saved.is(Errc::io));
+  EXPECT_EQ(saved.error().os_error(), ENOSPC);
+  EXPECT_EQ(stored(), -1);
+  EXPECT_TRUE(players.load(2u)) << "an acquisition needs no room";
+  EXPECT_TRUE(players.erase(1u).is(Errc::io));
+  for (int i = 0; i < 180; ++i)
+    clock.advance(1s), players.poll();
+  EXPECT_EQ(session.state(), State::open) << "nor does a renewal";
+  line.fill(false);
+  EXPECT_TRUE(session.save());
+  EXPECT_EQ(stored(), 1);
+}
+
+TEST_F(FaultyLine, ThatIsSlowMovesTheClockAndBringsWhatComesMeanwhile) {
+  auto session = *players.load(1u);
+  session.edit()->coins = 1;
+  line.set_faults({.late = 1000, .latest = 1s});
+  EXPECT_TRUE(session.save().is(Errc::unknown_outcome));
+  session.edit()->coins = 2;
+  const TimePoint begin = clock.now();
+  for (int i = 0; i < 20 && stragglers.size() != 0; ++i) {
+    line.set_faults({.slow = 1000, .slowest = 30s});
+    EXPECT_TRUE(session.save({.force = true}));
+  }
+  EXPECT_GT(clock.now(), begin);
+  EXPECT_EQ(stragglers.size(), 0U);
+  EXPECT_EQ(stored(), 2) << "what came late is older than what was saved";
+}
+
+TEST_F(FaultyLine, AnswersAReadAsItDidBefore) {
+  auto session = *elsewhere.load(1u);
+  session.edit()->coins = 1;
+  ASSERT_TRUE(session.save());
+  EXPECT_EQ(players.peek(1u)->data.coins, 1);
+  session.edit()->coins = 2;
+  ASSERT_TRUE(session.save());
+  line.set_faults({.stale = 1000});
+  EXPECT_EQ(players.peek(1u)->data.coins, 1);
+  EXPECT_EQ(players.inspect(1u)->version, 1U);
+  EXPECT_TRUE(players.peek(2u).is(Errc::not_found)) << "what it never read it reads now";
+  line.set_faults({});
+  EXPECT_EQ(players.peek(1u)->data.coins, 2);
+}
+
 TEST_F(FaultyLine, ALateAcquisitionTakesARecordThatNobodyWaitsFor) {
   line.set_faults({.late = 1000});
   EXPECT_FALSE(players.try_load(1u));

@@ -14,8 +14,7 @@ SimulationReport evening(std::uint64_t seed) {
   SimulationOptions options;
   options.seed = seed;
   options.keeps_history = true;
-  simulate::Game game(options.players);
-  return Simulation<simulate::Game>(game, options).run();
+  return simulate::play(options);
 }
 
 TEST(Simulation, IsTheSameEveningForTheSameSeed) {
@@ -33,10 +32,11 @@ TEST(Simulation, HasAllThatCanGoWrongAndBreaksNoPromise) {
       ADD_FAILURE() << "seed " << seed << ": " << violation;
     all.loads += report.loads, all.saves += report.saves, all.lost += report.lost;
     all.crashes += report.crashes, all.pauses += report.pauses, all.cuts += report.cuts;
-    all.handovers += report.handovers;
+    all.handovers += report.handovers, all.full += report.full;
+    all.restores += report.restores, all.erased += report.erased;
   }
-  for (const std::size_t count :
-       {all.loads, all.saves, all.lost, all.crashes, all.pauses, all.cuts, all.handovers})
+  for (const std::size_t count : {all.loads, all.saves, all.lost, all.crashes, all.pauses, all.cuts,
+                                  all.handovers, all.full, all.restores, all.erased})
     EXPECT_GT(count, 0U);
 }
 

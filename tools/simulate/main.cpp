@@ -4,6 +4,7 @@
 #include "game.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,19 +30,19 @@ struct Arguments {
   SimulationOptions evening;
   std::uint64_t seeds = 1000;
   std::uint64_t jobs = static_cast<std::uint64_t>(sysconf(_SC_NPROCESSORS_ONLN));
+  std::uint64_t seconds = 0;  ///< no evening is begun after so many; 0: all are played
   bool shows_history = false;
 };
 
 constexpr std::string_view usage =
-    "usage: simulate [--seeds N] [--from SEED] [--jobs N] [--servers N] [--players N]\n"
-    "                [--minutes N] [--history]\n\n"
+    "usage: simulate [--seeds N] [--from SEED] [--within SECONDS] [--jobs N] [--servers N]\n"
+    "                [--players N] [--minutes N] [--history]\n\n"
     "Plays evenings of a game whose servers crash, stand still and lose their database, one for\n"
-    "each seed, and checks that nothing was lost or doubled. --history prints the first evening.\n";
+    "each seed, and checks that nothing was lost or doubled. --within plays as many of them as "
+    "fit;\n"
+    "--history prints the first evening.\n";
 
-SimulationReport play(const SimulationOptions& evening) {
-  simulate::Game game(evening.players);
-  return persist::testing::Simulation<simulate::Game>(game, evening).run();
-}
+using simulate::play;
 
 /// The least evening that still breaks a promise: shorter, with fewer servers and players.
 SimulationOptions shortened(SimulationOptions evening) {
@@ -79,22 +81,54 @@ void explain(const SimulationOptions& found) {
 struct Said {
   std::uint64_t seed;
   bool is_well;
-  std::uint64_t loads, saves, handovers, lost, crashes, pauses, cuts;
+  std::uint64_t loads, saves, handovers, lost, crashes, pauses, cuts, full, restores, erased;
+};
+
+/// The seed that each process plays, where its parent sees it: 0 for none.
+class Playing {
+ public:
+  explicit Playing(std::uint64_t jobs) : size_(jobs * sizeof(std::uint64_t)) {
+    void* const shared =
+        mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    seeds_ = shared == MAP_FAILED ? nullptr : static_cast<std::uint64_t*>(shared);
+  }
+  Playing(const Playing&) = delete;
+  Playing& operator=(const Playing&) = delete;
+  ~Playing() {
+    if (seeds_ != nullptr) munmap(seeds_, size_);
+  }
+  [[nodiscard]] bool is_there() const noexcept { return seeds_ != nullptr; }
+  /// One process writes a number, and another reads it when that one is gone.
+  void set(std::uint64_t job, std::uint64_t seed) noexcept {
+    std::atomic_ref(seeds_[job]).store(seed);
+  }
+  [[nodiscard]] std::uint64_t of(std::uint64_t job) noexcept {
+    return std::atomic_ref(seeds_[job]).load();
+  }
+
+ private:
+  std::size_t size_;
+  std::uint64_t* seeds_;
 };
 
 /// Plays every `jobs`-th seed. One write of this size to a pipe is whole.
-void work(const Arguments& told, std::uint64_t first, int out) {
-  for (std::uint64_t i = first; i < told.seeds; i += told.jobs) {
+void work(const Arguments& told, std::uint64_t job, Playing& playing, int out) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(told.seconds);
+  for (std::uint64_t i = job; i < told.seeds; i += told.jobs) {
+    if (told.seconds != 0 && std::chrono::steady_clock::now() >= end) break;
     SimulationOptions evening = told.evening;
     evening.seed += i;
+    playing.set(job, evening.seed);
     const SimulationReport report = play(evening);
     const Said said{evening.seed,     report.violations.empty(),
                     report.loads,     report.saves,
                     report.handovers, report.lost,
                     report.crashes,   report.pauses,
-                    report.cuts};
+                    report.cuts,      report.full,
+                    report.restores,  report.erased};
     if (write(out, &said, sizeof(said)) != sizeof(said)) _exit(1);
   }
+  playing.set(job, 0);
 }
 
 void show_progress(std::uint64_t done, std::uint64_t all) {
@@ -106,32 +140,49 @@ void show_progress(std::uint64_t done, std::uint64_t all) {
                done == all ? "\n" : "");
 }
 
+/// Reads what the processes say until all are gone.
+Said sum_up(int in, std::uint64_t seeds, std::uint64_t& done, std::vector<std::uint64_t>& bad) {
+  Said total{};
+  for (Said said{}; read(in, &said, sizeof(said)) == sizeof(said);) {
+    if (!said.is_well) bad.push_back(said.seed);
+    total.loads += said.loads, total.saves += said.saves, total.handovers += said.handovers;
+    total.lost += said.lost, total.crashes += said.crashes, total.pauses += said.pauses;
+    total.cuts += said.cuts, total.full += said.full, total.restores += said.restores;
+    total.erased += said.erased;
+    show_progress(++done, seeds);
+  }
+  return total;
+}
+
+/// Whether a process ended as it should; says at which seed where it did not.
+bool ended_well(pid_t worker, std::uint64_t seed) {
+  int status = 0;
+  if (waitpid(worker, &status, 0) == worker && status == 0) return true;
+  std::cout << "seed " << seed << ": its process died"
+            << (WIFSIGNALED(status) ? " of signal " + std::to_string(WTERMSIG(status)) : "")
+            << "; play it again with\n  ./dev simulate --seeds 1 --from " << seed << " --history\n";
+  return false;
+}
+
 int run(const Arguments& told) {
   int ends[2];
   if (pipe(ends) != 0) return std::perror("simulate: pipe"), 2;
+  Playing playing(told.jobs);
+  if (!playing.is_there()) return std::perror("simulate: mmap"), 2;
   std::vector<pid_t> workers;
   for (std::uint64_t job = 0; job < told.jobs; ++job) {
     const pid_t child = fork();
     if (child < 0) return std::perror("simulate: fork"), 2;
-    if (child == 0) work(told, job, ends[1]), _exit(0);
+    if (child == 0) work(told, job, playing, ends[1]), _exit(0);
     workers.push_back(child);
   }
   close(ends[1]);
-  Said total{};
   std::uint64_t done = 0;
   std::vector<std::uint64_t> bad;
-  for (Said said{}; read(ends[0], &said, sizeof(said)) == sizeof(said);) {
-    if (!said.is_well) bad.push_back(said.seed);
-    total.loads += said.loads, total.saves += said.saves, total.handovers += said.handovers;
-    total.lost += said.lost, total.crashes += said.crashes, total.pauses += said.pauses;
-    total.cuts += said.cuts;
-    show_progress(++done, told.seeds);
-  }
+  const Said total = sum_up(ends[0], told.seeds, done, bad);
   bool all_ended_well = true;
-  for (const pid_t worker : workers) {
-    int status = 0;
-    all_ended_well = waitpid(worker, &status, 0) == worker && status == 0 && all_ended_well;
-  }
+  for (std::uint64_t job = 0; job < told.jobs; ++job)
+    all_ended_well = ended_well(workers[job], playing.of(job)) && all_ended_well;
   constexpr std::size_t most_explained = 3;
   std::sort(bad.begin(), bad.end());
   for (std::size_t i = 0; i < bad.size() && i < most_explained; ++i) {
@@ -142,9 +193,11 @@ int run(const Arguments& told) {
   std::cout << done << " evenings: " << total.loads << " loads, " << total.saves << " saves, "
             << total.handovers << " handed over, " << total.lost << " sessions lost, "
             << total.crashes << " crashes, " << total.pauses << " pauses, " << total.cuts
-            << " times cut off; " << bad.size() << " broke a promise\n";
-  if (!all_ended_well) std::cout << "a process ended before its last evening did\n";
-  return bad.empty() && all_ended_well && done == told.seeds ? 0 : 1;
+            << " times cut off, " << total.full << " times full, " << total.restores
+            << " times put back, " << total.erased << " erased; " << bad.size()
+            << " broke a promise\n";
+  const bool is_whole = done == told.seeds || (told.seconds != 0 && done != 0);
+  return bad.empty() && all_ended_well && is_whole ? 0 : 1;
 }
 
 bool parse(std::vector<std::string_view> words, Arguments& into) {
@@ -157,8 +210,9 @@ bool parse(std::vector<std::string_view> words, Arguments& into) {
     }
     constexpr std::uint64_t most = std::uint64_t{1} << 40;
     const std::pair<std::string_view, std::uint64_t*> numbers[] = {
-        {"--seeds", &into.seeds}, {"--from", &from},       {"--jobs", &into.jobs},
-        {"--servers", &servers},  {"--players", &players}, {"--minutes", &minutes}};
+        {"--seeds", &into.seeds},   {"--from", &from},       {"--jobs", &into.jobs},
+        {"--servers", &servers},    {"--players", &players}, {"--minutes", &minutes},
+        {"--within", &into.seconds}};
     const auto known = std::find_if(std::begin(numbers), std::end(numbers),
                                     [&](const auto& each) { return each.first == words[i]; });
     if (known == std::end(numbers) || ++i == words.size()) return false;

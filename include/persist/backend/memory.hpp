@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +51,19 @@ class Memory {
     return all;
   }
 
+  using Backup = memory::Backup;
+  /// A copy of all that is stored; costs as much memory again.
+  [[nodiscard]] Backup backup() const {
+    const std::lock_guard hold(db_->mutex);
+    return {db_->stores, db_->epochs};
+  }
+  /// Puts back what was stored then. Who loaded a record since is fenced by its owner; who held it
+  /// then may go on writing, so end such sessions first.
+  void restore(const Backup& from) {
+    const std::lock_guard hold(db_->mutex);
+    memory::put_back(*db_, from);
+  }
+
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
     const std::lock_guard hold(db_->mutex);
     db_->stores[store.index].watchers.push_back(std::move(queue));
@@ -80,9 +92,8 @@ class Memory {
   /// The record of that key, made where there is none: with the version an erased one had.
   [[nodiscard]] Record& make(StoreId store, std::string_view key) {
     if (Record* record = find(store, key)) return *record;
-    StoreState& state = at(store);
-    Record& record = state.records.try_emplace(std::string(key)).first->second;
-    record.head = state.absent(key);
+    Record& record = at(store).records.try_emplace(std::string(key)).first->second;
+    record.head = at(store).absent(key);
     return record;
   }
   [[nodiscard]] std::uint64_t next_epoch(const Head& head, std::uint64_t least = 0) {
@@ -103,7 +114,7 @@ class Memory {
   void post_one(PostRequest& request);
   void relay_one(RelayRequest& request);
   void erase_one(EraseRequest& request);
-  void scan_one(ScanRequest& request);
+  void scan_one(ScanRequest& request) { at(request.store).scan(request); }
   void read_schema(SchemaRequest& request) { at(request.store).read(request); }
 
   [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
@@ -381,20 +392,6 @@ inline void Memory::erase_one(EraseRequest& request) {
   state.relaying.erase(std::string(request.key));
   state.records.erase(state.records.find(request.key));
   if (asked) wake(request.store, request.key, Hint::freed);
-}
-
-inline void Memory::scan_one(ScanRequest& request) {
-  const std::size_t most = (std::max)(request.most, std::size_t{1});
-  std::set<std::string_view> page;
-  for (const auto& [key, record] : at(request.store).records) {
-    if (!record.has_data || key <= request.after) continue;
-    if (page.size() == most && key > *page.rbegin()) continue;
-    page.insert(key);
-    if (page.size() > most) page.erase(std::prev(page.end()));
-  }
-  request.keys.assign(page.begin(), page.end());
-  request.next = request.keys.empty() ? request.after : request.keys.back();
-  request.done = page.size() < most;
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend

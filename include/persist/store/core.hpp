@@ -131,8 +131,9 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   /// Posts, under an id of our own where the game gave none: so our own second try, after a reply
   /// that was lost, is known.
   void post(PostRequest& request, std::string_view id) {
-    const std::string drawn =
-        std::to_string(detail::os::random_bits()) + std::to_string(detail::os::random_bits());
+    std::string drawn;
+    if (id.empty())
+      drawn = std::to_string(detail::os::random_bits()) + std::to_string(detail::os::random_bits());
     request.origin.source = this->hash(id.empty() ? std::string_view(drawn) : id);
     for (int tries = 0; tries < 3; ++tries) {
       request.error = Errc{};

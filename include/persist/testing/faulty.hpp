@@ -4,12 +4,17 @@
 #include <persist/testing/parcel.hpp>
 #include <persist/testing/random.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace persist::inline PERSIST_ABI::testing {
@@ -21,8 +26,26 @@ struct Faults {
   unsigned late = 0;      ///< `unknown_outcome`, and it arrives later, perhaps behind what was sent
                           ///< after it
   unsigned twice = 0;     ///< all is well, and later the same request arrives once more
-  Duration latest = std::chrono::minutes(2);  ///< how much later
+  unsigned slow = 0;      ///< the clock moves on before it is done, and again before its reply
+  unsigned stale = 0;     ///< a read is answered as the one before it on that line was
+  Duration latest = std::chrono::minutes(2);    ///< how much later
+  Duration slowest = std::chrono::seconds(40);  ///< how long each half takes at most
 };
+
+/// Whether a database that has no room left can do it all the same, as `File` can: acquisitions and
+/// renewals write nothing there.
+[[nodiscard]] inline bool needs_room(const CommitRequest& request) noexcept {
+  return std::any_of(request.changes.begin(), request.changes.end(), [](const Change& change) {
+    return change.writes() || change.lease == LeaseChange::release;
+  });
+}
+[[nodiscard]] inline bool needs_room(const RelayRequest& request) noexcept {
+  return !request.take_from.empty();
+}
+template <class Request>
+[[nodiscard]] constexpr bool needs_room(const Request&) noexcept {
+  return std::is_same_v<Request, PostRequest> || std::is_same_v<Request, EraseRequest>;
+}
 
 /// What is on its way to a database although nobody waits for it any more.
 class Stragglers {
@@ -31,19 +54,29 @@ class Stragglers {
 
   template <class Request, class Backend>
   void add(const Request& request, Backend& to, Duration latest) {
-    const auto millis = std::chrono::floor<std::chrono::milliseconds>(latest).count();
-    const Duration delay =
-        std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(millis) + 1));
+    const TimePoint then = clock_.now() + up_to(latest);
     auto parcel = std::make_shared<Parcel<Request>>(request);
-    waiting_.emplace(clock_.now() + delay, [parcel, to]() mutable { parcel->arrive(to); });
+    waiting_.emplace(then, [parcel, to]() mutable { parcel->arrive(to); });
+  }
+  /// Time passes, and what comes to its time arrives.
+  void let_pass(Duration at_most) {
+    Wake nobody;
+    clock_.wait_until(clock_.now() + up_to(at_most), nobody);
+    arrive();
   }
   /// Whatever has come to its time arrives, in that order.
   void arrive() { arrive_until(clock_.now()); }
   void arrive_all() { arrive_until(TimePoint::max()); }
+  /// Nothing of it ever arrives.
+  void drop_all() noexcept { waiting_.clear(); }
   [[nodiscard]] std::size_t size() const noexcept { return waiting_.size(); }
   [[nodiscard]] Random& random() noexcept { return random_; }
 
  private:
+  [[nodiscard]] Duration up_to(Duration most) {
+    const auto millis = std::chrono::floor<std::chrono::milliseconds>(most).count();
+    return std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(millis) + 1));
+  }
   void arrive_until(TimePoint now) {
     while (!waiting_.empty() && waiting_.begin()->first <= now)
       waiting_.extract(waiting_.begin()).mapped()();
@@ -62,6 +95,7 @@ template <class Inner>
 class Faulty {
  public:
   static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool judges_leases = persist::judges_leases<Inner>;
 
   Faulty(Inner inner, Stragglers& stragglers, Faults faults = {})
       : inner_(std::move(inner)), state_(std::make_shared<State>(State{stragglers, faults})) {}
@@ -70,6 +104,9 @@ class Faulty {
   /// Whether anything gets through at all.
   void cut(bool is_cut) noexcept { state_->is_cut = is_cut; }
   [[nodiscard]] bool is_cut() const noexcept { return state_->is_cut; }
+  /// Whether the database has no room left: what would write is refused with `io`, as `File` does,
+  /// and acquisitions and renewals go on.
+  void fill(bool is_full) noexcept { state_->is_full = is_full; }
 
   [[nodiscard]] bool same_database(const Faulty& other) const noexcept {
     return inner_.same_database(other.inner_);
@@ -95,6 +132,9 @@ class Faulty {
     Stragglers& stragglers;
     Faults faults;
     bool is_cut = false;
+    bool is_full = false;
+    /// The last reply to each read, by what was asked.
+    std::map<std::tuple<std::uint32_t, std::string, bool>, ReadRequest> reads{};
   };
   template <class Request>
   static constexpr bool changes_something = requires { Parcel<Request>(std::declval<Request>()); };
@@ -110,6 +150,14 @@ class Faulty {
     const Faults& faults = state_->faults;
     const std::uint64_t dice = state_->stragglers.random().below(1000);
     if (dice < faults.refused) return fail(request, Errc::unavailable);
+    if (state_->is_full && needs_room(request)) {
+      fail(request, Errc::io);
+      request.error = std::move(request.error).with_os(ENOSPC);
+      return;
+    }
+    if constexpr (std::is_same_v<Request, ReadRequest>) {
+      return read_one(request, dice < faults.refused + faults.stale);
+    }
     if constexpr (changes_something<Request>) {
       const std::uint64_t no_reply = faults.refused + faults.no_reply;
       const std::uint64_t late = no_reply + faults.late;
@@ -121,9 +169,29 @@ class Faulty {
         state_->stragglers.add(request, inner_, faults.latest);
         return fail(request, Errc::unknown_outcome);
       }
-      if (dice < late + faults.twice) state_->stragglers.add(request, inner_, faults.latest);
+      const std::uint64_t twice = late + faults.twice;
+      if (dice < twice) state_->stragglers.add(request, inner_, faults.latest);
+      if (dice >= twice && dice < twice + faults.slow) {
+        const Duration slowest = faults.slowest;
+        state_->stragglers.let_pass(slowest);
+        go();
+        return state_->stragglers.let_pass(slowest);
+      }
     }
     go();
+  }
+  void read_one(ReadRequest& request, bool is_stale) {
+    const auto asked =
+        std::tuple(request.store.index, std::string(request.key), request.wants_data);
+    const auto before = state_->reads.find(asked);
+    if (is_stale && before != state_->reads.end()) {
+      const std::string_view key = request.key;
+      request = before->second;
+      request.key = key;
+      return;
+    }
+    inner_.read(std::span(&request, 1));
+    if (!failed(request.error)) state_->reads.insert_or_assign(asked, request);
   }
   /// Nothing of a reply has been written into the request, and it still has all that it brought.
   template <class Request>

@@ -1,21 +1,11 @@
 #pragma once
 
-#include <persist/backend/memory.hpp>
-#include <persist/codec/packed.hpp>
-#include <persist/key/number.hpp>
-#include <persist/lock/lease.hpp>
-#include <persist/store.hpp>
-#include <persist/testing/faulty.hpp>
-#include <persist/testing/manual_clock.hpp>
-#include <persist/testing/random.hpp>
-#include <persist/testing/skewed_clock.hpp>
+#include <persist/testing/simulation/world.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <map>
-#include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,27 +13,14 @@
 
 namespace persist::inline PERSIST_ABI::testing {
 
-struct SimulationOptions {
-  std::uint64_t seed = 1;
-  std::size_t servers = 3;
-  std::size_t players = 5;
-  Duration length = std::chrono::minutes(20);  ///< of the evening; then all is mended and checked
-  Faults faults{15, 15, 15, 15};
-  bool keeps_history = false;  ///< a line for each thing that happens
-};
-
-/// What an evening came to.
-struct SimulationReport {
-  std::vector<std::string> violations;  ///< of a promise; empty is well
-  std::string history;
-  std::uint64_t digest = 0;  ///< of the history, kept or not: the same for the same seed
-  std::size_t loads = 0, saves = 0, handovers = 0, lost = 0, crashes = 0, pauses = 0, cuts = 0;
-};
-
 /// An evening of a game, on several servers at once, from one seed on one thread: players join,
 /// play, leave and hop, servers crash, stand still for longer than a lease and lose their line to
-/// the database, replies get lost and requests arrive late and twice. The same seed is the same
-/// evening.
+/// the database, replies get lost and requests arrive late and twice, the database is slow, full,
+/// and put back to an earlier state. The same seed is the same evening.
+///
+/// What must hold for any game is checked here and by `Witness`: nobody writes under an old fence,
+/// of the sessions of one player one can write, and each that ended said so. The rest is the
+/// game's.
 ///
 /// `Game` is the game's own code:
 ///
@@ -55,27 +32,26 @@ struct SimulationReport {
 /// * `saving(session)`, `saved(session)`: a save is being made of what there is now, and has been
 ///   acknowledged;
 /// * `end(records, violations)`: all is quiet; what the records of all players hold in the end.
+///
+/// and, where it has them,
+///
+/// * `ended(session, was_saved)`: a session is over, and whether all that it held is saved;
+/// * `erased(player, data)`: a record was erased that held this, or null;
+/// * `backed_up()`, `put_back()`: the database is what it was at the last `backed_up`: what was
+///   acknowledged since is gone. A game without them never sees that.
 template <class Game>
-class Simulation {
- public:
-  using Line = Faulty<backend::Memory>;
-  using Players = Store<std::uint64_t, typename Game::Save, Line>;
-  using Session = typename Players::Session;
-  using Data = typename Players::DataType;
-  using Records = std::map<std::uint64_t, Data>;
+class Simulation : private SimulatedWorld<Game> {
+  using World = SimulatedWorld<Game>;
 
-  explicit Simulation(Game& game, SimulationOptions options = {})
-      : game_(game), options_(options), random_(options.seed) {
-    for (std::size_t i = 0; i < options.servers; ++i)
-      servers_.emplace_back(world_, random_);
-    places_.resize(options.players);
-  }
+ public:
+  using typename World::Players;
+  using typename World::Records;
+  using typename World::Session;
+
+  explicit Simulation(Game& game, SimulationOptions options = {}) : World(game, options) {}
 
   SimulationReport run() {
-    OpenStoreRequest open;
-    open.name = "players";
-    backend_.open_store(std::span(&open, 1));
-    store_ = open.store;
+    this->open();
     for (std::size_t i = 0; i < servers_.size(); ++i)
       start(i);
     const TimePoint end = world_.now() + options_.length;
@@ -85,69 +61,29 @@ class Simulation {
     settle(std::chrono::minutes(10));
     for (std::size_t player = 0; player < places_.size(); ++player)
       leave(player);
+    for (Server& server : servers_) {
+      for (Session& ghost : std::exchange(server.ghosts, {}))
+        (void)ghost.request_release();
+      server.forgotten.clear();
+    }
     settle(std::chrono::minutes(10));
     audit();
-    report_.digest = digest_;
+    report_.digest = this->digest_;
     return std::move(report_);
   }
 
  private:
-  struct Server {
-    Server(Clock& world, Random& random)
-        : clock(world, static_cast<std::int64_t>(random.below(400)) - 200,
-                std::chrono::hours(random.below(1000)),
-                std::chrono::minutes(random.below(10'000))) {}
-    SkewedClock clock;
-    std::optional<Line> line;
-    std::optional<Players> players;
-    std::vector<Connection> connections;
-    TimePoint still_until{};  ///< stands still, or is down
-    TimePoint cut_until{};
-  };
-  /// Where a player is.
-  struct Place {
-    std::size_t server = 0;
-    std::optional<typename Players::Loading> loading;
-    std::optional<Session> session;
-  };
-
-  void start(std::size_t index) {
-    Server& server = servers_[index];
-    StoreOptions told;
-    told.server_id = "server " + std::to_string(index) + "." + std::to_string(++starts_);
-    told.clock = &server.clock;
-    told.close_deadline = Duration::zero();
-    told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
-    server.line.emplace(backend_, stragglers_);
-    server.players.emplace("players", *server.line, told);
-    server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
-    Players& players = *server.players;
-    game_.begin(players);
-    server.connections.push_back(
-        players.on_saving([this, index](Session& session, Data&, Reason reason) {
-          note(index, "saving", session.id(), name(reason));
-          game_.saving(session);
-        }));
-    server.connections.push_back(
-        players.on_saved([this, index](Session& session, const Result<Saved>& saved) {
-          note(index, saved ? "saved" : "not saved", session.id(),
-               saved ? std::to_string(saved->version) : saved.error().message());
-          if (!saved) return;
-          ++report_.saves;
-          game_.saved(session);
-        }));
-    server.connections.push_back(
-        players.on_released([this, index](Session& session, Reason reason, bool was_saved) {
-          note(index, was_saved ? "released" : "released unsaved", session.id(), name(reason));
-          report_.handovers += reason == Reason::handover ? 1U : 0U;
-          report_.lost += reason == Reason::lost ? 1U : 0U;
-        }));
-    note(index, "starts");
-  }
+  using typename World::Place;
+  using typename World::Server;
+  using World::crash, World::database_, World::fill, World::full_until_, World::game_, World::holds,
+      World::is_mended_, World::note, World::options_, World::places_, World::random_,
+      World::report_, World::servers_, World::start, World::stragglers_, World::trouble,
+      World::violation, World::world_;
 
   void step() {
     world_.advance(std::chrono::milliseconds(random_.between(20, 400)));
     stragglers_.arrive();
+    if (!is_mended_) this->trouble_with_the_database();
     const std::size_t index = static_cast<std::size_t>(random_.below(servers_.size()));
     Server& server = servers_[index];
     if (world_.now() < server.still_until) return;
@@ -161,50 +97,14 @@ class Simulation {
     if (server.players && world_.now() >= server.still_until) play(index);
   }
 
-  /// What happens to servers.
-  void trouble(std::size_t index) {
-    Server& server = servers_[index];
-    const auto some_seconds = [&](std::uint64_t most) {
-      return world_.now() + std::chrono::seconds(random_.between(1, most));
-    };
-    const std::uint64_t dice = random_.below(10'000);
-    if (dice < 15) {
-      ++report_.crashes;
-      crash(index);
-      server.still_until = some_seconds(180);
-    } else if (dice < 40) {
-      ++report_.pauses;
-      note(index, "stands still");
-      server.still_until = some_seconds(150);
-    } else if (dice < 80 && !server.line->is_cut()) {
-      ++report_.cuts;
-      note(index, "is cut off");
-      server.line->cut(true);
-      server.cut_until = some_seconds(150);
-    }
-  }
-  void crash(std::size_t index) {
-    Server& server = servers_[index];
-    note(index, "crashes");
-    server.connections.clear();
-    server.line->cut(true);
-    for (Place& place : places_) {
-      if (place.server != index) continue;
-      place.loading.reset();
-      place.session.reset();
-    }
-    is_crashing_ = true;
-    server.players.reset();
-    is_crashing_ = false;
-  }
-
   void play(std::size_t index) {
+    play_ghosts(index);
     const std::size_t player = static_cast<std::size_t>(random_.below(places_.size()));
     Place& place = places_[player];
     if (place.loading) return finish_loading(player);
     if (!place.session) return random_.happens(200) ? join(player, index) : void();
-    if (place.server != index) return;
-    if (!place.session->is_active()) return place.session.reset();
+    if (place.server != index) return give_up(player, index);
+    if (!place.session->is_active()) return has_ended(index, *std::exchange(place.session, {}));
     const std::uint64_t dice = random_.below(1000);
     if (dice < 20) return leave(player);
     if (dice < 40) {
@@ -217,6 +117,37 @@ class Simulation {
         others.push_back(*other.session);
     note(index, game_.play(*servers_[index].players, *place.session, others, random_),
          place.session->id());
+  }
+  /// A server that does not answer is left by its players; it does not know, and plays on with
+  /// them when it can.
+  void give_up(std::size_t player, std::size_t index) {
+    Place& place = places_[player];
+    Server& left = servers_[place.server];
+    if (!left.players || (world_.now() >= left.still_until && !left.line->is_cut())) return;
+    if (!random_.happens(100)) return;
+    note(place.server, "is given up by", place.session->id());
+    left.ghosts.push_back(*std::exchange(place.session, std::nullopt));
+    join(player, index);
+  }
+  void play_ghosts(std::size_t index) {
+    Server& server = servers_[index];
+    for (std::vector<Session>* all : {&server.ghosts, &server.forgotten}) {
+      if (all->empty()) continue;
+      Session ghost = random_.pick(*all);
+      if (!ghost.is_active()) {
+        std::erase(*all, ghost);
+        has_ended(index, ghost);
+      } else if (all == &server.forgotten) {
+        (void)ghost.request_save({.force = true});
+      } else {
+        std::vector<Session> nobody;
+        note(index, "a ghost", game_.play(*server.players, ghost, nobody, random_), ghost.id());
+      }
+    }
+  }
+  void has_ended(std::size_t index, const Session& session) {
+    if (!servers_[index].told.contains(session.instance_id()))
+      violation(index, std::string(session.id()) + " ended, and nobody was told");
   }
   void join(std::size_t player, std::size_t index) {
     Server& server = servers_[index];
@@ -240,17 +171,15 @@ class Simulation {
     place.session = *loaded;
     // Somebody may have stolen it meanwhile, or this server stood still: then it will be lost.
     if (!holds(*place.session)) return note(place.server, "has it no more", place.session->id());
+    for (Server& other : servers_)
+      for (const Session& ghost : other.ghosts)
+        if (ghost != *place.session && ghost.id() == place.session->id() && ghost.is_active() &&
+            holds(ghost))
+          violation(place.server, std::string(ghost.id()) + " can be written by two sessions");
     const std::size_t known = report_.violations.size();
     game_.loaded(*place.session, report_.violations);
     if (report_.violations.size() != known)
       note(place.server, "VIOLATION", report_.violations.back());
-  }
-  /// Whether what the session writes would be accepted now.
-  bool holds(const Session& session) {
-    ReadRequest read;
-    read.store = store_, read.key = session.id(), read.wants_data = false;
-    backend_.read(std::span(&read, 1));
-    return read.record.fence.epoch == session.epoch();
   }
   void leave(std::size_t player) {
     Place& place = places_[player];
@@ -260,7 +189,6 @@ class Simulation {
     (void)place.session->request_release();
     place.session.reset();
   }
-
   /// Nothing goes wrong any more, and what was on its way has arrived.
   void mend() {
     is_mended_ = true;
@@ -269,6 +197,7 @@ class Simulation {
       server.still_until = server.cut_until = {};
       if (server.line) server.line->set_faults({});
     }
+    if (full_until_ != TimePoint{}) fill(TimePoint{});
   }
   void settle(Duration time) {
     for (const TimePoint end = world_.now() + time; world_.now() < end;) {
@@ -310,34 +239,9 @@ class Simulation {
         report_.violations.push_back("in the end nobody can read: " + record.error().message());
     }
     game_.end(records, report_.violations);
+    for (std::string& seen : database_.violations())
+      report_.violations.push_back(std::move(seen));
   }
-
-  template <class... Words>
-  void note(std::size_t server, const Words&... words) {
-    if (is_crashing_) return;
-    std::string line = std::to_string(
-        std::chrono::floor<std::chrono::milliseconds>(world_.now().time_since_epoch()).count());
-    line += " " + std::to_string(server);
-    ((line += " ", line += words), ...);
-    for (const char c : line)
-      digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    if (options_.keeps_history) report_.history += line + '\n';
-  }
-
-  Game& game_;
-  SimulationOptions options_;
-  Random random_;
-  ManualClock world_;
-  backend::Memory backend_{world_};
-  StoreId store_;
-  Stragglers stragglers_{world_, random_.split()};
-  std::deque<Server> servers_;
-  std::vector<Place> places_;
-  SimulationReport report_;
-  std::uint64_t digest_ = 0xcbf29ce484222325U;
-  std::size_t starts_ = 0;
-  bool is_mended_ = false;
-  bool is_crashing_ = false;
 };
 
 }  // namespace persist::inline PERSIST_ABI::testing

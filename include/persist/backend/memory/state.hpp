@@ -8,7 +8,10 @@
 #include <persist/record/requests.hpp>
 #include <persist/record/wake.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -63,6 +66,19 @@ struct StoreState {
     }
     return head;
   }
+  void scan(ScanRequest& request) const {
+    const std::size_t most = (std::max)(request.most, std::size_t{1});
+    std::set<std::string_view> page;
+    for (const auto& [key, record] : records) {
+      if (!record.has_data || key <= request.after) continue;
+      if (page.size() == most && key > *page.rbegin()) continue;
+      page.insert(key);
+      if (page.size() > most) page.erase(std::prev(page.end()));
+    }
+    request.keys.assign(page.begin(), page.end());
+    request.next = request.keys.empty() ? request.after : request.keys.back();
+    request.done = page.size() < most;
+  }
   /// Why the data of a change could not be read later, or `Errc{}`.
   [[nodiscard]] Error refusal_of(const Change& change) const {
     if (!change.sends_schema && schemas.contains(change.schema->id)) return Errc{};
@@ -105,6 +121,27 @@ struct Database {
   std::deque<StoreState> stores;
   std::vector<Found> found;  ///< of the commit at hand; kept for its memory
 };
+
+/// All that a database held at one moment.
+struct Backup {
+  std::deque<StoreState> stores;
+  std::uint64_t epochs = 0;
+};
+
+/// Puts back what was backed up. A store that was made since is an empty one, because handles know
+/// it; who watches goes on watching. Owners are given out on, as a number is never given out twice.
+inline void put_back(Database& db, const Backup& from) {
+  for (std::size_t i = 0; i < db.stores.size(); ++i) {
+    StoreState now;
+    if (i < from.stores.size())
+      now = from.stores[i];
+    else
+      now.name = db.stores[i].name, now.birth = db.stores[i].birth, now.lock = db.stores[i].lock;
+    now.watchers = std::move(db.stores[i].watchers);
+    db.stores[i] = std::move(now);
+  }
+  db.epochs = from.epochs;
+}
 
 /// Finds the store or makes it.
 inline void open(Database& db, OpenStoreRequest& request) {
