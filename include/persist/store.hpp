@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI {
 
@@ -147,9 +148,14 @@ class Store {
     return poll_partners<Backend>(std::span(&self, 1), options.at_most, core_->clock());
   }
   [[nodiscard]] TimePoint next_deadline() { return core_->next_deadline(); }
-  /// Saves and gives back every session, in batches. Returns how many could not be, before the
-  /// deadline.
+  /// Saves and gives back every session, in batches. At 80 % of the time what is not saved is
+  /// spilled, where `StoreOptions::spill` names a folder. Returns how many sessions could not be
+  /// saved before the deadline, spilled ones too.
   std::size_t close_all(Duration within) { return core_->close_all(after(core_->now(), within)); }
+
+  /// What an earlier run spilled, or this one, and the database has not taken (yet). An error where
+  /// the folder cannot be used: `io`, `locked`. Empty where none was chosen. Reaches no storage.
+  [[nodiscard]] Result<std::vector<Spilled>> spilled() { return core_->spilled(); }
 
   // Handlers and signals of every session. Handlers of messages are best connected before the first
   // load.

@@ -276,5 +276,9 @@ struct ScanRequest {
 [[nodiscard]] inline bool failed(const Error& error) noexcept {
   return error.code() != Errc{};
 }
+/// Whether the same request may be answered another time.
+[[nodiscard]] inline bool may_pass(const Error& error) noexcept {
+  return error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+}
 
 }  // namespace persist::inline PERSIST_ABI

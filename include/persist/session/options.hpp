@@ -46,7 +46,11 @@ struct StoreOptions {
   std::size_t record_limit = std::size_t{4} << 20;
   InboxLimit inbox_limit{};
   std::size_t outbox_limit = 1000;  ///< messages of one record that wait for their receivers
-  Clock* clock = nullptr;           ///< must outlive the store; the machine's when null
+  /// A folder on this machine, its parent there, for what could not be saved when the store closes;
+  /// it is sent again at the next start (doc/spill.md). Stores of one process may share it; two
+  /// processes may not. Empty: what could not be saved then is lost, and said to be.
+  std::string spill{};
+  Clock* clock = nullptr;  ///< must outlive the store; the machine's when null
   Log log{};
 };
 

@@ -12,6 +12,7 @@
 #include <persist/store/metrics.hpp>
 #include <persist/store/registry.hpp>
 #include <persist/store/round.hpp>
+#include <persist/store/spill.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -121,6 +122,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::size_t close_all(TimePoint deadline);
   /// Forgets the sessions that are still there; their handles stay valid and say `closed`.
   void let_go();
+  /// What of the spill journal was not sent (engine_spill.hpp).
+  [[nodiscard]] Result<std::vector<Spilled>> spilled();
+  [[nodiscard]] StoreInfo about() const final { return {name_, LockPolicy::kind, birth_}; }
   /// Sends on what waits in outboxes, and takes out what arrived (engine_relay.hpp).
   void relay();
 
@@ -220,6 +224,26 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
                                           Round& round, Manifest& mine);
   void add_load(SessionCore& session, Round& round);
 
+  void open_spill();
+  void tell_kept(const Spilled& entry) const;
+  [[nodiscard]] bool replay_is_due();
+  void hurry_replay(std::string_view key);
+  [[nodiscard]] bool waits_for_replay(SessionCore& session);
+  void add_replays(Manifest& mine);
+  [[nodiscard]] Error read_replay(Replay& replay);
+  void complete_replay(Flight& flight);
+  void settle_replay(const Replay& replay, Error why);
+  void dispose(Spilled& entry);
+  void write_entries(std::span<Flight* const> flights, std::string_view why);
+  void sign(spill::Entry& entry, std::string_view why) const;
+  void quarantine(Cut& cut, const Change& change);
+  [[nodiscard]] bool can_spill();
+  [[nodiscard]] std::size_t spill_unknown();
+  [[nodiscard]] Flight* cut_for_spill(SessionCore& session);
+  [[nodiscard]] std::size_t spill_rest();
+  [[nodiscard]] std::size_t settle_spilled(Flight& flight);
+  void end_spilled(SessionCore& session, const Flight& flight, Result<Saved>& result);
+
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
   void opened(SessionCore& session, AcquireRequest& request);
@@ -300,6 +324,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::string relay_after_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
+  std::unique_ptr<SpillBox> spill_;  ///< null where no folder was chosen
   bool draining_ = false;
   std::thread::id drainer_;                 ///< where several threads may
   std::vector<std::thread::id> preparers_;  ///< that tell listeners of a save

@@ -225,6 +225,11 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
                       .for_key(session.key());
   }
   if (failed(cut.refused)) {
+    if (spill_ != nullptr && ready && cut.aim == Aim::release) {
+      cut.data.clear();
+      cut.is_aside = true;
+      cut.is_aside = session.encode(cut).value_or(false);
+    }
     ++metrics_.saves_refused;
     Event event;
     event.kind = Event::Kind::save_refused;

@@ -44,6 +44,7 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
   if (failed(opening_error_)) return;
   if constexpr (watched_backend<Backend>) backend_.watch(store_, wakes_);
   if (options_.relay > Duration::zero()) next_relay_ = now() + options_.relay;
+  open_spill();
 }
 
 template <class Backend, class LockPolicy>

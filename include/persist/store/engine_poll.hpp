@@ -151,6 +151,7 @@ void Engine<B, L>::postpone_messages(SessionCore& session) {
 /// end.
 template <class B, class L>
 void Engine<B, L>::send_again(Round& round, Manifest& mine) {
+  add_replays(mine);
   const Lock hold(mutex_);
   std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
     if (resend.first <= mine.now) mine.flights.push_back(resend.second);
@@ -302,6 +303,7 @@ TimePoint Engine<B, L>::next_deadline() {
   for (const auto& [at, flight] : resends_)
     next = (std::min)(next, at);
   next = (std::min)(next, next_relay_);
+  if (spill_ != nullptr && !spill_->is_empty()) next = (std::min)(next, spill_->next_try);
   if (!queued_loads_.empty() || !messages_wait_.empty()) next = (std::min)(next, soon + 10ms);
   if (!newly_dirty_.empty() || !wakes_->empty()) next = (std::min)(next, soon);
   return next;

@@ -19,6 +19,7 @@ namespace persist::inline PERSIST_ABI {
 /// as they are, the flight is kept for another try.
 template <class B, class L>
 void Engine<B, L>::complete_flight(Flight& flight) {
+  if (flight.replay != nullptr) return complete_replay(flight);
   const CommitRequest& request = flight.request;
   {
     const Lock hold(mutex_);
@@ -59,6 +60,7 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const 
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
     return;
   }
+  if (!flight.spilled_as.empty()) return end_spilled(session, flight, result);
   if (request.changes.size() > 1) {
     settle_pieces(session, cut, request);
     if (flight.size() > 1) settle_group(session, change, request);
@@ -151,6 +153,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (gives_back) {
     if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
+    if (cut.is_aside) quarantine(cut, change);
     if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
       log(LogLevel::error, "released without its last changes: " + cut.refused.message());
     }
@@ -239,8 +242,7 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
-  const bool may_pass =
-      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  const bool may_pass = persist::may_pass(error);
   const bool says_more = cut.has_data || session.group() != nullptr;
   session.renews_alone = !may_pass && says_more && cut.aim < Aim::hold;
   if (cut.has_data && error == Errc::unknown_outcome) {
