@@ -157,6 +157,11 @@ class Store {
   /// the folder cannot be used: `io`, `locked`. Empty where none was chosen. Reaches no storage.
   [[nodiscard]] Result<std::vector<Spilled>> spilled() { return core_->spilled(); }
 
+  /// Whether the database has failed so often of late (`StoreOptions::critical`) that autosaves
+  /// come more rarely and loads may be refused. `on_critical(bool)` tells when that begins and
+  /// ends.
+  [[nodiscard]] bool is_critical() { return core_->is_critical(); }
+
   // Handlers and signals of every session. Handlers of messages are best connected before the first
   // load.
   /// `fn(Data&, const Gift&)` changes the data; the message leaves the record in the commit that
@@ -192,6 +197,11 @@ class Store {
   template <class F>
   Connection on_dropped_fields(F&& fn) {
     return core_->signals().dropped_fields.connect(std::forward<F>(fn));
+  }
+
+  template <class F>
+  Connection on_critical(F&& fn) {
+    return core_->critical().connect(std::forward<F>(fn));
   }
 
   [[nodiscard]] Core& core() noexcept { return *core_; }

@@ -1,6 +1,9 @@
 #include <persist/spill/bytes.hpp>
 
+#include <support/hex.hpp>
+
 #include <algorithm>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -133,6 +136,29 @@ TEST(SpillBytes, a_newer_format_is_too_new_and_foreign_bytes_are_corrupt) {
   EXPECT_TRUE(
       decode(persist::as_bytes("#!/bin/sh\nexit 0 # a file of somebody else\n")).is(Errc::corrupt));
   EXPECT_TRUE(decode({}).is(Errc::corrupt));
+}
+
+/// The pairs of hex digits at the beginning of its lines.
+TEST(SpillBytes, the_example_of_the_format_page_is_what_it_says) {
+  std::ifstream page(PERSIST_SOURCE_DIR "/doc/format.md");
+  Buffer bytes;
+  bool there = false;
+  for (std::string line; std::getline(page, line);) {
+    there = (there && !line.starts_with("#")) || line == "<!-- Another test reads these bytes. -->";
+    if (there && line.starts_with("    "))
+      bytes.append(test::from_hex(line.substr(4, line.find("  ", 4) - 4)).view());
+  }
+  const auto read = decode(bytes);
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(encoded(*read), bytes);
+  EXPECT_EQ(read->why, "down");
+  const Part& record = read->parts[0];
+  EXPECT_EQ(record.key, "k");
+  EXPECT_EQ(record.fence.epoch, (1U << 24) + 1);
+  EXPECT_EQ(record.fence.write, 2U);
+  EXPECT_EQ(as_text(*record.data), "hello");
+  EXPECT_EQ(record.lease, persist::LeaseChange::release);
+  EXPECT_EQ(record.lease_length, std::chrono::seconds(60));
 }
 
 TEST(SpillBytes, a_reason_of_any_length_is_kept_as_far_as_people_read) {

@@ -280,5 +280,9 @@ struct ScanRequest {
 [[nodiscard]] inline bool may_pass(const Error& error) noexcept {
   return error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
 }
+/// Whether it is the database that is not well, and not what was asked of it.
+[[nodiscard]] inline bool is_ailing(const Error& error) noexcept {
+  return may_pass(error) || error == Errc::io;
+}
 
 }  // namespace persist::inline PERSIST_ABI

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,6 +28,16 @@ inline constexpr Duration longest_pause = std::chrono::hours(24 * 365);
 struct InboxLimit {
   std::size_t messages = 1000;
   std::size_t bytes = std::size_t{1} << 20;
+};
+
+/// When a store takes its database for ailing and asks less of it: `store.is_critical()`.
+struct CriticalOptions {
+  unsigned errors = 5;       ///< so many failures, not two of one second; 0: never
+  Duration within = 120s;    ///< in so long; it ends when so many are that young no more
+  std::uint16_t slower = 4;  ///< how many times as long autosaves wait meanwhile
+  /// Meanwhile a load that begins so soon after a failure, nothing having succeeded since, is
+  /// refused as `unavailable` at once. 0: none is.
+  Duration refuse_loads = 10s;
 };
 
 /// What a store is told at run time. A duration of zero or less switches the thing off.
@@ -50,6 +61,7 @@ struct StoreOptions {
   /// it is sent again at the next start (doc/spill.md). Stores of one process may share it; two
   /// processes may not. Empty: what could not be saved then is lost, and said to be.
   std::string spill{};
+  CriticalOptions critical{};
   Clock* clock = nullptr;  ///< must outlive the store; the machine's when null
   Log log{};
 };

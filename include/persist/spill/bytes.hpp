@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-// An entry as bytes: a header with a sum, and behind it the commit, with another. Numbers here
-// reach disk: never renumber.
+// An entry as bytes: a header with a sum, and behind it the commit, with another. doc/format.md has
+// the grammar and an example in hex. Numbers here reach disk: never renumber.
 
 namespace persist::inline PERSIST_ABI::spill {
 

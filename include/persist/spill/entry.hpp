@@ -13,7 +13,7 @@
 #include <vector>
 
 // What the spill journal keeps: a whole commit that could not be sent, so that it can be sent as it
-// is after a restart. doc/spill.md has the grammar of its bytes.
+// is after a restart. doc/format.md has the grammar of its bytes.
 
 namespace persist::inline PERSIST_ABI::spill {
 

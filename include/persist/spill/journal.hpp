@@ -36,7 +36,6 @@ struct FileName {
     return prefix + '-' + std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits +
            std::string(end);
   }
-  [[nodiscard]] std::string lock() const { return prefix + ".lock"; }
   [[nodiscard]] static std::optional<FileName> read(std::string_view name) {
     constexpr std::uint64_t most = std::uint64_t{1} << 53;
     FileName made;
@@ -118,6 +117,22 @@ template <class Files>
   return decode(bytes);
 }
 
+/// Takes the entries of a store for as long as the handle lives. `locked` where another process has
+/// them; `io`.
+template <class Files>
+[[nodiscard]] Result<typename Files::Handle> lock_entries(const Files& files,
+                                                          const std::string& folder,
+                                                          const std::string& prefix) {
+  const std::string path = path_in(folder, prefix + ".lock");
+  auto lock = files.open(path, persist::detail::os::Access::share);
+  if (!lock) return lock;
+  const auto taken = files.lock(*lock);
+  if (!taken) return taken.error();
+  if (*taken) return lock;
+  return Error(Errc::locked, "another process has the spilled entries of this store in " + folder +
+                                 "; give each server a folder of its own");
+}
+
 /// The files of one store in the folder, locked against other processes while this lives. For one
 /// thread at a time. Every call blocks.
 template <class Files = persist::detail::os::Files>
@@ -142,14 +157,8 @@ class Journal {
     if (auto named = files.sync_folder(persist::detail::os::parent_of(folder)); !named && *made)
       return named.error();
     Journal journal(folder, FileName::prefix_of(store), std::move(files));
-    auto lock = journal.files_.open(journal.path(journal.prefix_ + ".lock"), Access::share);
+    auto lock = lock_entries(journal.files_, folder, journal.prefix_);
     if (!lock) return lock.error();
-    const auto taken = journal.files_.lock(*lock);
-    if (!taken) return taken.error();
-    if (!*taken) {
-      return Error(Errc::locked, "another process has the spilled entries of this store in " +
-                                     folder + "; give each server a folder of its own");
-    }
     journal.lock_ = std::move(*lock);
     if (auto finished = journal.finish(); !finished) return finished.error();
     return journal;

@@ -8,6 +8,7 @@
 #include <persist/record/key_hash.hpp>
 #include <persist/session/commit.hpp>
 #include <persist/session/options.hpp>
+#include <persist/store/critical.hpp>
 #include <persist/store/due_list.hpp>
 #include <persist/store/metrics.hpp>
 #include <persist/store/registry.hpp>
@@ -124,6 +125,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void let_go();
   /// What of the spill journal was not sent (engine_spill.hpp).
   [[nodiscard]] Result<std::vector<Spilled>> spilled();
+  [[nodiscard]] bool is_critical() {
+    const Lock hold(mutex_);
+    return critical_.is_on() && now() < critical_.until();
+  }
   [[nodiscard]] StoreInfo about() const final { return {name_, LockPolicy::kind, birth_}; }
   /// Sends on what waits in outboxes, and takes out what arrived (engine_relay.hpp).
   void relay();
@@ -177,6 +182,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  protected:
   ~Engine() = default;
+  /// Listeners are told that the database is ailing, or no more.
+  virtual void tell_critical(bool) {}
   std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
   /// Opens a store of the database, this one or one beside it; where that fails this is not open.
   [[nodiscard]] OpenStoreRequest open(std::string_view name, LockKind lock);
@@ -261,8 +268,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     return session.extras && session.extras->min_gap ? *session.extras->min_gap : options_.min_gap;
   }
   [[nodiscard]] Duration autosave_of(const SessionCore& session) const {
-    return session.extras && session.extras->autosave ? *session.extras->autosave
-                                                      : options_.autosave;
+    return critical_.stretched(
+        session.extras && session.extras->autosave ? *session.extras->autosave : options_.autosave);
   }
   /// Whether `min_gap` holds up the session's saves.
   [[nodiscard]] bool in_gap(const SessionCore& session) const {
@@ -307,6 +314,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   Error opening_error_{Errc{}};
   std::atomic<std::int64_t> ahead_{0};  ///< of the backend's calendar before our clock, in ms
   Metrics metrics_;
+  CriticalState critical_;
 
   Registry registry_;
   Registry retired_;  ///< sessions that have ended and still have handles

@@ -13,7 +13,12 @@ void Engine<B, L>::start_load(SessionCore& session, LoadPtr load) {
   const Lock hold(mutex_);
   if (session.number == 0) session.number = backend_.next_owner(server_.server).session;
   load->next_try = now();
+  const bool is_refused = critical_.refuses_loads(load->next_try);
   session.loading = std::move(load);
+  if (is_refused)
+    return load_done(
+        session,
+        Error(Errc::unavailable, "the database keeps failing; try later").for_key(session.key()));
   hurry_replay(session.key());
   if (registry_.find(session) != nullptr) {  // one that is releasing: its end comes first
     queued_loads_.emplace_back(&session);
@@ -104,6 +109,7 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   const Lock hold(mutex_);
   session.in_flight = false;
   ++load->attempts;
+  critical_.hear(request.outcome == Outcome::failed && is_ailing(request.error));
   if (load->done) return;
   if (taken) {
     opened(session, request);

@@ -282,7 +282,9 @@ void Engine<B, L>::complete(Round& round, Manifest& mine) {
 template <class B, class L>
 TimePoint Engine<B, L>::end_poll() {
   Lock hold(mutex_);
-  const bool relays = now() >= next_relay_;
+  const TimePoint at = now();
+  const bool relays = at >= next_relay_;
+  critical_.look(at);
   hold.unlock();
   if (relays) relay();
   drain();
@@ -303,6 +305,7 @@ TimePoint Engine<B, L>::next_deadline() {
   for (const auto& [at, flight] : resends_)
     next = (std::min)(next, at);
   next = (std::min)(next, next_relay_);
+  next = (std::min)(next, critical_.until());
   if (spill_ != nullptr && !spill_->is_empty()) next = (std::min)(next, spill_->next_try);
   if (!queued_loads_.empty() || !messages_wait_.empty()) next = (std::min)(next, soon + 10ms);
   if (!newly_dirty_.empty() || !wakes_->empty()) next = (std::min)(next, soon);

@@ -24,6 +24,7 @@ void Engine<B, L>::complete_flight(Flight& flight) {
   {
     const Lock hold(mutex_);
     ++metrics_.rounds;
+    critical_.hear(request.outcome == CommitRequest::Outcome::failed && is_ailing(request.error));
   }
   const bool unknown =
       request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
