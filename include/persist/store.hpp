@@ -32,7 +32,8 @@ class Store {
   using DataType = typename Stack::Data;
   using LoadOptions = LoadOptionsFor<DataType>;
 
-  /// Blocks for one round trip. An unusable name, server id or database shows in `status`.
+  /// Blocks for one round trip, and where an earlier run spilled something until that was sent
+  /// once. An unusable name, server id or database shows in `status`.
   Store(std::string_view name, Backend backend, StoreOptions options = {})
       : core_(std::make_shared<Core>(name, std::move(backend), std::move(options))) {}
   Store(Store&&) noexcept = default;

@@ -571,6 +571,44 @@ TEST_F(SpillFolder, another_store_of_the_same_name_is_told_that_it_cannot_share)
   EXPECT_TRUE(logged("give each server a folder of its own"));
 }
 
+TEST_F(SpillFolder, one_that_another_process_had_is_used_when_that_has_ended) {
+  auto first = std::make_unique<Players>("players", db, spilling());
+  auto second = open_spilling("us-1");
+  auto session = first->load(7);
+  session->edit()->coins = 5;
+  down();
+  first.reset();
+  up();
+  EXPECT_EQ(files().size(), 1U);
+  play(21s, second);
+  EXPECT_TRUE(second.spilled());
+  EXPECT_EQ(coins(second, 7), 5);
+  EXPECT_TRUE(files().empty());
+}
+
+TEST_F(SpillFolder, a_file_that_somebody_took_away_holds_nobody_up) {
+  spill_coins(7, 5);
+  down();
+  auto players = open_spilling();
+  std::filesystem::remove(folder + "/" + files().front());
+  up();
+  clock.advance(1min);  // the lease that it was to give back has run out
+  EXPECT_TRUE(players.load(7));
+  EXPECT_TRUE(players.spilled()->empty());
+  EXPECT_TRUE(logged("took its file away"));
+}
+
+TEST_F(SpillFolder, one_that_cannot_be_used_is_no_matter_where_all_was_saved) {
+  std::ofstream(root + "/spill") << "a file is in the way";
+  {
+    auto players = open_spilling();
+    auto session = players.load(7);
+    session->edit()->coins = 5;
+    lines.clear();
+  }
+  EXPECT_TRUE(lines.empty()) << lines.front();
+}
+
 struct Quarantine : SpillCase {};
 
 TEST_F(Quarantine, what_validate_refuses_at_release_is_kept_aside) {

@@ -123,7 +123,10 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::size_t close_all(TimePoint deadline);
   /// Forgets the sessions that are still there; their handles stay valid and say `closed`.
   void let_go();
-  /// What of the spill journal was not sent (engine_spill.hpp).
+  /// Writes what is not saved to the spill journal, where there is one, and ends the sessions whose
+  /// changes are there; the others stay. Says how many ended (engine_spill.hpp).
+  std::size_t spill_rest();
+  /// What of the spill journal was not sent (engine_replay.hpp).
   [[nodiscard]] Result<std::vector<Spilled>> spilled();
   [[nodiscard]] bool is_critical() {
     const Lock hold(mutex_);
@@ -232,6 +235,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void add_load(SessionCore& session, Round& round);
 
   void open_spill();
+  void meet_spilled();
   void tell_kept(const Spilled& entry) const;
   [[nodiscard]] bool replay_is_due();
   void hurry_replay(std::string_view key);
@@ -247,7 +251,6 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool can_spill();
   [[nodiscard]] std::size_t spill_unknown();
   [[nodiscard]] Flight* cut_for_spill(SessionCore& session);
-  [[nodiscard]] std::size_t spill_rest();
   [[nodiscard]] std::size_t settle_spilled(Flight& flight);
   void end_spilled(SessionCore& session, const Flight& flight, Result<Saved>& result);
 

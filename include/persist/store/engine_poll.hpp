@@ -306,7 +306,7 @@ TimePoint Engine<B, L>::next_deadline() {
     next = (std::min)(next, at);
   next = (std::min)(next, next_relay_);
   next = (std::min)(next, critical_.until());
-  if (spill_ != nullptr && !spill_->is_empty()) next = (std::min)(next, spill_->next_try);
+  if (spill_ != nullptr && spill_->wants_time()) next = (std::min)(next, spill_->next_try);
   if (!queued_loads_.empty() || !messages_wait_.empty()) next = (std::min)(next, soon + 10ms);
   if (!newly_dirty_.empty() || !wakes_->empty()) next = (std::min)(next, soon);
   return next;

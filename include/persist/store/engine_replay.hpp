@@ -4,6 +4,7 @@
 #include <persist/store/spill.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -20,16 +21,35 @@ template <class B, class L>
 void Engine<B, L>::open_spill() {
   if (options_.spill.empty()) return;
   spill_ = std::make_unique<SpillBox>(options_.spill, about());
-  if (failed(spill_->error()))
+  meet_spilled();
+  if (!spill_->is_open())
     log(LogLevel::error,
-        "the spill folder cannot be used, so what cannot be saved at the end will be lost: " +
+        "the spill folder cannot be used; as long as that is so, what cannot be "
+        "saved at the end will be lost: " +
             spill_->error().message());
+  while (spill_->is_open() && replay_is_due())
+    send_again_now();
+}
+
+/// Tells of what needs a person, and when the folder is to be looked at next.
+template <class B, class L>
+void Engine<B, L>::meet_spilled() {
+  spill_->next_try = !spill_->wants_time() ? TimePoint::max()
+                     : spill_->is_open()   ? now()
+                                           : now() + 20s;
   for (const Spilled& each : spill_->kept())
     tell_kept(each);
-  if (spill_->is_empty()) return;
-  spill_->next_try = now();
-  while (replay_is_due())
-    send_again_now();
+}
+
+/// What kept the folder from being used may have been mended, or another process has ended.
+template <class B, class L>
+bool Engine<B, L>::can_spill() {
+  const Lock hold(mutex_);
+  if (spill_ == nullptr) return false;
+  if (spill_->is_open()) return true;
+  spill_ = std::make_unique<SpillBox>(options_.spill, about());
+  meet_spilled();
+  return spill_->is_open();
 }
 
 template <class B, class L>
@@ -46,7 +66,7 @@ void Engine<B, L>::tell_kept(const Spilled& entry) const {
 template <class B, class L>
 bool Engine<B, L>::replay_is_due() {
   const Lock hold(mutex_);
-  return spill_ != nullptr && !spill_->is_empty() && now() >= spill_->next_try;
+  return spill_ != nullptr && spill_->wants_time() && now() >= spill_->next_try;
 }
 
 /// Somebody waits for the record.
@@ -61,9 +81,9 @@ void Engine<B, L>::hurry_replay(std::string_view key) {
 template <class B, class L>
 bool Engine<B, L>::waits_for_replay(SessionCore& session) {
   const Lock hold(mutex_);
+  if (spill_ == nullptr || !spill_->is_waiting(session.key())) return false;
   LoadState& load = *session.load();
-  if (spill_ == nullptr || load.intent == Intent::withdraw || !spill_->is_waiting(session.key()))
-    return false;
+  if (load.intent == Intent::withdraw) return false;
   if (load.once || now() >= load.deadline || !load.has_waiters()) {
     give_up(session,
             Error(Errc::unavailable, "what was spilled of this record could not be sent again yet")
@@ -81,7 +101,7 @@ bool Engine<B, L>::waits_for_replay(SessionCore& session) {
 template <class B, class L>
 void Engine<B, L>::add_replays(Manifest& mine) {
   constexpr std::size_t at_once = 64;
-  if (!replay_is_due()) return;
+  if (!replay_is_due() || !can_spill()) return;
   std::vector<std::string> files;
   {
     const Lock hold(mutex_);
@@ -121,6 +141,8 @@ void Engine<B, L>::add_replays(Manifest& mine) {
 template <class B, class L>
 Error Engine<B, L>::read_replay(Replay& replay) {
   auto entry = spill_->journal().read(replay.file);
+  if (!entry && entry.error().os_error() == ENOENT)
+    return Error(Errc::cancelled, "another program took its file away");
   if (!entry) return entry.error();
   replay.entry = *std::move(entry);
   return Errc{};
@@ -157,7 +179,7 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   SpillBox::Waiting* const waiting = spill_->find(replay.file);
   if (waiting == nullptr) return;
   waiting->is_out = false;
-  if (may_pass(why) || (why == Errc::io && why.os_error() != ENOENT)) {
+  if (is_ailing(why)) {
     const int doublings = (std::min)(static_cast<int>(spill_->failures++), 5);
     spill_->next_try = (std::min)(
         spill_->next_try, now() + (std::min)(Duration(1s) * (1 << doublings), Duration(20s)));
@@ -184,7 +206,8 @@ void Engine<B, L>::dispose(Spilled& entry) {
   const Error& why = entry.why;
   Result<void> done = success;
   const bool is_there = !failed(why);
-  if (why == Errc::io) return;  // another program took the file away
+  if (why == Errc::cancelled)
+    return log(LogLevel::warning, "spilled entry " + entry.file + ": " + std::string(why.detail()));
   if (why == Errc::corrupt || why == Errc::too_new)
     entry.state = State::unreadable;
   else if (why == Errc::refused)

@@ -82,19 +82,6 @@ void Engine<B, L>::quarantine(Cut& cut, const Change& change) {
   spill_->keep(std::move(kept));
 }
 
-template <class B, class L>
-bool Engine<B, L>::can_spill() {
-  const Lock hold(mutex_);
-  if (spill_ == nullptr) return false;
-  if (!spill_->is_open()) {  // what was wrong may have been mended
-    auto again = std::make_unique<SpillBox>(options_.spill, about());
-    spill_ = std::move(again);
-    if (!spill_->is_open())
-      log(LogLevel::error, "nothing can be spilled: " + spill_->error().message());
-  }
-  return spill_->is_open();
-}
-
 /// Commits that were sent and whose outcome nobody knows are kept as they are.
 template <class B, class L>
 std::size_t Engine<B, L>::spill_unknown() {
@@ -118,9 +105,11 @@ std::size_t Engine<B, L>::spill_unknown() {
     }
     // What was edited since goes into an entry of its own, with all partners.
     bool has_more = false;
-    for (std::size_t i = 0; i < flight->size(); ++i)
-      has_more = has_more || (flight->cuts[i].aim != Aim::release && flight->sessions[i]->dirty() &&
-                              flight->sessions[i]->edited != flight->cuts[i].generation);
+    for (std::size_t i = 0; i < flight->size(); ++i) {
+      const SessionCore& session = *flight->sessions[i];
+      has_more = has_more || (flight->cuts[i].aim != Aim::release && !ended(session.state) &&
+                              session.dirty() && session.edited != flight->cuts[i].generation);
+    }
     if (has_more) {
       for (std::size_t i = 0; i < flight->size(); ++i)
         flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false);
@@ -168,7 +157,15 @@ Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
 /// that have nothing to save, or are being edited, stay. Says how many ended.
 template <class B, class L>
 std::size_t Engine<B, L>::spill_rest() {
-  if (!can_spill()) return 0;
+  {
+    const Lock hold(mutex_);
+    if (registry_.size() == 0 && resends_.empty()) return 0;
+  }
+  if (!can_spill()) {
+    if (!options_.spill.empty())
+      log(LogLevel::error, "nothing can be spilled: " + spill_->error().message());
+    return 0;
+  }
   std::size_t ended_here = spill_unknown();
   std::vector<Flight*> flights;
   for (const SessionPtr& session : everything())

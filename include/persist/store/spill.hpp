@@ -288,7 +288,8 @@ class SpillBox {
   [[nodiscard]] const Error& error() const noexcept { return error_; }
   [[nodiscard]] const StoreInfo& self() const noexcept { return self_; }
   [[nodiscard]] bool is_waiting(std::string_view key) const { return keys_.contains(key); }
-  [[nodiscard]] bool is_empty() const noexcept { return waiting_.empty(); }
+  /// Whether something is to be sent, or the folder to be opened once more.
+  [[nodiscard]] bool wants_time() const noexcept { return !is_open() || !waiting_.empty(); }
   [[nodiscard]] std::deque<Waiting>& waiting() noexcept { return waiting_; }
   [[nodiscard]] const std::vector<Spilled>& kept() const noexcept { return kept_; }
   [[nodiscard]] spill::Journal<>& journal() noexcept { return *journal_; }
