@@ -17,7 +17,7 @@ LONGEST_FUNCTION = 60
 LAYERS = [
     ["detail", "error", "result", "bytes", "clock", "signal", "log", "version", "fwd"],
     ["record"],
-    ["schema", "key", "codec", "lock", "access", "backend"],
+    ["schema", "key", "codec", "lock", "access", "backend", "spill"],
     ["session"],
     ["store"],
     ["host"],

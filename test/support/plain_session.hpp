@@ -31,6 +31,7 @@ class PlainHost : public persist::SessionHost {
               persist::Result<persist::Saved>&) override {}
   void lose(persist::SessionCore&, const persist::TransactionGroup&) override {}
   void drain() override {}
+  persist::StoreInfo about() const override { return {}; }
 };
 
 /// Its data is the bytes themselves; says to `ended` when it is gone.

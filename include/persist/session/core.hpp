@@ -18,6 +18,7 @@
 namespace persist::inline PERSIST_ABI {
 
 class SessionCore;
+struct StoreInfo;
 struct Change;
 struct Snapshot;
 
@@ -50,6 +51,8 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   virtual void lose(SessionCore& session, const TransactionGroup& group) = 0;
   /// Tells listeners what happened.
   virtual void drain() = 0;
+  /// Which store it is, for who meets it again after a restart.
+  [[nodiscard]] virtual StoreInfo about() const = 0;
 
  protected:
   ~SessionHost() = default;
@@ -121,7 +124,8 @@ class SessionCore {
 
   // The typed half. None of these calls the store.
   /// Makes the record's envelope in the cut, which owns it, and says what is to be done to it on
-  /// its way; false where the data says that there is no record. `invalid` and the codec's errors.
+  /// its way; false where the data says that there is no record. `invalid`, where the cut is not to
+  /// be kept aside, and the codec's errors.
   virtual Result<bool> encode(Cut& cut) = 0;
   /// Takes over what was read, or the default where there is no record. On failure the session
   /// stays without data.

@@ -40,6 +40,21 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   [[nodiscard]] const Signals<Data, Session<S>&>& listeners() const noexcept { return signals_; }
   [[nodiscard]] std::list<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
 
+  [[nodiscard]] Signal<bool>& critical() noexcept { return on_critical_; }
+  void tell_critical(bool is_on) override {
+    if (on_critical_.has_handlers()) {
+      const Result<void> told = detail::caught("a listener of on_critical", [&]() -> Result<void> {
+        on_critical_.fire(is_on);
+        return success;
+      });
+      if (!told) this->log(LogLevel::error, told.error().detail());
+      return;
+    }
+    this->log(LogLevel::warning,
+              is_on ? "the database keeps failing: autosaves come more rarely, and loads may be "
+                      "refused"
+                    : "the database has recovered");
+  }
   void fire_saving(Node& node, Reason reason) {
     if (!signals_.saving.has_handlers()) return;
     Session<S> self(node);
@@ -176,6 +191,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   }
 
   Signals<Data, Session<S>&> signals_;
+  Signal<bool> on_critical_;
   std::list<MessageHandler<Data>> handlers_;  // one that runs may connect more
   struct Nothing {
     operator StoreId() const noexcept { return {}; }

@@ -8,10 +8,12 @@
 #include <persist/record/key_hash.hpp>
 #include <persist/session/commit.hpp>
 #include <persist/session/options.hpp>
+#include <persist/store/critical.hpp>
 #include <persist/store/due_list.hpp>
 #include <persist/store/metrics.hpp>
 #include <persist/store/registry.hpp>
 #include <persist/store/round.hpp>
+#include <persist/store/spill.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -121,6 +123,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::size_t close_all(TimePoint deadline);
   /// Forgets the sessions that are still there; their handles stay valid and say `closed`.
   void let_go();
+  /// Writes what is not saved to the spill journal, where there is one, and ends the sessions whose
+  /// changes are there; the others stay. Says how many ended (engine_spill.hpp).
+  std::size_t spill_rest();
+  /// What of the spill journal was not sent (engine_replay.hpp).
+  [[nodiscard]] Result<std::vector<Spilled>> spilled();
+  [[nodiscard]] bool is_critical() {
+    const Lock hold(mutex_);
+    return critical_.is_on() && now() < critical_.until();
+  }
+  [[nodiscard]] StoreInfo about() const final { return {name_, LockPolicy::kind, birth_}; }
   /// Sends on what waits in outboxes, and takes out what arrived (engine_relay.hpp).
   void relay();
 
@@ -182,6 +194,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  protected:
   ~Engine() = default;
+  /// Listeners are told that the database is ailing, or no more.
+  virtual void tell_critical(bool) {}
   std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
   /// Opens a store of the database, this one or one beside it; where that fails this is not open.
   [[nodiscard]] OpenStoreRequest open(std::string_view name, LockKind lock);
@@ -229,6 +243,26 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
                                           Round& round, Manifest& mine);
   void add_load(SessionCore& session, Round& round);
 
+  void open_spill();
+  void meet_spilled();
+  void tell_kept(const Spilled& entry) const;
+  [[nodiscard]] bool replay_is_due();
+  void hurry_replay(std::string_view key);
+  [[nodiscard]] bool waits_for_replay(SessionCore& session);
+  void add_replays(Manifest& mine);
+  [[nodiscard]] Error read_replay(Replay& replay);
+  void complete_replay(Flight& flight);
+  void settle_replay(const Replay& replay, Error why);
+  void dispose(Spilled& entry);
+  void write_entries(std::span<Flight* const> flights, std::string_view why);
+  void sign(spill::Entry& entry, std::string_view why) const;
+  void quarantine(Cut& cut, const Change& change);
+  [[nodiscard]] bool can_spill();
+  [[nodiscard]] std::size_t spill_unknown();
+  [[nodiscard]] Flight* cut_for_spill(SessionCore& session);
+  [[nodiscard]] std::size_t settle_spilled(Flight& flight);
+  void end_spilled(SessionCore& session, const Flight& flight, Result<Saved>& result);
+
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
   [[nodiscard]] bool is_given_up(const LoadState& load, const AcquireRequest& request);
@@ -250,8 +284,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     return session.extras && session.extras->min_gap ? *session.extras->min_gap : options_.min_gap;
   }
   [[nodiscard]] Duration autosave_of(const SessionCore& session) const {
-    return session.extras && session.extras->autosave ? *session.extras->autosave
-                                                      : options_.autosave;
+    return critical_.stretched(
+        session.extras && session.extras->autosave ? *session.extras->autosave : options_.autosave);
   }
   /// Whether `min_gap` holds up the session's saves.
   [[nodiscard]] bool in_gap(const SessionCore& session) const {
@@ -302,6 +336,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   Error opening_error_{Errc{}};
   std::atomic<std::int64_t> ahead_{0};  ///< of the backend's calendar before our clock, in ms
   Metrics metrics_;
+  CriticalState critical_;
 
   Registry registry_;
   Registry retired_;  ///< sessions that have ended and still have handles
@@ -319,6 +354,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::string relay_after_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
+  std::unique_ptr<SpillBox> spill_;  ///< null where no folder was chosen
   bool draining_ = false;
   std::thread::id drainer_;                 ///< where several threads may
   std::vector<std::thread::id> preparers_;  ///< that tell listeners of a save

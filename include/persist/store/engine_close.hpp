@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/store/engine_relay.hpp>
+#include <persist/store/engine_spill.hpp>
 
 #include <algorithm>
 
@@ -11,6 +11,11 @@ namespace persist::inline PERSIST_ABI {
 template <class B, class L>
 std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
+  // At 80 % of the time what is not saved is spilled, if there is a folder for it; the rest of the
+  // time is for what is left.
+  const TimePoint begun = now();
+  TimePoint spill_at = begun < deadline ? begun + (deadline - begun) / 5 * 4 : deadline;
+  std::size_t spilled = 0;
   while (true) {
     std::vector<SessionPtr> all = everything();
     for (const SessionPtr& session : all) {
@@ -29,12 +34,17 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
       const Lock hold(mutex_);
       return !resends_.empty();
     }();
-    if ((open_sessions() == 0 && !gives_back) || now() >= deadline) break;
+    if (open_sessions() == 0 && !gives_back) break;
+    if (now() >= spill_at) {
+      spilled += spill_rest();
+      spill_at = deadline;
+    }
+    if (now() >= deadline) break;
     // What keeps them here is this thread's own, and does not end while we wait.
     if (!Access::is_shared && !gives_back && !can_any_leave()) break;
-    clock_.wait_until((std::min)(next, deadline), wakes_->wake());
+    clock_.wait_until((std::min)(next, spill_at), wakes_->wake());
   }
-  return open_sessions();
+  return open_sessions() + spilled;
 }
 
 template <class B, class L>
@@ -55,6 +65,7 @@ std::vector<SessionPtr> Engine<B, L>::everything() {
 
 template <class B, class L>
 void Engine<B, L>::let_go() {
+  (void)spill_rest();
   std::vector<SessionPtr> all = everything();
   {
     const Lock hold(mutex_);

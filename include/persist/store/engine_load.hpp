@@ -13,7 +13,13 @@ void Engine<B, L>::start_load(SessionCore& session, LoadPtr load) {
   const Lock hold(mutex_);
   if (session.number == 0) session.number = backend_.next_owner(server_.server).session;
   load->began = load->next_try = now();
+  const bool is_refused = critical_.refuses_loads(load->next_try);
   session.loading = std::move(load);
+  if (is_refused)
+    return load_done(
+        session,
+        Error(Errc::unavailable, "the database keeps failing; try later").for_key(session.key()));
+  hurry_replay(session.key());
   if (registry_.find(session) != nullptr) {  // one that is releasing: its end comes first
     queued_loads_.emplace_back(&session);
     return;
@@ -108,6 +114,7 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   const Lock hold(mutex_);
   session.in_flight = false;
   ++load->attempts;
+  critical_.hear(request.outcome == Outcome::failed && is_ailing(request.error));
   if (load->done) return;
   if (stands_in) {
     session.tie = Tie::none;
@@ -237,6 +244,7 @@ void Engine<B, L>::call_off(SessionCore& session) {
 
 template <class B, class L>
 void Engine<B, L>::add_load(SessionCore& session, Round& round) {
+  if (waits_for_replay(session)) return;
   round.loading.emplace_back(&session);
   ask(session, round.acquires.emplace_back());
 }
@@ -246,7 +254,7 @@ template <class B, class L>
 void Engine<B, L>::send_again_now() {
   {
     const Lock hold(mutex_);
-    if (resends_.empty()) return;
+    if (resends_.empty() && !replay_is_due()) return;
   }
   Round round;
   Manifest mine;
@@ -265,6 +273,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
   while (!load.done) {
     AcquireRequest request;
     bool asks = false;
+    bool is_sent = false;
     TimePoint again{};
     TimePoint last{};
     SessionPtr before;
@@ -279,17 +288,18 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       if (load.done) break;
       last = load.deadline;
       asks = before.get() == &session && !session.in_flight;
-      if (asks) ask(session, request);
+      is_sent = asks && !waits_for_replay(session);
+      if (is_sent) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
       waits_for_release =
           before && before.get() != &session && (!before->is_offline || before->gives_back);
       if (before) reason = before->ending;
     }
-    if (asks) {
+    if (is_sent) {
       backend_.acquire(std::span(&request, 1));
       settle_load(session, request,
                   request.is_to_be_read() ? decode(backend_, session, request) : success);
-    } else {
+    } else if (!asks) {
       again = now() + 100ms;
       bool busy = !waits_for_release;
       if (waits_for_release) {

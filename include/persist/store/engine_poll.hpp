@@ -153,6 +153,7 @@ void Engine<B, L>::postpone_messages(SessionCore& session) {
 /// end.
 template <class B, class L>
 void Engine<B, L>::send_again(Round& round, Manifest& mine) {
+  add_replays(mine);
   const Lock hold(mutex_);
   std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
     if (resend.first <= mine.now) mine.flights.push_back(resend.second);
@@ -283,7 +284,9 @@ void Engine<B, L>::complete(Round& round, Manifest& mine) {
 template <class B, class L>
 TimePoint Engine<B, L>::end_poll() {
   Lock hold(mutex_);
-  const bool relays = now() >= next_relay_;
+  const TimePoint at = now();
+  const bool relays = at >= next_relay_;
+  critical_.look(at);
   hold.unlock();
   if (relays) relay();
   drain();
@@ -304,6 +307,8 @@ TimePoint Engine<B, L>::next_deadline() {
   for (const auto& [at, flight] : resends_)
     next = (std::min)(next, at);
   next = (std::min)(next, next_relay_);
+  next = (std::min)(next, critical_.until());
+  if (spill_ != nullptr && spill_->wants_time()) next = (std::min)(next, spill_->next_try);
   if (!queued_loads_.empty() || !messages_wait_.empty()) next = (std::min)(next, soon + 10ms);
   if (!newly_dirty_.empty() || !wakes_->empty()) next = (std::min)(next, soon);
   return next;

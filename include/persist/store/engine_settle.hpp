@@ -1,7 +1,7 @@
 #pragma once
 
 #include <persist/session/receipts.hpp>
-#include <persist/store/engine_commit.hpp>
+#include <persist/store/engine_release.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -19,10 +19,12 @@ namespace persist::inline PERSIST_ABI {
 /// as they are, the flight is kept for another try.
 template <class B, class L>
 void Engine<B, L>::complete_flight(Flight& flight) {
+  if (flight.replay != nullptr) return complete_replay(flight);
   const CommitRequest& request = flight.request;
   {
     const Lock hold(mutex_);
     ++metrics_.rounds;
+    critical_.hear(request.outcome == CommitRequest::Outcome::failed && is_ailing(request.error));
   }
   const bool unknown =
       request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
@@ -59,6 +61,7 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const 
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
     return;
   }
+  if (!flight.spilled_as.empty()) return end_spilled(session, flight, result);
   if (request.changes.size() > 1) {
     settle_pieces(session, cut, request);
     if (flight.size() > 1) settle_group(session, change, request);
@@ -155,6 +158,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (gives_back) {
     if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
+    if (cut.is_aside) quarantine(cut, change);
     if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
       log(LogLevel::error, "released without its last changes: " + cut.refused.message());
     }
@@ -246,8 +250,7 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
-  const bool may_pass =
-      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  const bool may_pass = persist::may_pass(error);
   const bool says_more = cut.has_data || session.group() != nullptr;
   session.renews_alone = !may_pass && says_more && cut.aim < Aim::hold;
   if (cut.has_data && error == Errc::unknown_outcome) {
