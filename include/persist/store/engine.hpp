@@ -8,6 +8,7 @@
 #include <persist/record/key_hash.hpp>
 #include <persist/session/commit.hpp>
 #include <persist/session/options.hpp>
+#include <persist/store/driver.hpp>
 #include <persist/store/due_list.hpp>
 #include <persist/store/metrics.hpp>
 #include <persist/store/registry.hpp>
@@ -35,7 +36,7 @@ namespace persist::inline PERSIST_ABI {
 /// complete (here). The lock is held for the first and the third, never while the backend works
 /// or a listener runs.
 template <class Backend, class LockPolicy>
-class Engine : public SessionHost, public RoundPartner<Backend> {
+class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenStore {
  public:
   using Access = access_of<LockPolicy>;
   using Mutex = typename Access::Mutex;
@@ -103,11 +104,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void last_handle_dropped(SessionCore& session) final;
   Error board(SessionCore& session, Aim aim) final;
   void cut(SessionCore& session, Cut& cut, Change& change) final;
-  void unboard(SessionCore& session, Cut& cut, bool over) final;
+  void unboard(SessionCore& session, Cut& cut, bool over, const Result<Saved>& result) final;
   void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
               Result<Saved>& result) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
   void lose(SessionCore& session, const TransactionGroup& group) final;
+  /// The next save or release of the session that is cut, or its end, answers.
+  void expect_save(SessionCore& session, SaveAnswer told) {
+    const Lock hold(mutex_);
+    session.more().asked.push_back(std::move(told));
+  }
 
   // Rounds (engine_poll.hpp).
   void begin_poll() final;
@@ -123,6 +129,20 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void let_go();
   /// Sends on what waits in outboxes, and takes out what arrived (engine_relay.hpp).
   void relay();
+
+  // With a Host (engine_close.hpp and above).
+  [[nodiscard]] bool drive(Driver* driver) final;
+  [[nodiscard]] Driver* driver() const noexcept { return driver_.load(); }
+  [[nodiscard]] bool begin_relay(Relay& relay) final;
+  void end_relay(Relay& relay) final;
+  [[nodiscard]] TimePoint finish_poll() final;
+  std::size_t ask_all_to_end() final;
+  [[nodiscard]] bool can_any_end() final;
+  void list_left(std::vector<LeftOpen>& into) final;
+  /// Said by each call that waits for storage: on the thread that a Host is polled on none should.
+  void waits_for_storage() const {
+    if (Driver* driver = driver_.load(); driver != nullptr) driver->blocking_call(name_);
+  }
 
   /// Queues what the listeners of a session are to be told; `drain` tells them.
   void tell(SessionCore& session, Event event) {
@@ -180,9 +200,6 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  private:
   [[nodiscard]] std::vector<SessionPtr> everything();
-  [[nodiscard]] bool send_on(const std::vector<RelayRequest::Waiting>& waiting);
-  [[nodiscard]] bool take_out(const std::vector<RelayRequest::Waiting>& waiting,
-                              const std::vector<std::vector<OutgoingMessage>>& taken);
   void forget_sent(const RelayRequest& page, bool to_the_end);
   void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();
@@ -199,6 +216,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void give_back_later(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_pieces(SessionCore& session, Cut& cut, const CommitRequest& request);
+  void settle_open(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
+                   Result<Saved>& result);
+  /// For who asked after the last commit was cut.
+  [[nodiscard]] static Result<Saved> last_word(const SessionCore& session, State state) {
+    if (session.was_saved)
+      return Saved{false, session.version, session.stored_bytes, session.updated};
+    return Error(state == State::lost ? Errc::fenced : Errc::closed, "the session has ended")
+        .for_key(session.key());
+  }
+  void answer(SessionCore& session, std::vector<SaveAnswer>& asked, const Result<Saved>& result);
   void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -229,6 +256,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void give_up(SessionCore& session, Error error);
   void call_off(SessionCore& session);
   void load_done(SessionCore& session, Error error);
+  void tell_loaded(SessionCore& session, LoadState& load);
   void start_queued_loads();
   [[nodiscard]] Error locked_error(const SessionCore& session, const HeldBy& holder,
                                    std::string detail);
@@ -305,6 +333,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::vector<std::thread::id> preparers_;  ///< that tell listeners of a save
   int visits_ = 0;  ///< polls and conditions of loads, in which any handler of the program may run
   bool closing_ = false;
+  std::atomic<Driver*> driver_{nullptr};
   PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
 };
 

@@ -3,26 +3,54 @@
 #include <persist/store/engine_relay.hpp>
 
 #include <algorithm>
+#include <iterator>
 
 // The end of a store.
 
 namespace persist::inline PERSIST_ABI {
 
 template <class B, class L>
+std::size_t Engine<B, L>::ask_all_to_end() {
+  const std::vector<SessionPtr> all = everything();
+  const Lock hold(mutex_);
+  for (const SessionPtr& session : all) {
+    if (LoadState* load = session->load()) {
+      for (LoadState::Waiter& waiter : load->waiters)
+        waiter.waits = false;
+      call_off(*session);
+    } else {
+      request_release(*session, Reason::shutdown);
+    }
+  }
+  return all.size() + resends_.size();
+}
+
+template <class B, class L>
+bool Engine<B, L>::can_any_end() {
+  const Lock hold(mutex_);
+  return Access::is_shared || !resends_.empty() || can_any_leave();
+}
+
+template <class B, class L>
+void Engine<B, L>::list_left(std::vector<LeftOpen>& into) {
+  for (const SessionPtr& session : everything())
+    into.push_back({name_, std::string(session->key()), session->dirty()});
+}
+
+template <class B, class L>
+bool Engine<B, L>::drive(Driver* driver) {
+  Driver* none = nullptr;
+  if (driver != nullptr) return driver_.compare_exchange_strong(none, driver);
+  driver_ = nullptr;
+  return true;
+}
+
+template <class B, class L>
 std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
+  waits_for_storage();
   while (true) {
-    std::vector<SessionPtr> all = everything();
-    for (const SessionPtr& session : all) {
-      const Lock hold(mutex_);
-      if (LoadState* load = session->load()) {
-        for (LoadState::Waiter& waiter : load->waiters)
-          waiter.waits = false;
-        call_off(*session);
-      } else {
-        request_release(*session, Reason::shutdown);
-      }
-    }
+    (void)ask_all_to_end();
     const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
     // What still goes back of sessions that have ended goes now, or waits for its lease to run out.
     const bool gives_back = [&] {
@@ -87,9 +115,18 @@ void Engine<B, L>::let_go() {
     session->detach();
   }
   // A commit that would have gone again holds the stores of its partners, and this is one of them.
-  for (const auto& [at, flight] : resends_)
+  std::vector<SaveAnswer> asked;
+  for (const auto& [at, flight] : resends_) {
+    for (std::size_t i = 0; i < flight->size(); ++i)
+      std::move(flight->cuts[i].asked.begin(), flight->cuts[i].asked.end(),
+                std::back_inserter(asked));
     flight->clear();
+  }
   resends_.clear();
+  hold.unlock();
+  const Result<Saved> unknown = Error(Errc::unknown_outcome, "the store was closed before a reply");
+  for (const SaveAnswer& each : asked)
+    each(unknown);
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -162,6 +162,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   const LoadPtr load = std::exchange(session.loading, LoadPtr());
   load->error = std::move(error);
   load->done = true;  // after the error: other threads look at this first
+  tell_loaded(session, *load);
   if (failed(load->error)) {
     ++metrics_.loads_failed;
     if (session.epoch == 0) return end(session, State::released, Reason::asked, false);
@@ -180,6 +181,18 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
     tell(session, std::move(event));
   }
   reschedule(session);
+}
+
+/// Those who wait for the load without standing by are told.
+template <class B, class L>
+void Engine<B, L>::tell_loaded(SessionCore& session, LoadState& load) {
+  for (LoadState::Waiter& waiter : load.waiters) {
+    if (!waiter.done) continue;
+    Event event;
+    event.kind = Event::Kind::answer;
+    event.call = std::exchange(waiter.done, nullptr);
+    tell(session, std::move(event));
+  }
 }
 
 /// One caller no longer wants it; the last one to go ends it, and takes its request to the holder
@@ -233,6 +246,7 @@ void Engine<B, L>::send_again_now() {
 template <class B, class L>
 void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, TimePoint deadline) {
   const SessionPtr alive(&session);
+  waits_for_storage();
   while (!load.done) {
     AcquireRequest request;
     bool asks = false;

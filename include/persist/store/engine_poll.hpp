@@ -273,17 +273,21 @@ void Engine<B, L>::complete(Round& round, Manifest& mine) {
     complete_flight(flight);
     if (!flight.resend) recycle(flight);
   }
-  for (std::size_t i = mine.first_acquire; i < mine.first_acquire + mine.acquires; ++i)
+  for (std::size_t i = mine.first_acquire; i < mine.first_acquire + mine.acquires; ++i) {
+    if (round.begins_anew(i)) round.decoded[i] = round.loading[i]->decode(round.acquires[i].record);
     settle_load(*round.loading[i], round.acquires[i], round.decoded[i]);
+  }
   drain();
 }
 
 template <class B, class L>
 TimePoint Engine<B, L>::end_poll() {
-  Lock hold(mutex_);
-  const bool relays = now() >= next_relay_;
-  hold.unlock();
-  if (relays) relay();
+  relay();
+  return finish_poll();
+}
+
+template <class B, class L>
+TimePoint Engine<B, L>::finish_poll() {
   drain();
   return next_deadline();
 }

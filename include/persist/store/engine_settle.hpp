@@ -51,14 +51,20 @@ void Engine<B, L>::complete_flight(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
                           Result<Saved>& result) {
-  const CommitRequest& request = flight.request;
   const Lock hold(mutex_);
   session.in_flight = false;
-  using Outcome = CommitRequest::Outcome;
-  if (ended(session.state)) {  // it was erased, or its transaction was lost with another store
+  if (ended(session.state))  // it was erased, or its transaction was lost with another store
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
-    return;
-  }
+  else
+    settle_open(session, cut, change, flight, result);
+  answer(session, cut.asked, result);
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_open(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
+                               Result<Saved>& result) {
+  const CommitRequest& request = flight.request;
+  using Outcome = CommitRequest::Outcome;
   if (request.changes.size() > 1) {
     settle_pieces(session, cut, request);
     if (flight.size() > 1) settle_group(session, change, request);
@@ -351,6 +357,7 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
     event.was_saved = was_saved;
     tell(session, std::move(event));
   }
+  if (session.extras) answer(session, session.extras->asked, last_word(session, state));
   if (session.group() == nullptr) return;
   // A transaction that was not durable when a partner ended is stored for none of them. The
   // partners are ended by `drain`, each under the lock of its own store only.

@@ -152,7 +152,12 @@ struct Round {
     backend.acquire(std::span(acquires));
     decoded.assign(acquires.size(), success);
     for (std::size_t i = 0; i < acquires.size(); ++i)
-      if (acquires[i].is_to_be_read()) decoded[i] = decode(backend, *loading[i], acquires[i]);
+      if (acquires[i].is_to_be_read() && !begins_anew(i))
+        decoded[i] = decode(backend, *loading[i], acquires[i]);
+  }
+  /// Whether there is no record yet: what it begins as is asked of the game, and so on its thread.
+  [[nodiscard]] bool begins_anew(std::size_t i) const noexcept {
+    return acquires[i].is_to_be_read() && !acquires[i].record.has_data;
   }
 };
 

@@ -202,6 +202,7 @@ template <class K>
 Result<Inspection> StoreCalls<S>::inspect(const K& key) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return fits.error();
+  core_.waits_for_storage();
   ReadRequest request;
   request.store = core_.store();
   request.key = spelled.view();
@@ -227,6 +228,7 @@ Result<Inspection> StoreCalls<S>::inspect(const K& key) {
 template <class S>
 Result<KeyPage> StoreCalls<S>::scan(std::string after, std::size_t most) {
   if (Error no = core_.refusal(); failed(no)) return no;
+  core_.waits_for_storage();
   ScanRequest request;
   request.store = core_.store();
   request.after = std::move(after);
