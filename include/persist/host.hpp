@@ -1,12 +1,13 @@
 #pragma once
 
+#include <persist/host/calls.hpp>
 #include <persist/host/rounds.hpp>
 #include <persist/store.hpp>
 
 #include <algorithm>
 #include <functional>
 #include <memory>
-#include <string_view>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,9 +27,10 @@ namespace persist::inline PERSIST_ABI {
 /// Thread rule: all that is no twin belongs to the thread that polls, and so do the stores. It must
 /// outlive what its lanes do: the destructor waits for calls of backends that have not returned,
 /// answers all that wait with `cancelled`, and leaves stores and sessions as they are.
-class Host {
+class Host : private HostCalls {
  public:
-  explicit Host(HostOptions options = {}) : core_(std::make_shared<HostCore>(std::move(options))) {}
+  explicit Host(HostOptions options = {})
+      : HostCalls(std::make_shared<HostCore>(std::move(options))) {}
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
   ~Host() {
@@ -103,11 +105,9 @@ class Host {
     using Stack = typename Store::Stack;
     using KeyValue = typename Stack::KeyValue;
     auto& core = store.core();
-    if (call.deadline <= Duration::zero()) {
-      const bool says = options.deadline > Duration::zero();
-      call.deadline = (says ? options.deadline : core.options().begin_deadline);
-      call.deadline = after(TimePoint(call.deadline), core_->options.patience).time_since_epoch();
-    }
+    if (call.deadline <= Duration::zero())
+      call.deadline = patience_beyond(
+          options.deadline > Duration::zero() ? options.deadline : core.options().begin_deadline);
     return ask<Result<typename Store::Session>>(
         core.driver(), call,
         [&core, key = static_cast<KeyValue>(key), options = std::move(options)](auto state) {
@@ -133,49 +133,100 @@ class Host {
                        [reason](Session<S>& of) { return of.request_release(reason); });
   }
 
+  // Without a session. They go out at the next poll. `fn` runs on the stores' thread.
+  template <class Store, class K>
+  Future<Result<Peeked<typename Store::DataType>>> peek(Store& store, const K& key,
+                                                        PeekOptions options = {},
+                                                        CallOptions call = {}) {
+    using Calls = StoreCalls<typename Store::Stack>;
+    using R = Result<Peeked<typename Store::DataType>>;
+    return ask_key<R>(store, key, call, [options](auto& ask) {
+      Calls calls(ask.core);
+      if (options.live && calls.find(ask.key())) return ask.answer(calls.peek(ask.key(), options));
+      ask.on_lane(Priority::save,
+                  [](Calls& of, SpelledKey spelled) { return of.peek(spelled, {}); });
+    });
+  }
+  template <class Store, class K>
+  Future<Result<Inspection>> inspect(Store& store, const K& key, CallOptions call = {}) {
+    return ask_key<Result<Inspection>>(store, key, call, [](auto& ask) {
+      ask.on_lane(Priority::bulk,
+                  [](auto& calls, SpelledKey spelled) { return calls.inspect(spelled); });
+    });
+  }
+  template <class Store, class K, class F>
+  auto update(Store& store, const K& key, F fn, CallOptions call = {}) {
+    using Change = detail::UpdateCall<typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<Change>(std::move(fn)));
+  }
+  template <class Store, class K>
+  Future<Result<Overwritten>> overwrite(Store& store, const K& key, typename Store::DataType data,
+                                        CallOptions call = {}) {
+    using Change = detail::OverwriteChange<typename Store::Stack>;
+    auto what = std::make_shared<Change>(std::move(data));
+    if (const Result<void> valid = what->valid(); !valid)
+      return answered<Result<Overwritten>>(valid.error());
+    return change(store, key, call, std::move(what));
+  }
+  template <class Store, class K>
+  Future<Result<void>> erase(Store& store, const K& key, EraseOptions options = {},
+                             CallOptions call = {}) {
+    return ask_key<Result<void>>(store, key, call, [options](auto& ask) {
+      if (Error no = ask.core.refusal(); failed(no)) return ask.answer(std::move(no));
+      auto request = std::make_shared<EraseRequest>();
+      ask.on_lane(
+          Priority::save,
+          [request, options](auto& calls, SpelledKey spelled) {
+            return calls.core().erase_stored(spelled.text, options.drop_outbox, *request);
+          },
+          [request](auto& core, SpelledKey spelled) { core.end_erased(spelled.text, *request); });
+    });
+  }
+  template <class Store, class K, class M>
+  Future<Result<Posted>> post(Store& store, const K& key, const M& message,
+                              const PostOptions& options = {}, CallOptions call = {}) {
+    return ask_key<Result<Posted>>(
+        store, key, call, [message, options, id = std::string(options.id)](auto& ask) {
+          ask.on_lane(Priority::save, [=](auto& calls, SpelledKey spelled) {
+            PostOptions told = options;
+            told.id = id;
+            return calls.post(spelled, message, told);
+          });
+        });
+  }
+  template <class Store, class K, class F>
+  Future<Result<Grant>> grant_once(Store& store, const K& key, ReceiptId receipt, F fn,
+                                   CallOptions call = {}) {
+    using Change = detail::GrantCall<typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<Change>(receipt, std::move(fn)));
+  }
+  template <class Store>
+  Future<Result<KeyPage>> scan(Store& store, std::string after = {}, std::size_t most = 1000,
+                               CallOptions call = {}) {
+    using Ask = KeyAsk<typename Store::Stack, Result<KeyPage>>;
+    auto& core = store.core();
+    return ask<Result<KeyPage>>(
+        core.driver(), call, [&core, after = std::move(after), most](auto state) {
+          Ask(core, state, {}).on_lane(Priority::bulk, [=](auto& calls, SpelledKey) {
+            return calls.scan(after, most);
+          });
+        });
+  }
+  /// `transact(a, b, …, fn)` over open sessions: `pending`; it is durable with the next save of any
+  /// of them.
+  template <class... Args>
+  Future<Result<Transacted>> transact(Args&&... sessions_then_function) {
+    return detail::function_first(
+        [this](auto& fn, auto&... sessions) { return transact_all(fn, sessions...); },
+        sessions_then_function...);
+  }
+
  private:
   template <class Rounds, class Store>
   Result<void> add(Rounds& rounds, Store& store) {
     if (rounds.add(store.core())) return success;
     return Error(Errc::busy, "the store \"" + store.name() + "\" is attached to a Host already");
   }
-  /// The store's place in this Host, or null.
-  [[nodiscard]] HostSeat* seat_of(Driver* driver) const noexcept {
-    auto* seat = static_cast<HostSeat*>(driver);  // only Hosts drive
-    return seat != nullptr && &seat->group.host() == core_.get() ? seat : nullptr;
-  }
-  /// Has `start(state)` called on the stores' thread.
-  template <class R, class F>
-  Future<R> ask(Driver* driver, const CallOptions& call, F start) {
-    auto state = std::make_shared<AnswerState<R>>();
-    const Duration time =
-        call.deadline > Duration::zero() ? call.deadline : core_->options.patience;
-    if (HostSeat* seat = seat_of(driver))
-      seat->group.submit(
-          *seat, state, [kept = std::make_shared<F>(std::move(start)), state] { (*kept)(state); },
-          after(core_->clock.now(), time));
-    else
-      state->fail(Error(Errc::invalid, "the store is not attached to this Host"));
-    return Future<R>(std::move(state));
-  }
-  /// Has `request(session)` called there, and answers what its next save comes to.
-  template <class S, class F>
-  Future<Result<Saved>> ask_session(const Session<S>& session, const CallOptions& call, F request) {
-    auto* store = static_cast<StoreCore<S>*>(session.node().host());
-    if (store == nullptr) {
-      auto state = std::make_shared<AnswerState<Result<Saved>>>();
-      state->fail(Error(Errc::closed, "the session has ended").for_key(session.id()));
-      return Future<Result<Saved>>(std::move(state));
-    }
-    return ask<Result<Saved>>(store->driver(), call, [request, of = session](auto state) mutable {
-      if (const Result<void> asked = request(of); !asked)
-        state->answer(asked.error());
-      else
-        of.node().core().expect_save(of.node(),
-                                     [state](const Result<Saved>& saved) { state->answer(saved); });
-    });
-  }
-
   /// What is still there, if anything, and whether it can go on without this thread.
   struct Left {
     std::size_t sessions = 0;
@@ -185,7 +236,6 @@ class Host {
   [[nodiscard]] Left ask_all_to_end();
   void fill(ShutdownReport& report) const;
 
-  std::shared_ptr<HostCore> core_;
   std::vector<std::shared_ptr<HostGroup>> groups_;
 };
 

@@ -63,7 +63,7 @@ class HostCore {
 
   void polls_here() noexcept { poller_ = std::this_thread::get_id(); }
   [[nodiscard]] bool is_polled_here() const noexcept {
-    return poller_.load() == std::this_thread::get_id();
+    return poller_.load() == std::this_thread::get_id() && !Lanes::is_here();
   }
   /// The thread that polls is about to wait for storage.
   void waits_here(std::string_view what) {

@@ -54,6 +54,8 @@ class Lanes {
     threads_.clear();
   }
 
+  /// Whether this thread performs something, and may wait for storage.
+  [[nodiscard]] static bool is_here() noexcept { return is_here_(); }
   [[nodiscard]] bool by_hand() const noexcept { return threads_.empty(); }
   void push(std::unique_ptr<LaneTask> task, Priority priority) {
     {
@@ -75,9 +77,15 @@ class Lanes {
 
  private:
   static void perform(std::unique_ptr<LaneTask> task) {
+    is_here_() = true;
     task->perform();
+    is_here_() = false;
     LaneTask& done = *task;
     done.hand_back(std::move(task));
+  }
+  [[nodiscard]] static bool& is_here_() noexcept {
+    thread_local bool here = false;
+    return here;
   }
   [[nodiscard]] std::unique_ptr<LaneTask> take() {
     for (auto& queue : queues_) {

@@ -97,6 +97,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] Result<Saved> release_now(SessionCore& session, Reason reason);
   /// Gives the record back as it is, in this call or, where that fails, with the next polls.
   void give_back(SessionCore& session);
+  void give_back_soon(SessionCore& session);
   void request_save(SessionCore& session, bool force);
   void request_release(SessionCore& session, Reason reason);
   void game_lets_go(SessionCore& session);

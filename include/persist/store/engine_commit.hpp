@@ -328,12 +328,16 @@ void Engine<B, L>::game_lets_go(SessionCore& session) {
 }
 
 template <class B, class L>
+void Engine<B, L>::give_back_soon(SessionCore& session) {
+  const Lock hold(mutex_);
+  session.gives_back = true;
+  session.state = State::releasing;
+  reschedule(session);
+}
+
+template <class B, class L>
 void Engine<B, L>::give_back(SessionCore& session) {
-  {
-    const Lock hold(mutex_);
-    session.gives_back = true;
-    session.state = State::releasing;
-  }
+  give_back_soon(session);
   (void)commit_now(session, Aim::give_back, Reason::asked);
 }
 

@@ -23,6 +23,7 @@ class StoreCalls {
   using Handle = Session<S>;
 
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
+  [[nodiscard]] Core& core() noexcept { return core_; }
 
   /// `value` is the key itself, where the caller has it.
   template <class K>
@@ -106,10 +107,11 @@ class StoreCalls {
     const auto hold = core_.lock();
     return loading.session() && (!loading.load() || loading.load()->waiters.size() > 1);
   }
-  /// A session for one change of a record that nobody holds; `changes` says what it does to the
-  /// node.
+  /// A session for one change of a record that nobody holds; `changes(session)` changes it.
   template <class K, class F>
   Result<Saved> change_offline(const K& key, LoadOptionsFor<Data> options, F&& changes);
+  template <class K, class C>
+  [[nodiscard]] typename C::Answer change(const K& key, C& change);
 
   Core& core_;
 };
