@@ -2,11 +2,14 @@
 
 #include <persist/host/calls.hpp>
 #include <persist/host/rounds.hpp>
+#include <persist/host/timer.hpp>
 #include <persist/store.hpp>
 
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,13 +33,17 @@ namespace persist::inline PERSIST_ABI {
 class Host : private HostCalls {
  public:
   explicit Host(HostOptions options = {})
-      : HostCalls(std::make_shared<HostCore>(std::move(options))) {}
+      : HostCalls(std::make_shared<HostCore>(std::move(options))) {
+    if (!core_->lanes.by_hand())
+      timer_.emplace(core_->clock, core_->timer_wake, [this] { return run_timer(); });
+  }
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
   ~Host() {
     if (HostVisit::is_inside(*core_))
       detail::fatal("a Host was destroyed inside one of its own completions");
     core_->closing = true;
+    timer_.reset();
     for (const auto& group : groups_) {
       group->bring_home();
       group->end_calls(nullptr, Error(Errc::cancelled, "the Host was destroyed"), false);
@@ -49,6 +56,7 @@ class Host : private HostCalls {
   /// their batches. `busy`: it has a Host.
   template <class Store>
   Result<void> attach(Store& store) {
+    core_->lives();
     using Backend = typename Store::Stack::Backend;
     for (const auto& group : groups_) {
       if (group->kind() != HostRounds<Backend>::kind()) continue;
@@ -56,7 +64,10 @@ class Host : private HostCalls {
       if (rounds.holds(store.core().backend())) return add(rounds, store);
     }
     auto rounds = std::make_shared<HostRounds<Backend>>(core_, store.core().backend());
-    groups_.push_back(rounds);
+    {
+      const std::lock_guard hold(groups_mutex_);
+      groups_.push_back(rounds);
+    }
     return add(*rounds, store);
   }
   /// Takes the store back: waits for what is out, and ends the calls of it with `closed`.
@@ -80,6 +91,19 @@ class Host : private HostCalls {
   void wait(TimePoint until) { core_->clock.wait_until(until, core_->wake); }
   /// With no lanes of its own: performs one thing that waits for one, here; false if nothing does.
   bool run_lane() { return core_->lanes.run_one(); }
+  /// With no lanes of its own: what the timer's thread does otherwise, which is to have leases
+  /// renewed while nobody polls. Returns when it is to be called next.
+  TimePoint run_timer() {
+    std::vector<std::shared_ptr<HostGroup>> groups;
+    {
+      const std::lock_guard hold(groups_mutex_);
+      groups = groups_;
+    }
+    TimePoint next = TimePoint::max();
+    for (const auto& group : groups)
+      next = (std::min)(next, group->renew_leases(core_->clock.now()));
+    return next;
+  }
   [[nodiscard]] HostMetrics metrics() const {
     return {core_->rounds,   core_->calls,          core_->refused,
             core_->timeouts, core_->blocking_calls, core_->stall_renewals};
@@ -237,6 +261,8 @@ class Host : private HostCalls {
   void fill(ShutdownReport& report) const;
 
   std::vector<std::shared_ptr<HostGroup>> groups_;
+  std::mutex groups_mutex_;  ///< for the timer; this thread reads without
+  std::optional<HostTimer> timer_;
 };
 
 inline Host::Left Host::ask_all_to_end() {

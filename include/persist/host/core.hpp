@@ -61,7 +61,18 @@ class HostCore {
   void call_is_answered() noexcept { --waiting_; }
   [[nodiscard]] std::size_t waiting_calls() const noexcept { return waiting_; }
 
-  void polls_here() noexcept { poller_ = std::this_thread::get_id(); }
+  void polls_here() {
+    poller_ = std::this_thread::get_id();
+    lives();
+  }
+  /// The stores' thread is not away.
+  void lives() {
+    const TimePoint now = clock.now();
+    if (now - polled() > options.max_stall) timer_wake.notify();  // it had given up
+    polled_ = now.time_since_epoch().count();
+  }
+  /// When somebody last polled.
+  [[nodiscard]] TimePoint polled() const noexcept { return TimePoint(Duration(polled_.load())); }
   [[nodiscard]] bool is_polled_here() const noexcept {
     return poller_.load() == std::this_thread::get_id() && !Lanes::is_here();
   }
@@ -77,7 +88,8 @@ class HostCore {
 
   HostOptions options;
   Clock& clock;
-  Wake wake;  ///< something came that a poll has to look at
+  Wake wake;        ///< something came that a poll has to look at
+  Wake timer_wake;  ///< or the timer
   std::atomic<bool> closing{false};
   std::atomic<std::uint64_t> rounds{0}, calls{0}, refused{0}, timeouts{0}, blocking_calls{0},
       stall_renewals{0};
@@ -86,6 +98,7 @@ class HostCore {
  private:
   std::atomic<std::size_t> waiting_{0};
   std::atomic<std::thread::id> poller_{};
+  std::atomic<Duration::rep> polled_{0};
 };
 
 }  // namespace persist::inline PERSIST_ABI

@@ -71,6 +71,7 @@ class AnswerState final : public CallState {
  public:
   /// Gives the answer, once; whoever waits for it is called here. False: there was one.
   bool answer(R value) {
+    if (cancelled()) value = R(Error(Errc::cancelled, "the call was called off"));
     std::function<void(R)> next;
     {
       const std::lock_guard hold(mutex_);

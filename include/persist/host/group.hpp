@@ -2,6 +2,7 @@
 
 #include <persist/host/core.hpp>
 #include <persist/host/future.hpp>
+#include <persist/host/leases.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -22,6 +23,7 @@ class HostSeat : public Driver {
   HostSeat(HostGroup& of, DrivenStore& driven) noexcept : group(of), store(driven) {}
   void leave() final;
   void blocking_call(std::string_view name) final;
+  void tell_lease(LeaseTicket& ticket, LeaseUse use) final;
 
   HostGroup& group;
   DrivenStore& store;
@@ -38,13 +40,14 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
  public:
   /// `kind` tells groups of different types of backends apart.
   HostGroup(std::shared_ptr<HostCore> host, const void* kind)
-      : kind_(kind), host_(std::move(host)) {}
+      : kind_(kind), host_(std::move(host)), leases_(&host_->timer_wake) {}
   HostGroup(const HostGroup&) = delete;
   HostGroup& operator=(const HostGroup&) = delete;
   virtual ~HostGroup() = default;
 
   [[nodiscard]] HostCore& host() noexcept { return *host_; }
   [[nodiscard]] const void* kind() const noexcept { return kind_; }
+  [[nodiscard]] HostLeases& leases() noexcept { return leases_; }
 
   // Any thread.
   /// Has `start` called on the stores' thread; or answers `full`, or `closed`.
@@ -102,6 +105,9 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   [[nodiscard]] std::size_t out() const noexcept { return out_; }
   virtual void take_out(const HostSeat& seat) = 0;
   virtual void take_out_all() = 0;
+  /// For the timer, on any thread: has leases renewed whose time has come while nobody polls.
+  /// Returns when to look again.
+  virtual TimePoint renew_leases(TimePoint now) = 0;
   virtual void each_store(const std::function<void(DrivenStore&)>& use) = 0;
 
  protected:
@@ -137,6 +143,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
 
   const void* kind_;
   std::shared_ptr<HostCore> host_;
+  HostLeases leases_;
   std::mutex mutex_;  ///< of the next three
   std::deque<Call> queued_;
   std::vector<std::function<void()>> posted_;
@@ -150,6 +157,9 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
 
 inline void HostSeat::leave() {
   group.take_out(*this);
+}
+inline void HostSeat::tell_lease(LeaseTicket& ticket, LeaseUse use) {
+  group.leases().tell(ticket, use);
 }
 inline void HostSeat::blocking_call(std::string_view name) {
   if (!group.host().is_polled_here()) return;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -38,6 +39,7 @@ class HostRounds final : public HostGroup {
     (void)seat.store.drive(nullptr);
     std::erase_if(seats_, [&](const auto& each) { return each.get() == &seat; });
   }
+  TimePoint renew_leases(TimePoint now) override;
   void take_out_all() override {
     while (!seats_.empty())
       take_out(*seats_.back());
@@ -49,6 +51,7 @@ class HostRounds final : public HostGroup {
 
  protected:
   void begin_poll() override {
+    hear_of_renewals();
     for (Seat* seat : all())
       seat->partner.begin_poll(), visited_.push_back(&seat->partner);
     visits_.push_back(seats_.size());
@@ -71,13 +74,34 @@ class HostRounds final : public HostGroup {
  private:
   struct Seat final : HostSeat {
     template <class Engine>
-    Seat(HostGroup& of, Engine& engine) : HostSeat(of, engine), partner(engine) {}
+    Seat(HostGroup& of, Engine& engine)
+        : HostSeat(of, engine),
+          partner(engine),
+          id(engine.store()),
+          renew(Engine::Access::is_shared ? Duration::zero() : engine.options().renew) {}
     RoundPartner<Backend>& partner;
+    StoreId id;
+    Duration renew;
   };
+  struct Part {
+    RoundPartner<Backend>& partner;
+    Duration renew;
+    Manifest mine{};
+  };
+  /// A round, on its way.
   struct Trip {
     Round round;
-    std::vector<std::pair<RoundPartner<Backend>*, Manifest>> manifests;
+    std::vector<Part> parts;
+    TimePoint sent{};
+
+    [[nodiscard]] std::span<const AcquireRequest> acquires_of(const Part& part) const {
+      return std::span(round.acquires).subspan(part.mine.first_acquire, part.mine.acquires);
+    }
   };
+  struct Renewals;
+  void perform(Trip& trip);
+  void complete(Trip& trip);
+  void hear_of_renewals();
   [[nodiscard]] bool is_full() {
     return rounds_out_ >= (std::max)(host().options.lanes, std::size_t{1});
   }
@@ -102,21 +126,17 @@ void HostRounds<Backend>::send_rounds() {
   const auto seats = all();
   if (!is_full()) {
     auto trip = std::make_shared<Trip>();
-    trip->manifests.reserve(seats.size());
+    trip->sent = host().clock.now();
+    trip->parts.reserve(seats.size());
     for (Seat* seat : seats) {
-      auto& [partner, mine] = trip->manifests.emplace_back(&seat->partner, Manifest());
-      partner->prepare(trip->round, mine);
+      Part& part = trip->parts.emplace_back(Part{seat->partner, seat->renew});
+      part.partner.prepare(trip->round, part.mine);
     }
     if (!trip->round.empty()) {
       ++rounds_out_;
       ++host().rounds;
       on_lane(
-          Priority::save, [this, trip] { trip->round.perform(database_); },
-          [this, trip] {
-            --rounds_out_;
-            for (auto& [partner, mine] : trip->manifests)
-              partner->complete(trip->round, mine);
-          });
+          Priority::save, [this, trip] { perform(*trip); }, [this, trip] { complete(*trip); });
     }
   }
   for (Seat* seat : seats) {
@@ -126,6 +146,59 @@ void HostRounds<Backend>::send_rounds() {
         Priority::bulk, [this, relay] { relay->perform(database_); },
         [store = &seat->store, relay] { store->end_relay(*relay); });
   }
+}
+
+/// On a lane. Where the stores' thread stays away after this, their leases are renewed all the
+/// same.
+template <class Backend>
+void HostRounds<Backend>::perform(Trip& trip) {
+  trip.round.perform(database_);
+  leases().hear(trip.round.commits, trip.sent);
+  for (const Part& part : trip.parts)
+    leases().hear(trip.acquires_of(part), trip.sent, part.renew);
+}
+
+template <class Backend>
+void HostRounds<Backend>::complete(Trip& trip) {
+  --rounds_out_;
+  for (Part& part : trip.parts)
+    part.partner.complete(trip.round, part.mine);
+  leases().forget_unclaimed(trip.round.acquires);
+}
+
+template <class Backend>
+void HostRounds<Backend>::hear_of_renewals() {
+  for (const RenewedLease& renewed : leases().take_renewed())
+    for (const Seat* seat : all())
+      if (seat->id == renewed.store) seat->store.hear_of_renewal(renewed.key, renewed.number);
+}
+
+/// A batch of renewals: nobody waits for it but the table of leases.
+template <class Backend>
+struct HostRounds<Backend>::Renewals final : LaneTask {
+  Renewals(std::shared_ptr<HostGroup> of, Backend database, HostLeases::Batch renewals)
+      : group(std::move(of)), backend(std::move(database)), batch(std::move(renewals)) {}
+  void perform() override {
+    backend.commit(std::span(batch.commits));
+    group->host().stall_renewals += group->leases().heard(batch);
+  }
+  void complete() override {}
+  void hand_back(std::unique_ptr<LaneTask>) override {}
+  std::shared_ptr<HostGroup> group;
+  Backend backend;
+  HostLeases::Batch batch;
+};
+
+template <class Backend>
+TimePoint HostRounds<Backend>::renew_leases(TimePoint now) {
+  const TimePoint polled = host().polled();
+  if (now - polled > host().options.max_stall) return TimePoint::max();
+  HostLeases::Batch batch;
+  const TimePoint next = leases().collect(now, polled, batch);
+  if (!batch.commits.empty())
+    host().lanes.push(std::make_unique<Renewals>(shared_from_this(), database_, std::move(batch)),
+                      Priority::renewal);
+  return (std::min)(next, after(polled, host().options.max_stall + Duration(1)));
 }
 
 }  // namespace persist::inline PERSIST_ABI

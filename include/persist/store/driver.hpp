@@ -1,14 +1,29 @@
 #pragma once
 
 #include <persist/clock.hpp>
+#include <persist/record/fence.hpp>
 #include <persist/store/relay.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI {
+
+/// What it takes to renew the lease of a session, and nothing else of it.
+struct LeaseTicket {
+  StoreId store{};
+  std::string_view key;
+  Fence fence{};  ///< with the last write number that was used
+  Duration lease{};
+  Duration renew{};
+  TimePoint renewed{};
+};
+/// What the store's thread says of a lease: it may be renewed by others, a commit of its own is on
+/// its way, it is over.
+enum class LeaseUse : std::uint8_t { free, taken, over };
 
 /// Who drives a store in the place of its own `poll`: a Host.
 class Driver {
@@ -17,6 +32,9 @@ class Driver {
   virtual void leave() = 0;
   /// A call that waits for storage was made.
   virtual void blocking_call(std::string_view store) = 0;
+  /// Of sessions for one thread, each time that it changes. Puts in the ticket what the driver
+  /// knows better: write numbers that it used, and when it renewed.
+  virtual void tell_lease(LeaseTicket& ticket, LeaseUse use) = 0;
 
  protected:
   ~Driver() = default;
@@ -43,6 +61,8 @@ class DrivenStore {
   virtual std::size_t ask_all_to_end() = 0;
   /// Whether one of them can end while this thread waits: not where all wait for guards of its own.
   [[nodiscard]] virtual bool can_any_end() = 0;
+  /// The driver renewed the lease of that session.
+  virtual void hear_of_renewal(std::string_view key, std::uint64_t number) = 0;
   virtual void list_left(std::vector<LeftOpen>& into) = 0;
 
  protected:

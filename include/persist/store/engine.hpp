@@ -140,6 +140,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   std::size_t ask_all_to_end() final;
   [[nodiscard]] bool can_any_end() final;
   void list_left(std::vector<LeftOpen>& into) final;
+  void hear_of_renewal(std::string_view key, std::uint64_t number) final;
   /// Said by each call that waits for storage: on the thread that a Host is polled on none should.
   void waits_for_storage() const {
     if (Driver* driver = driver_.load(); driver != nullptr) driver->blocking_call(name_);
@@ -236,6 +237,22 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void back_off(SessionCore& session);
   void saved_event(SessionCore& session, const Result<Saved>& result);
 
+  /// Says to the driver, if there is one that cares, what becomes of the session's lease, and takes
+  /// over what it knows. False: there is none.
+  bool tell_lease([[maybe_unused]] SessionCore& session, [[maybe_unused]] LeaseUse use) {
+    if constexpr (LockPolicy::is_leased && !Access::is_shared) {
+      Driver* driver = driver_.load();
+      if (driver == nullptr || renewal_due(session) == TimePoint::max()) return false;
+      LeaseTicket ticket{
+          store_,         session.key(),  {session.epoch, owner_of(session), session.write},
+          options_.lease, options_.renew, session.renewed};
+      driver->tell_lease(ticket, use);
+      session.write = ticket.fence.write;
+      session.renewed = ticket.renewed;
+      return true;
+    }
+    return false;
+  }
   void change_state(SessionCore& session, State to);
   void take_hints();
   void stamp(SessionCore& session);

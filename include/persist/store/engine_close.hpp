@@ -40,9 +40,26 @@ void Engine<B, L>::list_left(std::vector<LeftOpen>& into) {
 template <class B, class L>
 bool Engine<B, L>::drive(Driver* driver) {
   Driver* none = nullptr;
-  if (driver != nullptr) return driver_.compare_exchange_strong(none, driver);
-  driver_ = nullptr;
+  if (driver != nullptr && !driver_.compare_exchange_strong(none, driver)) return false;
+  const Lock hold(mutex_);
+  for (const SessionPtr& session : registry_.all()) {
+    if (!session->in_flight) tell_lease(*session, driver ? LeaseUse::free : LeaseUse::over);
+    if (!session->in_flight && session->load() == nullptr) reschedule(*session);
+  }
+  driver_ = driver;
   return true;
+}
+
+/// Whoever renewed it knows more of the lease than the session does: the numbers, and the time.
+template <class B, class L>
+void Engine<B, L>::hear_of_renewal(std::string_view key, std::uint64_t number) {
+  const Lock hold(mutex_);
+  SessionCore* session = registry_.find(key);
+  if (session == nullptr || session->number != number || session->in_flight) return;
+  tell_lease(*session, LeaseUse::free);
+  if (session->state == State::suspect && now() < trusted_until(*session))
+    change_state(*session, State::open);
+  reschedule(*session);
 }
 
 template <class B, class L>

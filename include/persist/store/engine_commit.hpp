@@ -49,6 +49,7 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
       (aim != Aim::renew || session.group() != nullptr))
     return Error(Errc::busy, "an edit guard of this session is open").for_key(session.key());
   session.in_flight = true;
+  tell_lease(session, LeaseUse::taken);
   return Errc{};
 }
 
@@ -57,6 +58,7 @@ void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over, const Resu
   const Lock hold(mutex_);
   undo(session, cut);
   session.in_flight = false;
+  tell_lease(session, LeaseUse::free);
   if (failed(cut.refused) && !ended(session.state)) saved_event(session, cut.refused);
   answer(session, cut.asked, result);
   if (!over || session.group() == nullptr) return;

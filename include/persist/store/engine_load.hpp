@@ -173,6 +173,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   }
   ++metrics_.loads;
   change_state(session, State::open);
+  tell_lease(session, LeaseUse::free);
   if (session.wants_saves()) stamp(session);
   tell_dropped(session);
   if (session.extras && !session.extras->inbox.empty()) {

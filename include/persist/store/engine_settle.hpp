@@ -57,6 +57,7 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const 
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
   else
     settle_open(session, cut, change, flight, result);
+  if (!ended(session.state) && tell_lease(session, LeaseUse::free)) reschedule(session);
   answer(session, cut.asked, result);
 }
 
@@ -336,6 +337,7 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   const Lock hold(mutex_);
   if (ended(session.state)) return;
   const SessionPtr alive(&session);
+  tell_lease(session, LeaseUse::over);
   due_.remove(session);
   registry_.remove(session);
   session.ending = reason;
