@@ -1,10 +1,12 @@
 #pragma once
 
+#include <persist/host/budget.hpp>
 #include <persist/host/core.hpp>
 #include <persist/host/future.hpp>
 #include <persist/host/leases.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -40,7 +42,10 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
  public:
   /// `kind` tells groups of different types of backends apart.
   HostGroup(std::shared_ptr<HostCore> host, const void* kind)
-      : kind_(kind), host_(std::move(host)), leases_(&host_->timer_wake) {}
+      : kind_(kind),
+        host_(std::move(host)),
+        leases_(&host_->timer_wake),
+        budget_(host_->options.budget) {}
   HostGroup(const HostGroup&) = delete;
   HostGroup& operator=(const HostGroup&) = delete;
   virtual ~HostGroup() = default;
@@ -93,8 +98,17 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   TimePoint poll();
   /// Has `perform` called on a lane, and then `complete` here.
   template <class P, class C>
-  void on_lane(Priority priority, P perform, C complete);
+  void on_lane(Priority priority, P perform, C complete) {
+    send(make_call(std::move(perform), std::move(complete)), priority);
+  }
+  template <class P, class C>
+  [[nodiscard]] std::unique_ptr<LaneTask> make_call(P perform, C complete);
+  /// The same within the budget: it waits behind what came before, and what is more urgent.
   void send(std::unique_ptr<LaneTask> task, Priority priority) {
+    waiting_[static_cast<std::size_t>(priority)].push_back(std::move(task));
+    send_waiting(priority, false);
+  }
+  void send_now(std::unique_ptr<LaneTask> task, Priority priority) {
     ++out_;
     host_->lanes.push(std::move(task), priority);
   }
@@ -103,6 +117,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   /// Ends the calls of that store, or of all, that have not been answered.
   std::size_t end_calls(const HostSeat* seat, const Error& why, bool queued_only);
   [[nodiscard]] std::size_t out() const noexcept { return out_; }
+  [[nodiscard]] Budget& budget() noexcept { return budget_; }
   virtual void take_out(const HostSeat& seat) = 0;
   virtual void take_out_all() = 0;
   /// For the timer, on any thread: has leases renewed whose time has come while nobody polls.
@@ -134,6 +149,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   void wake() { host_->wake.notify(); }
   void take_in();
   void begin_calls();
+  bool send_waiting(Priority least, bool over_budget);
   void end_late_calls(TimePoint now);
   template <class T>
   [[nodiscard]] T taken(T& list) {
@@ -144,6 +160,8 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   const void* kind_;
   std::shared_ptr<HostCore> host_;
   HostLeases leases_;
+  Budget budget_;
+  std::array<std::deque<std::unique_ptr<LaneTask>>, priorities> waiting_;  ///< for the budget
   std::mutex mutex_;  ///< of the next three
   std::deque<Call> queued_;
   std::vector<std::function<void()>> posted_;
@@ -175,8 +193,25 @@ inline TimePoint HostGroup::poll() {
   begin_calls();
   const TimePoint now = host_->clock.now();
   if (look_.exchange(false) || now >= first_deadline_) end_late_calls(now);
+  // What somebody waits for goes before autosaves, and bulk behind all.
+  send_waiting(Priority::save, false);
   send_rounds();
-  return (std::min)(finish_poll(), first_deadline_);
+  TimePoint next = finish_poll();
+  if (!send_waiting(Priority::bulk, false) || budget_.left(now) == 0)
+    next = (std::max)((std::min)(next, now), budget_.next(now));
+  return (std::min)(next, first_deadline_);
+}
+
+/// Sends what the budget has room for; false where something waits on.
+inline bool HostGroup::send_waiting(Priority least, bool over_budget) {
+  const TimePoint now = host_->clock.now();
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(least); ++i)
+    for (auto& queue = waiting_[i]; !queue.empty(); queue.pop_front()) {
+      if (!over_budget && budget_.left(now) == 0) return false;
+      budget_.spend(1);
+      send_now(std::move(queue.front()), static_cast<Priority>(i));
+    }
+  return true;
 }
 
 /// What lanes have done.
@@ -222,6 +257,7 @@ inline void HostGroup::end_late_calls(TimePoint now) {
 }
 
 inline void HostGroup::bring_home() {
+  send_waiting(Priority::bulk, true);
   while (out_ != 0) {
     {
       const Visit visit(*this);
@@ -289,10 +325,9 @@ class LaneCall final : public LaneTask {
 }  // namespace detail
 
 template <class P, class C>
-void HostGroup::on_lane(Priority priority, P perform, C complete) {
-  send(std::make_unique<detail::LaneCall<P, C>>(shared_from_this(), std::move(perform),
-                                                std::move(complete)),
-       priority);
+std::unique_ptr<LaneTask> HostGroup::make_call(P perform, C complete) {
+  return std::make_unique<detail::LaneCall<P, C>>(shared_from_this(), std::move(perform),
+                                                  std::move(complete));
 }
 
 }  // namespace persist::inline PERSIST_ABI

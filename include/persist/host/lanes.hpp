@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/host/options.hpp>
+#include <persist/store/round.hpp>
 
 #include <array>
 #include <condition_variable>

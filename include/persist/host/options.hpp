@@ -12,17 +12,6 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// What goes to storage first, where not all can go at once.
-enum class Priority : std::uint8_t {
-  renewal,   ///< or somebody else takes the record
-  closing,   ///< the last save of a session
-  purchase,  ///< a grant or a transaction: somebody has paid
-  save,      ///< loads, and saves that were asked for
-  autosave,
-  bulk,  ///< scans, and what a tool does
-};
-inline constexpr std::size_t priorities = 6;
-
 /// What a Host is told at run time.
 struct HostOptions {
   /// Threads that call the backends. None: `run_lane` does that, on the thread that calls it.
@@ -33,6 +22,9 @@ struct HostOptions {
   Duration patience = std::chrono::seconds(30);
   /// For how long leases are renewed while the game does not call `poll`.
   Duration max_stall = std::chrono::minutes(5);
+  /// How many operations a second one database is asked for; zero: any number. What is over it
+  /// waits, the less urgent longer; renewals never do.
+  std::size_t budget = 0;
   Clock* clock = nullptr;  ///< that of the stores; the machine's when null
   Log log{};
 };

@@ -130,13 +130,15 @@ void HostRounds<Backend>::send_rounds() {
     trip->parts.reserve(seats.size());
     for (Seat* seat : seats) {
       Part& part = trip->parts.emplace_back(Part{seat->partner, seat->renew});
+      part.mine.most = budget().left(trip->sent);
       part.partner.prepare(trip->round, part.mine);
+      budget().spend(part.mine.flights.size() + part.mine.acquires);
     }
     if (!trip->round.empty()) {
       ++rounds_out_;
       ++host().rounds;
-      on_lane(
-          Priority::save, [this, trip] { perform(*trip); }, [this, trip] { complete(*trip); });
+      send_now(make_call([this, trip] { perform(*trip); }, [this, trip] { complete(*trip); }),
+               Priority::closing);
     }
   }
   for (Seat* seat : seats) {

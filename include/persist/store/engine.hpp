@@ -258,6 +258,8 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void stamp(SessionCore& session);
   void reschedule(SessionCore& session);
   [[nodiscard]] TimePoint when_due(SessionCore& session);
+  [[nodiscard]] Priority urgency(const SessionCore& session, TimePoint now) const;
+  void put_off(std::vector<SessionPtr>& due, const Manifest& mine);
   void send_again(Round& round, Manifest& mine);
   void send_again_now();
   void collect(SessionCore& session, Round& round, Manifest& mine);

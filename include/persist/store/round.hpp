@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
@@ -114,6 +115,17 @@ template <class Backend>
       [&] { return pieces::acquire(backend, request, session.more().pieces); });
 }
 
+/// What goes to storage first, where not all can go at once.
+enum class Priority : std::uint8_t {
+  renewal,   ///< or somebody else takes the record
+  closing,   ///< the last save of a session
+  purchase,  ///< a grant or a transaction: somebody has paid
+  save,      ///< loads, and saves that were asked for
+  autosave,
+  bulk,  ///< scans, and what a tool does
+};
+inline constexpr std::size_t priorities = 6;
+
 /// What several stores on one database have to say to it at one moment: one batch a kind of
 /// request.
 ///
@@ -170,6 +182,7 @@ struct Manifest {
   std::size_t acquires = 0;
   TimePoint now{};                       ///< of this round
   TimePoint stop_at = TimePoint::max();  ///< no session is begun after this
+  std::size_t most = static_cast<std::size_t>(-1);  ///< of sessions; the most urgent, and renewals
 };
 
 /// A store as `persist::poll` sees it.
