@@ -53,6 +53,7 @@ class Store {
   ~Store() {
     if (core_ == nullptr) return;
     if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
+    if (Driver* driver = core_->driver()) driver->leave();
     core_->close_all(after(core_->now(), core_->options().close_deadline));
     core_->let_go();
   }
@@ -170,6 +171,7 @@ class Store {
   /// Saves, renews, relays, loads and releases what is due, and calls listeners. Returns when it
   /// wants to be called next.
   TimePoint poll(PollOptions options = {}) {
+    core_->waits_for_storage();
     RoundPartner<typename Stack::Backend>* self = core_.get();
     return poll_partners<typename Stack::Backend>(std::span(&self, 1), options.at_most,
                                                   core_->clock());

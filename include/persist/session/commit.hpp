@@ -77,6 +77,7 @@ struct Cut {
   std::vector<OutgoingMessage> messages;
   std::vector<Send> sends;  ///< views of `messages`
   std::vector<Receipt> receipts;
+  std::vector<SaveAnswer> asked;
   std::uint32_t generation = 0;
   std::uint32_t bytes = 0;   ///< of the record as it was encoded
   std::uint32_t stored = 0;  ///< and as it is stored
@@ -100,7 +101,7 @@ struct Cut {
 
   void clear() {
     key.clear(), data.clear(), metadata.clear(), user_ids.clear(), acknowledged.clear();
-    messages.clear(), sends.clear(), receipts.clear();
+    messages.clear(), sends.clear(), receipts.clear(), asked.clear();
     generation = bytes = stored = crc = 0;
     wrap = nullptr;
     schema = nullptr;

@@ -41,8 +41,8 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   /// Takes what leaves of it, at this moment.
   virtual void cut(SessionCore& session, Cut& cut, Change& change) = 0;
   /// It stays after all: what was cut is as if it had not been. `over`: so is its transaction,
-  /// which had changed nothing.
-  virtual void unboard(SessionCore& session, Cut& cut, bool over) = 0;
+  /// which had changed nothing. `result` is for who asked.
+  virtual void unboard(SessionCore& session, Cut& cut, bool over, const Result<Saved>& result) = 0;
   /// Takes the outcome.
   virtual void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
                       Result<Saved>& result) = 0;

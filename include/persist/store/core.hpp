@@ -107,6 +107,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
 
   /// Reads the record and hands it to `use(Snapshot&&)`. `not_found` where there is no data.
   [[nodiscard]] Result<Snapshot> read(std::string_view key) {
+    this->waits_for_storage();
     ReadRequest request;
     request.store = this->store();
     request.key = key;
@@ -146,6 +147,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   /// Posts, under an id of our own where the game gave none: so our own second try, after a reply
   /// that was lost, is known.
   void post(PostRequest& request, std::string_view id) {
+    this->waits_for_storage();
     std::string drawn;
     if (id.empty())
       drawn = std::to_string(detail::os::random_bits()) + std::to_string(detail::os::random_bits());
@@ -160,6 +162,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {
     EraseRequest request;
+    const Result<void> erased = erase_stored(key, drop_outbox, request);
+    end_erased(key, request);
+    return erased;
+  }
+  /// Erases what is stored, on any thread; then `end_erased` follows, on the store's.
+  Result<void> erase_stored(std::string_view key, bool drop_outbox, EraseRequest& request) {
+    this->waits_for_storage();
     request.store = this->store();
     request.key = key;
     request.drop_outbox = drop_outbox;
@@ -168,6 +177,11 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     if (failed(request.error)) return Error(request.error).for_key(key);
     Result<void> erased = success;
     if constexpr (has_pieces) erased = sweep(key);
+    if (erased && !request.found) erased = Error(Errc::not_found, "there is no record");
+    return erased ? erased : Result<void>(Error(erased.error()).for_key(key));
+  }
+  void end_erased(std::string_view key, const EraseRequest& request) {
+    if (failed(request.error)) return;
     {
       const auto hold = lock();  // one that another thread has opened since is not of that record
       Node* here = find(key);
@@ -175,8 +189,6 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
         this->end(*here, State::lost, Reason::lost, false);
     }
     this->drain();
-    if (erased && !request.found) erased = Error(Errc::not_found, "there is no record");
-    return erased ? erased : Result<void>(Error(erased.error()).for_key(key));
   }
 
  private:

@@ -51,15 +51,18 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
       (aim != Aim::renew || session.group() != nullptr))
     return Error(Errc::busy, "an edit guard of this session is open").for_key(session.key());
   session.in_flight = true;
+  tell_lease(session, LeaseUse::taken);
   return Errc{};
 }
 
 template <class B, class L>
-void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over) {
+void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over, const Result<Saved>& result) {
   const Lock hold(mutex_);
   undo(session, cut);
   session.in_flight = false;
+  tell_lease(session, LeaseUse::free);
   if (failed(cut.refused) && !ended(session.state)) saved_event(session, cut.refused);
+  answer(session, cut.asked, result);
   if (!over || session.group() == nullptr) return;
   session.extras->group->durable = true;
   session.extras->group.reset();
@@ -91,7 +94,7 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
   }
   if (failed(no))
     for (std::size_t i = 0; i < flight.size(); ++i)
-      flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false);
+      flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false, no);
   return no;
 }
 
@@ -134,7 +137,8 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
             ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
     // A transaction that changed nothing is over.
-    flight.hosts[i]->unboard(session, flight.cuts[i], !failed(why) && flight.size() > 1);
+    flight.hosts[i]->unboard(session, flight.cuts[i], !failed(why) && flight.size() > 1,
+                             flight.results[i]);
   }
   return false;
 }
@@ -149,6 +153,8 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     return true;
   };
   if (is_gone()) return;
+  const bool answers = cut.aim < Aim::renew || cut.aim == Aim::release;
+  if (answers && session.extras) cut.asked.swap(session.extras->asked);
   // What a running function has sent belongs to its success.
   const bool is_wanted = cut.aim != Aim::release || options_.save_on_release ||
                          session.is_offline || session.group() != nullptr;

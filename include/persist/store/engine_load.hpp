@@ -197,6 +197,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   const LoadPtr load = std::exchange(session.loading, LoadPtr());
   load->error = std::move(error);
   load->done = true;  // after the error: other threads look at this first
+  tell_loaded(session, *load);
   if (failed(load->error)) {
     ++metrics_.loads_failed;
     if (session.epoch == 0 || session.tie != Tie::holds)
@@ -208,6 +209,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   }
   ++metrics_.loads;
   change_state(session, State::open);
+  tell_lease(session, LeaseUse::free);
   if (session.wants_saves()) stamp(session);
   tell_dropped(session);
   if (session.extras && !session.extras->inbox.empty()) {
@@ -216,6 +218,18 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
     tell(session, std::move(event));
   }
   reschedule(session);
+}
+
+/// Those who wait for the load without standing by are told.
+template <class B, class L>
+void Engine<B, L>::tell_loaded(SessionCore& session, LoadState& load) {
+  for (LoadState::Waiter& waiter : load.waiters) {
+    if (!waiter.done) continue;
+    Event event;
+    event.kind = Event::Kind::answer;
+    event.call = std::exchange(waiter.done, nullptr);
+    tell(session, std::move(event));
+  }
 }
 
 /// One caller no longer wants it; the last one to go ends it, and takes its request to the holder
@@ -270,10 +284,10 @@ void Engine<B, L>::send_again_now() {
 template <class B, class L>
 void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, TimePoint deadline) {
   const SessionPtr alive(&session);
+  waits_for_storage();
   while (!load.done) {
     AcquireRequest request;
-    bool asks = false;
-    bool is_sent = false;
+    bool asks = false, is_sent = false;
     TimePoint again{};
     TimePoint last{};
     SessionPtr before;

@@ -3,6 +3,7 @@
 #include <persist/store/engine.hpp>
 
 #include <algorithm>
+#include <iterator>
 
 // The beginning of a store, and its listeners.
 
@@ -70,6 +71,29 @@ Error Engine<Backend, LockPolicy>::refusal() const {
     return Error(Errc::invalid, "a hook of a policy may not call the store");
   if (closing_) return Error(Errc::closed, "the store is closing");
   return Errc{};
+}
+
+/// Whoever asked for a save is told what it came to, behind the listeners. Where nothing was tried
+/// because somebody edits, he waits for the next.
+template <class Backend, class LockPolicy>
+void Engine<Backend, LockPolicy>::answer(SessionCore& session, std::vector<SaveAnswer>& asked,
+                                         const Result<Saved>& result) {
+  if (asked.empty()) return;
+  if (result.is(Errc::busy) && !ended(session.state)) {
+    std::vector<SaveAnswer>& waiting = session.more().asked;
+    waiting.insert(waiting.begin(), std::make_move_iterator(asked.begin()),
+                   std::make_move_iterator(asked.end()));
+    asked.clear();
+    return;
+  }
+  Event event;
+  event.kind = Event::Kind::answer;
+  event.call = [all = std::move(asked), result] {
+    for (const SaveAnswer& each : all)
+      each(result);
+  };
+  asked.clear();
+  tell(session, std::move(event));
 }
 
 /// Calls listeners, in the order things happened, until nothing is left to tell. A call from inside

@@ -13,6 +13,7 @@ namespace persist::inline PERSIST_ABI {
 template <class B, class L>
 Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason reason) {
   const SessionPtr alive(&session);
+  waits_for_storage();
   Flight& flight = new_flight();
   if (Error no = assemble(flight, session, aim, reason); failed(no)) {
     recycle(flight);
@@ -43,12 +44,16 @@ void Engine<B, L>::game_lets_go(SessionCore& session) {
 }
 
 template <class B, class L>
+void Engine<B, L>::give_back_soon(SessionCore& session) {
+  const Lock hold(mutex_);
+  session.gives_back = true;
+  session.state = State::releasing;
+  reschedule(session);
+}
+
+template <class B, class L>
 void Engine<B, L>::give_back(SessionCore& session) {
-  {
-    const Lock hold(mutex_);
-    session.gives_back = true;
-    session.state = State::releasing;
-  }
+  give_back_soon(session);
   (void)commit_now(session, Aim::give_back, Reason::asked);
 }
 
@@ -93,6 +98,23 @@ Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
     reason = session.ending;
   }
   return commit_now(session, Aim::release, reason);
+}
+
+template <class B, class L>
+bool Engine<B, L>::tell_lease([[maybe_unused]] SessionCore& session,
+                              [[maybe_unused]] LeaseUse use) {
+  if constexpr (L::is_leased && !Access::is_shared) {
+    Driver* driver = driver_.load();
+    if (driver == nullptr || renewal_due(session) == TimePoint::max()) return false;
+    LeaseTicket ticket{
+        store_,         session.key(),  {session.epoch, owner_of(session), session.write},
+        options_.lease, options_.renew, session.renewed};
+    driver->tell_lease(ticket, use);
+    session.write = ticket.fence.write;
+    session.renewed = ticket.renewed;
+    return true;
+  }
+  return false;
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -111,8 +111,10 @@ std::size_t Engine<B, L>::spill_unknown() {
                               session.dirty() && session.edited != flight->cuts[i].generation);
     }
     if (has_more) {
+      const Error spilled(Errc::unknown_outcome,
+                          "nobody knows whether it was saved; it is spilled");
       for (std::size_t i = 0; i < flight->size(); ++i)
-        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false);
+        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false, spilled);
     } else {
       ended_here += settle_spilled(*flight);
     }
@@ -148,7 +150,8 @@ Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
   const bool was_refused = flight.cuts[0].is_aside;
   if (was_refused) quarantine(flight.cuts[0], flight.changes[0]);
   for (std::size_t i = 0; i < flight.size(); ++i)
-    flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false);
+    flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false,
+                             Error(Errc::closed, "the store is closing"));
   if (was_refused) end(session, State::lost, Reason::shutdown, false);
   return nothing();
 }
@@ -178,7 +181,8 @@ std::size_t Engine<B, L>::spill_rest() {
       log(LogLevel::error, std::string(flight->sessions[0]->key()) +
                                ": could not be spilled: " + flight->request.error.message());
       for (std::size_t i = 0; i < flight->size(); ++i)
-        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false);
+        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false,
+                                  flight->request.error);
     }
     recycle(*flight);
   }
