@@ -26,6 +26,7 @@ BANNER = """\
 CORE = "persist.hpp"
 TESTING = "testing.hpp"
 TESTING_PARTS = ("testing/", "observe/")
+HOST = "host.hpp"
 
 
 class Amalgamation:
@@ -87,11 +88,17 @@ def build(tree):
             extra.add(name)
     texts[TESTING] = extra.text(first='#include "persist.hpp"')
     held_by |= dict.fromkeys(extra.names, TESTING)
+    host = Amalgamation(tree, already=core.names)
+    if HOST in tree.text:
+        host.add(HOST)
+        texts[HOST] = host.text(first=f'#include "{CORE}"')
+        held_by |= dict.fromkeys(host.names, HOST)
     for name in sorted(tree.adapters & tree.text.keys()):
-        adapter = Amalgamation(tree, already=core.names)
+        on_host = name.startswith("host/")
+        adapter = Amalgamation(tree, already=core.names + (host.names if on_host else []))
         adapter.add(name)
         up = "../" * name.count("/")
-        texts[name] = adapter.text(first=f'#include "{up}{CORE}"')
+        texts[name] = adapter.text(first=f'#include "{up}{HOST if on_host else CORE}"')
     return texts, held_by
 
 
@@ -105,7 +112,7 @@ def write_if_other(path, text):
 def forward(directory, held_by):
     wanted = set()
     for name, holder in held_by.items():
-        if name in (CORE, TESTING):
+        if name in (CORE, TESTING, HOST):
             continue
         path = directory / "persist" / name
         wanted.add(path)

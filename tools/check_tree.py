@@ -17,7 +17,7 @@ LONGEST_FUNCTION = 60
 LAYERS = [
     ["detail", "error", "result", "bytes", "clock", "signal", "log", "version", "fwd"],
     ["record"],
-    ["schema", "key", "codec", "lock", "access", "backend"],
+    ["schema", "key", "codec", "lock", "access", "backend", "spill"],
     ["session"],
     ["store"],
     ["host"],
@@ -28,7 +28,7 @@ WITHIN_A_ROW = {("codec", "schema"), ("lock", "access")}  # who may include whom
 WORDS = 0  # the one row whose parts may include each other
 
 UMBRELLA = "persist.hpp"
-NOT_IN_THE_UMBRELLA = ("testing", "observe")
+NOT_IN_THE_UMBRELLA = ("testing", "observe", "host")
 WITHOUT_A_TEST = {"persist.hpp", "testing.hpp", "version.hpp", "detail/config.hpp"}
 
 

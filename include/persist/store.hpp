@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI {
 
@@ -34,7 +35,8 @@ class Store {
   using DataType = typename Stack::Data;
   using LoadOptions = LoadOptionsFor<DataType>;
 
-  /// Blocks for one round trip. An unusable name, server id or database shows in `status`.
+  /// Blocks for one round trip, and where an earlier run spilled something until that was sent
+  /// once. An unusable name, server id or database shows in `status`.
   Store(std::string_view name, Backend backend, StoreOptions options = options_for<LockPolicy>())
     requires std::same_as<Backend, typename Stack::Backend>
       : core_(std::make_shared<Core>(name, std::move(backend), std::move(options))) {}
@@ -51,6 +53,7 @@ class Store {
   ~Store() {
     if (core_ == nullptr) return;
     if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
+    if (Driver* driver = core_->driver()) driver->leave();
     core_->close_all(after(core_->now(), core_->options().close_deadline));
     core_->let_go();
   }
@@ -168,14 +171,25 @@ class Store {
   /// Saves, renews, relays, loads and releases what is due, and calls listeners. Returns when it
   /// wants to be called next.
   TimePoint poll(PollOptions options = {}) {
+    core_->waits_for_storage();
     RoundPartner<typename Stack::Backend>* self = core_.get();
     return poll_partners<typename Stack::Backend>(std::span(&self, 1), options.at_most,
                                                   core_->clock());
   }
   [[nodiscard]] TimePoint next_deadline() { return core_->next_deadline(); }
-  /// Saves and gives back every session, in batches. Returns how many could not be, before the
-  /// deadline.
+  /// Saves and gives back every session, in batches. At 80 % of the time what is not saved is
+  /// spilled, where `StoreOptions::spill` names a folder. Returns how many sessions could not be
+  /// saved before the deadline, spilled ones too.
   std::size_t close_all(Duration within) { return core_->close_all(after(core_->now(), within)); }
+
+  /// What an earlier run spilled, or this one, and the database has not taken (yet). An error where
+  /// the folder cannot be used: `io`, `locked`. Empty where none was chosen. Reaches no storage.
+  [[nodiscard]] Result<std::vector<Spilled>> spilled() { return core_->spilled(); }
+
+  /// Whether the database has failed so often of late (`StoreOptions::critical`) that autosaves
+  /// come more rarely and loads may be refused. `on_critical(bool)` tells when that begins and
+  /// ends.
+  [[nodiscard]] bool is_critical() { return core_->is_critical(); }
 
   // Handlers and signals of every session. Handlers of messages are best connected before the first
   // load.
@@ -213,6 +227,11 @@ class Store {
   template <class F>
   Connection on_dropped_fields(F&& fn) {
     return core_->signals().dropped_fields.connect(std::forward<F>(fn));
+  }
+
+  template <class F>
+  Connection on_critical(F&& fn) {
+    return core_->critical().connect(std::forward<F>(fn));
   }
 
   [[nodiscard]] Core& core() noexcept { return *core_; }

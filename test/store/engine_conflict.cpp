@@ -160,6 +160,23 @@ TEST_F(EngineConflict, a_policy_may_bring_the_function) {
   EXPECT_EQ(CountAndRefuse::calls, 1) << "a load that says itself what it wants asks nobody";
 }
 
+TEST_F(EngineConflict, a_hint_that_is_not_of_its_release_brings_nobody_forward) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto held = a.load(1u);
+  int asked = 0;
+  auto loading =
+      b.begin_load(1u, {.ask = [&](const Obstacle&) { return ++asked, Conflict::request; }});
+  b.poll();
+  const auto attempts = b.metrics().conflicts;
+  ASSERT_TRUE(a.post(1u, Gift{1}));
+  b.poll();
+  EXPECT_EQ(b.metrics().conflicts, attempts) << "neither its own request nor a message";
+  ASSERT_TRUE(held->release());
+  b.poll();
+  EXPECT_TRUE(loading.take()) << "the release is one";
+}
+
 // A backend without a clock: nobody but the loader can say that a holder is gone.
 
 struct Clockless : Db {

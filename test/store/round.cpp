@@ -34,6 +34,7 @@ struct Backend {
     for (AcquireRequest& request : batch) {
       request.outcome = AcquireRequest::Outcome::taken;
       request.record.data.append(request.key);
+      request.record.has_data = request.key != "new";
     }
   }
   void read(std::span<ReadRequest>) {}
@@ -231,6 +232,17 @@ TEST_F(RoundCase, a_record_that_cannot_be_decoded_fails_alone) {
   EXPECT_TRUE(round.decoded[0]);
   EXPECT_TRUE(round.decoded[1].is(Errc::corrupt));
   EXPECT_TRUE(round.decoded[2]);
+}
+
+TEST_F(RoundCase, what_a_new_record_begins_as_is_not_asked_where_the_round_is_performed) {
+  PlainHost host;
+  Round round;
+  round.acquires.emplace_back().key = "new";
+  round.loading.push_back(plain_session(host, "new"));
+  round.perform(one);
+  EXPECT_TRUE(round.begins_anew(0));
+  EXPECT_EQ(static_cast<test::PlainSession&>(*round.loading[0]).text, "")
+      << "it was decoded on a lane";
 }
 
 }  // namespace

@@ -26,11 +26,13 @@ class PlainHost : public persist::SessionHost {
   }
   persist::Error board(persist::SessionCore&, persist::Aim) override { return persist::Errc{}; }
   void cut(persist::SessionCore&, persist::Cut&, persist::Change&) override {}
-  void unboard(persist::SessionCore&, persist::Cut&, bool) override {}
+  void unboard(persist::SessionCore&, persist::Cut&, bool,
+               const persist::Result<persist::Saved>&) override {}
   void settle(persist::SessionCore&, persist::Cut&, persist::Change&, const persist::Flight&,
               persist::Result<persist::Saved>&) override {}
   void lose(persist::SessionCore&, const persist::TransactionGroup&) override {}
   void drain() override {}
+  persist::StoreInfo about() const override { return {}; }
 };
 
 /// Its data is the bytes themselves; says to `ended` when it is gone.

@@ -20,7 +20,7 @@ struct Option {
 };
 
 struct Command {
-  std::string_view name;
+  std::string_view name;  ///< one word, or two
   std::string_view word;  ///< what its one argument is called; empty: it takes none
   std::string_view help;
   std::vector<Option> options;
@@ -40,6 +40,15 @@ struct Typed {
 };
 
 namespace detail {
+
+/// How many words the name of a command takes, where these begin with it; else none.
+[[nodiscard]] inline std::size_t words_of(std::string_view name,
+                                          std::span<const std::string_view> words) noexcept {
+  const std::size_t space = name.find(' ');
+  if (words.empty() || words[0] != name.substr(0, space)) return 0;
+  if (space == name.npos) return 1;
+  return words.size() > 1 && words[1] == name.substr(space + 1) ? 2 : 0;
+}
 
 /// Takes `--name`, `--name value` or `--name=value`; `at` moves past it.
 [[nodiscard]] inline Result<void> take_option(std::span<const std::string_view> words,
@@ -79,15 +88,16 @@ namespace detail {
       (!words.empty() && (words[0] == "help" || words[0] == "-h")))
     return typed;
   if (words.empty()) return Error(Errc::invalid, "say what to do; see persistctl --help");
-  const auto command = std::find_if(commands.begin(), commands.end(),
-                                    [&](const Command& c) { return c.name == words[0]; });
+  const auto command = std::find_if(commands.begin(), commands.end(), [&](const Command& c) {
+    return detail::words_of(c.name, words) != 0;
+  });
   if (command == commands.end())
     return Error(Errc::invalid,
                  "there is no command \"" + std::string(words[0]) + "\"; see persistctl --help");
   typed.command = &*command;
   bool only_words = false;
   std::vector<std::string_view> rest;
-  for (std::size_t at = 1; at < words.size();) {
+  for (std::size_t at = detail::words_of(command->name, words); at < words.size();) {
     if (!only_words && words[at] == "--") {
       only_words = true;
       ++at;

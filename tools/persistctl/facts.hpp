@@ -69,7 +69,27 @@ template <class F>
   return value;
 }
 
-/// The data of a record, whatever its type: by what its envelope says of itself.
+/// The data of a record that lies whole in `stored`, whatever its type: by what its envelope says
+/// of itself. `schema_of` gives the bytes of a schema that it needs.
+template <class F>
+[[nodiscard]] Result<Value> decode_whole(std::string_view key, ByteView stored, F&& schema_of) {
+  Buffer room;
+  auto plain = unwrapped(key, stored, room);
+  if (!plain) return plain.error();
+  Buffer whole;
+  if (const auto schema = persist::codec::needed_schema(*plain)) {
+    const Result<Buffer> bytes = schema_of(*schema);
+    if (!bytes) return bytes.error();
+    const auto inlined = persist::codec::inline_schema(*plain, *bytes, whole);
+    if (!inlined) return inlined.error();
+    plain = whole.view();
+  }
+  const auto opened = persist::codec::open_envelope(*plain);
+  if (!opened) return opened.error();
+  return decode_payload(opened->codec, opened->payload);
+}
+
+/// The data of a record of a store.
 template <class Backend>
 [[nodiscard]] Result<Value> decode_data(Backend& backend, const OpenedStore& store,
                                         std::string_view key, ByteView stored) {
@@ -79,21 +99,12 @@ template <class Backend>
     if (!joined) return joined.error();
     stored = *joined;
   }
-  Buffer room;
-  auto plain = unwrapped(key, stored, room);
-  if (!plain) return plain.error();
-  Buffer whole;
-  if (const auto schema = persist::codec::needed_schema(*plain)) {
-    persist::SchemaRequest fetch{.store = store.id, .id = *schema};
+  return decode_whole(key, stored, [&](const persist::Hash128& id) -> Result<Buffer> {
+    persist::SchemaRequest fetch{.store = store.id, .id = id};
     backend.read_schemas(std::span(&fetch, 1));
     if (failed(fetch.error)) return fetch.error;
-    const auto inlined = persist::codec::inline_schema(*plain, fetch.bytes, whole);
-    if (!inlined) return inlined.error();
-    plain = whole.view();
-  }
-  const auto opened = persist::codec::open_envelope(*plain);
-  if (!opened) return opened.error();
-  return decode_payload(opened->codec, opened->payload);
+    return std::move(fetch.bytes);
+  });
 }
 
 /// What the library keeps beside the data. Metadata that cannot be read is `corrupt`.

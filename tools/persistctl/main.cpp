@@ -5,6 +5,7 @@
 #include <persistctl/import.hpp>
 #include <persistctl/show.hpp>
 #include <persistctl/sources.hpp>
+#include <persistctl/spill.hpp>
 #include <persistctl/unlock.hpp>
 #include <persistctl/unwrap.hpp>
 #if PERSISTCTL_HAS_ZSTD
@@ -35,17 +36,40 @@ constexpr int not_done = 1;  // or only in part
 constexpr int wrong_command_line = 2;
 constexpr int folder_is_held = 3;
 
-/// All that can be typed; `--help` is made of it.
-const std::vector<Command>& commands() {
-  const Option dir{"--dir", "DIR", ""}, store{"--store", "NAME", ""};
-  const Option dictionary{"--dictionary", "FILES",
-                          "zstd dictionaries that records were compressed with, a comma between"};
-  static const std::vector<Command> all{
+const Option dir_option{"--dir", "DIR", ""}, store_option{"--store", "NAME", ""};
+const Option dictionary_option{
+    "--dictionary", "FILES",
+    "zstd dictionaries that records were compressed with, a comma between"};
+
+/// What is done with the entries of a spill journal.
+std::vector<Command> spill_commands() {
+  const Option folder{"--spill", "FOLDER", "the game's StoreOptions::spill"};
+  return {{"spill list",
+           "",
+           "Writes what a game could not save when it stopped, an entry a line: file, state, "
+           "store, keys, bytes, time, reason.",
+           {folder, store_option}},
+          {"spill show",
+           "ENTRY",
+           "Writes everything that an entry holds, as JSON.",
+           {folder, dictionary_option}},
+          {"spill apply",
+           "ENTRY",
+           "Sends an entry, as the game does when it starts; where somebody wrote since, nothing.",
+           {folder,
+            dir_option,
+            {"--force", "", "writes it over what is there, and also what a rule had refused"}}},
+          {"spill drop", "ENTRY", "Forgets an entry: what it holds is lost.", {folder}}};
+}
+
+/// What is done with a folder of records.
+std::vector<Command> folder_commands() {
+  return {
       {"import",
        "FILE.jsonl",
        "Takes in an export, a record a line; all of it is checked before anything is written.",
-       {dir,
-        store,
+       {dir_option,
+        store_option,
         {"--from", "SYSTEM",
          "what wrote it: profilestore (ProfileService's records too), suphi, rbx-persist, lapis"},
         {"--on-conflict", "WHAT",
@@ -58,51 +82,63 @@ const std::vector<Command>& commands() {
       {"export",
        "",
        "Writes all records to standard output as JSON Lines: {\"key\", \"value\"}.",
-       {dir,
-        store,
-        dictionary,
+       {dir_option,
+        store_option,
+        dictionary_option,
         {"--all", "", "metadata, user ids, times, counts and versions too"}}},
       {"list",
        "",
        "Writes the keys of all records, one a line.",
-       {dir,
-        store,
+       {dir_option,
+        store_option,
         {"--details", "", "and, after tabs: bytes, version, loads, waiting messages, last save"}}},
       {"show",
        "KEY",
        "Writes everything that a record says of itself, as JSON.",
-       {dir, store, dictionary}},
+       {dir_option, store_option, dictionary_option}},
       {"holder",
        "KEY",
        "Says which process has the folder, and which server wrote the record last.",
-       {dir, store}},
+       {dir_option, store_option}},
       {"unlock",
        "KEY",
        "Takes a record away from whoever holds it; a session that had it can write no more.",
-       {dir, store}},
+       {dir_option, store_option}},
       {"train",
        "FILE",
        "Makes a zstd dictionary of the records, for compress::ZstdDict; FILE must not be there.",
-       {dir,
-        store,
-        dictionary,
+       {dir_option,
+        store_option,
+        dictionary_option,
         {"--size", "BYTES", "the most it may have (default: 112640); it takes 100 times as much"}}},
       {"backup",
        "COPY",
        "Writes a copy of the folder, of one moment, that opens like any other.",
-       {dir}}};
+       {dir_option}}};
+}
+
+/// All that can be typed; `--help` is made of it.
+const std::vector<Command>& commands() {
+  static const std::vector<Command> all = [] {
+    std::vector<Command> made = folder_commands();
+    for (Command& command : spill_commands())
+      made.push_back(std::move(command));
+    return made;
+  }();
   return all;
 }
 
 void print_help() {
-  std::cout << "usage: persistctl COMMAND --dir DIR [--store NAME] ...\n\n"
-               "  --dir DIR      the folder of records (backend::File)\n"
-               "  --store NAME   the store in it; may be left out where there is only one\n"
-            << help_text(commands())
-            << "\nimport and unlock need the folder for themselves; the others read it as it is, "
-               "also while\na server has it. A key that begins with -- goes behind a single --.\n\n"
-               "exit status: 0 done; 1 failed, or done only in part; 2 a mistake in the command "
-               "line;\n3 another process has the folder\n";
+  std::cout
+      << "usage: persistctl COMMAND --dir DIR [--store NAME] ...\n\n"
+         "  --dir DIR      the folder of records (backend::File)\n"
+         "  --store NAME   the store in it; may be left out where there is only one\n"
+      << help_text(commands())
+      << "\nimport, unlock and spill apply need the folder for themselves; the others read it as "
+         "it is,\nalso while a server has it. A key that begins with -- goes behind a single "
+         "--.\n\n"
+         "exit status: 0 done; 1 failed, or done only in part; 2 a mistake in the command "
+         "line;\n3 another process has the folder\n";
 }
 
 /// With the reason that the system gave just now, where it gave one.
@@ -352,6 +388,59 @@ int backup(const Typed& typed) {
   return copied ? done : fail(copied.error());
 }
 
+int spill_list(const Typed& typed) {
+  const auto listed = list_spilled(typed.get("--spill"), typed.get("--store"), std::cout);
+  return listed ? done : fail(listed.error());
+}
+
+int spill_show(const Typed& typed) {
+  if (const auto known = load_dictionaries(typed.get("--dictionary")); !known)
+    return fail(known.error());
+  const auto entry = find_spilled(typed.get("--spill"), typed.word);
+  if (!entry) return fail(entry.error());
+  const auto text = show_spilled(*entry);
+  if (!text) return fail(text.error());
+  std::cout << *text;
+  return done;
+}
+
+/// Takes the entries of the store that the file is of, so that no game has them meanwhile.
+Result<Files::Handle> lock_entries_of(const Typed& typed) {
+  const auto name = spill::FileName::read(typed.word);
+  if (!name || typed.word.find('/') != std::string::npos)
+    return Error(Errc::invalid, "this is not the name of an entry: " + typed.word);
+  return spill::lock_entries(Files(), typed.get("--spill"), name->prefix);
+}
+
+int forget(const Typed& typed, std::string_view what) {
+  const auto removed = Files().remove(spill::path_in(typed.get("--spill"), typed.word));
+  if (!removed) return fail(removed.error());
+  std::cout << what << '\n';
+  return done;
+}
+
+int spill_apply(const Typed& typed) {
+  const auto lock = lock_entries_of(typed);
+  if (!lock) return fail(lock.error(), lock.is(Errc::locked) ? folder_is_held : not_done);
+  auto entry = find_spilled(typed.get("--spill"), typed.word);
+  if (!entry) return fail(entry.error());
+  Typed in = typed;
+  in.options["--store"] = entry->entry.stores[0].name;
+  auto opened = open(in, For::writing);
+  if (opened.status != done) return opened.status;
+  const auto applied = apply_spilled(*opened.file, *std::move(entry), typed.has("--force"));
+  if (!applied) return fail(applied.error());
+  return forget(typed, *applied == Applied::now ? "saved; the entry is gone"
+                                                : "it was saved before; the entry is gone");
+}
+
+/// An entry that nobody can read is dropped like any other.
+int spill_drop(const Typed& typed) {
+  const auto lock = lock_entries_of(typed);
+  if (!lock) return fail(lock.error(), lock.is(Errc::locked) ? folder_is_held : not_done);
+  return forget(typed, "dropped");
+}
+
 /// What could not be told is not done, as where the disk is full that the output goes to.
 int end(int status) {
   if (std::cout.flush() || status != done) return status;
@@ -362,11 +451,25 @@ int run(std::span<const std::string_view> words) {
   const auto typed = read_command_line(commands(), words);
   if (!typed) return fail(typed.error(), wrong_command_line);
   if (typed->command == nullptr) return print_help(), done;
-  if (!typed->has("--dir"))
-    return fail(Error(Errc::invalid, "say which folder: --dir DIR"), wrong_command_line);
+  for (const Option& option : typed->command->options) {
+    if ((option.name != "--dir" && option.name != "--spill") || typed->has(option.name)) continue;
+    return fail(Error(Errc::invalid, "say which folder: " + std::string(option.name) + " " +
+                                         std::string(option.metavar)),
+                wrong_command_line);
+  }
   constexpr std::pair<std::string_view, int (*)(const Typed&)> functions[] = {
-      {"import", import}, {"export", export_all}, {"list", list},     {"show", show},
-      {"holder", holder}, {"unlock", unlock},     {"backup", backup}, {"train", train}};
+      {"import", import},
+      {"export", export_all},
+      {"list", list},
+      {"show", show},
+      {"holder", holder},
+      {"unlock", unlock},
+      {"backup", backup},
+      {"train", train},
+      {"spill list", spill_list},
+      {"spill show", spill_show},
+      {"spill apply", spill_apply},
+      {"spill drop", spill_drop}};
   for (const auto& [name, function] : functions)
     if (name == typed->command->name) return end(function(*typed));
   return wrong_command_line;

@@ -99,10 +99,10 @@ class Memory {
   [[nodiscard]] std::uint64_t next_epoch(const Head& head, std::uint64_t least = 0) {
     return db_->epochs = (std::max)({db_->epochs + 1, head.fence.epoch + 1, least});
   }
-  void wake(StoreId store, std::string_view key) {
+  void wake(StoreId store, std::string_view key, Hint why) {
     std::erase_if(at(store).watchers, [&](const std::weak_ptr<WakeQueue>& watcher) {
       const auto queue = watcher.lock();
-      if (queue) queue->push(key);
+      if (queue) queue->push(key, why);
       return queue == nullptr;
     });
   }
@@ -157,7 +157,7 @@ inline void Memory::acquire_one(AcquireRequest& request) {
   Record& record = make(request.store, request.key);
   const Claim claimed = claim(record.head, request, now);
   if (claimed == Claim::held) {
-    if (ask(record.head, request)) wake(request.store, request.key);
+    if (ask(record.head, request)) wake(request.store, request.key, Hint::asked);
     request.outcome = AcquireRequest::Outcome::held;
     request.holder = held_by(record.head, now);
     return;
@@ -278,7 +278,7 @@ inline void Memory::apply(Record& record, Change& change, const Moment& moment) 
   const bool asked = record.head.asked();
   const bool wrote = change.data != nullptr || change.removes_data;
   advance(record.head, change, wrote, moment.now, moment.wall);
-  if (asked && change.lease == LeaseChange::release) wake(change.store, change.key);
+  if (asked && change.lease == LeaseChange::release) wake(change.store, change.key, Hint::freed);
 }
 
 inline Reception Memory::receive_at(StoreId store, std::string_view key,
@@ -291,7 +291,7 @@ inline Reception Memory::receive_at(StoreId store, std::string_view key,
   if (reception.outcome != Reception::Outcome::accepted) return reception;
   Record& receiver = found != nullptr ? *found : make(store, key);
   if (found == nullptr) receiver.inbox = std::move(fresh);
-  if (!receiver.head.fence.owner.nobody()) wake(store, key);
+  if (!receiver.head.fence.owner.nobody()) wake(store, key, Hint::message);
   return reception;
 }
 
@@ -391,7 +391,7 @@ inline void Memory::erase_one(EraseRequest& request) {
   const bool asked = record->head.asked();
   state.relaying.erase(std::string(request.key));
   state.records.erase(state.records.find(request.key));
-  if (asked) wake(request.store, request.key);
+  if (asked) wake(request.store, request.key, Hint::freed);
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend

@@ -26,6 +26,13 @@ namespace persist::inline PERSIST_ABI::detail::os {
   return Error(Errc::io, "cannot " + std::string(what) + " " + std::string(path)).with_os(number);
 }
 
+/// Where the name of a file or folder lies.
+[[nodiscard]] inline std::string parent_of(std::string_view path) {
+  const std::size_t slash = path.find_last_of('/');
+  if (slash == path.npos) return ".";
+  return std::string(path.substr(0, slash == 0 ? 1 : slash));
+}
+
 /// An open file; closes itself.
 class FileHandle {
  public:

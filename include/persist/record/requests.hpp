@@ -299,5 +299,13 @@ struct ScanRequest {
 [[nodiscard]] inline bool failed(const Error& error) noexcept {
   return error.code() != Errc{};
 }
+/// Whether the same request may be answered another time.
+[[nodiscard]] inline bool may_pass(const Error& error) noexcept {
+  return error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+}
+/// Whether it is the database that is not well, and not what was asked of it.
+[[nodiscard]] inline bool is_ailing(const Error& error) noexcept {
+  return may_pass(error) || error == Errc::io;
+}
 
 }  // namespace persist::inline PERSIST_ABI

@@ -10,6 +10,18 @@
 
 namespace persist::inline PERSIST_ABI {
 
+/// What a hint is about. Who waits for a record has nothing from a request or a message.
+enum class Hint : std::uint8_t {
+  freed,    ///< a record that somebody asked for was let go
+  asked,    ///< its holder was asked to let go
+  message,  ///< a message came
+};
+
+struct Woken {
+  std::string key;
+  Hint why = Hint::freed;
+};
+
 /// Where a backend tells a store that something happened to a record before the store would have
 /// looked: a release was asked for, a record was let go, a message came. Only ever a hint; losing
 /// one costs time, never data.
@@ -20,29 +32,29 @@ class WakeQueue {
  public:
   static constexpr std::size_t capacity = 4096;
 
-  void push(std::string_view key) {
+  void push(std::string_view key, Hint why) {
     {
       const std::lock_guard hold(mutex_);
-      if (keys_.size() < capacity) keys_.emplace_back(key);
+      if (hints_.size() < capacity) hints_.push_back({std::string(key), why});
     }
     wake_.notify();
   }
   /// Moves what came since into `into`, which is cleared first.
-  void drain(std::vector<std::string>& into) {
+  void drain(std::vector<Woken>& into) {
     into.clear();
     const std::lock_guard hold(mutex_);
-    std::swap(into, keys_);
+    std::swap(into, hints_);
   }
   [[nodiscard]] bool empty() const {
     const std::lock_guard hold(mutex_);
-    return keys_.empty();
+    return hints_.empty();
   }
   /// What a blocking wait of the store waits on.
   [[nodiscard]] Wake& wake() noexcept { return wake_; }
 
  private:
   mutable std::mutex mutex_;
-  std::vector<std::string> keys_;
+  std::vector<Woken> hints_;
   Wake wake_;
 };
 

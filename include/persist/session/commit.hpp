@@ -7,6 +7,7 @@
 #include <persist/session/core.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,6 +77,7 @@ struct Cut {
   std::vector<OutgoingMessage> messages;
   std::vector<Send> sends;  ///< views of `messages`
   std::vector<Receipt> receipts;
+  std::vector<SaveAnswer> asked;
   std::uint32_t generation = 0;
   std::uint32_t bytes = 0;   ///< of the record as it was encoded
   std::uint32_t stored = 0;  ///< and as it is stored
@@ -93,17 +95,18 @@ struct Cut {
   bool has_metadata = false;
   bool drops = false;      ///< encoding found no place for some unknown field
   bool is_silent = false;  ///< it holds nothing and has nothing to write: nobody is told
+  bool is_aside = false;   ///< the data was refused, and is made all the same to be kept aside
   bool held_back = false;  ///< the data was to be read, and somebody is editing it
   Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
 
   void clear() {
     key.clear(), data.clear(), metadata.clear(), user_ids.clear(), acknowledged.clear();
-    messages.clear(), sends.clear(), receipts.clear();
+    messages.clear(), sends.clear(), receipts.clear(), asked.clear();
     generation = bytes = stored = crc = 0;
     wrap = nullptr;
     schema = nullptr;
     aim = Aim::save, reason = Reason::asked;
-    has_data = has_ids = has_metadata = drops = is_silent = held_back = false;
+    has_data = has_ids = has_metadata = drops = is_silent = is_aside = held_back = false;
     refused = Error(Errc{});
   }
   /// Wraps the data and, where it is larger than `limit`, splits it, once: what is sent again is
@@ -143,6 +146,8 @@ struct Cut {
   }
 };
 
+struct Replay;
+
 /// A commit on its way: the cargo that goes to the backend, and the sessions it belongs to, which
 /// stay with the caller's thread. Kept and used again, so that a save allocates nothing once the
 /// store has warmed up.
@@ -156,14 +161,24 @@ struct Flight {
   std::shared_ptr<TransactionGroup> group;  ///< where there are partners: it keeps their hosts
   std::vector<Result<Saved>> results;
   std::uint32_t attempts = 0;
-  bool resend = false;  ///< its outcome is unknown: the same bytes go again
+  bool resend = false;             ///< its outcome is unknown: the same bytes go again
+  std::shared_ptr<Replay> replay;  ///< what it was read from, if that is the spill journal
+  std::string spilled_as;          ///< the entry of the spill journal that it became
 
   [[nodiscard]] std::size_t size() const noexcept { return sessions.size(); }
   void add(SessionPtr session, SessionHost& host) {
+    (void)add();
+    sessions.back() = std::move(session);
+    hosts.back() = &host;
+  }
+  /// Adds a record without a session: one of a commit that was spilled.
+  Cut& add() {
     if (cuts.size() == sessions.size()) cuts.emplace_back();
-    cuts[sessions.size()].clear();
-    sessions.push_back(std::move(session));
-    hosts.push_back(&host);
+    Cut& cut = cuts[sessions.size()];
+    cut.clear();
+    sessions.emplace_back();
+    hosts.push_back(nullptr);
+    return cut;
   }
   /// Whether the backend gets what was cut as it is, which is the rule.
   [[nodiscard]] bool is_plain() const noexcept {
@@ -189,7 +204,7 @@ struct Flight {
   }
   void clear() {
     sessions.clear(), hosts.clear(), group.reset(), changes.clear(), results.clear(),
-        attempts = 0, resend = false, request = {};
+        attempts = 0, resend = false, replay.reset(), spilled_as.clear(), request = {};
   }
 };
 

@@ -18,6 +18,7 @@
 namespace persist::inline PERSIST_ABI {
 
 class SessionCore;
+struct StoreInfo;
 struct Change;
 struct Snapshot;
 
@@ -40,8 +41,8 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   /// Takes what leaves of it, at this moment.
   virtual void cut(SessionCore& session, Cut& cut, Change& change) = 0;
   /// It stays after all: what was cut is as if it had not been. `over`: so is its transaction,
-  /// which had changed nothing.
-  virtual void unboard(SessionCore& session, Cut& cut, bool over) = 0;
+  /// which had changed nothing. `result` is for who asked.
+  virtual void unboard(SessionCore& session, Cut& cut, bool over, const Result<Saved>& result) = 0;
   /// Takes the outcome.
   virtual void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
                       Result<Saved>& result) = 0;
@@ -50,6 +51,8 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   virtual void lose(SessionCore& session, const TransactionGroup& group) = 0;
   /// Tells listeners what happened.
   virtual void drain() = 0;
+  /// Which store it is, for who meets it again after a restart.
+  [[nodiscard]] virtual StoreInfo about() const = 0;
 
  protected:
   ~SessionHost() = default;
@@ -121,7 +124,8 @@ class SessionCore {
 
   // The typed half. None of these calls the store.
   /// Makes the record's envelope in the cut, which owns it, and says what is to be done to it on
-  /// its way; false where the data says that there is no record. `invalid` and the codec's errors.
+  /// its way; false where the data says that there is no record. `invalid`, where the cut is not to
+  /// be kept aside, and the codec's errors.
   virtual Result<bool> encode(Cut& cut) = 0;
   /// Takes over what was read, or the default where there is no record. On failure the session
   /// stays without data.

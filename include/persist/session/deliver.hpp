@@ -88,6 +88,9 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
                      ": fields that this build does not know were dropped, the first " +
                      event.paths.front());
       break;
+    case Event::Kind::answer:
+      call_listeners(core, event.call);
+      break;
     case Event::Kind::messages:
       break;
   }

@@ -2,6 +2,7 @@
 
 #include <persist/session/state.hpp>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct Event {
     dropped_fields,  ///< paths: unknown fields that the data policy allows to drop, or that have no
                      ///< place
     messages,        ///< some wait for their handlers
+    answer,          ///< call: who asked without waiting is answered
   };
 
   Kind kind = Kind::state_changed;
@@ -30,6 +32,7 @@ struct Event {
   Result<Saved> saved{};
   Error error{};
   std::vector<std::string> paths{};
+  std::function<void()> call{};
 };
 
 }  // namespace persist::inline PERSIST_ABI

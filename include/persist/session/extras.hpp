@@ -31,7 +31,8 @@ struct LoadState {
   /// A caller that wants it.
   struct Waiter {
     std::function<bool()> while_;
-    bool waits = true;  ///< until he calls it off
+    bool waits = true;             ///< until he calls it off
+    std::function<void()> done{};  ///< told when the load is, among the listeners
   };
   Conflict conflict = Conflict::refuse;
   std::function<Decision(const Obstacle&)> ask;  ///< decides anew at each look
@@ -114,6 +115,8 @@ struct SessionExtras {
   std::shared_ptr<TransactionGroup> group;
 
   Pieces pieces;
+
+  std::vector<SaveAnswer> asked;  ///< who is answered by the next save that is cut
 
   std::optional<Duration> autosave;  ///< instead of the store's
   std::optional<Duration> min_gap;

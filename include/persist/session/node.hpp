@@ -284,7 +284,8 @@ class SessionNode final : public SessionCore {
   /// What a record begins as that nobody wrote yet.
   [[nodiscard]] Result<void> begin_record(Snapshot& from, std::unique_ptr<Data> filler);
   [[nodiscard]] Result<codec::RecordInfo> decode_data(Snapshot& from, std::unique_ptr<Data> filler);
-  [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
+  [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out,
+                                         bool asks_rules = true);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
   /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
@@ -311,8 +312,9 @@ Result<void> SessionNode<S>::in_hook(std::string_view which, F&& body) const {
 }
 
 template <class S>
-Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknown, Buffer& out) {
-  Result<void> written = valid(data);
+Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknown, Buffer& out,
+                                         bool asks_rules) {
+  Result<void> written = asks_rules ? valid(data) : success;
   if (written) {
     if constexpr (detail::RecordOf<Data>::may_be_empty) {
       if (!data) return false;
@@ -336,7 +338,7 @@ Result<bool> SessionNode<S>::encode(Cut& cut) {
     cut.wrap = &wrapping_of<Codec>;
   if constexpr (codec::joins_records<Codec>)
     cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
-  Result<bool> exists = encode_data(data_, unknown_, cut.data);
+  Result<bool> exists = encode_data(data_, unknown_, cut.data, !cut.is_aside);
   cut.drops = !unknown_.dropped().empty();
   note_encoded(cut.data);
   using Written = typename detail::RecordOf<Data>::type;

@@ -30,6 +30,16 @@ struct InboxLimit {
   std::size_t bytes = std::size_t{1} << 20;
 };
 
+/// When a store takes its database for ailing and asks less of it: `store.is_critical()`.
+struct CriticalOptions {
+  unsigned errors = 5;       ///< so many failures, not two of one second; 0: never
+  Duration within = 120s;    ///< in so long; it ends when so many are that young no more
+  std::uint16_t slower = 4;  ///< how many times as long autosaves wait meanwhile
+  /// Meanwhile a load that begins so soon after a failure, nothing having succeeded since, is
+  /// refused as `unavailable` at once. 0: none is.
+  Duration refuse_loads = 10s;
+};
+
 /// What a store is told at run time. A duration of zero or less switches the thing off.
 struct StoreOptions {
   std::string server_id{};  ///< who we are in `locked`; up to 23 bytes; random when empty
@@ -50,7 +60,12 @@ struct StoreOptions {
   std::size_t record_limit = std::size_t{4} << 20;
   InboxLimit inbox_limit{};
   std::size_t outbox_limit = 1000;  ///< messages of one record that wait for their receivers
-  Clock* clock = nullptr;           ///< must outlive the store; the machine's when null
+  /// A folder on this machine, its parent there, for what could not be saved when the store closes;
+  /// it is sent again at the next start (doc/spill.md). Stores of one process may share it; two
+  /// processes may not. Empty: what could not be saved then is lost, and said to be.
+  std::string spill{};
+  CriticalOptions critical{};
+  Clock* clock = nullptr;  ///< must outlive the store; the machine's when null
   Log log{};
 };
 

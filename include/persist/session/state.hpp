@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string_view>
 
 namespace persist::inline PERSIST_ABI {
@@ -61,6 +62,9 @@ struct Saved {
   std::size_t bytes = 0;      ///< of the record as it is stored
   WallTime at{};              ///< by the backend's clock
 };
+
+/// Called with what a save came to.
+using SaveAnswer = std::function<void(const Result<Saved>&)>;
 
 /// How a purchase stands.
 enum class Grant : std::uint8_t {

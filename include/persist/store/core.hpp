@@ -40,6 +40,21 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   [[nodiscard]] const Signals<Data, Session<S>&>& listeners() const noexcept { return signals_; }
   [[nodiscard]] std::list<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
 
+  [[nodiscard]] Signal<bool>& critical() noexcept { return on_critical_; }
+  void tell_critical(bool is_on) override {
+    if (on_critical_.has_handlers()) {
+      const Result<void> told = detail::caught("a listener of on_critical", [&]() -> Result<void> {
+        on_critical_.fire(is_on);
+        return success;
+      });
+      if (!told) this->log(LogLevel::error, told.error().detail());
+      return;
+    }
+    this->log(LogLevel::warning,
+              is_on ? "the database keeps failing: autosaves come more rarely, and loads may be "
+                      "refused"
+                    : "the database has recovered");
+  }
   void fire_saving(Node& node, Reason reason) {
     if (!signals_.saving.has_handlers()) return;
     Session<S> self(node);
@@ -92,6 +107,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
 
   /// Reads the record and hands it to `use(Snapshot&&)`. `not_found` where there is no data.
   [[nodiscard]] Result<Snapshot> read(std::string_view key) {
+    this->waits_for_storage();
     ReadRequest request;
     request.store = this->store();
     request.key = key;
@@ -131,6 +147,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   /// Posts, under an id of our own where the game gave none: so our own second try, after a reply
   /// that was lost, is known.
   void post(PostRequest& request, std::string_view id) {
+    this->waits_for_storage();
     std::string drawn;
     if (id.empty())
       drawn = std::to_string(detail::os::random_bits()) + std::to_string(detail::os::random_bits());
@@ -145,6 +162,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {
     EraseRequest request;
+    const Result<void> erased = erase_stored(key, drop_outbox, request);
+    end_erased(key, request);
+    return erased;
+  }
+  /// Erases what is stored, on any thread; then `end_erased` follows, on the store's.
+  Result<void> erase_stored(std::string_view key, bool drop_outbox, EraseRequest& request) {
+    this->waits_for_storage();
     request.store = this->store();
     request.key = key;
     request.drop_outbox = drop_outbox;
@@ -153,6 +177,11 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     if (failed(request.error)) return Error(request.error).for_key(key);
     Result<void> erased = success;
     if constexpr (has_pieces) erased = sweep(key);
+    if (erased && !request.found) erased = Error(Errc::not_found, "there is no record");
+    return erased ? erased : Result<void>(Error(erased.error()).for_key(key));
+  }
+  void end_erased(std::string_view key, const EraseRequest& request) {
+    if (failed(request.error)) return;
     {
       const auto hold = lock();  // one that another thread has opened since is not of that record
       Node* here = find(key);
@@ -160,8 +189,6 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
         this->end(*here, State::lost, Reason::lost, false);
     }
     this->drain();
-    if (erased && !request.found) erased = Error(Errc::not_found, "there is no record");
-    return erased ? erased : Result<void>(Error(erased.error()).for_key(key));
   }
 
  private:
@@ -176,6 +203,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   }
 
   Signals<Data, Session<S>&> signals_;
+  Signal<bool> on_critical_;
   std::list<MessageHandler<Data>> handlers_;  // one that runs may connect more
   struct Nothing {
     operator StoreId() const noexcept { return {}; }

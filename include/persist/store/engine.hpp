@@ -8,10 +8,13 @@
 #include <persist/record/key_hash.hpp>
 #include <persist/session/commit.hpp>
 #include <persist/session/options.hpp>
+#include <persist/store/critical.hpp>
+#include <persist/store/driver.hpp>
 #include <persist/store/due_list.hpp>
 #include <persist/store/metrics.hpp>
 #include <persist/store/registry.hpp>
 #include <persist/store/round.hpp>
+#include <persist/store/spill.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -35,7 +38,7 @@ namespace persist::inline PERSIST_ABI {
 /// complete (here). The lock is held for the first and the third, never while the backend works
 /// or a listener runs.
 template <class Backend, class LockPolicy>
-class Engine : public SessionHost, public RoundPartner<Backend> {
+class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenStore {
  public:
   using Access = access_of<LockPolicy>;
   using Mutex = typename Access::Mutex;
@@ -96,6 +99,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Result<Saved> release_now(SessionCore& session, Reason reason);
   /// Gives the record back as it is, in this call or, where that fails, with the next polls.
   void give_back(SessionCore& session);
+  void give_back_soon(SessionCore& session);
   void request_save(SessionCore& session, bool force);
   void request_release(SessionCore& session, Reason reason);
   void game_lets_go(SessionCore& session);
@@ -103,11 +107,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void last_handle_dropped(SessionCore& session) final;
   Error board(SessionCore& session, Aim aim) final;
   void cut(SessionCore& session, Cut& cut, Change& change) final;
-  void unboard(SessionCore& session, Cut& cut, bool over) final;
+  void unboard(SessionCore& session, Cut& cut, bool over, const Result<Saved>& result) final;
   void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
               Result<Saved>& result) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
   void lose(SessionCore& session, const TransactionGroup& group) final;
+  /// The next save or release of the session that is cut, or its end, answers.
+  void expect_save(SessionCore& session, SaveAnswer told) {
+    const Lock hold(mutex_);
+    session.more().asked.push_back(std::move(told));
+  }
 
   // Rounds (engine_poll.hpp).
   void begin_poll() final;
@@ -121,8 +130,33 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::size_t close_all(TimePoint deadline);
   /// Forgets the sessions that are still there; their handles stay valid and say `closed`.
   void let_go();
+  /// Writes what is not saved to the spill journal, where there is one, and ends the sessions whose
+  /// changes are there; the others stay. Says how many ended (engine_spill.hpp).
+  std::size_t spill_rest();
+  /// What of the spill journal was not sent (engine_replay.hpp).
+  [[nodiscard]] Result<std::vector<Spilled>> spilled();
+  [[nodiscard]] bool is_critical() {
+    const Lock hold(mutex_);
+    return critical_.is_on() && now() < critical_.until();
+  }
+  [[nodiscard]] StoreInfo about() const final { return {name_, LockPolicy::kind, birth_}; }
   /// Sends on what waits in outboxes, and takes out what arrived (engine_relay.hpp).
   void relay();
+
+  // With a Host (engine_close.hpp and above).
+  [[nodiscard]] bool drive(Driver* driver) final;
+  [[nodiscard]] Driver* driver() const noexcept { return driver_.load(); }
+  [[nodiscard]] bool begin_relay(Relay& relay) final;
+  void end_relay(Relay& relay) final;
+  [[nodiscard]] TimePoint finish_poll() final;
+  std::size_t ask_all_to_end() final;
+  [[nodiscard]] bool can_any_end() final;
+  void list_left(std::vector<LeftOpen>& into) final;
+  void hear_of_renewal(std::string_view key, std::uint64_t number) final;
+  /// Said by each call that waits for storage: on the thread that a Host is polled on none should.
+  void waits_for_storage() const {
+    if (Driver* driver = driver_.load(); driver != nullptr) driver->blocking_call(name_);
+  }
 
   /// Queues what the listeners of a session are to be told; `drain` tells them.
   void tell(SessionCore& session, Event event) {
@@ -159,18 +193,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// Whether a call of this store is under way that runs the program's own code. Functions on a
   /// session are looked for here, so that they pay nothing for it. Where another thread tells
   /// listeners of this store, around a commit with a partner here, `let_go` waits for it.
-  [[nodiscard]] bool is_busy() {
-    const Lock hold(mutex_);
-    const auto runs = [](const SessionPtr& session) { return session->in_function.load(); };
-    const std::vector<SessionPtr> open = everything();
-    const std::vector<SessionPtr> gone = retired_.all();
-    const auto self = std::this_thread::get_id();
-    const bool drains = draining_ && (!Access::is_shared || drainer_ == self);
-    const bool prepares = std::find(preparers_.begin(), preparers_.end(), self) != preparers_.end();
-    return drains || prepares || visits_ != 0 || detail::HookScope::active() ||
-           std::any_of(open.begin(), open.end(), runs) ||
-           std::any_of(gone.begin(), gone.end(), runs);
-  }
+  [[nodiscard]] bool is_busy();
   /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
   [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
     return has_listeners_ || session.has_listeners;
@@ -182,6 +205,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  protected:
   ~Engine() = default;
+  /// Listeners are told that the database is ailing, or no more.
+  virtual void tell_critical(bool) {}
   std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
   /// Opens a store of the database, this one or one beside it; where that fails this is not open.
   [[nodiscard]] OpenStoreRequest open(std::string_view name, LockKind lock);
@@ -189,9 +214,6 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  private:
   [[nodiscard]] std::vector<SessionPtr> everything();
-  [[nodiscard]] bool send_on(const std::vector<RelayRequest::Waiting>& waiting);
-  [[nodiscard]] bool take_out(const std::vector<RelayRequest::Waiting>& waiting,
-                              const std::vector<std::vector<OutgoingMessage>>& taken);
   void forget_sent(const RelayRequest& page, bool to_the_end);
   void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();
@@ -208,6 +230,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void give_back_later(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_pieces(SessionCore& session, Cut& cut, const CommitRequest& request);
+  void settle_open(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
+                   Result<Saved>& result);
+  /// For who asked after the last commit was cut.
+  [[nodiscard]] static Result<Saved> last_word(const SessionCore& session, State state) {
+    if (session.was_saved)
+      return Saved{false, session.version, session.stored_bytes, session.updated};
+    return Error(state == State::lost ? Errc::fenced : Errc::closed, "the session has ended")
+        .for_key(session.key());
+  }
+  void answer(SessionCore& session, std::vector<SaveAnswer>& asked, const Result<Saved>& result);
   void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -217,17 +249,42 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void back_off(SessionCore& session);
   void saved_event(SessionCore& session, const Result<Saved>& result);
 
+  /// Says to the driver, if there is one that cares, what becomes of the session's lease, and takes
+  /// over what it knows. False: there is none.
+  bool tell_lease(SessionCore& session, LeaseUse use);
   void change_state(SessionCore& session, State to);
   void take_hints();
   void stamp(SessionCore& session);
   void reschedule(SessionCore& session);
   [[nodiscard]] TimePoint when_due(SessionCore& session);
+  [[nodiscard]] Priority urgency(const SessionCore& session, TimePoint now) const;
+  void put_off(std::vector<SessionPtr>& due, const Manifest& mine);
   void send_again(Round& round, Manifest& mine);
   void send_again_now();
   void collect(SessionCore& session, Round& round, Manifest& mine);
   [[nodiscard]] Result<bool> put_on_board(SessionCore& session, Aim aim, Reason reason,
                                           Round& round, Manifest& mine);
   void add_load(SessionCore& session, Round& round);
+
+  void open_spill();
+  void meet_spilled();
+  void tell_kept(const Spilled& entry) const;
+  [[nodiscard]] bool replay_is_due();
+  void hurry_replay(std::string_view key);
+  [[nodiscard]] bool waits_for_replay(SessionCore& session);
+  void add_replays(Manifest& mine);
+  [[nodiscard]] Error read_replay(Replay& replay);
+  void complete_replay(Flight& flight);
+  void settle_replay(const Replay& replay, Error why);
+  void dispose(Spilled& entry);
+  void write_entries(std::span<Flight* const> flights, std::string_view why);
+  void sign(spill::Entry& entry, std::string_view why) const;
+  void quarantine(Cut& cut, const Change& change);
+  [[nodiscard]] bool can_spill();
+  [[nodiscard]] std::size_t spill_unknown();
+  [[nodiscard]] Flight* cut_for_spill(SessionCore& session);
+  [[nodiscard]] std::size_t settle_spilled(Flight& flight);
+  void end_spilled(SessionCore& session, const Flight& flight, Result<Saved>& result);
 
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
@@ -242,6 +299,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void give_up(SessionCore& session, Error error);
   void call_off(SessionCore& session);
   void load_done(SessionCore& session, Error error);
+  void tell_loaded(SessionCore& session, LoadState& load);
   void start_queued_loads();
   [[nodiscard]] Error locked_error(const SessionCore& session, const HeldBy& holder,
                                    std::string detail);
@@ -250,8 +308,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     return session.extras && session.extras->min_gap ? *session.extras->min_gap : options_.min_gap;
   }
   [[nodiscard]] Duration autosave_of(const SessionCore& session) const {
-    return session.extras && session.extras->autosave ? *session.extras->autosave
-                                                      : options_.autosave;
+    return critical_.stretched(
+        session.extras && session.extras->autosave ? *session.extras->autosave : options_.autosave);
   }
   /// Whether `min_gap` holds up the session's saves.
   [[nodiscard]] bool in_gap(const SessionCore& session) const {
@@ -302,6 +360,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   Error opening_error_{Errc{}};
   std::atomic<std::int64_t> ahead_{0};  ///< of the backend's calendar before our clock, in ms
   Metrics metrics_;
+  CriticalState critical_;
 
   Registry registry_;
   Registry retired_;  ///< sessions that have ended and still have handles
@@ -315,15 +374,17 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::deque<std::pair<SessionPtr, Event>> events_;
   std::vector<std::shared_ptr<TransactionGroup>> broken_;  ///< a partner here has ended
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
-  std::vector<std::string> woken_;
+  std::vector<Woken> woken_;
   std::string relay_after_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
+  std::unique_ptr<SpillBox> spill_;  ///< null where no folder was chosen
   bool draining_ = false;
   std::thread::id drainer_;                 ///< where several threads may
   std::vector<std::thread::id> preparers_;  ///< that tell listeners of a save
   int visits_ = 0;  ///< polls and conditions of loads, in which any handler of the program may run
   bool closing_ = false;
+  std::atomic<Driver*> driver_{nullptr};
   PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
 };
 

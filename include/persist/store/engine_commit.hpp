@@ -51,15 +51,18 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
       (aim != Aim::renew || session.group() != nullptr))
     return Error(Errc::busy, "an edit guard of this session is open").for_key(session.key());
   session.in_flight = true;
+  tell_lease(session, LeaseUse::taken);
   return Errc{};
 }
 
 template <class B, class L>
-void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over) {
+void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over, const Result<Saved>& result) {
   const Lock hold(mutex_);
   undo(session, cut);
   session.in_flight = false;
+  tell_lease(session, LeaseUse::free);
   if (failed(cut.refused) && !ended(session.state)) saved_event(session, cut.refused);
+  answer(session, cut.asked, result);
   if (!over || session.group() == nullptr) return;
   session.extras->group->durable = true;
   session.extras->group.reset();
@@ -91,7 +94,7 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
   }
   if (failed(no))
     for (std::size_t i = 0; i < flight.size(); ++i)
-      flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false);
+      flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false, no);
   return no;
 }
 
@@ -134,7 +137,8 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
             ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
     // A transaction that changed nothing is over.
-    flight.hosts[i]->unboard(session, flight.cuts[i], !failed(why) && flight.size() > 1);
+    flight.hosts[i]->unboard(session, flight.cuts[i], !failed(why) && flight.size() > 1,
+                             flight.results[i]);
   }
   return false;
 }
@@ -149,6 +153,8 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     return true;
   };
   if (is_gone()) return;
+  const bool answers = cut.aim < Aim::renew || cut.aim == Aim::release;
+  if (answers && session.extras) cut.asked.swap(session.extras->asked);
   // What a running function has sent belongs to its success.
   const bool is_wanted = cut.aim != Aim::release || options_.save_on_release ||
                          session.is_offline || session.group() != nullptr;
@@ -244,6 +250,11 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
                       .for_key(session.key());
   }
   if (failed(cut.refused)) {
+    if (spill_ != nullptr && ready && cut.aim == Aim::release) {
+      cut.data.clear();
+      cut.is_aside = true;
+      cut.is_aside = session.encode(cut).value_or(false);
+    }
     ++metrics_.saves_refused;
     Event event;
     event.kind = Event::Kind::save_refused;
@@ -305,93 +316,6 @@ void Engine<B, L>::cut_rest(SessionCore& session, Cut& cut, Change& change) {
     cut.metadata = extras.metadata.value;
     change.metadata = &cut.metadata;
   }
-}
-
-/// A commit that writes nothing new is still sent where it renews or gives back. Where several
-/// threads save one session at once, one is sent and the others are told `busy`.
-template <class B, class L>
-Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason reason) {
-  const SessionPtr alive(&session);
-  Flight& flight = new_flight();
-  if (Error no = assemble(flight, session, aim, reason); failed(no)) {
-    recycle(flight);
-    return no;
-  }
-  // Listeners of a partner's store may end this one, which the group keeps until all are told.
-  const std::shared_ptr<TransactionGroup> group = flight.group;
-  Result<Saved> result;
-  bool kept = false;
-  if (prepare_flight(flight)) {
-    perform(backend_, flight);
-    complete_flight(flight);
-    kept = flight.resend;
-  }
-  result = std::move(flight.results[0]);
-  if (!kept) recycle(flight);
-  drain();
-  return result;
-}
-
-/// The session was let go by whoever calls: what its data is captured from may not be there later.
-template <class B, class L>
-void Engine<B, L>::game_lets_go(SessionCore& session) {
-  const Lock hold(mutex_);
-  if (ended(session.state) || session.state == State::loading || !session.try_lock()) return;
-  session.game_lets_go();
-  session.unlock();
-}
-
-template <class B, class L>
-void Engine<B, L>::give_back(SessionCore& session) {
-  {
-    const Lock hold(mutex_);
-    session.gives_back = true;
-    session.state = State::releasing;
-  }
-  (void)commit_now(session, Aim::give_back, Reason::asked);
-}
-
-/// Gives the record of a session that has ended back with the next round, so that nobody waits for
-/// its lease to run out.
-template <class B, class L>
-void Engine<B, L>::give_back_later(SessionCore& session) {
-  Flight& flight = new_flight();
-  flight.add(SessionPtr(&session), *this);
-  Cut& cut = flight.cuts[0];
-  cut.aim = Aim::give_back;
-  cut.key.append(session.key());
-  flight.changes.assign(1, Change{});
-  flight.results.assign(1, Result<Saved>());
-  address(session, cut, flight.changes[0]);
-  flight.request.changes = std::span(flight.changes);
-  const Lock hold(mutex_);
-  resends_.emplace_back(now(), &flight);
-}
-
-/// Whether the session, and those that must go with it, can leave now.
-template <class B, class L>
-bool Engine<B, L>::can_leave(const SessionCore& session) {
-  const auto free = [](const SessionCore& each) {
-    return each.edit_guards == 0 && !each.in_flight && !each.in_function;
-  };
-  const TransactionGroup* group = session.group();
-  return free(session) &&
-         (group == nullptr || std::all_of(group->partners.begin(), group->partners.end(),
-                                          [&](const auto& each) { return free(*each.session); }));
-}
-
-template <class B, class L>
-Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
-  {
-    const Lock hold(mutex_);
-    if (!can_leave(session))
-      return Error(Errc::busy, "an edit guard, a save or a function of this session is open")
-          .for_key(session.key());
-    game_lets_go(session);
-    request_release(session, reason);
-    reason = session.ending;
-  }
-  return commit_now(session, Aim::release, reason);
 }
 
 }  // namespace persist::inline PERSIST_ABI

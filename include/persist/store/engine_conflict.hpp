@@ -13,8 +13,7 @@ namespace persist::inline PERSIST_ABI {
 template <class B, class L>
 void Engine<B, L>::unanswered(SessionCore& session, const Error& error) {
   LoadState& load = *session.load();
-  const bool may_pass =
-      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  const bool may_pass = persist::may_pass(error);
   if (may_pass && load.intent != Intent::look) load.unheard_of = true;
   // The request may stand already: it is left once, so that a newer one is not put aside by it.
   if (load.intent == Intent::request) load.intent = Intent::keep_request;

@@ -13,7 +13,13 @@ void Engine<B, L>::start_load(SessionCore& session, LoadPtr load) {
   const Lock hold(mutex_);
   if (session.number == 0) session.number = backend_.next_owner(server_.server).session;
   load->began = load->next_try = now();
+  const bool is_refused = critical_.refuses_loads(load->next_try);
   session.loading = std::move(load);
+  if (is_refused)
+    return load_done(
+        session,
+        Error(Errc::unavailable, "the database keeps failing; try later").for_key(session.key()));
+  hurry_replay(session.key());
   if (registry_.find(session) != nullptr) {  // one that is releasing: its end comes first
     queued_loads_.emplace_back(&session);
     return;
@@ -108,6 +114,7 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   const Lock hold(mutex_);
   session.in_flight = false;
   ++load->attempts;
+  critical_.hear(request.outcome == Outcome::failed && is_ailing(request.error));
   if (load->done) return;
   if (stands_in) {
     session.tie = Tie::none;
@@ -190,6 +197,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   const LoadPtr load = std::exchange(session.loading, LoadPtr());
   load->error = std::move(error);
   load->done = true;  // after the error: other threads look at this first
+  tell_loaded(session, *load);
   if (failed(load->error)) {
     ++metrics_.loads_failed;
     if (session.epoch == 0 || session.tie != Tie::holds)
@@ -201,6 +209,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   }
   ++metrics_.loads;
   change_state(session, State::open);
+  tell_lease(session, LeaseUse::free);
   if (session.wants_saves()) stamp(session);
   tell_dropped(session);
   if (session.extras && !session.extras->inbox.empty()) {
@@ -209,6 +218,18 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
     tell(session, std::move(event));
   }
   reschedule(session);
+}
+
+/// Those who wait for the load without standing by are told.
+template <class B, class L>
+void Engine<B, L>::tell_loaded(SessionCore& session, LoadState& load) {
+  for (LoadState::Waiter& waiter : load.waiters) {
+    if (!waiter.done) continue;
+    Event event;
+    event.kind = Event::Kind::answer;
+    event.call = std::exchange(waiter.done, nullptr);
+    tell(session, std::move(event));
+  }
 }
 
 /// One caller no longer wants it; the last one to go ends it, and takes its request to the holder
@@ -237,6 +258,7 @@ void Engine<B, L>::call_off(SessionCore& session) {
 
 template <class B, class L>
 void Engine<B, L>::add_load(SessionCore& session, Round& round) {
+  if (waits_for_replay(session)) return;
   round.loading.emplace_back(&session);
   ask(session, round.acquires.emplace_back());
 }
@@ -246,7 +268,7 @@ template <class B, class L>
 void Engine<B, L>::send_again_now() {
   {
     const Lock hold(mutex_);
-    if (resends_.empty()) return;
+    if (resends_.empty() && !replay_is_due()) return;
   }
   Round round;
   Manifest mine;
@@ -262,9 +284,10 @@ void Engine<B, L>::send_again_now() {
 template <class B, class L>
 void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, TimePoint deadline) {
   const SessionPtr alive(&session);
+  waits_for_storage();
   while (!load.done) {
     AcquireRequest request;
-    bool asks = false;
+    bool asks = false, is_sent = false;
     TimePoint again{};
     TimePoint last{};
     SessionPtr before;
@@ -279,17 +302,18 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       if (load.done) break;
       last = load.deadline;
       asks = before.get() == &session && !session.in_flight;
-      if (asks) ask(session, request);
+      is_sent = asks && !waits_for_replay(session);
+      if (is_sent) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
       waits_for_release =
           before && before.get() != &session && (!before->is_offline || before->gives_back);
       if (before) reason = before->ending;
     }
-    if (asks) {
+    if (is_sent) {
       backend_.acquire(std::span(&request, 1));
       settle_load(session, request,
                   request.is_to_be_read() ? decode(backend_, session, request) : success);
-    } else {
+    } else if (!asks) {
       again = now() + 100ms;
       bool busy = !waits_for_release;
       if (waits_for_release) {

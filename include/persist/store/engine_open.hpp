@@ -3,6 +3,7 @@
 #include <persist/store/engine.hpp>
 
 #include <algorithm>
+#include <iterator>
 
 // The beginning of a store, and its listeners.
 
@@ -13,7 +14,8 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
     : backend_(std::move(backend)),
       name_(name),
       options_(std::move(options)),
-      clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()) {
+      clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()),
+      critical_(options_.critical) {
   for (Duration* time :
        {&options_.autosave, &options_.min_gap, &options_.lease, &options_.renew, &options_.relay})
     *time = (std::min)(*time, longest_pause);
@@ -48,6 +50,7 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
   if (failed(opening_error_)) return;
   if constexpr (watched_backend<Backend>) backend_.watch(store_, wakes_);
   if (options_.relay > Duration::zero()) next_relay_ = now() + options_.relay;
+  open_spill();
 }
 
 template <class Backend, class LockPolicy>
@@ -70,6 +73,29 @@ Error Engine<Backend, LockPolicy>::refusal() const {
   return Errc{};
 }
 
+/// Whoever asked for a save is told what it came to, behind the listeners. Where nothing was tried
+/// because somebody edits, he waits for the next.
+template <class Backend, class LockPolicy>
+void Engine<Backend, LockPolicy>::answer(SessionCore& session, std::vector<SaveAnswer>& asked,
+                                         const Result<Saved>& result) {
+  if (asked.empty()) return;
+  if (result.is(Errc::busy) && !ended(session.state)) {
+    std::vector<SaveAnswer>& waiting = session.more().asked;
+    waiting.insert(waiting.begin(), std::make_move_iterator(asked.begin()),
+                   std::make_move_iterator(asked.end()));
+    asked.clear();
+    return;
+  }
+  Event event;
+  event.kind = Event::Kind::answer;
+  event.call = [all = std::move(asked), result] {
+    for (const SaveAnswer& each : all)
+      each(result);
+  };
+  asked.clear();
+  tell(session, std::move(event));
+}
+
 /// Calls listeners, in the order things happened, until nothing is left to tell. A call from inside
 /// a listener only adds to the queue. The lock is free while a listener runs.
 template <class Backend, class LockPolicy>
@@ -83,10 +109,18 @@ void Engine<Backend, LockPolicy>::drain() {
       partner.store->lose(*partner.session, *group);
     hold.lock();
   }
-  if (draining_ || events_.empty()) return;
+  if (critical_.is_to_count()) critical_.count(now());
+  if (draining_ || (events_.empty() && !critical_.has_news())) return;
   draining_ = true;
   if constexpr (Access::is_shared) drainer_ = std::this_thread::get_id();
-  while (!events_.empty()) {
+  while (critical_.has_news() || !events_.empty()) {
+    if (critical_.tell()) {
+      const bool is_on = critical_.is_on();
+      hold.unlock();
+      tell_critical(is_on);
+      hold.lock();
+      continue;
+    }
     auto [session, event] = std::move(events_.front());
     events_.pop_front();
     hold.unlock();

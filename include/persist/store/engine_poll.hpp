@@ -117,10 +117,10 @@ void Engine<B, L>::begin_poll() {
 template <class B, class L>
 void Engine<B, L>::take_hints() {
   wakes_->drain(woken_);
-  for (const std::string& key : woken_) {
-    registry_.each(key, [&](SessionCore& session) {
+  for (const Woken& woken : woken_) {
+    registry_.each(woken.key, [&](SessionCore& session) {
       if (LoadState* load = session.load())
-        load->next_try = now();
+        load->next_try = woken.why == Hint::freed ? now() : load->next_try;
       else
         session.check_wanted = true;
       reschedule(session);
@@ -153,6 +153,7 @@ void Engine<B, L>::postpone_messages(SessionCore& session) {
 /// end.
 template <class B, class L>
 void Engine<B, L>::send_again(Round& round, Manifest& mine) {
+  add_replays(mine);
   const Lock hold(mutex_);
   std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
     if (resend.first <= mine.now) mine.flights.push_back(resend.second);
@@ -163,6 +164,35 @@ void Engine<B, L>::send_again(Round& round, Manifest& mine) {
     flight->request.error = Errc{};
     round.add(*flight);
   }
+}
+
+/// How much the session is in need of storage.
+template <class B, class L>
+Priority Engine<B, L>::urgency(const SessionCore& session, TimePoint now) const {
+  if (session.load() != nullptr) return Priority::save;
+  if (renewal_due(session) <= now) return Priority::renewal;
+  if (session.state == State::releasing) return Priority::closing;
+  const SessionExtras* extras = session.extras.get();
+  if (extras != nullptr && (extras->group != nullptr || !extras->pending_receipts.empty()))
+    return Priority::purchase;
+  return session.save_wanted ? Priority::save : Priority::autosave;
+}
+
+/// More is due than may go: the least urgent stays due.
+template <class B, class L>
+void Engine<B, L>::put_off(std::vector<SessionPtr>& due, const Manifest& mine) {
+  const Lock hold(mutex_);
+  const auto is_before = [&](const SessionPtr& a, const SessionPtr& b) {
+    return urgency(*a, mine.now) < urgency(*b, mine.now);
+  };
+  std::stable_sort(due.begin(), due.end(), is_before);
+  std::size_t kept = 0;
+  while (kept < due.size() &&
+         (kept < mine.most || urgency(*due[kept], mine.now) == Priority::renewal))
+    ++kept;
+  for (std::size_t i = kept; i < due.size(); ++i)
+    reschedule(*due[i]);
+  due.resize(kept);
 }
 
 template <class B, class L>
@@ -181,6 +211,7 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
     }
   }
   send_again(round, mine);
+  if (due.size() > mine.most) put_off(due, mine);
   for (const SessionPtr& session : due) {
     const bool first = session == due.front();  // however small the limit, something is done
     if (!first && mine.stop_at != TimePoint::max() && now() >= mine.stop_at) {
@@ -275,17 +306,25 @@ void Engine<B, L>::complete(Round& round, Manifest& mine) {
     complete_flight(flight);
     if (!flight.resend) recycle(flight);
   }
-  for (std::size_t i = mine.first_acquire; i < mine.first_acquire + mine.acquires; ++i)
+  for (std::size_t i = mine.first_acquire; i < mine.first_acquire + mine.acquires; ++i) {
+    if (round.begins_anew(i)) round.decoded[i] = round.loading[i]->decode(round.acquires[i].record);
     settle_load(*round.loading[i], round.acquires[i], round.decoded[i]);
+  }
   drain();
 }
 
 template <class B, class L>
 TimePoint Engine<B, L>::end_poll() {
-  Lock hold(mutex_);
-  const bool relays = now() >= next_relay_;
-  hold.unlock();
-  if (relays) relay();
+  relay();
+  return finish_poll();
+}
+
+template <class B, class L>
+TimePoint Engine<B, L>::finish_poll() {
+  {
+    const Lock hold(mutex_);
+    critical_.look(now());
+  }
   drain();
   return next_deadline();
 }
@@ -304,6 +343,8 @@ TimePoint Engine<B, L>::next_deadline() {
   for (const auto& [at, flight] : resends_)
     next = (std::min)(next, at);
   next = (std::min)(next, next_relay_);
+  next = (std::min)(next, critical_.until());
+  if (spill_ != nullptr && spill_->wants_time()) next = (std::min)(next, spill_->next_try);
   if (!queued_loads_.empty() || !messages_wait_.empty()) next = (std::min)(next, soon + 10ms);
   if (!newly_dirty_.empty() || !wakes_->empty()) next = (std::min)(next, soon);
   return next;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <persist/session/receipts.hpp>
-#include <persist/store/engine_commit.hpp>
+#include <persist/store/engine_release.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -19,10 +19,12 @@ namespace persist::inline PERSIST_ABI {
 /// as they are, the flight is kept for another try.
 template <class B, class L>
 void Engine<B, L>::complete_flight(Flight& flight) {
+  if (flight.replay != nullptr) return complete_replay(flight);
   const CommitRequest& request = flight.request;
   {
     const Lock hold(mutex_);
     ++metrics_.rounds;
+    critical_.hear(request.outcome == CommitRequest::Outcome::failed && is_ailing(request.error));
   }
   const bool unknown =
       request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
@@ -51,14 +53,23 @@ void Engine<B, L>::complete_flight(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
                           Result<Saved>& result) {
-  const CommitRequest& request = flight.request;
   const Lock hold(mutex_);
   session.in_flight = false;
-  using Outcome = CommitRequest::Outcome;
-  if (ended(session.state)) {  // it was erased, or its transaction was lost with another store
+  if (ended(session.state))  // it was erased, or its transaction was lost with another store
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
-    return;
-  }
+  else if (!flight.spilled_as.empty())
+    end_spilled(session, flight, result);
+  else
+    settle_open(session, cut, change, flight, result);
+  if (!ended(session.state) && tell_lease(session, LeaseUse::free)) reschedule(session);
+  answer(session, cut.asked, result);
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_open(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
+                               Result<Saved>& result) {
+  const CommitRequest& request = flight.request;
+  using Outcome = CommitRequest::Outcome;
   if (request.changes.size() > 1) {
     settle_pieces(session, cut, request);
     if (flight.size() > 1) settle_group(session, change, request);
@@ -155,6 +166,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (gives_back) {
     if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
+    if (cut.is_aside) quarantine(cut, change);
     if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
       log(LogLevel::error, "released without its last changes: " + cut.refused.message());
     }
@@ -246,8 +258,7 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
-  const bool may_pass =
-      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  const bool may_pass = persist::may_pass(error);
   const bool says_more = cut.has_data || session.group() != nullptr;
   session.renews_alone = !may_pass && says_more && cut.aim < Aim::hold;
   if (cut.has_data && error == Errc::unknown_outcome) {
@@ -295,7 +306,8 @@ void Engine<B, L>::back_off(SessionCore& session) {
 
 template <class B, class L>
 void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result) {
-  if (result ? !is_heard(session) : result.error() == Errc::busy) return;
+  // Where there are no sessions the caller hears it, and what was overtaken is tried again.
+  if (!has_sessions<L> || (result ? !is_heard(session) : result.error() == Errc::busy)) return;
   Event event;
   event.kind = Event::Kind::saved;
   event.saved = result;
@@ -338,11 +350,12 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   const Lock hold(mutex_);
   if (ended(session.state)) return;
   const SessionPtr alive(&session);
+  tell_lease(session, LeaseUse::over);
   due_.remove(session);
   registry_.remove(session);
   session.ending = reason;
   session.was_saved = was_saved;
-  const bool was_open = session.state != State::loading && !session.gives_back;
+  const bool was_open = session.state != State::loading && !session.gives_back && has_sessions<L>;
   if (session.handles.load(std::memory_order_acquire) != 0)
     retired_.insert(session);
   else
@@ -359,6 +372,7 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
     event.was_saved = was_saved;
     tell(session, std::move(event));
   }
+  if (session.extras) answer(session, session.extras->asked, last_word(session, state));
   if (session.group() == nullptr) return;
   // A transaction that was not durable when a partner ended is stored for none of them. The
   // partners are ended by `drain`, each under the lock of its own store only.

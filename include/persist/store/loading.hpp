@@ -4,6 +4,7 @@
 #include <persist/store/core.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -58,6 +59,20 @@ class [[nodiscard]] Loading {
     if (ended(session.state())) return gone(session);
     session.node().enter_game();
     return session;
+  }
+  /// Has `done` called among the listeners once `take` has an answer; or here, if it has one.
+  void when_ready(std::function<void()> done) {
+    if (session_ && load_) {
+      auto* store = static_cast<StoreCore<S>*>(session_->node().host());
+      if (store != nullptr) {
+        const auto hold = store->lock();
+        if (!load_->done) {
+          load_->waiters[place_].done = std::move(done);
+          return;
+        }
+      }
+    }
+    done();
   }
   void cancel() {
     if (!session_) return;

@@ -27,6 +27,10 @@ struct Metrics {
   std::uint64_t grants = 0;
   std::uint64_t grants_repeated = 0;
   std::uint64_t transactions = 0;
+  std::uint64_t spilled = 0;          ///< commits that went to the spill journal
+  std::uint64_t spill_sent = 0;       ///< entries of it that are in the database now
+  std::uint64_t spill_refused = 0;    ///< and that will not come to be
+  std::uint64_t quarantined = 0;      ///< last changes that a rule refused and that were kept aside
   std::uint64_t edits_after_end = 0;  ///< of a copy that is never saved
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/store/changes.hpp>
 #include <persist/store/store_calls.hpp>
 
 #include <memory>
@@ -28,13 +29,34 @@ Result<Saved> StoreCalls<S>::change_offline(const K& key, LoadOptionsFor<Data> o
   if (!session) return session.error();
   Node& node = session->node();
   Result<Saved> saved;
-  if (Result<void> done = changes(node, *session); !done)
+  if (Result<void> done = changes(*session); !done)
     saved = done.error();
   else
     saved = core_.commit_now(node, Aim::release, Reason::asked);
   // What the caller is told has failed must not happen later: the record goes back as it was.
   if (!saved && !ended(node.state) && !saved.is(Errc::unknown_outcome)) core_.give_back(node);
   return saved;
+}
+
+/// Of the live data where a session is open here, or of a record that it loads for itself.
+template <class S>
+template <class K, class C>
+typename C::Answer StoreCalls<S>::change(const K& key, C& change) {
+  if (auto here = find(key)) {
+    if (const Result<void> done = change.apply(*here, true); !done) return done.error();
+    if (!change.saves()) return change.answer(Saved{}, true);
+    const Result<Saved> saved =
+        core_.commit_now(here->node(), C::forces ? Aim::force : Aim::save, Reason::asked);
+    return change.answer(saved, !ended(here->state()));
+  }
+  if constexpr (C::checks) {
+    KeyBuffer spelled;
+    if (auto fits = spell(key, spelled); !fits) return fits.error();
+    if (auto fits = change.check(core_, spelled.view()); !fits) return fits.error();
+  }
+  const Result<Saved> saved = change_until_done(
+      key, change.load_options(), [&](Handle& session) { return change.apply(session, false); });
+  return change.answer(saved, false);
 }
 
 template <class S>
@@ -44,8 +66,8 @@ Result<Saved> StoreCalls<S>::change_until_done(const K& key, const LoadOptionsFo
   constexpr int most_tries = has_sessions<typename S::LockPolicy> ? 1 : 16;
   for (int tries = 1;; ++tries) {
     bool was_refused = false;
-    auto saved = change_offline(key, options, [&](Node& node, Handle& session) -> Result<void> {
-      Result<void> done = changes(node, session);
+    auto saved = change_offline(key, options, [&](Handle& session) -> Result<void> {
+      Result<void> done = changes(session);
       was_refused = !done;
       return done;
     });
@@ -63,79 +85,16 @@ template <class S>
 template <class K, class F>
 auto StoreCalls<S>::update(const K& key, F& fn, UpdateOptions options) ->
     typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type {
-  using R = std::invoke_result_t<F&, Data&>;
-  using Answer = typename detail::UpdateResult<R>::type;
-  Answer answer;
-  const auto run = [&](Data& copy) -> Result<void> {
-    if constexpr (std::is_void_v<R>) {
-      fn(copy);
-      answer = success;
-      return success;
-    } else {
-      answer = fn(copy);
-      return answer ? Result<void>(success) : Result<void>(answer.error());
-    }
-  };
-  if (auto here = find(key)) {
-    const std::unique_lock<typename Node::SessionLock> writing(here->node().guard_lock());
-    auto done = here->node().on_copy(run);
-    return done ? std::move(answer) : Answer(done.error());
-  }
-  const auto change = [&](Node& node, Handle&) -> Result<void> {
-    if (node.is_new && !options.create)
-      return Error(Errc::not_found, "there is no record").for_key(node.key());
-    return node.on_copy(run);
-  };
-  auto saved = change_until_done(key, {Conflict::refuse}, change);
-  return saved ? std::move(answer) : Answer(saved.error());
+  detail::UpdateChange<S, F> what(fn, options);
+  return change(key, what);
 }
 
 template <class S>
 template <class K>
 Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
-  {
-    // Before anybody loses the record to it.
-    const detail::HookScope hook;
-    const Result<void> valid =
-        detail::caught("the hook validate", [&] { return S::Policy::validate(data); });
-    if (!valid) return valid.error();
-  }
-  Overwritten answer;
-  const auto replace = [&](Node& node) -> Result<void> {
-    answer.dropped_unknown = !node.unknown().empty();
-    UnknownFields kept = std::exchange(node.unknown(), UnknownFields());
-    auto done = node.on_copy([&](Data& copy) -> Result<void> {
-      copy = std::move(data);
-      return success;
-    });
-    if (done)
-      node.forget_version();
-    else
-      node.unknown() = std::move(kept);
-    return done;
-  };
-  Result<Saved> saved;
-  if (auto here = find(key)) {
-    {
-      const std::unique_lock<typename Node::SessionLock> writing(here->node().guard_lock());
-      if (auto done = replace(here->node()); !done) return done.error();
-    }
-    saved = core_.commit_now(here->node(), Aim::force, Reason::asked);
-  } else {
-    KeyBuffer spelled;
-    if (auto fits = spell(key, spelled); !fits) return fits.error();
-    // Nobody loses the record to a call that is refused in the end.
-    if (auto record = core_.read(spelled.view())) {
-      if (auto readable = core_.decode(spelled.view(), *record); !readable) return readable.error();
-    }
-    LoadOptionsFor<Data> options;
-    options.conflict = Conflict::steal;
-    options.default_value = data;  // a record that does not exist yet begins as what it becomes
-    saved = change_until_done(key, options, [&](Node& node, Handle&) { return replace(node); });
-  }
-  if (!saved) return saved.error();
-  answer.version = saved->version;
-  return answer;
+  detail::OverwriteChange<S> what(std::move(data));
+  if (const Result<void> valid = what.valid(); !valid) return valid.error();
+  return change(key, what);
 }
 
 template <class S>
@@ -171,21 +130,8 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
 template <class S>
 template <class K, class F>
 Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) {
-  if (auto here = find(key)) {
-    Result<Grant> granted = here->grant_once(receipt, fn);
-    if (!granted || *granted != Grant::pending) return granted;
-    auto saved = core_.commit_now(here->node(), Aim::save, Reason::asked);
-    if (!saved && ended(here->state())) return saved.error();
-    return saved ? Grant::durable : Grant::pending;
-  }
-  Result<Grant> granted;
-  auto saved =
-      change_until_done(key, {Conflict::refuse}, [&](Node&, Handle& session) -> Result<void> {
-        granted = session.grant_once(receipt, fn);
-        return granted ? Result<void>(success) : Result<void>(granted.error());
-      });
-  if (!saved) return saved.error();
-  return *granted == Grant::pending ? Result<Grant>(Grant::durable) : granted;
+  detail::GrantChange<S, F> what(receipt, fn);
+  return change(key, what);
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
@@ -114,6 +115,17 @@ template <class Backend>
       [&] { return pieces::acquire(backend, request, session.more().pieces); });
 }
 
+/// What goes to storage first, where not all can go at once.
+enum class Priority : std::uint8_t {
+  renewal,   ///< or somebody else takes the record
+  closing,   ///< the last save of a session
+  purchase,  ///< a grant or a transaction: somebody has paid
+  save,      ///< loads, and saves that were asked for
+  autosave,
+  bulk,  ///< scans, and what a tool does
+};
+inline constexpr std::size_t priorities = 6;
+
 /// What several stores on one database have to say to it at one moment: one batch a kind of
 /// request.
 ///
@@ -152,7 +164,12 @@ struct Round {
     backend.acquire(std::span(acquires));
     decoded.assign(acquires.size(), success);
     for (std::size_t i = 0; i < acquires.size(); ++i)
-      if (acquires[i].is_to_be_read()) decoded[i] = decode(backend, *loading[i], acquires[i]);
+      if (acquires[i].is_to_be_read() && !begins_anew(i))
+        decoded[i] = decode(backend, *loading[i], acquires[i]);
+  }
+  /// Whether there is no record yet: what it begins as is asked of the game, and so on its thread.
+  [[nodiscard]] bool begins_anew(std::size_t i) const noexcept {
+    return acquires[i].is_to_be_read() && !acquires[i].record.has_data;
   }
 };
 
@@ -163,8 +180,9 @@ struct Manifest {
   std::size_t first_commit = 0;
   std::size_t first_acquire = 0;
   std::size_t acquires = 0;
-  TimePoint now{};                       ///< of this round
-  TimePoint stop_at = TimePoint::max();  ///< no session is begun after this
+  TimePoint now{};                                  ///< of this round
+  TimePoint stop_at = TimePoint::max();             ///< no session is begun after this
+  std::size_t most = static_cast<std::size_t>(-1);  ///< of sessions; the most urgent, and renewals
 };
 
 /// A store as `persist::poll` sees it.

@@ -24,6 +24,7 @@ class StoreCalls {
   using Handle = Session<S>;
 
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
+  [[nodiscard]] Core& core() noexcept { return core_; }
 
   /// `value` is the key itself, where the caller has it. A `hidden` session is this caller's alone.
   template <class K>
@@ -108,8 +109,7 @@ class StoreCalls {
     const auto hold = core_.lock();
     return loading.session() && (!loading.load() || loading.load()->waiters.size() > 1);
   }
-  /// A session for one change of a record that nobody holds; `changes` says what it does to the
-  /// node.
+  /// A session for one change of a record that nobody holds; `changes(session)` changes it.
   template <class K, class F>
   Result<Saved> change_offline(const K& key, LoadOptionsFor<Data> options, F&& changes);
   /// The same, and where the lock policy has no sessions again when somebody else was first.
@@ -126,6 +126,8 @@ class StoreCalls {
       if (!options.conflict && !options.ask) return &S::LockPolicy::decide;
     return options.ask;
   }
+  template <class K, class C>
+  [[nodiscard]] typename C::Answer change(const K& key, C& change);
 
   Core& core_;
 };
@@ -226,6 +228,7 @@ template <class K>
 Result<Inspection> StoreCalls<S>::inspect(const K& key) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return fits.error();
+  core_.waits_for_storage();
   ReadRequest request;
   request.store = core_.store();
   request.key = spelled.view();
@@ -251,6 +254,7 @@ Result<Inspection> StoreCalls<S>::inspect(const K& key) {
 template <class S>
 Result<KeyPage> StoreCalls<S>::scan(std::string after, std::size_t most) {
   if (Error no = core_.refusal(); failed(no)) return no;
+  core_.waits_for_storage();
   ScanRequest request;
   request.store = core_.store();
   request.after = std::move(after);

@@ -58,20 +58,6 @@ TEST(FileLayout, ASealedBatchSaysItsLengthAndSum) {
   EXPECT_EQ(header->synced, 4u);
 }
 
-TEST(FileLayout, AReaderNeverReadsPastTheEnd) {
-  const std::byte bytes[] = {std::byte{1}, std::byte{0}, std::byte{0}};
-  Reader from(bytes);
-  EXPECT_EQ(from.number<std::uint16_t>(), 1);
-  EXPECT_EQ(from.number<std::uint32_t>(), 0u);
-  EXPECT_FALSE(from.good());
-  EXPECT_TRUE(from.bytes(1).empty()) << "and stays so";
-  Buffer lie;
-  append_little(lie, std::uint32_t{0xffff'ffff});
-  Reader count(lie);
-  EXPECT_EQ(count.count(1), 0u) << "a count without room for it allocates nothing";
-  EXPECT_FALSE(count.good());
-}
-
 TEST(FileLayout, OnlyItsOwnNamesAreSegments) {
   EXPECT_EQ(segment_name(7), "00000007.log");
   EXPECT_EQ(segment_number("00000007.log"), 7u);

@@ -158,7 +158,8 @@ bool Engine<Files>::apply(Change& change) {
   advance(head, change, wrote, clock_.now(), wrote ? clock_.wall() : WallTime{});
   // A renewal writes nothing: at the next open every lease counts as expired anyway.
   if (change.writes() || change.lease == LeaseChange::release) record.writes = true;
-  if (asked && change.lease == LeaseChange::release) wake(change.store.index, change.key);
+  if (asked && change.lease == LeaseChange::release)
+    wake(change.store.index, change.key, Hint::freed);
   return true;
 }
 

@@ -158,9 +158,8 @@ Result<void> Database<Files>::open() {
   // Names that a killed process gave may not be on disk yet, and what is appended to a file is lost
   // with its name.
   const std::string& path = log_.folder();
-  const std::size_t slash = path.find_last_of('/');
-  const std::string parent = slash == path.npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
-  if (auto named = log_.files.sync_folder(parent); !named && *made) return named;
+  if (auto named = log_.files.sync_folder(detail::os::parent_of(path)); !named && *made)
+    return named;
   const FolderHolder me{detail::os::process_id(), detail::os::host_name(), clock_.wall()};
   auto lock =
       FolderLock<Files>::take(log_.files, log_.folder(), me, options_.wait_for_lock, clock_);
@@ -340,8 +339,8 @@ void Database<Files>::wake_up() {
   std::erase_if(watchers_, [&](const auto& watcher) {
     const auto queue = watcher.second.lock();
     if (!queue) return true;
-    for (const auto& [store, key] : engine_.wakes)
-      if (store == watcher.first) queue->push(key);
+    for (const auto& [store, woken] : engine_.wakes)
+      if (store == watcher.first) queue->push(woken.key, woken.why);
     return false;
   });
 }

@@ -23,7 +23,7 @@ class Engine {
       : index_(index), log_(log), parts_(log), clock_(clock) {}
 
   Stage stage;
-  std::vector<std::pair<std::uint32_t, std::string>> wakes;  ///< store and key, once published
+  std::vector<std::pair<std::uint32_t, Woken>> wakes;  ///< by store; told once published
 
   /// Begins to give out epochs of a run that was noted durably.
   void begin_run(std::uint64_t run) {
@@ -78,7 +78,9 @@ class Engine {
     }
     return head;
   }
-  void wake(std::uint32_t store, std::string_view key) { wakes.emplace_back(store, key); }
+  void wake(std::uint32_t store, std::string_view key, Hint why) {
+    wakes.emplace_back(store, Woken{std::string(key), why});
+  }
 
   [[nodiscard]] bool judge_all(CommitRequest& request);
   [[nodiscard]] bool refuse(CommitRequest& request, std::size_t culprit, Verdict verdict);
@@ -161,7 +163,7 @@ void Engine<Files>::perform(AcquireRequest& request) {
   Head& head = record.record.head;
   const Claim claimed = claim(head, request, now);
   if (claimed == Claim::held) {
-    if (ask(head, request)) wake(store, request.key);
+    if (ask(head, request)) wake(store, request.key, Hint::asked);
     request.outcome = AcquireRequest::Outcome::held;
     request.holder = held_by(head, now);
     return;
@@ -229,7 +231,7 @@ Result<Reception> Engine<Files>::receive_at(std::uint32_t store, std::string_vie
   if (found == nullptr) receiver.inbox = std::move(fresh);
   receiver.inbox_changed = receiver.writes = true;
   stage.bytes += receiver.size();
-  if (!receiver.record.head.fence.owner.nobody()) wake(store, key);
+  if (!receiver.record.head.fence.owner.nobody()) wake(store, key, Hint::message);
   return reception;
 }
 
@@ -289,7 +291,7 @@ void Engine<Files>::perform(EraseRequest& request) {
   request.epoch = *epoch;
   const bool asked = record->record.head.asked();
   stage.erase(store, request.key, {request.epoch, record->record.head.version, 0, 0});
-  if (asked) wake(store, request.key);
+  if (asked) wake(store, request.key, Hint::freed);
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend::file

@@ -209,21 +209,21 @@ void watchers_are_woken(Driver<B>& d) {
   if constexpr (watched_backend<B>) {
     const auto queue = std::make_shared<WakeQueue>();
     d.db.watch(d.store, queue);
-    const auto told = [&](std::string_view key) {
-      std::vector<std::string> keys;
-      queue->drain(keys);
-      for (const std::string& one : keys)
-        if (one == key) return true;
+    const auto told = [&](std::string_view key, Hint why) {
+      std::vector<Woken> hints;
+      queue->drain(hints);
+      for (const Woken& one : hints)
+        if (one.key == key && one.why == why) return true;
       return false;
     };
     Holding mine = d.take("k");
     (void)d.acquire("k", d.somebody(), Intent::request);
-    d.report.that(told("k"), "the holder is woken by a request");
+    d.report.that(told("k", Hint::asked), "the holder is woken by a request");
     d.report.that(d.commit(d.next(mine).release()) == Outcome::applied, "released");
-    d.report.that(told("k"), "who asked is woken by the release");
+    d.report.that(told("k", Hint::freed), "who asked is woken by the release");
     Holding next = d.take("k");
     (void)d.post("k", 1, "hello");
-    d.report.that(told("k"), "the holder is woken by a message");
+    d.report.that(told("k", Hint::message), "the holder is woken by a message");
   } else {
     d.report.that(true, "this backend wakes nobody");
   }

@@ -1,0 +1,165 @@
+#pragma once
+
+#include <persist/host/group.hpp>
+#include <persist/store/changes.hpp>
+#include <persist/store/offline_calls.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+// How the calls without a session go through a Host.
+
+namespace persist::inline PERSIST_ABI {
+
+/// A call on a key, on the stores' thread: whom to answer, and how to have a lane do it.
+template <class S, class R>
+class KeyAsk {
+ public:
+  using Calls = StoreCalls<S>;
+
+  KeyAsk(StoreCore<S>& of, std::shared_ptr<AnswerState<R>> state, std::string spelled)
+      : core(of), state_(std::move(state)), spelled_(std::move(spelled)) {}
+
+  [[nodiscard]] SpelledKey key() const noexcept { return {spelled_}; }
+  void answer(R value) const { state_->answer(std::move(value)); }
+  [[nodiscard]] const std::shared_ptr<AnswerState<R>>& state() const noexcept { return state_; }
+
+  /// Answers what `perform(calls, key)` does, which runs on a lane; `complete(core, key)` goes
+  /// before the answer.
+  template <class P, class C>
+  void on_lane(Priority priority, P perform, C complete) const {
+    auto result = std::make_shared<R>();
+    group().on_lane(
+        priority,
+        [self = *this, result, perform = std::move(perform)] {
+          Calls calls(self.core);
+          *result = perform(calls, self.key());
+        },
+        [self = *this, result, complete = std::move(complete)] {
+          complete(self.core, self.key());
+          self.answer(std::move(*result));
+        });
+  }
+  template <class P>
+  void on_lane(Priority priority, P perform) const {
+    on_lane(priority, std::move(perform), [](StoreCore<S>&, SpelledKey) {});
+  }
+  [[nodiscard]] HostGroup& group() const {
+    return static_cast<HostSeat*>(core.driver())->group;  // this runs in its poll
+  }
+
+  StoreCore<S>& core;
+
+ private:
+  std::shared_ptr<AnswerState<R>> state_;
+  std::string spelled_;
+};
+
+namespace detail {
+
+/// What outlives the call that brought it.
+template <class F>
+struct Kept {
+  F fn;
+  std::string id{};
+};
+template <class S, class F>
+class UpdateCall : Kept<F>, public UpdateChange<S, F> {
+ public:
+  explicit UpdateCall(F fn) : Kept<F>{std::move(fn)}, UpdateChange<S, F>(Kept<F>::fn) {}
+  UpdateCall(const UpdateCall&) = delete;
+};
+template <class S, class F>
+class GrantCall : Kept<F>, public GrantChange<S, F> {
+ public:
+  GrantCall(ReceiptId receipt, F fn)
+      : Kept<F>{std::move(fn), std::string(receipt.id)},
+        GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::fn) {}
+  GrantCall(const GrantCall&) = delete;
+
+ private:
+  static ReceiptId with(ReceiptId receipt, std::string_view id) {
+    receipt.id = id;
+    return receipt;
+  }
+};
+
+}  // namespace detail
+
+/// A change of a record by its key (store/changes.hpp) that waits for nothing: of a session of the
+/// game's, or of one that it loads for itself and releases.
+template <class S, class Change>
+class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
+ public:
+  using Answer = typename Change::Answer;
+  using Ask = KeyAsk<S, Answer>;
+  using KeyValue = typename S::KeyValue;
+
+  HostChange(const Ask& ask, std::optional<KeyValue> value, std::shared_ptr<Change> change)
+      : ask_(ask), value_(std::move(value)), change_(std::move(change)) {}
+
+  void begin() {
+    StoreCalls<S> calls(ask_.core);
+    if (auto here = calls.find(ask_.key())) return change_live(*here);
+    if constexpr (!Change::checks) return load();
+    auto fits = std::make_shared<Result<void>>();
+    ask_.group().on_lane(
+        Priority::save,
+        [self = this->shared_from_this(), fits] {
+          *fits = self->change_->check(self->ask_.core, self->ask_.key().text);
+        },
+        [self = this->shared_from_this(), fits] {
+          *fits ? self->load() : self->ask_.answer(fits->error());
+        });
+  }
+
+ private:
+  void change_live(Session<S>& session) {
+    if (const Result<void> done = change_->apply(session, true); !done)
+      return ask_.answer(done.error());
+    if (!change_->saves()) return ask_.answer(change_->answer(Saved{}, true));
+    if (const Result<void> asked = session.request_save({.force = Change::forces}); !asked)
+      return ask_.answer(change_->answer(asked.error(), session.is_active()));
+    ask_.core.expect_save(session.node(),
+                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
+                            self->ask_.answer(self->change_->answer(saved, session.is_active()));
+                          });
+  }
+  void load() {
+    if (ask_.state()->ready()) return;  // nobody waits any more
+    StoreCalls<S> calls(ask_.core);
+    const TimePoint deadline = after(ask_.core.now(), ask_.core.options().load_deadline);
+    loading_.emplace(calls.begin(ask_.key(), std::move(value_), change_->load_options(),
+                                 LoadKind::offline, deadline));
+    ask_.state()->take_back = [self = this->shared_from_this()] { self->loading_->cancel(); };
+    loading_->when_ready([self = this->shared_from_this()] { self->change_own(); });
+  }
+  void change_own() {
+    ask_.state()->take_back = nullptr;
+    auto loaded = loading_->take();
+    if (!loaded) return ask_.answer(loaded.error());
+    Session<S>& session = *loaded;
+    if (const Result<void> done = change_->apply(session, false); !done) {
+      ask_.core.give_back_soon(session.node());
+      return ask_.answer(done.error());
+    }
+    ask_.core.request_release(session.node(), Reason::asked);
+    ask_.core.expect_save(session.node(),
+                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
+                            // What the caller is told has failed must not happen later: the record
+                            // goes back as it was.
+                            if (!saved && session.is_active() && !saved.is(Errc::unknown_outcome))
+                              self->ask_.core.give_back_soon(session.node());
+                            self->ask_.answer(self->change_->answer(saved, false));
+                          });
+  }
+
+  Ask ask_;
+  std::optional<KeyValue> value_;
+  std::shared_ptr<Change> change_;
+  std::optional<Loading<S>> loading_;
+};
+
+}  // namespace persist::inline PERSIST_ABI

@@ -1,0 +1,221 @@
+#pragma once
+
+#include <persist/store/engine_replay.hpp>
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+// What a store cannot save when it closes goes to its spill journal.
+
+namespace persist::inline PERSIST_ABI {
+
+/// Writes each flight to the journal as an entry, those that could not be say why in their request.
+template <class B, class L>
+void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_view why) {
+  constexpr std::size_t at_once = 64;
+  for (; !flights.empty(); flights = flights.subspan((std::min)(at_once, flights.size()))) {
+    const auto some = flights.first((std::min)(at_once, flights.size()));
+    std::vector<spill::Journal<>::Written> batch(some.size());
+    std::vector<spill::Entry> entries(some.size());
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      auto entry = spill::entry_of(*some[i]);
+      if (entry) {
+        entries[i] = *std::move(entry);
+        sign(entries[i], why);
+        const auto encoded = spill::encode(entries[i], batch[i].bytes);
+        if (!encoded) batch[i].error = encoded.error();
+      } else {
+        batch[i].error = entry.error();
+      }
+    }
+    const Lock hold(mutex_);
+    spill_->journal().write(batch);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      some[i]->spilled_as = batch[i].file;
+      some[i]->request.error = batch[i].error;
+      if (failed(batch[i].error)) continue;
+      ++metrics_.spilled;
+      spill_->wait_for({batch[i].file, entries[i].keys_in(spill_->self()), entries[i].at});
+      spill_->next_try = (std::min)(spill_->next_try, now() + 1s);
+    }
+  }
+}
+
+template <class B, class L>
+void Engine<B, L>::sign(spill::Entry& entry, std::string_view why) const {
+  entry.at = backend_time();
+  entry.server = server_.server.view();
+  entry.why = why;
+}
+
+/// What was refused when its session ended is kept aside, for a person to look at.
+template <class B, class L>
+void Engine<B, L>::quarantine(Cut& cut, const Change& change) {
+  const std::string key(as_text(cut.key));
+  spill::Entry entry;
+  entry.kind = spill::Kind::quarantined;
+  entry.stores.push_back(about());
+  Change whole;
+  whole.key = change.key, whole.fence = change.fence;
+  whole.data = &cut.data, whole.schema = cut.schema;
+  auto part = spill::part_of(whole, cut);
+  if (part) entry.parts.push_back(*std::move(part));
+  spill::Journal<>::Written written;
+  written.error = part ? Error(Errc{}) : part.error();
+  sign(entry, cut.refused.message());
+  if (part)
+    if (const auto encoded = spill::encode(entry, written.bytes); !encoded)
+      written.error = encoded.error();
+  const Lock hold(mutex_);
+  if (!failed(written.error)) spill_->journal().write(std::span(&written, 1));
+  if (failed(written.error)) {
+    log(LogLevel::error, key + ": its last changes were refused, and could not be kept aside: " +
+                             written.error.message());
+    return;
+  }
+  ++metrics_.quarantined;
+  Spilled kept{Spilled::State::quarantined, written.file, {key}, entry.at, cut.refused};
+  tell_kept(kept);
+  spill_->keep(std::move(kept));
+}
+
+/// Commits that were sent and whose outcome nobody knows are kept as they are.
+template <class B, class L>
+std::size_t Engine<B, L>::spill_unknown() {
+  std::vector<Flight*> flights;
+  {
+    const Lock hold(mutex_);
+    std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
+      const bool is_kept = resend.second->cuts[0].aim != Aim::give_back;
+      if (is_kept) flights.push_back(resend.second);
+      return is_kept;
+    });
+  }
+  write_entries(flights, "nobody knows whether it was saved");
+  std::size_t ended_here = 0;
+  for (Flight* flight : flights) {
+    if (flight->spilled_as.empty()) {
+      log(LogLevel::error, "a commit could not be spilled: " + flight->request.error.message());
+      const Lock hold(mutex_);
+      resends_.emplace_back(now(), flight);
+      continue;
+    }
+    // What was edited since goes into an entry of its own, with all partners.
+    bool has_more = false;
+    for (std::size_t i = 0; i < flight->size(); ++i) {
+      const SessionCore& session = *flight->sessions[i];
+      has_more = has_more || (flight->cuts[i].aim != Aim::release && !ended(session.state) &&
+                              session.dirty() && session.edited != flight->cuts[i].generation);
+    }
+    if (has_more) {
+      const Error spilled(Errc::unknown_outcome,
+                          "nobody knows whether it was saved; it is spilled");
+      for (std::size_t i = 0; i < flight->size(); ++i)
+        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false, spilled);
+    } else {
+      ended_here += settle_spilled(*flight);
+    }
+    recycle(*flight);
+  }
+  return ended_here;
+}
+
+/// Puts what the session has not saved into a flight that goes to the journal; null if there is
+/// nothing, or it cannot be taken now.
+template <class B, class L>
+Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
+  {
+    const Lock hold(mutex_);
+    if (ended(session.state) || session.state == State::loading || session.gives_back ||
+        session.is_offline || session.in_flight)
+      return nullptr;
+  }
+  Flight& flight = new_flight();
+  const auto nothing = [&]() -> Flight* { return recycle(flight), nullptr; };
+  if (failed(assemble(flight, session, Aim::release, Reason::shutdown))) return nothing();
+  if (!prepare_flight(flight)) return nothing();
+  const auto says_something = [](const Change& change) {
+    return change.data != nullptr || change.removes_data || change.user_ids != nullptr ||
+           change.metadata != nullptr || !change.acknowledged.empty() || !change.sends.empty() ||
+           !change.receipts.empty();
+  };
+  if (std::any_of(flight.changes.begin(), flight.changes.end(), says_something)) {
+    for (Change& change : flight.changes)  // partners too: none of them goes on
+      change.lease = LeaseChange::release;
+    return &flight;
+  }
+  const bool was_refused = flight.cuts[0].is_aside;
+  if (was_refused) quarantine(flight.cuts[0], flight.changes[0]);
+  for (std::size_t i = 0; i < flight.size(); ++i)
+    flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false,
+                             Error(Errc::closed, "the store is closing"));
+  if (was_refused) end(session, State::lost, Reason::shutdown, false);
+  return nothing();
+}
+
+/// Writes what is not saved to the journal and ends the sessions whose changes are there. Those
+/// that have nothing to save, or are being edited, stay. Says how many ended.
+template <class B, class L>
+std::size_t Engine<B, L>::spill_rest() {
+  {
+    const Lock hold(mutex_);
+    if (registry_.size() == 0 && resends_.empty()) return 0;
+  }
+  if (!can_spill()) {
+    if (!options_.spill.empty())
+      log(LogLevel::error, "nothing can be spilled: " + spill_->error().message());
+    return 0;
+  }
+  std::size_t ended_here = spill_unknown();
+  std::vector<Flight*> flights;
+  for (const SessionPtr& session : everything())
+    if (Flight* flight = cut_for_spill(*session)) flights.push_back(flight);
+  write_entries(flights, "it could not be saved before the store closed");
+  for (Flight* flight : flights) {
+    if (!flight->spilled_as.empty()) {
+      ended_here += settle_spilled(*flight);
+    } else {
+      log(LogLevel::error, std::string(flight->sessions[0]->key()) +
+                               ": could not be spilled: " + flight->request.error.message());
+      for (std::size_t i = 0; i < flight->size(); ++i)
+        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false,
+                                  flight->request.error);
+    }
+    recycle(*flight);
+  }
+  if (ended_here != 0)
+    log(LogLevel::warning, std::to_string(ended_here) +
+                               " sessions could not be saved and were spilled to " +
+                               options_.spill + ": it is sent again at the next start");
+  drain();
+  return ended_here;
+}
+
+template <class B, class L>
+std::size_t Engine<B, L>::settle_spilled(Flight& flight) {
+  std::size_t ended_here = 0;
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    flight.hosts[i]->settle(*flight.sessions[i], flight.cuts[i], flight.changes[i], flight,
+                            flight.results[i]);
+    ended_here += flight.hosts[i] == this ? 1U : 0U;
+  }
+  for (SessionHost* host : flight.hosts)
+    if (host != this) host->drain();
+  return ended_here;
+}
+
+/// Its changes are in the journal, with those of its partners: it writes no more.
+template <class B, class L>
+void Engine<B, L>::end_spilled(SessionCore& session, const Flight& flight, Result<Saved>& result) {
+  if (session.extras) session.extras->group.reset();
+  result = Error(Errc::unavailable,
+                 "not saved but spilled as " + flight.spilled_as + "; it is sent again later")
+               .for_key(session.key());
+  saved_event(session, result);
+  end(session, State::lost, Reason::shutdown, false);
+}
+
+}  // namespace persist::inline PERSIST_ABI

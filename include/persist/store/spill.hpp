@@ -1,0 +1,364 @@
+#pragma once
+
+#include <persist/record/key_hash.hpp>
+#include <persist/session/commit.hpp>
+#include <persist/spill/journal.hpp>
+#include <persist/store/pieces.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// What a store has to do with its spill journal, without its types: commits that become entries,
+// and entries that become commits again.
+
+namespace persist::inline PERSIST_ABI {
+
+/// An entry of the spill journal that has not been sent, as `store.spilled()` tells of it.
+struct Spilled {
+  enum class State : std::uint8_t {
+    waits,        ///< sent again as soon as the database answers; its records are not loaded before
+    refused,      ///< somebody wrote since, or the database will not have it; kept for a person
+    quarantined,  ///< its data broke a rule when the session ended; kept for a person
+    unreadable,   ///< damaged, or a newer build's; the file is left as it is
+    foreign,      ///< of another database that had a store of this name; kept
+    erased,       ///< its record was erased since; the entry is gone
+  };
+  State state = State::waits;
+  std::string file;  ///< in the folder `StoreOptions::spill`
+  std::vector<std::string> keys;
+  WallTime at{};
+  Error why{Errc{}};  ///< `waits`: what came of the last try
+};
+
+[[nodiscard]] constexpr std::string_view name(Spilled::State state) noexcept {
+  constexpr std::string_view names[] = {"waits",      "refused", "quarantined",
+                                        "unreadable", "foreign", "erased"};
+  return names[static_cast<std::uint8_t>(state)];
+}
+
+/// An entry on its way back to the database, and what its commit refers to.
+struct Replay {
+  std::string file;
+  spill::Entry entry;
+  std::deque<Schema> schemas;
+};
+
+namespace spill {
+
+/// The store of the database with that number, and that of its pieces.
+struct Found {
+  StoreId store{};
+  StoreId pieces{};
+};
+
+/// Which place each store of a flight has in its entry.
+class Places {
+ public:
+  explicit Places(const Flight& flight) {
+    for (std::size_t i = 0; i < flight.size(); ++i)
+      if (!find(flight.changes[i].store)) {
+        ids_.push_back(flight.changes[i].store);
+        stores_.push_back(flight.hosts[i]->about());
+      }
+  }
+  [[nodiscard]] std::optional<std::uint32_t> find(StoreId id) const {
+    const auto at = std::find(ids_.begin(), ids_.end(), id);
+    if (at == ids_.end()) return std::nullopt;
+    return static_cast<std::uint32_t>(at - ids_.begin());
+  }
+  [[nodiscard]] std::vector<StoreInfo> take() noexcept { return std::move(stores_); }
+
+ private:
+  std::vector<StoreId> ids_;
+  std::vector<StoreInfo> stores_;
+};
+
+/// What is left of the pieces of a record in a commit that was sent, or that was not.
+[[nodiscard]] inline Pieces pieces_of(const Wrapping& how, const Split& split) {
+  Pieces pieces;
+  pieces.may_be_split = how.splits;
+  pieces.is_split = split.is_done;
+  pieces.filled = split.known.filled;
+  if (!split.is_done) return pieces;  // whoever sends it acquires its pieces
+  pieces.epochs = split.known.epochs;
+  pieces.parts = split.parts;
+  return pieces;
+}
+
+/// What the change does, its sends apart. What is to be wrapped is, and is not split: that needs
+/// the database. An error of the codec.
+[[nodiscard]] inline Result<Part> part_of(const Change& change, Cut& cut) {
+  const Wrapping* const how = cut.wrap;
+  constexpr std::size_t no_limit = (std::numeric_limits<std::size_t>::max)();
+  if (how != nullptr && change.data != nullptr && !cut.split.is_done) {
+    if (Error no = cut.wrap_data(no_limit, false); failed(no)) return no;
+    cut.split.is_done = false;
+  }
+  Part part;
+  part.key = change.key;
+  part.fence = change.fence;
+  part.claims = change.claims, part.seen_version = change.seen_version;
+  if (change.data != nullptr) part.data = *change.data;
+  part.removes_data = change.removes_data;
+  if (how != nullptr && how->joins) part.pieces = pieces_of(*how, cut.split);
+  if (change.schema != nullptr) {
+    part.schema_id = change.schema->id;
+    part.schema = Buffer(change.schema->bytes);
+  }
+  if (change.user_ids != nullptr) part.user_ids = *change.user_ids;
+  if (change.metadata != nullptr) part.metadata = *change.metadata;
+  part.acknowledged.assign(change.acknowledged.begin(), change.acknowledged.end());
+  part.receipts.assign(change.receipts.begin(), change.receipts.end());
+  part.forget_receipts = change.forget_receipts;
+  part.created = change.created;
+  part.load_count = change.load_count;
+  part.lease = change.lease;
+  part.lease_length = change.lease_length;
+  part.seen_position = change.seen_position;
+  return part;
+}
+
+/// The commit as an entry, byte for byte as it was sent or would be. An error of the codec,
+/// `unsupported`.
+[[nodiscard]] inline Result<Entry> entry_of(Flight& flight) {
+  Entry entry;
+  Places places(flight);
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    const Change& change = flight.changes[i];
+    auto made = part_of(change, flight.cuts[i]);
+    if (!made) return made.error();
+    Part& part = entry.parts.emplace_back(*std::move(made));
+    part.store = *places.find(change.store);
+    for (const Send& send : change.sends) {
+      const auto to = places.find(send.store);
+      if (!to)
+        return Error(Errc::unsupported, "a message goes to a store that is not in the commit");
+      const MessageView& m = send.message;
+      part.sends.push_back({{*to},
+                            std::string(send.key),
+                            change.fence.epoch,
+                            send.number,
+                            std::string(m.type),
+                            m.codec,
+                            m.priority,
+                            m.expires,
+                            Buffer(m.payload)});
+    }
+  }
+  entry.stores = places.take();
+  return entry;
+}
+
+/// How the data of a spilled record is dealt with on its way: it was wrapped already.
+[[nodiscard]] inline const Wrapping& rewrapping(bool splits) noexcept {
+  static constexpr Wrapping ways[] = {{nullptr, true, false}, {nullptr, true, true}};
+  return ways[splits ? 1 : 0];
+}
+
+inline void fill_cut(Part& part, std::span<const Found> stores, Cut& cut) {
+  cut.key.append(part.key);
+  if (part.data) cut.data.swap(*part.data), cut.has_data = true;
+  if (part.user_ids) cut.user_ids = std::move(*part.user_ids), cut.has_ids = true;
+  if (part.metadata) cut.metadata.swap(*part.metadata), cut.has_metadata = true;
+  cut.acknowledged = std::move(part.acknowledged);
+  cut.receipts = std::move(part.receipts);
+  cut.messages = std::move(part.sends);
+  for (OutgoingMessage& message : cut.messages) {
+    message.store = stores[message.store.index].store;
+    Send& send = cut.sends.emplace_back();
+    send.store = message.store;
+    send.key = message.key;
+    send.number = message.number;
+    send.message = message.view();
+  }
+}
+
+inline void fill_change(const Part& part, StoreId store, Cut& cut, Change& change) {
+  change.store = store;
+  change.key = as_text(cut.key);
+  change.fence = part.fence;
+  change.claims = part.claims, change.seen_version = part.seen_version;
+  if (cut.has_data) change.data = &cut.data;
+  change.removes_data = part.removes_data;
+  change.schema = cut.schema;
+  if (cut.has_ids) change.user_ids = &cut.user_ids;
+  if (cut.has_metadata) change.metadata = &cut.metadata;
+  change.acknowledged = cut.acknowledged;
+  change.sends = cut.sends;
+  change.receipts = cut.receipts;
+  change.forget_receipts = part.forget_receipts;
+  change.created = part.created;
+  change.load_count = part.load_count;
+  change.lease = part.lease;
+  change.lease_length = part.lease_length;
+  change.seen_position = part.seen_position;
+}
+
+/// Makes the commit of an entry, which is emptied: under the same numbers, of the same bytes.
+/// `stores` and `births` are those of the entry, as the database has them.
+inline void fill(Flight& flight, Replay& replay, std::span<const Found> stores,
+                 const RecordLimits& limits) {
+  for (Part& part : replay.entry.parts) {
+    Cut& cut = flight.add();
+    fill_cut(part, stores, cut);
+    if (part.schema)
+      cut.schema = &replay.schemas.emplace_back(Schema{part.schema_id, part.schema->view()});
+    if (!part.pieces) continue;
+    cut.wrap = &rewrapping(part.pieces->may_be_split);
+    const Hash128 birth = replay.entry.stores[part.store].birth;
+    cut.split.begin(stores[part.store].pieces, key_hash(birth, part.key),
+                    {std::move(part.pieces->epochs), part.pieces->filled});
+    cut.split.parts = std::move(part.pieces->parts);
+    cut.split.is_done = part.pieces->is_split;
+  }
+  flight.changes.assign(flight.size(), Change{});
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    const Part& part = replay.entry.parts[i];
+    fill_change(part, stores[part.store].store, flight.cuts[i], flight.changes[i]);
+    flight.changes[i].limits = &limits;
+  }
+  flight.request.changes = std::span(flight.changes);
+}
+
+/// Finds the stores of an entry in a database, none of which is made. `refused` where the database
+/// is another one, and what it says.
+template <class Backend>
+[[nodiscard]] Result<std::vector<Found>> find_stores(Backend& backend, const Entry& entry) {
+  std::vector<Found> found;
+  for (std::size_t i = 0; i < entry.stores.size(); ++i) {
+    const StoreInfo& store = entry.stores[i];
+    OpenStoreRequest request{.name = store.name, .lock = store.lock, .expected_birth = store.birth};
+    backend.open_store(std::span(&request, 1));
+    if (failed(request.error)) return request.error;
+    found.push_back({request.store, {}});
+    const bool has_pieces =
+        std::any_of(entry.parts.begin(), entry.parts.end(),
+                    [&](const Part& part) { return part.store == i && part.pieces; });
+    if (!has_pieces) continue;
+    const std::string beside = store.name + std::string(pieces_suffix);
+    OpenStoreRequest pieces;
+    pieces.name = beside;
+    pieces.lock = LockKind::none;
+    backend.open_store(std::span(&pieces, 1));
+    if (failed(pieces.error)) return pieces.error;
+    found.back().pieces = pieces.store;
+  }
+  return found;
+}
+
+}  // namespace spill
+
+/// The spill journal of an open store, and what of it waits to be sent. Under the store's lock.
+class SpillBox {
+ public:
+  struct Waiting {
+    std::string file;
+    std::vector<std::string> keys;  ///< of this store
+    WallTime at{};
+    Error why{Errc{}};  ///< what came of the last try
+    bool is_out = false;
+  };
+
+  /// Looks through the folder for what `self` has there.
+  SpillBox(const std::string& folder, StoreInfo self) : self_(std::move(self)) {
+    auto opened = spill::Journal<>::open(folder, self_.name);
+    if (!opened) {
+      error_ = opened.error();
+      return;
+    }
+    journal_.emplace(*std::move(opened));
+    const auto names = journal_->list();
+    if (!names) {
+      error_ = names.error();
+      return;
+    }
+    for (const spill::FileName& name : *names)
+      meet(name);
+  }
+
+  /// Why the folder cannot be used, or `Errc{}`.
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] const StoreInfo& self() const noexcept { return self_; }
+  [[nodiscard]] bool is_waiting(std::string_view key) const { return keys_.contains(key); }
+  /// Whether something is to be sent, or the folder to be opened once more.
+  [[nodiscard]] bool wants_time() const noexcept { return !is_open() || !waiting_.empty(); }
+  [[nodiscard]] std::deque<Waiting>& waiting() noexcept { return waiting_; }
+  [[nodiscard]] const std::vector<Spilled>& kept() const noexcept { return kept_; }
+  [[nodiscard]] spill::Journal<>& journal() noexcept { return *journal_; }
+  [[nodiscard]] bool is_open() const noexcept { return journal_.has_value(); }
+
+  void wait_for(Waiting entry) {
+    for (const std::string& key : entry.keys)
+      ++keys_.try_emplace(key, 0).first->second;
+    waiting_.push_back(std::move(entry));
+  }
+  [[nodiscard]] Waiting* find(std::string_view file) {
+    const auto at = std::find_if(waiting_.begin(), waiting_.end(),
+                                 [&](const Waiting& each) { return each.file == file; });
+    return at == waiting_.end() ? nullptr : &*at;
+  }
+  /// It does not wait any more; says whose loads may go on.
+  std::vector<std::string> settle(std::string_view file) {
+    const auto at = std::find_if(waiting_.begin(), waiting_.end(),
+                                 [&](const Waiting& each) { return each.file == file; });
+    if (at == waiting_.end()) return {};
+    std::vector<std::string> keys = std::move(at->keys);
+    waiting_.erase(at);
+    for (const std::string& key : keys)
+      if (const auto count = keys_.find(key); --count->second == 0) keys_.erase(count);
+    return keys;
+  }
+  void keep(Spilled entry) { kept_.push_back(std::move(entry)); }
+
+  TimePoint next_try = TimePoint::max();
+  std::uint32_t failures = 0;
+
+ private:
+  void meet(const spill::FileName& name) {
+    const auto entry = journal_->read(name.text());
+    Spilled found{Spilled::State::unreadable, name.text(), {}, {}, Error(Errc{})};
+    if (!entry) {
+      found.why = entry.error();
+      if (name.end == spill::FileName::partial)
+        found.why = Error(Errc::corrupt, "the process ended while it wrote the entry");
+      return keep(std::move(found));
+    }
+    found.at = entry->at;
+    found.keys = entry->keys_in(self_);
+    if (found.keys.empty() || entry->stores[0].birth != self_.birth) {
+      found.state = Spilled::State::foreign;
+      found.keys.clear();
+      for (const spill::Part& part : entry->parts)
+        found.keys.push_back(part.key);
+      found.why = Error(Errc::refused, "it is of another database, which had a store of this name");
+    } else if (entry->kind == spill::Kind::quarantined) {
+      found.state = Spilled::State::quarantined;
+      found.why = Error(Errc::invalid, entry->why);
+    } else if (name.end == spill::FileName::refused) {
+      found.state = Spilled::State::refused;
+      found.why = Error(Errc::fenced, "it was refused when it was sent again");
+    } else {
+      return wait_for({found.file, std::move(found.keys), found.at});
+    }
+    keep(std::move(found));
+  }
+
+  StoreInfo self_;
+  Error error_{Errc{}};
+  std::optional<spill::Journal<>> journal_;
+  std::deque<Waiting> waiting_;                           ///< as they were written
+  std::map<std::string, std::size_t, std::less<>> keys_;  ///< and how many entries wait with each
+  std::vector<Spilled> kept_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
