@@ -32,7 +32,8 @@ struct SimulationOptions {
   std::size_t servers = 3;
   std::size_t players = 5;
   Duration length = std::chrono::minutes(20);  ///< of the evening; then all is mended and checked
-  Faults faults{.refused = 15, .no_reply = 15, .late = 15, .twice = 15, .slow = 3};
+  Faults faults{
+      .refused = 15, .no_reply = 15, .late = 15, .twice = 15, .slow = 3, .unwatched = 500};
   bool reclaims = false;       ///< a server that is started again takes back what it held
   bool keeps_history = false;  ///< a line for each thing that happens
 };
@@ -114,7 +115,7 @@ class SimulatedWorld {
     told.clock = &server.clock;
     told.close_deadline = Duration::zero();
     told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
-    server.line.emplace(database_, stragglers_);
+    server.line.emplace(database_, stragglers_, Faults{.unwatched = options_.faults.unwatched});
     server.players.emplace("players", *server.line, told);
     server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
     server.line->fill(world_.now() < full_until_);
