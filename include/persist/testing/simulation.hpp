@@ -19,8 +19,8 @@ namespace persist::inline PERSIST_ABI::testing {
 /// and put back to an earlier state. The same seed is the same evening.
 ///
 /// What must hold for any game is checked here and by `Witness`: nobody writes under an old fence,
-/// of the sessions of one player one can write, and each that ended said so. The rest is the
-/// game's.
+/// of the sessions of one player one can write, and each save that was begun and each session that
+/// ended said how. The rest is the game's.
 ///
 /// `Game` is the game's own code:
 ///

@@ -76,6 +76,7 @@ class SimulatedWorld {
     std::vector<Session> ghosts;     ///< of players who gave this server up and went elsewhere
     std::vector<Session> forgotten;  ///< loaded before the database was put back
     std::set<std::string> told;      ///< sessions whose end was told
+    std::set<std::string> saving;    ///< sessions of which a save is under way
     TimePoint started{};
     TimePoint still_until{};  ///< stands still, or is down
     TimePoint cut_until{};
@@ -130,12 +131,15 @@ class SimulatedWorld {
     server.connections.push_back(
         players.on_saving([this, index](Session& session, Data&, Reason reason) {
           note(index, "saving", session.id(), name(reason));
+          if (!servers_[index].saving.insert(session.instance_id()).second)
+            violation(index, std::string(session.id()) + " was saved, and nobody was told how");
           game_.saving(session);
         }));
     server.connections.push_back(
         players.on_saved([this, index](Session& session, const Result<Saved>& saved) {
           note(index, saved ? "saved" : "not saved", session.id(),
                saved ? std::to_string(saved->version) : saved.error().message());
+          servers_[index].saving.erase(session.instance_id());
           if (!saved) return;
           ++report_.saves;
           game_.saved(session);
@@ -146,6 +150,8 @@ class SimulatedWorld {
           report_.handovers += reason == Reason::handover ? 1U : 0U;
           report_.lost += reason == Reason::lost ? 1U : 0U;
           servers_[index].told.insert(session.instance_id());
+          if (servers_[index].saving.erase(session.instance_id()) != 0 && was_saved)
+            violation(index, std::string(session.id()) + " ended, and nobody was told of its save");
           if constexpr (requires { game_.ended(session, was_saved); })
             game_.ended(session, was_saved);
         }));
@@ -239,6 +245,7 @@ class SimulatedWorld {
     server.players.reset();
     is_crashing_ = false;
     server.told.clear();
+    server.saving.clear();
   }
 
   /// Says what an erased record held.
