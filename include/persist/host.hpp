@@ -179,15 +179,15 @@ class Host : private HostCalls {
     });
   }
   template <class Store, class K, class F>
-  auto update(Store& store, const K& key, F fn, CallOptions call = {}) {
-    using Change = detail::UpdateCall<typename Store::Stack, F>;
-    return change(store, key, call, std::make_shared<Change>(std::move(fn)));
+  auto update(Store& store, const K& key, F fn, UpdateOptions options = {}, CallOptions call = {}) {
+    using What = detail::UpdateCall<typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<What>(std::move(fn), options));
   }
   template <class Store, class K>
   Future<Result<Overwritten>> overwrite(Store& store, const K& key, typename Store::DataType data,
                                         CallOptions call = {}) {
-    using Change = detail::OverwriteChange<typename Store::Stack>;
-    auto what = std::make_shared<Change>(std::move(data));
+    using What = detail::OverwriteChange<typename Store::Stack>;
+    auto what = std::make_shared<What>(std::move(data));
     if (const Result<void> valid = what->valid(); !valid)
       return answered<Result<Overwritten>>(valid.error());
     return change(store, key, call, std::move(what));
@@ -221,8 +221,8 @@ class Host : private HostCalls {
   template <class Store, class K, class F>
   Future<Result<Grant>> grant_once(Store& store, const K& key, ReceiptId receipt, F fn,
                                    CallOptions call = {}) {
-    using Change = detail::GrantCall<typename Store::Stack, F>;
-    return change(store, key, call, std::make_shared<Change>(receipt, std::move(fn)));
+    using What = detail::GrantCall<typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<What>(receipt, std::move(fn)));
   }
   template <class Store>
   Future<Result<KeyPage>> scan(Store& store, std::string after = {}, std::size_t most = 1000,

@@ -202,21 +202,21 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
 /// Does with the file of an entry what its outcome asks for.
 template <class B, class L>
 void Engine<B, L>::dispose(Spilled& entry) {
-  using State = Spilled::State;
+  using Kept = Spilled::State;
   const Error& why = entry.why;
   Result<void> done = success;
   const bool is_there = !failed(why);
   if (why == Errc::cancelled)
     return log(LogLevel::warning, "spilled entry " + entry.file + ": " + std::string(why.detail()));
   if (why == Errc::corrupt || why == Errc::too_new)
-    entry.state = State::unreadable;
+    entry.state = Kept::unreadable;
   else if (why == Errc::refused)
-    entry.state = State::foreign;
+    entry.state = Kept::foreign;
   else if (why == Errc::not_found)
-    entry.state = State::erased;
-  if (is_there || entry.state == State::erased) {
+    entry.state = Kept::erased;
+  if (is_there || entry.state == Kept::erased) {
     done = spill_->journal().remove(entry.file);
-  } else if (entry.state == State::refused) {
+  } else if (entry.state == Kept::refused) {
     const auto renamed = spill_->journal().refuse(entry.file);
     if (renamed)
       entry.file = *renamed;

@@ -63,7 +63,6 @@ template <class S>
 template <class K, class F>
 Result<Saved> StoreCalls<S>::change_until_done(const K& key, const LoadOptionsFor<Data>& options,
                                                F&& changes) {
-  constexpr int most_tries = has_sessions<typename S::LockPolicy> ? 1 : 16;
   for (int tries = 1;; ++tries) {
     bool was_refused = false;
     auto saved = change_offline(key, options, [&](Handle& session) -> Result<void> {

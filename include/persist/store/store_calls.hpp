@@ -23,6 +23,9 @@ class StoreCalls {
   using KeyValue = typename S::KeyValue;
   using Handle = Session<S>;
 
+  /// How often a change is tried where many write one record.
+  static constexpr int most_tries = has_sessions<typename S::LockPolicy> ? 1 : 16;
+
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
   [[nodiscard]] Core& core() noexcept { return core_; }
 
