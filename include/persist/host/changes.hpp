@@ -154,10 +154,16 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
                             if (!saved && session.is_active() && !saved.is(Errc::unknown_outcome))
                               self->ask_.core.give_back_soon(session.node());
                             if (!saved && self->goes_again(saved.error())) return self->load();
-                            self->ask_.answer(self->change_->answer(saved, false));
+                            self->ask_.answer(self->change_->answer(self->last(saved), false));
                           });
   }
 
+  /// What is said of the last try.
+  [[nodiscard]] Result<Saved> last(const Result<Saved>& saved) const {
+    constexpr bool many_write = !has_sessions<typename S::LockPolicy>;
+    const bool was_late = many_write && (saved.is(Errc::fenced) || saved.is(Errc::busy));
+    return was_late ? StoreCalls<S>::overtaken(saved.error().key()) : saved;
+  }
   /// Whether somebody else was first, where many write one record.
   [[nodiscard]] bool goes_again(const Error& why) {
     if constexpr (has_sessions<typename S::LockPolicy>) return false;
