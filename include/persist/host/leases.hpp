@@ -62,8 +62,8 @@ class HostLeases {
   void hear(std::span<const AcquireRequest> acquires, TimePoint sent, Duration renew) {
     const std::lock_guard hold(mutex_);
     for (const AcquireRequest& each : acquires) {
-      if (!each.is_to_be_read() || each.lease <= Duration::zero() || renew <= Duration::zero())
-        continue;
+      const bool holds = each.is_to_be_read() && each.intent != Intent::look;
+      if (!holds || each.lease <= Duration::zero() || renew <= Duration::zero()) continue;
       LeaseTicket ticket{each.store, each.key, each.record.fence, each.lease, renew, sent};
       ticket.fence.owner = each.owner;
       if (find(each.owner.session) == nullptr) add(ticket);
