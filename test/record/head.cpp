@@ -49,6 +49,24 @@ TEST(Judge, AForgottenAcquisitionThatIsHigherIsTheNewest) {
   EXPECT_EQ(judged(held(), 9, Owner{}, 1, 10), Verdict::fenced);
 }
 
+TEST(Judge, AChangeThatClaimsNeedsTheRecordAsItWasSeen) {
+  Change change;
+  change.claims = Claims::anyway;
+  change.fence = {5, other, 1}, change.seen_version = 3;
+  const auto judged = [&](const Head& head) { return judge(head, change, now, 0); };
+  Head head = held();
+  head.version = 3;
+  EXPECT_EQ(judged(head), Verdict::apply) << "from whoever holds it";
+  change.claims = Claims::unleased;
+  EXPECT_EQ(judged(head), Verdict::fenced);
+  end_epoch(head);
+  EXPECT_EQ(judged(head), Verdict::apply);
+  head.version = 4;
+  EXPECT_EQ(judged(head), Verdict::fenced) << "somebody saved it";
+  head.version = 3, head.fence.epoch = 6;
+  EXPECT_EQ(judged(head), Verdict::fenced) << "somebody acquired it";
+}
+
 TEST(Landed, IsKnownForFourEpochs) {
   Head head;
   for (std::uint64_t epoch = 1; epoch <= 6; ++epoch) {
@@ -88,6 +106,26 @@ TEST(Claim, AStealNeedsWhatWasSeen) {
   ++renewed.renewals;
   EXPECT_EQ(claim(renewed, request, now), Claim::held);
   EXPECT_EQ(claim(held(6), request, now), Claim::held);
+}
+
+TEST(Claim, AReclaimTakesWhatAnEarlierRunOfTheSameServerHolds) {
+  AcquireRequest request;
+  request.owner = {ServerId("eu-1"), 9, 2}, request.reclaims = true;
+  EXPECT_EQ(claim(held(), request, now), Claim::fresh);
+  request.owner.nonce = me.nonce;
+  EXPECT_EQ(claim(held(), request, now), Claim::held) << "of this very run";
+  request.owner = {ServerId("eu-2"), 9, 2};
+  EXPECT_EQ(claim(held(), request, now), Claim::held);
+}
+
+TEST(Claim, AnEpochOfAnotherBackendMustBeHigherThanTheRecords) {
+  AcquireRequest request;
+  request.owner = other, request.claim_epoch = 6;
+  EXPECT_EQ(claim(held(5), request, now), Claim::fresh) << "no lease is looked at";
+  EXPECT_EQ(claim(held(6), request, now), Claim::held);
+  EXPECT_EQ(claim(held(7), request, now), Claim::held);
+  request.owner = me;
+  EXPECT_EQ(claim(held(6), request, now), Claim::again);
 }
 
 TEST(Advance, ARequestKeepsASaveFromRenewing) {

@@ -173,6 +173,20 @@ TEST_F(FaultyLine, ThatIsSlowMovesTheClockAndBringsWhatComesMeanwhile) {
   EXPECT_EQ(stored(), 2) << "what came late is older than what was saved";
 }
 
+TEST_F(FaultyLine, PassesHintsOnUnlessTheyAreLost) {
+  static_assert(watched_backend<Line>);
+  for (const unsigned unwatched : {0U, 1000U}) {
+    Line quiet(database, stragglers, {.unwatched = unwatched});
+    Players holder("players", quiet, options("eu-2"));
+    const std::uint64_t key = 10 + unwatched;
+    auto session = *holder.load(key);
+    holder.poll();
+    auto asks = players.begin_load(key);
+    players.poll();
+    EXPECT_EQ(holder.next_deadline() <= clock.now(), unwatched == 0);
+  }
+}
+
 TEST_F(FaultyLine, AnswersAReadAsItDidBefore) {
   auto session = *elsewhere.load(1u);
   session.edit()->coins = 1;

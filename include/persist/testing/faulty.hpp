@@ -28,6 +28,7 @@ struct Faults {
   unsigned twice = 0;     ///< all is well, and later the same request arrives once more
   unsigned slow = 0;      ///< the clock moves on before it is done, and again before its reply
   unsigned stale = 0;     ///< a read is answered as the one before it on that line was
+  unsigned unwatched = 0;                       ///< a store that wants to be woken never is
   Duration latest = std::chrono::minutes(2);    ///< how much later
   Duration slowest = std::chrono::seconds(40);  ///< how long each half takes at most
 };
@@ -125,6 +126,12 @@ class Faulty {
     requires holds_schemas<Inner>
   {
     each(batch, &Inner::read_schemas);
+  }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
+    requires watched_backend<Inner>
+  {
+    if (!state_->stragglers.random().happens(state_->faults.unwatched))
+      inner_.watch(store, std::move(queue));
   }
 
  private:

@@ -83,6 +83,11 @@ class Witness {
   {
     inner_.read_schemas(batch);
   }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
+    requires watched_backend<Inner>
+  {
+    inner_.watch(store, std::move(queue));
+  }
 
  private:
   /// Of one record: the newest epoch, whose it is, and how far that has written.

@@ -32,7 +32,9 @@ struct SimulationOptions {
   std::size_t servers = 3;
   std::size_t players = 5;
   Duration length = std::chrono::minutes(20);  ///< of the evening; then all is mended and checked
-  Faults faults{.refused = 15, .no_reply = 15, .late = 15, .twice = 15, .slow = 3};
+  Faults faults{
+      .refused = 15, .no_reply = 15, .late = 15, .twice = 15, .slow = 3, .unwatched = 500};
+  bool reclaims = false;       ///< a server that is started again takes back what it held
   bool keeps_history = false;  ///< a line for each thing that happens
 };
 
@@ -106,11 +108,14 @@ class SimulatedWorld {
   void start(std::size_t index) {
     Server& server = servers_[index];
     StoreOptions told;
-    told.server_id = "server " + std::to_string(index) + "." + std::to_string(++starts_);
+    told.server_id = "server " + std::to_string(index);
+    ++starts_;
+    if (!options_.reclaims) told.server_id += "." + std::to_string(starts_);
+    told.reclaim = options_.reclaims;
     told.clock = &server.clock;
     told.close_deadline = Duration::zero();
     told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
-    server.line.emplace(database_, stragglers_);
+    server.line.emplace(database_, stragglers_, Faults{.unwatched = options_.faults.unwatched});
     server.players.emplace("players", *server.line, told);
     server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
     server.line->fill(world_.now() < full_until_);
@@ -260,7 +265,10 @@ class SimulatedWorld {
     ReadRequest read;
     read.store = store_, read.key = session.id(), read.wants_data = false;
     database_.read(std::span(&read, 1));
-    return read.record.fence.epoch == session.epoch();
+    // By its owner too: what was put back gives out an epoch again.
+    const Fence& fence = read.record.fence;
+    return session.instance_id() ==
+           std::to_string(fence.epoch) + "-" + std::to_string(fence.owner.session);
   }
   template <class... Words>
   void note(std::size_t server, const Words&... words) {
