@@ -263,8 +263,14 @@ class SpillBox {
     std::string file;
     std::vector<std::string> keys;  ///< of this store
     WallTime at{};
+    std::uint64_t follows = 0;
     Error why{Errc{}};  ///< what came of the last try
     bool is_out = false;
+
+    [[nodiscard]] std::uint64_t number() const {
+      const auto name = spill::FileName::read(file);
+      return name ? name->number : 0;
+    }
   };
 
   /// Looks through the folder for what `self` has there.
@@ -304,6 +310,26 @@ class SpillBox {
     const auto at = std::find_if(waiting_.begin(), waiting_.end(),
                                  [&](const Waiting& each) { return each.file == file; });
     return at == waiting_.end() ? nullptr : &*at;
+  }
+  /// What must not be sent before the entry of that number is there.
+  [[nodiscard]] std::vector<std::string> followers_of(std::uint64_t number) const {
+    std::vector<std::string> files;
+    for (const Waiting& each : waiting_)
+      if (each.follows == number && number != 0) files.push_back(each.file);
+    return files;
+  }
+  /// Whether an entry that this one follows waits itself.
+  [[nodiscard]] bool comes_later(const Waiting& entry) const {
+    return entry.follows != 0 &&
+           std::any_of(waiting_.begin(), waiting_.end(),
+                       [&](const Waiting& each) { return each.number() == entry.follows; });
+  }
+  /// Whether the entry of that number was refused, in this run or an earlier one.
+  [[nodiscard]] bool was_refused(std::uint64_t number) const {
+    return number != 0 && std::any_of(kept_.begin(), kept_.end(), [&](const Spilled& each) {
+             const auto name = spill::FileName::read(each.file);
+             return name && name->number == number;
+           });
   }
   /// It does not wait any more; says whose loads may go on.
   std::vector<std::string> settle(std::string_view file) {
@@ -346,7 +372,7 @@ class SpillBox {
       found.state = Spilled::State::refused;
       found.why = Error(Errc::fenced, "it was refused when it was sent again");
     } else {
-      return wait_for({found.file, std::move(found.keys), found.at});
+      return wait_for({found.file, std::move(found.keys), found.at, entry->follows});
     }
     keep(std::move(found));
   }
