@@ -167,7 +167,7 @@ class Seasons {
       case 4:
         return trade(a, b);
       case 5:
-        if (first->send(b, Gift{5})) {
+        if (first->view()->coins >= 5 && first->send(b, Gift{5})) {
           first->edit()->coins -= 5;
           expected_[a] -= 5, expected_[b] += 5;
         }
@@ -180,7 +180,7 @@ class Seasons {
   }
   void trade(std::uint64_t a, std::uint64_t b) {
     Players::Session* second = session(b);
-    if (second == nullptr) return;
+    if (second == nullptr || sessions_.at(a).view()->coins < 10) return;
     const auto done = players_->transact(sessions_.at(a), *second, [](Player& from, Player& to) {
       from.coins -= 10, to.coins += 10;
       return persist::Result<void>(persist::success);

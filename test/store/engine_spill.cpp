@@ -665,6 +665,20 @@ TEST_F(Quarantine, where_the_database_is_down_too_it_is_kept_once_when_the_store
   EXPECT_EQ(only(players).state, State::quarantined);
 }
 
+TEST_F(Quarantine, where_nobody_knows_whether_the_release_arrived_it_is_kept_all_the_same) {
+  {
+    auto players = open_spilling();
+    auto session = players.load(7);
+    session->edit()->coins = -5;
+    down(Errc::unknown_outcome);
+    EXPECT_TRUE(session->release().is(Errc::unknown_outcome));
+  }
+  up();
+  auto players = open_spilling();
+  EXPECT_EQ(only(players).state, State::quarantined);
+  EXPECT_TRUE(players.try_load(7)) << "the release came after all";
+}
+
 TEST_F(Quarantine, without_a_folder_the_result_is_the_same_and_nothing_is_kept) {
   auto players = open();
   auto session = players.load(7);

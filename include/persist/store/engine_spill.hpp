@@ -130,6 +130,8 @@ std::size_t Engine<B, L>::end_unknown(Flight& flight) {
     has_more =
         has_more || (goes_on(i) && session.dirty() && session.edited != flight.cuts[i].generation);
   }
+  for (std::size_t i = 0; i < flight.size(); ++i)
+    if (flight.cuts[i].is_aside) quarantine(flight.cuts[i], flight.changes[i]);
   if (!has_more) return settle_spilled(flight);
   Flight& more = new_flight();
   more.group = flight.group;
