@@ -679,6 +679,36 @@ TEST_F(Quarantine, where_nobody_knows_whether_the_release_arrived_it_is_kept_all
   EXPECT_TRUE(players.try_load(7)) << "the release came after all";
 }
 
+TEST_F(Quarantine, all_that_was_to_be_saved_with_it_is_kept_too) {
+  auto players = open_spilling();
+  gives_gifts(players);
+  ASSERT_TRUE(players.post(7, Gift{3}));
+  auto session = players.load(7);
+  players.poll();
+  ASSERT_TRUE(session->grant_once({"receipt-1"}, [](Player& player) { player.coins += 10; }));
+  ASSERT_TRUE(session->send(8, Gift{20}));
+  ASSERT_TRUE(session->add_user_id(1001));
+  session->edit()->coins = -5;
+  EXPECT_TRUE(session->release().is(Errc::invalid));
+  const auto entry = persist::spill::decode(persist::as_bytes(bytes_of(only(players).file)));
+  ASSERT_TRUE(entry) << entry.error();
+  const persist::spill::Part& part = entry->parts[0];
+  EXPECT_EQ(part.acknowledged.size(), 1U);
+  EXPECT_EQ(part.receipts.size(), 1U);
+  ASSERT_EQ(part.sends.size(), 1U);
+  EXPECT_EQ(part.sends[0].key, "8");
+  EXPECT_EQ(*part.user_ids, std::vector<std::uint64_t>{1001});
+}
+
+TEST_F(Quarantine, with_a_folder_that_cannot_be_used_it_is_a_loss_that_is_told) {
+  std::ofstream(root + "/spill") << "a file is in the way";
+  auto players = open_spilling();
+  auto session = players.load(7);
+  session->edit()->coins = -5;
+  EXPECT_TRUE(session->release().is(Errc::invalid));
+  EXPECT_TRUE(logged("error: 7: its last changes were refused, and could not be kept aside: io"));
+}
+
 TEST_F(Quarantine, without_a_folder_the_result_is_the_same_and_nothing_is_kept) {
   auto players = open();
   auto session = players.load(7);

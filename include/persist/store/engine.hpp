@@ -251,7 +251,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] std::size_t keep_or_end(Flight& flight);
   void unboard_all(Flight& flight);
   void sign(spill::Entry& entry, std::string_view why) const;
-  void quarantine(Cut& cut, const Change& change);
+  void quarantine(SessionCore& session, Cut& cut, const Change& change);
   [[nodiscard]] bool can_spill();
   [[nodiscard]] std::size_t spill_unknown();
   [[nodiscard]] Flight* cut_for_spill(SessionCore& session);

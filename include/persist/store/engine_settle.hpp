@@ -159,7 +159,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (gives_back) {
     if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
-    if (cut.is_aside) quarantine(cut, change);
+    if (cut.is_aside) quarantine(session, cut, change);
     if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
       log(LogLevel::error, "released without its last changes: " + cut.refused.message());
     }

@@ -53,33 +53,37 @@ void Engine<B, L>::sign(spill::Entry& entry, std::string_view why) const {
   entry.why = why;
 }
 
-/// What was refused when its session ended is kept aside, for a person to look at.
+/// What was refused when its session ended is kept aside, for a person to look at, with all that
+/// was to be saved with it.
 template <class B, class L>
-void Engine<B, L>::quarantine(Cut& cut, const Change& change) {
-  const std::string key(as_text(cut.key));
-  spill::Entry entry;
-  entry.kind = spill::Kind::quarantined;
-  entry.stores.push_back(about());
+void Engine<B, L>::quarantine(SessionCore& session, Cut& cut, const Change& change) {
+  const Lock hold(mutex_);
   Change whole;
+  whole.store = store_;
   whole.key = change.key, whole.fence = change.fence;
   whole.data = &cut.data, whole.schema = cut.schema;
-  auto part = spill::part_of(whole, cut);
-  if (part) entry.parts.push_back(*std::move(part));
+  cut_rest(session, cut, whole);
   spill::Journal<>::Written written;
-  written.error = part ? Error(Errc{}) : part.error();
-  sign(entry, cut.refused.message());
-  if (part)
-    if (const auto encoded = spill::encode(entry, written.bytes); !encoded)
+  auto entry =
+      spill::entry_of(std::span(&whole, 1), std::span(&cut, 1), spill::Places(store_, about()));
+  if (!entry) {
+    written.error = entry.error();
+  } else {
+    entry->kind = spill::Kind::quarantined;
+    sign(*entry, cut.refused.message());
+    if (const auto encoded = spill::encode(*entry, written.bytes); !encoded)
       written.error = encoded.error();
-  const Lock hold(mutex_);
-  if (!failed(written.error)) spill_->journal().write(std::span(&written, 1));
-  if (failed(written.error)) {
-    log(LogLevel::error, key + ": its last changes were refused, and could not be kept aside: " +
-                             written.error.message());
-    return;
+    else if (!can_spill())
+      written.error = spill_->error();
+    else
+      spill_->journal().write(std::span(&written, 1));
   }
+  const std::string key(session.key());
+  if (failed(written.error))
+    return log(LogLevel::error, key + ": its last changes were refused, and could not be kept " +
+                                    "aside: " + written.error.message());
   ++metrics_.quarantined;
-  Spilled kept{Spilled::State::quarantined, written.file, {key}, entry.at, cut.refused};
+  Spilled kept{Spilled::State::quarantined, written.file, {key}, entry->at, cut.refused};
   tell_kept(kept);
   spill_->keep(std::move(kept));
 }
@@ -131,7 +135,7 @@ std::size_t Engine<B, L>::end_unknown(Flight& flight) {
         has_more || (goes_on(i) && session.dirty() && session.edited != flight.cuts[i].generation);
   }
   for (std::size_t i = 0; i < flight.size(); ++i)
-    if (flight.cuts[i].is_aside) quarantine(flight.cuts[i], flight.changes[i]);
+    if (flight.cuts[i].is_aside) quarantine(*flight.sessions[i], flight.cuts[i], flight.changes[i]);
   if (!has_more) return settle_spilled(flight);
   Flight& more = new_flight();
   more.group = flight.group;
@@ -191,7 +195,7 @@ Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
     return &flight;
   }
   const bool was_refused = flight.cuts[0].is_aside;
-  if (was_refused) quarantine(flight.cuts[0], flight.changes[0]);
+  if (was_refused) quarantine(session, flight.cuts[0], flight.changes[0]);
   unboard_all(flight);
   if (was_refused) end(session, State::lost, Reason::shutdown, false);
   return nothing();
