@@ -277,6 +277,69 @@ TEST_F(SpillReplay, what_was_edited_behind_a_transaction_of_unknown_outcome_come
   }
 }
 
+/// A trade whose one partner leaves, with an unknown outcome, while the other plays on.
+struct SpillFollows : SpillCase {
+  void SetUp() override {
+    auto players = open_spilling();
+    auto a = players.load(1);
+    auto b = players.load(2);
+    ASSERT_TRUE(a && b);
+    ASSERT_TRUE(a->save({.force = true}) && b->save({.force = true}));
+    db.fail_commits(Errc::unavailable);
+    (void)players.transact(*a, *b, [](Player& from, Player& to) {
+      from.coins -= 30, to.coins += 30;
+      return persist::Result<void>(persist::success);
+    });
+    db.fail_commits(Errc::unknown_outcome);
+    EXPECT_TRUE(b->release().is(Errc::unknown_outcome));
+    a->edit()->coins += 1;
+    down();
+    EXPECT_EQ(players.close_all(10s), 2U);
+    EXPECT_EQ(files().size(), 2U);
+    up();
+  }
+};
+
+TEST_F(SpillFollows, what_was_edited_behind_it_is_not_sent_before_it) {
+  db.fail_commits(Errc::unavailable);
+  auto players = open_spilling();
+  EXPECT_EQ(coins(players, 1), 100);
+  play(2s, players);
+  EXPECT_EQ(coins(players, 1), 71);
+  EXPECT_EQ(coins(players, 2), 130);
+  EXPECT_TRUE(players.spilled()->empty());
+  EXPECT_TRUE(files().empty());
+  EXPECT_TRUE(players.try_load(1) && players.try_load(2));
+}
+
+TEST_F(SpillFollows, where_the_one_is_refused_so_is_the_other) {
+  {
+    auto other = open("us-1");
+    auto b = other.load(2, {.conflict = persist::Conflict::steal});
+    ASSERT_TRUE(b) << b.error();
+    ASSERT_TRUE(b->release());
+  }
+  auto players = open_spilling();
+  EXPECT_EQ(coins(players, 1), 100) << "half of a trade is none";
+  const auto all = players.spilled();
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 2U);
+  for (const Spilled& each : *all)
+    EXPECT_EQ(each.state, State::refused);
+  EXPECT_EQ(files(".refused").size(), 2U);
+}
+
+TEST_F(SpillFollows, also_at_a_later_start) {
+  const auto both = files();
+  std::string refused = both[0];
+  refused.replace(refused.size() - 6, 6, ".refused");
+  std::filesystem::rename(folder + "/" + both[0], folder + "/" + refused);
+  auto players = open_spilling();
+  EXPECT_EQ(coins(players, 1), 100);
+  EXPECT_EQ(players.spilled()->size(), 2U);
+  EXPECT_EQ(files(".refused").size(), 2U);
+}
+
 TEST_F(SpillReplay, while_the_database_is_down_only_its_own_records_wait) {
   spill_coins(7, 5);
   down();

@@ -177,7 +177,7 @@ Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
   {
     const Lock hold(mutex_);
     if (ended(session.state) || session.state == State::loading || session.gives_back ||
-        session.is_offline || session.in_flight)
+        session.in_flight)
       return nullptr;
   }
   Flight& flight = new_flight();
