@@ -2,6 +2,7 @@
 
 #include <persist/host/calls.hpp>
 #include <persist/host/rounds.hpp>
+#include <persist/host/stop_signals.hpp>
 #include <persist/host/timer.hpp>
 #include <persist/store.hpp>
 
@@ -122,6 +123,10 @@ class Host : private HostCalls {
   /// still not saved: the moment to keep it elsewhere.
   ShutdownReport shutdown(Duration within,
                           const std::function<void(const ShutdownReport&)>& late = {});
+
+  /// Has SIGINT and SIGTERM set `stop_requested`, and nothing else; see `StopSignals`.
+  static Result<void> stop_on_signals() { return StopSignals::listen(); }
+  [[nodiscard]] static bool stop_requested() noexcept { return StopSignals::requested(); }
 
   // Twins.
   /// Waits for a holder until the load's own deadline, `begin_deadline` where it says none: then
