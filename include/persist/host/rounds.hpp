@@ -168,7 +168,6 @@ void HostRounds<Backend>::complete(Trip& trip) {
   --rounds_out_;
   for (Part& part : trip.parts)
     part.partner.complete(trip.round, part.mine);
-  leases().forget_unclaimed(trip.round.acquires);
 }
 
 template <class Backend>
