@@ -222,6 +222,17 @@ TEST_F(HostDeathTest, a_store_that_is_destroyed_inside_a_completion_ends_the_pro
 }
 #endif
 
+TEST_F(Host, a_store_may_be_taken_back_inside_a_completion) {
+  std::vector<std::string> told;
+  host.load(players, 1u).then([&](auto session) {
+    host.detach(players);
+    told.emplace_back(session->save() ? "saved" : "not saved");
+  });
+  host.load(players, 2u).then([&](auto session) { told.emplace_back(session ? "two" : "none"); });
+  settle();
+  EXPECT_EQ(told, (std::vector<std::string>{"none", "saved"})) << "its other calls end first";
+}
+
 TEST_F(Host, a_store_that_was_taken_back_waits_where_it_likes) {
   auto session = load(1);
   session.edit()->coins = 4;

@@ -2,6 +2,7 @@
 
 #include <persist/host/calls.hpp>
 #include <persist/host/rounds.hpp>
+#include <persist/host/stop_signals.hpp>
 #include <persist/host/timer.hpp>
 #include <persist/store.hpp>
 
@@ -40,13 +41,14 @@ class Host : private HostCalls {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
   ~Host() {
-    if (HostVisit::is_inside(*core_))
+    if (HostVisit::is_inside(core_.get()))
       detail::fatal("a Host was destroyed inside one of its own completions");
     core_->closing = true;
     timer_.reset();
     for (const auto& group : groups_) {
-      group->bring_home();
-      group->end_calls(nullptr, Error(Errc::cancelled, "the Host was destroyed"), false);
+      group->bring_home([&] {
+        group->end_calls(nullptr, Error(Errc::cancelled, "the Host was destroyed"), false);
+      });
       group->take_out_all();
     }
     core_->lanes.stop();  // a lane that hands something back holds the core a moment longer
@@ -58,12 +60,13 @@ class Host : private HostCalls {
   Result<void> attach(Store& store) {
     core_->lives();
     using Backend = typename Store::Stack::Backend;
+    constexpr bool is_shared = Store::Stack::Access::is_shared;
     for (const auto& group : groups_) {
-      if (group->kind() != HostRounds<Backend>::kind()) continue;
+      if (group->kind() != HostRounds<Backend>::kind() || group->is_shared() != is_shared) continue;
       auto& rounds = static_cast<HostRounds<Backend>&>(*group);
       if (rounds.holds(store.core().backend())) return add(rounds, store);
     }
-    auto rounds = std::make_shared<HostRounds<Backend>>(core_, store.core().backend());
+    auto rounds = std::make_shared<HostRounds<Backend>>(core_, store.core().backend(), is_shared);
     {
       const std::lock_guard hold(groups_mutex_);
       groups_.push_back(rounds);
@@ -83,7 +86,8 @@ class Host : private HostCalls {
     core_->polls_here();
     TimePoint next = TimePoint::max();
     for (std::size_t i = 0; i < groups_.size(); ++i)
-      next = (std::min)(next, std::shared_ptr<HostGroup>(groups_[i])->poll());
+      if (const std::shared_ptr<HostGroup> group = groups_[i]; !group->is_shared())
+        next = (std::min)(next, group->poll());
     return next;
   }
   /// Sleeps until something came that `poll` has to look at, or until then: for a program that has
@@ -101,7 +105,8 @@ class Host : private HostCalls {
     }
     TimePoint next = TimePoint::max();
     for (const auto& group : groups)
-      next = (std::min)(next, group->renew_leases(core_->clock.now()));
+      next = (std::min)(
+          next, group->is_shared() ? pump(*group) : group->renew_leases(core_->clock.now()));
     return next;
   }
   [[nodiscard]] HostMetrics metrics() const {
@@ -118,6 +123,10 @@ class Host : private HostCalls {
   /// still not saved: the moment to keep it elsewhere.
   ShutdownReport shutdown(Duration within,
                           const std::function<void(const ShutdownReport&)>& late = {});
+
+  /// Has SIGINT and SIGTERM set `stop_requested`, and nothing else; see `StopSignals`.
+  static Result<void> stop_on_signals() { return StopSignals::listen(); }
+  [[nodiscard]] static bool stop_requested() noexcept { return StopSignals::requested(); }
 
   // Twins.
   /// Waits for a holder until the load's own deadline, `begin_deadline` where it says none: then
@@ -258,6 +267,13 @@ class Host : private HostCalls {
     bool moves = false;
   };
   [[nodiscard]] Left ask_all_to_end();
+  /// Has it polled if it is due. Returns when it will be.
+  TimePoint pump(HostGroup& group) {
+    const TimePoint due = group.next_pump();
+    if (due > core_->clock.now()) return due;
+    group.pump();
+    return TimePoint::max();
+  }
   void fill(ShutdownReport& report) const;
 
   std::vector<std::shared_ptr<HostGroup>> groups_;
@@ -297,8 +313,10 @@ inline ShutdownReport Host::shutdown(Duration within,
     report.cancelled +=
         group->end_calls(nullptr, Error(Errc::cancelled, "the Host is shutting down"), true);
   report.sessions = ask_all_to_end().sessions;
+  for (const auto& group : groups_)
+    if (group->is_shared()) group->pump();
   while (true) {
-    const TimePoint next = poll();
+    TimePoint next = (std::min)(poll(), run_timer());
     const Left left = ask_all_to_end();
     if (left.sessions == 0 && left.out == 0) break;
     if (run_lane()) continue;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/host/group.hpp>
+#include <persist/host/group_calls.hpp>
 #include <persist/store/changes.hpp>
 #include <persist/store/offline_calls.hpp>
 
