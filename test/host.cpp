@@ -2,6 +2,9 @@
 
 #include <support/hosted.hpp>
 
+#include <filesystem>
+#include <string>
+
 namespace {
 
 using namespace test;
@@ -44,6 +47,34 @@ TEST_F(Host, a_shutdown_during_a_load_gives_the_record_back) {
   EXPECT_TRUE(host.shutdown(10s).complete());
   EXPECT_TRUE(loading.get().is(Errc::cancelled));
   EXPECT_FALSE(tool.inspect(1u)->held);
+}
+
+TEST_F(Host, a_shutdown_spills_what_it_could_not_save) {
+  const auto folder = std::filesystem::temp_directory_path() /
+                      ("persist-host-" + std::to_string(persist::detail::os::random_bits()));
+  auto told = options("eu-3");
+  told.spill = folder.string();
+  {
+    Players spilling("players", db, told);
+    ASSERT_TRUE(host.attach(spilling));
+    auto loading = host.load(spilling, 7u);
+    settle();
+    auto session = loading.get();
+    ASSERT_TRUE(session);
+    session->edit()->coins = 5;
+    db.fail_commits(Errc::unavailable, 1000);
+    std::size_t late = 0;
+    const auto report =
+        host.shutdown(10s, [&](const persist::ShutdownReport& so_far) { late = so_far.spilled; });
+    EXPECT_EQ(late, 1U) << "at four fifths of the time";
+    EXPECT_EQ(report.spilled, 1U);
+    EXPECT_TRUE(report.complete()) << "nothing of it is here any more";
+    db.script().commits.clear();
+  }
+  EXPECT_EQ(durable(7), -1);
+  const Players next("players", db, told);
+  EXPECT_EQ(durable(7), 5) << "the next start sends it";
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(Host, a_shutdown_names_what_it_could_not_save_and_says_so_in_time) {

@@ -119,8 +119,9 @@ class Host : private HostCalls {
   /// what it could not do within that time; that stays with the stores, which still try when they
   /// are polled or destroyed. Waits, and runs completions here meanwhile.
   ///
-  /// `late(report so far)` is called once, when four fifths of the time have gone and something is
-  /// still not saved: the moment to keep it elsewhere.
+  /// When four fifths of the time have gone, what is still not saved is spilled, in stores that
+  /// have a folder for it (`StoreOptions::spill`), and `late(report so far)` is called, once. A
+  /// session whose commit is inside a backend that hangs can be neither saved nor spilled.
   ShutdownReport shutdown(Duration within,
                           const std::function<void(const ShutdownReport&)>& late = {});
 
@@ -274,6 +275,7 @@ class Host : private HostCalls {
     group.pump();
     return TimePoint::max();
   }
+  [[nodiscard]] std::size_t spill_rest();
   void fill(ShutdownReport& report) const;
 
   std::vector<std::shared_ptr<HostGroup>> groups_;
@@ -294,6 +296,13 @@ inline Host::Left Host::ask_all_to_end() {
   return left;
 }
 
+inline std::size_t Host::spill_rest() {
+  std::size_t spilled = 0;
+  for (const auto& group : groups_)
+    group->each_store([&](DrivenStore& store) { spilled += store.spill_rest(); });
+  return spilled;
+}
+
 inline void Host::fill(ShutdownReport& report) const {
   report.left.clear();
   report.out = 0;
@@ -308,7 +317,7 @@ inline ShutdownReport Host::shutdown(Duration within,
   ShutdownReport report;
   core_->closing = true;
   const TimePoint deadline = after(core_->clock.now(), within);
-  TimePoint late_at = late ? after(core_->clock.now(), within / 5 * 4) : TimePoint::max();
+  TimePoint late_at = after(core_->clock.now(), within / 5 * 4);
   for (const auto& group : groups_)
     report.cancelled +=
         group->end_calls(nullptr, Error(Errc::cancelled, "the Host is shutting down"), true);
@@ -321,14 +330,16 @@ inline ShutdownReport Host::shutdown(Duration within,
     if (left.sessions == 0 && left.out == 0) break;
     if (run_lane()) continue;
     const TimePoint now = core_->clock.now();
-    if (now >= late_at) {
+    if (now >= late_at && late_at < deadline) {
+      report.spilled += spill_rest();
       fill(report);
-      late(report);
-      late_at = TimePoint::max();
+      if (late) late(report);
+      late_at = deadline;
     }
     if (now >= deadline || !left.moves) break;
-    wait((std::min)({next, deadline, late_at}));
+    wait((std::min)(next, late_at));
   }
+  report.spilled += spill_rest();  // what came home since
   fill(report);
   return report;
 }

@@ -132,7 +132,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void let_go();
   /// Writes what is not saved to the spill journal, where there is one, and ends the sessions whose
   /// changes are there; the others stay. Says how many ended (engine_spill.hpp).
-  std::size_t spill_rest();
+  std::size_t spill_rest() final;
   /// What of the spill journal was not sent (engine_replay.hpp).
   [[nodiscard]] Result<std::vector<Spilled>> spilled();
   [[nodiscard]] bool is_critical() {
