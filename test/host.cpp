@@ -2,6 +2,9 @@
 
 #include <support/hosted.hpp>
 
+#include <filesystem>
+#include <string>
+
 namespace {
 
 using namespace test;
@@ -44,6 +47,34 @@ TEST_F(Host, a_shutdown_during_a_load_gives_the_record_back) {
   EXPECT_TRUE(host.shutdown(10s).complete());
   EXPECT_TRUE(loading.get().is(Errc::cancelled));
   EXPECT_FALSE(tool.inspect(1u)->held);
+}
+
+TEST_F(Host, a_shutdown_spills_what_it_could_not_save) {
+  const auto folder = std::filesystem::temp_directory_path() /
+                      ("persist-host-" + std::to_string(persist::detail::os::random_bits()));
+  auto told = options("eu-3");
+  told.spill = folder.string();
+  {
+    Players spilling("players", db, told);
+    ASSERT_TRUE(host.attach(spilling));
+    auto loading = host.load(spilling, 7u);
+    settle();
+    auto session = loading.get();
+    ASSERT_TRUE(session);
+    session->edit()->coins = 5;
+    db.fail_commits(Errc::unavailable, 1000);
+    std::size_t late = 0;
+    const auto report =
+        host.shutdown(10s, [&](const persist::ShutdownReport& so_far) { late = so_far.spilled; });
+    EXPECT_EQ(late, 1U) << "at four fifths of the time";
+    EXPECT_EQ(report.spilled, 1U);
+    EXPECT_TRUE(report.complete()) << "nothing of it is here any more";
+    db.script().commits.clear();
+  }
+  EXPECT_EQ(durable(7), -1);
+  const Players next("players", db, told);
+  EXPECT_EQ(durable(7), 5) << "the next start sends it";
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(Host, a_shutdown_names_what_it_could_not_save_and_says_so_in_time) {
@@ -221,6 +252,17 @@ TEST_F(HostDeathTest, a_store_that_is_destroyed_inside_a_completion_ends_the_pro
   EXPECT_DEATH((now = true, host.poll()), "a store was destroyed inside");
 }
 #endif
+
+TEST_F(Host, a_store_may_be_taken_back_inside_a_completion) {
+  std::vector<std::string> told;
+  host.load(players, 1u).then([&](auto session) {
+    host.detach(players);
+    told.emplace_back(session->save() ? "saved" : "not saved");
+  });
+  host.load(players, 2u).then([&](auto session) { told.emplace_back(session ? "two" : "none"); });
+  settle();
+  EXPECT_EQ(told, (std::vector<std::string>{"none", "saved"})) << "its other calls end first";
+}
 
 TEST_F(Host, a_store_that_was_taken_back_waits_where_it_likes) {
   auto session = load(1);

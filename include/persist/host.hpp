@@ -2,6 +2,7 @@
 
 #include <persist/host/calls.hpp>
 #include <persist/host/rounds.hpp>
+#include <persist/host/stop_signals.hpp>
 #include <persist/host/timer.hpp>
 #include <persist/store.hpp>
 
@@ -40,13 +41,14 @@ class Host : private HostCalls {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
   ~Host() {
-    if (HostVisit::is_inside(*core_))
+    if (HostVisit::is_inside(core_.get()))
       detail::fatal("a Host was destroyed inside one of its own completions");
     core_->closing = true;
     timer_.reset();
     for (const auto& group : groups_) {
-      group->bring_home();
-      group->end_calls(nullptr, Error(Errc::cancelled, "the Host was destroyed"), false);
+      group->bring_home([&] {
+        group->end_calls(nullptr, Error(Errc::cancelled, "the Host was destroyed"), false);
+      });
       group->take_out_all();
     }
     core_->lanes.stop();  // a lane that hands something back holds the core a moment longer
@@ -58,12 +60,13 @@ class Host : private HostCalls {
   Result<void> attach(Store& store) {
     core_->lives();
     using Backend = typename Store::Stack::Backend;
+    constexpr bool is_shared = Store::Stack::Access::is_shared;
     for (const auto& group : groups_) {
-      if (group->kind() != HostRounds<Backend>::kind()) continue;
+      if (group->kind() != HostRounds<Backend>::kind() || group->is_shared() != is_shared) continue;
       auto& rounds = static_cast<HostRounds<Backend>&>(*group);
       if (rounds.holds(store.core().backend())) return add(rounds, store);
     }
-    auto rounds = std::make_shared<HostRounds<Backend>>(core_, store.core().backend());
+    auto rounds = std::make_shared<HostRounds<Backend>>(core_, store.core().backend(), is_shared);
     {
       const std::lock_guard hold(groups_mutex_);
       groups_.push_back(rounds);
@@ -83,7 +86,8 @@ class Host : private HostCalls {
     core_->polls_here();
     TimePoint next = TimePoint::max();
     for (std::size_t i = 0; i < groups_.size(); ++i)
-      next = (std::min)(next, std::shared_ptr<HostGroup>(groups_[i])->poll());
+      if (const std::shared_ptr<HostGroup> group = groups_[i]; !group->is_shared())
+        next = (std::min)(next, group->poll());
     return next;
   }
   /// Sleeps until something came that `poll` has to look at, or until then: for a program that has
@@ -101,7 +105,8 @@ class Host : private HostCalls {
     }
     TimePoint next = TimePoint::max();
     for (const auto& group : groups)
-      next = (std::min)(next, group->renew_leases(core_->clock.now()));
+      next = (std::min)(
+          next, group->is_shared() ? pump(*group) : group->renew_leases(core_->clock.now()));
     return next;
   }
   [[nodiscard]] HostMetrics metrics() const {
@@ -114,10 +119,15 @@ class Host : private HostCalls {
   /// what it could not do within that time; that stays with the stores, which still try when they
   /// are polled or destroyed. Waits, and runs completions here meanwhile.
   ///
-  /// `late(report so far)` is called once, when four fifths of the time have gone and something is
-  /// still not saved: the moment to keep it elsewhere.
+  /// When four fifths of the time have gone, what is still not saved is spilled, in stores that
+  /// have a folder for it (`StoreOptions::spill`), and `late(report so far)` is called, once. A
+  /// session whose commit is inside a backend that hangs can be neither saved nor spilled.
   ShutdownReport shutdown(Duration within,
                           const std::function<void(const ShutdownReport&)>& late = {});
+
+  /// Has SIGINT and SIGTERM set `stop_requested`, and nothing else; see `StopSignals`.
+  static Result<void> stop_on_signals() { return StopSignals::listen(); }
+  [[nodiscard]] static bool stop_requested() noexcept { return StopSignals::requested(); }
 
   // Twins.
   /// Waits for a holder until the load's own deadline, `begin_deadline` where it says none: then
@@ -179,15 +189,15 @@ class Host : private HostCalls {
     });
   }
   template <class Store, class K, class F>
-  auto update(Store& store, const K& key, F fn, CallOptions call = {}) {
-    using Change = detail::UpdateCall<typename Store::Stack, F>;
-    return change(store, key, call, std::make_shared<Change>(std::move(fn)));
+  auto update(Store& store, const K& key, F fn, UpdateOptions options = {}, CallOptions call = {}) {
+    using What = detail::UpdateCall<typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<What>(std::move(fn), options));
   }
   template <class Store, class K>
   Future<Result<Overwritten>> overwrite(Store& store, const K& key, typename Store::DataType data,
                                         CallOptions call = {}) {
-    using Change = detail::OverwriteChange<typename Store::Stack>;
-    auto what = std::make_shared<Change>(std::move(data));
+    using What = detail::OverwriteChange<typename Store::Stack>;
+    auto what = std::make_shared<What>(std::move(data));
     if (const Result<void> valid = what->valid(); !valid)
       return answered<Result<Overwritten>>(valid.error());
     return change(store, key, call, std::move(what));
@@ -221,8 +231,8 @@ class Host : private HostCalls {
   template <class Store, class K, class F>
   Future<Result<Grant>> grant_once(Store& store, const K& key, ReceiptId receipt, F fn,
                                    CallOptions call = {}) {
-    using Change = detail::GrantCall<typename Store::Stack, F>;
-    return change(store, key, call, std::make_shared<Change>(receipt, std::move(fn)));
+    using What = detail::GrantCall<typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<What>(receipt, std::move(fn)));
   }
   template <class Store>
   Future<Result<KeyPage>> scan(Store& store, std::string after = {}, std::size_t most = 1000,
@@ -258,6 +268,14 @@ class Host : private HostCalls {
     bool moves = false;
   };
   [[nodiscard]] Left ask_all_to_end();
+  /// Has it polled if it is due. Returns when it will be.
+  TimePoint pump(HostGroup& group) {
+    const TimePoint due = group.next_pump();
+    if (due > core_->clock.now()) return due;
+    group.pump();
+    return TimePoint::max();
+  }
+  [[nodiscard]] std::size_t spill_rest();
   void fill(ShutdownReport& report) const;
 
   std::vector<std::shared_ptr<HostGroup>> groups_;
@@ -278,6 +296,13 @@ inline Host::Left Host::ask_all_to_end() {
   return left;
 }
 
+inline std::size_t Host::spill_rest() {
+  std::size_t spilled = 0;
+  for (const auto& group : groups_)
+    group->each_store([&](DrivenStore& store) { spilled += store.spill_rest(); });
+  return spilled;
+}
+
 inline void Host::fill(ShutdownReport& report) const {
   report.left.clear();
   report.out = 0;
@@ -292,25 +317,29 @@ inline ShutdownReport Host::shutdown(Duration within,
   ShutdownReport report;
   core_->closing = true;
   const TimePoint deadline = after(core_->clock.now(), within);
-  TimePoint late_at = late ? after(core_->clock.now(), within / 5 * 4) : TimePoint::max();
+  TimePoint late_at = after(core_->clock.now(), within / 5 * 4);
   for (const auto& group : groups_)
     report.cancelled +=
         group->end_calls(nullptr, Error(Errc::cancelled, "the Host is shutting down"), true);
   report.sessions = ask_all_to_end().sessions;
+  for (const auto& group : groups_)
+    if (group->is_shared()) group->pump();
   while (true) {
-    const TimePoint next = poll();
+    TimePoint next = (std::min)(poll(), run_timer());
     const Left left = ask_all_to_end();
     if (left.sessions == 0 && left.out == 0) break;
     if (run_lane()) continue;
     const TimePoint now = core_->clock.now();
-    if (now >= late_at) {
+    if (now >= late_at && late_at < deadline) {
+      report.spilled += spill_rest();
       fill(report);
-      late(report);
-      late_at = TimePoint::max();
+      if (late) late(report);
+      late_at = deadline;
     }
     if (now >= deadline || !left.moves) break;
-    wait((std::min)({next, deadline, late_at}));
+    wait((std::min)(next, late_at));
   }
+  report.spilled += spill_rest();  // what came home since
   fill(report);
   return report;
 }

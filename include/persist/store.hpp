@@ -52,8 +52,8 @@ class Store {
   Store& operator=(Store&&) = delete;
   ~Store() {
     if (core_ == nullptr) return;
-    if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
     if (Driver* driver = core_->driver()) driver->leave();
+    if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
     core_->close_all(after(core_->now(), core_->options().close_deadline));
     core_->let_go();
   }

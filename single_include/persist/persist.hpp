@@ -944,6 +944,7 @@ enum class Intent : std::uint8_t {
   withdraw,  ///< clear the own request and take nothing; a record that is the asker's already, by
              ///< an attempt whose reply was lost, is answered `taken`, to be given back
   steal,     ///< take it if epoch and renewals are still those that were seen
+  look,      ///< answer as to a new holder, and take nothing: for a change that claims
 };
 
 /// The record as its new holder gets it.
@@ -981,9 +982,10 @@ struct HeldBy {
   Owner owner{};
   std::uint64_t epoch = 0;
   std::uint64_t renewals = 0;
-  Duration age{};   ///< since the last renewal
-  Duration left{};  ///< until the lease runs out, by the backend's clock
-  Owner asker{};    ///< whose request stands, if anybody's
+  Duration age{};    ///< since the last renewal
+  Duration left{};   ///< until the lease runs out, by the backend's clock, where it has one
+  Owner asker{};     ///< whose request stands, if anybody's
+  Duration lease{};  ///< how long it was given for
 };
 
 struct AcquireRequest {
@@ -996,6 +998,15 @@ struct AcquireRequest {
   Intent intent = Intent::wait;
   std::uint64_t seen_epoch = 0;     ///< for `steal`
   std::uint64_t seen_renewals = 0;  ///< for `steal`
+  /// Take it at once from an owner with the same server's id and another random number: the same
+  /// server before its restart.
+  bool reclaims = false;
+  /// Where another backend gives out leases and epochs (`lock::External`). There: the epoch given
+  /// is at least this, also to who has the record under a lower one.
+  std::uint64_t least_epoch = 0;
+  /// And here: take the record under this epoch, if that is higher than the record's, or is this
+  /// very owner's; no lease is looked at. Zero: the backend gives out its own.
+  std::uint64_t claim_epoch = 0;
 
   // reply
   Outcome outcome = Outcome::pending;
@@ -1011,6 +1022,15 @@ struct AcquireRequest {
 };
 
 enum class LeaseChange : std::uint8_t { keep, renew, release };
+
+/// Whether a change takes the record itself, in the same atomic step, instead of coming from its
+/// holder. Its epoch and version are then those that a look saw, and must be the record's still;
+/// the record gets a new epoch, which the reply says.
+enum class Claims : std::uint8_t {
+  nothing,   ///< it comes from the holder
+  unleased,  ///< unless a lease holds it
+  anyway,    ///< from whoever holds it
+};
 
 /// A message that leaves in the commit which contains its cause.
 struct Send {
@@ -1028,6 +1048,8 @@ struct Change {
   StoreId store{};
   std::string_view key{};
   Fence fence{};  ///< epoch and owner must be the record's, the write number higher than its last
+  Claims claims = Claims::nothing;
+  std::uint64_t seen_version = 0;  ///< of a change that claims
 
   /// The new envelope. Its bytes may be taken when the commit is applied; any other outcome leaves
   /// them as they are, so that the same bytes can be sent again.
@@ -1053,6 +1075,7 @@ struct Change {
 
   // reply
   std::uint64_t version = 0;
+  std::uint64_t epoch = 0;  ///< of a change that claimed: its own
   bool release_requested = false;
   bool erased = false;  ///< `fenced`: the record was erased
   bool landed = false;  ///< `fenced`, `superseded`: this write number had been applied before
@@ -1167,10 +1190,30 @@ struct ScanRequest {
 [[nodiscard]] inline bool failed(const Error& error) noexcept {
   return error.code() != Errc{};
 }
+/// Whether the same request may be answered another time.
+[[nodiscard]] inline bool may_pass(const Error& error) noexcept {
+  return error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+}
+/// Whether it is the database that is not well, and not what was asked of it.
+[[nodiscard]] inline bool is_ailing(const Error& error) noexcept {
+  return may_pass(error) || error == Errc::io;
+}
 
 }  // namespace persist::inline PERSIST_ABI
 
 namespace persist::inline PERSIST_ABI {
+
+/// What a hint is about. Who waits for a record has nothing from a request or a message.
+enum class Hint : std::uint8_t {
+  freed,    ///< a record that somebody asked for was let go
+  asked,    ///< its holder was asked to let go
+  message,  ///< a message came
+};
+
+struct Woken {
+  std::string key;
+  Hint why = Hint::freed;
+};
 
 /// Where a backend tells a store that something happened to a record before the store would have
 /// looked: a release was asked for, a record was let go, a message came. Only ever a hint; losing
@@ -1182,29 +1225,29 @@ class WakeQueue {
  public:
   static constexpr std::size_t capacity = 4096;
 
-  void push(std::string_view key) {
+  void push(std::string_view key, Hint why) {
     {
       const std::lock_guard hold(mutex_);
-      if (keys_.size() < capacity) keys_.emplace_back(key);
+      if (hints_.size() < capacity) hints_.push_back({std::string(key), why});
     }
     wake_.notify();
   }
   /// Moves what came since into `into`, which is cleared first.
-  void drain(std::vector<std::string>& into) {
+  void drain(std::vector<Woken>& into) {
     into.clear();
     const std::lock_guard hold(mutex_);
-    std::swap(into, keys_);
+    std::swap(into, hints_);
   }
   [[nodiscard]] bool empty() const {
     const std::lock_guard hold(mutex_);
-    return keys_.empty();
+    return hints_.empty();
   }
   /// What a blocking wait of the store waits on.
   [[nodiscard]] Wake& wake() noexcept { return wake_; }
 
  private:
   mutable std::mutex mutex_;
-  std::vector<std::string> keys_;
+  std::vector<Woken> hints_;
   Wake wake_;
 };
 
@@ -1411,6 +1454,16 @@ template <class B>
 concept holds_schemas = requires(B& b, std::span<SchemaRequest> batch) {
   { b.read_schemas(batch) } -> std::same_as<void>;
 };
+
+/// Whether the backend says itself when a lease has run out. One that has no clock of its own says
+/// `static constexpr bool judges_leases = false` and answers `held` until a record is given back;
+/// then a load watches: a holder of whom nothing was heard for its lease and a tenth more, by the
+/// loader's clock, is taken over from.
+template <class B>
+inline constexpr bool judges_leases = true;
+template <class B>
+  requires requires { B::judges_leases; }
+inline constexpr bool judges_leases<B> = B::judges_leases;
 
 /// Takes no more than so many bytes as the data of one record. A store sends nothing larger:
 /// `too_large`, or in pieces (`codec::Chunked`). It may be asked at any time, on any thread, and
@@ -1648,27 +1701,9 @@ inline constexpr Crc32cShift crc32c_shifts{};
 
 }  // namespace persist::inline PERSIST_ABI::detail
 
-// The bytes of the log's frame: segments and batches. doc/format.md has the grammar, the reasons
-// and an example in hex. Numbers here reach disk: never renumber.
+// What files of ours are made of: little-endian numbers, and what is made of those.
 
-namespace persist::inline PERSIST_ABI::backend::file {
-
-inline constexpr std::string_view segment_magic = "persistL";
-inline constexpr std::uint32_t log_format = 1;
-inline constexpr std::size_t segment_header_size = 40;
-inline constexpr std::size_t batch_header_size = 36;
-inline constexpr std::uint64_t largest_batch = std::uint64_t{1} << 30;
-
-/// Where bytes lie, how many, and their sum.
-struct Place {
-  std::uint32_t segment = 0;  ///< 0: nowhere
-  std::uint32_t offset = 0;
-  std::uint32_t size = 0;
-  std::uint32_t crc = 0;
-
-  [[nodiscard]] bool exists() const noexcept { return segment != 0; }
-  friend bool operator==(const Place&, const Place&) noexcept = default;
-};
+namespace persist::inline PERSIST_ABI::detail {
 
 /// Reads numbers and bytes and never past the end: then it is not good any more and gives zeros.
 class Reader {
@@ -1720,6 +1755,35 @@ inline void append_hash(Buffer& to, const Hash128& hash) {
 inline void append_time(Buffer& to, WallTime time) {
   append_little(to, static_cast<std::uint64_t>(time.time_since_epoch().count()));
 }
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+// The bytes of the log's frame: segments and batches. doc/format.md has the grammar, the reasons
+// and an example in hex. Numbers here reach disk: never renumber.
+
+namespace persist::inline PERSIST_ABI::backend::file {
+
+inline constexpr std::string_view segment_magic = "persistL";
+inline constexpr std::uint32_t log_format = 1;
+inline constexpr std::size_t segment_header_size = 40;
+inline constexpr std::size_t batch_header_size = 36;
+inline constexpr std::uint64_t largest_batch = std::uint64_t{1} << 30;
+
+/// Where bytes lie, how many, and their sum.
+struct Place {
+  std::uint32_t segment = 0;  ///< 0: nowhere
+  std::uint32_t offset = 0;
+  std::uint32_t size = 0;
+  std::uint32_t crc = 0;
+
+  [[nodiscard]] bool exists() const noexcept { return segment != 0; }
+  friend bool operator==(const Place&, const Place&) noexcept = default;
+};
+
+using persist::detail::append_hash;
+using persist::detail::append_text;
+using persist::detail::append_time;
+using persist::detail::Reader;
 
 /// The beginning of a segment.
 struct SegmentHeader {
@@ -1898,6 +1962,28 @@ enum class Verdict : std::uint8_t { apply, repeated, fenced, superseded };
   return Verdict::fenced;
 }
 
+/// The same for a change that may claim. One whose earlier try has landed is known by its owner,
+/// because a session's number is never given out twice.
+[[nodiscard]] inline Verdict judge(const Head& head, const Change& change, TimePoint now,
+                                   std::uint64_t forgotten_below) noexcept {
+  Fence asked = change.fence;
+  if (change.claims == Claims::nothing) return judge(head, asked, forgotten_below);
+  const PastWrite& last = head.past[0];
+  const bool was_last = last.nonce == asked.owner.nonce && last.session == asked.owner.session;
+  if (head.fence.owner == asked.owner || (head.fence.owner.nobody() && was_last)) {
+    asked.epoch = head.fence.epoch;
+    return judge(head, asked, 0);
+  }
+  const bool is_as_seen = head.fence.epoch == asked.epoch && head.version == change.seen_version;
+  const bool is_free = change.claims == Claims::anyway || !head.leased_at(now);
+  return is_as_seen && is_free && !asked.owner.nobody() ? Verdict::apply : Verdict::fenced;
+}
+
+/// Whether a change that may be applied takes the record first, under an epoch of its own.
+[[nodiscard]] inline bool takes_first(const Head& head, const Change& change) noexcept {
+  return change.claims != Claims::nothing && head.fence.owner != change.fence.owner;
+}
+
 /// Whether this write of an older session had been applied; "no" may also mean that it is too long
 /// ago to know.
 [[nodiscard]] inline bool landed(const Head& head, const Fence& asked) noexcept {
@@ -1908,6 +1994,16 @@ enum class Verdict : std::uint8_t { apply, repeated, fenced, superseded };
   return false;
 }
 
+/// The same for a change that may claim, whose epoch it does not know itself.
+[[nodiscard]] inline bool landed(const Head& head, const Change& change) noexcept {
+  Fence asked = change.fence;
+  if (change.claims != Claims::nothing)
+    for (const PastWrite& past : head.past)
+      if (past.nonce == asked.owner.nonce && past.session == asked.owner.session)
+        asked.epoch = past.epoch;
+  return landed(head, asked);
+}
+
 [[nodiscard]] inline HeldBy held_by(const Head& head, TimePoint now) {
   const Duration age = now - head.renewed;
   return {head.fence.owner,
@@ -1915,7 +2011,8 @@ enum class Verdict : std::uint8_t { apply, repeated, fenced, superseded };
           head.renewals,
           age,
           head.lease > age ? head.lease - age : Duration::zero(),
-          head.asker};
+          head.asker,
+          head.lease};
 }
 
 /// Ends the current epoch: its last write number is remembered, nobody owns the record, no request
@@ -1932,11 +2029,17 @@ inline void end_epoch(Head& head) {
 }
 
 /// What an acquire may do.
-enum class Claim : std::uint8_t { fresh, again, held };
+enum class Claim : std::uint8_t { fresh, again, held, nothing };
 
 [[nodiscard]] inline Claim claim(const Head& head, const AcquireRequest& request,
                                  TimePoint now) noexcept {
-  if (head.fence.owner == request.owner && !request.owner.nobody()) return Claim::again;
+  if (request.intent == Intent::look) return Claim::nothing;
+  const bool is_own = head.fence.owner == request.owner && !request.owner.nobody();
+  if (request.claim_epoch != 0) {
+    if (is_own && head.fence.epoch == request.claim_epoch) return Claim::again;
+    return head.fence.epoch < request.claim_epoch ? Claim::fresh : Claim::held;
+  }
+  if (is_own) return head.fence.epoch < request.least_epoch ? Claim::fresh : Claim::again;
   if (request.intent == Intent::withdraw) return Claim::held;
   // The newest asker gets what its holder let run out. Only a retry steps back: who comes anew
   // takes what is free, because that asker may be gone.
@@ -1945,15 +2048,18 @@ enum class Claim : std::uint8_t { fresh, again, held };
   if (request.intent == Intent::steal && head.fence.epoch == request.seen_epoch &&
       head.renewals == request.seen_renewals)
     return Claim::fresh;
+  if (request.reclaims && head.fence.owner.server == request.owner.server &&
+      head.fence.owner.nonce != request.owner.nonce)
+    return Claim::fresh;
   return head.leased_at(now) ? Claim::held : Claim::fresh;
 }
 
-/// Gives the record to the owner of the request under `epoch`, which must be higher than any given
-/// before.
-inline void take(Head& head, const AcquireRequest& request, std::uint64_t epoch, TimePoint now) {
+/// Gives the record to that owner under `epoch`, which must be higher than any given before.
+inline void take(Head& head, const Owner& owner, Duration lease, std::uint64_t epoch,
+                 TimePoint now) {
   end_epoch(head);
-  head.fence = {epoch, request.owner, 0};
-  head.lease = request.lease;
+  head.fence = {epoch, owner, 0};
+  head.lease = lease;
   head.renewed = now;
   ++head.renewals;
 }
@@ -1970,7 +2076,8 @@ inline bool ask(Head& head, const AcquireRequest& request) {
 /// What an applied change does to the head. `wrote_data` says whether the version grows.
 inline void advance(Head& head, const Change& change, bool wrote_data, TimePoint now,
                     WallTime wall) {
-  if (head.fence.epoch != change.fence.epoch) {  // judged under `forgotten_below`
+  // Judged under `forgotten_below`.
+  if (change.claims == Claims::nothing && head.fence.epoch != change.fence.epoch) {
     end_epoch(head);
     head.fence.epoch = change.fence.epoch;
     head.fence.owner = change.fence.owner;
@@ -2650,6 +2757,13 @@ namespace persist::inline PERSIST_ABI::detail::os {
 /// `io` with errno's words, saying what was done to which file.
 [[nodiscard]] inline Error io_error(std::string_view what, std::string_view path, int number) {
   return Error(Errc::io, "cannot " + std::string(what) + " " + std::string(path)).with_os(number);
+}
+
+/// Where the name of a file or folder lies.
+[[nodiscard]] inline std::string parent_of(std::string_view path) {
+  const std::size_t slash = path.find_last_of('/');
+  if (slash == path.npos) return ".";
+  return std::string(path.substr(0, slash == 0 ? 1 : slash));
 }
 
 /// An open file; closes itself.
@@ -3618,7 +3732,7 @@ class Engine {
       : index_(index), log_(log), parts_(log), clock_(clock) {}
 
   Stage stage;
-  std::vector<std::pair<std::uint32_t, std::string>> wakes;  ///< store and key, once published
+  std::vector<std::pair<std::uint32_t, Woken>> wakes;  ///< by store; told once published
 
   /// Begins to give out epochs of a run that was noted durably.
   void begin_run(std::uint64_t run) {
@@ -3645,8 +3759,15 @@ class Engine {
   [[nodiscard]] static bool fits(const MessageView& message) noexcept {
     return message.type.size() <= 0xffff && message.payload.size() <= largest_batch / 2;
   }
-  /// Nothing where no run number is left.
-  [[nodiscard]] std::optional<std::uint64_t> next_epoch() {
+  /// At least so high. Nothing where no run number is left.
+  [[nodiscard]] std::optional<std::uint64_t> next_epoch(std::uint64_t least) {
+    constexpr std::uint64_t run_size = std::uint64_t{1} << 24;
+    if (least > run_ * run_size + given_ + 1) {  // another backend's epochs were here
+      if (least / run_size >= last_run) return std::nullopt;
+      run_ = least / run_size + 1;
+      given_ = 0;
+      run_to_note_ = true;
+    }
     if (given_ + 1 >= epochs_per_run<Files>) {
       if (run_ == last_run) return std::nullopt;
       ++run_;
@@ -3655,14 +3776,25 @@ class Engine {
     }
     ++given_;
     if (run_to_note_) stage.new_run = run_;
-    return run_ * (std::uint64_t{1} << 24) + given_;
+    return run_ * run_size + given_;
   }
-  void wake(std::uint32_t store, std::string_view key) { wakes.emplace_back(store, key); }
+  /// What stands for a record that is not there: what an erased one left, or nothing.
+  [[nodiscard]] Head absent(std::uint32_t store, std::string_view key) {
+    Head head;
+    if (const Tombstone* left = stage.erased(index_, store, key)) {
+      head.fence.epoch = left->epoch;
+      head.version = left->version;
+    }
+    return head;
+  }
+  void wake(std::uint32_t store, std::string_view key, Hint why) {
+    wakes.emplace_back(store, Woken{std::string(key), why});
+  }
 
   [[nodiscard]] bool judge_all(CommitRequest& request);
   [[nodiscard]] bool refuse(CommitRequest& request, std::size_t culprit, Verdict verdict);
   [[nodiscard]] Result<void> can_be_read(const Change& change) const;
-  [[nodiscard]] Result<void> load_for(const Change& change);
+  [[nodiscard]] Result<void> load_for(Change& change, bool any_new);
   [[nodiscard]] bool apply(Change& change);
   void apply_receipts(Staged& record, const Change& change);
   void deliver(Change& change);
@@ -3727,15 +3859,20 @@ void Engine<Files>::perform(AcquireRequest& request) {
   const TimePoint now = clock_.now();
   const std::uint32_t store = request.store.index;
   Staged* found = stage.find(index_, store, request.key);
-  if (request.intent == Intent::withdraw && found == nullptr) {
-    request.outcome = AcquireRequest::Outcome::held;
+  if (const bool looks = request.intent == Intent::look;
+      (looks || request.intent == Intent::withdraw) && found == nullptr) {
+    request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
+    const Head nothing = absent(store, request.key);
+    request.record.fence.epoch = nothing.fence.epoch;
+    request.record.version = nothing.version;
+    request.record.now = clock_.wall();
     return;
   }
   Staged& record = found != nullptr ? *found : stage.make(index_, store, request.key);
   Head& head = record.record.head;
   const Claim claimed = claim(head, request, now);
   if (claimed == Claim::held) {
-    if (ask(head, request)) wake(store, request.key);
+    if (ask(head, request)) wake(store, request.key, Hint::asked);
     request.outcome = AcquireRequest::Outcome::held;
     request.holder = held_by(head, now);
     return;
@@ -3749,12 +3886,13 @@ void Engine<Files>::perform(AcquireRequest& request) {
     return;
   }
   if (claimed == Claim::fresh) {
-    const auto epoch = next_epoch();
+    auto epoch = std::optional(request.claim_epoch);
+    if (*epoch == 0) epoch = next_epoch((std::max)(head.fence.epoch + 1, request.least_epoch));
     if (!epoch) {
       request.error = no_run_left();
       return;
     }
-    take(head, request, *epoch, now);
+    take(head, request.owner, request.lease, *epoch, now);
   }
   request.outcome = AcquireRequest::Outcome::taken;
   request.record.fence = head.fence;
@@ -3802,7 +3940,7 @@ Result<Reception> Engine<Files>::receive_at(std::uint32_t store, std::string_vie
   if (found == nullptr) receiver.inbox = std::move(fresh);
   receiver.inbox_changed = receiver.writes = true;
   stage.bytes += receiver.size();
-  if (!receiver.record.head.fence.owner.nobody()) wake(store, key);
+  if (!receiver.record.head.fence.owner.nobody()) wake(store, key, Hint::message);
   return reception;
 }
 
@@ -3831,7 +3969,7 @@ void Engine<Files>::perform(EraseRequest& request) {
   Staged* record = stage.find(index_, store, request.key);
   request.found = record != nullptr;
   if (record == nullptr) return;
-  const auto epoch = next_epoch();
+  const auto epoch = next_epoch(record->record.head.fence.epoch + 1);
   if (!epoch) {
     request.error = no_run_left();
     return;
@@ -3862,7 +4000,7 @@ void Engine<Files>::perform(EraseRequest& request) {
   request.epoch = *epoch;
   const bool asked = record->record.head.asked();
   stage.erase(store, request.key, {request.epoch, record->record.head.version, 0, 0});
-  if (asked) wake(store, request.key);
+  if (asked) wake(store, request.key, Hint::freed);
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend::file
@@ -3895,9 +4033,9 @@ void Engine<Files>::perform(CommitRequest& request) {
   }
   const bool any_new = judge_all(request);
   if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
-  for (const Change& change : request.changes) {
+  for (Change& change : request.changes) {
     Result<void> ready = any_new ? can_be_read(change) : success;
-    if (ready) ready = load_for(change);
+    if (ready) ready = load_for(change, any_new);
     if (ready) continue;
     request.outcome = CommitRequest::Outcome::failed;
     request.error = ready.error();
@@ -3926,14 +4064,10 @@ bool Engine<Files>::judge_all(CommitRequest& request) {
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     Change& change = request.changes[i];
     const Staged* record = stage.find(index_, change.store.index, change.key);
-    Head head;
-    if (record != nullptr) {
-      change.version = record->record.head.version;
-    } else if (const Tombstone* left = stage.erased(index_, change.store.index, change.key)) {
-      head.fence.epoch = left->epoch;
-    }
-    const Verdict verdict =
-        judge(record != nullptr ? record->record.head : head, change.fence, forgotten_below_);
+    const Head head =
+        record != nullptr ? record->record.head : absent(change.store.index, change.key);
+    if (record != nullptr) change.version = head.version;
+    const Verdict verdict = judge(head, change, clock_.now(), forgotten_below_);
     if (verdict == Verdict::apply) any_new = true;
     if (verdict == Verdict::fenced || verdict == Verdict::superseded)
       return refuse(request, i, verdict);
@@ -3948,7 +4082,7 @@ bool Engine<Files>::refuse(CommitRequest& request, std::size_t culprit, Verdict 
   request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
                                                : CommitRequest::Outcome::superseded;
   if (const Staged* record = stage.find(index_, change.store.index, change.key)) {
-    change.landed = landed(record->record.head, change.fence);
+    change.landed = landed(record->record.head, change);
     change.holder = held_by(record->record.head, clock_.now());
   }
   const Tombstone* left = stage.erased(index_, change.store.index, change.key);
@@ -3970,8 +4104,13 @@ Result<void> Engine<Files>::can_be_read(const Change& change) const {
 
 /// Reads all that `apply`, `deliver` and `answer` will need of the record itself.
 template <class Files>
-Result<void> Engine<Files>::load_for(const Change& change) {
+Result<void> Engine<Files>::load_for(Change& change, bool any_new) {
   Staged& record = stage.make(index_, change.store.index, change.key);
+  if (any_new && takes_first(record.record.head, change)) {
+    const auto epoch = next_epoch(record.record.head.fence.epoch + 1);
+    if (!epoch) return no_run_left();
+    change.epoch = *epoch;
+  }
   const Extra& extra = record.record.more();
   if (!change.acknowledged.empty() || extra.last_position > change.seen_position ||
       record.inbox_changed)
@@ -3993,7 +4132,9 @@ template <class Files>
 bool Engine<Files>::apply(Change& change) {
   Staged& record = stage.make(index_, change.store.index, change.key);
   Head& head = record.record.head;
-  if (judge(head, change.fence, forgotten_below_) != Verdict::apply) return false;
+  if (judge(head, change, clock_.now(), forgotten_below_) != Verdict::apply) return false;
+  if (takes_first(head, change))
+    take(head, change.fence.owner, Duration::zero(), change.epoch, clock_.now());
   if (change.schema != nullptr && change.sends_schema &&
       !stage.holds(index_, change.store.index, change.schema->id)) {
     stage.new_schemas.push_back({change.store.index, change.schema->id, change.schema->bytes});
@@ -4018,7 +4159,8 @@ bool Engine<Files>::apply(Change& change) {
   advance(head, change, wrote, clock_.now(), wrote ? clock_.wall() : WallTime{});
   // A renewal writes nothing: at the next open every lease counts as expired anyway.
   if (change.writes() || change.lease == LeaseChange::release) record.writes = true;
-  if (asked && change.lease == LeaseChange::release) wake(change.store.index, change.key);
+  if (asked && change.lease == LeaseChange::release)
+    wake(change.store.index, change.key, Hint::freed);
   return true;
 }
 
@@ -4039,16 +4181,18 @@ template <class Files>
 void Engine<Files>::deliver(Change& change) {
   const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
   const Hash128 self = index_.stores[change.store.index].hash(change.key);
+  const std::uint64_t epoch =
+      stage.make(index_, change.store.index, change.key).record.head.fence.epoch;
   for (Send& send : change.sends) {
-    const MessageOrigin origin{self, change.fence.epoch, send.number, {}};
+    const MessageOrigin origin{self, epoch, send.number, {}};
     Outbox& outbox = *stage.make(index_, change.store.index, change.key).outbox;
-    if (outbox.holds(change.fence.epoch, send.number)) continue;  // a reply was lost
+    if (outbox.holds(epoch, send.number)) continue;  // a reply was lost
     if (!outbox.waits_for(send.store, send.key)) {
       const auto got = receive_at(send.store.index, send.key, origin, send.message, limits);
       if (got && got->outcome != Reception::Outcome::full) continue;
     }
     const MessageView& m = send.message;
-    outbox.messages.push_back({send.store, std::string(send.key), change.fence.epoch, send.number,
+    outbox.messages.push_back({send.store, std::string(send.key), epoch, send.number,
                                std::string(m.type), m.codec, m.priority, m.expires,
                                Buffer(m.payload)});
     stage.make(index_, change.store.index, change.key).outbox_changed = true;
@@ -4060,12 +4204,13 @@ template <class Files>
 void Engine<Files>::answer(Change& change) {
   const Staged& record = stage.make(index_, change.store.index, change.key);
   change.version = record.record.head.version;
+  change.epoch = record.record.head.fence.epoch;
   change.release_requested = record.record.head.asked();
   change.messages =
       record.inbox ? newer_than(*record.inbox, change.seen_position) : std::vector<Message>();
   change.now = clock_.wall();
   for (Send& send : change.sends)
-    send.delivered = !record.outbox->holds(change.fence.epoch, send.number);
+    send.delivered = !record.outbox->holds(change.epoch, send.number);
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend::file
@@ -5150,9 +5295,8 @@ Result<void> Database<Files>::open() {
   // Names that a killed process gave may not be on disk yet, and what is appended to a file is lost
   // with its name.
   const std::string& path = log_.folder();
-  const std::size_t slash = path.find_last_of('/');
-  const std::string parent = slash == path.npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
-  if (auto named = log_.files.sync_folder(parent); !named && *made) return named;
+  if (auto named = log_.files.sync_folder(detail::os::parent_of(path)); !named && *made)
+    return named;
   const FolderHolder me{detail::os::process_id(), detail::os::host_name(), clock_.wall()};
   auto lock =
       FolderLock<Files>::take(log_.files, log_.folder(), me, options_.wait_for_lock, clock_);
@@ -5332,8 +5476,8 @@ void Database<Files>::wake_up() {
   std::erase_if(watchers_, [&](const auto& watcher) {
     const auto queue = watcher.second.lock();
     if (!queue) return true;
-    for (const auto& [store, key] : engine_.wakes)
-      if (store == watcher.first) queue->push(key);
+    for (const auto& [store, woken] : engine_.wakes)
+      if (store == watcher.first) queue->push(woken.key, woken.why);
     return false;
   });
 }
@@ -5656,6 +5800,296 @@ class BasicFile {
   PERSIST_TEMPLATE(prefix, persist::backend::file::Database<persist::detail::os::Files>); \
   PERSIST_TEMPLATE(prefix, persist::backend::BasicFile<persist::detail::os::Files>)
 
+namespace persist::inline PERSIST_ABI::backend {
+
+/// Records in one backend, their leases, epochs and release requests in another (`lock::External`):
+/// for data in a database that is slow to lock in, or has no clock to judge leases by.
+///
+/// Safety stays where the data is: what was acquired there is claimed here, under the epoch that
+/// was given, before it is read, and that claim is the fence. Where the other backend lost its
+/// memory it is told how high epochs are, and gives a higher one. An acquisition is two round trips
+/// (four where epochs had to be raised), a commit two, the data first: where only its lease could
+/// not be renewed or given back it answers `unknown_outcome`, and what is sent again is known.
+/// A record whose data was written under a claim, and whose lease somebody else has by now, is
+/// asked for at once. Thread rule and durability are those of the two.
+template <record_backend Data, record_backend Leases>
+class Leased {
+ public:
+  static constexpr bool is_transactional = transactional_backend<Data>;
+
+  Leased(Data data, Leases leases)
+      : data_(std::move(data)), leases_(std::move(leases)), known_(std::make_shared<Known>()) {}
+
+  [[nodiscard]] bool same_database(const Leased& other) const noexcept {
+    return data_.same_database(other.data_) && leases_.same_database(other.leases_);
+  }
+  [[nodiscard]] Result<void> status() const {
+    Result<void> status = data_.status();
+    return status ? leases_.status() : status;
+  }
+  [[nodiscard]] Owner next_owner(ServerId server) { return data_.next_owner(server); }
+
+  void open_store(std::span<OpenStoreRequest> batch);
+  void acquire(std::span<AcquireRequest> batch);
+  void commit(std::span<CommitRequest> batch);
+  void read(std::span<ReadRequest> batch);
+  void erase(std::span<EraseRequest> batch);
+  void post(std::span<PostRequest> batch) { data_.post(batch); }
+  void relay(std::span<RelayRequest> batch) { data_.relay(batch); }
+  void scan(std::span<ScanRequest> batch) { data_.scan(batch); }
+  void read_schemas(std::span<SchemaRequest> batch)
+    requires holds_schemas<Data>
+  {
+    data_.read_schemas(batch);
+  }
+  [[nodiscard]] std::size_t largest_data() const
+    requires limits_data<Data>
+  {
+    return data_.largest_data();
+  }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
+    requires(watched_backend<Data> || watched_backend<Leases>)
+  {
+    if constexpr (watched_backend<Data>) data_.watch(store, queue);
+    if constexpr (watched_backend<Leases>)
+      if (const StoreId* leases = leases_of(store)) leases_.watch(*leases, queue);
+  }
+
+ private:
+  /// Where the leases of a store are, by the number of the store.
+  struct Known {
+    std::mutex mutex;
+    std::map<std::uint32_t, StoreId> leases;
+  };
+  /// An acquisition on its way: whose, in the caller's batch.
+  struct Claims {
+    std::vector<AcquireRequest> requests;
+    std::vector<std::size_t> of;
+
+    void add(AcquireRequest request, std::size_t place) {
+      requests.push_back(std::move(request)), of.push_back(place);
+    }
+  };
+  /// A lease that a commit renews or gives back.
+  struct LeaseCommit {
+    Change mine;
+    Change* of = nullptr;
+    CommitRequest* request = nullptr;
+  };
+
+  [[nodiscard]] const StoreId* leases_of(StoreId store) const {
+    const std::lock_guard hold(known_->mutex);
+    const auto found = known_->leases.find(store.index);
+    return found == known_->leases.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] Claims ask_for_leases(std::span<AcquireRequest> batch);
+  [[nodiscard]] Claims too_low(const Claims& claimed);
+  void commit_leases(std::vector<LeaseCommit>& commits);
+  void take_claimed(std::vector<LeaseCommit>& commits);
+  static void settle(const LeaseCommit& commit, const CommitRequest& answer);
+
+  Data data_;
+  Leases leases_;
+  std::shared_ptr<Known> known_;
+};
+
+template <record_backend Data, record_backend Leases>
+void Leased<Data, Leases>::open_store(std::span<OpenStoreRequest> batch) {
+  data_.open_store(batch);
+  for (OpenStoreRequest& request : batch) {
+    if (request.error.code() != Errc{} || request.lock == LockKind::none) continue;
+    const std::string name = std::string(request.name) + "#leases";
+    OpenStoreRequest leases;
+    leases.name = name;
+    leases.lock = request.lock;
+    leases_.open_store(std::span(&leases, 1));
+    request.error = leases.error;
+    const std::lock_guard hold(known_->mutex);
+    known_->leases[request.store.index] = leases.store;
+  }
+}
+
+/// Acquires the leases. What was taken comes back as what is to be claimed; what was not is
+/// answered; what has no lease goes to the data as it is.
+template <record_backend Data, record_backend Leases>
+typename Leased<Data, Leases>::Claims Leased<Data, Leases>::ask_for_leases(
+    std::span<AcquireRequest> batch) {
+  Claims asked, claims;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const StoreId* leases = leases_of(batch[i].store);
+    if (leases == nullptr || batch[i].intent == Intent::look) {
+      claims.add(batch[i], i);
+      continue;
+    }
+    asked.add(batch[i], i);
+    asked.requests.back().store = *leases;
+  }
+  leases_.acquire(std::span(asked.requests));
+  for (std::size_t i = 0; i < asked.requests.size(); ++i) {
+    AcquireRequest& got = asked.requests[i];
+    AcquireRequest& request = batch[asked.of[i]];
+    request.outcome = got.outcome;
+    request.holder = got.holder;
+    request.error = got.error;
+    if (got.outcome != AcquireRequest::Outcome::taken) continue;
+    request.record.fence = got.record.fence;  // all that one who withdraws needs
+    if (got.intent == Intent::withdraw) continue;
+    AcquireRequest claim = request;
+    claim.outcome = AcquireRequest::Outcome::pending;
+    claim.intent = Intent::wait;
+    claim.claim_epoch = got.record.fence.epoch;
+    claims.add(std::move(claim), asked.of[i]);
+  }
+  return claims;
+}
+
+/// Those whose epoch is not above what the data has seen, with a higher one.
+template <record_backend Data, record_backend Leases>
+typename Leased<Data, Leases>::Claims Leased<Data, Leases>::too_low(const Claims& claimed) {
+  Claims again;
+  for (std::size_t i = 0; i < claimed.requests.size(); ++i) {
+    const AcquireRequest& claim = claimed.requests[i];
+    if (claim.claim_epoch == 0 || claim.outcome != AcquireRequest::Outcome::held) continue;
+    AcquireRequest higher = claim;
+    higher.store = *leases_of(claim.store);
+    higher.least_epoch = claim.holder.epoch + 1;
+    higher.claim_epoch = 0;
+    again.add(std::move(higher), i);
+  }
+  if (!again.requests.empty()) leases_.acquire(std::span(again.requests));
+  return again;
+}
+
+template <record_backend Data, record_backend Leases>
+void Leased<Data, Leases>::acquire(std::span<AcquireRequest> batch) {
+  using Outcome = AcquireRequest::Outcome;
+  Claims claims = ask_for_leases(batch);
+  for (int tries = 0; !claims.requests.empty(); ++tries) {
+    data_.acquire(std::span(claims.requests));
+    const Claims higher = tries < 3 ? too_low(claims) : Claims{};
+    Claims next;
+    std::vector<bool> goes_on(claims.requests.size(), false);
+    for (std::size_t i = 0; i < higher.requests.size(); ++i) {
+      const AcquireRequest& got = higher.requests[i];
+      AcquireRequest& claim = claims.requests[higher.of[i]];
+      if (got.outcome == Outcome::taken) {
+        goes_on[higher.of[i]] = true;
+        claim.outcome = Outcome::pending;
+        claim.claim_epoch = got.record.fence.epoch;
+        next.add(claim, claims.of[higher.of[i]]);
+      } else {
+        claim.outcome = got.outcome, claim.holder = got.holder, claim.error = got.error;
+      }
+    }
+    for (std::size_t i = 0; i < claims.requests.size(); ++i) {
+      if (goes_on[i]) continue;
+      AcquireRequest& to = batch[claims.of[i]];
+      to.outcome = claims.requests[i].outcome;
+      to.record = std::move(claims.requests[i].record);
+      to.holder = claims.requests[i].holder;
+      to.error = claims.requests[i].error;
+    }
+    claims = std::move(next);
+  }
+}
+
+template <record_backend Data, record_backend Leases>
+void Leased<Data, Leases>::commit(std::span<CommitRequest> batch) {
+  std::vector<LeaseCommit> commits;
+  for (CommitRequest& request : batch)
+    for (Change& change : request.changes)
+      if (const StoreId* leases = leases_of(change.store)) {
+        Change mine;
+        mine.store = *leases, mine.key = change.key, mine.fence = change.fence;
+        mine.lease = change.lease, mine.lease_length = change.lease_length;
+        commits.push_back({mine, &change, &request});
+      }
+  data_.commit(batch);
+  commit_leases(commits);
+}
+
+/// Renews or gives back the leases of what was written, hears who asked for them, and gives back
+/// those of what was fenced: nobody is helped by a lease on a record that cannot be written.
+template <record_backend Data, record_backend Leases>
+void Leased<Data, Leases>::commit_leases(std::vector<LeaseCommit>& commits) {
+  using Outcome = CommitRequest::Outcome;
+  std::erase_if(commits, [](LeaseCommit& each) {
+    const Outcome outcome = each.request->outcome;
+    const bool is_fenced =
+        outcome == Outcome::fenced && each.of == &each.request->changes[each.request->culprit];
+    if (is_fenced) each.mine.lease = LeaseChange::release;
+    return !is_fenced && outcome != Outcome::applied && outcome != Outcome::repeated;
+  });
+  if (commits.empty()) return;
+  take_claimed(commits);
+  std::vector<CommitRequest> requests;
+  for (LeaseCommit& each : commits)
+    requests.push_back({.changes = std::span(&each.mine, 1)});
+  leases_.commit(std::span(requests));
+  for (std::size_t i = 0; i < commits.size(); ++i)
+    settle(commits[i], requests[i]);
+}
+
+/// A change that claimed its record was given an epoch by the data, and takes the lease under it.
+template <record_backend Data, record_backend Leases>
+void Leased<Data, Leases>::take_claimed(std::vector<LeaseCommit>& commits) {
+  std::vector<AcquireRequest> claims;
+  for (LeaseCommit& each : commits) {
+    if (each.of->claims == persist::Claims::nothing || each.of->epoch == 0) continue;
+    each.mine.fence.epoch = each.of->epoch;
+    AcquireRequest claim{each.mine.store, each.mine.key, each.mine.fence.owner,
+                         each.mine.lease_length};
+    claim.claim_epoch = each.of->epoch;
+    claims.push_back(std::move(claim));
+  }
+  if (!claims.empty()) leases_.acquire(std::span(claims));
+}
+
+template <record_backend Data, record_backend Leases>
+void Leased<Data, Leases>::settle(const LeaseCommit& commit, const CommitRequest& answer) {
+  using Outcome = CommitRequest::Outcome;
+  if (commit.request->outcome == Outcome::fenced) return;
+  const bool is_known = answer.outcome == Outcome::applied || answer.outcome == Outcome::repeated;
+  if (answer.outcome == Outcome::failed) {
+    commit.request->outcome = Outcome::failed;
+    commit.request->error =
+        Error(Errc::unknown_outcome,
+              "the data is written; its lease could not be reached: " + answer.error.message());
+  } else if (commit.mine.lease != LeaseChange::release) {
+    // Somebody else has the lease and will claim the record: what is written so far is ours.
+    commit.of->release_requested = !is_known || commit.mine.release_requested;
+  }
+}
+
+template <record_backend Data, record_backend Leases>
+void Leased<Data, Leases>::read(std::span<ReadRequest> batch) {
+  data_.read(batch);
+  for (ReadRequest& request : batch) {
+    const StoreId* leases = leases_of(request.store);
+    if (leases == nullptr || request.error.code() != Errc{}) continue;
+    ReadRequest lease;
+    lease.store = *leases, lease.key = request.key, lease.wants_data = false;
+    leases_.read(std::span(&lease, 1));
+    request.error = lease.error;
+    request.held = lease.held;
+    if (lease.found) request.holder = lease.holder;
+  }
+}
+
+template <record_backend Data, record_backend Leases>
+void Leased<Data, Leases>::erase(std::span<EraseRequest> batch) {
+  data_.erase(batch);
+  for (const EraseRequest& request : batch) {
+    const StoreId* leases = leases_of(request.store);
+    if (leases == nullptr || request.error.code() != Errc{} || !request.found) continue;
+    EraseRequest lease;  // where this fails the lease runs out by itself
+    lease.store = *leases, lease.key = request.key;
+    leases_.erase(std::span(&lease, 1));
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
 namespace persist::inline PERSIST_ABI::backend::memory {
 
 struct Record {
@@ -5692,6 +6126,28 @@ struct StoreState {
   [[nodiscard]] bool erased_since(std::string_view key, std::uint64_t epoch) const {
     const auto found = tombstones.find(hash(key));
     return found != tombstones.end() && found->second.epoch > epoch;
+  }
+  /// What stands for a record that is not there: what an erased one left, or nothing.
+  [[nodiscard]] Head absent(std::string_view key) const {
+    Head head;
+    if (const auto erased = tombstones.find(hash(key)); erased != tombstones.end()) {
+      head.fence.epoch = erased->second.epoch;
+      head.version = erased->second.version;
+    }
+    return head;
+  }
+  void scan(ScanRequest& request) const {
+    const std::size_t most = (std::max)(request.most, std::size_t{1});
+    std::set<std::string_view> page;
+    for (const auto& [key, record] : records) {
+      if (!record.has_data || key <= request.after) continue;
+      if (page.size() == most && key > *page.rbegin()) continue;
+      page.insert(key);
+      if (page.size() > most) page.erase(std::prev(page.end()));
+    }
+    request.keys.assign(page.begin(), page.end());
+    request.next = request.keys.empty() ? request.after : request.keys.back();
+    request.done = page.size() < most;
   }
   /// Why the data of a change could not be read later, or `Errc{}`.
   [[nodiscard]] Error refusal_of(const Change& change) const {
@@ -5735,6 +6191,27 @@ struct Database {
   std::deque<StoreState> stores;
   std::vector<Found> found;  ///< of the commit at hand; kept for its memory
 };
+
+/// All that a database held at one moment.
+struct Backup {
+  std::deque<StoreState> stores;
+  std::uint64_t epochs = 0;
+};
+
+/// Puts back what was backed up. A store that was made since is an empty one, because handles know
+/// it; who watches goes on watching. Owners are given out on, as a number is never given out twice.
+inline void put_back(Database& db, const Backup& from) {
+  for (std::size_t i = 0; i < db.stores.size(); ++i) {
+    StoreState now;
+    if (i < from.stores.size())
+      now = from.stores[i];
+    else
+      now.name = db.stores[i].name, now.birth = db.stores[i].birth, now.lock = db.stores[i].lock;
+    now.watchers = std::move(db.stores[i].watchers);
+    db.stores[i] = std::move(now);
+  }
+  db.epochs = from.epochs;
+}
 
 /// Finds the store or makes it.
 inline void open(Database& db, OpenStoreRequest& request) {
@@ -5815,6 +6292,19 @@ class Memory {
     return all;
   }
 
+  using Backup = memory::Backup;
+  /// A copy of all that is stored; costs as much memory again.
+  [[nodiscard]] Backup backup() const {
+    const std::lock_guard hold(db_->mutex);
+    return {db_->stores, db_->epochs};
+  }
+  /// Puts back what was stored then. Who loaded a record since is fenced by its owner; who held it
+  /// then may go on writing, so end such sessions first.
+  void restore(const Backup& from) {
+    const std::lock_guard hold(db_->mutex);
+    memory::put_back(*db_, from);
+  }
+
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
     const std::lock_guard hold(db_->mutex);
     db_->stores[store.index].watchers.push_back(std::move(queue));
@@ -5843,19 +6333,17 @@ class Memory {
   /// The record of that key, made where there is none: with the version an erased one had.
   [[nodiscard]] Record& make(StoreId store, std::string_view key) {
     if (Record* record = find(store, key)) return *record;
-    StoreState& state = at(store);
-    Record& record = state.records.try_emplace(std::string(key)).first->second;
-    if (const auto erased = state.tombstones.find(state.hash(key));
-        erased != state.tombstones.end()) {
-      record.head.fence.epoch = erased->second.epoch;
-      record.head.version = erased->second.version;
-    }
+    Record& record = at(store).records.try_emplace(std::string(key)).first->second;
+    record.head = at(store).absent(key);
     return record;
   }
-  void wake(StoreId store, std::string_view key) {
+  [[nodiscard]] std::uint64_t next_epoch(const Head& head, std::uint64_t least = 0) {
+    return db_->epochs = (std::max)({db_->epochs + 1, head.fence.epoch + 1, least});
+  }
+  void wake(StoreId store, std::string_view key, Hint why) {
     std::erase_if(at(store).watchers, [&](const std::weak_ptr<WakeQueue>& watcher) {
       const auto queue = watcher.lock();
-      if (queue) queue->push(key);
+      if (queue) queue->push(key, why);
       return queue == nullptr;
     });
   }
@@ -5867,7 +6355,7 @@ class Memory {
   void post_one(PostRequest& request);
   void relay_one(RelayRequest& request);
   void erase_one(EraseRequest& request);
-  void scan_one(ScanRequest& request);
+  void scan_one(ScanRequest& request) { at(request.store).scan(request); }
   void read_schema(SchemaRequest& request) { at(request.store).read(request); }
 
   [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
@@ -5897,21 +6385,29 @@ inline void Memory::fill(Snapshot& to, const Record& from) const {
 
 inline void Memory::acquire_one(AcquireRequest& request) {
   const TimePoint now = db_->clock.now();
-  if (request.intent == Intent::withdraw && find(request.store, request.key) == nullptr) {
-    request.outcome = AcquireRequest::Outcome::held;
+  if (const bool looks = request.intent == Intent::look;
+      (looks || request.intent == Intent::withdraw) &&
+      find(request.store, request.key) == nullptr) {
+    request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
+    const Head nothing = at(request.store).absent(request.key);
+    request.record.fence.epoch = nothing.fence.epoch;
+    request.record.version = nothing.version;
+    request.record.now = db_->clock.wall();
     return;
   }
   Record& record = make(request.store, request.key);
   const Claim claimed = claim(record.head, request, now);
   if (claimed == Claim::held) {
-    if (ask(record.head, request)) wake(request.store, request.key);
+    if (ask(record.head, request)) wake(request.store, request.key, Hint::asked);
     request.outcome = AcquireRequest::Outcome::held;
     request.holder = held_by(record.head, now);
     return;
   }
   if (claimed == Claim::fresh) {
-    db_->epochs = (std::max)(db_->epochs, record.head.fence.epoch) + 1;
-    take(record.head, request, db_->epochs, now);
+    const std::uint64_t epoch = request.claim_epoch != 0
+                                    ? request.claim_epoch
+                                    : next_epoch(record.head, request.least_epoch);
+    take(record.head, request.owner, request.lease, epoch, now);
   }
   request.outcome = AcquireRequest::Outcome::taken;
   fill(request.record, record);
@@ -5928,7 +6424,8 @@ inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found)
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     Change& change = request.changes[i];
     const Record* record = found[i].record;
-    const Verdict verdict = record ? judge(record->head, change.fence, 0) : Verdict::fenced;
+    const Verdict verdict = judge(record ? record->head : at(change.store).absent(change.key),
+                                  change, db_->clock.now(), 0);
     if (record) change.version = record->head.version;
     found[i].fresh = verdict == Verdict::apply;
     any_new = any_new || found[i].fresh;
@@ -5937,7 +6434,7 @@ inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found)
                                                  : CommitRequest::Outcome::superseded;
     request.culprit = i;
     if (record) {
-      change.landed = landed(record->head, change.fence);
+      change.landed = landed(record->head, change);
       change.holder = held_by(record->head, db_->clock.now());
     }
     change.erased = at(change.store).erased_since(change.key, change.fence.epoch);
@@ -5972,8 +6469,11 @@ inline void Memory::commit_one(CommitRequest& request) {
       !can_be_read(request, found))
     return;
   const Moment moment{db_->clock.now(), db_->clock.wall()};
-  for (std::size_t i = 0; i < found.size(); ++i)
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i].record == nullptr)  // only a change that claims is new to a record that is not
+      found[i].record = &make(request.changes[i].store, request.changes[i].key);
     if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);
+  }
   for (std::size_t i = 0; i < found.size(); ++i)
     if (found[i].fresh) deliver(request.changes[i], *found[i].record);
   for (std::size_t i = 0; i < found.size(); ++i)
@@ -5984,16 +6484,19 @@ inline void Memory::commit_one(CommitRequest& request) {
 /// What a commit learns, whether it was applied now or before.
 inline void Memory::answer(const Record& record, Change& change, const Moment& moment) {
   change.version = record.head.version;
+  change.epoch = record.head.fence.epoch;
   change.release_requested = record.head.asked();
   change.messages.clear();
   if (record.inbox.last_position > change.seen_position)
     change.messages = newer_than(record.inbox, change.seen_position);
   change.now = moment.wall;
   for (Send& send : change.sends)
-    send.delivered = !record.outbox.holds(change.fence.epoch, send.number);
+    send.delivered = !record.outbox.holds(record.head.fence.epoch, send.number);
 }
 
 inline void Memory::apply(Record& record, Change& change, const Moment& moment) {
+  if (takes_first(record.head, change))
+    take(record.head, change.fence.owner, Duration::zero(), next_epoch(record.head), moment.now);
   if (change.schema != nullptr && change.sends_schema)
     at(change.store).schemas.try_emplace(change.schema->id, change.schema->bytes);
   if (change.data != nullptr) {
@@ -6016,7 +6519,7 @@ inline void Memory::apply(Record& record, Change& change, const Moment& moment) 
   const bool asked = record.head.asked();
   const bool wrote = change.data != nullptr || change.removes_data;
   advance(record.head, change, wrote, moment.now, moment.wall);
-  if (asked && change.lease == LeaseChange::release) wake(change.store, change.key);
+  if (asked && change.lease == LeaseChange::release) wake(change.store, change.key, Hint::freed);
 }
 
 inline Reception Memory::receive_at(StoreId store, std::string_view key,
@@ -6029,25 +6532,25 @@ inline Reception Memory::receive_at(StoreId store, std::string_view key,
   if (reception.outcome != Reception::Outcome::accepted) return reception;
   Record& receiver = found != nullptr ? *found : make(store, key);
   if (found == nullptr) receiver.inbox = std::move(fresh);
-  if (!receiver.head.fence.owner.nobody()) wake(store, key);
+  if (!receiver.head.fence.owner.nobody()) wake(store, key, Hint::message);
   return reception;
 }
 
 inline void Memory::deliver(Change& change, Record& sender) {
   static constexpr RecordLimits usual;
   const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
+  const std::uint64_t epoch = sender.head.fence.epoch;
   for (Send& send : change.sends) {
-    const MessageOrigin origin{
-        at(change.store).hash(change.key), change.fence.epoch, send.number, {}};
-    if (sender.outbox.holds(change.fence.epoch, send.number)) continue;  // a reply was lost
+    const MessageOrigin origin{at(change.store).hash(change.key), epoch, send.number, {}};
+    if (sender.outbox.holds(epoch, send.number)) continue;  // a reply was lost
     if (!sender.outbox.waits_for(send.store, send.key) &&
         receive_at(send.store, send.key, origin, send.message, limits).outcome !=
             Reception::Outcome::full)
       continue;
     const MessageView& m = send.message;
-    sender.outbox.messages.push_back({send.store, std::string(send.key), change.fence.epoch,
-                                      send.number, std::string(m.type), m.codec, m.priority,
-                                      m.expires, Buffer(m.payload)});
+    sender.outbox.messages.push_back({send.store, std::string(send.key), epoch, send.number,
+                                      std::string(m.type), m.codec, m.priority, m.expires,
+                                      Buffer(m.payload)});
     at(change.store).relaying.emplace(change.key);
   }
 }
@@ -6124,27 +6627,12 @@ inline void Memory::erase_one(EraseRequest& request) {
     ++(sent ? request.sent : request.dropped);
     waiting.erase(waiting.begin());
   }
-  db_->epochs = (std::max)(db_->epochs, record->head.fence.epoch) + 1;
-  request.epoch = db_->epochs;
+  request.epoch = next_epoch(record->head);
   state.tombstones[self] = {request.epoch, record->head.version};
   const bool asked = record->head.asked();
   state.relaying.erase(std::string(request.key));
   state.records.erase(state.records.find(request.key));
-  if (asked) wake(request.store, request.key);
-}
-
-inline void Memory::scan_one(ScanRequest& request) {
-  const std::size_t most = (std::max)(request.most, std::size_t{1});
-  std::set<std::string_view> page;
-  for (const auto& [key, record] : at(request.store).records) {
-    if (!record.has_data || key <= request.after) continue;
-    if (page.size() == most && key > *page.rbegin()) continue;
-    page.insert(key);
-    if (page.size() > most) page.erase(std::prev(page.end()));
-  }
-  request.keys.assign(page.begin(), page.end());
-  request.next = request.keys.empty() ? request.after : request.keys.back();
-  request.done = page.size() < most;
+  if (asked) wake(request.store, request.key, Hint::freed);
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend
@@ -16215,9 +16703,10 @@ struct AnyScope : detail::ForwardsScopedUserIds<policy_of<K>> {
 
 namespace persist::inline PERSIST_ABI {
 
-/// What a load does when somebody else holds the record.
+/// What a load does when somebody else holds the record, from the politest on.
 enum class Conflict : std::uint8_t {
   refuse,  ///< answer `locked` at once, with the holder
+  wait,  ///< ask nobody; look again until the holder lets go, its lease ends or the deadline comes
   /// Ask the holder to save and let go, and wait; take over when its lease ends. Of several who ask
   /// the newest waits on, and an older one that tries again ends `locked`. A release clears the
   /// request, so what was released goes to whoever comes first, which may still be an older one.
@@ -16225,15 +16714,50 @@ enum class Conflict : std::uint8_t {
   steal,  ///< take the record; what the holder has not saved is lost to it
 };
 
+/// What a load that found somebody in its way knows. The views are good for the call only.
+struct Obstacle {
+  std::string_view key{};
+  std::string_view server{};   ///< the holder's id
+  std::uint64_t epoch = 0;     ///< the holder's
+  Duration age{};              ///< since it was last heard of
+  Duration left{};             ///< until its lease runs out, by the backend's clock
+  Duration waited{};           ///< since this load began
+  std::uint32_t attempts = 0;  ///< of this load, the present one included
+  bool asked = false;          ///< our request to let go stands
+};
+
+/// What is done about it now, and when the load looks again.
+struct Decision {
+  Conflict what = Conflict::refuse;
+  Duration pause{};  ///< zero: after 1, 2, 4, then every 5 s; sooner where a hint or the end of the
+                     ///< lease comes sooner
+
+  constexpr Decision() = default;
+  constexpr Decision(Conflict chosen, Duration look_again = {})  // NOLINT: it stands for a decision
+      : what(chosen), pause(look_again) {}
+};
+
 namespace conflict {
 struct Refuse {
   static constexpr Conflict value = Conflict::refuse;
+};
+struct Wait {
+  static constexpr Conflict value = Conflict::wait;
 };
 struct Request {
   static constexpr Conflict value = Conflict::request;
 };
 struct Steal {
   static constexpr Conflict value = Conflict::steal;
+};
+
+/// `F{}(const Obstacle&)` decides, each time the record is found held. It runs on the thread that
+/// carries the load, without the store's lock; what it throws is a refusal.
+template <class F>
+  requires std::default_initializable<F> && std::is_invocable_r_v<Decision, F&, const Obstacle&>
+struct Ask {
+  static constexpr Conflict value = Conflict::refuse;
+  [[nodiscard]] static Decision decide(const Obstacle& in_the_way) { return F{}(in_the_way); }
 };
 }  // namespace conflict
 
@@ -16246,9 +16770,13 @@ struct Steal {
 //   kind          what the store's header says; another kind cannot open the store
 //   is_leased     whether an acquisition shuts others out until its lease ends
 //   conflict      what a load does about a holder, unless it says so itself (only where leased)
+//   has_sessions  optional: false where records are only changed by calls (lock::Optimistic)
+//   decide        optional: what a load does, each time it finds a holder (conflict::Ask)
+//   timing        optional: what a store's options are where the game says nothing (lock::presets)
 //   access        optional: access::Confined (default) or access::Synchronised
 //
-// Models: lock::Lease<Conflict>, lock::None, and each in access::Shared<…>.
+// Models: lock::Lease<Conflict>, lock::None, lock::Optimistic, lock::presets, and each in
+// access::Shared<…>.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -16265,7 +16793,18 @@ concept settles_conflicts = requires {
   { L::conflict } -> std::convertible_to<Conflict>;
 };
 template <class L>
+concept decides_conflicts = requires(const Obstacle& in_the_way) {
+  { L::decide(in_the_way) } -> std::same_as<Decision>;
+};
+template <class L>
 concept lock_policy = names_its_kind<L> && says_whether_leased<L> && settles_conflicts<L>;
+
+/// Whether a store with that lock policy has sessions.
+template <class L>
+inline constexpr bool has_sessions = true;
+template <class L>
+  requires requires { L::has_sessions; }
+inline constexpr bool has_sessions<L> = L::has_sessions;
 
 namespace detail {
 template <class L>
@@ -16288,12 +16827,31 @@ using access_of = typename detail::AccessOf<L>::type;
 namespace persist::inline PERSIST_ABI::lock {
 
 /// One session per record among all servers, for as long as it renews its lease. `ConflictStrategy`
-/// is one of `conflict::Refuse`, `Request`, `Steal`; a load may override it.
+/// is one of `conflict::Refuse`, `Wait`, `Request`, `Steal`, or `Ask<F>`; a load may override it.
 template <class ConflictStrategy = conflict::Request>
 struct Lease {
   static constexpr LockKind kind = LockKind::lease;
   static constexpr bool is_leased = true;
   static constexpr Conflict conflict = ConflictStrategy::value;
+  /// What `Ask<F>` says.
+  [[nodiscard]] static Decision decide(const Obstacle& in_the_way)
+    requires requires { ConflictStrategy::decide(in_the_way); }
+  {
+    return ConflictStrategy::decide(in_the_way);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::lock
+
+namespace persist::inline PERSIST_ABI::lock {
+
+/// Leases, epochs and release requests live in another backend than the data:
+/// `Store<…, lock::External<backend::Redis>> store{"players", data, leases}`. The claim in the
+/// data's backend is the fence; see `backend::Leased`.
+template <class LeaseBackend, class ConflictStrategy = conflict::Request>
+struct External : Lease<ConflictStrategy> {
+  static constexpr LockKind kind = LockKind::external;
+  using leases = LeaseBackend;
 };
 
 }  // namespace persist::inline PERSIST_ABI::lock
@@ -16307,6 +16865,20 @@ struct None {
   static constexpr LockKind kind = LockKind::none;
   static constexpr bool is_leased = false;
   static constexpr Conflict conflict = Conflict::steal;
+};
+
+}  // namespace persist::inline PERSIST_ABI::lock
+
+namespace persist::inline PERSIST_ABI::lock {
+
+/// No sessions: `store.update(key, fn)` reads the record, changes a copy and writes it if nobody
+/// wrote it since, else does that again. For a guild's chest or another record that many servers
+/// change now and then. A write is refused (`locked`) while a lease holds the record.
+struct Optimistic {
+  static constexpr LockKind kind = LockKind::optimistic;
+  static constexpr bool is_leased = false;
+  static constexpr bool has_sessions = false;
+  static constexpr Conflict conflict = Conflict::refuse;
 };
 
 }  // namespace persist::inline PERSIST_ABI::lock
@@ -18371,6 +18943,910 @@ inline Result<void> apply(Value& to, const Value& patch) {
 
 namespace persist::inline PERSIST_ABI {
 
+/// Keeps an object alive that counts those who point at it in a member `refs`, in one word where a
+/// `std::shared_ptr` takes two. Counting is atomic: handles of a shared store are dropped by any
+/// thread.
+template <class T>
+class Counted {
+ public:
+  Counted() noexcept = default;
+  explicit Counted(T* object) noexcept : object_(object) {
+    if (object_ != nullptr) object_->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+  Counted(const Counted& other) noexcept : Counted(other.object_) {}
+  Counted(Counted&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  Counted& operator=(Counted other) noexcept { return std::swap(object_, other.object_), *this; }
+  ~Counted() {
+    if (object_ != nullptr && object_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete object_;
+  }
+
+  [[nodiscard]] T* get() const noexcept { return object_; }
+  [[nodiscard]] T& operator*() const noexcept { return *object_; }
+  [[nodiscard]] T* operator->() const noexcept { return object_; }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+  friend bool operator==(const Counted&, const Counted&) noexcept = default;
+
+ private:
+  T* object_ = nullptr;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Where a session is in its life. It only moves down this list, but for `open` and `suspect`,
+/// which may alternate.
+enum class State : std::uint8_t {
+  loading,  ///< waits for its record
+  open,     ///< holds the record
+  suspect,  ///< could not renew in time: somebody may take over; edits are kept and saved if nobody
+            ///< has
+  releasing,  ///< its last save is under way
+  released,   ///< ended; the last save and the return of the lease are done
+  lost,       ///< ended; somebody newer has the record, and what was not saved is not
+};
+
+[[nodiscard]] constexpr std::string_view name(State state) noexcept {
+  constexpr std::string_view names[] = {"loading",   "open",     "suspect",
+                                        "releasing", "released", "lost"};
+  return names[static_cast<std::uint8_t>(state)];
+}
+[[nodiscard]] constexpr bool ended(State state) noexcept {
+  return state >= State::released;
+}
+
+/// What ties a session to its record.
+enum class Tie : std::uint8_t {
+  holds,   ///< it acquired the record
+  looked,  ///< it only looked: its first commit takes the record, if that is as it was seen
+  none,    ///< ephemeral: the record could not be reached, and nothing is ever saved
+};
+
+/// Why a session is saved, or why it ended.
+enum class Reason : std::uint8_t {
+  asked,        ///< the game called for it
+  autosave,     ///< it was due
+  transaction,  ///< a partner's commit carries it
+  handover,     ///< another server asked for the record
+  shutdown,     ///< the store closes
+  dropped,      ///< the last handle went without a release
+  lost,         ///< somebody newer has the record, or it was erased
+};
+
+[[nodiscard]] constexpr std::string_view name(Reason reason) noexcept {
+  constexpr std::string_view names[] = {"asked",    "autosave", "transaction", "handover",
+                                        "shutdown", "dropped",  "lost"};
+  return names[static_cast<std::uint8_t>(reason)];
+}
+
+/// What a save did.
+struct Saved {
+  bool written = false;       ///< false: nothing had changed
+  std::uint64_t version = 0;  ///< of the record now
+  std::size_t bytes = 0;      ///< of the record as it is stored
+  WallTime at{};              ///< by the backend's clock
+};
+
+/// Called with what a save came to.
+using SaveAnswer = std::function<void(const Result<Saved>&)>;
+
+/// How a purchase stands.
+enum class Grant : std::uint8_t {
+  pending,  ///< applied here and not saved yet: tell the shop nothing
+  durable,  ///< saved: tell the shop yes
+  refused,  ///< so old that nobody can say whether it was granted: tell the shop no
+};
+
+/// How a transaction stands.
+enum class Transacted : std::uint8_t {
+  pending,  ///< applied here; no partner is saved without the others until all of them are
+  durable,  ///< saved, all of it
+};
+
+/// How large a record was when it was last written, and how much of the limit that is (0 to 1).
+struct Usage {
+  std::size_t bytes = 0;
+  double share = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Something that happened to a session and that its listeners are told in order, after all states
+/// have changed.
+struct Event {
+  enum class Kind : std::uint8_t {
+    state_changed,   ///< from, to
+    saved,           ///< saved
+    save_refused,    ///< error: `validate` said no, or the data could not be encoded
+    released,        ///< reason, was_saved
+    renewal_failed,  ///< attempts_left
+    dropped_fields,  ///< paths: unknown fields that the data policy allows to drop, or that have no
+                     ///< place
+    messages,        ///< some wait for their handlers
+    answer,          ///< call: who asked without waiting is answered
+  };
+
+  Kind kind = Kind::state_changed;
+  State from = State::loading;
+  State to = State::loading;
+  Reason reason = Reason::asked;
+  bool was_saved = false;
+  int attempts_left = 0;
+  Result<Saved> saved{};
+  Error error{};
+  std::vector<std::string> paths{};
+  std::function<void()> call{};
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// How the systems that persist replaces go about a held record, with their numbers. The fence is
+// persist's own in each of them: what they lose to a late writer is not lost here.
+
+namespace persist::inline PERSIST_ABI::lock {
+
+/// What a store's options are where nothing else is said: `options_for<LockPolicy>()`.
+struct Timing {
+  Duration lease = std::chrono::seconds(60);
+  Duration renew = std::chrono::seconds(20);
+  Duration autosave = std::chrono::seconds(30);
+  Duration min_gap{};
+  Duration load_deadline = std::chrono::seconds(10);
+  Duration begin_deadline = std::chrono::seconds(90);
+};
+
+namespace presets {
+
+namespace detail {
+using std::chrono::seconds;
+
+struct AskLadder {
+  Decision operator()(const Obstacle& met) const {
+    constexpr std::array<int, 6> pauses{6, 8, 10, 12, 24, 30};
+    const std::size_t step = (std::min)(std::size_t{met.attempts} - 1, pauses.size() - 1);
+    return {Conflict::request, seconds(pauses[step])};
+  }
+};
+struct AskThenSteal {
+  Decision operator()(const Obstacle& met) const {
+    if (met.attempts > 5) return Conflict::steal;  // after 5 + 4 x 10 s
+    return {Conflict::request, seconds(met.attempts == 1 ? 5 : 10)};
+  }
+};
+struct AskEightTimes {
+  Decision operator()(const Obstacle& met) const {
+    if (met.attempts > 8) return Conflict::steal;
+    return {Conflict::request, seconds(7)};
+  }
+};
+struct LookEverySixSeconds {
+  Decision operator()(const Obstacle&) const { return {Conflict::wait, seconds(6)}; }
+};
+struct LookTwentyTimes {
+  Decision operator()(const Obstacle& met) const {
+    if (met.attempts >= 20) return Conflict::refuse;
+    return {Conflict::wait, seconds(1)};
+  }
+};
+}  // namespace detail
+
+using detail::seconds;
+
+/// rbx-persist 0.2: asks, looks again after 6, 8, 10, 12, 24, then every 30 s; a holder is dead
+/// after half an hour. A load there has no end; here it outlasts that half hour.
+struct RbxPersist : Lease<conflict::Ask<detail::AskLadder>> {
+  static constexpr Timing timing{
+      .lease = seconds(1800), .renew = seconds(30), .begin_deadline = seconds(1900)};
+};
+
+/// Suphi's DataStore Module 1: answers at once who holds it; a lock of 5 attempts at 60 s and 30 s
+/// more.
+struct Suphi : Lease<conflict::Refuse> {
+  static constexpr Timing timing{.lease = seconds(330), .renew = seconds(60)};
+};
+
+/// ProfileStore: asks and wakes the holder, looks again after 5, then every 10 s, and steals after
+/// 45 s; a holder is dead after 630 s.
+struct ProfileStore : Lease<conflict::Ask<detail::AskThenSteal>> {
+  static constexpr Timing timing{.lease = seconds(630),
+                                 .renew = seconds(300),
+                                 .autosave = seconds(300),
+                                 .load_deadline = seconds(120),
+                                 .begin_deadline = seconds(120)};
+};
+
+/// ProfileService, its predecessor: looks every 7 s and steals at the ninth look; dead after half
+/// an hour.
+struct ProfileService : Lease<conflict::Ask<detail::AskEightTimes>> {
+  static constexpr Timing timing{.lease = seconds(1800),
+                                 .renew = seconds(30),
+                                 .min_gap = seconds(7),
+                                 .load_deadline = seconds(120),
+                                 .begin_deadline = seconds(120)};
+};
+
+/// ProfileHandler: asks nobody, looks every 6 s; a lock is dead after 300 s, and a load outlasts
+/// that.
+struct ProfileHandler : Lease<conflict::Ask<detail::LookEverySixSeconds>> {
+  static constexpr Timing timing{.lease = seconds(300),
+                                 .renew = seconds(30),
+                                 .min_gap = seconds(6),
+                                 .begin_deadline = seconds(330)};
+};
+
+/// Lapis: looks 20 times, a second apart, then says who holds it; a lock is dead after half an
+/// hour.
+struct Lapis : Lease<conflict::Ask<detail::LookTwentyTimes>> {
+  static constexpr Timing timing{.lease = seconds(1800),
+                                 .renew = seconds(300),
+                                 .autosave = seconds(300),
+                                 .load_deadline = seconds(30),
+                                 .begin_deadline = seconds(30)};
+};
+
+}  // namespace presets
+}  // namespace persist::inline PERSIST_ABI::lock
+
+namespace persist::inline PERSIST_ABI {
+
+using namespace std::chrono_literals;
+
+/// "For ever" is spelled as the longest time there is, and added to the time of day that overflows.
+inline constexpr Duration longest_pause = std::chrono::hours(24 * 365);
+
+/// How many messages and bytes a record's inbox holds before a post is refused.
+struct InboxLimit {
+  std::size_t messages = 1000;
+  std::size_t bytes = std::size_t{1} << 20;
+};
+
+/// When a store takes its database for ailing and asks less of it: `store.is_critical()`.
+struct CriticalOptions {
+  unsigned errors = 5;       ///< so many failures, not two of one second; 0: never
+  Duration within = 120s;    ///< in so long; it ends when so many are that young no more
+  std::uint16_t slower = 4;  ///< how many times as long autosaves wait meanwhile
+  /// Meanwhile a load that begins so soon after a failure, nothing having succeeded since, is
+  /// refused as `unavailable` at once. 0: none is.
+  Duration refuse_loads = 10s;
+};
+
+/// What a store is told at run time. A duration of zero or less switches the thing off.
+struct StoreOptions {
+  std::string server_id{};  ///< who we are in `locked`; up to 23 bytes; random when empty
+  Duration autosave = 30s;  ///< an edit is on its way to the disk after this at most
+  Duration min_gap = 0s;    ///< between two saves of one session; a save that comes sooner waits
+  Duration lease = 60s;     ///< how long a silent holder keeps others out
+  Duration renew = 20s;     ///< how often a holder is heard of; a third of a lease that is shorter
+  Duration load_deadline = 10s;  ///< of a blocking load that finds a holder
+  Duration begin_deadline =
+      90s;  ///< of a load that was begun: longer than a lease, so a dead holder's runs out
+  Duration close_deadline = 10s;  ///< for `~Store` and `close_all`
+  Duration relay = 5s;            ///< how often waiting messages are sent on
+  /// Takes what an earlier run of a server with this `server_id` still holds at once, on every
+  /// backend. For a server of whose id there is never a second one.
+  bool reclaim = false;
+  bool save_on_release = true;  ///< false: a release gives the record back as it was last saved
+  /// Bytes of one record's data; its user ids and metadata together may have as many.
+  std::size_t record_limit = std::size_t{4} << 20;
+  InboxLimit inbox_limit{};
+  std::size_t outbox_limit = 1000;  ///< messages of one record that wait for their receivers
+  /// A folder on this machine, its parent there, for what could not be saved when the store closes;
+  /// it is sent again at the next start (doc/spill.md). Stores of one process may share it; two
+  /// processes may not. Empty: what could not be saved then is lost, and said to be.
+  std::string spill{};
+  CriticalOptions critical{};
+  Clock* clock = nullptr;  ///< must outlive the store; the machine's when null
+  Log log{};
+};
+
+/// The options of a store with that lock policy where the game says nothing: the usual ones, or the
+/// timing that the policy brings (`lock::presets`).
+template <class LockPolicy>
+[[nodiscard]] StoreOptions options_for() {
+  StoreOptions told;
+  if constexpr (requires { LockPolicy::timing.lease; }) {
+    const lock::Timing& timing = LockPolicy::timing;
+    told.autosave = timing.autosave, told.min_gap = timing.min_gap;
+    told.lease = timing.lease, told.renew = timing.renew;
+    told.load_deadline = timing.load_deadline, told.begin_deadline = timing.begin_deadline;
+  }
+  return told;
+}
+
+/// A value that is rarely there: one pointer where it is not.
+template <class T>
+class Boxed {
+ public:
+  Boxed() noexcept = default;
+  template <std::convertible_to<T> U>
+    requires(!std::same_as<std::remove_cvref_t<U>, Boxed>)
+  Boxed(U&& value)  // NOLINT(google-explicit-constructor): it stands for the value
+      : value_(std::make_unique<T>(std::forward<U>(value))) {}
+  Boxed(const Boxed& other) : value_(other ? std::make_unique<T>(*other.value_) : nullptr) {}
+  Boxed(Boxed&&) noexcept = default;
+  Boxed& operator=(Boxed other) noexcept { return value_.swap(other.value_), *this; }
+  ~Boxed() = default;
+
+  [[nodiscard]] explicit operator bool() const noexcept { return value_ != nullptr; }
+  [[nodiscard]] std::unique_ptr<T> take() noexcept { return std::move(value_); }
+
+ private:
+  std::unique_ptr<T> value_;
+};
+
+/// What a load does about the lock.
+enum class LockUse : std::uint8_t {
+  respect,
+  /// Take nothing: the session's first commit takes the record, from whoever holds it, if nobody
+  /// acquired or saved it since the load; else that is `fenced` and the session lost. For a tool
+  /// that repairs a record. Nobody hears of a session that changes nothing.
+  ignore,
+};
+
+/// What a load does that could not reach the storage until its deadline (`unavailable`,
+/// `timeout`; never about a record that is there and cannot be read).
+enum class IfUnavailable : std::uint8_t {
+  fail,
+  /// Give a session with the default data that is never saved, whatever becomes of the storage:
+  /// so the player can play meanwhile. Saving, sends, grants and trades answer `unavailable`.
+  ephemeral,
+};
+
+/// What one load is told.
+template <class Data>
+struct LoadOptionsFor {
+  std::optional<Conflict> conflict{};  ///< instead of the lock policy's
+  /// Decides instead, each time the record is found held; see `conflict::Ask`. Of a load that one
+  /// joins, the first function that was given; who wants to go further than it says, goes.
+  std::function<Decision(const Obstacle&)> ask{};
+  Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
+  LockUse lock = LockUse::respect;       ///< of the load that fetches the record
+  IfUnavailable if_unavailable = IfUnavailable::fail;  ///< all who wait for one load must agree
+  std::optional<Data>
+      default_value{};  ///< instead of the data policy's, for a record that does not exist
+  /// What the members hold that the record does not have, in the place of their defaults; see
+  /// doc/evolution.md. Of the load that fetches the record, not of one that joins it.
+  Boxed<Data> reconcile_with{};
+  std::function<bool()>
+      while_{};  ///< asked when the load completes: "no" gives the record back, `cancelled`
+};
+
+struct UpdateOptions {
+  bool create = false;  ///< a record that does not exist begins as the data policy's default
+};
+
+struct SaveOptions {
+  bool force = false;  ///< writes a clean session too
+};
+
+/// How a message is posted.
+struct PostOptions {
+  std::string_view id{};  ///< makes a repeat known for 7 days, and while the record has had few
+                          ///< others since; `first_tried` has a later one refused
+  Duration expires = std::chrono::hours(24 * 7);  ///< at most 45 days
+  std::uint8_t priority = 0;                      ///< higher is handled earlier
+  std::optional<WallTime>
+      first_tried{};  ///< of a retry by hand: when the first try was, by the backend's clock
+};
+
+struct PollOptions {
+  Duration at_most =
+      Duration::zero();  ///< stops between sessions after this long; zero: does all that is due
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+struct TransactionGroup;
+
+/// A message that came with the record or with a reply, and has not left the record yet.
+struct WaitingMessage {
+  Message message;
+  std::uint8_t tries = 0;  ///< how often a handler failed on it
+  bool handled = false;    ///< acknowledged by the next commit
+};
+
+/// How far a load has come.
+struct LoadState {
+  /// A caller that wants it.
+  struct Waiter {
+    std::function<bool()> while_;
+    bool waits = true;             ///< until he calls it off
+    std::function<void()> done{};  ///< told when the load is, among the listeners
+  };
+  Conflict conflict = Conflict::refuse;
+  std::function<Decision(const Obstacle&)> ask;  ///< decides anew at each look
+  Decision decided{};                            ///< what it said last
+  TimePoint look_at{};                           ///< until then that holds
+  std::uint32_t looks = 0;                       ///< how often it was asked
+  bool once = false;                             ///< `try_load`: one attempt
+  bool stands_in = false;   ///< where storage cannot be reached it gives an ephemeral session
+  bool has_asked = false;   ///< a request to the holder was sent
+  bool asked = false;       ///< our request to the holder stands, as a reply said
+  bool unheard_of = false;  ///< a reply was lost: its attempt may have taken the record, or may yet
+  Intent intent = Intent::wait;  ///< of the next attempt
+  std::uint32_t attempts = 0;
+  std::uint32_t steals = 0;  ///< attempts that found something else than what was to be stolen
+  std::uint64_t seen_epoch = 0;
+  std::uint64_t seen_renewals = 0;
+  std::uint64_t watched_epoch = 0;  // of a backend without a clock: since when it is as it is
+  std::uint64_t watched_renewals = 0;
+  TimePoint watched_since{};
+  TimePoint began{};
+  TimePoint deadline{};
+  TimePoint next_try{};
+  /// When the earliest attempt left that may have taken the record: the lease counts from there.
+  std::optional<TimePoint> sent;
+  Error error{Errc{}};  ///< once done
+  std::atomic<bool> done{false};
+  std::vector<Waiter> waiters;
+  std::atomic<std::uint32_t> refs{0};
+
+  /// Whether anybody still waits for it. Otherwise the lease is given back.
+  [[nodiscard]] bool has_waiters() const noexcept {
+    return std::any_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return w.waits; });
+  }
+};
+
+using LoadPtr = Counted<LoadState>;
+
+/// Something that lies beside the data. What a handler, grant or transaction makes of it is a draft
+/// until that succeeds.
+template <class T>
+struct Beside {
+  T value{};
+  std::unique_ptr<T> draft;
+  bool changed = false;  ///< since the last commit that was cut
+
+  [[nodiscard]] const T& now() const noexcept { return draft ? *draft : value; }
+  void put(T fresh, bool as_draft) {
+    if (as_draft)
+      draft = std::make_unique<T>(std::move(fresh));
+    else
+      value = std::move(fresh), changed = true;
+  }
+  void take_draft() {
+    if (draft) put(std::move(*std::exchange(draft, nullptr)), false);
+  }
+};
+
+/// The pieces of a record that is larger than its backend takes (store/pieces.hpp), as far as its
+/// session knows them.
+struct Pieces {
+  std::vector<std::uint64_t> epochs;  ///< under which we have them; 0: we have not
+  std::size_t filled = 0;             ///< from here on they have no data
+};
+
+/// What few sessions have, so that the many without it pay one pointer.
+struct SessionExtras {
+  Beside<std::vector<std::uint64_t>> user_ids;
+  Beside<Buffer> metadata;  ///< CBOR
+
+  std::vector<Receipt> receipts;          ///< saved
+  std::vector<Receipt> pending_receipts;  ///< granted, not saved yet
+  std::uint32_t receipts_forgotten = 0;
+
+  std::vector<WaitingMessage> inbox;
+  std::uint64_t seen_position = 0;
+  std::vector<OutgoingMessage> sends;  ///< sent, not saved yet
+  std::uint64_t send_number = 0;
+  std::size_t outbox_waiting = 0;  ///< as of the last reply
+
+  std::shared_ptr<TransactionGroup> group;
+
+  Pieces pieces;
+
+  std::vector<SaveAnswer> asked;  ///< who is answered by the next save that is cut
+
+  std::optional<Duration> autosave;  ///< instead of the store's
+  std::optional<Duration> min_gap;
+
+  /// Objects the game hangs on the session, each found by the address of its type's tag.
+  std::vector<std::pair<const void*, std::shared_ptr<void>>> attachments;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+class SessionCore;
+struct StoreInfo;
+struct Change;
+struct Snapshot;
+
+struct Cut;
+struct Flight;
+enum class Aim : std::uint8_t;
+
+/// The store's side of a session. Each call takes the store's lock itself, so that a commit over
+/// sessions of several stores never holds two of them.
+class SessionHost : public std::enable_shared_from_this<SessionHost> {
+ public:
+  virtual void became_dirty(SessionCore& session) = 0;
+  virtual void last_handle_dropped(SessionCore& session) = 0;
+
+  // One commit of one session, step by step; a transaction takes these steps with sessions of
+  // several stores.
+
+  /// Marks the session as out, or says why it cannot go now.
+  virtual Error board(SessionCore& session, Aim aim) = 0;
+  /// Takes what leaves of it, at this moment.
+  virtual void cut(SessionCore& session, Cut& cut, Change& change) = 0;
+  /// It stays after all: what was cut is as if it had not been. `over`: so is its transaction,
+  /// which had changed nothing. `result` is for who asked.
+  virtual void unboard(SessionCore& session, Cut& cut, bool over, const Result<Saved>& result) = 0;
+  /// Takes the outcome.
+  virtual void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
+                      Result<Saved>& result) = 0;
+  /// Ends a partner of a transaction that was lost before it was stored: its record is still ours,
+  /// and goes back.
+  virtual void lose(SessionCore& session, const TransactionGroup& group) = 0;
+  /// Tells listeners what happened.
+  virtual void drain() = 0;
+  /// Which store it is, for who meets it again after a restart.
+  [[nodiscard]] virtual StoreInfo about() const = 0;
+
+ protected:
+  ~SessionHost() = default;
+};
+
+/// What a store knows of a session without its key's, data's and codec's types. Lives as long as
+/// anybody points at it; `host()` is null once the session has ended or the store is gone.
+class SessionCore {
+ public:
+  /// `new (spelled) Session…`: with room behind the object for the spelling of its key, so that
+  /// both are one allocation.
+  static void* operator new(std::size_t size, std::string_view spelled) {
+    return ::operator new(size + spelled.size());
+  }
+  static void* operator new(std::size_t size, std::align_val_t align, std::string_view spelled) {
+    return ::operator new(size + spelled.size(), align);
+  }
+  // NOLINTNEXTLINE(misc-new-delete-overloads): each `new` brings a key
+  static void operator delete(void* at) noexcept { ::operator delete(at); }
+  static void operator delete(void* at, std::align_val_t align) noexcept {
+    ::operator delete(at, align);
+  }
+  static void operator delete(void* at, std::string_view) noexcept { ::operator delete(at); }
+  static void operator delete(void* at, std::align_val_t align, std::string_view) noexcept {
+    ::operator delete(at, align);
+  }
+
+  /// `size`: of the whole object, behind which the spelling goes.
+  SessionCore(SessionHost& store, std::string_view spelled, std::size_t size)
+      : host_(&store),
+        key_hash_(hash_of(spelled)),
+        key_at_(static_cast<std::uint32_t>(size)),
+        key_size_(static_cast<std::uint8_t>(spelled.size())) {
+    std::memcpy(reinterpret_cast<char*>(this) + key_at_, spelled.data(), spelled.size());
+  }
+  SessionCore(const SessionCore&) = delete;
+  SessionCore& operator=(const SessionCore&) = delete;
+  virtual ~SessionCore() = default;
+
+  [[nodiscard]] std::string_view key() const noexcept {
+    return {reinterpret_cast<const char*>(this) + key_at_, key_size_};
+  }
+  /// What a registry finds it by.
+  [[nodiscard]] std::uint32_t key_hash() const noexcept { return key_hash_; }
+  [[nodiscard]] static std::uint32_t hash_of(std::string_view key) noexcept {
+    return static_cast<std::uint32_t>(std::hash<std::string_view>{}(key));
+  }
+  [[nodiscard]] SessionHost* host() const noexcept { return host_.load(std::memory_order_acquire); }
+  void detach() noexcept { host_.store(nullptr, std::memory_order_release); }
+  [[nodiscard]] bool dirty() const noexcept {
+    return edited.load(std::memory_order_relaxed) != saved;
+  }
+  /// Whether autosave is to look at it: data that is captured from the game changes unsaid.
+  [[nodiscard]] bool wants_saves() const noexcept { return dirty() || skips_equal; }
+  [[nodiscard]] SessionExtras& more() {
+    return extras ? *extras : *(extras = std::make_unique<SessionExtras>());
+  }
+  [[nodiscard]] LoadState* load() const noexcept { return loading.get(); }
+  [[nodiscard]] TransactionGroup* group() const noexcept {
+    return extras ? extras->group.get() : nullptr;
+  }
+
+  /// Marks the data changed: what is saved from now on is more than what was cut before.
+  void mark_dirty() {
+    if (ended(state)) return;  // an edit after the end is one of a copy
+    edited.fetch_add(1, std::memory_order_relaxed);
+    if (SessionHost* store = host(); !listed && store != nullptr) store->became_dirty(*this);
+  }
+
+  // The typed half. None of these calls the store.
+  /// Makes the record's envelope in the cut, which owns it, and says what is to be done to it on
+  /// its way; false where the data says that there is no record. `invalid`, where the cut is not to
+  /// be kept aside, and the codec's errors.
+  virtual Result<bool> encode(Cut& cut) = 0;
+  /// Takes over what was read, or the default where there is no record. On failure the session
+  /// stays without data.
+  virtual Result<void> decode(Snapshot& from) = 0;
+  /// Pulls the data from the game where it is captured.
+  virtual Result<void> pull() = 0;
+  /// Lets listeners look at the data and change it before it is encoded.
+  virtual void fire_saving(Reason reason) = 0;
+  /// Takes the game's last word: after a release was called for, what the data is captured from may
+  /// be gone.
+  virtual void game_lets_go() = 0;
+  /// What the last decoding dropped because the data policy allows it, or the last encoding because
+  /// two elements now have one identity.
+  [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
+  virtual void deliver(Event& event, SessionHost& store) = 0;
+  /// What was encoded last is durable; called where `keeps_durable`.
+  virtual void saved_as_encoded() = 0;
+  /// Whether the session's data may be read for a save now; `unlock` follows a yes.
+  virtual bool try_lock() = 0;
+  virtual void unlock() = 0;
+
+ private:
+  // The members go from large to small, and those of the typed half into the gap behind them.
+  std::atomic<SessionHost*> host_;
+  std::uint32_t key_hash_;
+  std::uint32_t key_at_;
+
+ public:
+  std::unique_ptr<SessionExtras> extras;
+  LoadPtr loading;  ///< until it is done; shared with the callers that wait for it
+
+  std::uint64_t number = 0;  ///< the owner's session number
+  std::uint64_t epoch = 0;
+  std::uint64_t write = 0;  ///< of the last commit that was prepared
+  std::uint64_t version = 0;
+  std::uint64_t load_count = 0;
+  WallTime created{};
+  WallTime updated{};
+  TimePoint renewed{};  ///< when the last accepted renewal was sent
+  TimePoint
+      save_at{};  ///< while dirty: when it is to be saved; the epoch of the clock: not stamped yet
+  TimePoint not_before{};  ///< after a failure, or for `min_gap`: no commit leaves sooner
+  TimePoint due{};         ///< what the due list is ordered by
+  std::uint32_t due_index = no_index;
+  std::atomic<std::uint32_t> edited{0};  ///< generation of the data
+  std::uint32_t saved = 0;               ///< generation that is durable
+  std::uint32_t stored_bytes = 0;        ///< of the record in the backend
+  std::uint32_t encoded_crc = 0;         ///< of the same as the codec made it
+  std::atomic<std::uint32_t> refs{0};
+  std::atomic<std::uint32_t> handles{0};
+  std::atomic<std::uint16_t> edit_guards{
+      0};  ///< open ones; the data is half changed while there are any
+  // These three only under the store's lock.
+  std::uint16_t failures : 13 = 0;  ///< attempts that failed in a row, as far as it is counted
+  bool renews_alone : 1 = false;    ///< what it has to say was refused: the lease is kept
+  Tie tie : 2 = Tie::holds;
+  std::atomic<State> state{State::loading};
+  Reason ending = Reason::asked;
+  std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
+  std::atomic<bool> in_function{false};    ///< a handler, grant or transaction is running on a copy
+  std::atomic<bool> has_listeners{false};  ///< its own signals were connected
+  std::atomic<bool> end_was_told{false};   ///< listeners of `released` were called
+
+  // Set before anybody else sees the session.
+  bool skips_equal : 1 =
+      false;  ///< the data is captured from the game: what is equal to the stored is not written
+  bool keeps_durable : 1 = false;  ///< a copy of the data as it is stored is kept
+  bool is_offline : 1 = false;     ///< one change of a record that nobody plays: nobody joins it
+  bool is_hidden : 1 = false;      ///< a hidden slot's: not found by its key
+  bool is_named : 1 = true;        ///< its key is known, not only how it is spelled
+  // Read without the store's lock, so not in one byte with others.
+  bool is_new = false;     ///< there was no record when it was loaded
+  bool was_saved = false;  ///< at its end: its last changes are there
+  // Only under the store's lock.
+  bool in_flight : 1 = false;      ///< a commit is out
+  bool messages_wait : 1 = false;  ///< their handlers could not run yet
+  bool save_wanted : 1 = false;    ///< `request_save`
+  bool force_wanted : 1 = false;
+  bool gives_back : 1 = false;    ///< a load that came to nothing: the record goes back as it is
+  bool check_wanted : 1 = false;  ///< the backend hinted at something
+  bool counted : 1 = false;       ///< a commit of this epoch was applied
+  bool has_record : 1 = false;    ///< there is one now
+
+  static constexpr std::uint32_t no_index = 0xffffffff;
+
+ private:
+  std::uint8_t key_size_;
+};
+
+using SessionPtr = Counted<SessionCore>;
+
+/// Why nothing of an ephemeral session is saved.
+[[nodiscard]] inline Error ephemeral(std::string_view key) {
+  return Error(Errc::unavailable,
+               "this session is ephemeral: the record could not be reached when it was loaded, and "
+               "nothing of it is saved; load it again")
+      .for_key(key);
+}
+
+/// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
+/// Keeps the partners and their stores, which other threads may drop meanwhile.
+struct TransactionGroup {
+  struct Partner {
+    SessionPtr session;
+    std::shared_ptr<SessionHost> store;
+  };
+  std::vector<Partner> partners;
+  std::atomic<bool> durable{false};  ///< for who waits: the sessions have let go of it by then
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// A purchase as the shop names it, and when it was made, where that is known. A receipt without a
+/// time is granted only as long as nothing was forgotten that could have been it.
+struct ReceiptId {
+  std::string_view id;
+  std::optional<WallTime> time{};
+
+  ReceiptId(std::string_view text) : id(text) {}    // NOLINT: a text is a receipt
+  ReceiptId(const char* text) : id(text) {}         // NOLINT
+  ReceiptId(const std::string& text) : id(text) {}  // NOLINT
+  ReceiptId(std::string_view text, WallTime when) : id(text), time(when) {}
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// For gameplay code that sees its data and nothing of the stack it is stored with.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class S>
+class Session;
+
+namespace detail {
+
+/// What a session does that needs its store's types: one table for each store.
+template <class Data>
+struct SessionTable {
+  /// Whether an edit may go to the data straight away: no lock to take, nothing captured.
+  bool is_direct = false;
+  Data& (*begin_edit)(SessionCore&) = nullptr;
+  void (*end_edit)(SessionCore&) = nullptr;
+  const Data& (*begin_view)(SessionCore&) = nullptr;
+  void (*end_view)(SessionCore&) = nullptr;
+  Result<Saved> (*save)(SessionCore&, SaveOptions) = nullptr;
+  Result<void> (*request_save)(SessionCore&, SaveOptions) = nullptr;
+  Result<Saved> (*release)(SessionCore&, Reason) = nullptr;
+  Result<void> (*request_release)(SessionCore&, Reason) = nullptr;
+  Result<Grant> (*grant_once)(SessionCore&, ReceiptId,
+                              std::function<Result<void>(Data&)>&&) = nullptr;
+};
+
+}  // namespace detail
+
+/// A session of whatever store, as seen by who only knows its data. As large as three pointers; a
+/// handle like `Session`: copies are equal, and the last to go without a release releases.
+///
+/// Edits and views of a store for one thread touch the data itself; other calls go through one
+/// table. Thread rule, errors and guarantees are those of the session.
+template <class Data>
+class SessionRef {
+  using Table = detail::SessionTable<Data>;
+
+ public:
+  /// Of that session; done implicitly where a function takes a reference.
+  template <class S>
+    requires std::same_as<typename S::Data, Data>
+  SessionRef(const Session<S>& session);  // NOLINT(google-explicit-constructor)
+  SessionRef(const SessionRef& other) noexcept
+      : core_(other.core_), data_(other.data_), table_(other.table_) {
+    core_->refs.fetch_add(1, std::memory_order_relaxed);
+    core_->handles.fetch_add(1, std::memory_order_relaxed);
+  }
+  SessionRef& operator=(SessionRef other) noexcept {
+    std::swap(core_, other.core_), std::swap(data_, other.data_), std::swap(table_, other.table_);
+    return *this;
+  }
+  ~SessionRef() {
+    if (core_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && core_->host() != nullptr)
+      core_->host()->last_handle_dropped(*core_);
+    if (core_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete core_;
+  }
+  friend bool operator==(const SessionRef& a, const SessionRef& b) noexcept {
+    return a.core_ == b.core_;
+  }
+
+  class [[nodiscard]] Edit {
+   public:
+    explicit Edit(const SessionRef& of) : of_(of), is_direct_(of.is_direct()) {
+      if (is_direct_)
+        data_ = of.data_, of.core_->edit_guards.fetch_add(1, std::memory_order_relaxed);
+      else
+        data_ = &of.table_->begin_edit(*of.core_);
+    }
+    Edit(const Edit&) = delete;
+    Edit& operator=(const Edit&) = delete;
+    ~Edit() {
+      if (is_direct_) {
+        of_.core_->edit_guards.fetch_sub(1, std::memory_order_relaxed);
+        of_.core_->mark_dirty();
+      } else {
+        of_.table_->end_edit(*of_.core_);
+      }
+    }
+    [[nodiscard]] Data* operator->() const noexcept { return data_; }
+    [[nodiscard]] Data& operator*() const noexcept { return *data_; }
+
+   private:
+    SessionRef of_;
+    bool is_direct_;
+    Data* data_ = nullptr;
+  };
+  class [[nodiscard]] View {
+   public:
+    explicit View(const SessionRef& of) : of_(of), is_direct_(of.is_direct()) {
+      data_ = is_direct_ ? of.data_ : &of.table_->begin_view(*of.core_);
+    }
+    View(const View&) = delete;
+    View& operator=(const View&) = delete;
+    ~View() {
+      if (!is_direct_) of_.table_->end_view(*of_.core_);
+    }
+    [[nodiscard]] const Data* operator->() const noexcept { return data_; }
+    [[nodiscard]] const Data& operator*() const noexcept { return *data_; }
+
+   private:
+    SessionRef of_;
+    bool is_direct_;
+    const Data* data_ = nullptr;
+  };
+
+  /// A guard, as `Session::edit`. It stays where it is made: it can be neither moved nor copied.
+  [[nodiscard]] Edit edit() const { return Edit(*this); }
+  template <class F>
+    requires std::invocable<F, Data&>
+  decltype(auto) edit(F&& fn) const {
+    const Edit guard(*this);
+    return std::forward<F>(fn)(*guard);
+  }
+  [[nodiscard]] View view() const { return View(*this); }
+  [[nodiscard]] Data clone() const {
+    const View guard(*this);
+    return *guard;
+  }
+  void touch() const {
+    if (is_active()) core_->mark_dirty();
+  }
+
+  [[nodiscard]] std::string_view id() const noexcept { return core_->key(); }
+  [[nodiscard]] State state() const noexcept { return core_->state; }
+  [[nodiscard]] bool is_active() const noexcept { return !ended(core_->state); }
+  [[nodiscard]] bool is_new() const noexcept { return core_->is_new; }
+  [[nodiscard]] bool is_dirty() const noexcept { return core_->dirty(); }
+
+  // As the calls of the same name of `Session`.
+  Result<Saved> save(SaveOptions options = {}) const { return table_->save(*core_, options); }
+  Result<void> request_save(SaveOptions options = {}) const {
+    return table_->request_save(*core_, options);
+  }
+  Result<Saved> release(Reason reason = Reason::asked) const {
+    return table_->release(*core_, reason);
+  }
+  Result<void> request_release(Reason reason = Reason::asked) const {
+    return table_->request_release(*core_, reason);
+  }
+  Result<Grant> grant_once(ReceiptId receipt, std::function<Result<void>(Data&)> fn) const {
+    return table_->grant_once(*core_, receipt, std::move(fn));
+  }
+
+ private:
+  [[nodiscard]] bool is_direct() const noexcept {
+    return table_->is_direct && !core_->in_function && !ended(core_->state);
+  }
+
+  SessionCore* core_;
+  Data* data_;
+  const Table* table_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
 namespace detail {
 /// What a connection knows of the signal it belongs to. Slots are numbered and no number is used
 /// twice: an address would be, and a late disconnect would hit somebody else's handler.
@@ -19211,532 +20687,6 @@ class HookScope {
 
 namespace persist::inline PERSIST_ABI {
 
-/// Keeps an object alive that counts those who point at it in a member `refs`, in one word where a
-/// `std::shared_ptr` takes two. Counting is atomic: handles of a shared store are dropped by any
-/// thread.
-template <class T>
-class Counted {
- public:
-  Counted() noexcept = default;
-  explicit Counted(T* object) noexcept : object_(object) {
-    if (object_ != nullptr) object_->refs.fetch_add(1, std::memory_order_relaxed);
-  }
-  Counted(const Counted& other) noexcept : Counted(other.object_) {}
-  Counted(Counted&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
-  Counted& operator=(Counted other) noexcept { return std::swap(object_, other.object_), *this; }
-  ~Counted() {
-    if (object_ != nullptr && object_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      delete object_;
-  }
-
-  [[nodiscard]] T* get() const noexcept { return object_; }
-  [[nodiscard]] T& operator*() const noexcept { return *object_; }
-  [[nodiscard]] T* operator->() const noexcept { return object_; }
-  explicit operator bool() const noexcept { return object_ != nullptr; }
-  friend bool operator==(const Counted&, const Counted&) noexcept = default;
-
- private:
-  T* object_ = nullptr;
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-/// Where a session is in its life. It only moves down this list, but for `open` and `suspect`,
-/// which may alternate.
-enum class State : std::uint8_t {
-  loading,  ///< waits for its record
-  open,     ///< holds the record
-  suspect,  ///< could not renew in time: somebody may take over; edits are kept and saved if nobody
-            ///< has
-  releasing,  ///< its last save is under way
-  released,   ///< ended; the last save and the return of the lease are done
-  lost,       ///< ended; somebody newer has the record, and what was not saved is not
-};
-
-[[nodiscard]] constexpr std::string_view name(State state) noexcept {
-  constexpr std::string_view names[] = {"loading",   "open",     "suspect",
-                                        "releasing", "released", "lost"};
-  return names[static_cast<std::uint8_t>(state)];
-}
-[[nodiscard]] constexpr bool ended(State state) noexcept {
-  return state >= State::released;
-}
-
-/// Why a session is saved, or why it ended.
-enum class Reason : std::uint8_t {
-  asked,        ///< the game called for it
-  autosave,     ///< it was due
-  transaction,  ///< a partner's commit carries it
-  handover,     ///< another server asked for the record
-  shutdown,     ///< the store closes
-  dropped,      ///< the last handle went without a release
-  lost,         ///< somebody newer has the record, or it was erased
-};
-
-[[nodiscard]] constexpr std::string_view name(Reason reason) noexcept {
-  constexpr std::string_view names[] = {"asked",    "autosave", "transaction", "handover",
-                                        "shutdown", "dropped",  "lost"};
-  return names[static_cast<std::uint8_t>(reason)];
-}
-
-/// What a save did.
-struct Saved {
-  bool written = false;       ///< false: nothing had changed
-  std::uint64_t version = 0;  ///< of the record now
-  std::size_t bytes = 0;      ///< of the record as it is stored
-  WallTime at{};              ///< by the backend's clock
-};
-
-/// How a purchase stands.
-enum class Grant : std::uint8_t {
-  pending,  ///< applied here and not saved yet: tell the shop nothing
-  durable,  ///< saved: tell the shop yes
-  refused,  ///< so old that nobody can say whether it was granted: tell the shop no
-};
-
-/// How a transaction stands.
-enum class Transacted : std::uint8_t {
-  pending,  ///< applied here; no partner is saved without the others until all of them are
-  durable,  ///< saved, all of it
-};
-
-/// How large a record was when it was last written, and how much of the limit that is (0 to 1).
-struct Usage {
-  std::size_t bytes = 0;
-  double share = 0;
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-/// Something that happened to a session and that its listeners are told in order, after all states
-/// have changed.
-struct Event {
-  enum class Kind : std::uint8_t {
-    state_changed,   ///< from, to
-    saved,           ///< saved
-    save_refused,    ///< error: `validate` said no, or the data could not be encoded
-    released,        ///< reason, was_saved
-    renewal_failed,  ///< attempts_left
-    dropped_fields,  ///< paths: unknown fields that the data policy allows to drop, or that have no
-                     ///< place
-    messages,        ///< some wait for their handlers
-  };
-
-  Kind kind = Kind::state_changed;
-  State from = State::loading;
-  State to = State::loading;
-  Reason reason = Reason::asked;
-  bool was_saved = false;
-  int attempts_left = 0;
-  Result<Saved> saved{};
-  Error error{};
-  std::vector<std::string> paths{};
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-using namespace std::chrono_literals;
-
-/// "For ever" is spelled as the longest time there is, and added to the time of day that overflows.
-inline constexpr Duration longest_pause = std::chrono::hours(24 * 365);
-
-/// How many messages and bytes a record's inbox holds before a post is refused.
-struct InboxLimit {
-  std::size_t messages = 1000;
-  std::size_t bytes = std::size_t{1} << 20;
-};
-
-/// What a store is told at run time. A duration of zero or less switches the thing off.
-struct StoreOptions {
-  std::string server_id{};  ///< who we are in `locked`; up to 23 bytes; random when empty
-  Duration autosave = 30s;  ///< an edit is on its way to the disk after this at most
-  Duration min_gap = 0s;    ///< between two saves of one session; a save that comes sooner waits
-  Duration lease = 60s;     ///< how long a silent holder keeps others out
-  Duration renew = 20s;     ///< how often a holder is heard of; a third of a lease that is shorter
-  Duration load_deadline = 10s;  ///< of a blocking load that finds a holder
-  Duration begin_deadline =
-      90s;  ///< of a load that was begun: longer than a lease, so a dead holder's runs out
-  Duration close_deadline = 10s;  ///< for `~Store` and `close_all`
-  Duration relay = 5s;            ///< how often waiting messages are sent on
-  bool save_on_release = true;    ///< false: a release gives the record back as it was last saved
-  /// Bytes of one record's data; its user ids and metadata together may have as many.
-  std::size_t record_limit = std::size_t{4} << 20;
-  InboxLimit inbox_limit{};
-  std::size_t outbox_limit = 1000;  ///< messages of one record that wait for their receivers
-  Clock* clock = nullptr;           ///< must outlive the store; the machine's when null
-  Log log{};
-};
-
-/// A value that is rarely there: one pointer where it is not.
-template <class T>
-class Boxed {
- public:
-  Boxed() noexcept = default;
-  template <std::convertible_to<T> U>
-    requires(!std::same_as<std::remove_cvref_t<U>, Boxed>)
-  Boxed(U&& value)  // NOLINT(google-explicit-constructor): it stands for the value
-      : value_(std::make_unique<T>(std::forward<U>(value))) {}
-  Boxed(const Boxed& other) : value_(other ? std::make_unique<T>(*other.value_) : nullptr) {}
-  Boxed(Boxed&&) noexcept = default;
-  Boxed& operator=(Boxed other) noexcept { return value_.swap(other.value_), *this; }
-  ~Boxed() = default;
-
-  [[nodiscard]] explicit operator bool() const noexcept { return value_ != nullptr; }
-  [[nodiscard]] std::unique_ptr<T> take() noexcept { return std::move(value_); }
-
- private:
-  std::unique_ptr<T> value_;
-};
-
-/// What one load is told.
-template <class Data>
-struct LoadOptionsFor {
-  std::optional<Conflict> conflict{};    ///< instead of the lock policy's
-  Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
-  std::optional<Data>
-      default_value{};  ///< instead of the data policy's, for a record that does not exist
-  /// What the members hold that the record does not have, in the place of their defaults; see
-  /// doc/evolution.md. Of the load that fetches the record, not of one that joins it.
-  Boxed<Data> reconcile_with{};
-  std::function<bool()>
-      while_{};  ///< asked when the load completes: "no" gives the record back, `cancelled`
-};
-
-struct SaveOptions {
-  bool force = false;  ///< writes a clean session too
-};
-
-/// How a message is posted.
-struct PostOptions {
-  std::string_view id{};  ///< makes a repeat known for 7 days, and while the record has had few
-                          ///< others since; `first_tried` has a later one refused
-  Duration expires = std::chrono::hours(24 * 7);  ///< at most 45 days
-  std::uint8_t priority = 0;                      ///< higher is handled earlier
-  std::optional<WallTime>
-      first_tried{};  ///< of a retry by hand: when the first try was, by the backend's clock
-};
-
-struct PollOptions {
-  Duration at_most =
-      Duration::zero();  ///< stops between sessions after this long; zero: does all that is due
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-struct TransactionGroup;
-
-/// A message that came with the record or with a reply, and has not left the record yet.
-struct WaitingMessage {
-  Message message;
-  std::uint8_t tries = 0;  ///< how often a handler failed on it
-  bool handled = false;    ///< acknowledged by the next commit
-};
-
-/// How far a load has come.
-struct LoadState {
-  /// A caller that wants it.
-  struct Waiter {
-    std::function<bool()> while_;
-    bool waits = true;  ///< until he calls it off
-  };
-  Conflict conflict = Conflict::refuse;
-  bool once = false;        ///< `try_load`: one attempt
-  bool asked = false;       ///< our request to the holder stands, as a reply said
-  bool unheard_of = false;  ///< a reply was lost: its attempt may have taken the record, or may yet
-  Intent intent = Intent::wait;  ///< of the next attempt
-  std::uint32_t attempts = 0;
-  std::uint64_t seen_epoch = 0;
-  std::uint64_t seen_renewals = 0;
-  TimePoint deadline{};
-  TimePoint next_try{};
-  /// When the earliest attempt left that may have taken the record: the lease counts from there.
-  std::optional<TimePoint> sent;
-  Error error{Errc{}};  ///< once done
-  std::atomic<bool> done{false};
-  std::vector<Waiter> waiters;
-  std::atomic<std::uint32_t> refs{0};
-
-  /// Whether anybody still waits for it. Otherwise the lease is given back.
-  [[nodiscard]] bool has_waiters() const noexcept {
-    return std::any_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return w.waits; });
-  }
-};
-
-using LoadPtr = Counted<LoadState>;
-
-/// Something that lies beside the data. What a handler, grant or transaction makes of it is a draft
-/// until that succeeds.
-template <class T>
-struct Beside {
-  T value{};
-  std::unique_ptr<T> draft;
-  bool changed = false;  ///< since the last commit that was cut
-
-  [[nodiscard]] const T& now() const noexcept { return draft ? *draft : value; }
-  void put(T fresh, bool as_draft) {
-    if (as_draft)
-      draft = std::make_unique<T>(std::move(fresh));
-    else
-      value = std::move(fresh), changed = true;
-  }
-  void take_draft() {
-    if (draft) put(std::move(*std::exchange(draft, nullptr)), false);
-  }
-};
-
-/// The pieces of a record that is larger than its backend takes (store/pieces.hpp), as far as its
-/// session knows them.
-struct Pieces {
-  std::vector<std::uint64_t> epochs;  ///< under which we have them; 0: we have not
-  std::size_t filled = 0;             ///< from here on they have no data
-};
-
-/// What few sessions have, so that the many without it pay one pointer.
-struct SessionExtras {
-  Beside<std::vector<std::uint64_t>> user_ids;
-  Beside<Buffer> metadata;  ///< CBOR
-
-  std::vector<Receipt> receipts;          ///< saved
-  std::vector<Receipt> pending_receipts;  ///< granted, not saved yet
-  std::uint32_t receipts_forgotten = 0;
-
-  std::vector<WaitingMessage> inbox;
-  std::uint64_t seen_position = 0;
-  std::vector<OutgoingMessage> sends;  ///< sent, not saved yet
-  std::uint64_t send_number = 0;
-  std::size_t outbox_waiting = 0;  ///< as of the last reply
-
-  std::shared_ptr<TransactionGroup> group;
-
-  Pieces pieces;
-
-  std::optional<Duration> autosave;  ///< instead of the store's
-  std::optional<Duration> min_gap;
-
-  /// Objects the game hangs on the session, each found by the address of its type's tag.
-  std::vector<std::pair<const void*, std::shared_ptr<void>>> attachments;
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-class SessionCore;
-struct Change;
-struct Snapshot;
-
-struct Cut;
-struct Flight;
-enum class Aim : std::uint8_t;
-
-/// The store's side of a session. Each call takes the store's lock itself, so that a commit over
-/// sessions of several stores never holds two of them.
-class SessionHost : public std::enable_shared_from_this<SessionHost> {
- public:
-  virtual void became_dirty(SessionCore& session) = 0;
-  virtual void last_handle_dropped(SessionCore& session) = 0;
-
-  // One commit of one session, step by step; a transaction takes these steps with sessions of
-  // several stores.
-
-  /// Marks the session as out, or says why it cannot go now.
-  virtual Error board(SessionCore& session, Aim aim) = 0;
-  /// Takes what leaves of it, at this moment.
-  virtual void cut(SessionCore& session, Cut& cut, Change& change) = 0;
-  /// It stays after all: what was cut is as if it had not been. `over`: so is its transaction,
-  /// which had changed nothing.
-  virtual void unboard(SessionCore& session, Cut& cut, bool over) = 0;
-  /// Takes the outcome.
-  virtual void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
-                      Result<Saved>& result) = 0;
-  /// Ends a partner of a transaction that was lost before it was stored: its record is still ours,
-  /// and goes back.
-  virtual void lose(SessionCore& session, const TransactionGroup& group) = 0;
-  /// Tells listeners what happened.
-  virtual void drain() = 0;
-
- protected:
-  ~SessionHost() = default;
-};
-
-/// What a store knows of a session without its key's, data's and codec's types. Lives as long as
-/// anybody points at it; `host()` is null once the session has ended or the store is gone.
-class SessionCore {
- public:
-  /// `new (spelled) Session…`: with room behind the object for the spelling of its key, so that
-  /// both are one allocation.
-  static void* operator new(std::size_t size, std::string_view spelled) {
-    return ::operator new(size + spelled.size());
-  }
-  static void* operator new(std::size_t size, std::align_val_t align, std::string_view spelled) {
-    return ::operator new(size + spelled.size(), align);
-  }
-  // NOLINTNEXTLINE(misc-new-delete-overloads): each `new` brings a key
-  static void operator delete(void* at) noexcept { ::operator delete(at); }
-  static void operator delete(void* at, std::align_val_t align) noexcept {
-    ::operator delete(at, align);
-  }
-  static void operator delete(void* at, std::string_view) noexcept { ::operator delete(at); }
-  static void operator delete(void* at, std::align_val_t align, std::string_view) noexcept {
-    ::operator delete(at, align);
-  }
-
-  /// `size`: of the whole object, behind which the spelling goes.
-  SessionCore(SessionHost& store, std::string_view spelled, std::size_t size)
-      : host_(&store),
-        key_hash_(hash_of(spelled)),
-        key_at_(static_cast<std::uint32_t>(size)),
-        key_size_(static_cast<std::uint8_t>(spelled.size())) {
-    std::memcpy(reinterpret_cast<char*>(this) + key_at_, spelled.data(), spelled.size());
-  }
-  SessionCore(const SessionCore&) = delete;
-  SessionCore& operator=(const SessionCore&) = delete;
-  virtual ~SessionCore() = default;
-
-  [[nodiscard]] std::string_view key() const noexcept {
-    return {reinterpret_cast<const char*>(this) + key_at_, key_size_};
-  }
-  /// What a registry finds it by.
-  [[nodiscard]] std::uint32_t key_hash() const noexcept { return key_hash_; }
-  [[nodiscard]] static std::uint32_t hash_of(std::string_view key) noexcept {
-    return static_cast<std::uint32_t>(std::hash<std::string_view>{}(key));
-  }
-  [[nodiscard]] SessionHost* host() const noexcept { return host_.load(std::memory_order_acquire); }
-  void detach() noexcept { host_.store(nullptr, std::memory_order_release); }
-  [[nodiscard]] bool dirty() const noexcept {
-    return edited.load(std::memory_order_relaxed) != saved;
-  }
-  /// Whether autosave is to look at it: data that is captured from the game changes unsaid.
-  [[nodiscard]] bool wants_saves() const noexcept { return dirty() || skips_equal; }
-  [[nodiscard]] SessionExtras& more() {
-    return extras ? *extras : *(extras = std::make_unique<SessionExtras>());
-  }
-  [[nodiscard]] LoadState* load() const noexcept { return loading.get(); }
-  [[nodiscard]] TransactionGroup* group() const noexcept {
-    return extras ? extras->group.get() : nullptr;
-  }
-
-  /// Marks the data changed: what is saved from now on is more than what was cut before.
-  void mark_dirty() {
-    if (ended(state)) return;  // an edit after the end is one of a copy
-    edited.fetch_add(1, std::memory_order_relaxed);
-    if (SessionHost* store = host(); !listed && store != nullptr) store->became_dirty(*this);
-  }
-
-  // The typed half. None of these calls the store.
-  /// Makes the record's envelope in the cut, which owns it, and says what is to be done to it on
-  /// its way; false where the data says that there is no record. `invalid` and the codec's errors.
-  virtual Result<bool> encode(Cut& cut) = 0;
-  /// Takes over what was read, or the default where there is no record. On failure the session
-  /// stays without data.
-  virtual Result<void> decode(Snapshot& from) = 0;
-  /// Pulls the data from the game where it is captured.
-  virtual Result<void> pull() = 0;
-  /// Lets listeners look at the data and change it before it is encoded.
-  virtual void fire_saving(Reason reason) = 0;
-  /// Takes the game's last word: after a release was called for, what the data is captured from may
-  /// be gone.
-  virtual void game_lets_go() = 0;
-  /// What the last decoding dropped because the data policy allows it, or the last encoding because
-  /// two elements now have one identity.
-  [[nodiscard]] virtual std::vector<std::string> take_dropped() = 0;
-  virtual void deliver(Event& event, SessionHost& store) = 0;
-  /// What was encoded last is durable; called where `keeps_durable`.
-  virtual void saved_as_encoded() = 0;
-  /// Whether the session's data may be read for a save now; `unlock` follows a yes.
-  virtual bool try_lock() = 0;
-  virtual void unlock() = 0;
-
- private:
-  // The members go from large to small, and those of the typed half into the gap behind them.
-  std::atomic<SessionHost*> host_;
-  std::uint32_t key_hash_;
-  std::uint32_t key_at_;
-
- public:
-  std::unique_ptr<SessionExtras> extras;
-  LoadPtr loading;  ///< until it is done; shared with the callers that wait for it
-
-  std::uint64_t number = 0;  ///< the owner's session number
-  std::uint64_t epoch = 0;
-  std::uint64_t write = 0;  ///< of the last commit that was prepared
-  std::uint64_t version = 0;
-  std::uint64_t load_count = 0;
-  WallTime created{};
-  WallTime updated{};
-  TimePoint renewed{};  ///< when the last accepted renewal was sent
-  TimePoint
-      save_at{};  ///< while dirty: when it is to be saved; the epoch of the clock: not stamped yet
-  TimePoint not_before{};  ///< after a failure, or for `min_gap`: no commit leaves sooner
-  TimePoint due{};         ///< what the due list is ordered by
-  std::uint32_t due_index = no_index;
-  std::atomic<std::uint32_t> edited{0};  ///< generation of the data
-  std::uint32_t saved = 0;               ///< generation that is durable
-  std::uint32_t stored_bytes = 0;        ///< of the record in the backend
-  std::uint32_t encoded_crc = 0;         ///< of the same as the codec made it
-  std::atomic<std::uint32_t> refs{0};
-  std::atomic<std::uint32_t> handles{0};
-  std::atomic<std::uint16_t> edit_guards{
-      0};                           ///< open ones; the data is half changed while there are any
-  std::uint16_t failures : 15 = 0;  ///< attempts that failed in a row
-  bool renews_alone : 1 = false;    ///< what it has to say was refused: the lease is kept
-  std::atomic<State> state{State::loading};
-  Reason ending = Reason::asked;
-  std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
-  std::atomic<bool> in_function{false};    ///< a handler, grant or transaction is running on a copy
-  std::atomic<bool> has_listeners{false};  ///< its own signals were connected
-  std::atomic<bool> end_was_told{false};   ///< listeners of `released` were called
-
-  // Set before anybody else sees the session.
-  bool skips_equal : 1 =
-      false;  ///< the data is captured from the game: what is equal to the stored is not written
-  bool keeps_durable : 1 = false;  ///< a copy of the data as it is stored is kept
-  bool is_offline : 1 = false;     ///< one change of a record that nobody plays: nobody joins it
-  bool is_named : 1 = true;        ///< its key is known, not only how it is spelled
-  // Read without the store's lock, so not in one byte with others.
-  bool is_new = false;     ///< there was no record when it was loaded
-  bool was_saved = false;  ///< at its end: its last changes are there
-  // Only under the store's lock.
-  bool in_flight : 1 = false;      ///< a commit is out
-  bool messages_wait : 1 = false;  ///< their handlers could not run yet
-  bool save_wanted : 1 = false;    ///< `request_save`
-  bool force_wanted : 1 = false;
-  bool gives_back : 1 = false;    ///< a load that came to nothing: the record goes back as it is
-  bool check_wanted : 1 = false;  ///< the backend hinted at something
-  bool counted : 1 = false;       ///< a commit of this epoch was applied
-  bool has_record : 1 = false;    ///< there is one now
-
-  static constexpr std::uint32_t no_index = 0xffffffff;
-
- private:
-  std::uint8_t key_size_;
-};
-
-using SessionPtr = Counted<SessionCore>;
-
-/// Sessions that no commit may write one by one: a transaction whose commit is not durable yet.
-/// Keeps the partners and their stores, which other threads may drop meanwhile.
-struct TransactionGroup {
-  struct Partner {
-    SessionPtr session;
-    std::shared_ptr<SessionHost> store;
-  };
-  std::vector<Partner> partners;
-  std::atomic<bool> durable{false};  ///< for who waits: the sessions have let go of it by then
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
 /// What a commit of a session is for.
 enum class Aim : std::uint8_t {
   save,       ///< write what changed, if anything did
@@ -19800,6 +20750,7 @@ struct Cut {
   std::vector<OutgoingMessage> messages;
   std::vector<Send> sends;  ///< views of `messages`
   std::vector<Receipt> receipts;
+  std::vector<SaveAnswer> asked;
   std::uint32_t generation = 0;
   std::uint32_t bytes = 0;   ///< of the record as it was encoded
   std::uint32_t stored = 0;  ///< and as it is stored
@@ -19816,17 +20767,19 @@ struct Cut {
   bool has_ids = false;
   bool has_metadata = false;
   bool drops = false;      ///< encoding found no place for some unknown field
+  bool is_silent = false;  ///< it holds nothing and has nothing to write: nobody is told
+  bool is_aside = false;   ///< the data was refused, and is made all the same to be kept aside
   bool held_back = false;  ///< the data was to be read, and somebody is editing it
   Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
 
   void clear() {
     key.clear(), data.clear(), metadata.clear(), user_ids.clear(), acknowledged.clear();
-    messages.clear(), sends.clear(), receipts.clear();
+    messages.clear(), sends.clear(), receipts.clear(), asked.clear();
     generation = bytes = stored = crc = 0;
     wrap = nullptr;
     schema = nullptr;
     aim = Aim::save, reason = Reason::asked;
-    has_data = has_ids = has_metadata = drops = held_back = false;
+    has_data = has_ids = has_metadata = drops = is_silent = is_aside = held_back = false;
     refused = Error(Errc{});
   }
   /// Wraps the data and, where it is larger than `limit`, splits it, once: what is sent again is
@@ -19866,6 +20819,8 @@ struct Cut {
   }
 };
 
+struct Replay;
+
 /// A commit on its way: the cargo that goes to the backend, and the sessions it belongs to, which
 /// stay with the caller's thread. Kept and used again, so that a save allocates nothing once the
 /// store has warmed up.
@@ -19879,17 +20834,28 @@ struct Flight {
   std::shared_ptr<TransactionGroup> group;  ///< where there are partners: it keeps their hosts
   std::vector<Result<Saved>> results;
   std::uint32_t attempts = 0;
-  bool resend = false;  ///< its outcome is unknown: the same bytes go again
+  bool resend = false;             ///< its outcome is unknown: the same bytes go again
+  std::shared_ptr<Replay> replay;  ///< what it was read from, if that is the spill journal
+  std::string spilled_as;          ///< the entry of the spill journal that it became
 
   [[nodiscard]] std::size_t size() const noexcept { return sessions.size(); }
   void add(SessionPtr session, SessionHost& host) {
+    (void)add();
+    sessions.back() = std::move(session);
+    hosts.back() = &host;
+  }
+  /// Adds a record without a session: one of a commit that was spilled.
+  Cut& add() {
     if (cuts.size() == sessions.size()) cuts.emplace_back();
-    cuts[sessions.size()].clear();
-    sessions.push_back(std::move(session));
-    hosts.push_back(&host);
+    Cut& cut = cuts[sessions.size()];
+    cut.clear();
+    sessions.emplace_back();
+    hosts.push_back(nullptr);
+    return cut;
   }
   /// Whether the backend gets what was cut as it is, which is the rule.
   [[nodiscard]] bool is_plain() const noexcept {
+    if (request.outcome != CommitRequest::Outcome::pending) return false;
     for (std::size_t i = 0; i < size(); ++i)
       if (cuts[i].wrap != nullptr || cuts[i].schema != nullptr) return false;
     return true;
@@ -19911,7 +20877,7 @@ struct Flight {
   }
   void clear() {
     sessions.clear(), hosts.clear(), group.reset(), changes.clear(), results.clear(),
-        attempts = 0, resend = false, request = {};
+        attempts = 0, resend = false, replay.reset(), spilled_as.clear(), request = {};
   }
 };
 
@@ -20164,6 +21130,17 @@ struct RecordOf<std::optional<T>> {
   static constexpr bool may_be_empty = true;
 };
 struct NoHooks {};
+
+/// What a store talks to: its backend, or that with the one that holds its leases.
+template <class B, class L>
+struct BackendFor {
+  using type = B;
+};
+template <class B, class L>
+  requires requires { typename L::leases; }
+struct BackendFor<B, L> {
+  using type = backend::Leased<B, typename L::leases>;
+};
 }  // namespace detail
 
 /// Marks that hooks of the policy may run while a record is decoded, where it has any that do.
@@ -20194,8 +21171,8 @@ struct Stack {
                 "persist: the Backend of a Store does not do all that a backend must: see "
                 "backend/concept.hpp");
   static_assert(lock_policy<L>,
-                "persist: the LockPolicy of a Store is lock::Lease<...> or lock::None, or one in "
-                "access::Shared");
+                "persist: the LockPolicy of a Store is lock::Lease<...>, None, Optimistic or "
+                "External<...>, or one in access::Shared");
   static_assert(codec_for<C, typename detail::RecordOf<data_type_of<D>>::type, DataPolicy<D>>,
                 "persist: the Codec of a Store cannot write and read its Data");
   static_assert(
@@ -20208,7 +21185,7 @@ struct Stack {
   using KeyValue = typename Key::value_type;
   using Data = data_type_of<D>;
   using Policy = DataPolicy<D>;
-  using Backend = B;
+  using Backend = typename detail::BackendFor<B, L>::type;
   using LockPolicy = L;
   using Codec = C;
   using Access = access_of<L>;
@@ -20480,7 +21457,8 @@ class SessionNode final : public SessionCore {
   /// What a record begins as that nobody wrote yet.
   [[nodiscard]] Result<void> begin_record(Snapshot& from, std::unique_ptr<Data> filler);
   [[nodiscard]] Result<codec::RecordInfo> decode_data(Snapshot& from, std::unique_ptr<Data> filler);
-  [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out);
+  [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out,
+                                         bool asks_rules = true);
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
   /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
@@ -20507,8 +21485,9 @@ Result<void> SessionNode<S>::in_hook(std::string_view which, F&& body) const {
 }
 
 template <class S>
-Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknown, Buffer& out) {
-  Result<void> written = valid(data);
+Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknown, Buffer& out,
+                                         bool asks_rules) {
+  Result<void> written = asks_rules ? valid(data) : success;
   if (written) {
     if constexpr (detail::RecordOf<Data>::may_be_empty) {
       if (!data) return false;
@@ -20532,7 +21511,7 @@ Result<bool> SessionNode<S>::encode(Cut& cut) {
     cut.wrap = &wrapping_of<Codec>;
   if constexpr (codec::joins_records<Codec>)
     cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
-  Result<bool> exists = encode_data(data_, unknown_, cut.data);
+  Result<bool> exists = encode_data(data_, unknown_, cut.data, !cut.is_aside);
   cut.drops = !unknown_.dropped().empty();
   note_encoded(cut.data);
   using Written = typename detail::RecordOf<Data>::type;
@@ -20671,6 +21650,9 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
                      ": fields that this build does not know were dropped, the first " +
                      event.paths.front());
       break;
+    case Event::Kind::answer:
+      call_listeners(core, event.call);
+      break;
     case Event::Kind::messages:
       break;
   }
@@ -20743,22 +21725,6 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
 
 namespace persist::inline PERSIST_ABI {
 
-/// A purchase as the shop names it, and when it was made, where that is known. A receipt without a
-/// time is granted only as long as nothing was forgotten that could have been it.
-struct ReceiptId {
-  std::string_view id;
-  std::optional<WallTime> time{};
-
-  ReceiptId(std::string_view text) : id(text) {}    // NOLINT: a text is a receipt
-  ReceiptId(const char* text) : id(text) {}         // NOLINT
-  ReceiptId(const std::string& text) : id(text) {}  // NOLINT
-  ReceiptId(std::string_view text, WallTime when) : id(text), time(when) {}
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
 /// A loaded record: the data, and the right to change it while nobody newer has it.
 ///
 /// A handle: copies are the same session, and it outlives its store safely (every call then answers
@@ -20803,6 +21769,11 @@ class Session {
   [[nodiscard]] WallTime updated() const { return read(node_->updated); }
   [[nodiscard]] std::uint64_t load_count() const { return read(node_->load_count); }
   [[nodiscard]] bool is_new() const noexcept { return node_->is_new; }
+  /// Whether it stands in for a record that could not be reached, and is never saved.
+  [[nodiscard]] bool is_ephemeral() const {
+    const auto hold = lock();
+    return node_->tie == Tie::none;
+  }
   [[nodiscard]] bool is_dirty() const noexcept { return node_->dirty(); }
   [[nodiscard]] std::size_t stored_bytes() const { return read(node_->stored_bytes); }
   /// How often a lost connection may still fail to renew before somebody else can take over.
@@ -20969,6 +21940,8 @@ class Session {
   }
   /// Why this session takes no call now, or `Errc{}`.
   [[nodiscard]] Error refusal() const;
+  /// The same for calls that reach storage, which an ephemeral session never does.
+  [[nodiscard]] Error refusal_to_store() const;
   /// `change(extras, as_draft)` changes what leaves with the data, and says whether it did.
   template <class F>
   Result<void> change_beside(F&& change);
@@ -21102,6 +22075,231 @@ inline void drop_repeats(std::vector<Receipt>& receipts) {
 
 namespace persist::inline PERSIST_ABI {
 
+/// Whether the database of a store fails so often that the store should ask less of it. Knows
+/// nothing of sessions; costs a store two bytes written per commit while all is well. Under the
+/// store's lock.
+class CriticalState {
+ public:
+  explicit CriticalState(const CriticalOptions& options) noexcept : options_(options) {}
+
+  /// What an answer was: counted by the next `count`, and as one with all that came before that.
+  void hear(bool failed) noexcept {
+    has_failed_ = has_failed_ || failed;
+    is_down_ = failed;
+  }
+  [[nodiscard]] bool is_to_count() const noexcept { return has_failed_; }
+  /// Failures of one second count as one: many sessions meet the same one at once.
+  void count(TimePoint now) {
+    has_failed_ = false;
+    if (options_.errors == 0) return;
+    last_ = now;
+    if (!times_.empty() && now - times_.back() < std::chrono::seconds(1)) return;
+    times_.push_back(now);
+    if (times_.size() > options_.errors) times_.pop_front();
+    if (times_.size() < options_.errors || now - times_.front() > options_.within) return;
+    until_ = after(times_.front(), options_.within);
+    is_on_ = true;
+  }
+  /// It is over when fewer of the last failures are that young; they are forgotten then, so that
+  /// one more does not begin it again.
+  void look(TimePoint now) noexcept {
+    if (!is_on_ || now < until_) return;
+    is_on_ = false;
+    times_.clear();
+  }
+
+  [[nodiscard]] bool is_on() const noexcept { return is_on_; }
+  [[nodiscard]] TimePoint until() const noexcept { return is_on_ ? until_ : TimePoint::max(); }
+  /// Whether listeners have not heard of the last change yet; they have by now.
+  [[nodiscard]] bool tell() noexcept {
+    const bool news = was_told_ != is_on_;
+    was_told_ = is_on_;
+    return news;
+  }
+  [[nodiscard]] bool has_news() const noexcept { return was_told_ != is_on_; }
+  /// Whether a load that begins now is not sent: the database has just failed, and has not answered
+  /// since. After a while one may find out whether it does.
+  [[nodiscard]] bool refuses_loads(TimePoint now) const noexcept {
+    return is_on_ && is_down_ && now < until_ && now - last_ < options_.refuse_loads;
+  }
+  /// How much longer the interval between two autosaves is.
+  [[nodiscard]] Duration stretched(Duration interval) const noexcept {
+    return is_on_ ? interval * static_cast<int>(options_.slower) : interval;
+  }
+
+ private:
+  const CriticalOptions options_;
+  std::deque<TimePoint> times_;  ///< of the last failures
+  TimePoint last_{};
+  TimePoint until_{};
+  bool has_failed_ = false;
+  bool is_down_ = false;  ///< the last answer was a failure
+  bool is_on_ = false;
+  bool was_told_ = false;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// One page of records whose outboxes wait: what they hold is posted, in order per receiver, and
+/// what was accepted is taken out. `perform` may run on any thread and knows nothing of the store.
+///
+/// Needs no lease: a message is known by its sender's number, so posting it again changes nothing,
+/// and taking it out names it. A server that dies in between leaves a message that the next one
+/// posts again.
+struct Relay {
+  StoreId store{};
+  Hash128 birth{};
+  RecordLimits limits{};
+  std::string after;  ///< the last record of the page before
+  TimePoint sent{};
+
+  RelayRequest list;
+  bool all_sent = true;
+  std::vector<std::vector<OutgoingMessage>> taken;  ///< per record of the page
+  std::vector<RelayRequest> takes;                  ///< views of both
+
+  template <class Backend>
+  void perform(Backend& backend) {
+    list.store = store;
+    list.after = after;
+    backend.relay(std::span(&list, 1));
+    send_on(backend);
+    take_out(backend);
+  }
+  [[nodiscard]] bool is_last_page() const noexcept { return list.waiting.size() < list.most; }
+
+ private:
+  /// One batch posts the next message of each sender to each receiver. Two from one to another are
+  /// never in one batch: where the first has no room a smaller one behind it might have, and the
+  /// first would then pass for a repeat.
+  template <class Backend>
+  void send_on(Backend& backend) {
+    const auto& waiting = list.waiting;
+    taken.resize(waiting.size());
+    std::vector<std::vector<const OutgoingMessage*>> left(waiting.size());
+    std::vector<Hash128> senders;
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+      senders.push_back(key_hash(birth, waiting[i].key));
+      for (const OutgoingMessage& message : waiting[i].messages)
+        left[i].push_back(&message);
+    }
+    std::vector<PostRequest> posts;
+    std::vector<std::pair<std::size_t, const OutgoingMessage*>> asked;
+    using Receiver = std::pair<std::uint32_t, std::string_view>;
+    const auto receiver_of = [](const OutgoingMessage& m) {
+      return Receiver(m.store.index, m.key);
+    };
+    do {
+      posts.clear(), asked.clear();
+      for (std::size_t i = 0; i < waiting.size(); ++i) {
+        std::set<Receiver> in_batch;
+        std::erase_if(left[i], [&](const OutgoingMessage* message) {
+          if (!in_batch.insert(receiver_of(*message)).second) return false;
+          PostRequest& post = posts.emplace_back();
+          post.store = message->store;
+          post.key = message->key;
+          post.origin = {senders[i], message->epoch, message->number, {}};
+          post.message = message->view();
+          post.limits = &limits;
+          asked.emplace_back(i, message);
+          return true;
+        });
+      }
+      if (!posts.empty()) backend.post(std::span(posts));
+      for (std::size_t at = 0; at < posts.size(); ++at) {
+        const auto& [i, message] = asked[at];
+        if (!failed(posts[at].error)) {
+          taken[i].push_back(*message);
+          continue;
+        }
+        all_sent = false;  // a later message must not overtake one that has no room
+        std::erase_if(left[i], [&, to = receiver_of(*message)](const OutgoingMessage* each) {
+          return receiver_of(*each) == to;
+        });
+      }
+    } while (!posts.empty());
+  }
+  /// What is not taken out is posted again, which changes nothing.
+  template <class Backend>
+  void take_out(Backend& backend) {
+    for (std::size_t i = 0; i < list.waiting.size(); ++i) {
+      if (taken[i].empty()) continue;
+      RelayRequest& take = takes.emplace_back();
+      take.store = store;
+      take.take_from = list.waiting[i].key;
+      take.take = taken[i];
+    }
+    if (!takes.empty()) backend.relay(std::span(takes));
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// What it takes to renew the lease of a session, and nothing else of it.
+struct LeaseTicket {
+  StoreId store{};
+  std::string_view key;
+  Fence fence{};  ///< with the last write number that was used
+  Duration lease{};
+  Duration renew{};
+  TimePoint renewed{};
+};
+/// What the store's thread says of a lease: it may be renewed by others, a commit of its own is on
+/// its way, it is over.
+enum class LeaseUse : std::uint8_t { free, taken, over };
+
+/// Who drives a store in the place of its own `poll`: a Host.
+class Driver {
+ public:
+  /// The store goes away: takes back what is out, and answers what waits for it.
+  virtual void leave() = 0;
+  /// A call that waits for storage was made.
+  virtual void blocking_call(std::string_view store) = 0;
+  /// Of sessions for one thread, each time that it changes. Puts in the ticket what the driver
+  /// knows better: write numbers that it used, and when it renewed.
+  virtual void tell_lease(LeaseTicket& ticket, LeaseUse use) = 0;
+
+ protected:
+  ~Driver() = default;
+};
+
+/// A session that is still there when its store should be closed.
+struct LeftOpen {
+  std::string store;
+  std::string key;
+  bool dirty = false;  ///< something of it is not saved
+};
+
+/// A store as its driver sees it, beside the rounds. Thread rule: that of the store.
+class DrivenStore {
+ public:
+  /// The driver from now on, or none; false where there is another.
+  [[nodiscard]] virtual bool drive(Driver* driver) = 0;
+  /// Whether waiting messages are to be sent on now; then `relay.perform` and `end_relay` follow.
+  [[nodiscard]] virtual bool begin_relay(Relay& relay) = 0;
+  virtual void end_relay(Relay& relay) = 0;
+  /// Tells listeners what is still to be told, and says when something is due next.
+  [[nodiscard]] virtual TimePoint finish_poll() = 0;
+  /// Calls off loads and asks every session to end. How many, and commits behind an end, are left.
+  virtual std::size_t ask_all_to_end() = 0;
+  /// Whether one of them can end while this thread waits: not where all wait for guards of its own.
+  [[nodiscard]] virtual bool can_any_end() = 0;
+  /// The driver renewed the lease of that session.
+  virtual void hear_of_renewal(std::string_view key, std::uint64_t number) = 0;
+  virtual void list_left(std::vector<LeftOpen>& into) = 0;
+
+ protected:
+  ~DrivenStore() = default;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
 /// Sessions by when something is to be done about them: a binary heap in which each session knows
 /// its place, so that changing one's mind is O(log n) and asking what is due is O(1) however many
 /// sessions there are.
@@ -21182,6 +22380,10 @@ struct Metrics {
   std::uint64_t grants = 0;
   std::uint64_t grants_repeated = 0;
   std::uint64_t transactions = 0;
+  std::uint64_t spilled = 0;          ///< commits that went to the spill journal
+  std::uint64_t spill_sent = 0;       ///< entries of it that are in the database now
+  std::uint64_t spill_refused = 0;    ///< and that will not come to be
+  std::uint64_t quarantined = 0;      ///< last changes that a rule refused and that were kept aside
   std::uint64_t edits_after_end = 0;  ///< of a copy that is never saved
 };
 
@@ -21189,7 +22391,8 @@ struct Metrics {
 
 namespace persist::inline PERSIST_ABI {
 
-/// The sessions of a store by the spelling of their key. One table of pointers, at most three
+/// The sessions of a store by the spelling of their key, and hidden ones, which are not found by
+/// it. One table of pointers, at most three
 /// quarters full, in which a session lies at its place or behind others without a gap; an entry
 /// costs eleven bytes to twenty-two. Holds a reference to each.
 class Registry {
@@ -21203,11 +22406,24 @@ class Registry {
   [[nodiscard]] SessionCore* find(std::string_view key) const noexcept {
     return find(key, SessionCore::hash_of(key));
   }
-  /// The one that is there under the key of `session`: that, another, or none.
+  /// The one that is there under the key of `session`: that, another, or none. A hidden one is
+  /// alone.
   [[nodiscard]] SessionCore* find(const SessionCore& session) const noexcept {
-    return find(session.key(), session.key_hash());
+    if (!session.is_hidden) return find(session.key(), session.key_hash());
+    SessionCore* itself = nullptr;
+    each(session.key(), [&](SessionCore& other) {
+      if (&other == &session) itself = &other;
+    });
+    return itself;
   }
-  /// The key must not be there yet.
+  /// All of that key, hidden ones too.
+  template <class F>
+  void each(std::string_view key, F&& visit) const {
+    const std::uint32_t hash = SessionCore::hash_of(key);
+    for (std::size_t at = place(hash); table_[at] != nullptr; at = behind(at))
+      if (table_[at]->key_hash() == hash && table_[at]->key() == key) visit(*table_[at]);
+  }
+  /// The key must not be there yet, but for hidden ones.
   void insert(SessionCore& session) {
     if (4 * (size_ + 1) > 3 * table_.size()) grow();
     session.refs.fetch_add(1, std::memory_order_relaxed);
@@ -21245,7 +22461,8 @@ class Registry {
  private:
   [[nodiscard]] SessionCore* find(std::string_view key, std::uint32_t hash) const noexcept {
     for (std::size_t at = place(hash); table_[at] != nullptr; at = behind(at))
-      if (table_[at]->key_hash() == hash && table_[at]->key() == key) return table_[at];
+      if (table_[at]->key_hash() == hash && !table_[at]->is_hidden && table_[at]->key() == key)
+        return table_[at];
     return nullptr;
   }
   [[nodiscard]] std::size_t place(std::uint32_t hash) const noexcept {
@@ -21656,6 +22873,17 @@ template <class Backend>
       [&] { return pieces::acquire(backend, request, session.more().pieces); });
 }
 
+/// What goes to storage first, where not all can go at once.
+enum class Priority : std::uint8_t {
+  renewal,   ///< or somebody else takes the record
+  closing,   ///< the last save of a session
+  purchase,  ///< a grant or a transaction: somebody has paid
+  save,      ///< loads, and saves that were asked for
+  autosave,
+  bulk,  ///< scans, and what a tool does
+};
+inline constexpr std::size_t priorities = 6;
+
 /// What several stores on one database have to say to it at one moment: one batch a kind of
 /// request.
 ///
@@ -21694,7 +22922,12 @@ struct Round {
     backend.acquire(std::span(acquires));
     decoded.assign(acquires.size(), success);
     for (std::size_t i = 0; i < acquires.size(); ++i)
-      if (acquires[i].is_to_be_read()) decoded[i] = decode(backend, *loading[i], acquires[i]);
+      if (acquires[i].is_to_be_read() && !begins_anew(i))
+        decoded[i] = decode(backend, *loading[i], acquires[i]);
+  }
+  /// Whether there is no record yet: what it begins as is asked of the game, and so on its thread.
+  [[nodiscard]] bool begins_anew(std::size_t i) const noexcept {
+    return acquires[i].is_to_be_read() && !acquires[i].record.has_data;
   }
 };
 
@@ -21705,8 +22938,9 @@ struct Manifest {
   std::size_t first_commit = 0;
   std::size_t first_acquire = 0;
   std::size_t acquires = 0;
-  TimePoint now{};                       ///< of this round
-  TimePoint stop_at = TimePoint::max();  ///< no session is begun after this
+  TimePoint now{};                                  ///< of this round
+  TimePoint stop_at = TimePoint::max();             ///< no session is begun after this
+  std::size_t most = static_cast<std::size_t>(-1);  ///< of sessions; the most urgent, and renewals
 };
 
 /// A store as `persist::poll` sees it.
@@ -21785,6 +23019,955 @@ TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners, Durati
 
 }  // namespace persist::inline PERSIST_ABI
 
+// What the spill journal keeps: a whole commit that could not be sent, so that it can be sent as it
+// is after a restart. doc/format.md has the grammar of its bytes.
+
+namespace persist::inline PERSIST_ABI::spill {
+
+/// What is to become of an entry. Never renumber.
+enum class Kind : std::uint8_t {
+  commit = 1,       ///< it is sent again at the next start
+  quarantined = 2,  ///< `validate` or a limit refused its data: only a person can have it sent
+};
+
+/// The data of a record that may lie in pieces, as far as it was split when it was spilled.
+struct Pieces {
+  bool may_be_split = false;  ///< what the backend does not take whole is split when it is sent
+  bool is_split = false;      ///< it was: `parts` go with the record, under these epochs
+  std::uint64_t filled = 0;   ///< pieces of the record before that may have data
+  std::vector<std::uint64_t> epochs;
+  std::vector<Buffer> parts;
+};
+
+/// What a commit does to one record: a `Change` whose every byte is its own.
+struct Part {
+  std::uint32_t store = 0;  ///< place in `Entry::stores`
+  std::string key;
+  Fence fence;
+  Claims claims = Claims::nothing;
+  std::uint64_t seen_version = 0;
+  std::optional<Buffer> data;
+  bool removes_data = false;
+  std::optional<Pieces> pieces;  ///< of a codec that splits records
+  Hash128 schema_id{};
+  std::optional<Buffer> schema;  ///< what the data needs beside it
+  std::optional<std::vector<std::uint64_t>> user_ids;
+  std::optional<Buffer> metadata;
+  std::vector<std::uint64_t> acknowledged;
+  std::vector<OutgoingMessage> sends;  ///< `store.index` is a place in `Entry::stores`
+  std::vector<Receipt> receipts;
+  std::uint32_t forget_receipts = 0;
+  std::optional<WallTime> created;
+  std::optional<std::uint64_t> load_count;
+  LeaseChange lease = LeaseChange::release;
+  Duration lease_length{};
+  std::uint64_t seen_position = 0;
+};
+
+struct Entry {
+  Kind kind = Kind::commit;
+  WallTime at{};                  ///< by the backend's calendar, as it was known
+  std::string server;             ///< whose commit it is
+  std::string why;                ///< what kept it from being saved, for people
+  std::vector<StoreInfo> stores;  ///< the first is the store whose journal it lies in
+  std::vector<Part> parts;        ///< together or not at all
+
+  /// The keys of the records in one of its stores.
+  [[nodiscard]] std::vector<std::string> keys_in(const StoreInfo& store) const {
+    std::vector<std::string> keys;
+    for (const Part& part : parts)
+      if (stores[part.store].name == store.name && stores[part.store].birth == store.birth)
+        keys.push_back(part.key);
+    return keys;
+  }
+  [[nodiscard]] std::size_t data_bytes() const noexcept {
+    std::size_t bytes = 0;
+    for (const Part& part : parts) {
+      if (part.data) bytes += part.data->size();
+      if (part.pieces)
+        for (const Buffer& piece : part.pieces->parts)
+          bytes += piece.size();
+    }
+    return bytes;
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI::spill
+
+// An entry as bytes: a header with a sum, and behind it the commit, with another. doc/format.md has
+// the grammar and an example in hex. Numbers here reach disk: never renumber.
+
+namespace persist::inline PERSIST_ABI::spill {
+
+inline constexpr std::string_view magic = "persistS";
+inline constexpr std::uint32_t format = 1;
+inline constexpr std::size_t header_size = 24;
+inline constexpr std::uint64_t largest_entry = std::uint64_t{1} << 30;
+
+namespace detail {
+
+using persist::detail::append_hash;
+using persist::detail::append_text;
+using persist::detail::append_time;
+using persist::detail::crc32c;
+using persist::detail::Reader;
+
+/// Which of its parts a change has.
+struct Has {
+  static constexpr std::uint32_t data = 1, removes_data = 2, pieces = 4, schema = 8, user_ids = 16,
+                                 metadata = 32, created = 64, load_count = 128, claims = 256,
+                                 all = 511;
+};
+
+inline void append_bytes(Buffer& to, ByteView bytes) {
+  append_little(to, static_cast<std::uint32_t>(bytes.size()));
+  to.append(bytes);
+}
+inline void append_numbers(Buffer& to, const std::vector<std::uint64_t>& numbers) {
+  append_little(to, static_cast<std::uint32_t>(numbers.size()));
+  for (const std::uint64_t number : numbers)
+    append_little(to, number);
+}
+inline void append_fence(Buffer& to, const Fence& fence) {
+  append_little(to, fence.epoch);
+  append_text(to, fence.owner.server.view());
+  append_little(to, fence.owner.nonce);
+  append_little(to, fence.owner.session);
+  append_little(to, fence.write);
+}
+inline void append_pieces(Buffer& to, const Pieces& pieces) {
+  to.push(std::byte{pieces.may_be_split});
+  to.push(std::byte{pieces.is_split});
+  append_little(to, pieces.filled);
+  append_numbers(to, pieces.epochs);
+  append_little(to, static_cast<std::uint32_t>(pieces.parts.size()));
+  for (const Buffer& part : pieces.parts)
+    append_bytes(to, part);
+}
+inline void append_message(Buffer& to, const OutgoingMessage& message) {
+  append_little(to, message.store.index);
+  append_text(to, message.key);
+  append_little(to, message.number);
+  append_text(to, message.type);
+  append_little(to, message.codec);
+  append_little(to, message.priority);
+  append_time(to, message.expires);
+  append_bytes(to, message.payload);
+}
+
+[[nodiscard]] inline std::uint32_t parts_of(const Part& part) noexcept {
+  return (part.data ? Has::data : 0) | (part.removes_data ? Has::removes_data : 0) |
+         (part.pieces ? Has::pieces : 0) | (part.schema ? Has::schema : 0) |
+         (part.user_ids ? Has::user_ids : 0) | (part.metadata ? Has::metadata : 0) |
+         (part.created ? Has::created : 0) | (part.load_count ? Has::load_count : 0) |
+         (part.claims != Claims::nothing ? Has::claims : 0);
+}
+inline void append_part(Buffer& to, const Part& part) {
+  append_little(to, part.store);
+  append_text(to, part.key);
+  append_fence(to, part.fence);
+  append_little(to, parts_of(part));
+  if (part.data) append_bytes(to, *part.data);
+  if (part.pieces) append_pieces(to, *part.pieces);
+  if (part.schema) append_hash(to, part.schema_id), append_bytes(to, *part.schema);
+  if (part.user_ids) append_numbers(to, *part.user_ids);
+  if (part.metadata) append_bytes(to, *part.metadata);
+  if (part.created) append_time(to, *part.created);
+  if (part.load_count) append_little(to, *part.load_count);
+  if (part.claims != Claims::nothing) {
+    append_little(to, static_cast<std::uint8_t>(part.claims));
+    append_little(to, part.seen_version);
+  }
+  append_numbers(to, part.acknowledged);
+  append_little(to, static_cast<std::uint32_t>(part.sends.size()));
+  for (const OutgoingMessage& message : part.sends)
+    append_message(to, message);
+  append_little(to, static_cast<std::uint32_t>(part.receipts.size()));
+  for (const Receipt& receipt : part.receipts)
+    append_hash(to, receipt.id), append_little(to, receipt.day);
+  append_little(to, part.forget_receipts);
+  append_little(to, static_cast<std::uint8_t>(part.lease));
+  append_little(to, static_cast<std::uint64_t>(part.lease_length.count()));
+  append_little(to, part.seen_position);
+}
+
+// Reading. What is not as it should be leaves the reader not good.
+
+[[nodiscard]] inline bool read_flag(Reader& from, bool& good) {
+  const auto value = from.number<std::uint8_t>();
+  good = good && value <= 1;
+  return value == 1;
+}
+[[nodiscard]] inline Buffer read_bytes(Reader& from) {
+  return Buffer(from.bytes(from.number<std::uint32_t>()));
+}
+[[nodiscard]] inline std::vector<std::uint64_t> read_numbers(Reader& from) {
+  std::vector<std::uint64_t> numbers(from.count(8));
+  for (std::uint64_t& number : numbers)
+    number = from.number<std::uint64_t>();
+  return numbers;
+}
+[[nodiscard]] inline Fence read_fence(Reader& from, bool& good) {
+  Fence fence;
+  fence.epoch = from.number<std::uint64_t>();
+  const std::string_view server = from.text();
+  good = good && server.size() <= ServerId::capacity;
+  fence.owner.server = ServerId(server);
+  fence.owner.nonce = from.number<std::uint64_t>();
+  fence.owner.session = from.number<std::uint64_t>();
+  fence.write = from.number<std::uint64_t>();
+  return fence;
+}
+[[nodiscard]] inline Pieces read_pieces(Reader& from, bool& good) {
+  Pieces pieces;
+  pieces.may_be_split = read_flag(from, good);
+  pieces.is_split = read_flag(from, good);
+  pieces.filled = from.number<std::uint64_t>();
+  pieces.epochs = read_numbers(from);
+  // So many pieces are acquired and emptied by whoever sends it.
+  good = good && pieces.filled <= std::uint64_t{1} << 20;
+  const std::size_t count = from.count(4);
+  for (std::size_t i = 0; i < count && from.good(); ++i)
+    pieces.parts.push_back(read_bytes(from));
+  return pieces;
+}
+[[nodiscard]] inline OutgoingMessage read_message(Reader& from, std::size_t stores, bool& good) {
+  OutgoingMessage message;
+  message.store.index = from.number<std::uint32_t>();
+  good = good && message.store.index < stores;
+  message.key = from.text();
+  message.number = from.number<std::uint64_t>();
+  message.type = from.text();
+  message.codec = from.number<std::uint16_t>();
+  message.priority = from.number<std::uint8_t>();
+  message.expires = from.time();
+  message.payload = read_bytes(from);
+  return message;
+}
+[[nodiscard]] inline Part read_part(Reader& from, std::size_t stores, bool& good) {
+  Part part;
+  part.store = from.number<std::uint32_t>();
+  part.key = from.text();
+  part.fence = read_fence(from, good);
+  const auto has = from.number<std::uint32_t>();
+  good = good && part.store < stores && !part.key.empty() && (has & ~Has::all) == 0 &&
+         (has & (Has::data | Has::removes_data)) != (Has::data | Has::removes_data);
+  if ((has & Has::data) != 0) part.data = read_bytes(from);
+  part.removes_data = (has & Has::removes_data) != 0;
+  if ((has & Has::pieces) != 0) part.pieces = read_pieces(from, good);
+  if ((has & Has::schema) != 0) part.schema_id = from.hash(), part.schema = read_bytes(from);
+  if ((has & Has::user_ids) != 0) part.user_ids = read_numbers(from);
+  if ((has & Has::metadata) != 0) part.metadata = read_bytes(from);
+  if ((has & Has::created) != 0) part.created = from.time();
+  if ((has & Has::load_count) != 0) part.load_count = from.number<std::uint64_t>();
+  if ((has & Has::claims) != 0) {
+    const auto claims = from.number<std::uint8_t>();
+    good = good && claims != 0 && claims <= static_cast<std::uint8_t>(Claims::anyway);
+    part.claims = static_cast<Claims>(claims);
+    part.seen_version = from.number<std::uint64_t>();
+  }
+  part.acknowledged = read_numbers(from);
+  const std::size_t sends = from.count(31);
+  for (std::size_t i = 0; i < sends && from.good(); ++i)
+    part.sends.push_back(read_message(from, stores, good));
+  part.receipts.resize(from.count(20));
+  for (Receipt& receipt : part.receipts)
+    receipt.id = from.hash(), receipt.day = from.number<std::uint32_t>();
+  part.forget_receipts = from.number<std::uint32_t>();
+  const auto lease = from.number<std::uint8_t>();
+  good = good && lease <= static_cast<std::uint8_t>(LeaseChange::release);
+  part.lease = static_cast<LeaseChange>(lease);
+  part.lease_length = Duration(static_cast<std::int64_t>(from.number<std::uint64_t>()));
+  part.seen_position = from.number<std::uint64_t>();
+  return part;
+}
+
+[[nodiscard]] inline Error corrupt(std::string_view what) {
+  return {Errc::corrupt, "the spilled entry " + std::string(what) + "; its file is left as it is"};
+}
+
+}  // namespace detail
+
+/// Appends the bytes of an entry. `too_large` above 1 GiB; then nothing is appended.
+[[nodiscard]] inline Result<void> encode(const Entry& entry, Buffer& to) {
+  const std::size_t begin = to.size();
+  to.append(magic);
+  append_little(to, format);
+  for (int i = 0; i < 3; ++i)
+    append_little(to, std::uint32_t{0});
+  append_little(to, static_cast<std::uint8_t>(entry.kind));
+  detail::append_time(to, entry.at);
+  detail::append_text(to, entry.server);
+  detail::append_text(to, std::string_view(entry.why).substr(0, 4000));
+  append_little(to, static_cast<std::uint32_t>(entry.stores.size()));
+  for (const StoreInfo& store : entry.stores) {
+    detail::append_text(to, store.name);
+    append_little(to, static_cast<std::uint8_t>(store.lock));
+    detail::append_hash(to, store.birth);
+  }
+  append_little(to, static_cast<std::uint32_t>(entry.parts.size()));
+  for (const Part& part : entry.parts)
+    detail::append_part(to, part);
+  const ByteView payload = to.view().subspan(begin + header_size);
+  if (payload.size() > largest_entry) {
+    to.shrink(begin);
+    return Error(Errc::too_large, "an entry of the spill journal has at most 1 GiB");
+  }
+  std::byte* const header = to.data() + begin;
+  store_little(header + 12, static_cast<std::uint32_t>(payload.size()));
+  store_little(header + 16, detail::crc32c(payload));
+  store_little(header + 20, detail::crc32c({header, header_size - 4}));
+  return success;
+}
+
+/// How long an entry is that begins with these bytes, header included. `corrupt`; `too_new` where a
+/// newer build wrote it.
+[[nodiscard]] inline Result<std::size_t> size_of(ByteView header) {
+  detail::Reader from(header.first((std::min)(header.size(), header_size)));
+  if (as_text(from.bytes(magic.size())) != magic) return detail::corrupt("is none, or is cut off");
+  const auto written = from.number<std::uint32_t>();
+  if (from.good() && written > format)
+    return Error(Errc::too_new, "the spilled entry has format " + std::to_string(written) +
+                                    ", and this build reads up to " + std::to_string(format));
+  const auto length = from.number<std::uint32_t>();
+  (void)from.number<std::uint32_t>();
+  const auto sum = from.number<std::uint32_t>();
+  if (!from.done() || written != format || length > largest_entry ||
+      sum != detail::crc32c(header.first(header_size - 4)))
+    return detail::corrupt("is damaged in its header");
+  return header_size + length;
+}
+
+/// Reads an entry, all of it or nothing. `corrupt`, `too_new`.
+[[nodiscard]] inline Result<Entry> decode(ByteView bytes) {
+  const auto size = size_of(bytes);
+  if (!size) return size.error();
+  if (bytes.size() != *size) return detail::corrupt("is cut off, or something lies behind it");
+  const ByteView payload = bytes.subspan(header_size);
+  if (load_little<std::uint32_t>(bytes.data() + 16) != detail::crc32c(payload))
+    return detail::corrupt("is damaged");
+  detail::Reader from(payload);
+  bool good = true;
+  Entry entry;
+  const auto kind = from.number<std::uint8_t>();
+  good = kind == 1 || kind == 2;
+  entry.kind = static_cast<Kind>(kind);
+  entry.at = from.time();
+  entry.server = from.text();
+  entry.why = from.text();
+  const std::size_t stores = from.count(19);
+  for (std::size_t i = 0; i < stores && from.good(); ++i) {
+    StoreInfo& store = entry.stores.emplace_back();
+    store.name = from.text();
+    const auto lock = from.number<std::uint8_t>();
+    good = good && lock <= static_cast<std::uint8_t>(LockKind::external);
+    store.lock = static_cast<LockKind>(lock);
+    store.birth = from.hash();
+  }
+  const std::size_t parts = from.count(78);
+  for (std::size_t i = 0; i < parts && from.good() && good; ++i)
+    entry.parts.push_back(detail::read_part(from, stores, good));
+  if (!good || !from.done() || entry.parts.empty()) return detail::corrupt("makes no sense");
+  return entry;
+}
+
+}  // namespace persist::inline PERSIST_ABI::spill
+
+// The folder of spilled entries: one file each, so that an entry goes with one `unlink`, and one
+// that is damaged takes no other with it. Several stores may share a folder; each has the files
+// that begin with its prefix, and one process at a time has those.
+
+namespace persist::inline PERSIST_ABI::spill {
+
+/// The name of an entry's file: `PREFIX-NUMBER.END`.
+struct FileName {
+  static constexpr std::string_view waits = ".spill", refused = ".refused", partial = ".tmp";
+
+  std::string prefix;  ///< of the store
+  std::uint64_t number = 0;
+  std::string_view end = waits;
+
+  /// At least eight digits, so that names sort as they were written.
+  [[nodiscard]] std::string text() const {
+    const std::string digits = std::to_string(number);
+    return prefix + '-' + std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits +
+           std::string(end);
+  }
+  [[nodiscard]] static std::optional<FileName> read(std::string_view name) {
+    constexpr std::uint64_t most = std::uint64_t{1} << 53;
+    FileName made;
+    const std::string_view ends[] = {waits, refused, partial};
+    const auto* end = std::find_if(std::begin(ends), std::end(ends),
+                                   [&](std::string_view each) { return name.ends_with(each); });
+    if (end == std::end(ends)) return std::nullopt;
+    made.end = *end;
+    const std::string_view rest = name.substr(0, name.size() - end->size());
+    const std::size_t dash = rest.rfind('-');
+    if (dash == rest.npos) return std::nullopt;
+    made.prefix = rest.substr(0, dash);
+    const char* const stop = rest.data() + rest.size();
+    const auto [at, wrong] = std::from_chars(rest.data() + dash + 1, stop, made.number);
+    if (wrong != std::errc{} || at != stop || made.number >= most || made.text() != name)
+      return std::nullopt;
+    return made;
+  }
+  /// What the files of a store begin with: as much of its name as every file system takes, and a
+  /// hash of all of it.
+  [[nodiscard]] static std::string prefix_of(std::string_view store) {
+    std::string made;
+    for (const char letter : store.substr(0, 32)) {
+      const bool plain = (letter >= '0' && letter <= '9') || (letter >= 'A' && letter <= 'Z') ||
+                         (letter >= 'a' && letter <= 'z');
+      made += plain ? letter : '_';
+    }
+    constexpr std::uint64_t key = 0x7370696c6c206a6f;  // part of the format
+    const auto digest = persist::detail::siphash128({key, key}, as_bytes(store));
+    constexpr std::string_view digits = "0123456789abcdef";
+    made += '.';
+    for (std::size_t i = 0; i < 8; ++i) {
+      const auto byte = static_cast<unsigned>(digest[i]);
+      made += {digits[byte >> 4], digits[byte & 15]};
+    }
+    return made;
+  }
+};
+
+[[nodiscard]] inline std::string path_in(const std::string& folder, const std::string& file) {
+  return folder + '/' + file;
+}
+
+/// The entries of a folder, of all stores or those of one prefix, as they were written.
+template <class Files>
+[[nodiscard]] Result<std::vector<FileName>> list_entries(const Files& files,
+                                                         const std::string& folder,
+                                                         std::string_view prefix = {}) {
+  auto names = files.list(folder);
+  if (!names) return names.error();
+  std::vector<FileName> found;
+  for (const std::string& name : *names)
+    if (auto file = FileName::read(name); file && (prefix.empty() || file->prefix == prefix))
+      found.push_back(*std::move(file));
+  std::sort(found.begin(), found.end(), [](const FileName& a, const FileName& b) {
+    return a.prefix != b.prefix ? a.prefix < b.prefix : a.number < b.number;
+  });
+  return found;
+}
+
+/// Reads one entry; takes no more memory than its file has bytes. `corrupt`, `too_new`, `io`.
+template <class Files>
+[[nodiscard]] Result<Entry> read_entry(const Files& files, const std::string& path) {
+  using persist::detail::os::Access;
+  auto file = files.open(path, Access::read);
+  if (!file) return file.error();
+  std::byte header[header_size];
+  const auto got = files.read_at(*file, 0, header);
+  if (!got) return got.error();
+  const auto size = size_of(ByteView(header, *got));
+  if (!size) return size.error();
+  const auto there = files.size(*file);
+  if (!there) return there.error();
+  if (*there != *size) return detail::corrupt("is cut off, or something lies behind it");
+  Buffer bytes;
+  const auto read = files.read_at(*file, 0, {bytes.grow(*size), *size});
+  if (!read) return read.error();
+  bytes.shrink(*read);
+  return decode(bytes);
+}
+
+/// Takes the entries of a store for as long as the handle lives. `locked` where another process has
+/// them; `io`.
+template <class Files>
+[[nodiscard]] Result<typename Files::Handle> lock_entries(const Files& files,
+                                                          const std::string& folder,
+                                                          const std::string& prefix) {
+  const std::string path = path_in(folder, prefix + ".lock");
+  auto lock = files.open(path, persist::detail::os::Access::share);
+  if (!lock) return lock;
+  const auto taken = files.lock(*lock);
+  if (!taken) return taken.error();
+  if (*taken) return lock;
+  return Error(Errc::locked, "another process has the spilled entries of this store in " + folder +
+                                 "; give each server a folder of its own");
+}
+
+/// The files of one store in the folder, locked against other processes while this lives. For one
+/// thread at a time. Every call blocks.
+template <class Files = persist::detail::os::Files>
+class Journal {
+ public:
+  /// What is to be written, and what became of it.
+  struct Written {
+    Buffer bytes;
+    std::string file{};  ///< once it is there
+    Error error{Errc{}};
+  };
+
+  /// Makes the folder where there is none; its parent must be there. `locked` where another process
+  /// has the files of this store; `io`.
+  ///
+  /// What a process had written and not yet named when it was killed is an entry like any other,
+  /// where it is whole.
+  [[nodiscard]] static Result<Journal> open(const std::string& folder, std::string_view store,
+                                            Files files = {}) {
+    const auto made = files.make_folder(folder);
+    if (!made) return made.error();
+    if (auto named = files.sync_folder(persist::detail::os::parent_of(folder)); !named && *made)
+      return named.error();
+    Journal journal(folder, FileName::prefix_of(store), std::move(files));
+    auto lock = lock_entries(journal.files_, folder, journal.prefix_);
+    if (!lock) return lock.error();
+    journal.lock_ = std::move(*lock);
+    if (auto finished = journal.finish(); !finished) return finished.error();
+    return journal;
+  }
+
+  [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
+  [[nodiscard]] Result<std::vector<FileName>> list() const {
+    return list_entries(files_, folder_, prefix_);
+  }
+  [[nodiscard]] Result<Entry> read(const std::string& file) const {
+    return read_entry(files_, path(file));
+  }
+
+  /// Writes entries, each there whole or not at all, also after a power cut: all are written before
+  /// the first is synced, and synced before the first gets its name, so that they share what the
+  /// disk does. Each that fails says why and leaves nothing, if the disk lets it.
+  void write(std::span<Written> batch) {
+    std::vector<Open> open(batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      put(batch[i], open[i]);
+    const auto each = [&](auto&& step) {
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (failed(batch[i].error)) continue;
+        if (auto done = step(open[i]); !done) batch[i].error = done.error();
+      }
+    };
+    each([&](Open& one) { return files_.sync(*one.file); });
+    each([&](Open& one) {
+      const std::string partial = one.name.text();
+      auto done = files_.rename(path(partial), path(named(one.name, FileName::waits)));
+      if (done) one.name.end = FileName::waits;
+      return done;
+    });
+    const auto synced = files_.sync_folder(folder_);
+    each([&](Open&) { return synced; });
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (!failed(batch[i].error))
+        batch[i].file = open[i].name.text();
+      else if (open[i].file)
+        (void)files_.remove(path(open[i].name.text()));
+    }
+  }
+  /// The entry is kept and not sent again by itself. Says its new name.
+  [[nodiscard]] Result<std::string> refuse(const std::string& file) {
+    const auto name = FileName::read(file);
+    if (!name) return Error(Errc::invalid, file + " is not the name of an entry");
+    const std::string to = named(*name, FileName::refused);
+    if (auto done = files_.rename(path(file), path(to)); !done) return done.error();
+    if (auto done = files_.sync_folder(folder_); !done) return done.error();
+    return to;
+  }
+  /// Not synced: an entry that a power cut brings back is sent once more, which changes nothing.
+  [[nodiscard]] Result<void> remove(const std::string& file) { return files_.remove(path(file)); }
+
+ private:
+  using Access = persist::detail::os::Access;
+  struct Open {
+    FileName name;
+    std::optional<typename Files::Handle> file;
+  };
+
+  Journal(std::string folder, std::string prefix, Files files)
+      : files_(std::move(files)), folder_(std::move(folder)), prefix_(std::move(prefix)) {}
+
+  [[nodiscard]] std::string path(const std::string& file) const { return path_in(folder_, file); }
+  [[nodiscard]] static std::string named(FileName name, std::string_view end) {
+    name.end = end;
+    return name.text();
+  }
+  void put(Written& entry, Open& one) {
+    one.name = {prefix_, ++last_, FileName::partial};
+    auto file = files_.open(path(one.name.text()), Access::create);
+    if (!file) {
+      entry.error = file.error();
+      return;
+    }
+    one.file.emplace(std::move(*file));
+    if (auto done = files_.write_at(*one.file, 0, entry.bytes.view()); !done)
+      entry.error = done.error();
+  }
+  /// Names what was left without its name, and learns which number was the last.
+  [[nodiscard]] Result<void> finish() {
+    const auto found = list();
+    if (!found) return found.error();
+    bool any = false;
+    for (const FileName& name : *found) {
+      last_ = (std::max)(last_, name.number);
+      if (name.end != FileName::partial || !read(name.text())) continue;
+      auto file = files_.open(path(name.text()), Access::write);
+      if (!file) return file.error();
+      if (auto synced = files_.sync(*file); !synced) return synced;
+      const std::string to = named(name, FileName::waits);
+      if (auto done = files_.rename(path(name.text()), path(to)); !done) return done;
+      any = true;
+    }
+    return any ? files_.sync_folder(folder_) : Result<void>(success);
+  }
+
+  Files files_;
+  std::string folder_;
+  std::string prefix_;
+  typename Files::Handle lock_;
+  std::uint64_t last_ = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI::spill
+
+// What a store has to do with its spill journal, without its types: commits that become entries,
+// and entries that become commits again.
+
+namespace persist::inline PERSIST_ABI {
+
+/// An entry of the spill journal that has not been sent, as `store.spilled()` tells of it.
+struct Spilled {
+  enum class State : std::uint8_t {
+    waits,        ///< sent again as soon as the database answers; its records are not loaded before
+    refused,      ///< somebody wrote since, or the database will not have it; kept for a person
+    quarantined,  ///< its data broke a rule when the session ended; kept for a person
+    unreadable,   ///< damaged, or a newer build's; the file is left as it is
+    foreign,      ///< of another database that had a store of this name; kept
+    erased,       ///< its record was erased since; the entry is gone
+  };
+  State state = State::waits;
+  std::string file;  ///< in the folder `StoreOptions::spill`
+  std::vector<std::string> keys;
+  WallTime at{};
+  Error why{Errc{}};  ///< `waits`: what came of the last try
+};
+
+[[nodiscard]] constexpr std::string_view name(Spilled::State state) noexcept {
+  constexpr std::string_view names[] = {"waits",      "refused", "quarantined",
+                                        "unreadable", "foreign", "erased"};
+  return names[static_cast<std::uint8_t>(state)];
+}
+
+/// An entry on its way back to the database, and what its commit refers to.
+struct Replay {
+  std::string file;
+  spill::Entry entry;
+  std::deque<Schema> schemas;
+};
+
+namespace spill {
+
+/// The store of the database with that number, and that of its pieces.
+struct Found {
+  StoreId store{};
+  StoreId pieces{};
+};
+
+/// Which place each store of a flight has in its entry.
+class Places {
+ public:
+  explicit Places(const Flight& flight) {
+    for (std::size_t i = 0; i < flight.size(); ++i)
+      if (!find(flight.changes[i].store)) {
+        ids_.push_back(flight.changes[i].store);
+        stores_.push_back(flight.hosts[i]->about());
+      }
+  }
+  [[nodiscard]] std::optional<std::uint32_t> find(StoreId id) const {
+    const auto at = std::find(ids_.begin(), ids_.end(), id);
+    if (at == ids_.end()) return std::nullopt;
+    return static_cast<std::uint32_t>(at - ids_.begin());
+  }
+  [[nodiscard]] std::vector<StoreInfo> take() noexcept { return std::move(stores_); }
+
+ private:
+  std::vector<StoreId> ids_;
+  std::vector<StoreInfo> stores_;
+};
+
+/// What is left of the pieces of a record in a commit that was sent, or that was not.
+[[nodiscard]] inline Pieces pieces_of(const Wrapping& how, const Split& split) {
+  Pieces pieces;
+  pieces.may_be_split = how.splits;
+  pieces.is_split = split.is_done;
+  pieces.filled = split.known.filled;
+  if (!split.is_done) return pieces;  // whoever sends it acquires its pieces
+  pieces.epochs = split.known.epochs;
+  pieces.parts = split.parts;
+  return pieces;
+}
+
+/// What the change does, its sends apart. What is to be wrapped is, and is not split: that needs
+/// the database. An error of the codec.
+[[nodiscard]] inline Result<Part> part_of(const Change& change, Cut& cut) {
+  const Wrapping* const how = cut.wrap;
+  constexpr std::size_t no_limit = (std::numeric_limits<std::size_t>::max)();
+  if (how != nullptr && change.data != nullptr && !cut.split.is_done) {
+    if (Error no = cut.wrap_data(no_limit, false); failed(no)) return no;
+    cut.split.is_done = false;
+  }
+  Part part;
+  part.key = change.key;
+  part.fence = change.fence;
+  part.claims = change.claims, part.seen_version = change.seen_version;
+  if (change.data != nullptr) part.data = *change.data;
+  part.removes_data = change.removes_data;
+  if (how != nullptr && how->joins) part.pieces = pieces_of(*how, cut.split);
+  if (change.schema != nullptr) {
+    part.schema_id = change.schema->id;
+    part.schema = Buffer(change.schema->bytes);
+  }
+  if (change.user_ids != nullptr) part.user_ids = *change.user_ids;
+  if (change.metadata != nullptr) part.metadata = *change.metadata;
+  part.acknowledged.assign(change.acknowledged.begin(), change.acknowledged.end());
+  part.receipts.assign(change.receipts.begin(), change.receipts.end());
+  part.forget_receipts = change.forget_receipts;
+  part.created = change.created;
+  part.load_count = change.load_count;
+  part.lease = change.lease;
+  part.lease_length = change.lease_length;
+  part.seen_position = change.seen_position;
+  return part;
+}
+
+/// The commit as an entry, byte for byte as it was sent or would be. An error of the codec,
+/// `unsupported`.
+[[nodiscard]] inline Result<Entry> entry_of(Flight& flight) {
+  Entry entry;
+  Places places(flight);
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    const Change& change = flight.changes[i];
+    auto made = part_of(change, flight.cuts[i]);
+    if (!made) return made.error();
+    Part& part = entry.parts.emplace_back(*std::move(made));
+    part.store = *places.find(change.store);
+    for (const Send& send : change.sends) {
+      const auto to = places.find(send.store);
+      if (!to)
+        return Error(Errc::unsupported, "a message goes to a store that is not in the commit");
+      const MessageView& m = send.message;
+      part.sends.push_back({{*to},
+                            std::string(send.key),
+                            change.fence.epoch,
+                            send.number,
+                            std::string(m.type),
+                            m.codec,
+                            m.priority,
+                            m.expires,
+                            Buffer(m.payload)});
+    }
+  }
+  entry.stores = places.take();
+  return entry;
+}
+
+/// How the data of a spilled record is dealt with on its way: it was wrapped already.
+[[nodiscard]] inline const Wrapping& rewrapping(bool splits) noexcept {
+  static constexpr Wrapping ways[] = {{nullptr, true, false}, {nullptr, true, true}};
+  return ways[splits ? 1 : 0];
+}
+
+inline void fill_cut(Part& part, std::span<const Found> stores, Cut& cut) {
+  cut.key.append(part.key);
+  if (part.data) cut.data.swap(*part.data), cut.has_data = true;
+  if (part.user_ids) cut.user_ids = std::move(*part.user_ids), cut.has_ids = true;
+  if (part.metadata) cut.metadata.swap(*part.metadata), cut.has_metadata = true;
+  cut.acknowledged = std::move(part.acknowledged);
+  cut.receipts = std::move(part.receipts);
+  cut.messages = std::move(part.sends);
+  for (OutgoingMessage& message : cut.messages) {
+    message.store = stores[message.store.index].store;
+    Send& send = cut.sends.emplace_back();
+    send.store = message.store;
+    send.key = message.key;
+    send.number = message.number;
+    send.message = message.view();
+  }
+}
+
+inline void fill_change(const Part& part, StoreId store, Cut& cut, Change& change) {
+  change.store = store;
+  change.key = as_text(cut.key);
+  change.fence = part.fence;
+  change.claims = part.claims, change.seen_version = part.seen_version;
+  if (cut.has_data) change.data = &cut.data;
+  change.removes_data = part.removes_data;
+  change.schema = cut.schema;
+  if (cut.has_ids) change.user_ids = &cut.user_ids;
+  if (cut.has_metadata) change.metadata = &cut.metadata;
+  change.acknowledged = cut.acknowledged;
+  change.sends = cut.sends;
+  change.receipts = cut.receipts;
+  change.forget_receipts = part.forget_receipts;
+  change.created = part.created;
+  change.load_count = part.load_count;
+  change.lease = part.lease;
+  change.lease_length = part.lease_length;
+  change.seen_position = part.seen_position;
+}
+
+/// Makes the commit of an entry, which is emptied: under the same numbers, of the same bytes.
+/// `stores` and `births` are those of the entry, as the database has them.
+inline void fill(Flight& flight, Replay& replay, std::span<const Found> stores,
+                 const RecordLimits& limits) {
+  for (Part& part : replay.entry.parts) {
+    Cut& cut = flight.add();
+    fill_cut(part, stores, cut);
+    if (part.schema)
+      cut.schema = &replay.schemas.emplace_back(Schema{part.schema_id, part.schema->view()});
+    if (!part.pieces) continue;
+    cut.wrap = &rewrapping(part.pieces->may_be_split);
+    const Hash128 birth = replay.entry.stores[part.store].birth;
+    cut.split.begin(stores[part.store].pieces, key_hash(birth, part.key),
+                    {std::move(part.pieces->epochs), part.pieces->filled});
+    cut.split.parts = std::move(part.pieces->parts);
+    cut.split.is_done = part.pieces->is_split;
+  }
+  flight.changes.assign(flight.size(), Change{});
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    const Part& part = replay.entry.parts[i];
+    fill_change(part, stores[part.store].store, flight.cuts[i], flight.changes[i]);
+    flight.changes[i].limits = &limits;
+  }
+  flight.request.changes = std::span(flight.changes);
+}
+
+/// Finds the stores of an entry in a database, none of which is made. `refused` where the database
+/// is another one, and what it says.
+template <class Backend>
+[[nodiscard]] Result<std::vector<Found>> find_stores(Backend& backend, const Entry& entry) {
+  std::vector<Found> found;
+  for (std::size_t i = 0; i < entry.stores.size(); ++i) {
+    const StoreInfo& store = entry.stores[i];
+    OpenStoreRequest request{.name = store.name, .lock = store.lock, .expected_birth = store.birth};
+    backend.open_store(std::span(&request, 1));
+    if (failed(request.error)) return request.error;
+    found.push_back({request.store, {}});
+    const bool has_pieces =
+        std::any_of(entry.parts.begin(), entry.parts.end(),
+                    [&](const Part& part) { return part.store == i && part.pieces; });
+    if (!has_pieces) continue;
+    const std::string beside = store.name + std::string(pieces_suffix);
+    OpenStoreRequest pieces;
+    pieces.name = beside;
+    pieces.lock = LockKind::none;
+    backend.open_store(std::span(&pieces, 1));
+    if (failed(pieces.error)) return pieces.error;
+    found.back().pieces = pieces.store;
+  }
+  return found;
+}
+
+}  // namespace spill
+
+/// The spill journal of an open store, and what of it waits to be sent. Under the store's lock.
+class SpillBox {
+ public:
+  struct Waiting {
+    std::string file;
+    std::vector<std::string> keys;  ///< of this store
+    WallTime at{};
+    Error why{Errc{}};  ///< what came of the last try
+    bool is_out = false;
+  };
+
+  /// Looks through the folder for what `self` has there.
+  SpillBox(const std::string& folder, StoreInfo self) : self_(std::move(self)) {
+    auto opened = spill::Journal<>::open(folder, self_.name);
+    if (!opened) {
+      error_ = opened.error();
+      return;
+    }
+    journal_.emplace(*std::move(opened));
+    const auto names = journal_->list();
+    if (!names) {
+      error_ = names.error();
+      return;
+    }
+    for (const spill::FileName& name : *names)
+      meet(name);
+  }
+
+  /// Why the folder cannot be used, or `Errc{}`.
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] const StoreInfo& self() const noexcept { return self_; }
+  [[nodiscard]] bool is_waiting(std::string_view key) const { return keys_.contains(key); }
+  /// Whether something is to be sent, or the folder to be opened once more.
+  [[nodiscard]] bool wants_time() const noexcept { return !is_open() || !waiting_.empty(); }
+  [[nodiscard]] std::deque<Waiting>& waiting() noexcept { return waiting_; }
+  [[nodiscard]] const std::vector<Spilled>& kept() const noexcept { return kept_; }
+  [[nodiscard]] spill::Journal<>& journal() noexcept { return *journal_; }
+  [[nodiscard]] bool is_open() const noexcept { return journal_.has_value(); }
+
+  void wait_for(Waiting entry) {
+    for (const std::string& key : entry.keys)
+      ++keys_.try_emplace(key, 0).first->second;
+    waiting_.push_back(std::move(entry));
+  }
+  [[nodiscard]] Waiting* find(std::string_view file) {
+    const auto at = std::find_if(waiting_.begin(), waiting_.end(),
+                                 [&](const Waiting& each) { return each.file == file; });
+    return at == waiting_.end() ? nullptr : &*at;
+  }
+  /// It does not wait any more; says whose loads may go on.
+  std::vector<std::string> settle(std::string_view file) {
+    const auto at = std::find_if(waiting_.begin(), waiting_.end(),
+                                 [&](const Waiting& each) { return each.file == file; });
+    if (at == waiting_.end()) return {};
+    std::vector<std::string> keys = std::move(at->keys);
+    waiting_.erase(at);
+    for (const std::string& key : keys)
+      if (const auto count = keys_.find(key); --count->second == 0) keys_.erase(count);
+    return keys;
+  }
+  void keep(Spilled entry) { kept_.push_back(std::move(entry)); }
+
+  TimePoint next_try = TimePoint::max();
+  std::uint32_t failures = 0;
+
+ private:
+  void meet(const spill::FileName& name) {
+    const auto entry = journal_->read(name.text());
+    Spilled found{Spilled::State::unreadable, name.text(), {}, {}, Error(Errc{})};
+    if (!entry) {
+      found.why = entry.error();
+      if (name.end == spill::FileName::partial)
+        found.why = Error(Errc::corrupt, "the process ended while it wrote the entry");
+      return keep(std::move(found));
+    }
+    found.at = entry->at;
+    found.keys = entry->keys_in(self_);
+    if (found.keys.empty() || entry->stores[0].birth != self_.birth) {
+      found.state = Spilled::State::foreign;
+      found.keys.clear();
+      for (const spill::Part& part : entry->parts)
+        found.keys.push_back(part.key);
+      found.why = Error(Errc::refused, "it is of another database, which had a store of this name");
+    } else if (entry->kind == spill::Kind::quarantined) {
+      found.state = Spilled::State::quarantined;
+      found.why = Error(Errc::invalid, entry->why);
+    } else if (name.end == spill::FileName::refused) {
+      found.state = Spilled::State::refused;
+      found.why = Error(Errc::fenced, "it was refused when it was sent again");
+    } else {
+      return wait_for({found.file, std::move(found.keys), found.at});
+    }
+    keep(std::move(found));
+  }
+
+  StoreInfo self_;
+  Error error_{Errc{}};
+  std::optional<spill::Journal<>> journal_;
+  std::deque<Waiting> waiting_;                           ///< as they were written
+  std::map<std::string, std::size_t, std::less<>> keys_;  ///< and how many entries wait with each
+  std::vector<Spilled> kept_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
 namespace persist::inline PERSIST_ABI {
 
 /// The part of a store that knows nothing of keys, data and codecs: which sessions there are, what
@@ -21795,7 +23978,7 @@ namespace persist::inline PERSIST_ABI {
 /// complete (here). The lock is held for the first and the third, never while the backend works
 /// or a listener runs.
 template <class Backend, class LockPolicy>
-class Engine : public SessionHost, public RoundPartner<Backend> {
+class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenStore {
  public:
   using Access = access_of<LockPolicy>;
   using Mutex = typename Access::Mutex;
@@ -21856,6 +24039,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] Result<Saved> release_now(SessionCore& session, Reason reason);
   /// Gives the record back as it is, in this call or, where that fails, with the next polls.
   void give_back(SessionCore& session);
+  void give_back_soon(SessionCore& session);
   void request_save(SessionCore& session, bool force);
   void request_release(SessionCore& session, Reason reason);
   void game_lets_go(SessionCore& session);
@@ -21863,11 +24047,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void last_handle_dropped(SessionCore& session) final;
   Error board(SessionCore& session, Aim aim) final;
   void cut(SessionCore& session, Cut& cut, Change& change) final;
-  void unboard(SessionCore& session, Cut& cut, bool over) final;
+  void unboard(SessionCore& session, Cut& cut, bool over, const Result<Saved>& result) final;
   void settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
               Result<Saved>& result) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
   void lose(SessionCore& session, const TransactionGroup& group) final;
+  /// The next save or release of the session that is cut, or its end, answers.
+  void expect_save(SessionCore& session, SaveAnswer told) {
+    const Lock hold(mutex_);
+    session.more().asked.push_back(std::move(told));
+  }
 
   // Rounds (engine_poll.hpp).
   void begin_poll() final;
@@ -21881,8 +24070,33 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::size_t close_all(TimePoint deadline);
   /// Forgets the sessions that are still there; their handles stay valid and say `closed`.
   void let_go();
+  /// Writes what is not saved to the spill journal, where there is one, and ends the sessions whose
+  /// changes are there; the others stay. Says how many ended (engine_spill.hpp).
+  std::size_t spill_rest();
+  /// What of the spill journal was not sent (engine_replay.hpp).
+  [[nodiscard]] Result<std::vector<Spilled>> spilled();
+  [[nodiscard]] bool is_critical() {
+    const Lock hold(mutex_);
+    return critical_.is_on() && now() < critical_.until();
+  }
+  [[nodiscard]] StoreInfo about() const final { return {name_, LockPolicy::kind, birth_}; }
   /// Sends on what waits in outboxes, and takes out what arrived (engine_relay.hpp).
   void relay();
+
+  // With a Host (engine_close.hpp and above).
+  [[nodiscard]] bool drive(Driver* driver) final;
+  [[nodiscard]] Driver* driver() const noexcept { return driver_.load(); }
+  [[nodiscard]] bool begin_relay(Relay& relay) final;
+  void end_relay(Relay& relay) final;
+  [[nodiscard]] TimePoint finish_poll() final;
+  std::size_t ask_all_to_end() final;
+  [[nodiscard]] bool can_any_end() final;
+  void list_left(std::vector<LeftOpen>& into) final;
+  void hear_of_renewal(std::string_view key, std::uint64_t number) final;
+  /// Said by each call that waits for storage: on the thread that a Host is polled on none should.
+  void waits_for_storage() const {
+    if (Driver* driver = driver_.load(); driver != nullptr) driver->blocking_call(name_);
+  }
 
   /// Queues what the listeners of a session are to be told; `drain` tells them.
   void tell(SessionCore& session, Event event) {
@@ -21891,6 +24105,13 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// What the last decoding or encoding found no place for.
   void tell_dropped(SessionCore& session);
   void drain() final;
+  /// Waits on the clock before another try: longer at each, and not as long as other servers do.
+  void wait_a_moment(int tries) {
+    const std::uint64_t most = std::uint64_t{1} << (std::min)(tries, 7);
+    const std::uint64_t drawn = hash_of_server() * static_cast<std::uint64_t>(tries);
+    Wake nobody;
+    clock_.wait_until(after(now(), std::chrono::milliseconds(1 + (drawn >> 32) % most)), nobody);
+  }
   /// Waits on the clock until the session may be saved again under its `min_gap`.
   void wait_for_gap(SessionCore& session) {
     Lock hold(mutex_);
@@ -21900,28 +24121,19 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     Wake nobody;
     clock_.wait_until(until, nobody);
   }
-  /// How many more renewals may fail before the lease is no longer trusted.
+  /// How many more renewals may come due and fail before the lease is no longer trusted; each is
+  /// tried again many times until the next.
   [[nodiscard]] int attempts_left(const SessionCore& session) const {
-    if (!is_leased()) return 0;
+    if (!holds_lease(session)) return 0;
     const Duration left = trusted_until(session) - now();
-    const Duration pause = (std::max)(options_.renew / 4, Duration(1s));
-    return left <= Duration::zero() || ended(session.state) ? 0 : static_cast<int>(left / pause);
+    const Duration pause = (std::max)(options_.renew, Duration(1s));
+    if (left <= Duration::zero() || ended(session.state)) return 0;
+    return static_cast<int>((left - Duration(1)) / pause) + 1;
   }
   /// Whether a call of this store is under way that runs the program's own code. Functions on a
   /// session are looked for here, so that they pay nothing for it. Where another thread tells
   /// listeners of this store, around a commit with a partner here, `let_go` waits for it.
-  [[nodiscard]] bool is_busy() {
-    const Lock hold(mutex_);
-    const auto runs = [](const SessionPtr& session) { return session->in_function.load(); };
-    const std::vector<SessionPtr> open = everything();
-    const std::vector<SessionPtr> gone = retired_.all();
-    const auto self = std::this_thread::get_id();
-    const bool drains = draining_ && (!Access::is_shared || drainer_ == self);
-    const bool prepares = std::find(preparers_.begin(), preparers_.end(), self) != preparers_.end();
-    return drains || prepares || visits_ != 0 || detail::HookScope::active() ||
-           std::any_of(open.begin(), open.end(), runs) ||
-           std::any_of(gone.begin(), gone.end(), runs);
-  }
+  [[nodiscard]] bool is_busy();
   /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
   [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
     return has_listeners_ || session.has_listeners;
@@ -21933,6 +24145,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  protected:
   ~Engine() = default;
+  /// Listeners are told that the database is ailing, or no more.
+  virtual void tell_critical(bool) {}
   std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
   /// Opens a store of the database, this one or one beside it; where that fails this is not open.
   [[nodiscard]] OpenStoreRequest open(std::string_view name, LockKind lock);
@@ -21940,9 +24154,6 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
 
  private:
   [[nodiscard]] std::vector<SessionPtr> everything();
-  [[nodiscard]] bool send_on(const std::vector<RelayRequest::Waiting>& waiting);
-  [[nodiscard]] bool take_out(const std::vector<RelayRequest::Waiting>& waiting,
-                              const std::vector<std::vector<OutgoingMessage>>& taken);
   void forget_sent(const RelayRequest& page, bool to_the_end);
   void relay_soon(SessionCore& session, TimePoint at);
   [[nodiscard]] Flight& new_flight();
@@ -21959,6 +24170,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void give_back_later(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_pieces(SessionCore& session, Cut& cut, const CommitRequest& request);
+  void settle_open(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
+                   Result<Saved>& result);
+  /// For who asked after the last commit was cut.
+  [[nodiscard]] static Result<Saved> last_word(const SessionCore& session, State state) {
+    if (session.was_saved)
+      return Saved{false, session.version, session.stored_bytes, session.updated};
+    return Error(state == State::lost ? Errc::fenced : Errc::closed, "the session has ended")
+        .for_key(session.key());
+  }
+  void answer(SessionCore& session, std::vector<SaveAnswer>& asked, const Result<Saved>& result);
   void settle_group(SessionCore& session, Change& change, const CommitRequest& request);
   void settle_applied(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
   void settle_fenced(SessionCore& session, Cut& cut, Change& change, Result<Saved>& result);
@@ -21968,11 +24189,16 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   void back_off(SessionCore& session);
   void saved_event(SessionCore& session, const Result<Saved>& result);
 
+  /// Says to the driver, if there is one that cares, what becomes of the session's lease, and takes
+  /// over what it knows. False: there is none.
+  bool tell_lease(SessionCore& session, LeaseUse use);
   void change_state(SessionCore& session, State to);
   void take_hints();
   void stamp(SessionCore& session);
   void reschedule(SessionCore& session);
   [[nodiscard]] TimePoint when_due(SessionCore& session);
+  [[nodiscard]] Priority urgency(const SessionCore& session, TimePoint now) const;
+  void put_off(std::vector<SessionPtr>& due, const Manifest& mine);
   void send_again(Round& round, Manifest& mine);
   void send_again_now();
   void collect(SessionCore& session, Round& round, Manifest& mine);
@@ -21980,15 +24206,40 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
                                           Round& round, Manifest& mine);
   void add_load(SessionCore& session, Round& round);
 
+  void open_spill();
+  void meet_spilled();
+  void tell_kept(const Spilled& entry) const;
+  [[nodiscard]] bool replay_is_due();
+  void hurry_replay(std::string_view key);
+  [[nodiscard]] bool waits_for_replay(SessionCore& session);
+  void add_replays(Manifest& mine);
+  [[nodiscard]] Error read_replay(Replay& replay);
+  void complete_replay(Flight& flight);
+  void settle_replay(const Replay& replay, Error why);
+  void dispose(Spilled& entry);
+  void write_entries(std::span<Flight* const> flights, std::string_view why);
+  void sign(spill::Entry& entry, std::string_view why) const;
+  void quarantine(Cut& cut, const Change& change);
+  [[nodiscard]] bool can_spill();
+  [[nodiscard]] std::size_t spill_unknown();
+  [[nodiscard]] Flight* cut_for_spill(SessionCore& session);
+  [[nodiscard]] std::size_t settle_spilled(Flight& flight);
+  void end_spilled(SessionCore& session, const Flight& flight, Result<Saved>& result);
+
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
+  [[nodiscard]] bool is_given_up(const LoadState& load, const AcquireRequest& request);
+  [[nodiscard]] bool make_default(SessionCore& session);
   void opened(SessionCore& session, AcquireRequest& request);
   [[nodiscard]] bool is_wanted(const LoadState& load);
-  void held(SessionCore& session, const HeldBy& holder);
+  [[nodiscard]] Decision decide(const SessionCore& session, LoadState& load, const HeldBy& holder);
+  [[nodiscard]] TimePoint watch(LoadState& load, const HeldBy& holder) const;
+  void held(SessionCore& session, const HeldBy& holder, const Decision& decided);
   void unanswered(SessionCore& session, const Error& error);
   void give_up(SessionCore& session, Error error);
   void call_off(SessionCore& session);
   void load_done(SessionCore& session, Error error);
+  void tell_loaded(SessionCore& session, LoadState& load);
   void start_queued_loads();
   [[nodiscard]] Error locked_error(const SessionCore& session, const HeldBy& holder,
                                    std::string detail);
@@ -21997,8 +24248,8 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
     return session.extras && session.extras->min_gap ? *session.extras->min_gap : options_.min_gap;
   }
   [[nodiscard]] Duration autosave_of(const SessionCore& session) const {
-    return session.extras && session.extras->autosave ? *session.extras->autosave
-                                                      : options_.autosave;
+    return critical_.stretched(
+        session.extras && session.extras->autosave ? *session.extras->autosave : options_.autosave);
   }
   /// Whether `min_gap` holds up the session's saves.
   [[nodiscard]] bool in_gap(const SessionCore& session) const {
@@ -22008,6 +24259,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   [[nodiscard]] bool is_leased() const noexcept {
     return LockPolicy::is_leased && options_.lease > Duration::zero();
   }
+  [[nodiscard]] bool holds_lease(const SessionCore& session) const noexcept {
+    return is_leased() && session.tie == Tie::holds;
+  }
   [[nodiscard]] bool renewal_is_due(const SessionCore& session) {
     const Lock hold(mutex_);
     return now() >= renewal_due(session);
@@ -22015,7 +24269,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// When it is to be heard of again; that is also asked of one that something keeps from leaving.
   [[nodiscard]] TimePoint renewal_due(const SessionCore& session) const {
     const bool holds = session.state != State::loading && !ended(session.state);
-    const bool renews = holds && is_leased() && options_.renew > Duration::zero();
+    const bool renews = holds && holds_lease(session) && options_.renew > Duration::zero();
     return renews ? session.renewed + options_.renew : TimePoint::max();
   }
   [[nodiscard]] TimePoint trusted_until(const SessionCore& session) const {
@@ -22027,6 +24281,9 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   /// A reply to what was sent then says what the backend's calendar shows.
   void hear_time(WallTime wall, TimePoint sent) noexcept {
     ahead_ = (wall.time_since_epoch() - ms_of(sent.time_since_epoch())).count();
+  }
+  [[nodiscard]] std::uint64_t hash_of_server() const noexcept {
+    return std::hash<std::string_view>{}(server_.server.view()) | 1;
   }
   [[nodiscard]] Owner owner_of(const SessionCore& session) const noexcept {
     return {server_.server, server_.nonce, session.number};
@@ -22043,6 +24300,7 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   Error opening_error_{Errc{}};
   std::atomic<std::int64_t> ahead_{0};  ///< of the backend's calendar before our clock, in ms
   Metrics metrics_;
+  CriticalState critical_;
 
   Registry registry_;
   Registry retired_;  ///< sessions that have ended and still have handles
@@ -22056,15 +24314,17 @@ class Engine : public SessionHost, public RoundPartner<Backend> {
   std::deque<std::pair<SessionPtr, Event>> events_;
   std::vector<std::shared_ptr<TransactionGroup>> broken_;  ///< a partner here has ended
   std::shared_ptr<WakeQueue> wakes_ = std::make_shared<WakeQueue>();
-  std::vector<std::string> woken_;
+  std::vector<Woken> woken_;
   std::string relay_after_;  ///< the last record of the page that was relayed
   TimePoint next_relay_ = TimePoint::max();
   std::vector<SessionPtr> senders_;  ///< some of whose messages wait in their records
+  std::unique_ptr<SpillBox> spill_;  ///< null where no folder was chosen
   bool draining_ = false;
   std::thread::id drainer_;                 ///< where several threads may
   std::vector<std::thread::id> preparers_;  ///< that tell listeners of a save
   int visits_ = 0;  ///< polls and conditions of loads, in which any handler of the program may run
   bool closing_ = false;
+  std::atomic<Driver*> driver_{nullptr};
   PERSIST_NO_UNIQUE_ADDRESS Mutex mutex_;
 };
 
@@ -22079,7 +24339,8 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
     : backend_(std::move(backend)),
       name_(name),
       options_(std::move(options)),
-      clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()) {
+      clock_(options_.clock != nullptr ? *options_.clock : SystemClock::instance()),
+      critical_(options_.critical) {
   for (Duration* time :
        {&options_.autosave, &options_.min_gap, &options_.lease, &options_.renew, &options_.relay})
     *time = (std::min)(*time, longest_pause);
@@ -22098,6 +24359,10 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
     opening_error_ = named.error();
     return;
   }
+  if (options_.reclaim && options_.server_id.empty()) {
+    opening_error_ = Error(Errc::invalid, "reclaim needs a server_id: a random one was never here");
+    return;
+  }
   server_ = backend_.next_owner(ServerId(options_.server_id));
   if (options_.server_id.empty()) {
     server_.server =
@@ -22110,6 +24375,7 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
   if (failed(opening_error_)) return;
   if constexpr (watched_backend<Backend>) backend_.watch(store_, wakes_);
   if (options_.relay > Duration::zero()) next_relay_ = now() + options_.relay;
+  open_spill();
 }
 
 template <class Backend, class LockPolicy>
@@ -22132,6 +24398,29 @@ Error Engine<Backend, LockPolicy>::refusal() const {
   return Errc{};
 }
 
+/// Whoever asked for a save is told what it came to, behind the listeners. Where nothing was tried
+/// because somebody edits, he waits for the next.
+template <class Backend, class LockPolicy>
+void Engine<Backend, LockPolicy>::answer(SessionCore& session, std::vector<SaveAnswer>& asked,
+                                         const Result<Saved>& result) {
+  if (asked.empty()) return;
+  if (result.is(Errc::busy) && !ended(session.state)) {
+    std::vector<SaveAnswer>& waiting = session.more().asked;
+    waiting.insert(waiting.begin(), std::make_move_iterator(asked.begin()),
+                   std::make_move_iterator(asked.end()));
+    asked.clear();
+    return;
+  }
+  Event event;
+  event.kind = Event::Kind::answer;
+  event.call = [all = std::move(asked), result] {
+    for (const SaveAnswer& each : all)
+      each(result);
+  };
+  asked.clear();
+  tell(session, std::move(event));
+}
+
 /// Calls listeners, in the order things happened, until nothing is left to tell. A call from inside
 /// a listener only adds to the queue. The lock is free while a listener runs.
 template <class Backend, class LockPolicy>
@@ -22145,10 +24434,18 @@ void Engine<Backend, LockPolicy>::drain() {
       partner.store->lose(*partner.session, *group);
     hold.lock();
   }
-  if (draining_ || events_.empty()) return;
+  if (critical_.is_to_count()) critical_.count(now());
+  if (draining_ || (events_.empty() && !critical_.has_news())) return;
   draining_ = true;
   if constexpr (Access::is_shared) drainer_ = std::this_thread::get_id();
-  while (!events_.empty()) {
+  while (critical_.has_news() || !events_.empty()) {
+    if (critical_.tell()) {
+      const bool is_on = critical_.is_on();
+      hold.unlock();
+      tell_critical(is_on);
+      hold.lock();
+      continue;
+    }
     auto [session, event] = std::move(events_.front());
     events_.pop_front();
     hold.unlock();
@@ -22193,6 +24490,8 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
   const Lock hold(mutex_);
   if (ended(session.state) || session.state == State::loading)
     return Error(Errc::closed, "the session is not open").for_key(session.key());
+  if (session.tie == Tie::none && aim != Aim::release && aim != Aim::give_back)
+    return ephemeral(session.key());
   if (session.in_flight)
     return Error(Errc::busy, "a save of this session is under way").for_key(session.key());
   if (session.in_function)
@@ -22204,15 +24503,18 @@ Error Engine<B, L>::board(SessionCore& session, Aim aim) {
       (aim != Aim::renew || session.group() != nullptr))
     return Error(Errc::busy, "an edit guard of this session is open").for_key(session.key());
   session.in_flight = true;
+  tell_lease(session, LeaseUse::taken);
   return Errc{};
 }
 
 template <class B, class L>
-void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over) {
+void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over, const Result<Saved>& result) {
   const Lock hold(mutex_);
   undo(session, cut);
   session.in_flight = false;
+  tell_lease(session, LeaseUse::free);
   if (failed(cut.refused) && !ended(session.state)) saved_event(session, cut.refused);
+  answer(session, cut.asked, result);
   if (!over || session.group() == nullptr) return;
   session.extras->group->durable = true;
   session.extras->group.reset();
@@ -22244,7 +24546,7 @@ Error Engine<B, L>::assemble(Flight& flight, SessionCore& session, Aim aim, Reas
   }
   if (failed(no))
     for (std::size_t i = 0; i < flight.size(); ++i)
-      flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false);
+      flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false, no);
   return no;
 }
 
@@ -22264,7 +24566,13 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
     if (failed(cut.refused) && (flight.size() > 1 || ended(session.state))) no = cut.refused;
     if (cut.held_back && (flight.size() > 1 || cut.aim != Aim::renew))
       no = Error(Errc::busy, "the data is being edited").for_key(session.key());
-    any = any || flight.changes[i].writes() || cut.aim > Aim::force;
+    any = any || flight.changes[i].writes() || (cut.aim > Aim::force && !cut.is_silent);
+  }
+  if (const Change& only = flight.changes[0];
+      !failed(no) && flight.cuts[0].is_silent && only.lease == LeaseChange::release) {
+    flight.changes[0].now = backend_time();
+    flight.request.outcome = CommitRequest::Outcome::applied;
+    any = true;
   }
   if (any && !failed(no)) {
     flight.request.changes = std::span(flight.changes);
@@ -22281,7 +24589,8 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
             ? Result<Saved>(why)
             : Result<Saved>(Saved{false, session.version, session.stored_bytes, session.updated});
     // A transaction that changed nothing is over.
-    flight.hosts[i]->unboard(session, flight.cuts[i], !failed(why) && flight.size() > 1);
+    flight.hosts[i]->unboard(session, flight.cuts[i], !failed(why) && flight.size() > 1,
+                             flight.results[i]);
   }
   return false;
 }
@@ -22296,10 +24605,14 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     return true;
   };
   if (is_gone()) return;
+  const bool answers = cut.aim < Aim::renew || cut.aim == Aim::release;
+  if (answers && session.extras) cut.asked.swap(session.extras->asked);
   // What a running function has sent belongs to its success.
   const bool is_wanted = cut.aim != Aim::release || options_.save_on_release ||
                          session.is_offline || session.group() != nullptr;
-  const bool may_read = is_wanted && session.edit_guards == 0 && !session.in_function;
+  const bool may_read =
+      is_wanted && session.edit_guards == 0 && !session.in_function && session.tie != Tie::none;
+  if (session.tie == Tie::none && session.dirty()) cut.refused = ephemeral(session.key());
   cut.key.append(session.key());
   if (may_read && wants_data(session, cut.aim)) {
     // Where somebody else has the session's lock it is being edited or looked at, and stays due.
@@ -22315,8 +24628,11 @@ void Engine<B, L>::cut(SessionCore& session, Cut& cut, Change& change) {
     if (is_gone()) return;
   }
   const bool data_is_whole = failed(cut.refused) ? false : (cut.has_data || !session.dirty());
-  if (data_is_whole && may_read && cut.aim < Aim::hold) cut_rest(session, cut, change);
+  const bool has_to_say = session.tie == Tie::holds || session.wants_saves() || cut.has_data;
+  if (data_is_whole && may_read && has_to_say && cut.aim < Aim::hold)
+    cut_rest(session, cut, change);
   address(session, cut, change);
+  cut.is_silent = session.tie != Tie::holds && !change.writes();
 }
 
 /// Listeners run without the store's lock: they may wait for a thread that waits for this store.
@@ -22336,6 +24652,10 @@ void Engine<B, L>::address(SessionCore& session, const Cut& cut, Change& change)
   change.store = store_;
   change.key = as_text(cut.key);
   change.fence = {session.epoch, owner_of(session), ++session.write};
+  if (session.tie == Tie::looked) {
+    change.claims = L::kind == LockKind::optimistic ? Claims::unleased : Claims::anyway;
+    change.seen_version = session.version;
+  }
   change.limits = &limits_;
   change.seen_position = session.extras ? session.extras->seen_position : 0;
   const bool gives_back = cut.aim == Aim::release || cut.aim == Aim::give_back;
@@ -22360,6 +24680,8 @@ bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
     case Aim::hold:
     case Aim::give_back:
       return false;
+    case Aim::release:
+      return session.tie == Tie::holds || session.wants_saves();
     default:
       return true;
   }
@@ -22380,6 +24702,11 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
                       .for_key(session.key());
   }
   if (failed(cut.refused)) {
+    if (spill_ != nullptr && ready && cut.aim == Aim::release) {
+      cut.data.clear();
+      cut.is_aside = true;
+      cut.is_aside = session.encode(cut).value_or(false);
+    }
     ++metrics_.saves_refused;
     Event event;
     event.kind = Event::Kind::save_refused;
@@ -22443,11 +24770,18 @@ void Engine<B, L>::cut_rest(SessionCore& session, Cut& cut, Change& change) {
   }
 }
 
+}  // namespace persist::inline PERSIST_ABI
+
+// One commit in one call, and how a record goes back.
+
+namespace persist::inline PERSIST_ABI {
+
 /// A commit that writes nothing new is still sent where it renews or gives back. Where several
 /// threads save one session at once, one is sent and the others are told `busy`.
 template <class B, class L>
 Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason reason) {
   const SessionPtr alive(&session);
+  waits_for_storage();
   Flight& flight = new_flight();
   if (Error no = assemble(flight, session, aim, reason); failed(no)) {
     recycle(flight);
@@ -22478,12 +24812,16 @@ void Engine<B, L>::game_lets_go(SessionCore& session) {
 }
 
 template <class B, class L>
+void Engine<B, L>::give_back_soon(SessionCore& session) {
+  const Lock hold(mutex_);
+  session.gives_back = true;
+  session.state = State::releasing;
+  reschedule(session);
+}
+
+template <class B, class L>
 void Engine<B, L>::give_back(SessionCore& session) {
-  {
-    const Lock hold(mutex_);
-    session.gives_back = true;
-    session.state = State::releasing;
-  }
+  give_back_soon(session);
   (void)commit_now(session, Aim::give_back, Reason::asked);
 }
 
@@ -22530,6 +24868,23 @@ Result<Saved> Engine<B, L>::release_now(SessionCore& session, Reason reason) {
   return commit_now(session, Aim::release, reason);
 }
 
+template <class B, class L>
+bool Engine<B, L>::tell_lease([[maybe_unused]] SessionCore& session,
+                              [[maybe_unused]] LeaseUse use) {
+  if constexpr (L::is_leased && !Access::is_shared) {
+    Driver* driver = driver_.load();
+    if (driver == nullptr || renewal_due(session) == TimePoint::max()) return false;
+    LeaseTicket ticket{
+        store_,         session.key(),  {session.epoch, owner_of(session), session.write},
+        options_.lease, options_.renew, session.renewed};
+    driver->tell_lease(ticket, use);
+    session.write = ticket.fence.write;
+    session.renewed = ticket.renewed;
+    return true;
+  }
+  return false;
+}
+
 }  // namespace persist::inline PERSIST_ABI
 
 // What the outcome of a commit means for its sessions.
@@ -22545,10 +24900,12 @@ namespace persist::inline PERSIST_ABI {
 /// as they are, the flight is kept for another try.
 template <class B, class L>
 void Engine<B, L>::complete_flight(Flight& flight) {
+  if (flight.replay != nullptr) return complete_replay(flight);
   const CommitRequest& request = flight.request;
   {
     const Lock hold(mutex_);
     ++metrics_.rounds;
+    critical_.hear(request.outcome == CommitRequest::Outcome::failed && is_ailing(request.error));
   }
   const bool unknown =
       request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
@@ -22577,14 +24934,23 @@ void Engine<B, L>::complete_flight(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
                           Result<Saved>& result) {
-  const CommitRequest& request = flight.request;
   const Lock hold(mutex_);
   session.in_flight = false;
-  using Outcome = CommitRequest::Outcome;
-  if (ended(session.state)) {  // it was erased, or its transaction was lost with another store
+  if (ended(session.state))  // it was erased, or its transaction was lost with another store
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
-    return;
-  }
+  else if (!flight.spilled_as.empty())
+    end_spilled(session, flight, result);
+  else
+    settle_open(session, cut, change, flight, result);
+  if (!ended(session.state) && tell_lease(session, LeaseUse::free)) reschedule(session);
+  answer(session, cut.asked, result);
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_open(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
+                               Result<Saved>& result) {
+  const CommitRequest& request = flight.request;
+  using Outcome = CommitRequest::Outcome;
   if (request.changes.size() > 1) {
     settle_pieces(session, cut, request);
     if (flight.size() > 1) settle_group(session, change, request);
@@ -22645,6 +25011,10 @@ template <class B, class L>
 void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change,
                                   Result<Saved>& result) {
   if (change.version != 0) session.version = change.version;
+  if (session.tie == Tie::looked && change.epoch != 0) {
+    session.epoch = change.epoch;
+    session.tie = Tie::holds;
+  }
   hear_time(change.now, cut.sent);
   if (cut.has_data) {
     session.saved = cut.generation;
@@ -22677,6 +25047,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (gives_back) {
     if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
+    if (cut.is_aside) quarantine(cut, change);
     if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
       log(LogLevel::error, "released without its last changes: " + cut.refused.message());
     }
@@ -22737,8 +25108,11 @@ void Engine<B, L>::settle_fenced(SessionCore& session, Cut& cut, Change& change,
   undo(session, cut);
   const std::string_view what =
       change.erased ? "the record was erased" : "another session has the record";
+  const bool is_locked =
+      change.claims == Claims::unleased && !change.erased && change.holder.left > Duration::zero();
   Error error =
-      Error(Errc::fenced, std::string(what) + "; nothing was written").for_key(session.key());
+      Error(is_locked ? Errc::locked : Errc::fenced, std::string(what) + "; nothing was written")
+          .for_key(session.key());
   if (!change.holder.owner.nobody()) {
     error = std::move(error).held_by(
         {std::string(change.holder.owner.server.view()), change.holder.epoch,
@@ -22765,8 +25139,7 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
   result = std::move(named).for_key(session.key());
   ++metrics_.saves_failed;
   back_off(session);
-  const bool may_pass =
-      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
+  const bool may_pass = persist::may_pass(error);
   const bool says_more = cut.has_data || session.group() != nullptr;
   session.renews_alone = !may_pass && says_more && cut.aim < Aim::hold;
   if (cut.has_data && error == Errc::unknown_outcome) {
@@ -22774,7 +25147,7 @@ void Engine<B, L>::settle_failed(SessionCore& session, Cut& cut, const Error& er
     session.encoded_crc = ~cut.crc;
   }
   if (is_save(cut)) saved_event(session, result);
-  if (is_leased() && cut.aim != Aim::give_back) {
+  if (holds_lease(session) && cut.aim != Aim::give_back) {
     Event event;
     event.kind = Event::Kind::renewal_failed;
     event.attempts_left = attempts_left(session);
@@ -22803,7 +25176,8 @@ void Engine<B, L>::undo(SessionCore& session, Cut& cut) {
 /// servers that failed together do not come back together.
 template <class B, class L>
 void Engine<B, L>::back_off(SessionCore& session) {
-  const int doublings = (std::min)(static_cast<int>(session.failures++), 5);
+  const int doublings = (std::min)(static_cast<int>(session.failures), 5);
+  if (session.failures < 8000) ++session.failures;
   const Duration pause = (std::min)(Duration(1s) * (1 << doublings), Duration(20s));
   const Duration less =
       pause / 4 *
@@ -22813,7 +25187,8 @@ void Engine<B, L>::back_off(SessionCore& session) {
 
 template <class B, class L>
 void Engine<B, L>::saved_event(SessionCore& session, const Result<Saved>& result) {
-  if (result ? !is_heard(session) : result.error() == Errc::busy) return;
+  // Where there are no sessions the caller hears it, and what was overtaken is tried again.
+  if (!has_sessions<L> || (result ? !is_heard(session) : result.error() == Errc::busy)) return;
   Event event;
   event.kind = Event::Kind::saved;
   event.saved = result;
@@ -22856,11 +25231,12 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
   const Lock hold(mutex_);
   if (ended(session.state)) return;
   const SessionPtr alive(&session);
+  tell_lease(session, LeaseUse::over);
   due_.remove(session);
   registry_.remove(session);
   session.ending = reason;
   session.was_saved = was_saved;
-  const bool was_open = session.state != State::loading && !session.gives_back;
+  const bool was_open = session.state != State::loading && !session.gives_back && has_sessions<L>;
   if (session.handles.load(std::memory_order_acquire) != 0)
     retired_.insert(session);
   else
@@ -22877,6 +25253,7 @@ void Engine<B, L>::end(SessionCore& session, State state, Reason reason, bool wa
     event.was_saved = was_saved;
     tell(session, std::move(event));
   }
+  if (session.extras) answer(session, session.extras->asked, last_word(session, state));
   if (session.group() == nullptr) return;
   // A transaction that was not durable when a partner ended is stored for none of them. The
   // partners are ended by `drain`, each under the lock of its own store only.
@@ -22893,9 +25270,8 @@ namespace persist::inline PERSIST_ABI {
 template <class B, class L>
 void Engine<B, L>::unanswered(SessionCore& session, const Error& error) {
   LoadState& load = *session.load();
-  const bool may_pass =
-      error == Errc::unavailable || error == Errc::timeout || error == Errc::unknown_outcome;
-  if (may_pass) load.unheard_of = true;
+  const bool may_pass = persist::may_pass(error);
+  if (may_pass && load.intent != Intent::look) load.unheard_of = true;
   // The request may stand already: it is left once, so that a newer one is not put aside by it.
   if (load.intent == Intent::request) load.intent = Intent::keep_request;
   if (!may_pass || load.once || now() >= load.deadline || !load.has_waiters())
@@ -22915,8 +25291,36 @@ void Engine<B, L>::give_up(SessionCore& session, Error error) {
   load.next_try = now();
 }
 
+/// What is to be done about the holder. A function of the game's runs without the lock, as it may
+/// wait for a thread that waits for this store.
 template <class B, class L>
-void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
+Decision Engine<B, L>::decide(const SessionCore& session, LoadState& load, const HeldBy& holder) {
+  if (!load.ask || load.once || load.intent == Intent::withdraw) return load.conflict;
+  // This attempt did what was decided, or a hint had it come before its time.
+  if (load.intent == Intent::request) return load.decided;
+  if (now() < load.look_at) return {load.decided.what, load.look_at - now()};
+  const Obstacle met{session.key(), holder.owner.server.view(),
+                     holder.epoch,  holder.age,
+                     holder.left,   now() - load.began,
+                     ++load.looks,  load.asked || holder.asker == owner_of(session)};
+  const auto visit = [&](int step) {
+    const Lock hold(mutex_);
+    visits_ += step;
+  };
+  visit(1);
+  const Result<Decision> decided =
+      detail::caught("the function of conflict::Ask", [&] { return load.ask(met); });
+  visit(-1);
+  if (!decided) log(LogLevel::error, decided.error().message() + "; that is taken for a refusal");
+  Decision what = decided ? *decided : Decision();
+  what.what = (std::max)(what.what, load.conflict);  // what others want who wait for the same load
+  load.look_at = after(now(), what.pause);
+  return load.decided = what;
+}
+
+/// The record was found held: what the next attempt is, and when, or the end of the load.
+template <class B, class L>
+void Engine<B, L>::held(SessionCore& session, const HeldBy& holder, const Decision& decided) {
   LoadState& load = *session.load();
   const bool is_ours = holder.asker == owner_of(session);
   load.asked = load.asked || is_ours;
@@ -22925,37 +25329,54 @@ void Engine<B, L>::held(SessionCore& session, const HeldBy& holder) {
     return give_up(
         session,
         Error(Errc::cancelled, "nobody waits for this load any more").for_key(session.key()));
-  if (load.conflict == Conflict::steal && !load.once && load.attempts <= 8) {
-    load.intent = Intent::steal;
+  const auto again = [&](Intent intent) { load.intent = intent, load.next_try = now(); };
+  Conflict what = load.once ? Conflict::refuse : decided.what;
+  if (what == Conflict::steal && load.steals++ >= 8) what = Conflict::refuse;
+  if (what == Conflict::refuse)
+    return give_up(session, locked_error(session, holder, "it was not asked to let go"));
+  if (what == Conflict::steal) {
     load.seen_epoch = holder.epoch;
     load.seen_renewals = holder.renewals;
-    load.next_try = now();
-    return;
+    return again(Intent::steal);
   }
-  if (load.conflict != Conflict::request || load.once)
-    return give_up(session, locked_error(session, holder, "it was not asked to let go"));
-  if (!load.asked && holder.left <= Duration::zero()) {  // free, but for one who may be gone
-    load.intent = Intent::request;
-    load.next_try = now();
-    return;
+  TimePoint over_at = after(now(), holder.left + 1ms);
+  if constexpr (!judges_leases<B>) {
+    over_at = watch(load, holder);
+    if (now() >= over_at) {
+      load.seen_epoch = holder.epoch;
+      load.seen_renewals = holder.renewals;
+      return again(Intent::steal);
+    }
   }
-  if (!is_ours && !holder.asker.nobody())
+  const bool requests = what == Conflict::request;
+  // Free, but for one who asked and may be gone.
+  if (judges_leases<B> && requests && !load.asked && holder.left <= Duration::zero())
+    return again(Intent::request);
+  if (requests && load.has_asked && !is_ours && !holder.asker.nobody())
     return give_up(session,
                    locked_error(session, holder, "a newer request came from another server"));
   if (now() >= load.deadline)
     return give_up(session,
                    locked_error(session, holder, "the holder did not let go before the deadline"));
-  if (!load.asked) {  // the attempt that was to leave the request was lost on its way
-    load.intent = Intent::request;
-    load.next_try = now();
-    return;
-  }
-  load.intent = Intent::keep_request;
-  // Where a hint does not reach us we look again after 1, 2, 4, then every 5 s, and when the lease
-  // runs out.
-  const Duration pause =
+  // Not left yet, or the attempt that was to leave it was lost on its way.
+  if (requests && !load.asked) return again(Intent::request);
+  load.intent = is_ours ? Intent::keep_request : Intent::wait;
+  // Where a hint does not reach us we look again after a while, and when the lease runs out.
+  const Duration usual =
       (std::min)(Duration(1s) * (1 << (std::min)(load.attempts - 1, 3U)), Duration(5s));
-  load.next_try = (std::min)({now() + pause, now() + holder.left + 1ms, load.deadline});
+  const Duration pause = decided.pause > Duration::zero() ? decided.pause : usual;
+  load.next_try = (std::min)({after(now(), pause), over_at, load.deadline});
+}
+
+/// When the holder may be taken over from, if nothing is heard of it until then.
+template <class B, class L>
+TimePoint Engine<B, L>::watch(LoadState& load, const HeldBy& holder) const {
+  if (load.watched_epoch != holder.epoch || load.watched_renewals != holder.renewals) {
+    load.watched_epoch = holder.epoch;
+    load.watched_renewals = holder.renewals;
+    load.watched_since = now();
+  }
+  return after(load.watched_since, holder.lease + holder.lease / 10);
 }
 
 template <class B, class L>
@@ -22977,8 +25398,14 @@ template <class B, class L>
 void Engine<B, L>::start_load(SessionCore& session, LoadPtr load) {
   const Lock hold(mutex_);
   if (session.number == 0) session.number = backend_.next_owner(server_.server).session;
-  load->next_try = now();
+  load->began = load->next_try = now();
+  const bool is_refused = critical_.refuses_loads(load->next_try);
   session.loading = std::move(load);
+  if (is_refused)
+    return load_done(
+        session,
+        Error(Errc::unavailable, "the database keeps failing; try later").for_key(session.key()));
+  hurry_replay(session.key());
   if (registry_.find(session) != nullptr) {  // one that is releasing: its end comes first
     queued_loads_.emplace_back(&session);
     return;
@@ -23018,6 +25445,8 @@ void Engine<B, L>::ask(SessionCore& session, AcquireRequest& request) {
   request.owner = owner_of(session);
   if constexpr (L::is_leased) request.lease = options_.lease;
   request.intent = load.intent;
+  request.reclaims = options_.reclaim;
+  if (load.intent == Intent::request) load.has_asked = true;
   request.seen_epoch = load.seen_epoch;
   request.seen_renewals = load.seen_renewals;
 }
@@ -23065,10 +25494,18 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   using Outcome = AcquireRequest::Outcome;
   const bool taken = request.outcome == Outcome::taken;
   const bool wanted = taken && load->intent != Intent::withdraw && is_wanted(*load);
+  Decision decided;
+  if (request.outcome == Outcome::held) decided = decide(session, *load, request.holder);
+  const bool stands_in = is_given_up(*load, request) && make_default(session);
   const Lock hold(mutex_);
   session.in_flight = false;
   ++load->attempts;
+  critical_.hear(request.outcome == Outcome::failed && is_ailing(request.error));
   if (load->done) return;
+  if (stands_in) {
+    session.tie = Tie::none;
+    return load_done(session, Errc{});
+  }
   if (taken) {
     opened(session, request);
     Error why{Errc{}};
@@ -23083,19 +25520,38 @@ void Engine<B, L>::settle_load(SessionCore& session, AcquireRequest& request,
   if (load->intent == Intent::withdraw) return load_done(session, load->error);
   if (request.outcome == Outcome::held) {
     ++metrics_.conflicts;
-    held(session, request.holder);
+    held(session, request.holder, decided);
   } else {
     unanswered(session, request.error);
   }
   if (!load->done) reschedule(session);
 }
 
+/// Whether a load that may do without its record has to, now.
+template <class B, class L>
+bool Engine<B, L>::is_given_up(const LoadState& load, const AcquireRequest& request) {
+  const Lock hold(mutex_);
+  return load.stands_in && request.outcome == AcquireRequest::Outcome::failed &&
+         (request.error == Errc::unavailable || request.error == Errc::timeout) &&
+         load.intent != Intent::withdraw && !load.done && load.has_waiters() &&
+         (load.once || now() >= load.deadline);
+}
+
+template <class B, class L>
+bool Engine<B, L>::make_default(SessionCore& session) {
+  Snapshot nothing;
+  const Result<void> made = session.decode(nothing);
+  if (!made) log(LogLevel::error, made.error().message());
+  return static_cast<bool>(made);
+}
+
 /// The record is ours: what the backend knows of it.
 template <class B, class L>
 void Engine<B, L>::opened(SessionCore& session, AcquireRequest& request) {
   Snapshot& record = request.record;
+  session.tie = request.intent == Intent::look ? Tie::looked : Tie::holds;
   session.epoch = record.fence.epoch;
-  session.write = record.fence.write;
+  session.write = session.tie == Tie::looked ? 0 : record.fence.write;
   session.version = record.version;
   hear_time(record.now, now());
   session.load_count = record.load_count;
@@ -23127,9 +25583,11 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   const LoadPtr load = std::exchange(session.loading, LoadPtr());
   load->error = std::move(error);
   load->done = true;  // after the error: other threads look at this first
+  tell_loaded(session, *load);
   if (failed(load->error)) {
     ++metrics_.loads_failed;
-    if (session.epoch == 0) return end(session, State::released, Reason::asked, false);
+    if (session.epoch == 0 || session.tie != Tie::holds)
+      return end(session, State::released, Reason::asked, false);
     session.ending = Reason::asked;
     session.state = State::releasing;
     session.gives_back = true;
@@ -23137,6 +25595,7 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
   }
   ++metrics_.loads;
   change_state(session, State::open);
+  tell_lease(session, LeaseUse::free);
   if (session.wants_saves()) stamp(session);
   tell_dropped(session);
   if (session.extras && !session.extras->inbox.empty()) {
@@ -23145,6 +25604,18 @@ void Engine<B, L>::load_done(SessionCore& session, Error error) {
     tell(session, std::move(event));
   }
   reschedule(session);
+}
+
+/// Those who wait for the load without standing by are told.
+template <class B, class L>
+void Engine<B, L>::tell_loaded(SessionCore& session, LoadState& load) {
+  for (LoadState::Waiter& waiter : load.waiters) {
+    if (!waiter.done) continue;
+    Event event;
+    event.kind = Event::Kind::answer;
+    event.call = std::exchange(waiter.done, nullptr);
+    tell(session, std::move(event));
+  }
 }
 
 /// One caller no longer wants it; the last one to go ends it, and takes its request to the holder
@@ -23173,6 +25644,7 @@ void Engine<B, L>::call_off(SessionCore& session) {
 
 template <class B, class L>
 void Engine<B, L>::add_load(SessionCore& session, Round& round) {
+  if (waits_for_replay(session)) return;
   round.loading.emplace_back(&session);
   ask(session, round.acquires.emplace_back());
 }
@@ -23182,7 +25654,7 @@ template <class B, class L>
 void Engine<B, L>::send_again_now() {
   {
     const Lock hold(mutex_);
-    if (resends_.empty()) return;
+    if (resends_.empty() && !replay_is_due()) return;
   }
   Round round;
   Manifest mine;
@@ -23198,9 +25670,10 @@ void Engine<B, L>::send_again_now() {
 template <class B, class L>
 void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, TimePoint deadline) {
   const SessionPtr alive(&session);
+  waits_for_storage();
   while (!load.done) {
     AcquireRequest request;
-    bool asks = false;
+    bool asks = false, is_sent = false;
     TimePoint again{};
     TimePoint last{};
     SessionPtr before;
@@ -23215,17 +25688,18 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       if (load.done) break;
       last = load.deadline;
       asks = before.get() == &session && !session.in_flight;
-      if (asks) ask(session, request);
+      is_sent = asks && !waits_for_replay(session);
+      if (is_sent) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
       waits_for_release =
           before && before.get() != &session && (!before->is_offline || before->gives_back);
       if (before) reason = before->ending;
     }
-    if (asks) {
+    if (is_sent) {
       backend_.acquire(std::span(&request, 1));
       settle_load(session, request,
                   request.is_to_be_read() ? decode(backend_, session, request) : success);
-    } else {
+    } else if (!asks) {
       again = now() + 100ms;
       bool busy = !waits_for_release;
       if (waits_for_release) {
@@ -23288,6 +25762,7 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   if (session.in_flight || ended(session.state)) return TimePoint::max();
   if (const LoadState* load = session.load()) return load->next_try;
   TimePoint due = TimePoint::max();
+  if (session.tie == Tie::none) return session.state == State::releasing ? TimePoint::min() : due;
   if (session.wants_saves() && !session.listed) due = session.save_at;
   if (session.save_wanted) due = TimePoint::min();
   // A gap between saves holds up neither the renewals nor the last save.
@@ -23296,7 +25771,8 @@ TimePoint Engine<B, L>::when_due(SessionCore& session) {
   due = (std::min)(due, renewal_due(session));
   if (session.failures != 0) due = (std::max)(due, session.not_before);
   if (session.renews_alone) due = (std::min)(due, renewal_due(session));
-  if (is_leased() && session.state == State::open) due = (std::min)(due, trusted_until(session));
+  if (holds_lease(session) && session.state == State::open)
+    due = (std::min)(due, trusted_until(session));
   return due;
 }
 
@@ -23366,14 +25842,14 @@ void Engine<B, L>::begin_poll() {
 template <class B, class L>
 void Engine<B, L>::take_hints() {
   wakes_->drain(woken_);
-  for (const std::string& key : woken_) {
-    SessionCore* session = registry_.find(key);
-    if (session == nullptr) continue;
-    if (LoadState* load = session->load())
-      load->next_try = now();
-    else
-      session->check_wanted = true;
-    reschedule(*session);
+  for (const Woken& woken : woken_) {
+    registry_.each(woken.key, [&](SessionCore& session) {
+      if (LoadState* load = session.load())
+        load->next_try = woken.why == Hint::freed ? now() : load->next_try;
+      else
+        session.check_wanted = true;
+      reschedule(session);
+    });
   }
 }
 
@@ -23402,6 +25878,7 @@ void Engine<B, L>::postpone_messages(SessionCore& session) {
 /// end.
 template <class B, class L>
 void Engine<B, L>::send_again(Round& round, Manifest& mine) {
+  add_replays(mine);
   const Lock hold(mutex_);
   std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
     if (resend.first <= mine.now) mine.flights.push_back(resend.second);
@@ -23412,6 +25889,35 @@ void Engine<B, L>::send_again(Round& round, Manifest& mine) {
     flight->request.error = Errc{};
     round.add(*flight);
   }
+}
+
+/// How much the session is in need of storage.
+template <class B, class L>
+Priority Engine<B, L>::urgency(const SessionCore& session, TimePoint now) const {
+  if (session.load() != nullptr) return Priority::save;
+  if (renewal_due(session) <= now) return Priority::renewal;
+  if (session.state == State::releasing) return Priority::closing;
+  const SessionExtras* extras = session.extras.get();
+  if (extras != nullptr && (extras->group != nullptr || !extras->pending_receipts.empty()))
+    return Priority::purchase;
+  return session.save_wanted ? Priority::save : Priority::autosave;
+}
+
+/// More is due than may go: the least urgent stays due.
+template <class B, class L>
+void Engine<B, L>::put_off(std::vector<SessionPtr>& due, const Manifest& mine) {
+  const Lock hold(mutex_);
+  const auto is_before = [&](const SessionPtr& a, const SessionPtr& b) {
+    return urgency(*a, mine.now) < urgency(*b, mine.now);
+  };
+  std::stable_sort(due.begin(), due.end(), is_before);
+  std::size_t kept = 0;
+  while (kept < due.size() &&
+         (kept < mine.most || urgency(*due[kept], mine.now) == Priority::renewal))
+    ++kept;
+  for (std::size_t i = kept; i < due.size(); ++i)
+    reschedule(*due[i]);
+  due.resize(kept);
 }
 
 template <class B, class L>
@@ -23430,6 +25936,7 @@ void Engine<B, L>::prepare(Round& round, Manifest& mine) {
     }
   }
   send_again(round, mine);
+  if (due.size() > mine.most) put_off(due, mine);
   for (const SessionPtr& session : due) {
     const bool first = session == due.front();  // however small the limit, something is done
     if (!first && mine.stop_at != TimePoint::max() && now() >= mine.stop_at) {
@@ -23474,7 +25981,7 @@ void Engine<B, L>::collect(SessionCore& session, Round& round, Manifest& mine) {
       session.load()->next_try <= mine.now ? add_load(session, round) : reschedule(session);
       return;
     }
-    if (is_leased() && session.state == State::open && mine.now >= trusted_until(session))
+    if (holds_lease(session) && session.state == State::open && mine.now >= trusted_until(session))
       change_state(session, State::suspect);
     if (when_due(session) > mine.now) return reschedule(session);
     if (session.renews_alone && renewal_is_due(session)) {
@@ -23524,17 +26031,25 @@ void Engine<B, L>::complete(Round& round, Manifest& mine) {
     complete_flight(flight);
     if (!flight.resend) recycle(flight);
   }
-  for (std::size_t i = mine.first_acquire; i < mine.first_acquire + mine.acquires; ++i)
+  for (std::size_t i = mine.first_acquire; i < mine.first_acquire + mine.acquires; ++i) {
+    if (round.begins_anew(i)) round.decoded[i] = round.loading[i]->decode(round.acquires[i].record);
     settle_load(*round.loading[i], round.acquires[i], round.decoded[i]);
+  }
   drain();
 }
 
 template <class B, class L>
 TimePoint Engine<B, L>::end_poll() {
-  Lock hold(mutex_);
-  const bool relays = now() >= next_relay_;
-  hold.unlock();
-  if (relays) relay();
+  relay();
+  return finish_poll();
+}
+
+template <class B, class L>
+TimePoint Engine<B, L>::finish_poll() {
+  {
+    const Lock hold(mutex_);
+    critical_.look(now());
+  }
   drain();
   return next_deadline();
 }
@@ -23553,6 +26068,8 @@ TimePoint Engine<B, L>::next_deadline() {
   for (const auto& [at, flight] : resends_)
     next = (std::min)(next, at);
   next = (std::min)(next, next_relay_);
+  next = (std::min)(next, critical_.until());
+  if (spill_ != nullptr && spill_->wants_time()) next = (std::min)(next, spill_->next_try);
   if (!queued_loads_.empty() || !messages_wait_.empty()) next = (std::min)(next, soon + 10ms);
   if (!newly_dirty_.empty() || !wakes_->empty()) next = (std::min)(next, soon);
   return next;
@@ -23560,118 +26077,54 @@ TimePoint Engine<B, L>::next_deadline() {
 
 }  // namespace persist::inline PERSIST_ABI
 
+// Messages that wait in outboxes.
+
 namespace persist::inline PERSIST_ABI {
 
-/// Posts what waits in the outboxes of this store's records, in order per receiver, and takes out
-/// what was accepted.
-///
-/// Needs no lease: a message is known by its sender's number, so posting it again changes nothing,
-/// and taking it out names it. A server that dies in between leaves a message that the next one
-/// posts again.
+/// Sends on what waits, in this call.
 template <class B, class L>
 void Engine<B, L>::relay() {
-  RelayRequest list;
-  list.store = store_;
-  std::string after;  // of our own: another thread may relay too
-  {
-    const Lock hold(mutex_);
-    after = relay_after_;
-  }
-  list.after = after;
-  const TimePoint sent = now();
-  backend_.relay(std::span(&list, 1));
-  const bool to_the_end = list.waiting.size() < list.most;
-  const bool all_sent = send_on(list.waiting);
-  const bool left_behind = failed(list.error) || !to_the_end || !all_sent;
-  const Lock hold(mutex_);
-  if (!failed(list.error)) {
-    hear_time(list.now, sent);
-    forget_sent(list, to_the_end);
-    // The next call goes on behind these, so that full receivers hold up nobody else's messages.
-    relay_after_ = to_the_end ? std::string() : std::move(list.waiting.back().key);
-  }
-  // A receiver that is full stays full until its owner plays: looking every few seconds is often
-  // enough.
-  next_relay_ = now() + (left_behind ? options_.relay : 4 * options_.relay);
-  if (options_.relay <= Duration::zero()) next_relay_ = TimePoint::max();
+  Relay relay;
+  if (!begin_relay(relay)) return;
+  relay.perform(backend_);
+  end_relay(relay);
 }
 
-/// Posts what waits in those records and takes out what was accepted; whether that is all of it.
-///
-/// One batch posts the next message of each sender to each receiver. Two from one to another are
-/// never in one batch: where the first has no room a smaller one behind it might have, and the
-/// first would then pass for a repeat.
 template <class B, class L>
-bool Engine<B, L>::send_on(const std::vector<RelayRequest::Waiting>& waiting) {
-  std::vector<std::vector<OutgoingMessage>> taken(waiting.size());
-  std::vector<std::vector<const OutgoingMessage*>> left(waiting.size());
-  std::vector<Hash128> senders;
-  for (std::size_t i = 0; i < waiting.size(); ++i) {
-    senders.push_back(hash(waiting[i].key));
-    for (const OutgoingMessage& message : waiting[i].messages)
-      left[i].push_back(&message);
-  }
-  bool all_sent = true;
-  std::vector<PostRequest> posts;
-  std::vector<std::pair<std::size_t, const OutgoingMessage*>> asked;
-  using Receiver = std::pair<std::uint32_t, std::string_view>;
-  const auto receiver_of = [](const OutgoingMessage& m) { return Receiver(m.store.index, m.key); };
-  do {
-    posts.clear(), asked.clear();
-    for (std::size_t i = 0; i < waiting.size(); ++i) {
-      std::set<Receiver> in_batch;
-      std::erase_if(left[i], [&](const OutgoingMessage* message) {
-        if (!in_batch.insert(receiver_of(*message)).second) return false;
-        PostRequest& post = posts.emplace_back();
-        post.store = message->store;
-        post.key = message->key;
-        post.origin = {senders[i], message->epoch, message->number, {}};
-        post.message = message->view();
-        post.limits = &limits_;
-        asked.emplace_back(i, message);
-        return true;
-      });
-    }
-    if (!posts.empty()) backend_.post(std::span(posts));
-    for (std::size_t at = 0; at < posts.size(); ++at) {
-      const auto& [i, message] = asked[at];
-      if (!failed(posts[at].error)) {
-        taken[i].push_back(*message);
-        continue;
-      }
-      all_sent = false;  // a later message must not overtake one that has no room
-      std::erase_if(left[i], [&, to = receiver_of(*message)](const OutgoingMessage* each) {
-        return receiver_of(*each) == to;
-      });
-    }
-  } while (!posts.empty());
-  return take_out(waiting, taken) && all_sent;
+bool Engine<B, L>::begin_relay(Relay& relay) {
+  const Lock hold(mutex_);
+  relay.sent = now();
+  if (relay.sent < next_relay_) return false;
+  relay.store = store_;
+  relay.birth = birth_;
+  relay.limits = limits_;
+  relay.after = relay_after_;      // of its own: another thread may relay too
+  next_relay_ = TimePoint::max();  // until this one has ended
+  return true;
 }
 
-/// False where something was not taken out: it is posted again, which changes nothing.
 template <class B, class L>
-bool Engine<B, L>::take_out(const std::vector<RelayRequest::Waiting>& waiting,
-                            const std::vector<std::vector<OutgoingMessage>>& taken) {
-  std::vector<RelayRequest> takes;
-  for (std::size_t i = 0; i < waiting.size(); ++i) {
-    if (taken[i].empty()) continue;
-    RelayRequest& take = takes.emplace_back();
-    take.store = store_;
-    take.take_from = waiting[i].key;
-    take.take = taken[i];
-  }
-  if (takes.empty()) return true;
-  backend_.relay(std::span(takes));
-  bool all = true;
+void Engine<B, L>::end_relay(Relay& relay) {
+  const bool to_the_end = relay.is_last_page();
+  bool left_behind = failed(relay.list.error) || !to_the_end || !relay.all_sent;
   const Lock hold(mutex_);
-  for (const RelayRequest& take : takes) {
-    all = all && !failed(take.error);
+  for (const RelayRequest& take : relay.takes) {
+    left_behind = left_behind || failed(take.error);
     if (failed(take.error)) continue;
     metrics_.messages_relayed += take.take.size();
     if (SessionCore* here = registry_.find(take.take_from); here != nullptr && here->extras)
       here->extras->outbox_waiting -= (std::min)(here->extras->outbox_waiting, take.take.size());
   }
-  return all;
+  if (!failed(relay.list.error)) {
+    hear_time(relay.list.now, relay.sent);
+    forget_sent(relay.list, to_the_end);
+    // The next call goes on behind these, so that full receivers hold up nobody else's messages.
+    relay_after_ = to_the_end ? std::string() : std::move(relay.list.waiting.back().key);
+  }
+  // A receiver that is full stays full until its owner plays: looking every few seconds is often
+  // enough.
+  next_relay_ = now() + (left_behind ? options_.relay : 4 * options_.relay);
+  if (options_.relay <= Duration::zero()) next_relay_ = TimePoint::max();
 }
 
 /// Messages of that session wait, which had none that did.
@@ -23700,37 +26153,539 @@ void Engine<B, L>::forget_sent(const RelayRequest& page, bool to_the_end) {
 
 }  // namespace persist::inline PERSIST_ABI
 
+// What an earlier store could not save: its entries in the spill journal are sent again.
+
+namespace persist::inline PERSIST_ABI {
+
+/// What is found in the folder is sent before the first load; where the database does not answer it
+/// goes with the polls.
+template <class B, class L>
+void Engine<B, L>::open_spill() {
+  if (options_.spill.empty()) return;
+  spill_ = std::make_unique<SpillBox>(options_.spill, about());
+  meet_spilled();
+  if (!spill_->is_open())
+    log(LogLevel::error,
+        "the spill folder cannot be used; as long as that is so, what cannot be "
+        "saved at the end will be lost: " +
+            spill_->error().message());
+  while (spill_->is_open() && replay_is_due())
+    send_again_now();
+}
+
+/// Tells of what needs a person, and when the folder is to be looked at next.
+template <class B, class L>
+void Engine<B, L>::meet_spilled() {
+  spill_->next_try = !spill_->wants_time() ? TimePoint::max()
+                     : spill_->is_open()   ? now()
+                                           : now() + 20s;
+  for (const Spilled& each : spill_->kept())
+    tell_kept(each);
+}
+
+/// What kept the folder from being used may have been mended, or another process has ended.
+template <class B, class L>
+bool Engine<B, L>::can_spill() {
+  const Lock hold(mutex_);
+  if (spill_ == nullptr) return false;
+  if (spill_->is_open()) return true;
+  spill_ = std::make_unique<SpillBox>(options_.spill, about());
+  meet_spilled();
+  return spill_->is_open();
+}
+
+template <class B, class L>
+void Engine<B, L>::tell_kept(const Spilled& entry) const {
+  std::string keys;
+  for (const std::string& key : entry.keys)
+    keys += (keys.empty() ? " (" : ", ") + key;
+  if (!keys.empty()) keys += ")";
+  log(entry.state == Spilled::State::erased ? LogLevel::warning : LogLevel::error,
+      "spilled entry " + entry.file + keys + ": " + std::string(persist::name(entry.state)) + ": " +
+          entry.why.message());
+}
+
+template <class B, class L>
+bool Engine<B, L>::replay_is_due() {
+  const Lock hold(mutex_);
+  return spill_ != nullptr && spill_->wants_time() && now() >= spill_->next_try;
+}
+
+/// Somebody waits for the record.
+template <class B, class L>
+void Engine<B, L>::hurry_replay(std::string_view key) {
+  if (spill_ != nullptr && spill_->is_waiting(key))
+    spill_->next_try = (std::min)(spill_->next_try, now());
+}
+
+/// Whether a load has to wait until what was spilled of its record is there, or was refused. Such
+/// an attempt counts as one that the database did not answer.
+template <class B, class L>
+bool Engine<B, L>::waits_for_replay(SessionCore& session) {
+  const Lock hold(mutex_);
+  if (spill_ == nullptr || !spill_->is_waiting(session.key())) return false;
+  LoadState& load = *session.load();
+  if (load.intent == Intent::withdraw) return false;
+  if (load.once || now() >= load.deadline || !load.has_waiters()) {
+    give_up(session,
+            Error(Errc::unavailable, "what was spilled of this record could not be sent again yet")
+                .for_key(session.key()));
+    return true;
+  }
+  back_off(session);
+  load.next_try = session.not_before;
+  spill_->next_try = (std::min)(spill_->next_try, load.next_try);
+  reschedule(session);
+  return true;
+}
+
+/// Adds the entries that are due to the round, a few at a time: each is read when it leaves.
+template <class B, class L>
+void Engine<B, L>::add_replays(Manifest& mine) {
+  constexpr std::size_t at_once = 64;
+  if (!replay_is_due() || !can_spill()) return;
+  std::vector<std::string> files;
+  {
+    const Lock hold(mutex_);
+    spill_->next_try = TimePoint::max();
+    for (SpillBox::Waiting& each : spill_->waiting()) {
+      if (each.is_out) continue;
+      if (files.size() == at_once) {
+        spill_->next_try = now();
+        break;
+      }
+      each.is_out = true;
+      files.push_back(each.file);
+    }
+  }
+  for (const std::string& file : files) {
+    auto replay = std::make_shared<Replay>();
+    replay->file = file;
+    Error no = read_replay(*replay);
+    Flight& flight = new_flight();
+    if (!failed(no)) {
+      auto stores = spill::find_stores(backend_, replay->entry);
+      if (stores)
+        spill::fill(flight, *replay, *stores, limits_);
+      else
+        no = stores.error();
+    }
+    flight.replay = std::move(replay);
+    if (!failed(no)) {
+      mine.flights.push_back(&flight);
+      continue;
+    }
+    settle_replay(*flight.replay, no);
+    recycle(flight);
+  }
+}
+
+template <class B, class L>
+Error Engine<B, L>::read_replay(Replay& replay) {
+  auto entry = spill_->journal().read(replay.file);
+  if (!entry && entry.error().os_error() == ENOENT)
+    return Error(Errc::cancelled, "another program took its file away");
+  if (!entry) return entry.error();
+  replay.entry = *std::move(entry);
+  return Errc{};
+}
+
+/// What came of an entry that was sent: it is there, or somebody else's word is, or it waits on.
+template <class B, class L>
+void Engine<B, L>::complete_replay(Flight& flight) {
+  using Outcome = CommitRequest::Outcome;
+  const CommitRequest& request = flight.request;
+  const Replay& replay = *flight.replay;
+  // A later commit of its session holds all that it did.
+  const bool is_there = request.outcome == Outcome::applied ||
+                        request.outcome == Outcome::repeated ||
+                        request.outcome == Outcome::superseded;
+  if (is_there) return settle_replay(replay, Errc{});
+  if (request.outcome == Outcome::failed) return settle_replay(replay, request.error);
+  const Change& culprit = request.changes[request.culprit];
+  if (culprit.landed) return settle_replay(replay, Errc{});
+  if (culprit.erased)
+    return settle_replay(
+        replay, Error(Errc::not_found, "its record was erased since").for_key(culprit.key));
+  Error why = Error(Errc::fenced, "somebody wrote to the record since").for_key(culprit.key);
+  if (!culprit.holder.owner.nobody())
+    why = std::move(why).held_by(
+        {std::string(culprit.holder.owner.server.view()), culprit.holder.epoch,
+         std::chrono::duration_cast<std::chrono::milliseconds>(culprit.holder.age)});
+  settle_replay(replay, std::move(why));
+}
+
+template <class B, class L>
+void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
+  const Lock hold(mutex_);
+  SpillBox::Waiting* const waiting = spill_->find(replay.file);
+  if (waiting == nullptr) return;
+  waiting->is_out = false;
+  if (is_ailing(why)) {
+    const int doublings = (std::min)(static_cast<int>(spill_->failures++), 5);
+    spill_->next_try = (std::min)(
+        spill_->next_try, now() + (std::min)(Duration(1s) * (1 << doublings), Duration(20s)));
+    if (waiting->why.code() != why.code())
+      log(LogLevel::warning, "spilled entry " + replay.file + " waits: " + why.message());
+    waiting->why = std::move(why);
+    return;
+  }
+  spill_->failures = 0;
+  Spilled kept{Spilled::State::refused, replay.file, waiting->keys, waiting->at, std::move(why)};
+  dispose(kept);
+  for (const std::string& key : spill_->settle(replay.file)) {
+    SessionCore* const session = registry_.find(key);
+    if (session == nullptr || session->load() == nullptr) continue;
+    session->load()->next_try = now();
+    reschedule(*session);
+  }
+}
+
+/// Does with the file of an entry what its outcome asks for.
+template <class B, class L>
+void Engine<B, L>::dispose(Spilled& entry) {
+  using Kept = Spilled::State;
+  const Error& why = entry.why;
+  Result<void> done = success;
+  const bool is_there = !failed(why);
+  if (why == Errc::cancelled)
+    return log(LogLevel::warning, "spilled entry " + entry.file + ": " + std::string(why.detail()));
+  if (why == Errc::corrupt || why == Errc::too_new)
+    entry.state = Kept::unreadable;
+  else if (why == Errc::refused)
+    entry.state = Kept::foreign;
+  else if (why == Errc::not_found)
+    entry.state = Kept::erased;
+  if (is_there || entry.state == Kept::erased) {
+    done = spill_->journal().remove(entry.file);
+  } else if (entry.state == Kept::refused) {
+    const auto renamed = spill_->journal().refuse(entry.file);
+    if (renamed)
+      entry.file = *renamed;
+    else
+      done = renamed.error();
+  }
+  if (!done) log(LogLevel::error, "a spilled entry was settled, and " + done.error().message());
+  if (is_there) {
+    ++metrics_.spill_sent;
+    return;
+  }
+  ++metrics_.spill_refused;
+  tell_kept(entry);
+  spill_->keep(std::move(entry));
+}
+
+template <class B, class L>
+Result<std::vector<Spilled>> Engine<B, L>::spilled() {
+  const Lock hold(mutex_);
+  std::vector<Spilled> all;
+  if (spill_ == nullptr) return all;
+  if (!spill_->is_open()) return spill_->error();
+  for (const SpillBox::Waiting& each : spill_->waiting())
+    all.push_back({Spilled::State::waits, each.file, each.keys, each.at, each.why});
+  all.insert(all.end(), spill_->kept().begin(), spill_->kept().end());
+  return all;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What a store cannot save when it closes goes to its spill journal.
+
+namespace persist::inline PERSIST_ABI {
+
+/// Writes each flight to the journal as an entry, those that could not be say why in their request.
+template <class B, class L>
+void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_view why) {
+  constexpr std::size_t at_once = 64;
+  for (; !flights.empty(); flights = flights.subspan((std::min)(at_once, flights.size()))) {
+    const auto some = flights.first((std::min)(at_once, flights.size()));
+    std::vector<spill::Journal<>::Written> batch(some.size());
+    std::vector<spill::Entry> entries(some.size());
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      auto entry = spill::entry_of(*some[i]);
+      if (entry) {
+        entries[i] = *std::move(entry);
+        sign(entries[i], why);
+        const auto encoded = spill::encode(entries[i], batch[i].bytes);
+        if (!encoded) batch[i].error = encoded.error();
+      } else {
+        batch[i].error = entry.error();
+      }
+    }
+    const Lock hold(mutex_);
+    spill_->journal().write(batch);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      some[i]->spilled_as = batch[i].file;
+      some[i]->request.error = batch[i].error;
+      if (failed(batch[i].error)) continue;
+      ++metrics_.spilled;
+      spill_->wait_for({batch[i].file, entries[i].keys_in(spill_->self()), entries[i].at});
+      spill_->next_try = (std::min)(spill_->next_try, now() + 1s);
+    }
+  }
+}
+
+template <class B, class L>
+void Engine<B, L>::sign(spill::Entry& entry, std::string_view why) const {
+  entry.at = backend_time();
+  entry.server = server_.server.view();
+  entry.why = why;
+}
+
+/// What was refused when its session ended is kept aside, for a person to look at.
+template <class B, class L>
+void Engine<B, L>::quarantine(Cut& cut, const Change& change) {
+  const std::string key(as_text(cut.key));
+  spill::Entry entry;
+  entry.kind = spill::Kind::quarantined;
+  entry.stores.push_back(about());
+  Change whole;
+  whole.key = change.key, whole.fence = change.fence;
+  whole.data = &cut.data, whole.schema = cut.schema;
+  auto part = spill::part_of(whole, cut);
+  if (part) entry.parts.push_back(*std::move(part));
+  spill::Journal<>::Written written;
+  written.error = part ? Error(Errc{}) : part.error();
+  sign(entry, cut.refused.message());
+  if (part)
+    if (const auto encoded = spill::encode(entry, written.bytes); !encoded)
+      written.error = encoded.error();
+  const Lock hold(mutex_);
+  if (!failed(written.error)) spill_->journal().write(std::span(&written, 1));
+  if (failed(written.error)) {
+    log(LogLevel::error, key + ": its last changes were refused, and could not be kept aside: " +
+                             written.error.message());
+    return;
+  }
+  ++metrics_.quarantined;
+  Spilled kept{Spilled::State::quarantined, written.file, {key}, entry.at, cut.refused};
+  tell_kept(kept);
+  spill_->keep(std::move(kept));
+}
+
+/// Commits that were sent and whose outcome nobody knows are kept as they are.
+template <class B, class L>
+std::size_t Engine<B, L>::spill_unknown() {
+  std::vector<Flight*> flights;
+  {
+    const Lock hold(mutex_);
+    std::erase_if(resends_, [&](const std::pair<TimePoint, Flight*>& resend) {
+      const bool is_kept = resend.second->cuts[0].aim != Aim::give_back;
+      if (is_kept) flights.push_back(resend.second);
+      return is_kept;
+    });
+  }
+  write_entries(flights, "nobody knows whether it was saved");
+  std::size_t ended_here = 0;
+  for (Flight* flight : flights) {
+    if (flight->spilled_as.empty()) {
+      log(LogLevel::error, "a commit could not be spilled: " + flight->request.error.message());
+      const Lock hold(mutex_);
+      resends_.emplace_back(now(), flight);
+      continue;
+    }
+    // What was edited since goes into an entry of its own, with all partners.
+    bool has_more = false;
+    for (std::size_t i = 0; i < flight->size(); ++i) {
+      const SessionCore& session = *flight->sessions[i];
+      has_more = has_more || (flight->cuts[i].aim != Aim::release && !ended(session.state) &&
+                              session.dirty() && session.edited != flight->cuts[i].generation);
+    }
+    if (has_more) {
+      const Error spilled(Errc::unknown_outcome,
+                          "nobody knows whether it was saved; it is spilled");
+      for (std::size_t i = 0; i < flight->size(); ++i)
+        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false, spilled);
+    } else {
+      ended_here += settle_spilled(*flight);
+    }
+    recycle(*flight);
+  }
+  return ended_here;
+}
+
+/// Puts what the session has not saved into a flight that goes to the journal; null if there is
+/// nothing, or it cannot be taken now.
+template <class B, class L>
+Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
+  {
+    const Lock hold(mutex_);
+    if (ended(session.state) || session.state == State::loading || session.gives_back ||
+        session.is_offline || session.in_flight)
+      return nullptr;
+  }
+  Flight& flight = new_flight();
+  const auto nothing = [&]() -> Flight* { return recycle(flight), nullptr; };
+  if (failed(assemble(flight, session, Aim::release, Reason::shutdown))) return nothing();
+  if (!prepare_flight(flight)) return nothing();
+  const auto says_something = [](const Change& change) {
+    return change.data != nullptr || change.removes_data || change.user_ids != nullptr ||
+           change.metadata != nullptr || !change.acknowledged.empty() || !change.sends.empty() ||
+           !change.receipts.empty();
+  };
+  if (std::any_of(flight.changes.begin(), flight.changes.end(), says_something)) {
+    for (Change& change : flight.changes)  // partners too: none of them goes on
+      change.lease = LeaseChange::release;
+    return &flight;
+  }
+  const bool was_refused = flight.cuts[0].is_aside;
+  if (was_refused) quarantine(flight.cuts[0], flight.changes[0]);
+  for (std::size_t i = 0; i < flight.size(); ++i)
+    flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false,
+                             Error(Errc::closed, "the store is closing"));
+  if (was_refused) end(session, State::lost, Reason::shutdown, false);
+  return nothing();
+}
+
+/// Writes what is not saved to the journal and ends the sessions whose changes are there. Those
+/// that have nothing to save, or are being edited, stay. Says how many ended.
+template <class B, class L>
+std::size_t Engine<B, L>::spill_rest() {
+  {
+    const Lock hold(mutex_);
+    if (registry_.size() == 0 && resends_.empty()) return 0;
+  }
+  if (!can_spill()) {
+    if (!options_.spill.empty())
+      log(LogLevel::error, "nothing can be spilled: " + spill_->error().message());
+    return 0;
+  }
+  std::size_t ended_here = spill_unknown();
+  std::vector<Flight*> flights;
+  for (const SessionPtr& session : everything())
+    if (Flight* flight = cut_for_spill(*session)) flights.push_back(flight);
+  write_entries(flights, "it could not be saved before the store closed");
+  for (Flight* flight : flights) {
+    if (!flight->spilled_as.empty()) {
+      ended_here += settle_spilled(*flight);
+    } else {
+      log(LogLevel::error, std::string(flight->sessions[0]->key()) +
+                               ": could not be spilled: " + flight->request.error.message());
+      for (std::size_t i = 0; i < flight->size(); ++i)
+        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false,
+                                  flight->request.error);
+    }
+    recycle(*flight);
+  }
+  if (ended_here != 0)
+    log(LogLevel::warning, std::to_string(ended_here) +
+                               " sessions could not be saved and were spilled to " +
+                               options_.spill + ": it is sent again at the next start");
+  drain();
+  return ended_here;
+}
+
+template <class B, class L>
+std::size_t Engine<B, L>::settle_spilled(Flight& flight) {
+  std::size_t ended_here = 0;
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    flight.hosts[i]->settle(*flight.sessions[i], flight.cuts[i], flight.changes[i], flight,
+                            flight.results[i]);
+    ended_here += flight.hosts[i] == this ? 1U : 0U;
+  }
+  for (SessionHost* host : flight.hosts)
+    if (host != this) host->drain();
+  return ended_here;
+}
+
+/// Its changes are in the journal, with those of its partners: it writes no more.
+template <class B, class L>
+void Engine<B, L>::end_spilled(SessionCore& session, const Flight& flight, Result<Saved>& result) {
+  if (session.extras) session.extras->group.reset();
+  result = Error(Errc::unavailable,
+                 "not saved but spilled as " + flight.spilled_as + "; it is sent again later")
+               .for_key(session.key());
+  saved_event(session, result);
+  end(session, State::lost, Reason::shutdown, false);
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
 // The end of a store.
 
 namespace persist::inline PERSIST_ABI {
 
 template <class B, class L>
+std::size_t Engine<B, L>::ask_all_to_end() {
+  const std::vector<SessionPtr> all = everything();
+  const Lock hold(mutex_);
+  for (const SessionPtr& session : all) {
+    if (LoadState* load = session->load()) {
+      for (LoadState::Waiter& waiter : load->waiters)
+        waiter.waits = false;
+      call_off(*session);
+    } else {
+      request_release(*session, Reason::shutdown);
+    }
+  }
+  return all.size() + resends_.size();
+}
+
+template <class B, class L>
+bool Engine<B, L>::can_any_end() {
+  const Lock hold(mutex_);
+  return Access::is_shared || !resends_.empty() || can_any_leave();
+}
+
+template <class B, class L>
+void Engine<B, L>::list_left(std::vector<LeftOpen>& into) {
+  for (const SessionPtr& session : everything())
+    into.push_back({name_, std::string(session->key()), session->dirty()});
+}
+
+template <class B, class L>
+bool Engine<B, L>::drive(Driver* driver) {
+  Driver* none = nullptr;
+  if (driver != nullptr && !driver_.compare_exchange_strong(none, driver)) return false;
+  const Lock hold(mutex_);
+  for (const SessionPtr& session : registry_.all()) {
+    if (!session->in_flight) tell_lease(*session, driver ? LeaseUse::free : LeaseUse::over);
+    if (!session->in_flight && session->load() == nullptr) reschedule(*session);
+  }
+  driver_ = driver;
+  return true;
+}
+
+/// Whoever renewed it knows more of the lease than the session does: the numbers, and the time.
+template <class B, class L>
+void Engine<B, L>::hear_of_renewal(std::string_view key, std::uint64_t number) {
+  const Lock hold(mutex_);
+  SessionCore* session = registry_.find(key);
+  if (session == nullptr || session->number != number || session->in_flight) return;
+  tell_lease(*session, LeaseUse::free);
+  if (session->state == State::suspect && now() < trusted_until(*session))
+    change_state(*session, State::open);
+  reschedule(*session);
+}
+
+template <class B, class L>
 std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   RoundPartner<B>* self = this;
+  waits_for_storage();
+  // At 80 % of the time what is not saved is spilled, if there is a folder for it; the rest of the
+  // time is for what is left.
+  const TimePoint begun = now();
+  TimePoint spill_at = begun < deadline ? begun + (deadline - begun) / 5 * 4 : deadline;
+  std::size_t spilled = 0;
   while (true) {
-    std::vector<SessionPtr> all = everything();
-    for (const SessionPtr& session : all) {
-      const Lock hold(mutex_);
-      if (LoadState* load = session->load()) {
-        for (LoadState::Waiter& waiter : load->waiters)
-          waiter.waits = false;
-        call_off(*session);
-      } else {
-        request_release(*session, Reason::shutdown);
-      }
-    }
+    (void)ask_all_to_end();
     const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
     // What still goes back of sessions that have ended goes now, or waits for its lease to run out.
     const bool gives_back = [&] {
       const Lock hold(mutex_);
       return !resends_.empty();
     }();
-    if ((open_sessions() == 0 && !gives_back) || now() >= deadline) break;
+    if (open_sessions() == 0 && !gives_back) break;
+    if (now() >= spill_at) {
+      spilled += spill_rest();
+      spill_at = deadline;
+    }
+    if (now() >= deadline) break;
     // What keeps them here is this thread's own, and does not end while we wait.
     if (!Access::is_shared && !gives_back && !can_any_leave()) break;
-    clock_.wait_until((std::min)(next, deadline), wakes_->wake());
+    clock_.wait_until((std::min)(next, spill_at), wakes_->wake());
   }
-  return open_sessions();
+  return open_sessions() + spilled;
 }
 
 template <class B, class L>
@@ -23751,6 +26706,7 @@ std::vector<SessionPtr> Engine<B, L>::everything() {
 
 template <class B, class L>
 void Engine<B, L>::let_go() {
+  (void)spill_rest();
   std::vector<SessionPtr> all = everything();
   {
     const Lock hold(mutex_);
@@ -23783,9 +26739,31 @@ void Engine<B, L>::let_go() {
     session->detach();
   }
   // A commit that would have gone again holds the stores of its partners, and this is one of them.
-  for (const auto& [at, flight] : resends_)
+  std::vector<SaveAnswer> asked;
+  for (const auto& [at, flight] : resends_) {
+    for (std::size_t i = 0; i < flight->size(); ++i)
+      std::move(flight->cuts[i].asked.begin(), flight->cuts[i].asked.end(),
+                std::back_inserter(asked));
     flight->clear();
+  }
   resends_.clear();
+  hold.unlock();
+  const Result<Saved> unknown = Error(Errc::unknown_outcome, "the store was closed before a reply");
+  for (const SaveAnswer& each : asked)
+    each(unknown);
+}
+
+template <class B, class L>
+bool Engine<B, L>::is_busy() {
+  const Lock hold(mutex_);
+  const auto runs = [](const SessionPtr& session) { return session->in_function.load(); };
+  const std::vector<SessionPtr> open = everything();
+  const std::vector<SessionPtr> gone = retired_.all();
+  const auto self = std::this_thread::get_id();
+  const bool drains = draining_ && (!Access::is_shared || drainer_ == self);
+  const bool prepares = std::find(preparers_.begin(), preparers_.end(), self) != preparers_.end();
+  return drains || prepares || visits_ != 0 || detail::HookScope::active() ||
+         std::any_of(open.begin(), open.end(), runs) || std::any_of(gone.begin(), gone.end(), runs);
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -23817,6 +26795,21 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   [[nodiscard]] const Signals<Data, Session<S>&>& listeners() const noexcept { return signals_; }
   [[nodiscard]] std::list<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
 
+  [[nodiscard]] Signal<bool>& critical() noexcept { return on_critical_; }
+  void tell_critical(bool is_on) override {
+    if (on_critical_.has_handlers()) {
+      const Result<void> told = detail::caught("a listener of on_critical", [&]() -> Result<void> {
+        on_critical_.fire(is_on);
+        return success;
+      });
+      if (!told) this->log(LogLevel::error, told.error().detail());
+      return;
+    }
+    this->log(LogLevel::warning,
+              is_on ? "the database keeps failing: autosaves come more rarely, and loads may be "
+                      "refused"
+                    : "the database has recovered");
+  }
   void fire_saving(Node& node, Reason reason) {
     if (!signals_.saving.has_handlers()) return;
     Session<S> self(node);
@@ -23869,6 +26862,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
 
   /// Reads the record and hands it to `use(Snapshot&&)`. `not_found` where there is no data.
   [[nodiscard]] Result<Snapshot> read(std::string_view key) {
+    this->waits_for_storage();
     ReadRequest request;
     request.store = this->store();
     request.key = key;
@@ -23908,8 +26902,10 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   /// Posts, under an id of our own where the game gave none: so our own second try, after a reply
   /// that was lost, is known.
   void post(PostRequest& request, std::string_view id) {
-    const std::string drawn =
-        std::to_string(detail::os::random_bits()) + std::to_string(detail::os::random_bits());
+    this->waits_for_storage();
+    std::string drawn;
+    if (id.empty())
+      drawn = std::to_string(detail::os::random_bits()) + std::to_string(detail::os::random_bits());
     request.origin.source = this->hash(id.empty() ? std::string_view(drawn) : id);
     for (int tries = 0; tries < 3; ++tries) {
       request.error = Errc{};
@@ -23921,6 +26917,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {
     EraseRequest request;
+    const Result<void> erased = erase_stored(key, drop_outbox, request);
+    end_erased(key, request);
+    return erased;
+  }
+  /// Erases what is stored, on any thread; then `end_erased` follows, on the store's.
+  Result<void> erase_stored(std::string_view key, bool drop_outbox, EraseRequest& request) {
+    this->waits_for_storage();
     request.store = this->store();
     request.key = key;
     request.drop_outbox = drop_outbox;
@@ -23929,6 +26932,11 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     if (failed(request.error)) return Error(request.error).for_key(key);
     Result<void> erased = success;
     if constexpr (has_pieces) erased = sweep(key);
+    if (erased && !request.found) erased = Error(Errc::not_found, "there is no record");
+    return erased ? erased : Result<void>(Error(erased.error()).for_key(key));
+  }
+  void end_erased(std::string_view key, const EraseRequest& request) {
+    if (failed(request.error)) return;
     {
       const auto hold = lock();  // one that another thread has opened since is not of that record
       Node* here = find(key);
@@ -23936,8 +26944,6 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
         this->end(*here, State::lost, Reason::lost, false);
     }
     this->drain();
-    if (erased && !request.found) erased = Error(Errc::not_found, "there is no record");
-    return erased ? erased : Result<void>(Error(erased.error()).for_key(key));
   }
 
  private:
@@ -23952,6 +26958,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   }
 
   Signals<Data, Session<S>&> signals_;
+  Signal<bool> on_critical_;
   std::list<MessageHandler<Data>> handlers_;  // one that runs may connect more
   struct Nothing {
     operator StoreId() const noexcept { return {}; }
@@ -24012,6 +27019,20 @@ class [[nodiscard]] Loading {
     session.node().enter_game();
     return session;
   }
+  /// Has `done` called among the listeners once `take` has an answer; or here, if it has one.
+  void when_ready(std::function<void()> done) {
+    if (session_ && load_) {
+      auto* store = static_cast<StoreCore<S>*>(session_->node().host());
+      if (store != nullptr) {
+        const auto hold = store->lock();
+        if (!load_->done) {
+          load_->waiters[place_].done = std::move(done);
+          return;
+        }
+      }
+    }
+    done();
+  }
   void cancel() {
     if (!session_) return;
     auto& node = session_->node();
@@ -24061,6 +27082,12 @@ Error Session<S>::refusal() const {
 }
 
 template <class S>
+Error Session<S>::refusal_to_store() const {
+  Error no = refusal();
+  return failed(no) || !is_ephemeral() ? no : ephemeral(id());
+}
+
+template <class S>
 template <std::convertible_to<std::string_view> Pointer>
 Result<Value> Session<S>::get(const Pointer& pointer) const {
   const View guard = view();
@@ -24087,14 +27114,14 @@ Result<void> Session<S>::set(const Pointer& pointer, const Value& value) {
 
 template <class S>
 Result<Saved> Session<S>::save(SaveOptions options) {
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   core().wait_for_gap(*node_);
   return core().commit_now(*node_, options.force ? Aim::force : Aim::save, Reason::asked);
 }
 
 template <class S>
 Result<void> Session<S>::request_save(SaveOptions options) {
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   core().request_save(*node_, options.force);
   return success;
 }
@@ -24115,7 +27142,7 @@ Result<void> Session<S>::request_release(Reason reason) {
 
 template <class S>
 Result<void> Session<S>::erase() {
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   return core().erase(id(), false);
 }
 
@@ -24125,7 +27152,7 @@ Result<typename S::Data> Session<S>::durable() {
     const auto hold = lock();  // the next save of another thread puts a newer one in its place
     if (const Data* kept = node_->durable_copy()) return *kept;
   }
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   return core().read_durable(*node_);
 }
 
@@ -24242,7 +27269,7 @@ template <class S>
 template <class K, class M>
 Result<void> Session<S>::send(const K& key, const M& message, PostOptions options) {
   check_message<typename S::Policy, M>();
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   if (node_->state != State::open)
     return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
   KeyBuffer spelled;
@@ -24271,7 +27298,7 @@ template <class S>
 template <class F>
 Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
   check_changeable<typename S::Policy>();
-  if (Error no = refusal(); failed(no)) return no;
+  if (Error no = refusal_to_store(); failed(no)) return no;
   if (node_->state != State::open)
     return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
   if (receipt.id.empty()) return Error(Errc::invalid, "a receipt needs an id").for_key(id());
@@ -24329,6 +27356,157 @@ Connection Session<S>::on_released(F&& fn) {
 
 }  // namespace persist::inline PERSIST_ABI
 
+// Changes of a record by its key: what each does to a session, of the game's where one is open
+// here, and otherwise of its own. How it comes to a session, and waits for storage or does not, is
+// not its business: see offline_calls.hpp and host/changes.hpp.
+//
+//   Answer             what the caller gets
+//   load_options()     how a session of its own is loaded
+//   check(core, key)   before that, on any thread: whether it may go on; may reach storage
+//   apply(session, is_live)
+//   saves()            whether a session of the game's is to be saved then, and
+//   forces             whether even if it is clean
+//   answer(saved, is_live)
+
+namespace persist::inline PERSIST_ABI::detail {
+
+template <class S>
+struct AnyChange {
+  using Node = SessionNode<S>;
+  using Handle = Session<S>;
+  using LoadOptions = LoadOptionsFor<typename S::Data>;
+  static constexpr bool forces = false;
+  static constexpr bool checks = false;
+
+  [[nodiscard]] LoadOptions load_options() const {
+    LoadOptions options;
+    options.conflict = Conflict::refuse;
+    return options;
+  }
+  Result<void> check(StoreCore<S>&, std::string_view) const { return success; }
+};
+
+/// `fn(data)`.
+template <class S, class F>
+class UpdateChange : public AnyChange<S> {
+ public:
+  using Data = typename S::Data;
+  using R = std::invoke_result_t<F&, Data&>;
+  using Answer = typename UpdateResult<R>::type;
+
+  explicit UpdateChange(F& fn, UpdateOptions options = {}) noexcept : fn_(fn), options_(options) {}
+  [[nodiscard]] bool saves() const noexcept { return false; }
+  Result<void> apply(Session<S>& session, bool is_live) {
+    auto& node = session.node();
+    if (!is_live && node.is_new && !options_.create)
+      return Error(Errc::not_found, "there is no record").for_key(node.key());
+    const std::unique_lock<typename SessionNode<S>::SessionLock> writing(node.guard_lock());
+    return node.on_copy([&](Data& copy) -> Result<void> {
+      if constexpr (std::is_void_v<R>) {
+        fn_(copy);
+        answer_ = success;
+        return success;
+      } else {
+        answer_ = fn_(copy);
+        return answer_ ? Result<void>(success) : Result<void>(answer_.error());
+      }
+    });
+  }
+  [[nodiscard]] Answer answer(const Result<Saved>& saved, bool) {
+    return saved ? std::move(answer_) : Answer(saved.error());
+  }
+
+ private:
+  F& fn_;
+  UpdateOptions options_;
+  Answer answer_;
+};
+
+/// The whole data.
+template <class S>
+class OverwriteChange : public AnyChange<S> {
+ public:
+  using Data = typename S::Data;
+  using Answer = Result<Overwritten>;
+  using LoadOptions = LoadOptionsFor<Data>;
+  static constexpr bool forces = true;
+  static constexpr bool checks = true;
+
+  explicit OverwriteChange(Data data) : data_(std::move(data)) {}
+  /// Before anybody loses the record to it.
+  [[nodiscard]] Result<void> valid() const {
+    const HookScope hook;
+    return caught("the hook validate", [&] { return S::Policy::validate(data_); });
+  }
+  [[nodiscard]] LoadOptions load_options() const {
+    LoadOptions options;
+    options.conflict = Conflict::steal;
+    options.default_value = data_;  // a record that does not exist yet begins as what it becomes
+    return options;
+  }
+  /// Nobody loses the record to a call that is refused in the end.
+  Result<void> check(StoreCore<S>& core, std::string_view key) const {
+    auto record = core.read(key);
+    if (!record) return success;
+    const auto readable = core.decode(key, *record);
+    return readable ? Result<void>(success) : Result<void>(readable.error());
+  }
+  [[nodiscard]] bool saves() const noexcept { return true; }
+  Result<void> apply(Session<S>& session, bool) {
+    auto& node = session.node();
+    const std::unique_lock<typename SessionNode<S>::SessionLock> writing(node.guard_lock());
+    answer_.dropped_unknown = !node.unknown().empty();
+    UnknownFields kept = std::exchange(node.unknown(), UnknownFields());
+    auto done = node.on_copy([&](Data& copy) -> Result<void> {
+      if constexpr (has_sessions<typename S::LockPolicy>)
+        copy = std::move(data_);
+      else
+        copy = data_;  // it may have to be written again
+      return success;
+    });
+    if (done)
+      node.forget_version();
+    else
+      node.unknown() = std::move(kept);
+    return done;
+  }
+  [[nodiscard]] Answer answer(const Result<Saved>& saved, bool) {
+    if (!saved) return saved.error();
+    answer_.version = saved->version;
+    return answer_;
+  }
+
+ private:
+  Data data_;
+  Overwritten answer_;
+};
+
+/// A purchase.
+template <class S, class F>
+class GrantChange : public AnyChange<S> {
+ public:
+  using Answer = Result<Grant>;
+
+  GrantChange(ReceiptId receipt, F& fn) : receipt_(receipt), fn_(fn) {}
+  [[nodiscard]] bool saves() const noexcept { return *granted_ == Grant::pending; }
+  Result<void> apply(Session<S>& session, bool) {
+    granted_ = session.grant_once(receipt_, fn_);
+    return granted_ ? Result<void>(success) : Result<void>(granted_.error());
+  }
+  /// A session of the game's that lives keeps the purchase until a later save.
+  [[nodiscard]] Answer answer(const Result<Saved>& saved, bool is_live) {
+    if (!saved) return is_live ? Answer(Grant::pending) : Answer(saved.error());
+    return *granted_ == Grant::pending ? Answer(Grant::durable) : granted_;
+  }
+
+ private:
+  ReceiptId receipt_;
+  F& fn_;
+  Answer granted_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
 namespace persist::inline PERSIST_ABI {
 
 /// The calls of a store, over its core: what `Store` composes.
@@ -24341,12 +27519,21 @@ class StoreCalls {
   using KeyValue = typename S::KeyValue;
   using Handle = Session<S>;
 
-  explicit StoreCalls(Core& core) noexcept : core_(core) {}
+  /// How often a change is tried where many write one record.
+  static constexpr int most_tries = has_sessions<typename S::LockPolicy> ? 1 : 16;
+  [[nodiscard]] static Error overtaken(std::string_view key) {
+    return Error(Errc::busy, "the record changed under this call " + std::to_string(most_tries) +
+                                 " times: too many write it at once, try again")
+        .for_key(key);
+  }
 
-  /// `value` is the key itself, where the caller has it.
+  explicit StoreCalls(Core& core) noexcept : core_(core) {}
+  [[nodiscard]] Core& core() noexcept { return core_; }
+
+  /// `value` is the key itself, where the caller has it. A `hidden` session is this caller's alone.
   template <class K>
   Loading<S> begin(const K& key, std::optional<KeyValue> value, LoadOptionsFor<Data> options,
-                   LoadKind kind, TimePoint deadline);
+                   LoadKind kind, TimePoint deadline, bool hidden = false);
   template <class K>
   Loading<S> begin(const K& key, LoadOptionsFor<Data> options) {
     const TimePoint deadline = deadline_of(options, core_.options().begin_deadline);
@@ -24372,7 +27559,7 @@ class StoreCalls {
   template <class K>
   Result<Inspection> inspect(const K& key);
   template <class K, class F>
-  auto update(const K& key, F& fn) ->
+  auto update(const K& key, F& fn, UpdateOptions options = {}) ->
       typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type;
   template <class K>
   Result<Overwritten> overwrite(const K& key, Data data);
@@ -24398,6 +27585,14 @@ class StoreCalls {
     core_.drain();
   }
 
+  Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
+    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
+    return loading.take();
+  }
+  [[nodiscard]] TimePoint deadline_of(const LoadOptionsFor<Data>& options, Duration usual) const {
+    return after(core_.now(), options.deadline > Duration::zero() ? options.deadline : usual);
+  }
+
  private:
   template <class K>
   [[nodiscard]] static KeyValue value_of(const K& key) {
@@ -24413,22 +27608,30 @@ class StoreCalls {
     if (Error no = core_.refusal(); failed(no)) return no;
     return key::spell_checked<typename S::Key>(key, spelled);
   }
-  Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
-    if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
-    return loading.take();
-  }
-  [[nodiscard]] TimePoint deadline_of(const LoadOptionsFor<Data>& options, Duration usual) const {
-    return after(core_.now(), options.deadline > Duration::zero() ? options.deadline : usual);
-  }
   /// Whether the session is not this caller's alone: it was open, or is being loaded for others.
   [[nodiscard]] bool joins(const Loading<S>& loading) {
     const auto hold = core_.lock();
     return loading.session() && (!loading.load() || loading.load()->waiters.size() > 1);
   }
-  /// A session for one change of a record that nobody holds; `changes` says what it does to the
-  /// node.
+  /// A session for one change of a record that nobody holds; `changes(session)` changes it.
   template <class K, class F>
   Result<Saved> change_offline(const K& key, LoadOptionsFor<Data> options, F&& changes);
+  /// The same, and where the lock policy has no sessions again when somebody else was first.
+  template <class K, class F>
+  Result<Saved> change_until_done(const K& key, const LoadOptionsFor<Data>& options, F&& changes);
+
+  using Question = std::function<Decision(const Obstacle&)>;
+  [[nodiscard]] static Conflict strategy_of(const LoadOptionsFor<Data>& options) {
+    if (options.conflict) return *options.conflict;
+    return options.ask ? Conflict::refuse : S::LockPolicy::conflict;
+  }
+  [[nodiscard]] static Question question_of(const LoadOptionsFor<Data>& options) {
+    if constexpr (decides_conflicts<typename S::LockPolicy>)
+      if (!options.conflict && !options.ask) return &S::LockPolicy::decide;
+    return options.ask;
+  }
+  template <class K, class C>
+  [[nodiscard]] typename C::Answer change(const K& key, C& change);
 
   Core& core_;
 };
@@ -24436,38 +27639,46 @@ class StoreCalls {
 template <class S>
 template <class K>
 Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
-                                LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline) {
+                                LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline,
+                                bool hidden) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return Loading<S>(fits.error());
   const auto hold = core_.lock();
-  Node* here = core_.find(spelled.view());
+  Node* here = hidden ? nullptr : core_.find(spelled.view());
   if (here != nullptr && (here->state == State::releasing || here->is_offline)) here = nullptr;
-  if (here == nullptr) here = static_cast<Node*>(core_.find_queued(spelled.view()));
+  if (here == nullptr && !hidden) here = static_cast<Node*>(core_.find_queued(spelled.view()));
   if (here != nullptr) {
     if (kind == LoadKind::offline)
       return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
     const LoadPtr under_way = here->loading;
     if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
+    under_way->stands_in =
+        under_way->stands_in && options.if_unavailable == IfUnavailable::ephemeral;
     under_way->waiters.push_back({std::move(options.while_)});
     under_way->deadline = (std::max)(under_way->deadline, deadline);
     if (kind == LoadKind::waits) {  // the load goes on as long as the one that goes furthest
       under_way->once = false;
-      under_way->conflict =
-          (std::max)(under_way->conflict, options.conflict.value_or(S::LockPolicy::conflict));
+      under_way->conflict = (std::max)(under_way->conflict, strategy_of(options));
+      if (!under_way->ask) under_way->ask = question_of(options);
     }
     return Loading<S>(Handle(*here), under_way, under_way->waiters.size() - 1);
   }
   auto load = LoadPtr(new LoadState);
-  load->conflict = options.conflict.value_or(S::LockPolicy::conflict);
+  load->conflict = strategy_of(options);
+  load->ask = question_of(options);
+  load->stands_in = options.if_unavailable == IfUnavailable::ephemeral;
   load->once =
       kind == LoadKind::once || (kind == LoadKind::offline && load->conflict != Conflict::steal);
   if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
+  if (options.lock == LockUse::ignore || !has_sessions<typename S::LockPolicy>)
+    load->intent = Intent::look;
   load->deadline = deadline;
   load->waiters.push_back({std::move(options.while_)});
   const bool named = value.has_value();
   if constexpr (std::default_initializable<KeyValue>)
     if (!named) value.emplace();
   Handle session(*new (spelled.view()) Node(core_, spelled.view(), *std::move(value)));
+  session.node().is_hidden = hidden;
   if (kind == LoadKind::offline) session.node().go_offline(named);
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
   if (options.reconcile_with) session.node().set_template(options.reconcile_with.take());
@@ -24521,6 +27732,7 @@ template <class K>
 Result<Inspection> StoreCalls<S>::inspect(const K& key) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return fits.error();
+  core_.waits_for_storage();
   ReadRequest request;
   request.store = core_.store();
   request.key = spelled.view();
@@ -24546,6 +27758,7 @@ Result<Inspection> StoreCalls<S>::inspect(const K& key) {
 template <class S>
 Result<KeyPage> StoreCalls<S>::scan(std::string after, std::size_t most) {
   if (Error no = core_.refusal(); failed(no)) return no;
+  core_.waits_for_storage();
   ScanRequest request;
   request.store = core_.store();
   request.after = std::move(after);
@@ -24578,7 +27791,7 @@ Result<Saved> StoreCalls<S>::change_offline(const K& key, LoadOptionsFor<Data> o
   if (!session) return session.error();
   Node& node = session->node();
   Result<Saved> saved;
-  if (Result<void> done = changes(node, *session); !done)
+  if (Result<void> done = changes(*session); !done)
     saved = done.error();
   else
     saved = core_.commit_now(node, Aim::release, Reason::asked);
@@ -24587,82 +27800,59 @@ Result<Saved> StoreCalls<S>::change_offline(const K& key, LoadOptionsFor<Data> o
   return saved;
 }
 
+/// Of the live data where a session is open here, or of a record that it loads for itself.
+template <class S>
+template <class K, class C>
+typename C::Answer StoreCalls<S>::change(const K& key, C& change) {
+  if (auto here = find(key)) {
+    if (const Result<void> done = change.apply(*here, true); !done) return done.error();
+    if (!change.saves()) return change.answer(Saved{}, true);
+    const Result<Saved> saved =
+        core_.commit_now(here->node(), C::forces ? Aim::force : Aim::save, Reason::asked);
+    return change.answer(saved, !ended(here->state()));
+  }
+  if constexpr (C::checks) {
+    KeyBuffer spelled;
+    if (auto fits = spell(key, spelled); !fits) return fits.error();
+    if (auto fits = change.check(core_, spelled.view()); !fits) return fits.error();
+  }
+  const Result<Saved> saved = change_until_done(
+      key, change.load_options(), [&](Handle& session) { return change.apply(session, false); });
+  return change.answer(saved, false);
+}
+
 template <class S>
 template <class K, class F>
-auto StoreCalls<S>::update(const K& key, F& fn) ->
-    typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type {
-  using R = std::invoke_result_t<F&, Data&>;
-  using Answer = typename detail::UpdateResult<R>::type;
-  Answer answer;
-  const auto run = [&](Data& copy) -> Result<void> {
-    if constexpr (std::is_void_v<R>) {
-      fn(copy);
-      answer = success;
-      return success;
-    } else {
-      answer = fn(copy);
-      return answer ? Result<void>(success) : Result<void>(answer.error());
-    }
-  };
-  if (auto here = find(key)) {
-    const std::unique_lock<typename Node::SessionLock> writing(here->node().guard_lock());
-    auto done = here->node().on_copy(run);
-    return done ? std::move(answer) : Answer(done.error());
+Result<Saved> StoreCalls<S>::change_until_done(const K& key, const LoadOptionsFor<Data>& options,
+                                               F&& changes) {
+  for (int tries = 1;; ++tries) {
+    bool was_refused = false;
+    auto saved = change_offline(key, options, [&](Handle& session) -> Result<void> {
+      Result<void> done = changes(session);
+      was_refused = !done;
+      return done;
+    });
+    const bool was_late = (saved.is(Errc::fenced) || saved.is(Errc::busy)) && !was_refused;
+    if (!was_late || most_tries == 1) return saved;
+    if (tries == most_tries) return overtaken(saved.error().key());
+    core_.wait_a_moment(tries);
   }
-  auto saved = change_offline(key, {Conflict::refuse}, [&](Node& node, Handle&) -> Result<void> {
-    if (node.is_new) return Error(Errc::not_found, "there is no record").for_key(node.key());
-    return node.on_copy(run);
-  });
-  return saved ? std::move(answer) : Answer(saved.error());
+}
+
+template <class S>
+template <class K, class F>
+auto StoreCalls<S>::update(const K& key, F& fn, UpdateOptions options) ->
+    typename detail::UpdateResult<std::invoke_result_t<F&, Data&>>::type {
+  detail::UpdateChange<S, F> what(fn, options);
+  return change(key, what);
 }
 
 template <class S>
 template <class K>
 Result<Overwritten> StoreCalls<S>::overwrite(const K& key, Data data) {
-  {
-    // Before anybody loses the record to it.
-    const detail::HookScope hook;
-    const Result<void> valid =
-        detail::caught("the hook validate", [&] { return S::Policy::validate(data); });
-    if (!valid) return valid.error();
-  }
-  Overwritten answer;
-  const auto replace = [&](Node& node) -> Result<void> {
-    answer.dropped_unknown = !node.unknown().empty();
-    UnknownFields kept = std::exchange(node.unknown(), UnknownFields());
-    auto done = node.on_copy([&](Data& copy) -> Result<void> {
-      copy = std::move(data);
-      return success;
-    });
-    if (done)
-      node.forget_version();
-    else
-      node.unknown() = std::move(kept);
-    return done;
-  };
-  Result<Saved> saved;
-  if (auto here = find(key)) {
-    {
-      const std::unique_lock<typename Node::SessionLock> writing(here->node().guard_lock());
-      if (auto done = replace(here->node()); !done) return done.error();
-    }
-    saved = core_.commit_now(here->node(), Aim::force, Reason::asked);
-  } else {
-    KeyBuffer spelled;
-    if (auto fits = spell(key, spelled); !fits) return fits.error();
-    // Nobody loses the record to a call that is refused in the end.
-    if (auto record = core_.read(spelled.view())) {
-      if (auto readable = core_.decode(spelled.view(), *record); !readable) return readable.error();
-    }
-    LoadOptionsFor<Data> options;
-    options.conflict = Conflict::steal;
-    options.default_value = data;  // a record that does not exist yet begins as what it becomes
-    saved =
-        change_offline(key, std::move(options), [&](Node& node, Handle&) { return replace(node); });
-  }
-  if (!saved) return saved.error();
-  answer.version = saved->version;
-  return answer;
+  detail::OverwriteChange<S> what(std::move(data));
+  if (const Result<void> valid = what.valid(); !valid) return valid.error();
+  return change(key, what);
 }
 
 template <class S>
@@ -24698,21 +27888,263 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
 template <class S>
 template <class K, class F>
 Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) {
-  if (auto here = find(key)) {
-    Result<Grant> granted = here->grant_once(receipt, fn);
-    if (!granted || *granted != Grant::pending) return granted;
-    auto saved = core_.commit_now(here->node(), Aim::save, Reason::asked);
-    if (!saved && ended(here->state())) return saved.error();
-    return saved ? Grant::durable : Grant::pending;
-  }
-  Result<Grant> granted;
-  auto saved = change_offline(key, {Conflict::refuse}, [&](Node&, Handle& session) -> Result<void> {
-    granted = session.grant_once(receipt, fn);
-    return granted ? Result<void>(success) : Result<void>(granted.error());
-  });
-  if (!saved) return saved.error();
-  return *granted == Grant::pending ? Result<Grant>(Grant::durable) : granted;
+  detail::GrantChange<S, F> what(receipt, fn);
+  return change(key, what);
 }
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+namespace detail {
+
+/// What a `SessionRef` calls of a session of the stack `S`.
+template <class S>
+struct SessionTableOf {
+  using Data = typename S::Data;
+  using Node = SessionNode<S>;
+  using Handle = Session<S>;
+
+  static Node& node(SessionCore& core) noexcept { return static_cast<Node&>(core); }
+  static Data& begin_edit(SessionCore& core) {
+    check_changeable<typename S::Policy>();
+    Node& of = node(core);
+    of.guard_lock().lock();
+    if (of.edit_guards.fetch_add(1, std::memory_order_relaxed) == 0) of.begin_edit();
+    return of.edit_target();
+  }
+  static void end_edit(SessionCore& core) {
+    Node& of = node(core);
+    if (of.edit_guards.fetch_sub(1, std::memory_order_relaxed) == 1) of.finish_edit();
+    if (!of.in_function) of.mark_dirty();
+    of.guard_lock().unlock();
+  }
+  static const Data& begin_view(SessionCore& core) {
+    node(core).guard_lock().lock();
+    return node(core).view_target();
+  }
+  static void end_view(SessionCore& core) { node(core).guard_lock().unlock(); }
+  static Result<Saved> save(SessionCore& core, SaveOptions options) {
+    return Handle(node(core)).save(options);
+  }
+  static Result<void> request_save(SessionCore& core, SaveOptions options) {
+    return Handle(node(core)).request_save(options);
+  }
+  static Result<Saved> release(SessionCore& core, Reason reason) {
+    return Handle(node(core)).release(reason);
+  }
+  static Result<void> request_release(SessionCore& core, Reason reason) {
+    return Handle(node(core)).request_release(reason);
+  }
+  static Result<Grant> grant_once(SessionCore& core, ReceiptId receipt,
+                                  std::function<Result<void>(Data&)>&& fn) {
+    return Handle(node(core)).grant_once(receipt, std::move(fn));
+  }
+
+  static constexpr SessionTable<Data> table{!Node::is_shared && !S::Policy::has_capture,
+                                            begin_edit,
+                                            end_edit,
+                                            begin_view,
+                                            end_view,
+                                            save,
+                                            request_save,
+                                            release,
+                                            request_release,
+                                            grant_once};
+};
+
+}  // namespace detail
+
+template <class Data>
+template <class S>
+  requires std::same_as<typename S::Data, Data>
+SessionRef<Data>::SessionRef(const Session<S>& session)
+    : core_(&session.node()),
+      data_(&session.node().data()),
+      table_(&detail::SessionTableOf<S>::table) {
+  core_->refs.fetch_add(1, std::memory_order_relaxed);
+  core_->handles.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+struct SlotOptions {
+  /// Its sessions are its own: not found by their key, and a load of that key asks them to let go
+  /// as it would another server's.
+  bool hidden = false;
+};
+
+/// A record's place in the game, before, between and after its sessions: what is connected,
+/// attached or set here holds for each session that it opens. Dropping the slot drops its handle of
+/// the session.
+///
+/// Outlives its store safely: `closed`. Thread rule: its store's.
+template <class S>
+class Slot {
+ public:
+  using Data = typename S::Data;
+  using Handle = Session<S>;
+  using KeyValue = typename S::KeyValue;
+
+  Slot(const std::shared_ptr<StoreCore<S>>& store, KeyValue key, SlotOptions options)
+      : place_(std::make_shared<Place>(store, std::move(key), options.hidden)) {}
+  Slot(Slot&&) noexcept = default;
+  Slot& operator=(Slot&&) noexcept = default;
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  ~Slot() = default;
+
+  /// As `Store::load`; the session that is open already is answered again.
+  Result<Handle> open(LoadOptionsFor<Data> options = {}) {
+    const auto store = place_->store.lock();
+    if (!store) return gone();
+    StoreCalls<S> calls(*store);
+    const TimePoint deadline = calls.deadline_of(options, store->options().load_deadline);
+    return calls.finish(begin(*store, std::move(options), deadline), deadline);
+  }
+  /// As `Store::begin_load`.
+  Loading<S> begin_open(LoadOptionsFor<Data> options = {}) {
+    const auto store = place_->store.lock();
+    if (!store) return Loading<S>(gone());
+    StoreCalls<S> calls(*store);
+    const TimePoint deadline = calls.deadline_of(options, store->options().begin_deadline);
+    return begin(*store, std::move(options), deadline);
+  }
+  /// As `Session::release`; `closed` where nothing is open.
+  Result<Saved> close(Reason reason = Reason::asked) {
+    auto open = session();
+    return open ? open->release(reason) : Result<Saved>(gone());
+  }
+  Result<void> request_close(Reason reason = Reason::asked) {
+    auto open = session();
+    return open ? open->request_release(reason) : Result<void>(gone());
+  }
+
+  [[nodiscard]] const KeyValue& key() const noexcept { return place_->key; }
+  [[nodiscard]] bool is_hidden() const noexcept { return place_->hidden; }
+  /// The session that it opened last, until that has ended.
+  [[nodiscard]] std::optional<Handle> session() const {
+    auto& current = place_->session;
+    if (current && ended(current->state())) current.reset();
+    return current;
+  }
+  [[nodiscard]] bool is_open() const {
+    const auto open = session();
+    return open && open->state() != State::loading;
+  }
+
+  // What holds for every session.
+  void set_autosave(Duration interval) {
+    place_->autosave = interval;
+    if (auto open = session()) open->set_autosave(interval);
+  }
+  void set_min_gap(Duration gap) {
+    place_->min_gap = gap;
+    if (auto open = session()) open->set_min_gap(gap);
+  }
+  /// As `Session::attach`: the object is made once and hangs on each session in turn.
+  template <class T, class... Args>
+  T& attach(Args&&... args) {
+    const void* const tag = &detail::attachment_tag<T>;
+    auto& all = place_->attachments;
+    const auto at =
+        std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.first == tag; });
+    if (at != all.end()) return *static_cast<T*>(at->second.get());
+    auto made = std::make_shared<T>(std::forward<Args>(args)...);
+    all.emplace_back(tag, made);
+    if (auto open = session()) place_->hang_on(*open);
+    return *made;
+  }
+  template <class F>
+  Connection on_saving(F&& fn) {
+    return place_->signals.saving.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_saved(F&& fn) {
+    return place_->signals.saved.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_save_refused(F&& fn) {
+    return place_->signals.save_refused.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_released(F&& fn) {
+    return place_->signals.released.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_state_changed(F&& fn) {
+    return place_->signals.state_changed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_renewal_failed(F&& fn) {
+    return place_->signals.renewal_failed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_dropped_fields(F&& fn) {
+    return place_->signals.dropped_fields.connect(std::forward<F>(fn));
+  }
+
+ private:
+  struct Place {
+    Place(const std::shared_ptr<StoreCore<S>>& of, KeyValue named, bool is_hidden)
+        : store(of), key(std::move(named)), hidden(is_hidden) {}
+
+    /// Passes on what the session tells, to its very end, for as long as the place is there.
+    template <class Signal>
+    static void wire(Signal& from, const std::shared_ptr<Place>& to, Signal Signals<Data>::*which) {
+      from.connect([weak = std::weak_ptr<Place>(to), which](auto&&... args) {
+            if (const auto place = weak.lock()) (place->signals.*which).fire(args...);
+          })
+          .detach();
+    }
+    void hang_on(const Handle& on) {
+      const auto& node = on.node();
+      if (node.host() == nullptr) return;
+      const auto hold = static_cast<StoreCore<S>&>(*node.host()).lock();
+      auto& there = on.node().more().attachments;
+      for (const auto& object : attachments)
+        if (std::none_of(there.begin(), there.end(),
+                         [&](const auto& each) { return each.first == object.first; }))
+          there.push_back(object);
+    }
+
+    std::weak_ptr<StoreCore<S>> store;
+    KeyValue key;
+    bool hidden;
+    Signals<Data> signals;
+    std::vector<std::pair<const void*, std::shared_ptr<void>>> attachments;
+    std::optional<Duration> autosave, min_gap;
+    std::optional<Handle> session;
+  };
+
+  Loading<S> begin(StoreCore<S>& store, LoadOptionsFor<Data> options, TimePoint deadline) {
+    if (auto open = session();
+        open && open->state() != State::loading && open->state() != State::releasing)
+      return Loading<S>(*std::move(open), LoadPtr());
+    Loading<S> loading = StoreCalls<S>(store).begin(place_->key, place_->key, std::move(options),
+                                                    LoadKind::waits, deadline, place_->hidden);
+    if (loading.session() && loading.session() != place_->session) adopt(*loading.session());
+    return loading;
+  }
+  void adopt(Handle session) {
+    auto& own = session.node().signals();
+    const auto wire = [&](auto which) { Place::wire(own.*which, place_, which); };
+    wire(&Signals<Data>::saving), wire(&Signals<Data>::saved);
+    wire(&Signals<Data>::save_refused), wire(&Signals<Data>::released);
+    wire(&Signals<Data>::state_changed), wire(&Signals<Data>::renewal_failed);
+    wire(&Signals<Data>::dropped_fields);
+    if (place_->autosave) session.set_autosave(*place_->autosave);
+    if (place_->min_gap) session.set_min_gap(*place_->min_gap);
+    place_->hang_on(session);
+    place_->session = std::move(session);
+  }
+  [[nodiscard]] Error gone() const {
+    return {Errc::closed, "nothing is open in this slot, or its store is gone"};
+  }
+
+  std::shared_ptr<Place> place_;
+};
 
 }  // namespace persist::inline PERSIST_ABI
 
@@ -24872,6 +28304,7 @@ class Transaction {
     const auto hold = core.core().lock();
     if (core.host() != nullptr && core.state == State::suspect)
       return Error(Errc::busy, "the lease of this session is in doubt").for_key(core.key());
+    if (core.tie == Tie::none) return ephemeral(core.key());
     if (core.host() == nullptr || core.state != State::open)
       return Error(Errc::invalid, "a partner of the transaction is not open").for_key(core.key());
     if (HookScope::active())
@@ -24967,17 +28400,29 @@ class Store {
   using Core = StoreCore<Stack>;
   using Session = persist::Session<Stack>;
   using Loading = persist::Loading<Stack>;
+  using Slot = persist::Slot<Stack>;
   using DataType = typename Stack::Data;
   using LoadOptions = LoadOptionsFor<DataType>;
 
-  /// Blocks for one round trip. An unusable name, server id or database shows in `status`.
-  Store(std::string_view name, Backend backend, StoreOptions options = {})
+  /// Blocks for one round trip, and where an earlier run spilled something until that was sent
+  /// once. An unusable name, server id or database shows in `status`.
+  Store(std::string_view name, Backend backend, StoreOptions options = options_for<LockPolicy>())
+    requires std::same_as<Backend, typename Stack::Backend>
       : core_(std::make_shared<Core>(name, std::move(backend), std::move(options))) {}
+  /// With `lock::External`: `leases` is the backend that its leases live in.
+  template <class Leases>
+    requires std::constructible_from<typename Stack::Backend, Backend, Leases>
+  Store(std::string_view name, Backend backend, Leases leases,
+        StoreOptions options = options_for<LockPolicy>())
+      : core_(std::make_shared<Core>(name,
+                                     typename Stack::Backend(std::move(backend), std::move(leases)),
+                                     std::move(options))) {}
   Store(Store&&) noexcept = default;
   Store& operator=(Store&&) = delete;
   ~Store() {
     if (core_ == nullptr) return;
     if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
+    if (Driver* driver = core_->driver()) driver->leave();
     core_->close_all(after(core_->now(), core_->options().close_deadline));
     core_->let_go();
   }
@@ -25001,22 +28446,33 @@ class Store {
   /// they are), `io`, `unavailable`, `timeout`.
   template <class K>
   [[nodiscard]] Result<Session> load(const K& key, LoadOptions options = {}) {
+    needs_sessions();
     return calls().load(key, std::move(options));
   }
   /// Begins a load that `poll` carries on; reaches storage only there.
   template <class K>
   [[nodiscard]] Loading begin_load(const K& key, LoadOptions options = {}) {
+    needs_sessions();
     return calls().begin(key, std::move(options));
   }
   /// One attempt that never waits for a holder: `locked`.
   template <class K>
   [[nodiscard]] Result<Session> try_load(const K& key, LoadOptions options = {}) {
+    needs_sessions();
     return calls().try_load(key, std::move(options));
   }
   /// The session that is open here; `not_found` if there is none. Reaches no storage.
   template <class K>
   [[nodiscard]] Result<Session> find(const K& key) {
+    needs_sessions();
     return calls().find(key);
+  }
+
+  /// The record's place before, between and after its sessions; see `Slot`. Reaches no storage.
+  template <class K>
+  [[nodiscard]] persist::Slot<Stack> slot(const K& key, SlotOptions options = {}) {
+    needs_sessions();
+    return {core_, typename Stack::KeyValue(key), options};
   }
 
   // Without a session. Each blocks for one round trip, `update` and `grant_once` for two,
@@ -25031,10 +28487,12 @@ class Store {
     return calls().inspect(key);
   }
   /// Changes a record with `fn(data)` and returns what that returns: the live data where a session
-  /// is open here, or a record that nobody holds; else `locked`. `not_found` where there is none.
+  /// is open here, or a record that nobody holds; else `locked`. `not_found` where there is none
+  /// and none is to be created. With `lock::Optimistic` `fn` runs again, on the newest data, when
+  /// somebody else wrote meanwhile; `busy` after 16 times.
   template <class K, class F>
-  auto update(const K& key, F&& fn) {
-    return calls().update(key, fn);
+  auto update(const K& key, F&& fn, UpdateOptions options = {}) {
+    return calls().update(key, fn, options);
   }
   /// Replaces the data; whoever has the record elsewhere loses it. Receipts, messages, user ids and
   /// metadata stay. A record that cannot be read is not overwritten: erase it first.
@@ -25082,13 +28540,25 @@ class Store {
   /// Saves, renews, relays, loads and releases what is due, and calls listeners. Returns when it
   /// wants to be called next.
   TimePoint poll(PollOptions options = {}) {
-    RoundPartner<Backend>* self = core_.get();
-    return poll_partners<Backend>(std::span(&self, 1), options.at_most, core_->clock());
+    core_->waits_for_storage();
+    RoundPartner<typename Stack::Backend>* self = core_.get();
+    return poll_partners<typename Stack::Backend>(std::span(&self, 1), options.at_most,
+                                                  core_->clock());
   }
   [[nodiscard]] TimePoint next_deadline() { return core_->next_deadline(); }
-  /// Saves and gives back every session, in batches. Returns how many could not be, before the
-  /// deadline.
+  /// Saves and gives back every session, in batches. At 80 % of the time what is not saved is
+  /// spilled, where `StoreOptions::spill` names a folder. Returns how many sessions could not be
+  /// saved before the deadline, spilled ones too.
   std::size_t close_all(Duration within) { return core_->close_all(after(core_->now(), within)); }
+
+  /// What an earlier run spilled, or this one, and the database has not taken (yet). An error where
+  /// the folder cannot be used: `io`, `locked`. Empty where none was chosen. Reaches no storage.
+  [[nodiscard]] Result<std::vector<Spilled>> spilled() { return core_->spilled(); }
+
+  /// Whether the database has failed so often of late (`StoreOptions::critical`) that autosaves
+  /// come more rarely and loads may be refused. `on_critical(bool)` tells when that begins and
+  /// ends.
+  [[nodiscard]] bool is_critical() { return core_->is_critical(); }
 
   // Handlers and signals of every session. Handlers of messages are best connected before the first
   // load.
@@ -25096,6 +28566,7 @@ class Store {
   /// saves the change.
   template <class F>
   void on_message(F&& fn) {
+    needs_sessions();
     calls().on_message(std::forward<F>(fn));
   }
   template <class F>
@@ -25127,9 +28598,19 @@ class Store {
     return core_->signals().dropped_fields.connect(std::forward<F>(fn));
   }
 
+  template <class F>
+  Connection on_critical(F&& fn) {
+    return core_->critical().connect(std::forward<F>(fn));
+  }
+
   [[nodiscard]] Core& core() noexcept { return *core_; }
 
  private:
+  static constexpr void needs_sessions() {
+    static_assert(has_sessions<LockPolicy>,
+                  "persist: a store with this lock policy has no sessions; its records are changed "
+                  "with update(key, fn)");
+  }
   [[nodiscard]] StoreCalls<Stack> calls() { return StoreCalls<Stack>(*core_); }
 
   std::shared_ptr<Core> core_;  // kept by transactions of other threads too

@@ -8,6 +8,8 @@
 #include "persist.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +26,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -241,8 +245,26 @@ struct Faults {
   unsigned late = 0;      ///< `unknown_outcome`, and it arrives later, perhaps behind what was sent
                           ///< after it
   unsigned twice = 0;     ///< all is well, and later the same request arrives once more
-  Duration latest = std::chrono::minutes(2);  ///< how much later
+  unsigned slow = 0;      ///< the clock moves on before it is done, and again before its reply
+  unsigned stale = 0;     ///< a read is answered as the one before it on that line was
+  Duration latest = std::chrono::minutes(2);    ///< how much later
+  Duration slowest = std::chrono::seconds(40);  ///< how long each half takes at most
 };
+
+/// Whether a database that has no room left can do it all the same, as `File` can: acquisitions and
+/// renewals write nothing there.
+[[nodiscard]] inline bool needs_room(const CommitRequest& request) noexcept {
+  return std::any_of(request.changes.begin(), request.changes.end(), [](const Change& change) {
+    return change.writes() || change.lease == LeaseChange::release;
+  });
+}
+[[nodiscard]] inline bool needs_room(const RelayRequest& request) noexcept {
+  return !request.take_from.empty();
+}
+template <class Request>
+[[nodiscard]] constexpr bool needs_room(const Request&) noexcept {
+  return std::is_same_v<Request, PostRequest> || std::is_same_v<Request, EraseRequest>;
+}
 
 /// What is on its way to a database although nobody waits for it any more.
 class Stragglers {
@@ -251,19 +273,29 @@ class Stragglers {
 
   template <class Request, class Backend>
   void add(const Request& request, Backend& to, Duration latest) {
-    const auto millis = std::chrono::floor<std::chrono::milliseconds>(latest).count();
-    const Duration delay =
-        std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(millis) + 1));
+    const TimePoint then = clock_.now() + up_to(latest);
     auto parcel = std::make_shared<Parcel<Request>>(request);
-    waiting_.emplace(clock_.now() + delay, [parcel, to]() mutable { parcel->arrive(to); });
+    waiting_.emplace(then, [parcel, to]() mutable { parcel->arrive(to); });
+  }
+  /// Time passes, and what comes to its time arrives.
+  void let_pass(Duration at_most) {
+    Wake nobody;
+    clock_.wait_until(clock_.now() + up_to(at_most), nobody);
+    arrive();
   }
   /// Whatever has come to its time arrives, in that order.
   void arrive() { arrive_until(clock_.now()); }
   void arrive_all() { arrive_until(TimePoint::max()); }
+  /// Nothing of it ever arrives.
+  void drop_all() noexcept { waiting_.clear(); }
   [[nodiscard]] std::size_t size() const noexcept { return waiting_.size(); }
   [[nodiscard]] Random& random() noexcept { return random_; }
 
  private:
+  [[nodiscard]] Duration up_to(Duration most) {
+    const auto millis = std::chrono::floor<std::chrono::milliseconds>(most).count();
+    return std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(millis) + 1));
+  }
   void arrive_until(TimePoint now) {
     while (!waiting_.empty() && waiting_.begin()->first <= now)
       waiting_.extract(waiting_.begin()).mapped()();
@@ -282,6 +314,7 @@ template <class Inner>
 class Faulty {
  public:
   static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool judges_leases = persist::judges_leases<Inner>;
 
   Faulty(Inner inner, Stragglers& stragglers, Faults faults = {})
       : inner_(std::move(inner)), state_(std::make_shared<State>(State{stragglers, faults})) {}
@@ -290,6 +323,9 @@ class Faulty {
   /// Whether anything gets through at all.
   void cut(bool is_cut) noexcept { state_->is_cut = is_cut; }
   [[nodiscard]] bool is_cut() const noexcept { return state_->is_cut; }
+  /// Whether the database has no room left: what would write is refused with `io`, as `File` does,
+  /// and acquisitions and renewals go on.
+  void fill(bool is_full) noexcept { state_->is_full = is_full; }
 
   [[nodiscard]] bool same_database(const Faulty& other) const noexcept {
     return inner_.same_database(other.inner_);
@@ -315,6 +351,9 @@ class Faulty {
     Stragglers& stragglers;
     Faults faults;
     bool is_cut = false;
+    bool is_full = false;
+    /// The last reply to each read, by what was asked.
+    std::map<std::tuple<std::uint32_t, std::string, bool>, ReadRequest> reads{};
   };
   template <class Request>
   static constexpr bool changes_something = requires { Parcel<Request>(std::declval<Request>()); };
@@ -330,6 +369,14 @@ class Faulty {
     const Faults& faults = state_->faults;
     const std::uint64_t dice = state_->stragglers.random().below(1000);
     if (dice < faults.refused) return fail(request, Errc::unavailable);
+    if (state_->is_full && needs_room(request)) {
+      fail(request, Errc::io);
+      request.error = std::move(request.error).with_os(ENOSPC);
+      return;
+    }
+    if constexpr (std::is_same_v<Request, ReadRequest>) {
+      return read_one(request, dice < faults.refused + faults.stale);
+    }
     if constexpr (changes_something<Request>) {
       const std::uint64_t no_reply = faults.refused + faults.no_reply;
       const std::uint64_t late = no_reply + faults.late;
@@ -341,9 +388,29 @@ class Faulty {
         state_->stragglers.add(request, inner_, faults.latest);
         return fail(request, Errc::unknown_outcome);
       }
-      if (dice < late + faults.twice) state_->stragglers.add(request, inner_, faults.latest);
+      const std::uint64_t twice = late + faults.twice;
+      if (dice < twice) state_->stragglers.add(request, inner_, faults.latest);
+      if (dice >= twice && dice < twice + faults.slow) {
+        const Duration slowest = faults.slowest;
+        state_->stragglers.let_pass(slowest);
+        go();
+        return state_->stragglers.let_pass(slowest);
+      }
     }
     go();
+  }
+  void read_one(ReadRequest& request, bool is_stale) {
+    const auto asked =
+        std::tuple(request.store.index, std::string(request.key), request.wants_data);
+    const auto before = state_->reads.find(asked);
+    if (is_stale && before != state_->reads.end()) {
+      const std::string_view key = request.key;
+      request = before->second;
+      request.key = key;
+      return;
+    }
+    inner_.read(std::span(&request, 1));
+    if (!failed(request.error)) state_->reads.insert_or_assign(asked, request);
   }
   /// Nothing of a reply has been written into the request, and it still has all that it brought.
   template <class Request>
@@ -892,6 +959,219 @@ void a_batch_is_its_requests_one_by_one(Driver<B>& d) {
 
 }  // namespace persist::inline PERSIST_ABI::testing::laws
 
+// The laws of a look, of changes that claim, and of a server that comes back.
+
+namespace persist::inline PERSIST_ABI::testing::laws {
+
+/// A writer that holds nothing: what its look saw, and its own name.
+struct Looker {
+  std::string key;
+  Fence fence;
+  std::uint64_t version = 0;
+};
+
+template <class B>
+Looker look(Driver<B>& d, std::string_view key) {
+  const Owner me = d.somebody();
+  const AcquireRequest seen = d.acquire(key, me, Intent::look);
+  d.report.that(seen.outcome == Taken::taken, "a look is always answered");
+  return {std::string(key), {seen.record.fence.epoch, me, 0}, seen.record.version};
+}
+template <class B>
+Draft claim_with(Driver<B>& d, Looker& from, Claims how) {
+  ++from.fence.write;
+  Draft draft(d.store, from.key, from.fence);
+  draft.change().claims = how;
+  draft.change().seen_version = from.version;
+  return draft;
+}
+
+template <class B>
+void a_look_takes_nothing(Driver<B>& d) {
+  const Looker nobody = look(d, "none");
+  d.report.that(!d.read("none").found && nobody.version == 0, "a look makes no record");
+  Holding mine = d.take("k");
+  d.save(mine, "x");
+  const AcquireRequest seen = d.acquire("k", d.somebody(), Intent::look);
+  d.report.that(seen.outcome == Taken::taken && as_text(seen.record.data) == "x", "it sees all");
+  d.report.that(seen.record.fence.epoch == mine.fence.epoch, "under the epoch that is");
+  d.report.that(d.read("k").holder.owner == mine.fence.owner, "and the holder holds on");
+  d.report.that(!d.read("k").holder.asker.session, "unasked");
+  d.save(mine, "y");
+}
+
+template <class B>
+void a_claim_takes_what_is_as_it_was_seen(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "x");
+  Looker tool = look(d, "k");
+  Draft change = claim_with(d, tool, Claims::anyway).data("y").renew();
+  d.report.that(d.commit(change) == Outcome::applied, "it is applied");
+  d.report.that(change.change().epoch > mine.fence.epoch, "under a higher epoch, which it learns");
+  d.report.that(d.holds_text("k", "y"), "and there");
+  d.report.that(d.commit(d.next(mine).data("z")) == Outcome::fenced, "the holder is fenced");
+  Holding now{"k", {change.change().epoch, tool.fence.owner, tool.fence.write}};
+  d.save(now, "w");
+  d.report.that(d.acquire("k", d.somebody()).outcome == Taken::held, "what it renewed it holds");
+}
+
+template <class B>
+void a_claim_is_refused_after_a_save_or_an_acquisition(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "x");
+  Looker before_save = look(d, "k");
+  d.save(mine, "y");
+  d.report.that(d.commit(claim_with(d, before_save, Claims::anyway).data("z")) == Outcome::fenced,
+                "somebody saved since");
+  Looker before_taking = look(d, "k");
+  d.report.that(d.commit(d.next(mine).release()) == Outcome::applied, "let go");
+  Holding other = d.take("k");
+  d.report.that(d.commit(claim_with(d, before_taking, Claims::anyway).data("z")) == Outcome::fenced,
+                "somebody acquired since");
+  d.report.that(d.holds_text("k", "y"), "nothing was written");
+  d.save(other, "w");
+}
+
+template <class B>
+void a_claim_of_the_unleased_waits_for_no_lease(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "x");
+  Looker writer = look(d, "k");
+  Draft refused = claim_with(d, writer, Claims::unleased).data("y");
+  d.report.that(d.commit(refused) == Outcome::fenced, "a lease holds it");
+  d.report.that(refused.change().holder.owner == mine.fence.owner &&
+                    refused.change().holder.left > Duration::zero(),
+                "and whose it is is told");
+  d.clock.advance(2 * minute);
+  d.report.that(d.commit(claim_with(d, writer, Claims::unleased).data("y")) == Outcome::applied,
+                "a lease that ran out holds nothing");
+  d.report.that(d.commit(d.next(mine).data("z")) == Outcome::fenced, "its old holder is fenced");
+}
+
+template <class B>
+void a_claim_that_is_sent_again_is_applied_once(Driver<B>& d) {
+  Looker writer = look(d, "k");
+  Draft first = claim_with(d, writer, Claims::unleased).data("x");
+  d.report.that(d.commit(first) == Outcome::applied, "applied");
+  Draft again(d.store, writer.key, writer.fence);
+  again.change().claims = Claims::unleased;
+  d.report.that(d.commit(again.data("x")) == Outcome::repeated, "its reply was lost: not again");
+  Draft last = claim_with(d, writer, Claims::unleased).data("y").release();
+  d.report.that(d.commit(last) == Outcome::applied, "its next is a commit like any other");
+  Draft released(d.store, writer.key, writer.fence);
+  released.change().claims = Claims::unleased;
+  d.report.that(d.commit(released.data("y").release()) == Outcome::repeated, "nor the release");
+  d.report.that(d.read("k").record.version == 2, "two writes in all");
+  Holding other = d.take("k");
+  d.save(other, "z");
+  Draft late(d.store, writer.key, writer.fence);
+  late.change().claims = Claims::unleased;
+  d.report.that(d.commit(late.data("y").release()) == Outcome::fenced, "somebody has it since");
+  d.report.that(late.change().landed, "and it is known that it had landed");
+  d.report.that(d.holds_text("k", "z"), "nothing was written");
+}
+
+template <class B>
+void of_two_claims_of_one_moment_one_wins(Driver<B>& d) {
+  Looker one = look(d, "k");
+  Looker two = look(d, "k");
+  d.report.that(
+      d.commit(claim_with(d, one, Claims::unleased).data("one").release()) == Outcome::applied,
+      "the first makes the record");
+  d.report.that(
+      d.commit(claim_with(d, two, Claims::unleased).data("two").release()) == Outcome::fenced,
+      "the second is refused");
+  d.report.that(d.holds_text("k", "one"), "and writes nothing");
+}
+
+template <class B>
+void a_claim_behind_an_erase_is_refused(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "x");
+  Looker before = look(d, "k");
+  (void)d.erase("k");
+  Draft late = claim_with(d, before, Claims::anyway).data("y");
+  d.report.that(d.commit(late) == Outcome::fenced && late.change().erased, "it was erased since");
+  d.report.that(!d.read("k").record.has_data, "and stays so");
+  Looker after = look(d, "k");
+  d.report.that(d.commit(claim_with(d, after, Claims::anyway).data("z")) == Outcome::applied,
+                "whoever looks at the empty place may fill it");
+}
+
+template <class B>
+void an_epoch_is_at_least_what_is_asked_for(Driver<B>& d) {
+  const auto ask = [&](const Owner& who, std::uint64_t least) {
+    AcquireRequest request{d.store, "k", who, minute};
+    request.least_epoch = least;
+    d.db.acquire({&request, 1});
+    return request;
+  };
+  Holding low = d.take("k");
+  const Owner me = low.fence.owner;
+  const std::uint64_t least = low.fence.epoch + 5'000'000'000;
+  const AcquireRequest raised = ask(me, least);
+  d.report.that(raised.outcome == Taken::taken && raised.record.fence.epoch >= least,
+                "who has the record under a lower one gets a higher one");
+  d.report.that(d.commit(d.next(low).data("x")) == Outcome::fenced, "and writes under that only");
+  d.report.that(ask(me, least).record.fence == raised.record.fence, "asked again it is the same");
+  Holding mine{"k", raised.record.fence};
+  d.save(mine, "y");
+  d.report.that(d.commit(d.next(mine).release()) == Outcome::applied, "let go");
+  d.report.that(d.take("k").fence.epoch > raised.record.fence.epoch, "later ones are higher still");
+}
+
+template <class B>
+void an_epoch_given_elsewhere_is_claimed_upwards_only(Driver<B>& d) {
+  const auto claim = [&](const Owner& who, std::uint64_t epoch) {
+    AcquireRequest request{d.store, "k", who, minute};
+    request.claim_epoch = epoch;
+    d.db.acquire({&request, 1});
+    return request;
+  };
+  const Owner one = d.somebody(), two = d.somebody();
+  const AcquireRequest first = claim(one, 1'000);
+  d.report.that(first.outcome == Taken::taken && first.record.fence.epoch == 1'000, "claimed");
+  Holding mine{"k", first.record.fence};
+  d.save(mine, "x");
+  d.report.that(claim(one, 1'000).record.fence == mine.fence, "a repeat is harmless");
+  d.report.that(claim(two, 1'000).outcome == Taken::held, "an equal epoch is refused");
+  const AcquireRequest late = claim(two, 999);
+  d.report.that(late.outcome == Taken::held && late.holder.epoch == 1'000, "so is a lower one");
+  d.save(mine, "y");
+  d.report.that(claim(two, 1'001).outcome == Taken::taken, "a higher one waits for no lease");
+  d.report.that(d.commit(d.next(mine).data("z")) == Outcome::fenced, "and is the fence");
+  (void)d.erase("k");
+  d.report.that(claim(one, 1'002).outcome == Taken::held || d.take("k").fence.epoch > 1'001,
+                "an erase does not take epochs back");
+}
+
+template <class B>
+void a_server_that_comes_back_reclaims_its_own(Driver<B>& d) {
+  Holding mine = d.take("k");
+  d.save(mine, "x");
+  Owner reborn = mine.fence.owner;
+  ++reborn.nonce;
+  d.report.that(d.acquire("k", reborn).outcome == Taken::held, "held, for who does not reclaim");
+  const auto reclaim = [&](const Owner& who) {
+    AcquireRequest request{d.store, "k", who, minute};
+    request.reclaims = true;
+    d.db.acquire({&request, 1});
+    return request;
+  };
+  Owner stranger = reborn;
+  stranger.server = ServerId("us-1");
+  d.report.that(reclaim(stranger).outcome == Taken::held, "another server's is not reclaimed");
+  Owner twin = mine.fence.owner;
+  ++twin.session;
+  d.report.that(reclaim(twin).outcome == Taken::held, "nor what this very run holds");
+  const AcquireRequest got = reclaim(reborn);
+  d.report.that(got.outcome == Taken::taken, "its own it gets at once");
+  d.report.that(got.record.fence.epoch > mine.fence.epoch, "under a higher epoch");
+  d.report.that(d.commit(d.next(mine).data("late")) == Outcome::fenced, "the old run is fenced");
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing::laws
+
 // The laws of the fence: who may write, what a repeat is, what stays after an erase.
 
 namespace persist::inline PERSIST_ABI::testing::laws {
@@ -1297,21 +1577,21 @@ void watchers_are_woken(Driver<B>& d) {
   if constexpr (watched_backend<B>) {
     const auto queue = std::make_shared<WakeQueue>();
     d.db.watch(d.store, queue);
-    const auto told = [&](std::string_view key) {
-      std::vector<std::string> keys;
-      queue->drain(keys);
-      for (const std::string& one : keys)
-        if (one == key) return true;
+    const auto told = [&](std::string_view key, Hint why) {
+      std::vector<Woken> hints;
+      queue->drain(hints);
+      for (const Woken& one : hints)
+        if (one.key == key && one.why == why) return true;
       return false;
     };
     Holding mine = d.take("k");
     (void)d.acquire("k", d.somebody(), Intent::request);
-    d.report.that(told("k"), "the holder is woken by a request");
+    d.report.that(told("k", Hint::asked), "the holder is woken by a request");
     d.report.that(d.commit(d.next(mine).release()) == Outcome::applied, "released");
-    d.report.that(told("k"), "who asked is woken by the release");
+    d.report.that(told("k", Hint::freed), "who asked is woken by the release");
     Holding next = d.take("k");
     (void)d.post("k", 1, "hello");
-    d.report.that(told("k"), "the holder is woken by a message");
+    d.report.that(told("k", Hint::message), "the holder is woken by a message");
   } else {
     d.report.that(true, "this backend wakes nobody");
   }
@@ -1957,6 +2237,19 @@ template <record_backend B>
       {"a request for a free record takes it", a_request_for_a_free_record_takes_it},
       {"the calendar does not touch leases", the_calendar_does_not_touch_leases},
       {"watchers are woken", watchers_are_woken},
+      {"a look takes nothing", a_look_takes_nothing},
+      {"a claim takes what is as it was seen", a_claim_takes_what_is_as_it_was_seen},
+      {"a claim is refused after a save or an acquisition",
+       a_claim_is_refused_after_a_save_or_an_acquisition},
+      {"a claim of the unleased is refused while a lease holds the record",
+       a_claim_of_the_unleased_waits_for_no_lease},
+      {"a claim that is sent again is applied once", a_claim_that_is_sent_again_is_applied_once},
+      {"of two claims of one moment one wins", of_two_claims_of_one_moment_one_wins},
+      {"a claim behind an erase is refused", a_claim_behind_an_erase_is_refused},
+      {"a server that comes back reclaims its own", a_server_that_comes_back_reclaims_its_own},
+      {"an epoch is at least what is asked for", an_epoch_is_at_least_what_is_asked_for},
+      {"an epoch that was given elsewhere is claimed upwards only",
+       an_epoch_given_elsewhere_is_claimed_upwards_only},
   };
 }
 
@@ -2072,12 +2365,166 @@ class SkewedClock final : public Clock {
 
 namespace persist::inline PERSIST_ABI::testing {
 
+/// A database that is watched: keeps its own account of who took which record last, and says where
+/// an answer of `Inner` does not agree with it. It knows nothing of how a backend decides.
+///
+/// * An epoch is given out once, and each is higher than those before.
+/// * A commit is applied only under the newest epoch and its owner, before its release, and none
+///   behind one with a higher number.
+/// * Who has a record is not told that somebody else has it.
+///
+/// Copies share one account. Stands between the database and everything that may send to it, so
+/// that late and repeated requests come by it too. For tests, for one thread.
+template <class Inner>
+class Witness {
+ public:
+  static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool judges_leases = persist::judges_leases<Inner>;
+
+  explicit Witness(Inner inner) : inner_(std::move(inner)), state_(std::make_shared<State>()) {}
+
+  /// What was seen that must not be, in words; the caller may take it.
+  [[nodiscard]] std::vector<std::string>& violations() const noexcept { return state_->violations; }
+  /// `before` is called with the key of a record that is to be erased, and what it returns when
+  /// that is done.
+  void on_erase(std::function<std::function<void()>(std::string_view)> before) {
+    state_->on_erase = std::move(before);
+  }
+
+  [[nodiscard]] bool same_database(const Witness& other) const noexcept {
+    return inner_.same_database(other.inner_);
+  }
+  [[nodiscard]] Result<void> status() const { return inner_.status(); }
+  [[nodiscard]] Owner next_owner(ServerId server) { return inner_.next_owner(server); }
+  void open_store(std::span<OpenStoreRequest> batch) { inner_.open_store(batch); }
+  void acquire(std::span<AcquireRequest> batch) {
+    inner_.acquire(batch);
+    for (const AcquireRequest& request : batch)
+      if (request.outcome == AcquireRequest::Outcome::taken && request.intent != Intent::look)
+        taken(request);
+  }
+  void commit(std::span<CommitRequest> batch) {
+    for (CommitRequest& request : batch) {
+      inner_.commit(std::span(&request, 1));
+      if (request.outcome == CommitRequest::Outcome::applied)
+        for (const Change& change : request.changes)
+          applied(change);
+      else if (request.outcome == CommitRequest::Outcome::fenced)
+        fenced(request.changes[request.culprit]);
+    }
+  }
+  void read(std::span<ReadRequest> batch) { inner_.read(batch); }
+  void post(std::span<PostRequest> batch) { inner_.post(batch); }
+  void relay(std::span<RelayRequest> batch) { inner_.relay(batch); }
+  void erase(std::span<EraseRequest> batch) {
+    for (EraseRequest& request : batch) {
+      const auto after = state_->on_erase ? state_->on_erase(request.key) : std::function<void()>();
+      inner_.erase(std::span(&request, 1));
+      if (failed(request.error) || !request.found) continue;
+      Account& account = of(request.store, request.key);
+      if (request.epoch <= account.fence.epoch)
+        say(request.key, "was erased under an epoch that is not higher than its own");
+      account = {{request.epoch, {}, 0}, false};
+      if (after) after();
+    }
+  }
+  void scan(std::span<ScanRequest> batch) { inner_.scan(batch); }
+  void read_schemas(std::span<SchemaRequest> batch)
+    requires holds_schemas<Inner>
+  {
+    inner_.read_schemas(batch);
+  }
+
+ private:
+  /// Of one record: the newest epoch, whose it is, and how far that has written.
+  struct Account {
+    Fence fence;
+    bool is_held = false;
+  };
+  using Accounts = std::map<std::pair<std::uint32_t, std::string>, Account, std::less<>>;
+  struct State {
+    Accounts accounts;
+    std::vector<std::string> violations;
+    std::function<std::function<void()>(std::string_view)> on_erase;
+  };
+
+ public:
+  /// A database that can be put back to an earlier state, with what is known of it then.
+  struct Backup {
+    typename Inner::Backup database;
+    Accounts accounts;
+  };
+  [[nodiscard]] Backup backup() const { return {inner_.backup(), state_->accounts}; }
+  void restore(const Backup& from) {
+    inner_.restore(from.database);
+    state_->accounts = from.accounts;
+  }
+
+ private:
+  Account& of(StoreId store, std::string_view key) {
+    return state_->accounts[{store.index, std::string(key)}];
+  }
+  void say(std::string_view key, const std::string& what) {
+    state_->violations.push_back(std::string(key) + " " + what);
+  }
+  static std::string words(const Fence& fence) {
+    return "epoch " + std::to_string(fence.epoch) + " of session " +
+           std::to_string(fence.owner.session) + ", write " + std::to_string(fence.write);
+  }
+
+  void taken(const AcquireRequest& request) {
+    Account& account = of(request.store, request.key);
+    const Fence& fence = request.record.fence;
+    const bool is_again =
+        account.is_held && account.fence.epoch == fence.epoch && account.fence.owner == fence.owner;
+    if (is_again) return;
+    if (fence.epoch <= account.fence.epoch)
+      say(request.key, "was given out under " + words(fence) + ", after " + words(account.fence));
+    account = {fence, true};
+  }
+  void applied(const Change& change) {
+    Account& account = of(change.store, change.key);
+    const Fence& now = account.fence;
+    if (change.claims != Claims::nothing) return claimed(change, account);
+    if (!account.is_held || change.fence.epoch != now.epoch || change.fence.owner != now.owner)
+      say(change.key, "was written under " + words(change.fence) + ", after " + words(now) +
+                          (account.is_held ? "" : " had let it go"));
+    else if (change.fence.write < now.write)
+      say(change.key, "was written under " + words(change.fence) + ", behind " + words(now));
+    account.fence.write = change.fence.write;
+    if (change.lease == LeaseChange::release) account.is_held = false;
+  }
+  /// A change that takes the record itself, if that is as it was seen.
+  void claimed(const Change& change, Account& account) {
+    const bool is_again = account.is_held && change.fence.owner == account.fence.owner;
+    if (is_again ? change.epoch != account.fence.epoch || change.fence.write < account.fence.write
+                 : change.fence.epoch != account.fence.epoch || change.epoch <= change.fence.epoch)
+      say(change.key,
+          "was claimed under " + words(change.fence) + ", after " + words(account.fence));
+    account = {{change.epoch, change.fence.owner, change.fence.write},
+               change.lease != LeaseChange::release};
+  }
+  void fenced(const Change& change) {
+    const Account& account = of(change.store, change.key);
+    if (account.is_held && change.fence.epoch == account.fence.epoch &&
+        change.fence.owner == account.fence.owner)
+      say(change.key, "was refused to who has it: " + words(change.fence));
+  }
+
+  Inner inner_;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing {
+
 struct SimulationOptions {
   std::uint64_t seed = 1;
   std::size_t servers = 3;
   std::size_t players = 5;
   Duration length = std::chrono::minutes(20);  ///< of the evening; then all is mended and checked
-  Faults faults{15, 15, 15, 15};
+  Faults faults{.refused = 15, .no_reply = 15, .late = 15, .twice = 15, .slow = 3};
   bool keeps_history = false;  ///< a line for each thing that happens
 };
 
@@ -2086,61 +2533,27 @@ struct SimulationReport {
   std::vector<std::string> violations;  ///< of a promise; empty is well
   std::string history;
   std::uint64_t digest = 0;  ///< of the history, kept or not: the same for the same seed
-  std::size_t loads = 0, saves = 0, handovers = 0, lost = 0, crashes = 0, pauses = 0, cuts = 0;
+  std::size_t loads = 0, saves = 0, handovers = 0, lost = 0;
+  std::size_t crashes = 0, pauses = 0, cuts = 0, full = 0, restores = 0, erased = 0;
 };
 
-/// An evening of a game, on several servers at once, from one seed on one thread: players join,
-/// play, leave and hop, servers crash, stand still for longer than a lease and lose their line to
-/// the database, replies get lost and requests arrive late and twice. The same seed is the same
-/// evening.
-///
-/// `Game` is the game's own code:
-///
-/// * `Save`: its data policy;
-/// * `begin(players)`: a server starts; connects handlers;
-/// * `loaded(session, violations)`: somebody has joined;
-/// * `play(players, session, others, random)`: does one thing that a player does; returns a word
-///   for the history;
-/// * `saving(session)`, `saved(session)`: a save is being made of what there is now, and has been
-///   acknowledged;
-/// * `end(records, violations)`: all is quiet; what the records of all players hold in the end.
+/// The servers of a simulation, the database under them and what happens to both; what is played on
+/// them is said by `Simulation`.
 template <class Game>
-class Simulation {
+class SimulatedWorld {
  public:
-  using Line = Faulty<backend::Memory>;
+  using Database = Witness<backend::Memory>;
+  using Line = Faulty<Database>;
   using Players = Store<std::uint64_t, typename Game::Save, Line>;
   using Session = typename Players::Session;
   using Data = typename Players::DataType;
   using Records = std::map<std::uint64_t, Data>;
 
-  explicit Simulation(Game& game, SimulationOptions options = {})
-      : game_(game), options_(options), random_(options.seed) {
-    for (std::size_t i = 0; i < options.servers; ++i)
-      servers_.emplace_back(world_, random_);
-    places_.resize(options.players);
-  }
+ protected:
+  static constexpr bool may_be_put_back = requires(Game& game) { game.put_back(); };
+  static constexpr bool hears_of_erasures =
+      requires(Game& game, const Data* data) { game.erased(std::uint64_t{}, data); };
 
-  SimulationReport run() {
-    OpenStoreRequest open;
-    open.name = "players";
-    backend_.open_store(std::span(&open, 1));
-    store_ = open.store;
-    for (std::size_t i = 0; i < servers_.size(); ++i)
-      start(i);
-    const TimePoint end = world_.now() + options_.length;
-    while (world_.now() < end)
-      step();
-    mend();
-    settle(std::chrono::minutes(10));
-    for (std::size_t player = 0; player < places_.size(); ++player)
-      leave(player);
-    settle(std::chrono::minutes(10));
-    audit();
-    report_.digest = digest_;
-    return std::move(report_);
-  }
-
- private:
   struct Server {
     Server(Clock& world, Random& random)
         : clock(world, static_cast<std::int64_t>(random.below(400)) - 200,
@@ -2150,6 +2563,10 @@ class Simulation {
     std::optional<Line> line;
     std::optional<Players> players;
     std::vector<Connection> connections;
+    std::vector<Session> ghosts;     ///< of players who gave this server up and went elsewhere
+    std::vector<Session> forgotten;  ///< loaded before the database was put back
+    std::set<std::string> told;      ///< sessions whose end was told
+    TimePoint started{};
     TimePoint still_until{};  ///< stands still, or is down
     TimePoint cut_until{};
   };
@@ -2160,6 +2577,24 @@ class Simulation {
     std::optional<Session> session;
   };
 
+  SimulatedWorld(Game& game, SimulationOptions options)
+      : game_(game), options_(options), random_(options.seed) {
+    for (std::size_t i = 0; i < options.servers; ++i)
+      servers_.emplace_back(world_, random_);
+    places_.resize(options.players);
+  }
+  SimulatedWorld(const SimulatedWorld&) = delete;
+  SimulatedWorld& operator=(const SimulatedWorld&) = delete;
+
+  ~SimulatedWorld() = default;
+
+  void open() {
+    OpenStoreRequest open;
+    open.name = "players";
+    database_.open_store(std::span(&open, 1));
+    store_ = open.store;
+    if constexpr (hears_of_erasures) watch_erasures();
+  }
   void start(std::size_t index) {
     Server& server = servers_[index];
     StoreOptions told;
@@ -2167,11 +2602,18 @@ class Simulation {
     told.clock = &server.clock;
     told.close_deadline = Duration::zero();
     told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
-    server.line.emplace(backend_, stragglers_);
+    server.line.emplace(database_, stragglers_);
     server.players.emplace("players", *server.line, told);
     server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
+    server.line->fill(world_.now() < full_until_);
+    server.started = world_.now();
+    game_.begin(*server.players);
+    listen(index);
+    note(index, "starts");
+  }
+  void listen(std::size_t index) {
+    Server& server = servers_[index];
     Players& players = *server.players;
-    game_.begin(players);
     server.connections.push_back(
         players.on_saving([this, index](Session& session, Data&, Reason reason) {
           note(index, "saving", session.id(), name(reason));
@@ -2190,32 +2632,18 @@ class Simulation {
           note(index, was_saved ? "released" : "released unsaved", session.id(), name(reason));
           report_.handovers += reason == Reason::handover ? 1U : 0U;
           report_.lost += reason == Reason::lost ? 1U : 0U;
+          servers_[index].told.insert(session.instance_id());
+          if constexpr (requires { game_.ended(session, was_saved); })
+            game_.ended(session, was_saved);
         }));
-    note(index, "starts");
   }
 
-  void step() {
-    world_.advance(std::chrono::milliseconds(random_.between(20, 400)));
-    stragglers_.arrive();
-    const std::size_t index = static_cast<std::size_t>(random_.below(servers_.size()));
-    Server& server = servers_[index];
-    if (world_.now() < server.still_until) return;
-    if (!server.players) start(index);
-    if (server.line->is_cut() && world_.now() >= server.cut_until) {
-      note(index, "is connected again");
-      server.line->cut(false);
-    }
-    server.players->poll();
-    if (!is_mended_) trouble(index);
-    if (server.players && world_.now() >= server.still_until) play(index);
+  [[nodiscard]] TimePoint some_seconds(std::uint64_t most) {
+    return world_.now() + std::chrono::seconds(random_.between(1, most));
   }
-
   /// What happens to servers.
   void trouble(std::size_t index) {
     Server& server = servers_[index];
-    const auto some_seconds = [&](std::uint64_t most) {
-      return world_.now() + std::chrono::seconds(random_.between(1, most));
-    };
     const std::uint64_t dice = random_.below(10'000);
     if (dice < 15) {
       ++report_.crashes;
@@ -2232,6 +2660,56 @@ class Simulation {
       server.cut_until = some_seconds(150);
     }
   }
+  void trouble_with_the_database() {
+    const std::uint64_t dice = random_.below(100'000);
+    if (full_until_ != TimePoint{} && world_.now() >= full_until_) fill(TimePoint{});
+    if (dice < 20) {
+      ++report_.full;
+      fill(some_seconds(90));
+    }
+    if constexpr (may_be_put_back) {
+      if (dice >= 20 && dice < 70) {
+        note_database("is backed up");
+        backup_.emplace(database_.backup());
+        backed_up_ = world_.now();
+        game_.backed_up();
+      } else if (dice >= 70 && dice < 80 && backup_) {
+        put_back();
+      }
+    }
+  }
+  void fill(TimePoint until) {
+    full_until_ = until;
+    const bool is_full = world_.now() < until;
+    note_database(is_full ? "has no room left" : "has room again");
+    for (Server& server : servers_)
+      if (server.line) server.line->fill(is_full);
+  }
+  /// The database is what it was at the last backup. Whoever held a record then may write to it as
+  /// if nothing had happened, so servers that ran then are ended first; one that was started since
+  /// goes on, with sessions that nobody knows of any more.
+  void put_back() {
+    ++report_.restores;
+    for (std::size_t i = 0; i < servers_.size(); ++i) {
+      Server& server = servers_[i];
+      if (!server.players) continue;
+      if (server.started <= backed_up_) {
+        crash(i);
+        server.still_until = some_seconds(60);
+      }
+      for (Place& place : places_) {
+        if (place.server != i) continue;
+        place.loading.reset();
+        if (place.session) server.forgotten.push_back(*std::exchange(place.session, std::nullopt));
+      }
+      for (Session& ghost : std::exchange(server.ghosts, {}))
+        server.forgotten.push_back(ghost);
+    }
+    stragglers_.drop_all();
+    database_.restore(*backup_);
+    note_database("is put back");
+    if constexpr (may_be_put_back) game_.put_back();
+  }
   void crash(std::size_t index) {
     Server& server = servers_[index];
     note(index, "crashes");
@@ -2243,17 +2721,175 @@ class Simulation {
       place.session.reset();
     }
     is_crashing_ = true;
+    server.ghosts.clear();
+    server.forgotten.clear();
     server.players.reset();
     is_crashing_ = false;
+    server.told.clear();
+  }
+
+  /// Says what an erased record held.
+  void watch_erasures() {
+    auditor_.emplace("players", Line(database_, stragglers_), StoreOptions{.clock = &world_});
+    database_.on_erase([this](std::string_view key) -> std::function<void()> {
+      std::uint64_t player = 0;
+      std::from_chars(key.data(), key.data() + key.size(), player);
+      auto held = std::make_shared<Result<Peeked<Data>>>(auditor_->peek(player));
+      return [this, player, held] {
+        ++report_.erased;
+        note_database("erased", std::to_string(player));
+        game_.erased(player, *held ? &(*held)->data : nullptr);
+      };
+    });
+  }
+  void violation(std::size_t server, std::string what) {
+    note(server, "VIOLATION", what);
+    report_.violations.push_back(std::move(what));
+  }
+
+  /// Whether what the session writes would be accepted now.
+  bool holds(const Session& session) {
+    ReadRequest read;
+    read.store = store_, read.key = session.id(), read.wants_data = false;
+    database_.read(std::span(&read, 1));
+    return read.record.fence.epoch == session.epoch();
+  }
+  template <class... Words>
+  void note(std::size_t server, const Words&... words) {
+    note_of(std::to_string(server), words...);
+  }
+  template <class... Words>
+  void note_database(const Words&... words) {
+    note_of("database", words...);
+  }
+  template <class... Words>
+  void note_of(const std::string& who, const Words&... words) {
+    if (is_crashing_) return;
+    std::string line = std::to_string(
+        std::chrono::floor<std::chrono::milliseconds>(world_.now().time_since_epoch()).count());
+    line += " " + who;
+    ((line += " ", line += words), ...);
+    for (const char c : line)
+      digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    if (options_.keeps_history) report_.history += line + '\n';
+  }
+
+  Game& game_;
+  SimulationOptions options_;
+  Random random_;
+  ManualClock world_;
+  Database database_{backend::Memory(world_)};
+  StoreId store_;
+  Stragglers stragglers_{world_, random_.split()};
+  std::deque<Server> servers_;
+  std::vector<Place> places_;
+  std::optional<Players> auditor_;
+  std::optional<typename Database::Backup> backup_;
+  TimePoint backed_up_{};
+  TimePoint full_until_{};
+  SimulationReport report_;
+  std::uint64_t digest_ = 0xcbf29ce484222325U;
+  std::size_t starts_ = 0;
+  bool is_mended_ = false;
+  bool is_crashing_ = false;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// An evening of a game, on several servers at once, from one seed on one thread: players join,
+/// play, leave and hop, servers crash, stand still for longer than a lease and lose their line to
+/// the database, replies get lost and requests arrive late and twice, the database is slow, full,
+/// and put back to an earlier state. The same seed is the same evening.
+///
+/// What must hold for any game is checked here and by `Witness`: nobody writes under an old fence,
+/// of the sessions of one player one can write, and each that ended said so. The rest is the
+/// game's.
+///
+/// `Game` is the game's own code:
+///
+/// * `Save`: its data policy;
+/// * `begin(players)`: a server starts; connects handlers;
+/// * `loaded(session, violations)`: somebody has joined;
+/// * `play(players, session, others, random)`: does one thing that a player does; returns a word
+///   for the history;
+/// * `saving(session)`, `saved(session)`: a save is being made of what there is now, and has been
+///   acknowledged;
+/// * `end(records, violations)`: all is quiet; what the records of all players hold in the end.
+///
+/// and, where it has them,
+///
+/// * `ended(session, was_saved)`: a session is over, and whether all that it held is saved;
+/// * `erased(player, data)`: a record was erased that held this, or null;
+/// * `backed_up()`, `put_back()`: the database is what it was at the last `backed_up`: what was
+///   acknowledged since is gone. A game without them never sees that.
+template <class Game>
+class Simulation : private SimulatedWorld<Game> {
+  using World = SimulatedWorld<Game>;
+
+ public:
+  using typename World::Players;
+  using typename World::Records;
+  using typename World::Session;
+
+  explicit Simulation(Game& game, SimulationOptions options = {}) : World(game, options) {}
+
+  SimulationReport run() {
+    this->open();
+    for (std::size_t i = 0; i < servers_.size(); ++i)
+      start(i);
+    const TimePoint end = world_.now() + options_.length;
+    while (world_.now() < end)
+      step();
+    mend();
+    settle(std::chrono::minutes(10));
+    for (std::size_t player = 0; player < places_.size(); ++player)
+      leave(player);
+    for (Server& server : servers_) {
+      for (Session& ghost : std::exchange(server.ghosts, {}))
+        (void)ghost.request_release();
+      server.forgotten.clear();
+    }
+    settle(std::chrono::minutes(10));
+    audit();
+    report_.digest = this->digest_;
+    return std::move(report_);
+  }
+
+ private:
+  using typename World::Place;
+  using typename World::Server;
+  using World::crash, World::database_, World::fill, World::full_until_, World::game_, World::holds,
+      World::is_mended_, World::note, World::options_, World::places_, World::random_,
+      World::report_, World::servers_, World::start, World::stragglers_, World::trouble,
+      World::violation, World::world_;
+
+  void step() {
+    world_.advance(std::chrono::milliseconds(random_.between(20, 400)));
+    stragglers_.arrive();
+    if (!is_mended_) this->trouble_with_the_database();
+    const std::size_t index = static_cast<std::size_t>(random_.below(servers_.size()));
+    Server& server = servers_[index];
+    if (world_.now() < server.still_until) return;
+    if (!server.players) start(index);
+    if (server.line->is_cut() && world_.now() >= server.cut_until) {
+      note(index, "is connected again");
+      server.line->cut(false);
+    }
+    server.players->poll();
+    if (!is_mended_) trouble(index);
+    if (server.players && world_.now() >= server.still_until) play(index);
   }
 
   void play(std::size_t index) {
+    play_ghosts(index);
     const std::size_t player = static_cast<std::size_t>(random_.below(places_.size()));
     Place& place = places_[player];
     if (place.loading) return finish_loading(player);
     if (!place.session) return random_.happens(200) ? join(player, index) : void();
-    if (place.server != index) return;
-    if (!place.session->is_active()) return place.session.reset();
+    if (place.server != index) return give_up(player, index);
+    if (!place.session->is_active()) return has_ended(index, *std::exchange(place.session, {}));
     const std::uint64_t dice = random_.below(1000);
     if (dice < 20) return leave(player);
     if (dice < 40) {
@@ -2266,6 +2902,37 @@ class Simulation {
         others.push_back(*other.session);
     note(index, game_.play(*servers_[index].players, *place.session, others, random_),
          place.session->id());
+  }
+  /// A server that does not answer is left by its players; it does not know, and plays on with
+  /// them when it can.
+  void give_up(std::size_t player, std::size_t index) {
+    Place& place = places_[player];
+    Server& left = servers_[place.server];
+    if (!left.players || (world_.now() >= left.still_until && !left.line->is_cut())) return;
+    if (!random_.happens(100)) return;
+    note(place.server, "is given up by", place.session->id());
+    left.ghosts.push_back(*std::exchange(place.session, std::nullopt));
+    join(player, index);
+  }
+  void play_ghosts(std::size_t index) {
+    Server& server = servers_[index];
+    for (std::vector<Session>* all : {&server.ghosts, &server.forgotten}) {
+      if (all->empty()) continue;
+      Session ghost = random_.pick(*all);
+      if (!ghost.is_active()) {
+        std::erase(*all, ghost);
+        has_ended(index, ghost);
+      } else if (all == &server.forgotten) {
+        (void)ghost.request_save({.force = true});
+      } else {
+        std::vector<Session> nobody;
+        note(index, "a ghost", game_.play(*server.players, ghost, nobody, random_), ghost.id());
+      }
+    }
+  }
+  void has_ended(std::size_t index, const Session& session) {
+    if (!servers_[index].told.contains(session.instance_id()))
+      violation(index, std::string(session.id()) + " ended, and nobody was told");
   }
   void join(std::size_t player, std::size_t index) {
     Server& server = servers_[index];
@@ -2289,17 +2956,15 @@ class Simulation {
     place.session = *loaded;
     // Somebody may have stolen it meanwhile, or this server stood still: then it will be lost.
     if (!holds(*place.session)) return note(place.server, "has it no more", place.session->id());
+    for (Server& other : servers_)
+      for (const Session& ghost : other.ghosts)
+        if (ghost != *place.session && ghost.id() == place.session->id() && ghost.is_active() &&
+            holds(ghost))
+          violation(place.server, std::string(ghost.id()) + " can be written by two sessions");
     const std::size_t known = report_.violations.size();
     game_.loaded(*place.session, report_.violations);
     if (report_.violations.size() != known)
       note(place.server, "VIOLATION", report_.violations.back());
-  }
-  /// Whether what the session writes would be accepted now.
-  bool holds(const Session& session) {
-    ReadRequest read;
-    read.store = store_, read.key = session.id(), read.wants_data = false;
-    backend_.read(std::span(&read, 1));
-    return read.record.fence.epoch == session.epoch();
   }
   void leave(std::size_t player) {
     Place& place = places_[player];
@@ -2309,7 +2974,6 @@ class Simulation {
     (void)place.session->request_release();
     place.session.reset();
   }
-
   /// Nothing goes wrong any more, and what was on its way has arrived.
   void mend() {
     is_mended_ = true;
@@ -2318,6 +2982,7 @@ class Simulation {
       server.still_until = server.cut_until = {};
       if (server.line) server.line->set_faults({});
     }
+    if (full_until_ != TimePoint{}) fill(TimePoint{});
   }
   void settle(Duration time) {
     for (const TimePoint end = world_.now() + time; world_.now() < end;) {
@@ -2359,34 +3024,9 @@ class Simulation {
         report_.violations.push_back("in the end nobody can read: " + record.error().message());
     }
     game_.end(records, report_.violations);
+    for (std::string& seen : database_.violations())
+      report_.violations.push_back(std::move(seen));
   }
-
-  template <class... Words>
-  void note(std::size_t server, const Words&... words) {
-    if (is_crashing_) return;
-    std::string line = std::to_string(
-        std::chrono::floor<std::chrono::milliseconds>(world_.now().time_since_epoch()).count());
-    line += " " + std::to_string(server);
-    ((line += " ", line += words), ...);
-    for (const char c : line)
-      digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    if (options_.keeps_history) report_.history += line + '\n';
-  }
-
-  Game& game_;
-  SimulationOptions options_;
-  Random random_;
-  ManualClock world_;
-  backend::Memory backend_{world_};
-  StoreId store_;
-  Stragglers stragglers_{world_, random_.split()};
-  std::deque<Server> servers_;
-  std::vector<Place> places_;
-  SimulationReport report_;
-  std::uint64_t digest_ = 0xcbf29ce484222325U;
-  std::size_t starts_ = 0;
-  bool is_mended_ = false;
-  bool is_crashing_ = false;
 };
 
 }  // namespace persist::inline PERSIST_ABI::testing

@@ -85,7 +85,7 @@ TEST_F(HostChanges, an_update_that_could_not_be_saved_does_not_happen_later) {
 
 TEST_F(HostChanges, an_update_that_timed_out_while_it_was_loading_does_not_happen) {
   ASSERT_TRUE(tool.load(1u)->release());
-  auto late = host.update(players, 1u, [](Player& p) { p.coins = 99; }, {.deadline = 1s});
+  auto late = host.update(players, 1u, [](Player& p) { p.coins = 99; }, {}, {.deadline = 1s});
   host.poll();
   clock.advance(2s);
   host.poll();
@@ -185,6 +185,30 @@ TEST_F(HostChanges, a_key_that_breaks_a_rule_is_refused_at_once) {
   ASSERT_TRUE(host.attach(named));
   EXPECT_TRUE(host.peek(named, std::string(500, 'x')).get().is(Errc::invalid));
   EXPECT_TRUE(host.update(named, std::string(), [](Player&) {}).get().is(Errc::invalid));
+}
+
+TEST_F(HostChanges, an_update_of_a_record_with_many_writers_goes_again_when_it_was_overtaken) {
+  using Guilds = persist::Store<std::string, Save, Db, persist::lock::Optimistic>;
+  Guilds guilds("guilds", db, options()), others("guilds", db, options("eu-2"));
+  ASSERT_TRUE(host.attach(guilds));
+  const auto earn = [](Player& chest) { chest.coins += 10; };
+  int runs = 0;
+  auto done = host.update(guilds, std::string("wolves"),
+                          [&](Player& chest) {
+                            if (++runs < 4) {
+                              EXPECT_TRUE(others.update("wolves", earn, {.create = true})) << runs;
+                            }
+                            chest.coins += 1;
+                          },
+                          {.create = true});
+  settle();
+  EXPECT_TRUE(done.get());
+  EXPECT_EQ(runs, 4);
+  EXPECT_EQ(others.peek("wolves")->data.coins, 131);
+  auto late = host.update(guilds, std::string("wolves"),
+                          [&](Player&) { EXPECT_TRUE(others.update("wolves", earn)); });
+  settle();
+  EXPECT_TRUE(late.get().is(Errc::busy)) << "after as many tries as the call that waits";
 }
 
 }  // namespace

@@ -126,12 +126,25 @@ TEST_F(HostRounds, a_failed_save_answers_and_is_tried_again) {
   EXPECT_EQ(durable(1), 3);
 }
 
+/// A policy that looks at the game's own objects for what a record begins as.
+struct OnItsThread {
+  using data_type = Player;
+  static inline std::thread::id asked_on;
+  static Player defaults(std::uint64_t) {
+    asked_on = std::this_thread::get_id();
+    return {};
+  }
+};
+
 TEST_F(HostRounds, what_a_record_begins_as_is_asked_of_the_game_on_its_own_thread) {
-  auto loaded = host.load(players, 5u);
+  persist::Store<std::uint64_t, OnItsThread, Db> newcomers("newcomers", db, options());
+  ASSERT_TRUE(host.attach(newcomers));
+  auto loaded = host.load(newcomers, 5u);
   host.poll();
   std::thread([&] { host.run_lane(); }).join();
   host.poll();
   EXPECT_TRUE(loaded.get());
+  EXPECT_EQ(OnItsThread::asked_on, std::this_thread::get_id());
 }
 
 TEST_F(HostRounds, messages_that_wait_are_relayed_on_a_lane) {

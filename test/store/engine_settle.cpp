@@ -103,6 +103,25 @@ TEST_F(EngineSettle, what_was_edited_behind_a_release_that_landed_is_not_said_to
   }
 }
 
+TEST_F(EngineSettle, a_release_that_landed_is_no_loss_however_long_the_database_was_away_after_it) {
+  auto players = open();
+  auto session = players.load(7);
+  session->edit()->coins = 5;
+  db.lose_reply();
+  EXPECT_TRUE(session->release().is(Errc::unknown_outcome));
+  db.fail_commits(Errc::unavailable, 10'000);
+  bool was_saved = false;
+  const auto told = session->on_released([&](Reason, bool saved) { was_saved = saved; });
+  play(1h, players);
+  EXPECT_EQ(session->state(), State::releasing);
+  db.script().commits.clear();
+  play(21s, players);
+  EXPECT_EQ(session->state(), State::released);
+  EXPECT_TRUE(was_saved);
+  EXPECT_EQ(players.metrics().lost, 0U);
+  EXPECT_EQ(coins(players, 7), 5);
+}
+
 TEST_F(EngineSettle, a_release_of_what_was_not_changed_that_landed_is_no_loss) {
   ASSERT_TRUE(a.load(1u)->release());
   auto session = *a.load(1u);

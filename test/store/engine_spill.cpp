@@ -324,6 +324,69 @@ TEST_F(SpillReplay, what_was_edited_behind_a_transaction_of_unknown_outcome_come
   }
 }
 
+/// A trade whose one partner leaves, with an unknown outcome, while the other plays on.
+struct SpillFollows : SpillCase {
+  void SetUp() override {
+    auto players = open_spilling();
+    auto a = players.load(1);
+    auto b = players.load(2);
+    ASSERT_TRUE(a && b);
+    ASSERT_TRUE(a->save({.force = true}) && b->save({.force = true}));
+    db.fail_commits(Errc::unavailable);
+    (void)players.transact(*a, *b, [](Player& from, Player& to) {
+      from.coins -= 30, to.coins += 30;
+      return persist::Result<void>(persist::success);
+    });
+    db.fail_commits(Errc::unknown_outcome);
+    EXPECT_TRUE(b->release().is(Errc::unknown_outcome));
+    a->edit()->coins += 1;
+    down();
+    EXPECT_EQ(players.close_all(10s), 2U);
+    EXPECT_EQ(files().size(), 2U);
+    up();
+  }
+};
+
+TEST_F(SpillFollows, what_was_edited_behind_it_is_not_sent_before_it) {
+  db.fail_commits(Errc::unavailable);
+  auto players = open_spilling();
+  EXPECT_EQ(coins(players, 1), 100);
+  play(2s, players);
+  EXPECT_EQ(coins(players, 1), 71);
+  EXPECT_EQ(coins(players, 2), 130);
+  EXPECT_TRUE(players.spilled()->empty());
+  EXPECT_TRUE(files().empty());
+  EXPECT_TRUE(players.try_load(1) && players.try_load(2));
+}
+
+TEST_F(SpillFollows, where_the_one_is_refused_so_is_the_other) {
+  {
+    auto other = open("us-1");
+    auto b = other.load(2, {.conflict = persist::Conflict::steal});
+    ASSERT_TRUE(b) << b.error();
+    ASSERT_TRUE(b->release());
+  }
+  auto players = open_spilling();
+  EXPECT_EQ(coins(players, 1), 100) << "half of a trade is none";
+  const auto all = players.spilled();
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 2U);
+  for (const Spilled& each : *all)
+    EXPECT_EQ(each.state, State::refused);
+  EXPECT_EQ(files(".refused").size(), 2U);
+}
+
+TEST_F(SpillFollows, also_at_a_later_start) {
+  const auto both = files();
+  std::string refused = both[0];
+  refused.replace(refused.size() - 6, 6, ".refused");
+  std::filesystem::rename(folder + "/" + both[0], folder + "/" + refused);
+  auto players = open_spilling();
+  EXPECT_EQ(coins(players, 1), 100);
+  EXPECT_EQ(players.spilled()->size(), 2U);
+  EXPECT_EQ(files(".refused").size(), 2U);
+}
+
 TEST_F(SpillReplay, while_the_database_is_down_only_its_own_records_wait) {
   spill_coins(7, 5);
   down();
@@ -710,6 +773,50 @@ TEST_F(Quarantine, where_the_database_is_down_too_it_is_kept_once_when_the_store
   ASSERT_EQ(files().size(), 1U);
   auto players = open_spilling();
   EXPECT_EQ(only(players).state, State::quarantined);
+}
+
+TEST_F(Quarantine, where_nobody_knows_whether_the_release_arrived_it_is_kept_all_the_same) {
+  {
+    auto players = open_spilling();
+    auto session = players.load(7);
+    session->edit()->coins = -5;
+    down(Errc::unknown_outcome);
+    EXPECT_TRUE(session->release().is(Errc::unknown_outcome));
+  }
+  up();
+  auto players = open_spilling();
+  EXPECT_EQ(only(players).state, State::quarantined);
+  EXPECT_TRUE(players.try_load(7)) << "the release came after all";
+}
+
+TEST_F(Quarantine, all_that_was_to_be_saved_with_it_is_kept_too) {
+  auto players = open_spilling();
+  gives_gifts(players);
+  ASSERT_TRUE(players.post(7, Gift{3}));
+  auto session = players.load(7);
+  players.poll();
+  ASSERT_TRUE(session->grant_once({"receipt-1"}, [](Player& player) { player.coins += 10; }));
+  ASSERT_TRUE(session->send(8, Gift{20}));
+  ASSERT_TRUE(session->add_user_id(1001));
+  session->edit()->coins = -5;
+  EXPECT_TRUE(session->release().is(Errc::invalid));
+  const auto entry = persist::spill::decode(persist::as_bytes(bytes_of(only(players).file)));
+  ASSERT_TRUE(entry) << entry.error();
+  const persist::spill::Part& part = entry->parts[0];
+  EXPECT_EQ(part.acknowledged.size(), 1U);
+  EXPECT_EQ(part.receipts.size(), 1U);
+  ASSERT_EQ(part.sends.size(), 1U);
+  EXPECT_EQ(part.sends[0].key, "8");
+  EXPECT_EQ(*part.user_ids, std::vector<std::uint64_t>{1001});
+}
+
+TEST_F(Quarantine, with_a_folder_that_cannot_be_used_it_is_a_loss_that_is_told) {
+  std::ofstream(root + "/spill") << "a file is in the way";
+  auto players = open_spilling();
+  auto session = players.load(7);
+  session->edit()->coins = -5;
+  EXPECT_TRUE(session->release().is(Errc::invalid));
+  EXPECT_TRUE(logged("error: 7: its last changes were refused, and could not be kept aside: io"));
 }
 
 TEST_F(Quarantine, without_a_folder_the_result_is_the_same_and_nothing_is_kept) {

@@ -529,4 +529,46 @@ TEST_F(Pieces, have_a_store_that_no_game_opens) {
   EXPECT_TRUE(others.load(1u).is(Errc::invalid)) << "somebody else made it";
 }
 
+TEST_F(Pieces, one_that_only_looks_leaves_them_with_their_holder) {
+  auto held = filled(1, text(9000));
+  Large::LoadOptions ignoring;
+  ignoring.lock = persist::LockUse::ignore;
+  auto looking = elsewhere.load(1, ignoring);
+  ASSERT_TRUE(looking) << looking.error();
+  EXPECT_EQ(looking->view()->name, text(9000));
+  db.script() = {};
+  ASSERT_TRUE(save(held, text(9001)));
+  EXPECT_EQ(db.script().acquire_requests, 0U) << "it has its pieces still";
+  EXPECT_TRUE(save(*looking, text(50)).is(Errc::fenced)) << "the holder saved since";
+  EXPECT_EQ(name_of(1), text(9001));
+}
+
+TEST_F(Pieces, a_claim_writes_those_that_it_needs_and_empties_the_others) {
+  auto held = filled(1, text(9000));
+  const auto before = pieces().size();
+  Large::LoadOptions ignoring;
+  ignoring.lock = persist::LockUse::ignore;
+  auto repair = elsewhere.load(1, ignoring);
+  ASSERT_TRUE(repair) << repair.error();
+  ASSERT_TRUE(save(*repair, text(3000, 'b')));
+  EXPECT_LT(pieces().size(), before);
+  EXPECT_EQ(name_of(1), text(3000, 'b'));
+  EXPECT_TRUE(save(held, text(5)).is(Errc::fenced));
+  ASSERT_TRUE(save(*repair, text(8000, 'c')));
+  EXPECT_EQ(name_of(1), text(8000, 'c'));
+}
+
+TEST_F(Pieces, a_record_with_many_writers_may_be_large) {
+  using Guilds = persist::Store<std::uint64_t, Player, NarrowDb, persist::lock::Optimistic,
+                                Chunked<Compressed<Cbor, RunLength>>>;
+  Guilds one("guilds", narrow, options()), two("guilds", narrow, options("us-1"));
+  for (int i = 0; i < 4; ++i) {
+    Guilds& guilds = i % 2 == 0 ? one : two;
+    const auto grow = [](Player& chest) { chest.name += text(3000); };
+    const auto done = guilds.update(1, grow, {.create = true});
+    ASSERT_TRUE(done) << done.error();
+  }
+  EXPECT_EQ(one.peek(1)->data.name.size(), 12000U);
+}
+
 }  // namespace

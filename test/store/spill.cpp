@@ -107,7 +107,12 @@ TEST_F(SpillWrapped, a_schema_that_the_store_has_not_comes_with_the_entry) {
     down();
   }
   up();
+  const auto spilled = entry();
   Shared players("players", db, spilling());
+  persist::SchemaRequest fetch{.store = players.core().store(), .id = spilled.parts[0].schema_id};
+  db.read_schemas(std::span(&fetch, 1));
+  ASSERT_FALSE(persist::failed(fetch.error)) << fetch.error;
+  EXPECT_EQ(fetch.bytes, *spilled.parts[0].schema);
   const auto read = players.peek(7);
   ASSERT_TRUE(read) << read.error();
   EXPECT_EQ(read->data.coins, 5);

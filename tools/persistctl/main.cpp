@@ -424,6 +424,8 @@ int spill_apply(const Typed& typed) {
   if (!lock) return fail(lock.error(), lock.is(Errc::locked) ? folder_is_held : not_done);
   auto entry = find_spilled(typed.get("--spill"), typed.word);
   if (!entry) return fail(entry.error());
+  if (const auto first = comes_first(typed.get("--spill"), *entry); !first)
+    return fail(first.error());
   Typed in = typed;
   in.options["--store"] = entry->entry.stores[0].name;
   auto opened = open(in, For::writing);

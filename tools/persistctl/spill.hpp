@@ -102,6 +102,19 @@ struct NamedEntry {
   });
 }
 
+/// `invalid` where an entry that this one follows is still in the folder.
+[[nodiscard]] inline Result<void> comes_first(const std::string& folder, const NamedEntry& of) {
+  const auto names = spill::list_entries(Files(), folder, of.name.prefix);
+  if (!names) return names.error();
+  for (const spill::FileName& name : *names)
+    if (of.entry.follows != 0 && name.number == of.entry.follows)
+      return Error(Errc::invalid,
+                   "it holds what was edited behind a commit of unknown outcome: "
+                   "apply or drop that first: " +
+                       name.text());
+  return success;
+}
+
 [[nodiscard]] inline Value::Member lease_of(const spill::Part& part) {
   constexpr std::string_view names[] = {"kept", "renewed", "given back"};
   return {"lease", names[static_cast<std::uint8_t>(part.lease)]};
@@ -147,9 +160,10 @@ struct NamedEntry {
     if (!record) return record.error();
     records.push_back(*std::move(record));
   }
-  const Facts facts{{"file", of.name.text()},    {"state", state_of(of.name, entry)},
-                    {"at", time_text(entry.at)}, {"server", entry.server},
-                    {"why", entry.why},          {"records", std::move(records)}};
+  const Facts facts{{"file", of.name.text()},       {"state", state_of(of.name, entry)},
+                    {"at", time_text(entry.at)},    {"follows", entry.follows},
+                    {"server", entry.server},       {"why", entry.why},
+                    {"records", std::move(records)}};
   Buffer text;
   if (auto written = write_facts(facts, text, persist::codec::JsonStyle::pretty); !written)
     return written.error();

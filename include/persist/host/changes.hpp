@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/host/group.hpp>
+#include <persist/host/group_calls.hpp>
 #include <persist/store/changes.hpp>
 #include <persist/store/offline_calls.hpp>
 
@@ -68,14 +68,15 @@ struct Kept {
 template <class S, class F>
 class UpdateCall : Kept<F>, public UpdateChange<S, F> {
  public:
-  explicit UpdateCall(F fn) : Kept<F>{std::move(fn)}, UpdateChange<S, F>(Kept<F>::fn) {}
+  UpdateCall(F given, UpdateOptions options)
+      : Kept<F>{std::move(given)}, UpdateChange<S, F>(Kept<F>::fn, options) {}
   UpdateCall(const UpdateCall&) = delete;
 };
 template <class S, class F>
 class GrantCall : Kept<F>, public GrantChange<S, F> {
  public:
-  GrantCall(ReceiptId receipt, F fn)
-      : Kept<F>{std::move(fn), std::string(receipt.id)},
+  GrantCall(ReceiptId receipt, F given)
+      : Kept<F>{std::move(given), std::string(receipt.id)},
         GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::fn) {}
   GrantCall(const GrantCall&) = delete;
 
@@ -131,15 +132,15 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
     if (ask_.state()->ready()) return;  // nobody waits any more
     StoreCalls<S> calls(ask_.core);
     const TimePoint deadline = after(ask_.core.now(), ask_.core.options().load_deadline);
-    loading_.emplace(calls.begin(ask_.key(), std::move(value_), change_->load_options(),
-                                 LoadKind::offline, deadline));
+    loading_.emplace(
+        calls.begin(ask_.key(), value_, change_->load_options(), LoadKind::offline, deadline));
     ask_.state()->take_back = [self = this->shared_from_this()] { self->loading_->cancel(); };
     loading_->when_ready([self = this->shared_from_this()] { self->change_own(); });
   }
   void change_own() {
     ask_.state()->take_back = nullptr;
     auto loaded = loading_->take();
-    if (!loaded) return ask_.answer(loaded.error());
+    if (!loaded) return goes_again(loaded.error()) ? load() : ask_.answer(loaded.error());
     Session<S>& session = *loaded;
     if (const Result<void> done = change_->apply(session, false); !done) {
       ask_.core.give_back_soon(session.node());
@@ -152,11 +153,25 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
                             // goes back as it was.
                             if (!saved && session.is_active() && !saved.is(Errc::unknown_outcome))
                               self->ask_.core.give_back_soon(session.node());
-                            self->ask_.answer(self->change_->answer(saved, false));
+                            if (!saved && self->goes_again(saved.error())) return self->load();
+                            self->ask_.answer(self->change_->answer(self->last(saved), false));
                           });
   }
 
+  /// What is said of the last try.
+  [[nodiscard]] Result<Saved> last(const Result<Saved>& saved) const {
+    constexpr bool many_write = !has_sessions<typename S::LockPolicy>;
+    const bool was_late = many_write && (saved.is(Errc::fenced) || saved.is(Errc::busy));
+    return was_late ? StoreCalls<S>::overtaken(saved.error().key()) : saved;
+  }
+  /// Whether somebody else was first, where many write one record.
+  [[nodiscard]] bool goes_again(const Error& why) {
+    if constexpr (has_sessions<typename S::LockPolicy>) return false;
+    return (why == Errc::fenced || why == Errc::busy) && ++tries_ < StoreCalls<S>::most_tries;
+  }
+
   Ask ask_;
+  int tries_ = 0;
   std::optional<KeyValue> value_;
   std::shared_ptr<Change> change_;
   std::optional<Loading<S>> loading_;

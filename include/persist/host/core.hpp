@@ -15,21 +15,21 @@
 
 namespace persist::inline PERSIST_ABI {
 
-class HostCore;
-
 /// Says that completions of a Host may be running on this thread, for as long as it lives.
 class HostVisit {
  public:
-  explicit HostVisit(const HostCore& host) noexcept : host_(&host), outer_(innermost()) {
+  HostVisit(const void* group, const void* host) noexcept
+      : group_(group), host_(host), outer_(innermost()) {
     innermost() = this;
   }
   HostVisit(const HostVisit&) = delete;
   HostVisit& operator=(const HostVisit&) = delete;
   ~HostVisit() { innermost() = outer_; }
 
-  [[nodiscard]] static bool is_inside(const HostCore& host) noexcept {
+  /// `of`: a group or a Host's core.
+  [[nodiscard]] static bool is_inside(const void* of) noexcept {
     for (const HostVisit* visit = innermost(); visit != nullptr; visit = visit->outer_)
-      if (visit->host_ == &host) return true;
+      if (visit->group_ == of || visit->host_ == of) return true;
     return false;
   }
 
@@ -39,7 +39,8 @@ class HostVisit {
     return visit;
   }
 
-  const HostCore* host_;
+  const void* group_;
+  const void* host_;
   const HostVisit* outer_;
 };
 

@@ -166,6 +166,13 @@ class Future {
     if (state_) state_->cancel();
   }
 
+  /// Does what `cancel` does, at any time and on any thread: also when something was to follow.
+  [[nodiscard]] std::function<void()> canceller() const {
+    return [state = std::weak_ptr<CallState>(state_)] {
+      if (const auto call = state.lock()) call->cancel();
+    };
+  }
+
   // `co_await host.load(…)`: goes on where completions run.
   [[nodiscard]] bool await_ready() const noexcept { return ready(); }
   template <class Handle>

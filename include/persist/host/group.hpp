@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -40,9 +41,11 @@ class HostSeat : public Driver {
 /// lane (`on_lane`); and whoever ends it answers the call's state, again on the stores' thread.
 class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGroup> {
  public:
-  /// `kind` tells groups of different types of backends apart.
-  HostGroup(std::shared_ptr<HostCore> host, const void* kind)
+  /// `kind` tells groups of different types of backends apart; `is_shared`: all threads may use the
+  /// stores, so any lane is their thread.
+  HostGroup(std::shared_ptr<HostCore> host, const void* kind, bool is_shared)
       : kind_(kind),
+        is_shared_(is_shared),
         host_(std::move(host)),
         leases_(&host_->timer_wake),
         budget_(host_->options.budget) {}
@@ -52,6 +55,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
 
   [[nodiscard]] HostCore& host() noexcept { return *host_; }
   [[nodiscard]] const void* kind() const noexcept { return kind_; }
+  [[nodiscard]] bool is_shared() const noexcept { return is_shared_; }
   [[nodiscard]] HostLeases& leases() noexcept { return leases_; }
 
   // Any thread.
@@ -63,9 +67,12 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     if (!host_->take_call())
       return (void)state->fail(
           Error(Errc::full, "too many calls of this Host wait for their answers"));
-    if (host_->closing) return (void)state->fail(Error(Errc::closed, "the Host is shutting down"));
-    const std::lock_guard hold(mutex_);
-    queued_.push_back({&seat, std::move(state), std::move(start)});
+    {
+      const std::lock_guard hold(mutex_);
+      if (!host_->closing)
+        queued_.push_back({&seat, std::exchange(state, nullptr), std::move(start)});
+    }
+    if (state) return (void)state->fail(Error(Errc::closed, "the Host is shutting down"));
     wake();
   }
   void post(std::function<void()> call) final {
@@ -84,6 +91,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
       const std::lock_guard hold(mutex_);
       home_.push_back(std::move(task));
     }
+    came_.notify_all();
     wake();
   }
   [[nodiscard]] bool blocks_itself() final;
@@ -94,7 +102,17 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     if (threw != nullptr) host_->options.log.write(LogLevel::error, threw->detail());
   }
 
-  // The stores' thread.
+  /// Has a lane poll, where lanes are the stores' threads.
+  void pump();
+  /// When a lane is to poll next.
+  [[nodiscard]] TimePoint next_pump() const noexcept {
+    return TimePoint(Duration(next_pump_.load()));
+  }
+  [[nodiscard]] bool waits_in_vain() const {
+    return HostVisit::is_inside(host_.get()) || (!is_shared_ && host_->is_polled_here());
+  }
+
+  // The stores' thread; where that may be any, one after the other.
   TimePoint poll();
   /// Has `perform` called on a lane, and then `complete` here.
   template <class P, class C>
@@ -112,8 +130,9 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     ++out_;
     host_->lanes.push(std::move(task), priority);
   }
-  /// Waits for what is out and takes it in.
-  void bring_home();
+  /// Waits for what is out and takes it in; then calls `then`, before anything else goes out.
+  template <class F>
+  void bring_home(F then);
   /// Ends the calls of that store, or of all, that have not been answered.
   std::size_t end_calls(const HostSeat* seat, const Error& why, bool queued_only);
   [[nodiscard]] std::size_t out() const noexcept { return out_; }
@@ -126,6 +145,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   virtual void each_store(const std::function<void(DrivenStore&)>& use) = 0;
 
  protected:
+  [[nodiscard]] std::unique_lock<std::recursive_mutex> my_turn() { return std::unique_lock(turn_); }
   virtual void begin_poll() = 0;
   virtual void leave_poll() noexcept = 0;
   virtual void send_rounds() = 0;
@@ -139,14 +159,19 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     std::function<void()> start;
   };
   struct Visit {
-    explicit Visit(HostGroup& of) : group(of), here(of.host()) { group.begin_poll(); }
+    explicit Visit(HostGroup& of) : group(of), here(&of, &of.host()) { group.begin_poll(); }
     Visit(const Visit&) = delete;
     Visit& operator=(const Visit&) = delete;
     ~Visit() { group.leave_poll(); }
     HostGroup& group;
     HostVisit here;
   };
-  void wake() { host_->wake.notify(); }
+  TimePoint poll_once();
+  void wake() {
+    if (is_shared_) pump();
+    host_->wake.notify();
+  }
+  struct Pump;
   void take_in();
   void begin_calls();
   bool send_waiting(Priority least, bool over_budget);
@@ -158,11 +183,18 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   }
 
   const void* kind_;
+  bool is_shared_;
   std::shared_ptr<HostCore> host_;
   HostLeases leases_;
   Budget budget_;
   std::array<std::deque<std::unique_ptr<LaneTask>>, priorities> waiting_;  ///< for the budget
-  std::mutex mutex_;                                                       ///< of the next three
+  std::recursive_mutex turn_;  ///< of who is the stores' thread now
+  std::atomic<bool> again_{false};
+  std::atomic<bool> pump_waits_{false};
+  std::atomic<Duration::rep> next_pump_{TimePoint::max().time_since_epoch().count()};
+  int leaving_ = 0;   ///< nothing goes out
+  std::mutex mutex_;  ///< of the next three
+  std::condition_variable came_;
   std::deque<Call> queued_;
   std::vector<std::function<void()>> posted_;
   std::vector<std::unique_ptr<LaneTask>> home_;
@@ -170,22 +202,60 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
 
   std::vector<Call> begun_;
   TimePoint first_deadline_ = TimePoint::max();
-  std::size_t out_ = 0;
+  std::atomic<std::size_t> out_{0};
 };
 
 inline void HostSeat::leave() {
+  if (HostVisit::is_inside(&group))
+    detail::fatal("a store was destroyed inside one of its own handlers");
   group.take_out(*this);
 }
 inline void HostSeat::tell_lease(LeaseTicket& ticket, LeaseUse use) {
   group.leases().tell(ticket, use);
 }
 inline void HostSeat::blocking_call(std::string_view name) {
-  if (!group.host().is_polled_here()) return;
+  if (group.is_shared() || !group.waits_in_vain()) return;
   group.host().waits_here("the thread that polls a Host waits for the store \"" +
                           std::string(name) + "\", which that Host drives");
 }
 
+/// Where another thread is at it, that one looks again before it goes.
 inline TimePoint HostGroup::poll() {
+  TimePoint next = TimePoint::max();
+  do {
+    const std::unique_lock turn(turn_, std::try_to_lock);
+    if (!turn) return TimePoint::max();
+    again_ = false;
+    next = poll_once();
+  } while (is_shared_ && again_);
+  return next;
+}
+
+/// One at a time, and none more often than something came.
+struct HostGroup::Pump final : LaneTask {
+  explicit Pump(std::shared_ptr<HostGroup> of) : group(std::move(of)) {}
+  void perform() override {
+    group->pump_waits_ = false;
+    const TimePoint next = group->poll();
+    if (next != TimePoint::max()) {
+      group->next_pump_ = next.time_since_epoch().count();
+      group->host().timer_wake.notify();
+    }
+    group->host().wake.notify();
+  }
+  void complete() override {}
+  void hand_back(std::unique_ptr<LaneTask>) override {}
+  std::shared_ptr<HostGroup> group;
+};
+
+inline void HostGroup::pump() {
+  again_ = true;
+  next_pump_ = TimePoint::max().time_since_epoch().count();
+  if (!pump_waits_.exchange(true))
+    host_->lanes.push(std::make_unique<Pump>(shared_from_this()), Priority::closing);
+}
+
+inline TimePoint HostGroup::poll_once() {
   const Visit visit(*this);
   take_in();
   for (const auto& call : taken(posted_))
@@ -195,10 +265,14 @@ inline TimePoint HostGroup::poll() {
   if (look_.exchange(false) || now >= first_deadline_) end_late_calls(now);
   // What somebody waits for goes before autosaves, and bulk behind all.
   send_waiting(Priority::save, false);
-  send_rounds();
+  if (leaving_ == 0) send_rounds();
   TimePoint next = finish_poll();
-  if (!send_waiting(Priority::bulk, false) || budget_.left(now) == 0)
-    next = (std::max)((std::min)(next, now), budget_.next(now));
+  const bool all_sent = send_waiting(Priority::bulk, false);
+  if (budget_.left(now) == 0) {  // what is due may be a renewal, so it is looked at now and then
+    const TimePoint refill = budget_.next(now);
+    next = (std::max)(next, (std::min)(refill, after(now, std::chrono::milliseconds(100))));
+    if (!all_sent) next = (std::min)(next, refill);
+  }
   return (std::min)(next, first_deadline_);
 }
 
@@ -219,89 +293,34 @@ inline void HostGroup::take_in() {
   for (auto& task : taken(home_)) {
     --out_;
     task->complete();
+    const std::lock_guard hold(mutex_);
+    came_.notify_all();
   }
 }
 
-inline void HostGroup::begin_calls() {
-  for (Call& call : taken(queued_)) {
-    first_deadline_ = (std::min)(first_deadline_, call.state->deadline);
-    const std::function<void()> start = std::exchange(call.start, nullptr);
-    const std::shared_ptr<CallState> state = call.state;
-    begun_.push_back(std::move(call));
-    if (!state->cancelled() && host_->clock.now() < state->deadline) start();
-  }
-}
-
-inline void HostGroup::end_late_calls(TimePoint now) {
-  std::vector<std::shared_ptr<CallState>> late;
-  first_deadline_ = TimePoint::max();
-  std::erase_if(begun_, [&](const Call& call) {
-    if (call.state->ready()) return true;
-    const bool ends = call.state->cancelled() || now >= call.state->deadline;
-    if (ends)
-      late.push_back(call.state);
-    else
-      first_deadline_ = (std::min)(first_deadline_, call.state->deadline);
-    return ends;
-  });
-  for (const std::shared_ptr<CallState>& state : late) {
-    const std::function<void()> undo = std::exchange(state->take_back, nullptr);
-    if (state->cancelled()) {
-      state->fail(Error(Errc::cancelled, "the call was called off"));
-    } else {
-      ++host_->timeouts;
-      state->fail(Error(Errc::timeout, "no answer came before the call's deadline"));
-    }
-    if (undo) undo();
-  }
-}
-
-inline void HostGroup::bring_home() {
-  send_waiting(Priority::bulk, true);
-  while (out_ != 0) {
+template <class F>
+void HostGroup::bring_home(F then) {
+  std::unique_lock turn(turn_);
+  ++leaving_;
+  while (true) {
     {
       const Visit visit(*this);
+      send_waiting(Priority::bulk, true);
       take_in();
       for (const auto& call : taken(posted_))
         call();
       (void)finish_poll();
     }
-    if (out_ != 0 && !host_->lanes.run_one()) host_->wake.wait_for(Duration::max());
+    if (out_ == 0) break;
+    turn.unlock();
+    if (!host_->lanes.run_one()) {
+      std::unique_lock hold(mutex_);
+      came_.wait(hold, [&] { return !home_.empty() || out_ == 0; });
+    }
+    turn.lock();
   }
-}
-
-inline std::size_t HostGroup::end_calls(const HostSeat* seat, const Error& why, bool queued_only) {
-  std::vector<Call> ended;
-  const auto take = [&](auto& from) {
-    std::erase_if(from, [&](Call& call) {
-      const bool is_meant = seat == nullptr || call.seat == seat;
-      if (is_meant && !call.state->ready()) ended.push_back(call);
-      return is_meant;
-    });
-  };
-  {
-    const std::lock_guard hold(mutex_);
-    take(queued_);
-  }
-  if (!queued_only) take(begun_);
-  for (const Call& call : ended) {
-    const std::function<void()> undo = std::exchange(call.state->take_back, nullptr);
-    call.state->fail(why);
-    if (undo) undo();
-  }
-  return ended.size();
-}
-
-inline bool HostGroup::blocks_itself() {
-  if (!host_->is_polled_here()) return false;
-  host_->waits_here("the thread that polls a Host waits for a Future of that Host");
-  return true;
-}
-
-/// For a program that goes on although it waits where it polls.
-inline void HostGroup::help() {
-  poll();
-  if (!host_->lanes.run_one() && out_ != 0) host_->wake.wait_for(Duration::max());
+  then();
+  --leaving_;
 }
 
 namespace detail {

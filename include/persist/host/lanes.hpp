@@ -61,6 +61,7 @@ class Lanes {
   void push(std::unique_ptr<LaneTask> task, Priority priority) {
     {
       const std::lock_guard hold(mutex_);
+      if (ends_) return;
       queues_[static_cast<std::size_t>(priority)].push_back(std::move(task));
     }
     came_.notify_one();

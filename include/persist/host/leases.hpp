@@ -50,7 +50,6 @@ class HostLeases {
     if (at == tickets_.end()) at = add(ticket);
     at->second.newest(ticket);
     at->second.taken = use == LeaseUse::taken;
-    at->second.claimed = true;
   }
   /// What a lane learned of commits and acquisitions, before the stores' thread hears of it.
   void hear(std::span<const CommitRequest> commits, TimePoint sent) {
@@ -62,19 +61,12 @@ class HostLeases {
   void hear(std::span<const AcquireRequest> acquires, TimePoint sent, Duration renew) {
     const std::lock_guard hold(mutex_);
     for (const AcquireRequest& each : acquires) {
-      if (!each.is_to_be_read() || each.lease <= Duration::zero() || renew <= Duration::zero())
-        continue;
+      const bool holds = each.is_to_be_read() && each.intent != Intent::look;
+      if (!holds || each.lease <= Duration::zero() || renew <= Duration::zero()) continue;
       LeaseTicket ticket{each.store, each.key, each.record.fence, each.lease, renew, sent};
       ticket.fence.owner = each.owner;
       if (find(each.owner.session) == nullptr) add(ticket);
     }
-  }
-  /// The stores' thread has heard of those acquisitions: what it did not make a session of is over.
-  void forget_unclaimed(std::span<const AcquireRequest> acquires) {
-    const std::lock_guard hold(mutex_);
-    for (const AcquireRequest& each : acquires)
-      if (const Ticket* ticket = find(each.owner.session); ticket != nullptr && !ticket->claimed)
-        tickets_.erase(each.owner.session);
   }
 
   /// One batch of renewals.
@@ -108,8 +100,7 @@ class HostLeases {
     Duration renew{};
     TimePoint renewed{};
     bool taken = false;
-    bool claimed = false;  ///< the stores' thread knows the session
-    bool over = false;     ///< somebody newer has the record: its session will hear of it
+    bool over = false;  ///< somebody newer has the record: its session will hear of it
 
     void newest(LeaseTicket& ticket) {
       fence.write = ticket.fence.write = (std::max)(fence.write, ticket.fence.write);

@@ -38,6 +38,7 @@ struct CallOptions {
 struct ShutdownReport {
   std::size_t sessions = 0;    ///< that were open, or on their way, when it began
   std::size_t cancelled = 0;   ///< calls that had not begun
+  std::size_t spilled = 0;     ///< sessions whose changes are in the local journal, and saved later
   std::vector<LeftOpen> left;  ///< what is still there: with changes (`dirty`), or only its lease
   std::size_t out = 0;         ///< calls of backends that had not returned
   [[nodiscard]] bool complete() const noexcept { return left.empty() && out == 0; }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/host/group.hpp>
+#include <persist/host/group_calls.hpp>
 #include <persist/store/round.hpp>
 
 #include <algorithm>
@@ -17,8 +17,8 @@ namespace persist::inline PERSIST_ABI {
 template <class Backend>
 class HostRounds final : public HostGroup {
  public:
-  HostRounds(std::shared_ptr<HostCore> host, Backend database)
-      : HostGroup(std::move(host), kind()), database_(std::move(database)) {}
+  HostRounds(std::shared_ptr<HostCore> host, Backend database, bool is_shared)
+      : HostGroup(std::move(host), kind(), is_shared), database_(std::move(database)) {}
 
   [[nodiscard]] static const void* kind() noexcept {
     static const char tag = 0;
@@ -28,16 +28,18 @@ class HostRounds final : public HostGroup {
   /// False where the store has a Host already.
   template <class Engine>
   [[nodiscard]] bool add(Engine& engine) {
+    const auto turn = my_turn();
     auto seat = std::make_unique<Seat>(*this, engine);
     if (!engine.drive(seat.get())) return false;
     seats_.push_back(std::move(seat));
     return true;
   }
   void take_out(const HostSeat& seat) override {
-    bring_home();
-    end_calls(&seat, Error(Errc::closed, "the store is no longer of this Host"), false);
-    (void)seat.store.drive(nullptr);
-    std::erase_if(seats_, [&](const auto& each) { return each.get() == &seat; });
+    bring_home([&] {
+      end_calls(&seat, Error(Errc::closed, "the store is no longer of this Host"), false);
+      (void)seat.store.drive(nullptr);
+      std::erase_if(seats_, [&](const auto& each) { return each.get() == &seat; });
+    });
   }
   TimePoint renew_leases(TimePoint now) override;
   void take_out_all() override {
@@ -45,6 +47,7 @@ class HostRounds final : public HostGroup {
       take_out(*seats_.back());
   }
   void each_store(const std::function<void(DrivenStore&)>& use) override {
+    const auto turn = my_turn();
     for (const Seat* seat : all())
       use(seat->store);
   }
@@ -165,7 +168,6 @@ void HostRounds<Backend>::complete(Trip& trip) {
   --rounds_out_;
   for (Part& part : trip.parts)
     part.partner.complete(trip.round, part.mine);
-  leases().forget_unclaimed(trip.round.acquires);
 }
 
 template <class Backend>

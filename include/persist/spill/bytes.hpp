@@ -215,6 +215,7 @@ inline void append_part(Buffer& to, const Part& part) {
   for (int i = 0; i < 3; ++i)
     append_little(to, std::uint32_t{0});
   append_little(to, static_cast<std::uint8_t>(entry.kind));
+  append_little(to, entry.follows);
   detail::append_time(to, entry.at);
   detail::append_text(to, entry.server);
   detail::append_text(to, std::string_view(entry.why).substr(0, 4000));
@@ -271,6 +272,7 @@ inline void append_part(Buffer& to, const Part& part) {
   const auto kind = from.number<std::uint8_t>();
   good = kind == 1 || kind == 2;
   entry.kind = static_cast<Kind>(kind);
+  entry.follows = from.number<std::uint64_t>();
   entry.at = from.time();
   entry.server = from.text();
   entry.why = from.text();

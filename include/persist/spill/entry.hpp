@@ -59,6 +59,9 @@ struct Part {
 
 struct Entry {
   Kind kind = Kind::commit;
+  /// The number of an earlier entry that must be in the database before this one is sent; where
+  /// that is refused so is this. 0: none.
+  std::uint64_t follows = 0;
   WallTime at{};                  ///< by the backend's calendar, as it was known
   std::string server;             ///< whose commit it is
   std::string why;                ///< what kept it from being saved, for people

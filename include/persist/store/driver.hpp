@@ -64,6 +64,9 @@ class DrivenStore {
   /// The driver renewed the lease of that session.
   virtual void hear_of_renewal(std::string_view key, std::uint64_t number) = 0;
   virtual void list_left(std::vector<LeftOpen>& into) = 0;
+  /// Writes what is not saved to the local journal (`StoreOptions::spill`), where there is one, and
+  /// ends the sessions whose changes are there: says how many. What is on a lane stays.
+  virtual std::size_t spill_rest() = 0;
 
  protected:
   ~DrivenStore() = default;

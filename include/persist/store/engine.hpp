@@ -132,7 +132,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void let_go();
   /// Writes what is not saved to the spill journal, where there is one, and ends the sessions whose
   /// changes are there; the others stay. Says how many ended (engine_spill.hpp).
-  std::size_t spill_rest();
+  std::size_t spill_rest() final;
   /// What of the spill journal was not sent (engine_replay.hpp).
   [[nodiscard]] Result<std::vector<Spilled>> spilled();
   [[nodiscard]] bool is_critical() {
@@ -277,9 +277,13 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void complete_replay(Flight& flight);
   void settle_replay(const Replay& replay, Error why);
   void dispose(Spilled& entry);
-  void write_entries(std::span<Flight* const> flights, std::string_view why);
+  void write_entries(std::span<Flight* const> flights, std::string_view why,
+                     std::uint64_t follows = 0);
+  [[nodiscard]] std::size_t end_unknown(Flight& flight);
+  [[nodiscard]] std::size_t keep_or_end(Flight& flight);
+  void unboard_all(Flight& flight);
   void sign(spill::Entry& entry, std::string_view why) const;
-  void quarantine(Cut& cut, const Change& change);
+  void quarantine(SessionCore& session, Cut& cut, const Change& change);
   [[nodiscard]] bool can_spill();
   [[nodiscard]] std::size_t spill_unknown();
   [[nodiscard]] Flight* cut_for_spill(SessionCore& session);

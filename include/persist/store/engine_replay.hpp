@@ -107,7 +107,7 @@ void Engine<B, L>::add_replays(Manifest& mine) {
     const Lock hold(mutex_);
     spill_->next_try = TimePoint::max();
     for (SpillBox::Waiting& each : spill_->waiting()) {
-      if (each.is_out) continue;
+      if (each.is_out || spill_->comes_later(each)) continue;
       if (files.size() == at_once) {
         spill_->next_try = now();
         break;
@@ -145,7 +145,9 @@ Error Engine<B, L>::read_replay(Replay& replay) {
     return Error(Errc::cancelled, "another program took its file away");
   if (!entry) return entry.error();
   replay.entry = *std::move(entry);
-  return Errc{};
+  const Lock hold(mutex_);
+  if (!spill_->was_refused(replay.entry.follows)) return Errc{};
+  return Error(Errc::fenced, "the commit that it follows is not in the database");
 }
 
 /// What came of an entry that was sent: it is there, or somebody else's word is, or it waits on.
@@ -176,7 +178,7 @@ void Engine<B, L>::complete_replay(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   const Lock hold(mutex_);
-  SpillBox::Waiting* const waiting = spill_->find(replay.file);
+  SpillBox::Waiting* waiting = spill_->find(replay.file);
   if (waiting == nullptr) return;
   waiting->is_out = false;
   if (is_ailing(why)) {
@@ -189,6 +191,15 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
     return;
   }
   spill_->failures = 0;
+  const std::vector<std::string> followers = spill_->followers_of(waiting->number());
+  if (failed(why)) {  // first: where this one goes, they must not be taken for what may be sent
+    for (const std::string& file : followers)
+      settle_replay({file, {}, {}},
+                    Error(Errc::fenced, "the commit that it follows is not in the database"));
+    waiting = spill_->find(replay.file);
+  } else if (!followers.empty()) {
+    spill_->next_try = (std::min)(spill_->next_try, now());
+  }
   Spilled kept{Spilled::State::refused, replay.file, waiting->keys, waiting->at, std::move(why)};
   dispose(kept);
   for (const std::string& key : spill_->settle(replay.file)) {
@@ -202,21 +213,21 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
 /// Does with the file of an entry what its outcome asks for.
 template <class B, class L>
 void Engine<B, L>::dispose(Spilled& entry) {
-  using State = Spilled::State;
+  using Kept = Spilled::State;
   const Error& why = entry.why;
   Result<void> done = success;
   const bool is_there = !failed(why);
   if (why == Errc::cancelled)
     return log(LogLevel::warning, "spilled entry " + entry.file + ": " + std::string(why.detail()));
   if (why == Errc::corrupt || why == Errc::too_new)
-    entry.state = State::unreadable;
+    entry.state = Kept::unreadable;
   else if (why == Errc::refused)
-    entry.state = State::foreign;
+    entry.state = Kept::foreign;
   else if (why == Errc::not_found)
-    entry.state = State::erased;
-  if (is_there || entry.state == State::erased) {
+    entry.state = Kept::erased;
+  if (is_there || entry.state == Kept::erased) {
     done = spill_->journal().remove(entry.file);
-  } else if (entry.state == State::refused) {
+  } else if (entry.state == Kept::refused) {
     const auto renamed = spill_->journal().refuse(entry.file);
     if (renamed)
       entry.file = *renamed;

@@ -26,8 +26,10 @@ void Engine<B, L>::complete_flight(Flight& flight) {
     ++metrics_.rounds;
     critical_.hear(request.outcome == CommitRequest::Outcome::failed && is_ailing(request.error));
   }
-  const bool unknown =
-      request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
+  // What nobody knew of before is not known better when it could not be sent again.
+  const bool unknown = request.outcome == CommitRequest::Outcome::failed &&
+                       (request.error == Errc::unknown_outcome ||
+                        (flight.resend && persist::may_pass(request.error)));
   const bool must_repeat = flight.size() > 1 || flight.cuts[0].aim == Aim::release ||
                            flight.cuts[0].aim == Aim::give_back;
   // A session that has ended has no other commit that would give its record back.
@@ -35,10 +37,13 @@ void Engine<B, L>::complete_flight(Flight& flight) {
                        (request.error == Errc::unavailable || request.error == Errc::timeout) &&
                        flight.cuts[0].aim == Aim::give_back && ended(flight.sessions[0]->state);
   ++flight.attempts;
-  flight.resend = ((unknown && must_repeat) || is_last) && flight.attempts < 16;
+  // A release that may have landed has nobody who could write under another number.
+  const bool goes_on = flight.attempts < 16 || flight.cuts[0].aim == Aim::release;
+  flight.resend = ((unknown && must_repeat) || is_last) && goes_on;
   if (flight.resend) {
     const Lock hold(mutex_);
-    resends_.emplace_back(now() + Duration(1s) * flight.attempts, &flight);
+    const Duration pause = Duration(1s) * (std::min)(flight.attempts, 20U);
+    resends_.emplace_back(now() + pause, &flight);
     for (Result<Saved>& result : flight.results)
       result = request.error;
     return;
@@ -166,7 +171,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (gives_back) {
     if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
-    if (cut.is_aside) quarantine(cut, change);
+    if (cut.is_aside) quarantine(session, cut, change);
     if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
       log(LogLevel::error, "released without its last changes: " + cut.refused.message());
     }

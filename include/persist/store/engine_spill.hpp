@@ -14,7 +14,8 @@ namespace persist::inline PERSIST_ABI {
 
 /// Writes each flight to the journal as an entry, those that could not be say why in their request.
 template <class B, class L>
-void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_view why) {
+void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_view why,
+                                 std::uint64_t follows) {
   constexpr std::size_t at_once = 64;
   for (; !flights.empty(); flights = flights.subspan((std::min)(at_once, flights.size()))) {
     const auto some = flights.first((std::min)(at_once, flights.size()));
@@ -25,6 +26,7 @@ void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_v
       if (entry) {
         entries[i] = *std::move(entry);
         sign(entries[i], why);
+        entries[i].follows = follows;
         const auto encoded = spill::encode(entries[i], batch[i].bytes);
         if (!encoded) batch[i].error = encoded.error();
       } else {
@@ -38,7 +40,7 @@ void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_v
       some[i]->request.error = batch[i].error;
       if (failed(batch[i].error)) continue;
       ++metrics_.spilled;
-      spill_->wait_for({batch[i].file, entries[i].keys_in(spill_->self()), entries[i].at});
+      spill_->wait_for({batch[i].file, entries[i].keys_in(spill_->self()), entries[i].at, follows});
       spill_->next_try = (std::min)(spill_->next_try, now() + 1s);
     }
   }
@@ -51,35 +53,48 @@ void Engine<B, L>::sign(spill::Entry& entry, std::string_view why) const {
   entry.why = why;
 }
 
-/// What was refused when its session ended is kept aside, for a person to look at.
+/// What was refused when its session ended is kept aside, for a person to look at, with all that
+/// was to be saved with it.
 template <class B, class L>
-void Engine<B, L>::quarantine(Cut& cut, const Change& change) {
-  const std::string key(as_text(cut.key));
-  spill::Entry entry;
-  entry.kind = spill::Kind::quarantined;
-  entry.stores.push_back(about());
+void Engine<B, L>::quarantine(SessionCore& session, Cut& cut, const Change& change) {
+  const Lock hold(mutex_);
   Change whole;
+  whole.store = store_;
   whole.key = change.key, whole.fence = change.fence;
   whole.data = &cut.data, whole.schema = cut.schema;
-  auto part = spill::part_of(whole, cut);
-  if (part) entry.parts.push_back(*std::move(part));
+  cut_rest(session, cut, whole);
   spill::Journal<>::Written written;
-  written.error = part ? Error(Errc{}) : part.error();
-  sign(entry, cut.refused.message());
-  if (part)
-    if (const auto encoded = spill::encode(entry, written.bytes); !encoded)
+  auto entry =
+      spill::entry_of(std::span(&whole, 1), std::span(&cut, 1), spill::Places(store_, about()));
+  if (!entry) {
+    written.error = entry.error();
+  } else {
+    entry->kind = spill::Kind::quarantined;
+    sign(*entry, cut.refused.message());
+    if (const auto encoded = spill::encode(*entry, written.bytes); !encoded)
       written.error = encoded.error();
-  const Lock hold(mutex_);
-  if (!failed(written.error)) spill_->journal().write(std::span(&written, 1));
-  if (failed(written.error)) {
-    log(LogLevel::error, key + ": its last changes were refused, and could not be kept aside: " +
-                             written.error.message());
-    return;
+    else if (!can_spill())
+      written.error = spill_->error();
+    else
+      spill_->journal().write(std::span(&written, 1));
   }
+  const std::string key(session.key());
+  if (failed(written.error))
+    return log(LogLevel::error, key + ": its last changes were refused, and could not be kept " +
+                                    "aside: " + written.error.message());
   ++metrics_.quarantined;
-  Spilled kept{Spilled::State::quarantined, written.file, {key}, entry.at, cut.refused};
+  Spilled kept{Spilled::State::quarantined, written.file, {key}, entry->at, cut.refused};
   tell_kept(kept);
   spill_->keep(std::move(kept));
+}
+
+template <class B, class L>
+void Engine<B, L>::unboard_all(Flight& flight) {
+  const bool failed_to_spill = failed(flight.request.error);
+  const Error why =
+      failed_to_spill ? flight.request.error : Error(Errc::closed, "the store is closing");
+  for (std::size_t i = 0; i < flight.size(); ++i)
+    flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false, why);
 }
 
 /// Commits that were sent and whose outcome nobody knows are kept as they are.
@@ -97,30 +112,66 @@ std::size_t Engine<B, L>::spill_unknown() {
   write_entries(flights, "nobody knows whether it was saved");
   std::size_t ended_here = 0;
   for (Flight* flight : flights) {
-    if (flight->spilled_as.empty()) {
-      log(LogLevel::error, "a commit could not be spilled: " + flight->request.error.message());
-      const Lock hold(mutex_);
-      resends_.emplace_back(now(), flight);
+    if (!flight->spilled_as.empty()) {
+      ended_here += end_unknown(*flight);
+      recycle(*flight);
       continue;
     }
-    // What was edited since goes into an entry of its own, with all partners.
-    bool has_more = false;
-    for (std::size_t i = 0; i < flight->size(); ++i) {
-      const SessionCore& session = *flight->sessions[i];
-      has_more = has_more || (flight->cuts[i].aim != Aim::release && !ended(session.state) &&
-                              session.dirty() && session.edited != flight->cuts[i].generation);
-    }
-    if (has_more) {
-      const Error spilled(Errc::unknown_outcome,
-                          "nobody knows whether it was saved; it is spilled");
-      for (std::size_t i = 0; i < flight->size(); ++i)
-        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false, spilled);
-    } else {
-      ended_here += settle_spilled(*flight);
-    }
-    recycle(*flight);
+    log(LogLevel::error, "a commit could not be spilled: " + flight->request.error.message());
+    const Lock hold(mutex_);
+    resends_.emplace_back(now(), flight);
   }
   return ended_here;
+}
+
+/// Ends the sessions of a commit that is in the journal. What was edited behind it goes into an
+/// entry that follows it: whether the one is in the database decides about the other.
+template <class B, class L>
+std::size_t Engine<B, L>::end_unknown(Flight& flight) {
+  const auto goes_on = [&](std::size_t i) {
+    return flight.cuts[i].aim != Aim::release && !ended(flight.sessions[i]->state);
+  };
+  bool has_more = false;
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    const SessionCore& session = *flight.sessions[i];
+    has_more =
+        has_more || (goes_on(i) && session.dirty() && session.edited != flight.cuts[i].generation);
+  }
+  for (std::size_t i = 0; i < flight.size(); ++i)
+    if (flight.cuts[i].is_aside) quarantine(*flight.sessions[i], flight.cuts[i], flight.changes[i]);
+  if (!has_more) return settle_spilled(flight);
+  Flight& more = new_flight();
+  more.group = flight.group;
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    if (!goes_on(i)) continue;
+    SessionHost& host = *flight.hosts[i];
+    host.unboard(*flight.sessions[i], flight.cuts[i], false,
+                 Error(Errc::unknown_outcome, "nobody knows whether it was saved; it is spilled"));
+    if (failed(host.board(*flight.sessions[i], Aim::release))) continue;
+    more.add(flight.sessions[i], host);
+    more.cuts[more.size() - 1].aim = Aim::release;
+    more.cuts[more.size() - 1].reason = Reason::shutdown;
+  }
+  std::size_t ended_here = 0;
+  if (more.size() != 0 && prepare_flight(more)) {
+    Flight* const one = &more;
+    const auto before = spill::FileName::read(flight.spilled_as);
+    write_entries(std::span(&one, 1), "it was edited behind a commit of unknown outcome",
+                  before ? before->number : 0);
+    ended_here += keep_or_end(more);
+  }
+  recycle(more);
+  return ended_here + settle_spilled(flight);
+}
+
+/// Ends the sessions of a flight whose entry was written; else they stay, and it is told.
+template <class B, class L>
+std::size_t Engine<B, L>::keep_or_end(Flight& flight) {
+  if (!flight.spilled_as.empty()) return settle_spilled(flight);
+  log(LogLevel::error, std::string(flight.sessions[0]->key()) +
+                           ": could not be spilled: " + flight.request.error.message());
+  unboard_all(flight);
+  return 0;
 }
 
 /// Puts what the session has not saved into a flight that goes to the journal; null if there is
@@ -130,7 +181,7 @@ Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
   {
     const Lock hold(mutex_);
     if (ended(session.state) || session.state == State::loading || session.gives_back ||
-        session.is_offline || session.in_flight)
+        session.in_flight)
       return nullptr;
   }
   Flight& flight = new_flight();
@@ -148,10 +199,8 @@ Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
     return &flight;
   }
   const bool was_refused = flight.cuts[0].is_aside;
-  if (was_refused) quarantine(flight.cuts[0], flight.changes[0]);
-  for (std::size_t i = 0; i < flight.size(); ++i)
-    flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false,
-                             Error(Errc::closed, "the store is closing"));
+  if (was_refused) quarantine(session, flight.cuts[0], flight.changes[0]);
+  unboard_all(flight);
   if (was_refused) end(session, State::lost, Reason::shutdown, false);
   return nothing();
 }
@@ -175,15 +224,7 @@ std::size_t Engine<B, L>::spill_rest() {
     if (Flight* flight = cut_for_spill(*session)) flights.push_back(flight);
   write_entries(flights, "it could not be saved before the store closed");
   for (Flight* flight : flights) {
-    if (!flight->spilled_as.empty()) {
-      ended_here += settle_spilled(*flight);
-    } else {
-      log(LogLevel::error, std::string(flight->sessions[0]->key()) +
-                               ": could not be spilled: " + flight->request.error.message());
-      for (std::size_t i = 0; i < flight->size(); ++i)
-        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false,
-                                  flight->request.error);
-    }
+    ended_here += keep_or_end(*flight);
     recycle(*flight);
   }
   if (ended_here != 0)
@@ -198,9 +239,9 @@ template <class B, class L>
 std::size_t Engine<B, L>::settle_spilled(Flight& flight) {
   std::size_t ended_here = 0;
   for (std::size_t i = 0; i < flight.size(); ++i) {
+    ended_here += flight.hosts[i] == this && !ended(flight.sessions[i]->state) ? 1U : 0U;
     flight.hosts[i]->settle(*flight.sessions[i], flight.cuts[i], flight.changes[i], flight,
                             flight.results[i]);
-    ended_here += flight.hosts[i] == this ? 1U : 0U;
   }
   for (SessionHost* host : flight.hosts)
     if (host != this) host->drain();

@@ -63,7 +63,6 @@ template <class S>
 template <class K, class F>
 Result<Saved> StoreCalls<S>::change_until_done(const K& key, const LoadOptionsFor<Data>& options,
                                                F&& changes) {
-  constexpr int most_tries = has_sessions<typename S::LockPolicy> ? 1 : 16;
   for (int tries = 1;; ++tries) {
     bool was_refused = false;
     auto saved = change_offline(key, options, [&](Handle& session) -> Result<void> {
@@ -73,10 +72,7 @@ Result<Saved> StoreCalls<S>::change_until_done(const K& key, const LoadOptionsFo
     });
     const bool was_late = (saved.is(Errc::fenced) || saved.is(Errc::busy)) && !was_refused;
     if (!was_late || most_tries == 1) return saved;
-    if (tries == most_tries)
-      return Error(Errc::busy, "the record changed under this call " + std::to_string(tries) +
-                                   " times: too many write it at once, try again")
-          .for_key(saved.error().key());
+    if (tries == most_tries) return overtaken(saved.error().key());
     core_.wait_a_moment(tries);
   }
 }

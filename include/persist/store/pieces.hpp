@@ -116,12 +116,22 @@ template <class Backend>
   return Error(Errc::unavailable, "the record was saved again each time that it was read");
 }
 
-/// Acquires and reads the pieces of a record that `request` has taken. `corrupt`; `unavailable`
-/// where somebody else has taken the record since; and what the backend says.
+/// The pieces of a record that was only looked at, as they are: whoever holds them keeps them.
 template <class Backend>
-[[nodiscard]] Result<void> acquire(Backend& backend, AcquireRequest& request, Pieces& ours) {
+[[nodiscard]] Result<void> look_at(Backend& backend, const std::vector<std::string>& keys,
+                                   Snapshot& record, Pieces& ours) {
+  std::vector<ReadRequest> batch;
+  batch.reserve(keys.size());
+  for (const std::string& each : keys)
+    batch.push_back({.store = record.pieces_in, .key = each});
+  backend.read(std::span(batch));
+  ours = Pieces{{}, batch.size()};
+  return join(record.data, std::span<const ReadRequest>(batch));
+}
+template <class Backend>
+[[nodiscard]] Result<void> take(Backend& backend, const std::vector<std::string>& keys,
+                                AcquireRequest& request, Pieces& ours) {
   Snapshot& record = request.record;
-  const auto keys = keys_of(record.needed, 0, record.needed_pieces);
   std::vector<AcquireRequest> batch;
   batch.reserve(keys.size());
   for (const std::string& each : keys)
@@ -132,7 +142,18 @@ template <class Backend>
     ours.epochs.push_back(piece.record.fence.epoch);
     if (!piece.is_to_be_read() && !failed(piece.error)) piece.error = no_piece();
   }
-  auto joined = join(record.data, std::span<const AcquireRequest>(batch));
+  return join(record.data, std::span<const AcquireRequest>(batch));
+}
+
+/// Acquires and reads the pieces of a record that `request` has taken, or reads those of one that
+/// it looked at. `corrupt`; `unavailable` where somebody else has taken or saved the record since;
+/// and what the backend says.
+template <class Backend>
+[[nodiscard]] Result<void> acquire(Backend& backend, AcquireRequest& request, Pieces& ours) {
+  Snapshot& record = request.record;
+  const auto keys = keys_of(record.needed, 0, record.needed_pieces);
+  auto joined = request.intent == Intent::look ? look_at(backend, keys, record, ours)
+                                               : take(backend, keys, request, ours);
   if (joined || !joined.is(Errc::corrupt)) return joined;
   const auto now = look(backend, request.store, request.key, false);
   if (!now && !now.is(Errc::not_found)) return now.error();

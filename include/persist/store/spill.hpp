@@ -71,6 +71,7 @@ class Places {
         stores_.push_back(flight.hosts[i]->about());
       }
   }
+  Places(StoreId id, StoreInfo store) : ids_{id}, stores_{std::move(store)} {}
   [[nodiscard]] std::optional<std::uint32_t> find(StoreId id) const {
     const auto at = std::find(ids_.begin(), ids_.end(), id);
     if (at == ids_.end()) return std::nullopt;
@@ -128,35 +129,44 @@ class Places {
   return part;
 }
 
+/// Adds the messages that leave with the change. `unsupported` where one goes to a store that is
+/// not the entry's.
+[[nodiscard]] inline Result<void> add_sends(Part& part, const Change& change,
+                                            const Places& places) {
+  for (const Send& send : change.sends) {
+    const auto to = places.find(send.store);
+    if (!to) return Error(Errc::unsupported, "a message goes to a store that is not in the commit");
+    const MessageView& m = send.message;
+    part.sends.push_back({{*to},
+                          std::string(send.key),
+                          change.fence.epoch,
+                          send.number,
+                          std::string(m.type),
+                          m.codec,
+                          m.priority,
+                          m.expires,
+                          Buffer(m.payload)});
+  }
+  return success;
+}
+
 /// The commit as an entry, byte for byte as it was sent or would be. An error of the codec,
 /// `unsupported`.
-[[nodiscard]] inline Result<Entry> entry_of(Flight& flight) {
+[[nodiscard]] inline Result<Entry> entry_of(std::span<const Change> changes, std::span<Cut> cuts,
+                                            Places places) {
   Entry entry;
-  Places places(flight);
-  for (std::size_t i = 0; i < flight.size(); ++i) {
-    const Change& change = flight.changes[i];
-    auto made = part_of(change, flight.cuts[i]);
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    auto made = part_of(changes[i], cuts[i]);
     if (!made) return made.error();
     Part& part = entry.parts.emplace_back(*std::move(made));
-    part.store = *places.find(change.store);
-    for (const Send& send : change.sends) {
-      const auto to = places.find(send.store);
-      if (!to)
-        return Error(Errc::unsupported, "a message goes to a store that is not in the commit");
-      const MessageView& m = send.message;
-      part.sends.push_back({{*to},
-                            std::string(send.key),
-                            change.fence.epoch,
-                            send.number,
-                            std::string(m.type),
-                            m.codec,
-                            m.priority,
-                            m.expires,
-                            Buffer(m.payload)});
-    }
+    part.store = *places.find(changes[i].store);
+    if (auto sent = add_sends(part, changes[i], places); !sent) return sent.error();
   }
   entry.stores = places.take();
   return entry;
+}
+[[nodiscard]] inline Result<Entry> entry_of(Flight& flight) {
+  return entry_of(std::span(flight.changes).first(flight.size()), flight.cuts, Places(flight));
 }
 
 /// How the data of a spilled record is dealt with on its way: it was wrapped already.
@@ -265,8 +275,14 @@ class SpillBox {
     std::string file;
     std::vector<std::string> keys;  ///< of this store
     WallTime at{};
+    std::uint64_t follows = 0;
     Error why{Errc{}};  ///< what came of the last try
     bool is_out = false;
+
+    [[nodiscard]] std::uint64_t number() const {
+      const auto name = spill::FileName::read(file);
+      return name ? name->number : 0;
+    }
   };
 
   /// Looks through the folder for what `self` has there.
@@ -306,6 +322,26 @@ class SpillBox {
     const auto at = std::find_if(waiting_.begin(), waiting_.end(),
                                  [&](const Waiting& each) { return each.file == file; });
     return at == waiting_.end() ? nullptr : &*at;
+  }
+  /// What must not be sent before the entry of that number is there.
+  [[nodiscard]] std::vector<std::string> followers_of(std::uint64_t number) const {
+    std::vector<std::string> files;
+    for (const Waiting& each : waiting_)
+      if (each.follows == number && number != 0) files.push_back(each.file);
+    return files;
+  }
+  /// Whether an entry that this one follows waits itself.
+  [[nodiscard]] bool comes_later(const Waiting& entry) const {
+    return entry.follows != 0 &&
+           std::any_of(waiting_.begin(), waiting_.end(),
+                       [&](const Waiting& each) { return each.number() == entry.follows; });
+  }
+  /// Whether the entry of that number was refused, in this run or an earlier one.
+  [[nodiscard]] bool was_refused(std::uint64_t number) const {
+    return number != 0 && std::any_of(kept_.begin(), kept_.end(), [&](const Spilled& each) {
+             const auto name = spill::FileName::read(each.file);
+             return name && name->number == number;
+           });
   }
   /// It does not wait any more; says whose loads may go on.
   std::vector<std::string> settle(std::string_view file) {
@@ -348,7 +384,7 @@ class SpillBox {
       found.state = Spilled::State::refused;
       found.why = Error(Errc::fenced, "it was refused when it was sent again");
     } else {
-      return wait_for({found.file, std::move(found.keys), found.at});
+      return wait_for({found.file, std::move(found.keys), found.at, entry->follows});
     }
     keep(std::move(found));
   }

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -22,6 +24,14 @@ class StoreCalls {
   using Data = typename S::Data;
   using KeyValue = typename S::KeyValue;
   using Handle = Session<S>;
+
+  /// How often a change is tried where many write one record.
+  static constexpr int most_tries = has_sessions<typename S::LockPolicy> ? 1 : 16;
+  [[nodiscard]] static Error overtaken(std::string_view key) {
+    return Error(Errc::busy, "the record changed under this call " + std::to_string(most_tries) +
+                                 " times: too many write it at once, try again")
+        .for_key(key);
+  }
 
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
   [[nodiscard]] Core& core() noexcept { return core_; }

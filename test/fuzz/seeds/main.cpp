@@ -11,7 +11,9 @@
 #include <persist/compress/zstd.hpp>
 #include <persist/schema/policy.hpp>
 #include <persist/schema/value.hpp>
+#include <persist/spill/bytes.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -25,6 +27,7 @@
 #include <fuzz/everything.hpp>
 #include <fuzz/file_log.hpp>
 #include <fuzz/source.hpp>
+#include <spill/made_entry.hpp>
 
 namespace {
 
@@ -297,6 +300,23 @@ void add_file_log() {
   add("file_log", "oldest_behind_the_end", "\1\x09\0\5\4\0\0\0\xff\0\0\0"s);
 }
 
+void add_spill() {
+  const auto payload = [](const spill::Entry& entry) {
+    Buffer bytes;
+    if (!spill::encode(entry, bytes)) std::abort();
+    return std::string(as_text(bytes.view().subspan(spill::header_size)));
+  };
+  const std::string full = payload(test::full_entry());
+  add("spill", "full", full);
+  add("spill", "small", payload(test::small_entry()));
+  add("spill", "cut", full.substr(0, full.size() / 2));
+  add("spill", "longer", full + '\0');
+  std::string counts = full;
+  std::fill(counts.end() - 40, counts.end() - 30, '\xff');
+  add("spill", "a_count_that_lies", counts);
+  add("spill", "nothing", "");
+}
+
 struct SeedKeys {
   static std::span<const codec::SealingKey> list() {
     static const codec::SealingKey keys[] = {{1, {1, 2, 3}}};
@@ -347,6 +367,6 @@ int main(int argc, char** argv) {
   corpus = argv[1];
   add_cbor(), add_json(), add_packed(), add_suphi(), add_any_of();
   add_record(), add_packed_schema(), add_generated();
-  add_pointer(), add_patch(), add_file_log(), add_wrapped();
+  add_pointer(), add_patch(), add_file_log(), add_wrapped(), add_spill();
   return 0;
 }

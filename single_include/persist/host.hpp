@@ -1,0 +1,1794 @@
+// persist: player data for game servers. The single header, made by tools/amalgamate.py from
+// include/persist: change it there.
+//
+// Distributed under the Boost Software License, Version 1.0.
+
+#pragma once
+
+#include "persist.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <concepts>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <queue>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace persist::inline PERSIST_ABI {
+
+/// So many operations a second: what a second leaves unused the next one may use, and no more. What
+/// must go goes all the same, and is saved up for afterwards. Zero: as many as there are.
+class Budget {
+ public:
+  explicit Budget(std::size_t per_second) noexcept : rate_(static_cast<double>(per_second)) {
+    have_ = rate_;
+  }
+  /// How many may go now.
+  [[nodiscard]] std::size_t left(TimePoint now) noexcept {
+    if (rate_ <= 0) return static_cast<std::size_t>(-1);
+    if (now > at_) {
+      const std::chrono::duration<double> passed = now - at_;
+      if (at_ != TimePoint{}) have_ = (std::min)(rate_, have_ + rate_ * passed.count());
+      at_ = now;
+    }
+    return have_ < least ? 0 : static_cast<std::size_t>(have_ + (1 - least));
+  }
+  void spend(std::size_t operations) noexcept { have_ -= static_cast<double>(operations); }
+  /// When one more may go.
+  [[nodiscard]] TimePoint next(TimePoint now) noexcept {
+    if (left(now) != 0) return now;
+    const double seconds = (1 - have_) / rate_;
+    return after(now, Duration(static_cast<std::int64_t>(seconds * 1e9) + 1));
+  }
+
+ private:
+  static constexpr double least = 0.999999;  ///< of one: fractions of a second do not add up to it
+
+  double rate_;
+  double have_ = 0;
+  TimePoint at_{};
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// What a Host is told at run time.
+struct HostOptions {
+  /// Threads that call the backends. None: `run_lane` does that, on the thread that calls it.
+  std::size_t lanes = 2;
+  /// How many calls may wait for their answers; one more is `full`.
+  std::size_t queue = 10'000;
+  /// How long a call waits that says nothing else, and a load beyond its own deadline.
+  Duration patience = std::chrono::seconds(30);
+  /// For how long leases are renewed while the game does not call `poll`.
+  Duration max_stall = std::chrono::minutes(5);
+  /// How many operations a second one database is asked for; zero: any number. What is over it
+  /// waits, the less urgent longer; renewals never do.
+  std::size_t budget = 0;
+  Clock* clock = nullptr;  ///< that of the stores; the machine's when null
+  Log log{};
+};
+
+/// What one call of a Host is told.
+struct CallOptions {
+  Duration deadline = Duration::zero();  ///< instead of the Host's `patience`: then `timeout`
+};
+
+/// What became of a shutdown.
+struct ShutdownReport {
+  std::size_t sessions = 0;    ///< that were open, or on their way, when it began
+  std::size_t cancelled = 0;   ///< calls that had not begun
+  std::vector<LeftOpen> left;  ///< what is still there: with changes (`dirty`), or only its lease
+  std::size_t out = 0;         ///< calls of backends that had not returned
+  [[nodiscard]] bool complete() const noexcept { return left.empty() && out == 0; }
+};
+
+/// What a Host has done since it was made.
+struct HostMetrics {
+  std::uint64_t rounds = 0;          ///< batches that went to a lane
+  std::uint64_t calls = 0;           ///< that were taken
+  std::uint64_t refused = 0;         ///< calls that were `full`
+  std::uint64_t timeouts = 0;        ///< calls that gave up
+  std::uint64_t blocking_calls = 0;  ///< on the thread that polls, of which there should be none
+  std::uint64_t stall_renewals = 0;  ///< leases that were renewed while nobody polled
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Something for a lane: `perform` runs there, `complete` on the thread that answers. What it
+/// brings along is bytes and numbers, or waits until it is complete.
+class LaneTask {
+ public:
+  LaneTask() = default;
+  LaneTask(const LaneTask&) = delete;
+  LaneTask& operator=(const LaneTask&) = delete;
+  virtual ~LaneTask() = default;
+
+  virtual void perform() = 0;
+  virtual void complete() = 0;
+  /// It was performed: the last call on the lane. Hands itself back to who completes it.
+  virtual void hand_back(std::unique_ptr<LaneTask> self) = 0;
+};
+
+/// The threads that wait for storage. What has the higher priority goes first, and within one what
+/// came first.
+class Lanes {
+ public:
+  explicit Lanes(std::size_t count) {
+    threads_.reserve(count);
+    for (std::size_t i = 0; i < count; ++i)
+      threads_.emplace_back([this] { work(); });
+  }
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+  ~Lanes() { stop(); }
+
+  /// Waits for what is queued and performed. By who is no lane.
+  void stop() {
+    {
+      const std::lock_guard hold(mutex_);
+      ends_ = true;
+    }
+    came_.notify_all();
+    for (std::thread& thread : threads_)
+      thread.join();
+    threads_.clear();
+  }
+
+  /// Whether this thread performs something, and may wait for storage.
+  [[nodiscard]] static bool is_here() noexcept { return is_here_(); }
+  [[nodiscard]] bool by_hand() const noexcept { return threads_.empty(); }
+  void push(std::unique_ptr<LaneTask> task, Priority priority) {
+    {
+      const std::lock_guard hold(mutex_);
+      queues_[static_cast<std::size_t>(priority)].push_back(std::move(task));
+    }
+    came_.notify_one();
+  }
+  /// Where there are no threads: performs one task on this one. False where none waits.
+  bool run_one() {
+    if (!by_hand()) return false;  // this thread has better to do than to wait for storage
+    std::unique_lock hold(mutex_);
+    std::unique_ptr<LaneTask> task = take();
+    hold.unlock();
+    if (!task) return false;
+    perform(std::move(task));
+    return true;
+  }
+
+ private:
+  static void perform(std::unique_ptr<LaneTask> task) {
+    is_here_() = true;
+    task->perform();
+    is_here_() = false;
+    LaneTask& done = *task;
+    done.hand_back(std::move(task));
+  }
+  [[nodiscard]] static bool& is_here_() noexcept {
+    thread_local bool here = false;
+    return here;
+  }
+  [[nodiscard]] std::unique_ptr<LaneTask> take() {
+    for (auto& queue : queues_) {
+      if (queue.empty()) continue;
+      auto task = std::move(queue.front());
+      queue.pop_front();
+      return task;
+    }
+    return nullptr;
+  }
+  void work() {
+    std::unique_lock hold(mutex_);
+    while (true) {
+      if (auto task = take()) {
+        hold.unlock();
+        perform(std::move(task));
+        hold.lock();
+      } else if (ends_) {
+        return;
+      } else {
+        came_.wait(hold);
+      }
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::array<std::deque<std::unique_ptr<LaneTask>>, priorities> queues_;
+  bool ends_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+class HostCore;
+
+/// Says that completions of a Host may be running on this thread, for as long as it lives.
+class HostVisit {
+ public:
+  explicit HostVisit(const HostCore& host) noexcept : host_(&host), outer_(innermost()) {
+    innermost() = this;
+  }
+  HostVisit(const HostVisit&) = delete;
+  HostVisit& operator=(const HostVisit&) = delete;
+  ~HostVisit() { innermost() = outer_; }
+
+  [[nodiscard]] static bool is_inside(const HostCore& host) noexcept {
+    for (const HostVisit* visit = innermost(); visit != nullptr; visit = visit->outer_)
+      if (visit->host_ == &host) return true;
+    return false;
+  }
+
+ private:
+  [[nodiscard]] static const HostVisit*& innermost() noexcept {
+    thread_local const HostVisit* visit = nullptr;
+    return visit;
+  }
+
+  const HostCore* host_;
+  const HostVisit* outer_;
+};
+
+/// What all groups of a Host share: its lanes, its clock, and who polls it.
+class HostCore {
+ public:
+  explicit HostCore(HostOptions told)
+      : options(std::move(told)),
+        clock(options.clock != nullptr ? *options.clock : SystemClock::instance()),
+        lanes(options.lanes) {}
+
+  /// One more call waits for its answer; false where there is no room for it, and that is its
+  /// answer.
+  [[nodiscard]] bool take_call() noexcept {
+    const bool fits = waiting_.fetch_add(1) < options.queue;
+    ++(fits ? calls : refused);
+    return fits;
+  }
+  void call_is_answered() noexcept { --waiting_; }
+  [[nodiscard]] std::size_t waiting_calls() const noexcept { return waiting_; }
+
+  void polls_here() {
+    poller_ = std::this_thread::get_id();
+    lives();
+  }
+  /// The stores' thread is not away.
+  void lives() {
+    const TimePoint now = clock.now();
+    if (now - polled() > options.max_stall) timer_wake.notify();  // it had given up
+    polled_ = now.time_since_epoch().count();
+  }
+  /// When somebody last polled.
+  [[nodiscard]] TimePoint polled() const noexcept { return TimePoint(Duration(polled_.load())); }
+  [[nodiscard]] bool is_polled_here() const noexcept {
+    return poller_.load() == std::this_thread::get_id() && !Lanes::is_here();
+  }
+  /// The thread that polls is about to wait for storage.
+  void waits_here(std::string_view what) {
+    ++blocking_calls;
+#if PERSIST_HAS_CHECKS
+    detail::fatal((std::string(what) + "; take the Host's twin of that call").c_str());
+#else
+    (void)what;
+#endif
+  }
+
+  HostOptions options;
+  Clock& clock;
+  Wake wake;        ///< something came that a poll has to look at
+  Wake timer_wake;  ///< or the timer
+  std::atomic<bool> closing{false};
+  std::atomic<std::uint64_t> rounds{0}, calls{0}, refused{0}, timeouts{0}, blocking_calls{0},
+      stall_renewals{0};
+  Lanes lanes;
+
+ private:
+  std::atomic<std::size_t> waiting_{0};
+  std::atomic<std::thread::id> poller_{};
+  std::atomic<Duration::rep> polled_{0};
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// What a future asks of the Host that made it.
+class FutureHome {
+ public:
+  /// Has `call` made where answers are given: among the completions of the store's thread.
+  virtual void post(std::function<void()> call) = 0;
+  /// Whether waiting here would keep what is waited for from happening: then it is said so and,
+  /// where the program goes on, `help` does some of it.
+  [[nodiscard]] virtual bool blocks_itself() = 0;
+  virtual void help() = 0;
+  /// Calls were called off.
+  virtual void look_at_calls() = 0;
+  virtual void answered(const Error* threw) = 0;
+
+ protected:
+  ~FutureHome() = default;
+};
+
+/// What a call and its future share, whatever the answer's type.
+class CallState {
+ public:
+  CallState() = default;
+  CallState(const CallState&) = delete;
+  CallState& operator=(const CallState&) = delete;
+  virtual ~CallState() = default;
+
+  /// Answers with that error, unless there is an answer.
+  virtual bool fail(Error error) = 0;
+  [[nodiscard]] bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
+  void cancel() {
+    if (ready() || cancelled_.exchange(true)) return;
+    if (const auto home = home_.lock()) home->look_at_calls();
+  }
+  [[nodiscard]] bool cancelled() const noexcept { return cancelled_; }
+
+  // Of the Host's thread.
+  TimePoint deadline = TimePoint::max();
+  std::function<void()> take_back;  ///< undoes what has begun, where that can be
+
+  void belongs_to(std::weak_ptr<FutureHome> home) { home_ = std::move(home); }
+
+ protected:
+  [[nodiscard]] std::shared_ptr<FutureHome> home() const { return home_.lock(); }
+  std::mutex mutex_;
+  Wake wake_;
+  std::atomic<bool> ready_{false};
+
+ private:
+  std::atomic<bool> cancelled_{false};
+  std::weak_ptr<FutureHome> home_;
+};
+
+/// The same with the answer. `R` is a Result.
+template <class R>
+class AnswerState final : public CallState {
+ public:
+  /// Gives the answer, once; whoever waits for it is called here. False: there was one.
+  bool answer(R value) {
+    if (cancelled()) value = R(Error(Errc::cancelled, "the call was called off"));
+    std::function<void(R)> next;
+    {
+      const std::lock_guard hold(mutex_);
+      if (ready_) return false;
+      next = std::exchange(next_, nullptr);
+      if (!next) value_.emplace(std::move(value));
+      ready_.store(true, std::memory_order_release);
+    }
+    take_back = nullptr;
+    Result<void> done = success;
+    if (next) done = run(next, std::move(value));
+    wake_.notify();
+    if (const auto home = this->home()) home->answered(done ? nullptr : &done.error());
+    return true;
+  }
+  bool fail(Error error) override { return answer(R(std::move(error))); }
+
+  void then(std::function<void(R)> next) {
+    {
+      const std::lock_guard hold(mutex_);
+      if (!ready_) {
+        next_ = std::move(next);
+        return;
+      }
+    }
+    // `std::function` wants to be copied, and an answer need not: it goes along in a pointer.
+    auto value = std::make_shared<R>(take());
+    auto call = [next = std::move(next), value] { next(std::move(*value)); };
+    if (const auto home = this->home())
+      home->post(std::move(call));
+    else
+      call();
+  }
+  [[nodiscard]] R get() {
+    const auto home = this->home();
+    const bool blocks = !ready() && home != nullptr && home->blocks_itself();
+    while (!ready())
+      blocks ? home->help() : wake_.wait_for(Duration::max());
+    return take();
+  }
+  [[nodiscard]] R take() {
+    const std::lock_guard hold(mutex_);
+    if (!value_) return R(Error(Errc::invalid, "the answer of this call was taken before"));
+    return *std::exchange(value_, std::nullopt);
+  }
+
+ private:
+  static Result<void> run(const std::function<void(R)>& next, R value) {
+    return detail::caught("what was to follow a call", [&]() -> Result<void> {
+      next(std::move(value));
+      return success;
+    });
+  }
+
+  std::optional<R> value_;
+  std::function<void(R)> next_;
+};
+
+/// The answer of a call of a Host, which comes later. Dropping it changes nothing: the call goes
+/// on, and its answer is dropped; a session among them is released as any whose last handle goes.
+///
+/// Thread rule: one thread at a time. A future that holds a session of a store for one thread is
+/// that thread's once it is ready.
+template <class R>
+class Future {
+ public:
+  using value_type = R;
+
+  Future() = default;
+  explicit Future(std::shared_ptr<AnswerState<R>> state) : state_(std::move(state)) {}
+
+  /// Whether `get` has an answer. Of one that was never given out or was taken, yes: `invalid`.
+  [[nodiscard]] bool ready() const noexcept { return !state_ || state_->ready(); }
+  /// The answer, once. Waits for it: on the thread that polls its Host that ends the program, in a
+  /// debug build; in a release build it is counted, and polls until the answer is there.
+  [[nodiscard]] R get() {
+    return state_ ? state_->get() : R(Error(Errc::invalid, "this future is of no call"));
+  }
+  /// Calls `fn(answer)` where completions run, never inside this call; once, instead of `get`. What
+  /// it throws is written to the log.
+  template <class F>
+  void then(F&& fn) {
+    if (!state_) return;
+    // As above: what is only moved goes along in a pointer.
+    auto kept = std::make_shared<std::decay_t<F>>(std::forward<F>(fn));
+    std::exchange(state_, nullptr)->then([kept](R answer) { (*kept)(std::move(answer)); });
+  }
+  /// The call is not wanted any more. One that has not begun, or waits for a holder, ends with
+  /// `cancelled`, at the next poll; what is on its way to storage arrives all the same, and its
+  /// answer is dropped; a load gives the record back by itself.
+  void cancel() {
+    if (state_) state_->cancel();
+  }
+
+  // `co_await host.load(…)`: goes on where completions run.
+  [[nodiscard]] bool await_ready() const noexcept { return ready(); }
+  template <class Handle>
+  void await_suspend(Handle waiting) {
+    waits_ = std::make_shared<std::optional<R>>();
+    std::exchange(state_, nullptr)->then([waits = waits_, waiting](R answer) mutable {
+      waits->emplace(std::move(answer));
+      waiting.resume();
+    });
+  }
+  [[nodiscard]] R await_resume() { return waits_ ? *std::move(*waits_) : get(); }
+
+ private:
+  std::shared_ptr<AnswerState<R>> state_;
+  std::shared_ptr<std::optional<R>> waits_;  ///< of a coroutine
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// A renewal that was made while the stores' thread was away.
+struct RenewedLease {
+  StoreId store{};
+  std::string key;
+  std::uint64_t number = 0;  ///< of the session
+};
+
+/// The leases of sessions for one thread, so that another thread can renew them while that one does
+/// not poll. Beside a session's lease lies its own next write number; whoever sends a commit takes
+/// one from here, so no number is used twice. Any thread; the lock is held for some comparisons.
+///
+/// A session is free, or taken: a commit of it is on its way, which may be one that must go again
+/// as it is, and no other may come before it. What is renewed here is heard of at the next poll;
+/// until then numbers and times here are the newer ones.
+class HostLeases {
+ public:
+  /// `wake` is told when something is to be looked at sooner than was said.
+  explicit HostLeases(Wake* wake = nullptr) noexcept : wake_(wake) {}
+
+  /// What the stores' thread says of a session; `ticket` comes back with what is newest.
+  void tell(LeaseTicket& ticket, LeaseUse use) {
+    const std::lock_guard hold(mutex_);
+    auto at = tickets_.find(ticket.fence.owner.session);
+    if (use == LeaseUse::over) {
+      if (at == tickets_.end()) return;
+      at->second.newest(ticket);
+      tickets_.erase(at);
+      return;
+    }
+    if (at == tickets_.end()) at = add(ticket);
+    at->second.newest(ticket);
+    at->second.taken = use == LeaseUse::taken;
+    at->second.claimed = true;
+  }
+  /// What a lane learned of commits and acquisitions, before the stores' thread hears of it.
+  void hear(std::span<const CommitRequest> commits, TimePoint sent) {
+    const std::lock_guard hold(mutex_);
+    for (const CommitRequest& commit : commits)
+      for (const Change& change : commit.changes)
+        if (Ticket* ticket = find(change.fence.owner.session)) hear(*ticket, commit, change, sent);
+  }
+  void hear(std::span<const AcquireRequest> acquires, TimePoint sent, Duration renew) {
+    const std::lock_guard hold(mutex_);
+    for (const AcquireRequest& each : acquires) {
+      if (!each.is_to_be_read() || each.lease <= Duration::zero() || renew <= Duration::zero())
+        continue;
+      LeaseTicket ticket{each.store, each.key, each.record.fence, each.lease, renew, sent};
+      ticket.fence.owner = each.owner;
+      if (find(each.owner.session) == nullptr) add(ticket);
+    }
+  }
+  /// The stores' thread has heard of those acquisitions: what it did not make a session of is over.
+  void forget_unclaimed(std::span<const AcquireRequest> acquires) {
+    const std::lock_guard hold(mutex_);
+    for (const AcquireRequest& each : acquires)
+      if (const Ticket* ticket = find(each.owner.session); ticket != nullptr && !ticket->claimed)
+        tickets_.erase(each.owner.session);
+  }
+
+  /// One batch of renewals.
+  struct Batch {
+    std::vector<std::string> keys;
+    std::vector<Change> changes;
+    std::vector<CommitRequest> commits;
+    TimePoint sent{};
+  };
+  /// Adds the renewals that are overdue by a quarter of what lies between two, where nobody polled
+  /// for as long: those that the stores' thread should have made. Returns when to look again.
+  TimePoint collect(TimePoint now, TimePoint polled, Batch& batch);
+  /// Takes the replies.
+  std::size_t heard(Batch& batch);
+  /// What was renewed since this was asked last.
+  [[nodiscard]] std::vector<RenewedLease> take_renewed() {
+    const std::lock_guard hold(mutex_);
+    return std::exchange(renewed_, {});
+  }
+  [[nodiscard]] std::size_t size() {
+    const std::lock_guard hold(mutex_);
+    return tickets_.size();
+  }
+
+ private:
+  struct Ticket {
+    StoreId store{};
+    std::string key;
+    Fence fence{};
+    Duration lease{};
+    Duration renew{};
+    TimePoint renewed{};
+    bool taken = false;
+    bool claimed = false;  ///< the stores' thread knows the session
+    bool over = false;     ///< somebody newer has the record: its session will hear of it
+
+    void newest(LeaseTicket& ticket) {
+      fence.write = ticket.fence.write = (std::max)(fence.write, ticket.fence.write);
+      renewed = ticket.renewed = (std::max)(renewed, ticket.renewed);
+    }
+    [[nodiscard]] TimePoint due() const noexcept { return after(renewed, renew + renew / 4); }
+  };
+  using Tickets = std::unordered_map<std::uint64_t, Ticket>;
+  using Due = std::pair<TimePoint, std::uint64_t>;
+
+  [[nodiscard]] Ticket* find(std::uint64_t number) {
+    const auto at = tickets_.find(number);
+    return at == tickets_.end() ? nullptr : &at->second;
+  }
+  Tickets::iterator add(const LeaseTicket& ticket) {
+    const std::uint64_t number = ticket.fence.owner.session;
+    const auto at = tickets_
+                        .emplace(number, Ticket{ticket.store, std::string(ticket.key), ticket.fence,
+                                                ticket.lease, ticket.renew, ticket.renewed})
+                        .first;
+    due_.emplace(at->second.due(), number);
+    if (at->second.due() < planned_ && wake_ != nullptr) wake_->notify();
+    return at;
+  }
+  static void hear(Ticket& ticket, const CommitRequest& commit, const Change& change,
+                   TimePoint sent) {
+    using Outcome = CommitRequest::Outcome;
+    const bool landed = commit.outcome == Outcome::applied || commit.outcome == Outcome::repeated;
+    // A release, or several records together, goes again with the same number where its outcome is
+    // not known: then nothing may come before it.
+    if (change.lease != LeaseChange::renew || (!landed && commit.changes.size() > 1)) return;
+    ticket.taken = commit.outcome == Outcome::fenced;
+    ticket.fence.write = (std::max)(ticket.fence.write, change.fence.write);
+    if (landed && !change.release_requested) ticket.renewed = (std::max)(ticket.renewed, sent);
+  }
+
+  std::mutex mutex_;
+  Wake* wake_;
+  TimePoint planned_ = TimePoint::max();
+  Tickets tickets_;  ///< by the number of the session
+  /// When to look at a ticket; one that was renewed since is put back. One place a ticket.
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  std::vector<RenewedLease> renewed_;
+};
+
+inline TimePoint HostLeases::collect(TimePoint now, TimePoint polled, Batch& batch) {
+  const std::lock_guard hold(mutex_);
+  batch.sent = now;
+  while (!due_.empty() && due_.top().first <= now) {
+    const std::uint64_t number = due_.top().second;
+    due_.pop();
+    Ticket* ticket = find(number);
+    if (ticket == nullptr || ticket->over) continue;
+    const TimePoint stalled = after(polled, ticket->renew / 4);
+    const TimePoint due = (std::max)(ticket->due(), stalled);
+    if (!ticket->taken && due <= now) {
+      batch.keys.push_back(ticket->key);
+      Change& change = batch.changes.emplace_back();
+      ++ticket->fence.write;
+      change.store = ticket->store;
+      change.fence = ticket->fence;
+      change.lease = LeaseChange::renew;
+      change.lease_length = ticket->lease;
+      change.seen_position = (std::numeric_limits<std::uint64_t>::max)();  // messages can wait
+    }
+    // Where a commit is out, or this one fails, it is looked at again before long.
+    due_.emplace(due > now ? due : after(now, ticket->renew / 4), number);
+  }
+  for (std::size_t i = 0; i < batch.changes.size(); ++i) {
+    batch.changes[i].key = batch.keys[i];
+    batch.commits.push_back({.changes = std::span(&batch.changes[i], 1)});
+  }
+  planned_ = due_.empty() ? TimePoint::max() : due_.top().first;
+  return planned_;
+}
+
+inline std::size_t HostLeases::heard(Batch& batch) {
+  using Outcome = CommitRequest::Outcome;
+  std::size_t done = 0;
+  const std::lock_guard hold(mutex_);
+  for (const CommitRequest& commit : batch.commits) {
+    const Change& change = commit.changes[0];
+    Ticket* ticket = find(change.fence.owner.session);
+    if (ticket == nullptr) continue;
+    ticket->over = ticket->over || commit.outcome == Outcome::fenced;
+    if (commit.outcome != Outcome::applied && commit.outcome != Outcome::repeated) continue;
+    if (!change.release_requested) ticket->renewed = (std::max)(ticket->renewed, batch.sent);
+    renewed_.push_back({change.store, std::string(change.key), change.fence.owner.session});
+    ++done;
+  }
+  return done;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+class HostGroup;
+
+/// A store's place in a Host.
+class HostSeat : public Driver {
+ public:
+  HostSeat(HostGroup& of, DrivenStore& driven) noexcept : group(of), store(driven) {}
+  void leave() final;
+  void blocking_call(std::string_view name) final;
+  void tell_lease(LeaseTicket& ticket, LeaseUse use) final;
+
+  HostGroup& group;
+  DrivenStore& store;
+};
+
+/// Stores on one database that are polled together, and the calls that were made of them: all that
+/// does not depend on the backend's type. What is said to run on the stores' thread runs inside
+/// `poll`.
+///
+/// A call goes three ways, and no other: `submit` queues a function that starts it on the stores'
+/// thread; what that begins is carried on by the stores' own rounds, or by a task of its own for a
+/// lane (`on_lane`); and whoever ends it answers the call's state, again on the stores' thread.
+class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGroup> {
+ public:
+  /// `kind` tells groups of different types of backends apart.
+  HostGroup(std::shared_ptr<HostCore> host, const void* kind)
+      : kind_(kind),
+        host_(std::move(host)),
+        leases_(&host_->timer_wake),
+        budget_(host_->options.budget) {}
+  HostGroup(const HostGroup&) = delete;
+  HostGroup& operator=(const HostGroup&) = delete;
+  virtual ~HostGroup() = default;
+
+  [[nodiscard]] HostCore& host() noexcept { return *host_; }
+  [[nodiscard]] const void* kind() const noexcept { return kind_; }
+  [[nodiscard]] HostLeases& leases() noexcept { return leases_; }
+
+  // Any thread.
+  /// Has `start` called on the stores' thread; or answers `full`, or `closed`.
+  void submit(const HostSeat& seat, std::shared_ptr<CallState> state, std::function<void()> start,
+              TimePoint deadline) {
+    state->belongs_to(weak_from_this());
+    state->deadline = deadline;
+    if (!host_->take_call())
+      return (void)state->fail(
+          Error(Errc::full, "too many calls of this Host wait for their answers"));
+    if (host_->closing) return (void)state->fail(Error(Errc::closed, "the Host is shutting down"));
+    const std::lock_guard hold(mutex_);
+    queued_.push_back({&seat, std::move(state), std::move(start)});
+    wake();
+  }
+  void post(std::function<void()> call) final {
+    {
+      const std::lock_guard hold(mutex_);
+      posted_.push_back(std::move(call));
+    }
+    wake();
+  }
+  void look_at_calls() final {
+    look_ = true;
+    wake();
+  }
+  void take_home(std::unique_ptr<LaneTask> task) {
+    {
+      const std::lock_guard hold(mutex_);
+      home_.push_back(std::move(task));
+    }
+    wake();
+  }
+  [[nodiscard]] bool blocks_itself() final;
+  void help() final;
+  void answered(const Error* threw) final {
+    look_ = true;
+    host_->call_is_answered();
+    if (threw != nullptr) host_->options.log.write(LogLevel::error, threw->detail());
+  }
+
+  // The stores' thread.
+  TimePoint poll();
+  /// Has `perform` called on a lane, and then `complete` here.
+  template <class P, class C>
+  void on_lane(Priority priority, P perform, C complete) {
+    send(make_call(std::move(perform), std::move(complete)), priority);
+  }
+  template <class P, class C>
+  [[nodiscard]] std::unique_ptr<LaneTask> make_call(P perform, C complete);
+  /// The same within the budget: it waits behind what came before, and what is more urgent.
+  void send(std::unique_ptr<LaneTask> task, Priority priority) {
+    waiting_[static_cast<std::size_t>(priority)].push_back(std::move(task));
+    send_waiting(priority, false);
+  }
+  void send_now(std::unique_ptr<LaneTask> task, Priority priority) {
+    ++out_;
+    host_->lanes.push(std::move(task), priority);
+  }
+  /// Waits for what is out and takes it in.
+  void bring_home();
+  /// Ends the calls of that store, or of all, that have not been answered.
+  std::size_t end_calls(const HostSeat* seat, const Error& why, bool queued_only);
+  [[nodiscard]] std::size_t out() const noexcept { return out_; }
+  [[nodiscard]] Budget& budget() noexcept { return budget_; }
+  virtual void take_out(const HostSeat& seat) = 0;
+  virtual void take_out_all() = 0;
+  /// For the timer, on any thread: has leases renewed whose time has come while nobody polls.
+  /// Returns when to look again.
+  virtual TimePoint renew_leases(TimePoint now) = 0;
+  virtual void each_store(const std::function<void(DrivenStore&)>& use) = 0;
+
+ protected:
+  virtual void begin_poll() = 0;
+  virtual void leave_poll() noexcept = 0;
+  virtual void send_rounds() = 0;
+  /// When a store is due next.
+  [[nodiscard]] virtual TimePoint finish_poll() = 0;
+
+ private:
+  struct Call {
+    const HostSeat* seat;
+    std::shared_ptr<CallState> state;
+    std::function<void()> start;
+  };
+  struct Visit {
+    explicit Visit(HostGroup& of) : group(of), here(of.host()) { group.begin_poll(); }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+    ~Visit() { group.leave_poll(); }
+    HostGroup& group;
+    HostVisit here;
+  };
+  void wake() { host_->wake.notify(); }
+  void take_in();
+  void begin_calls();
+  bool send_waiting(Priority least, bool over_budget);
+  void end_late_calls(TimePoint now);
+  template <class T>
+  [[nodiscard]] T taken(T& list) {
+    const std::lock_guard hold(mutex_);
+    return std::exchange(list, T());
+  }
+
+  const void* kind_;
+  std::shared_ptr<HostCore> host_;
+  HostLeases leases_;
+  Budget budget_;
+  std::array<std::deque<std::unique_ptr<LaneTask>>, priorities> waiting_;  ///< for the budget
+  std::mutex mutex_;                                                       ///< of the next three
+  std::deque<Call> queued_;
+  std::vector<std::function<void()>> posted_;
+  std::vector<std::unique_ptr<LaneTask>> home_;
+  std::atomic<bool> look_{false};  ///< calls were called off or answered
+
+  std::vector<Call> begun_;
+  TimePoint first_deadline_ = TimePoint::max();
+  std::size_t out_ = 0;
+};
+
+inline void HostSeat::leave() {
+  group.take_out(*this);
+}
+inline void HostSeat::tell_lease(LeaseTicket& ticket, LeaseUse use) {
+  group.leases().tell(ticket, use);
+}
+inline void HostSeat::blocking_call(std::string_view name) {
+  if (!group.host().is_polled_here()) return;
+  group.host().waits_here("the thread that polls a Host waits for the store \"" +
+                          std::string(name) + "\", which that Host drives");
+}
+
+inline TimePoint HostGroup::poll() {
+  const Visit visit(*this);
+  take_in();
+  for (const auto& call : taken(posted_))
+    call();
+  begin_calls();
+  const TimePoint now = host_->clock.now();
+  if (look_.exchange(false) || now >= first_deadline_) end_late_calls(now);
+  // What somebody waits for goes before autosaves, and bulk behind all.
+  send_waiting(Priority::save, false);
+  send_rounds();
+  TimePoint next = finish_poll();
+  if (!send_waiting(Priority::bulk, false) || budget_.left(now) == 0)
+    next = (std::max)((std::min)(next, now), budget_.next(now));
+  return (std::min)(next, first_deadline_);
+}
+
+/// Sends what the budget has room for; false where something waits on.
+inline bool HostGroup::send_waiting(Priority least, bool over_budget) {
+  const TimePoint now = host_->clock.now();
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(least); ++i)
+    for (auto& queue = waiting_[i]; !queue.empty(); queue.pop_front()) {
+      if (!over_budget && budget_.left(now) == 0) return false;
+      budget_.spend(1);
+      send_now(std::move(queue.front()), static_cast<Priority>(i));
+    }
+  return true;
+}
+
+/// What lanes have done.
+inline void HostGroup::take_in() {
+  for (auto& task : taken(home_)) {
+    --out_;
+    task->complete();
+  }
+}
+
+inline void HostGroup::begin_calls() {
+  for (Call& call : taken(queued_)) {
+    first_deadline_ = (std::min)(first_deadline_, call.state->deadline);
+    const std::function<void()> start = std::exchange(call.start, nullptr);
+    const std::shared_ptr<CallState> state = call.state;
+    begun_.push_back(std::move(call));
+    if (!state->cancelled() && host_->clock.now() < state->deadline) start();
+  }
+}
+
+inline void HostGroup::end_late_calls(TimePoint now) {
+  std::vector<std::shared_ptr<CallState>> late;
+  first_deadline_ = TimePoint::max();
+  std::erase_if(begun_, [&](const Call& call) {
+    if (call.state->ready()) return true;
+    const bool ends = call.state->cancelled() || now >= call.state->deadline;
+    if (ends)
+      late.push_back(call.state);
+    else
+      first_deadline_ = (std::min)(first_deadline_, call.state->deadline);
+    return ends;
+  });
+  for (const std::shared_ptr<CallState>& state : late) {
+    const std::function<void()> undo = std::exchange(state->take_back, nullptr);
+    if (state->cancelled()) {
+      state->fail(Error(Errc::cancelled, "the call was called off"));
+    } else {
+      ++host_->timeouts;
+      state->fail(Error(Errc::timeout, "no answer came before the call's deadline"));
+    }
+    if (undo) undo();
+  }
+}
+
+inline void HostGroup::bring_home() {
+  send_waiting(Priority::bulk, true);
+  while (out_ != 0) {
+    {
+      const Visit visit(*this);
+      take_in();
+      for (const auto& call : taken(posted_))
+        call();
+      (void)finish_poll();
+    }
+    if (out_ != 0 && !host_->lanes.run_one()) host_->wake.wait_for(Duration::max());
+  }
+}
+
+inline std::size_t HostGroup::end_calls(const HostSeat* seat, const Error& why, bool queued_only) {
+  std::vector<Call> ended;
+  const auto take = [&](auto& from) {
+    std::erase_if(from, [&](Call& call) {
+      const bool is_meant = seat == nullptr || call.seat == seat;
+      if (is_meant && !call.state->ready()) ended.push_back(call);
+      return is_meant;
+    });
+  };
+  {
+    const std::lock_guard hold(mutex_);
+    take(queued_);
+  }
+  if (!queued_only) take(begun_);
+  for (const Call& call : ended) {
+    const std::function<void()> undo = std::exchange(call.state->take_back, nullptr);
+    call.state->fail(why);
+    if (undo) undo();
+  }
+  return ended.size();
+}
+
+inline bool HostGroup::blocks_itself() {
+  if (!host_->is_polled_here()) return false;
+  host_->waits_here("the thread that polls a Host waits for a Future of that Host");
+  return true;
+}
+
+/// For a program that goes on although it waits where it polls.
+inline void HostGroup::help() {
+  poll();
+  if (!host_->lanes.run_one() && out_ != 0) host_->wake.wait_for(Duration::max());
+}
+
+namespace detail {
+template <class P, class C>
+class LaneCall final : public LaneTask {
+ public:
+  LaneCall(std::shared_ptr<HostGroup> group, P perform, C complete)
+      : group_(std::move(group)), perform_(std::move(perform)), complete_(std::move(complete)) {}
+  void perform() override { perform_(); }
+  void complete() override { complete_(); }
+  void hand_back(std::unique_ptr<LaneTask> self) override {
+    const std::shared_ptr<HostGroup> group = group_;
+    group->take_home(std::move(self));
+  }
+
+ private:
+  std::shared_ptr<HostGroup> group_;
+  P perform_;
+  C complete_;
+};
+}  // namespace detail
+
+template <class P, class C>
+std::unique_ptr<LaneTask> HostGroup::make_call(P perform, C complete) {
+  return std::make_unique<detail::LaneCall<P, C>>(shared_from_this(), std::move(perform),
+                                                  std::move(complete));
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// How the calls without a session go through a Host.
+
+namespace persist::inline PERSIST_ABI {
+
+/// A call on a key, on the stores' thread: whom to answer, and how to have a lane do it.
+template <class S, class R>
+class KeyAsk {
+ public:
+  using Calls = StoreCalls<S>;
+
+  KeyAsk(StoreCore<S>& of, std::shared_ptr<AnswerState<R>> state, std::string spelled)
+      : core(of), state_(std::move(state)), spelled_(std::move(spelled)) {}
+
+  [[nodiscard]] SpelledKey key() const noexcept { return {spelled_}; }
+  void answer(R value) const { state_->answer(std::move(value)); }
+  [[nodiscard]] const std::shared_ptr<AnswerState<R>>& state() const noexcept { return state_; }
+
+  /// Answers what `perform(calls, key)` does, which runs on a lane; `complete(core, key)` goes
+  /// before the answer.
+  template <class P, class C>
+  void on_lane(Priority priority, P perform, C complete) const {
+    auto result = std::make_shared<R>();
+    group().on_lane(
+        priority,
+        [self = *this, result, perform = std::move(perform)] {
+          Calls calls(self.core);
+          *result = perform(calls, self.key());
+        },
+        [self = *this, result, complete = std::move(complete)] {
+          complete(self.core, self.key());
+          self.answer(std::move(*result));
+        });
+  }
+  template <class P>
+  void on_lane(Priority priority, P perform) const {
+    on_lane(priority, std::move(perform), [](StoreCore<S>&, SpelledKey) {});
+  }
+  [[nodiscard]] HostGroup& group() const {
+    return static_cast<HostSeat*>(core.driver())->group;  // this runs in its poll
+  }
+
+  StoreCore<S>& core;
+
+ private:
+  std::shared_ptr<AnswerState<R>> state_;
+  std::string spelled_;
+};
+
+namespace detail {
+
+/// What outlives the call that brought it.
+template <class F>
+struct Kept {
+  F fn;
+  std::string id{};
+};
+template <class S, class F>
+class UpdateCall : Kept<F>, public UpdateChange<S, F> {
+ public:
+  UpdateCall(F given, UpdateOptions options)
+      : Kept<F>{std::move(given)}, UpdateChange<S, F>(Kept<F>::fn, options) {}
+  UpdateCall(const UpdateCall&) = delete;
+};
+template <class S, class F>
+class GrantCall : Kept<F>, public GrantChange<S, F> {
+ public:
+  GrantCall(ReceiptId receipt, F given)
+      : Kept<F>{std::move(given), std::string(receipt.id)},
+        GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::fn) {}
+  GrantCall(const GrantCall&) = delete;
+
+ private:
+  static ReceiptId with(ReceiptId receipt, std::string_view id) {
+    receipt.id = id;
+    return receipt;
+  }
+};
+
+}  // namespace detail
+
+/// A change of a record by its key (store/changes.hpp) that waits for nothing: of a session of the
+/// game's, or of one that it loads for itself and releases.
+template <class S, class Change>
+class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
+ public:
+  using Answer = typename Change::Answer;
+  using Ask = KeyAsk<S, Answer>;
+  using KeyValue = typename S::KeyValue;
+
+  HostChange(const Ask& ask, std::optional<KeyValue> value, std::shared_ptr<Change> change)
+      : ask_(ask), value_(std::move(value)), change_(std::move(change)) {}
+
+  void begin() {
+    StoreCalls<S> calls(ask_.core);
+    if (auto here = calls.find(ask_.key())) return change_live(*here);
+    if constexpr (!Change::checks) return load();
+    auto fits = std::make_shared<Result<void>>();
+    ask_.group().on_lane(
+        Priority::save,
+        [self = this->shared_from_this(), fits] {
+          *fits = self->change_->check(self->ask_.core, self->ask_.key().text);
+        },
+        [self = this->shared_from_this(), fits] {
+          *fits ? self->load() : self->ask_.answer(fits->error());
+        });
+  }
+
+ private:
+  void change_live(Session<S>& session) {
+    if (const Result<void> done = change_->apply(session, true); !done)
+      return ask_.answer(done.error());
+    if (!change_->saves()) return ask_.answer(change_->answer(Saved{}, true));
+    if (const Result<void> asked = session.request_save({.force = Change::forces}); !asked)
+      return ask_.answer(change_->answer(asked.error(), session.is_active()));
+    ask_.core.expect_save(session.node(),
+                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
+                            self->ask_.answer(self->change_->answer(saved, session.is_active()));
+                          });
+  }
+  void load() {
+    if (ask_.state()->ready()) return;  // nobody waits any more
+    StoreCalls<S> calls(ask_.core);
+    const TimePoint deadline = after(ask_.core.now(), ask_.core.options().load_deadline);
+    loading_.emplace(
+        calls.begin(ask_.key(), value_, change_->load_options(), LoadKind::offline, deadline));
+    ask_.state()->take_back = [self = this->shared_from_this()] { self->loading_->cancel(); };
+    loading_->when_ready([self = this->shared_from_this()] { self->change_own(); });
+  }
+  void change_own() {
+    ask_.state()->take_back = nullptr;
+    auto loaded = loading_->take();
+    if (!loaded) return goes_again(loaded.error()) ? load() : ask_.answer(loaded.error());
+    Session<S>& session = *loaded;
+    if (const Result<void> done = change_->apply(session, false); !done) {
+      ask_.core.give_back_soon(session.node());
+      return ask_.answer(done.error());
+    }
+    ask_.core.request_release(session.node(), Reason::asked);
+    ask_.core.expect_save(session.node(),
+                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
+                            // What the caller is told has failed must not happen later: the record
+                            // goes back as it was.
+                            if (!saved && session.is_active() && !saved.is(Errc::unknown_outcome))
+                              self->ask_.core.give_back_soon(session.node());
+                            if (!saved && self->goes_again(saved.error())) return self->load();
+                            self->ask_.answer(self->change_->answer(self->last(saved), false));
+                          });
+  }
+
+  /// What is said of the last try.
+  [[nodiscard]] Result<Saved> last(const Result<Saved>& saved) const {
+    constexpr bool many_write = !has_sessions<typename S::LockPolicy>;
+    const bool was_late = many_write && (saved.is(Errc::fenced) || saved.is(Errc::busy));
+    return was_late ? StoreCalls<S>::overtaken(saved.error().key()) : saved;
+  }
+  /// Whether somebody else was first, where many write one record.
+  [[nodiscard]] bool goes_again(const Error& why) {
+    if constexpr (has_sessions<typename S::LockPolicy>) return false;
+    return (why == Errc::fenced || why == Errc::busy) && ++tries_ < StoreCalls<S>::most_tries;
+  }
+
+  Ask ask_;
+  int tries_ = 0;
+  std::optional<KeyValue> value_;
+  std::shared_ptr<Change> change_;
+  std::optional<Loading<S>> loading_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// How the twins of a Host come to the stores' thread: what they have in common. Any thread.
+class HostCalls {
+ protected:
+  explicit HostCalls(std::shared_ptr<HostCore> core) noexcept : core_(std::move(core)) {}
+
+  /// The store's place in this Host, or null.
+  [[nodiscard]] HostSeat* seat_of(Driver* driver) const noexcept {
+    auto* seat = static_cast<HostSeat*>(driver);  // only Hosts drive
+    return seat != nullptr && &seat->group.host() == core_.get() ? seat : nullptr;
+  }
+  /// Has `start(state)` called on the stores' thread.
+  template <class R, class F>
+  Future<R> ask(Driver* driver, const CallOptions& call, F start) {
+    auto state = std::make_shared<AnswerState<R>>();
+    const Duration time =
+        call.deadline > Duration::zero() ? call.deadline : core_->options.patience;
+    if (HostSeat* seat = seat_of(driver))
+      seat->group.submit(
+          *seat, state, [kept = std::make_shared<F>(std::move(start)), state] { (*kept)(state); },
+          after(core_->clock.now(), time));
+    else
+      state->fail(Error(Errc::invalid, "the store is not attached to this Host"));
+    return Future<R>(std::move(state));
+  }
+  template <class R>
+  [[nodiscard]] static Future<R> answered(Error error) {
+    auto state = std::make_shared<AnswerState<R>>();
+    state->fail(std::move(error));
+    return Future<R>(std::move(state));
+  }
+  [[nodiscard]] Duration patience_beyond(Duration time) const noexcept {
+    return time < longest_pause ? time + (std::min)(core_->options.patience, longest_pause) : time;
+  }
+  /// The same for a call on a key, which is spelled here: it may be an object of this thread's.
+  template <class R, class Store, class K, class F>
+  Future<R> ask_key(Store& store, const K& key, const CallOptions& call, F start) {
+    using Stack = typename Store::Stack;
+    KeyBuffer spelled;
+    if (auto fits = key::spell_checked<typename Stack::Key>(key, spelled); !fits)
+      return answered<R>(fits.error());
+    auto& core = store.core();
+    return ask<R>(
+        core.driver(), call,
+        [&core, start = std::move(start), text = std::string(spelled.view())](auto state) {
+          KeyAsk<Stack, R> asked(core, state, text);
+          start(asked);
+        });
+  }
+  template <class Store, class K, class Change>
+  Future<typename Change::Answer> change(Store& store, const K& key, CallOptions call,
+                                         std::shared_ptr<Change> what) {
+    using Stack = typename Store::Stack;
+    using KeyValue = typename Stack::KeyValue;
+    std::optional<KeyValue> value;
+    if constexpr (std::constructible_from<KeyValue, const K&>)
+      value.emplace(static_cast<KeyValue>(key));
+    else
+      static_assert(std::default_initializable<KeyValue>,
+                    "this change of a record needs the key itself, because an empty one cannot be "
+                    "made of the key's type");
+    return ask_key<typename Change::Answer>(store, key, call, [what, value](auto& ask) {
+      std::make_shared<HostChange<Stack, Change>>(ask, value, what)->begin();
+    });
+  }
+  template <class F, class... S>
+  Future<Result<Transacted>> transact_all(F fn, const Session<S>&... sessions) {
+    using R = Result<Transacted>;
+    Driver* first = nullptr;
+    bool all_here = true;
+    const auto look = [&](const auto& session, auto* store) {
+      Driver* driver = store == nullptr ? nullptr : store->driver();
+      all_here = all_here && seat_of(driver) != nullptr;
+      if (first == nullptr) first = driver;
+      (void)session;
+    };
+    (look(sessions, static_cast<StoreCore<S>*>(sessions.node().host())), ...);
+    if (!all_here)
+      return answered<R>(Error(Errc::invalid, "a partner of the transaction is not of this Host"));
+    return ask<R>(
+        first, {}, [all = std::tuple(sessions...), fn = std::move(fn)](auto state) mutable {
+          state->answer(
+              std::apply([&](auto&... each) { return request_transaction(fn, each...); }, all));
+        });
+  }
+  /// Has `request(session)` called there, and answers what its next save comes to.
+  template <class S, class F>
+  Future<Result<Saved>> ask_session(const Session<S>& session, const CallOptions& call, F request) {
+    auto* store = static_cast<StoreCore<S>*>(session.node().host());
+    if (store == nullptr)
+      return answered<Result<Saved>>(
+          Error(Errc::closed, "the session has ended").for_key(session.id()));
+    return ask<Result<Saved>>(store->driver(), call, [request, of = session](auto state) mutable {
+      if (const Result<void> asked = request(of); !asked)
+        state->answer(asked.error());
+      else
+        of.node().core().expect_save(of.node(),
+                                     [state](const Result<Saved>& saved) { state->answer(saved); });
+    });
+  }
+
+  std::shared_ptr<HostCore> core_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The rounds of stores on one database: prepared and completed on the stores' thread, performed on
+/// a lane. At most as many are out as there are lanes; what becomes due meanwhile makes up the
+/// next, so that slow storage is asked in larger batches and not more often.
+template <class Backend>
+class HostRounds final : public HostGroup {
+ public:
+  HostRounds(std::shared_ptr<HostCore> host, Backend database)
+      : HostGroup(std::move(host), kind()), database_(std::move(database)) {}
+
+  [[nodiscard]] static const void* kind() noexcept {
+    static const char tag = 0;
+    return &tag;
+  }
+  [[nodiscard]] bool holds(const Backend& other) const { return database_.same_database(other); }
+  /// False where the store has a Host already.
+  template <class Engine>
+  [[nodiscard]] bool add(Engine& engine) {
+    auto seat = std::make_unique<Seat>(*this, engine);
+    if (!engine.drive(seat.get())) return false;
+    seats_.push_back(std::move(seat));
+    return true;
+  }
+  void take_out(const HostSeat& seat) override {
+    bring_home();
+    end_calls(&seat, Error(Errc::closed, "the store is no longer of this Host"), false);
+    (void)seat.store.drive(nullptr);
+    std::erase_if(seats_, [&](const auto& each) { return each.get() == &seat; });
+  }
+  TimePoint renew_leases(TimePoint now) override;
+  void take_out_all() override {
+    while (!seats_.empty())
+      take_out(*seats_.back());
+  }
+  void each_store(const std::function<void(DrivenStore&)>& use) override {
+    for (const Seat* seat : all())
+      use(seat->store);
+  }
+
+ protected:
+  void begin_poll() override {
+    hear_of_renewals();
+    for (Seat* seat : all())
+      seat->partner.begin_poll(), visited_.push_back(&seat->partner);
+    visits_.push_back(seats_.size());
+  }
+  void leave_poll() noexcept override {
+    for (std::size_t i = visits_.back(); i != 0; --i) {
+      visited_.back()->leave_poll();
+      visited_.pop_back();
+    }
+    visits_.pop_back();
+  }
+  void send_rounds() override;
+  TimePoint finish_poll() override {
+    TimePoint next = TimePoint::max();
+    for (const Seat* seat : all())
+      next = (std::min)(next, seat->store.finish_poll());
+    return is_full() ? TimePoint::max() : next;
+  }
+
+ private:
+  struct Seat final : HostSeat {
+    template <class Engine>
+    Seat(HostGroup& of, Engine& engine)
+        : HostSeat(of, engine),
+          partner(engine),
+          id(engine.store()),
+          renew(Engine::Access::is_shared ? Duration::zero() : engine.options().renew) {}
+    RoundPartner<Backend>& partner;
+    StoreId id;
+    Duration renew;
+  };
+  struct Part {
+    RoundPartner<Backend>& partner;
+    Duration renew;
+    Manifest mine{};
+  };
+  /// A round, on its way.
+  struct Trip {
+    Round round;
+    std::vector<Part> parts;
+    TimePoint sent{};
+
+    [[nodiscard]] std::span<const AcquireRequest> acquires_of(const Part& part) const {
+      return std::span(round.acquires).subspan(part.mine.first_acquire, part.mine.acquires);
+    }
+  };
+  struct Renewals;
+  void perform(Trip& trip);
+  void complete(Trip& trip);
+  void hear_of_renewals();
+  [[nodiscard]] bool is_full() {
+    return rounds_out_ >= (std::max)(host().options.lanes, std::size_t{1});
+  }
+  /// A copy: handlers attach stores and take others out.
+  [[nodiscard]] std::vector<Seat*> all() const {
+    std::vector<Seat*> seats;
+    seats.reserve(seats_.size());
+    for (const auto& seat : seats_)
+      seats.push_back(seat.get());
+    return seats;
+  }
+
+  Backend database_;
+  std::vector<std::unique_ptr<Seat>> seats_;
+  std::vector<RoundPartner<Backend>*> visited_;
+  std::vector<std::size_t> visits_;
+  std::size_t rounds_out_ = 0;
+};
+
+template <class Backend>
+void HostRounds<Backend>::send_rounds() {
+  const auto seats = all();
+  if (!is_full()) {
+    auto trip = std::make_shared<Trip>();
+    trip->sent = host().clock.now();
+    trip->parts.reserve(seats.size());
+    for (Seat* seat : seats) {
+      Part& part = trip->parts.emplace_back(Part{seat->partner, seat->renew});
+      part.mine.most = budget().left(trip->sent);
+      part.partner.prepare(trip->round, part.mine);
+      budget().spend(part.mine.flights.size() + part.mine.acquires);
+    }
+    if (!trip->round.empty()) {
+      ++rounds_out_;
+      ++host().rounds;
+      send_now(make_call([this, trip] { perform(*trip); }, [this, trip] { complete(*trip); }),
+               Priority::closing);
+    }
+  }
+  for (Seat* seat : seats) {
+    auto relay = std::make_shared<Relay>();
+    if (!seat->store.begin_relay(*relay)) continue;
+    on_lane(
+        Priority::bulk, [this, relay] { relay->perform(database_); },
+        [store = &seat->store, relay] { store->end_relay(*relay); });
+  }
+}
+
+/// On a lane. Where the stores' thread stays away after this, their leases are renewed all the
+/// same.
+template <class Backend>
+void HostRounds<Backend>::perform(Trip& trip) {
+  trip.round.perform(database_);
+  leases().hear(trip.round.commits, trip.sent);
+  for (const Part& part : trip.parts)
+    leases().hear(trip.acquires_of(part), trip.sent, part.renew);
+}
+
+template <class Backend>
+void HostRounds<Backend>::complete(Trip& trip) {
+  --rounds_out_;
+  for (Part& part : trip.parts)
+    part.partner.complete(trip.round, part.mine);
+  leases().forget_unclaimed(trip.round.acquires);
+}
+
+template <class Backend>
+void HostRounds<Backend>::hear_of_renewals() {
+  for (const RenewedLease& renewed : leases().take_renewed())
+    for (const Seat* seat : all())
+      if (seat->id == renewed.store) seat->store.hear_of_renewal(renewed.key, renewed.number);
+}
+
+/// A batch of renewals: nobody waits for it but the table of leases.
+template <class Backend>
+struct HostRounds<Backend>::Renewals final : LaneTask {
+  Renewals(std::shared_ptr<HostGroup> of, Backend database, HostLeases::Batch renewals)
+      : group(std::move(of)), backend(std::move(database)), batch(std::move(renewals)) {}
+  void perform() override {
+    backend.commit(std::span(batch.commits));
+    group->host().stall_renewals += group->leases().heard(batch);
+  }
+  void complete() override {}
+  void hand_back(std::unique_ptr<LaneTask>) override {}
+  std::shared_ptr<HostGroup> group;
+  Backend backend;
+  HostLeases::Batch batch;
+};
+
+template <class Backend>
+TimePoint HostRounds<Backend>::renew_leases(TimePoint now) {
+  const TimePoint polled = host().polled();
+  if (now - polled > host().options.max_stall) return TimePoint::max();
+  HostLeases::Batch batch;
+  const TimePoint next = leases().collect(now, polled, batch);
+  if (!batch.commits.empty())
+    host().lanes.push(std::make_unique<Renewals>(shared_from_this(), database_, std::move(batch)),
+                      Priority::renewal);
+  return (std::min)(next, after(polled, host().options.max_stall + Duration(1)));
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// A thread that calls `tick` when it said that it wants to be called next, or when it is woken,
+/// and sleeps otherwise.
+class HostTimer {
+ public:
+  HostTimer(Clock& clock, Wake& wake, std::function<TimePoint()> tick)
+      : wake_(wake), thread_([this, &clock, tick = std::move(tick)] {
+          while (!ends_)
+            clock.wait_until(tick(), wake_);
+        }) {}
+  HostTimer(const HostTimer&) = delete;
+  HostTimer& operator=(const HostTimer&) = delete;
+  ~HostTimer() {
+    ends_ = true;
+    wake_.notify();
+    thread_.join();
+  }
+
+ private:
+  Wake& wake_;
+  std::atomic<bool> ends_{false};
+  std::thread thread_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// Threads for stores: a program that wants them includes this; persist.hpp does not, because the
+// library starts none by itself.
+
+namespace persist::inline PERSIST_ABI {
+
+/// Does the waiting for stores that are attached to it: their rounds are prepared and completed in
+/// `poll`, in the game's tick, and performed on lanes, which are threads.
+///
+/// Every call that reaches storage has a twin here that returns a `Future` at once. A twin may be
+/// called from any thread; it answers as the call it is the twin of, and beside that `invalid` (the
+/// store is not attached here), `full` (too many calls wait), `timeout`, `cancelled`, `closed` (the
+/// Host is shutting down, or the store has left). Answers, and what follows them, run in `poll`.
+///
+/// Thread rule: all that is no twin belongs to the thread that polls, and so do the stores. It must
+/// outlive what its lanes do: the destructor waits for calls of backends that have not returned,
+/// answers all that wait with `cancelled`, and leaves stores and sessions as they are.
+class Host : private HostCalls {
+ public:
+  explicit Host(HostOptions options = {})
+      : HostCalls(std::make_shared<HostCore>(std::move(options))) {
+    if (!core_->lanes.by_hand())
+      timer_.emplace(core_->clock, core_->timer_wake, [this] { return run_timer(); });
+  }
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+  ~Host() {
+    if (HostVisit::is_inside(*core_))
+      detail::fatal("a Host was destroyed inside one of its own completions");
+    core_->closing = true;
+    timer_.reset();
+    for (const auto& group : groups_) {
+      group->bring_home();
+      group->end_calls(nullptr, Error(Errc::cancelled, "the Host was destroyed"), false);
+      group->take_out_all();
+    }
+    core_->lanes.stop();  // a lane that hands something back holds the core a moment longer
+  }
+
+  /// Drives the store from now on, until it is destroyed or detached. Stores on one database share
+  /// their batches. `busy`: it has a Host.
+  template <class Store>
+  Result<void> attach(Store& store) {
+    core_->lives();
+    using Backend = typename Store::Stack::Backend;
+    for (const auto& group : groups_) {
+      if (group->kind() != HostRounds<Backend>::kind()) continue;
+      auto& rounds = static_cast<HostRounds<Backend>&>(*group);
+      if (rounds.holds(store.core().backend())) return add(rounds, store);
+    }
+    auto rounds = std::make_shared<HostRounds<Backend>>(core_, store.core().backend());
+    {
+      const std::lock_guard hold(groups_mutex_);
+      groups_.push_back(rounds);
+    }
+    return add(*rounds, store);
+  }
+  /// Takes the store back: waits for what is out, and ends the calls of it with `closed`.
+  template <class Store>
+  void detach(Store& store) {
+    if (HostSeat* seat = seat_of(store.core().driver())) seat->group.take_out(*seat);
+  }
+
+  /// Once a tick: takes in what lanes have done, starts calls, answers others, and sends what is
+  /// due on its way. Waits for nothing. Returns when it wants to be called next, if nothing comes
+  /// before.
+  TimePoint poll() {
+    core_->polls_here();
+    TimePoint next = TimePoint::max();
+    for (std::size_t i = 0; i < groups_.size(); ++i)
+      next = (std::min)(next, std::shared_ptr<HostGroup>(groups_[i])->poll());
+    return next;
+  }
+  /// Sleeps until something came that `poll` has to look at, or until then: for a program that has
+  /// no tick. Waits on the Host's clock.
+  void wait(TimePoint until) { core_->clock.wait_until(until, core_->wake); }
+  /// With no lanes of its own: performs one thing that waits for one, here; false if nothing does.
+  bool run_lane() { return core_->lanes.run_one(); }
+  /// With no lanes of its own: what the timer's thread does otherwise, which is to have leases
+  /// renewed while nobody polls. Returns when it is to be called next.
+  TimePoint run_timer() {
+    std::vector<std::shared_ptr<HostGroup>> groups;
+    {
+      const std::lock_guard hold(groups_mutex_);
+      groups = groups_;
+    }
+    TimePoint next = TimePoint::max();
+    for (const auto& group : groups)
+      next = (std::min)(next, group->renew_leases(core_->clock.now()));
+    return next;
+  }
+  [[nodiscard]] HostMetrics metrics() const {
+    return {core_->rounds,   core_->calls,          core_->refused,
+            core_->timeouts, core_->blocking_calls, core_->stall_renewals};
+  }
+
+  /// Takes no more calls (`closed`), calls off what has not begun and loads that wait for a holder,
+  /// waits for what is out, and saves and gives back every session of every store, in batches. Says
+  /// what it could not do within that time; that stays with the stores, which still try when they
+  /// are polled or destroyed. Waits, and runs completions here meanwhile.
+  ///
+  /// `late(report so far)` is called once, when four fifths of the time have gone and something is
+  /// still not saved: the moment to keep it elsewhere.
+  ShutdownReport shutdown(Duration within,
+                          const std::function<void(const ShutdownReport&)>& late = {});
+
+  // Twins.
+  /// Waits for a holder until the load's own deadline, `begin_deadline` where it says none: then
+  /// `locked`. A load that was called off, or whose answer nobody takes, gives the record back.
+  template <class Store, class K>
+  Future<Result<typename Store::Session>> load(Store& store, const K& key,
+                                               typename Store::LoadOptions options = {},
+                                               CallOptions call = {}) {
+    using Stack = typename Store::Stack;
+    using KeyValue = typename Stack::KeyValue;
+    auto& core = store.core();
+    if (call.deadline <= Duration::zero())
+      call.deadline = patience_beyond(
+          options.deadline > Duration::zero() ? options.deadline : core.options().begin_deadline);
+    return ask<Result<typename Store::Session>>(
+        core.driver(), call,
+        [&core, key = static_cast<KeyValue>(key), options = std::move(options)](auto state) {
+          auto loading = std::make_shared<persist::Loading<Stack>>(
+              StoreCalls<Stack>(core).begin(key, options));
+          state->take_back = [loading] { loading->cancel(); };
+          loading->when_ready([state, loading] { state->answer(loading->take()); });
+        });
+  }
+  /// Joins a save that waits, and goes behind one that is out. While the session is being edited it
+  /// waits for that to end.
+  template <class S>
+  Future<Result<Saved>> save(const Session<S>& session, SaveOptions options = {},
+                             CallOptions call = {}) {
+    return ask_session(session, call,
+                       [options](Session<S>& of) { return of.request_save(options); });
+  }
+  /// As `Session::release`; answers what the first attempt came to, and `poll` goes on trying.
+  template <class S>
+  Future<Result<Saved>> release(const Session<S>& session, Reason reason = Reason::asked,
+                                CallOptions call = {}) {
+    return ask_session(session, call,
+                       [reason](Session<S>& of) { return of.request_release(reason); });
+  }
+
+  // Without a session. They go out at the next poll. `fn` runs on the stores' thread.
+  template <class Store, class K>
+  Future<Result<Peeked<typename Store::DataType>>> peek(Store& store, const K& key,
+                                                        PeekOptions options = {},
+                                                        CallOptions call = {}) {
+    using Calls = StoreCalls<typename Store::Stack>;
+    using R = Result<Peeked<typename Store::DataType>>;
+    return ask_key<R>(store, key, call, [options](auto& ask) {
+      Calls calls(ask.core);
+      if (options.live && calls.find(ask.key())) return ask.answer(calls.peek(ask.key(), options));
+      ask.on_lane(Priority::save,
+                  [](Calls& of, SpelledKey spelled) { return of.peek(spelled, {}); });
+    });
+  }
+  template <class Store, class K>
+  Future<Result<Inspection>> inspect(Store& store, const K& key, CallOptions call = {}) {
+    return ask_key<Result<Inspection>>(store, key, call, [](auto& ask) {
+      ask.on_lane(Priority::bulk,
+                  [](auto& calls, SpelledKey spelled) { return calls.inspect(spelled); });
+    });
+  }
+  template <class Store, class K, class F>
+  auto update(Store& store, const K& key, F fn, UpdateOptions options = {}, CallOptions call = {}) {
+    using What = detail::UpdateCall<typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<What>(std::move(fn), options));
+  }
+  template <class Store, class K>
+  Future<Result<Overwritten>> overwrite(Store& store, const K& key, typename Store::DataType data,
+                                        CallOptions call = {}) {
+    using What = detail::OverwriteChange<typename Store::Stack>;
+    auto what = std::make_shared<What>(std::move(data));
+    if (const Result<void> valid = what->valid(); !valid)
+      return answered<Result<Overwritten>>(valid.error());
+    return change(store, key, call, std::move(what));
+  }
+  template <class Store, class K>
+  Future<Result<void>> erase(Store& store, const K& key, EraseOptions options = {},
+                             CallOptions call = {}) {
+    return ask_key<Result<void>>(store, key, call, [options](auto& ask) {
+      if (Error no = ask.core.refusal(); failed(no)) return ask.answer(std::move(no));
+      auto request = std::make_shared<EraseRequest>();
+      ask.on_lane(
+          Priority::save,
+          [request, options](auto& calls, SpelledKey spelled) {
+            return calls.core().erase_stored(spelled.text, options.drop_outbox, *request);
+          },
+          [request](auto& core, SpelledKey spelled) { core.end_erased(spelled.text, *request); });
+    });
+  }
+  template <class Store, class K, class M>
+  Future<Result<Posted>> post(Store& store, const K& key, const M& message,
+                              const PostOptions& options = {}, CallOptions call = {}) {
+    return ask_key<Result<Posted>>(
+        store, key, call, [message, options, id = std::string(options.id)](auto& ask) {
+          ask.on_lane(Priority::save, [=](auto& calls, SpelledKey spelled) {
+            PostOptions told = options;
+            told.id = id;
+            return calls.post(spelled, message, told);
+          });
+        });
+  }
+  template <class Store, class K, class F>
+  Future<Result<Grant>> grant_once(Store& store, const K& key, ReceiptId receipt, F fn,
+                                   CallOptions call = {}) {
+    using What = detail::GrantCall<typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<What>(receipt, std::move(fn)));
+  }
+  template <class Store>
+  Future<Result<KeyPage>> scan(Store& store, std::string after = {}, std::size_t most = 1000,
+                               CallOptions call = {}) {
+    using Ask = KeyAsk<typename Store::Stack, Result<KeyPage>>;
+    auto& core = store.core();
+    return ask<Result<KeyPage>>(
+        core.driver(), call, [&core, after = std::move(after), most](auto state) {
+          Ask(core, state, {}).on_lane(Priority::bulk, [=](auto& calls, SpelledKey) {
+            return calls.scan(after, most);
+          });
+        });
+  }
+  /// `transact(a, b, …, fn)` over open sessions: `pending`; it is durable with the next save of any
+  /// of them.
+  template <class... Args>
+  Future<Result<Transacted>> transact(Args&&... sessions_then_function) {
+    return detail::function_first(
+        [this](auto& fn, auto&... sessions) { return transact_all(fn, sessions...); },
+        sessions_then_function...);
+  }
+
+ private:
+  template <class Rounds, class Store>
+  Result<void> add(Rounds& rounds, Store& store) {
+    if (rounds.add(store.core())) return success;
+    return Error(Errc::busy, "the store \"" + store.name() + "\" is attached to a Host already");
+  }
+  /// What is still there, if anything, and whether it can go on without this thread.
+  struct Left {
+    std::size_t sessions = 0;
+    std::size_t out = 0;
+    bool moves = false;
+  };
+  [[nodiscard]] Left ask_all_to_end();
+  void fill(ShutdownReport& report) const;
+
+  std::vector<std::shared_ptr<HostGroup>> groups_;
+  std::mutex groups_mutex_;  ///< for the timer; this thread reads without
+  std::optional<HostTimer> timer_;
+};
+
+inline Host::Left Host::ask_all_to_end() {
+  Left left;
+  for (const auto& group : groups_) {
+    group->each_store([&](DrivenStore& store) {
+      left.sessions += store.ask_all_to_end();
+      left.moves = left.moves || store.can_any_end();
+    });
+    left.out += group->out();
+  }
+  left.moves = left.moves || left.out != 0;
+  return left;
+}
+
+inline void Host::fill(ShutdownReport& report) const {
+  report.left.clear();
+  report.out = 0;
+  for (const auto& group : groups_) {
+    group->each_store([&](DrivenStore& store) { store.list_left(report.left); });
+    report.out += group->out();
+  }
+}
+
+inline ShutdownReport Host::shutdown(Duration within,
+                                     const std::function<void(const ShutdownReport&)>& late) {
+  ShutdownReport report;
+  core_->closing = true;
+  const TimePoint deadline = after(core_->clock.now(), within);
+  TimePoint late_at = late ? after(core_->clock.now(), within / 5 * 4) : TimePoint::max();
+  for (const auto& group : groups_)
+    report.cancelled +=
+        group->end_calls(nullptr, Error(Errc::cancelled, "the Host is shutting down"), true);
+  report.sessions = ask_all_to_end().sessions;
+  while (true) {
+    const TimePoint next = poll();
+    const Left left = ask_all_to_end();
+    if (left.sessions == 0 && left.out == 0) break;
+    if (run_lane()) continue;
+    const TimePoint now = core_->clock.now();
+    if (now >= late_at) {
+      fill(report);
+      late(report);
+      late_at = TimePoint::max();
+    }
+    if (now >= deadline || !left.moves) break;
+    wait((std::min)({next, deadline, late_at}));
+  }
+  fill(report);
+  return report;
+}
+
+}  // namespace persist::inline PERSIST_ABI
