@@ -189,14 +189,14 @@ class Host : private HostCalls {
   }
   template <class Store, class K, class F>
   auto update(Store& store, const K& key, F fn, CallOptions call = {}) {
-    using Change = detail::UpdateCall<typename Store::Stack, F>;
-    return change(store, key, call, std::make_shared<Change>(std::move(fn)));
+    using What = detail::UpdateCall<typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<What>(std::move(fn)));
   }
   template <class Store, class K>
   Future<Result<Overwritten>> overwrite(Store& store, const K& key, typename Store::DataType data,
                                         CallOptions call = {}) {
-    using Change = detail::OverwriteChange<typename Store::Stack>;
-    auto what = std::make_shared<Change>(std::move(data));
+    using What = detail::OverwriteChange<typename Store::Stack>;
+    auto what = std::make_shared<What>(std::move(data));
     if (const Result<void> valid = what->valid(); !valid)
       return answered<Result<Overwritten>>(valid.error());
     return change(store, key, call, std::move(what));
@@ -230,8 +230,8 @@ class Host : private HostCalls {
   template <class Store, class K, class F>
   Future<Result<Grant>> grant_once(Store& store, const K& key, ReceiptId receipt, F fn,
                                    CallOptions call = {}) {
-    using Change = detail::GrantCall<typename Store::Stack, F>;
-    return change(store, key, call, std::make_shared<Change>(receipt, std::move(fn)));
+    using What = detail::GrantCall<typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<What>(receipt, std::move(fn)));
   }
   template <class Store>
   Future<Result<KeyPage>> scan(Store& store, std::string after = {}, std::size_t most = 1000,
@@ -250,7 +250,7 @@ class Host : private HostCalls {
   template <class... Args>
   Future<Result<Transacted>> transact(Args&&... sessions_then_function) {
     return detail::function_first(
-        [this](auto& fn, auto&... sessions) { return transact_all(fn, sessions...); },
+        [this](auto& fn, auto&... sessions) { return this->transact_all(fn, sessions...); },
         sessions_then_function...);
   }
 

@@ -62,13 +62,13 @@ namespace detail {
 /// What outlives the call that brought it.
 template <class F>
 struct Kept {
-  F fn;
+  F function;
   std::string id{};
 };
 template <class S, class F>
 class UpdateCall : Kept<F>, public UpdateChange<S, F> {
  public:
-  explicit UpdateCall(F fn) : Kept<F>{std::move(fn)}, UpdateChange<S, F>(Kept<F>::fn) {}
+  explicit UpdateCall(F fn) : Kept<F>{std::move(fn)}, UpdateChange<S, F>(Kept<F>::function) {}
   UpdateCall(const UpdateCall&) = delete;
 };
 template <class S, class F>
@@ -76,7 +76,7 @@ class GrantCall : Kept<F>, public GrantChange<S, F> {
  public:
   GrantCall(ReceiptId receipt, F fn)
       : Kept<F>{std::move(fn), std::string(receipt.id)},
-        GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::fn) {}
+        GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::function) {}
   GrantCall(const GrantCall&) = delete;
 
  private:
