@@ -251,7 +251,7 @@ class Host : private HostCalls {
   template <class... Args>
   Future<Result<Transacted>> transact(Args&&... sessions_then_function) {
     return detail::function_first(
-        [this](auto& fn, auto&... sessions) { return transact_all(fn, sessions...); },
+        [this](auto& fn, auto&... sessions) { return this->transact_all(fn, sessions...); },
         sessions_then_function...);
   }
 

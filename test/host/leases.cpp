@@ -18,6 +18,9 @@ struct HostLeasesCase : HostedWorld {
       }
     }
   }
+  std::size_t tickets() {
+    return static_cast<persist::HostSeat*>(players.core().driver())->group.leases().size();
+  }
   bool held_by_us(std::uint64_t key) {
     auto found = tool.inspect(key);
     return found && found->held && found->holder.server == "eu-1";
@@ -124,6 +127,12 @@ TEST_F(HostLeasesCase, a_session_that_has_ended_is_not_renewed) {
   auto released = host.release(session);
   settle();
   EXPECT_TRUE(released.get());
+  auto erased = load(2);
+  EXPECT_EQ(tickets(), 1U);
+  auto gone = host.erase(players, 2u);
+  settle();
+  EXPECT_TRUE(gone.ready());
+  EXPECT_EQ(tickets(), 0U);
   stall(100s);
   EXPECT_EQ(host.metrics().stall_renewals, 0U);
 }
@@ -149,7 +158,9 @@ TEST_F(HostLeasesCase, a_renewal_that_is_refused_because_somebody_newer_has_the_
   auto session = load(1);
   auto thief = tool.load(1u, {.conflict = persist::Conflict::steal});
   ASSERT_TRUE(thief);
+  db.script() = {};
   stall(100s);
+  EXPECT_EQ(db.script().commit_requests, 1U) << "it was tried again in vain";
   EXPECT_EQ(host.metrics().stall_renewals, 0U);
   EXPECT_TRUE(tool.inspect(1u)->holder.server == "tool");
   settle();

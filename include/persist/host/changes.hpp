@@ -62,22 +62,22 @@ namespace detail {
 /// What outlives the call that brought it.
 template <class F>
 struct Kept {
-  F fn;
+  F function;
   std::string id{};
 };
 template <class S, class F>
 class UpdateCall : Kept<F>, public UpdateChange<S, F> {
  public:
-  UpdateCall(F given, UpdateOptions options)
-      : Kept<F>{std::move(given)}, UpdateChange<S, F>(Kept<F>::fn, options) {}
+  UpdateCall(F fn, UpdateOptions options)
+      : Kept<F>{std::move(fn)}, UpdateChange<S, F>(Kept<F>::function, options) {}
   UpdateCall(const UpdateCall&) = delete;
 };
 template <class S, class F>
 class GrantCall : Kept<F>, public GrantChange<S, F> {
  public:
-  GrantCall(ReceiptId receipt, F given)
-      : Kept<F>{std::move(given), std::string(receipt.id)},
-        GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::fn) {}
+  GrantCall(ReceiptId receipt, F fn)
+      : Kept<F>{std::move(fn), std::string(receipt.id)},
+        GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::function) {}
   GrantCall(const GrantCall&) = delete;
 
  private:
