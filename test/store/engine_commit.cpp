@@ -93,6 +93,58 @@ TEST_F(Ignoring, a_lost_reply_of_its_first_save_costs_nothing) {
   EXPECT_TRUE(holder.try_load(1u).is(Errc::locked));
 }
 
+TEST_F(Ignoring, what_comes_for_the_holder_does_not_wake_it_again_and_again) {
+  auto held = holder.load(1u);
+  ASSERT_TRUE(held->save({.force = true}));
+  auto looking = tool.load(1u, ignoring());
+  ASSERT_TRUE(looking);
+  ASSERT_TRUE(holder.post(1u, Gift{1}));
+  tool.poll();
+  EXPECT_GT(tool.poll(), clock.now());
+}
+
+// Data that is captured from the game is not written where it is equal.
+struct Body {
+  std::int64_t coins = 1;
+};
+struct Character {
+  std::uint64_t id = 0;
+  Body body;
+};
+struct ByCharacter {
+  using value_type = Character*;
+  static void spell(const Character* of, persist::KeyBuffer& out) { spell(of->id, out); }
+  static void spell(std::uint64_t id, persist::KeyBuffer& out) { out.append(std::to_string(id)); }
+};
+struct Captured {
+  using data_type = Body;
+  using message = std::variant<Gift, Letter>;
+  static Body capture(const Character* of) { return of->body; }
+  static void apply(Character* of, const Body& body) { of->body = body; }
+};
+
+TEST_F(Ignoring, a_message_that_the_holder_answered_is_not_answered_again) {
+  using Characters = persist::Store<ByCharacter, Captured, Db>;
+  constexpr std::uint64_t one = 1, two = 2;
+  Characters game("characters", db, options("eu-1")), repairs("characters", db, options("tool"));
+  Character live{one, {}}, copy{one, {}};
+  auto held = game.load(&live);
+  ASSERT_TRUE(held->save({.force = true}));
+  ASSERT_TRUE(game.post(one, Gift{1}));
+  Characters::LoadOptions how;
+  how.lock = LockUse::ignore;
+  auto repair = repairs.load(&copy, how);
+  ASSERT_TRUE(held && repair);
+  held->on_message([&](Body&, const Gift&) { EXPECT_TRUE(held->send(two, Letter{"thank you"})); });
+  repair->on_message(
+      [&](Body&, const Gift&) { EXPECT_TRUE(repair->send(two, Letter{"thank you"})); });
+  game.poll();
+  ASSERT_TRUE(held->save());
+  EXPECT_EQ(game.inspect(one)->inbox_messages, 0U);
+  EXPECT_TRUE(repair->save().is(Errc::fenced));
+  EXPECT_EQ(game.inspect(two)->inbox_messages, 1U);
+}
+
 TEST_F(Ignoring, a_load_that_nobody_wants_any_more_leaves_nothing) {
   auto held = holder.load(1u);
   auto how = ignoring();

@@ -142,6 +142,35 @@ TEST_F(EngineConflict, who_joins_and_wants_to_steal_steals) {
   EXPECT_TRUE(polite.take());
 }
 
+TEST_F(EngineConflict, a_load_that_asks_the_holder_anyway_asks_its_function_too) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto held = a.load(1u);
+  int asked = 0;
+  auto loading = b.begin_load(1u, {.conflict = Conflict::request, .ask = [&](const Obstacle&) {
+                                     return ++asked, Decision(Conflict::refuse);
+                                   }});
+  play(1s, b);
+  EXPECT_FALSE(loading.ready()) << "the strategy goes further than the function";
+  EXPECT_EQ(asked, 1);
+  EXPECT_TRUE(a.inspect(1u)->release_requested);
+  play(3s, a, b);
+  EXPECT_TRUE(loading.take());
+}
+
+TEST_F(EngineConflict, who_joins_with_a_function_does_not_end_the_load_of_who_asks_the_holder) {
+  auto a = open("eu-1");
+  auto b = open("eu-2");
+  auto held = a.load(1u);
+  auto first = b.begin_load(1u);
+  auto second = b.begin_load(1u, {.ask = [](const Obstacle&) { return Decision(Conflict::wait); }});
+  play(1s, b);
+  EXPECT_FALSE(first.ready());
+  play(3s, a, b);
+  EXPECT_TRUE(first.take());
+  EXPECT_TRUE(second.take());
+}
+
 struct CountAndRefuse {
   static inline int calls = 0;
   Decision operator()(const Obstacle&) const { return ++calls, Conflict::refuse; }

@@ -792,6 +792,22 @@ TEST_F(Ephemeral, a_load_that_may_do_without_storage_gives_the_default) {
   EXPECT_TRUE(players.find(1u)->is_ephemeral());
 }
 
+TEST_F(Ephemeral, who_did_not_agree_to_one_gets_none) {
+  db.fail_acquires(Errc::unavailable, 1000);
+  auto session = players.load(1u, may_do_without());
+  ASSERT_TRUE(session);
+  db.script().acquires.clear();
+  EXPECT_TRUE(players.load(1u).is(Errc::unavailable));
+  EXPECT_EQ(*players.load(1u, may_do_without()), *session);
+  EXPECT_TRUE(players.update(1u, [](Player& player) { player.coins = 9; }).is(Errc::unavailable))
+      << "a change by key is meant to last";
+  EXPECT_EQ(session->view()->coins, 100);
+  ASSERT_TRUE(session->release());
+  auto real = players.load(1u);
+  ASSERT_TRUE(real);
+  EXPECT_FALSE(real->is_ephemeral());
+}
+
 TEST_F(Ephemeral, nothing_of_it_is_ever_saved) {
   ASSERT_TRUE(players.update(1u, [](Player& player) { player.coins = 9; }, {.create = true}));
   db.fail_acquires(Errc::unavailable, 1000);

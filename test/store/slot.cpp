@@ -153,6 +153,33 @@ TEST_F(SlotTest, two_hidden_ones_of_one_key_are_two_writers_of_which_the_newest_
   EXPECT_TRUE(second->save({.force = true}));
 }
 
+TEST_F(SlotTest, a_hidden_one_that_is_being_opened_is_not_opened_a_second_time) {
+  auto other = open("eu-2");
+  auto held = other.load(1u);
+  auto slot = players.slot(1u, {.hidden = true});
+  auto one = slot.begin_open();
+  play(1s, players);
+  auto two = slot.begin_open();
+  EXPECT_EQ(players.open_sessions(), 1U);
+  play(3s, other, players);
+  auto first = one.take();
+  auto second = two.take();
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(*first, *second);
+  EXPECT_EQ(first->state(), State::open);
+}
+
+TEST_F(SlotTest, a_hidden_one_that_is_closing_does_not_keep_itself_waiting) {
+  auto slot = players.slot(1u, {.hidden = true});
+  slot.open()->edit()->coins = 7;
+  ASSERT_TRUE(slot.request_close());
+  const auto began = clock.now();
+  auto again = slot.open();
+  ASSERT_TRUE(again) << again.error();
+  EXPECT_EQ(clock.now(), began);
+  EXPECT_EQ(again->view()->coins, 7);
+}
+
 TEST_F(SlotTest, a_hidden_one_is_saved_when_the_store_closes) {
   auto store = std::make_unique<Players>(open());
   auto slot = store->slot(1u, {.hidden = true});

@@ -49,6 +49,7 @@ class UpdateChange : public AnyChange<S> {
   [[nodiscard]] bool saves() const noexcept { return false; }
   Result<void> apply(Session<S>& session, bool is_live) {
     auto& node = session.node();
+    if (is_live && session.is_ephemeral()) return ephemeral(node.key());
     if (!is_live && node.is_new && !options_.create)
       return Error(Errc::not_found, "there is no record").for_key(node.key());
     const std::unique_lock<typename SessionNode<S>::SessionLock> writing(node.guard_lock());

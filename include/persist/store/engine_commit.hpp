@@ -235,6 +235,17 @@ bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
   }
 }
 
+/// Whether something leaves beside the data. The data goes with it even where it is equal, because
+/// the record's version grows with data only, and whoever claims the record by what it saw of that
+/// must not let the same message or purchase take effect again.
+[[nodiscard]] inline bool says_more(const SessionCore& session) {
+  if (!session.extras) return false;
+  const SessionExtras& extras = *session.extras;
+  return !extras.sends.empty() || !extras.pending_receipts.empty() ||
+         std::any_of(extras.inbox.begin(), extras.inbox.end(),
+                     [](const WaitingMessage& each) { return each.handled; });
+}
+
 /// Encodes the data and decides whether it has to be written.
 template <class B, class L>
 void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut& cut,
@@ -268,7 +279,7 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
   const bool same = session.has_record == *exists && cut.crc == session.encoded_crc &&
                     (cut.bytes == session.stored_bytes || cut.wrap != nullptr);
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
-  if (same && !must && (!touched || session.skips_equal)) {
+  if (same && !must && (!touched || (session.skips_equal && !says_more(session)))) {
     session.saved = cut.generation;  // what is stored is what there is
     session.save_at = TimePoint{};
     if (session.skips_equal) stamp(session);

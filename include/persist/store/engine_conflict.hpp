@@ -38,24 +38,26 @@ void Engine<B, L>::give_up(SessionCore& session, Error error) {
 /// wait for a thread that waits for this store.
 template <class B, class L>
 Decision Engine<B, L>::decide(const SessionCore& session, LoadState& load, const HeldBy& holder) {
-  if (!load.ask || load.once || load.intent == Intent::withdraw) return load.conflict;
-  // This attempt did what was decided, or a hint had it come before its time.
-  if (load.intent == Intent::request) return load.decided;
-  if (now() < load.look_at) return {load.decided.what, load.look_at - now()};
-  const Obstacle met{session.key(), holder.owner.server.view(),
-                     holder.epoch,  holder.age,
-                     holder.left,   now() - load.began,
-                     ++load.looks,  load.asked || holder.asker == owner_of(session)};
-  const auto visit = [&](int step) {
+  std::function<Decision(const Obstacle&)> ask;  // who joins may bring one meanwhile
+  Obstacle met{session.key(), holder.owner.server.view(), holder.epoch, holder.age, holder.left};
+  {
     const Lock hold(mutex_);
-    visits_ += step;
-  };
-  visit(1);
+    if (!load.ask || load.once || load.intent == Intent::withdraw) return load.conflict;
+    // This attempt did what was decided, or a hint had it come before its time.
+    if (load.intent == Intent::request && load.looks != 0) return load.decided;
+    if (now() < load.look_at) return {load.decided.what, load.look_at - now()};
+    met.waited = now() - load.began;
+    met.attempts = ++load.looks;
+    met.asked = load.asked || holder.asker == owner_of(session);
+    ask = load.ask;
+    ++visits_;
+  }
   const Result<Decision> decided =
-      detail::caught("the function of conflict::Ask", [&] { return load.ask(met); });
-  visit(-1);
+      detail::caught("the function of conflict::Ask", [&] { return ask(met); });
   if (!decided) log(LogLevel::error, decided.error().message() + "; that is taken for a refusal");
   Decision what = decided ? *decided : Decision();
+  const Lock hold(mutex_);
+  --visits_;
   what.what = (std::max)(what.what, load.conflict);  // what others want who wait for the same load
   load.look_at = after(now(), what.pause);
   return load.decided = what;

@@ -122,7 +122,7 @@ void Engine<B, L>::take_hints() {
       if (LoadState* load = session.load())
         load->next_try = woken.why == Hint::freed ? now() : load->next_try;
       else
-        session.check_wanted = true;
+        session.check_wanted = session.tie == Tie::holds;  // who holds nothing is asked for nothing
       reschedule(session);
     });
   }

@@ -41,6 +41,9 @@ class Slot {
     const auto store = place_->store.lock();
     if (!store) return gone();
     StoreCalls<S> calls(*store);
+    // No poll ends the one before while this call waits for its record.
+    if (auto before = session(); before && place_->hidden && before->state() == State::releasing)
+      (void)before->release();
     const TimePoint deadline = calls.deadline_of(options, store->options().load_deadline);
     return calls.finish(begin(*store, std::move(options), deadline), deadline);
   }
@@ -163,8 +166,9 @@ class Slot {
     if (auto open = session();
         open && open->state() != State::loading && open->state() != State::releasing)
       return Loading<S>(*std::move(open), LoadPtr());
+    auto* own = place_->session ? &place_->session->node() : nullptr;
     Loading<S> loading = StoreCalls<S>(store).begin(place_->key, place_->key, std::move(options),
-                                                    LoadKind::waits, deadline, place_->hidden);
+                                                    LoadKind::waits, deadline, place_->hidden, own);
     if (loading.session() && loading.session() != place_->session) adopt(*loading.session());
     return loading;
   }

@@ -36,10 +36,11 @@ class StoreCalls {
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
   [[nodiscard]] Core& core() noexcept { return core_; }
 
-  /// `value` is the key itself, where the caller has it. A `hidden` session is this caller's alone.
+  /// `value` is the key itself, where the caller has it. A `hidden` session is this caller's alone:
+  /// nobody joins it but who names it.
   template <class K>
   Loading<S> begin(const K& key, std::optional<KeyValue> value, LoadOptionsFor<Data> options,
-                   LoadKind kind, TimePoint deadline, bool hidden = false);
+                   LoadKind kind, TimePoint deadline, bool hidden = false, Node* joined = nullptr);
   template <class K>
   Loading<S> begin(const K& key, LoadOptionsFor<Data> options) {
     const TimePoint deadline = deadline_of(options, core_.options().begin_deadline);
@@ -146,17 +147,19 @@ template <class S>
 template <class K>
 Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
                                 LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline,
-                                bool hidden) {
+                                bool hidden, Node* joined) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return Loading<S>(fits.error());
   const auto hold = core_.lock();
-  Node* here = hidden ? nullptr : core_.find(spelled.view());
+  Node* here = hidden ? joined : core_.find(spelled.view());
   if (here != nullptr && (here->state == State::releasing || here->is_offline)) here = nullptr;
   if (here == nullptr && !hidden) here = static_cast<Node*>(core_.find_queued(spelled.view()));
   if (here != nullptr) {
     if (kind == LoadKind::offline)
       return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
     const LoadPtr under_way = here->loading;
+    if (!under_way && here->tie == Tie::none && options.if_unavailable != IfUnavailable::ephemeral)
+      return Loading<S>(ephemeral(here->key()));
     if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
     under_way->stands_in =
         under_way->stands_in && options.if_unavailable == IfUnavailable::ephemeral;
