@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <concepts>
 #include <condition_variable>
@@ -22,6 +23,7 @@
 #include <mutex>
 #include <optional>
 #include <queue>
+#include <signal.h>
 #include <span>
 #include <string>
 #include <string_view>
@@ -96,6 +98,7 @@ struct CallOptions {
 struct ShutdownReport {
   std::size_t sessions = 0;    ///< that were open, or on their way, when it began
   std::size_t cancelled = 0;   ///< calls that had not begun
+  std::size_t spilled = 0;     ///< sessions whose changes are in the local journal, and saved later
   std::vector<LeftOpen> left;  ///< what is still there: with changes (`dirty`), or only its lease
   std::size_t out = 0;         ///< calls of backends that had not returned
   [[nodiscard]] bool complete() const noexcept { return left.empty() && out == 0; }
@@ -161,6 +164,7 @@ class Lanes {
   void push(std::unique_ptr<LaneTask> task, Priority priority) {
     {
       const std::lock_guard hold(mutex_);
+      if (ends_) return;
       queues_[static_cast<std::size_t>(priority)].push_back(std::move(task));
     }
     came_.notify_one();
@@ -223,21 +227,21 @@ class Lanes {
 
 namespace persist::inline PERSIST_ABI {
 
-class HostCore;
-
 /// Says that completions of a Host may be running on this thread, for as long as it lives.
 class HostVisit {
  public:
-  explicit HostVisit(const HostCore& host) noexcept : host_(&host), outer_(innermost()) {
+  HostVisit(const void* group, const void* host) noexcept
+      : group_(group), host_(host), outer_(innermost()) {
     innermost() = this;
   }
   HostVisit(const HostVisit&) = delete;
   HostVisit& operator=(const HostVisit&) = delete;
   ~HostVisit() { innermost() = outer_; }
 
-  [[nodiscard]] static bool is_inside(const HostCore& host) noexcept {
+  /// `of`: a group or a Host's core.
+  [[nodiscard]] static bool is_inside(const void* of) noexcept {
     for (const HostVisit* visit = innermost(); visit != nullptr; visit = visit->outer_)
-      if (visit->host_ == &host) return true;
+      if (visit->group_ == of || visit->host_ == of) return true;
     return false;
   }
 
@@ -247,7 +251,8 @@ class HostVisit {
     return visit;
   }
 
-  const HostCore* host_;
+  const void* group_;
+  const void* host_;
   const HostVisit* outer_;
 };
 
@@ -465,6 +470,13 @@ class Future {
     if (state_) state_->cancel();
   }
 
+  /// Does what `cancel` does, at any time and on any thread: also when something was to follow.
+  [[nodiscard]] std::function<void()> canceller() const {
+    return [state = std::weak_ptr<CallState>(state_)] {
+      if (const auto call = state.lock()) call->cancel();
+    };
+  }
+
   // `co_await host.load(…)`: goes on where completions run.
   [[nodiscard]] bool await_ready() const noexcept { return ready(); }
   template <class Handle>
@@ -518,7 +530,6 @@ class HostLeases {
     if (at == tickets_.end()) at = add(ticket);
     at->second.newest(ticket);
     at->second.taken = use == LeaseUse::taken;
-    at->second.claimed = true;
   }
   /// What a lane learned of commits and acquisitions, before the stores' thread hears of it.
   void hear(std::span<const CommitRequest> commits, TimePoint sent) {
@@ -530,19 +541,12 @@ class HostLeases {
   void hear(std::span<const AcquireRequest> acquires, TimePoint sent, Duration renew) {
     const std::lock_guard hold(mutex_);
     for (const AcquireRequest& each : acquires) {
-      if (!each.is_to_be_read() || each.lease <= Duration::zero() || renew <= Duration::zero())
-        continue;
+      const bool holds = each.is_to_be_read() && each.intent != Intent::look;
+      if (!holds || each.lease <= Duration::zero() || renew <= Duration::zero()) continue;
       LeaseTicket ticket{each.store, each.key, each.record.fence, each.lease, renew, sent};
       ticket.fence.owner = each.owner;
       if (find(each.owner.session) == nullptr) add(ticket);
     }
-  }
-  /// The stores' thread has heard of those acquisitions: what it did not make a session of is over.
-  void forget_unclaimed(std::span<const AcquireRequest> acquires) {
-    const std::lock_guard hold(mutex_);
-    for (const AcquireRequest& each : acquires)
-      if (const Ticket* ticket = find(each.owner.session); ticket != nullptr && !ticket->claimed)
-        tickets_.erase(each.owner.session);
   }
 
   /// One batch of renewals.
@@ -576,8 +580,7 @@ class HostLeases {
     Duration renew{};
     TimePoint renewed{};
     bool taken = false;
-    bool claimed = false;  ///< the stores' thread knows the session
-    bool over = false;     ///< somebody newer has the record: its session will hear of it
+    bool over = false;  ///< somebody newer has the record: its session will hear of it
 
     void newest(LeaseTicket& ticket) {
       fence.write = ticket.fence.write = (std::max)(fence.write, ticket.fence.write);
@@ -698,9 +701,11 @@ class HostSeat : public Driver {
 /// lane (`on_lane`); and whoever ends it answers the call's state, again on the stores' thread.
 class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGroup> {
  public:
-  /// `kind` tells groups of different types of backends apart.
-  HostGroup(std::shared_ptr<HostCore> host, const void* kind)
+  /// `kind` tells groups of different types of backends apart; `is_shared`: all threads may use the
+  /// stores, so any lane is their thread.
+  HostGroup(std::shared_ptr<HostCore> host, const void* kind, bool is_shared)
       : kind_(kind),
+        is_shared_(is_shared),
         host_(std::move(host)),
         leases_(&host_->timer_wake),
         budget_(host_->options.budget) {}
@@ -710,6 +715,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
 
   [[nodiscard]] HostCore& host() noexcept { return *host_; }
   [[nodiscard]] const void* kind() const noexcept { return kind_; }
+  [[nodiscard]] bool is_shared() const noexcept { return is_shared_; }
   [[nodiscard]] HostLeases& leases() noexcept { return leases_; }
 
   // Any thread.
@@ -721,9 +727,12 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     if (!host_->take_call())
       return (void)state->fail(
           Error(Errc::full, "too many calls of this Host wait for their answers"));
-    if (host_->closing) return (void)state->fail(Error(Errc::closed, "the Host is shutting down"));
-    const std::lock_guard hold(mutex_);
-    queued_.push_back({&seat, std::move(state), std::move(start)});
+    {
+      const std::lock_guard hold(mutex_);
+      if (!host_->closing)
+        queued_.push_back({&seat, std::exchange(state, nullptr), std::move(start)});
+    }
+    if (state) return (void)state->fail(Error(Errc::closed, "the Host is shutting down"));
     wake();
   }
   void post(std::function<void()> call) final {
@@ -742,6 +751,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
       const std::lock_guard hold(mutex_);
       home_.push_back(std::move(task));
     }
+    came_.notify_all();
     wake();
   }
   [[nodiscard]] bool blocks_itself() final;
@@ -752,7 +762,17 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     if (threw != nullptr) host_->options.log.write(LogLevel::error, threw->detail());
   }
 
-  // The stores' thread.
+  /// Has a lane poll, where lanes are the stores' threads.
+  void pump();
+  /// When a lane is to poll next.
+  [[nodiscard]] TimePoint next_pump() const noexcept {
+    return TimePoint(Duration(next_pump_.load()));
+  }
+  [[nodiscard]] bool waits_in_vain() const {
+    return HostVisit::is_inside(host_.get()) || (!is_shared_ && host_->is_polled_here());
+  }
+
+  // The stores' thread; where that may be any, one after the other.
   TimePoint poll();
   /// Has `perform` called on a lane, and then `complete` here.
   template <class P, class C>
@@ -770,8 +790,9 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     ++out_;
     host_->lanes.push(std::move(task), priority);
   }
-  /// Waits for what is out and takes it in.
-  void bring_home();
+  /// Waits for what is out and takes it in; then calls `then`, before anything else goes out.
+  template <class F>
+  void bring_home(F then);
   /// Ends the calls of that store, or of all, that have not been answered.
   std::size_t end_calls(const HostSeat* seat, const Error& why, bool queued_only);
   [[nodiscard]] std::size_t out() const noexcept { return out_; }
@@ -784,6 +805,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   virtual void each_store(const std::function<void(DrivenStore&)>& use) = 0;
 
  protected:
+  [[nodiscard]] std::unique_lock<std::recursive_mutex> my_turn() { return std::unique_lock(turn_); }
   virtual void begin_poll() = 0;
   virtual void leave_poll() noexcept = 0;
   virtual void send_rounds() = 0;
@@ -797,14 +819,19 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     std::function<void()> start;
   };
   struct Visit {
-    explicit Visit(HostGroup& of) : group(of), here(of.host()) { group.begin_poll(); }
+    explicit Visit(HostGroup& of) : group(of), here(&of, &of.host()) { group.begin_poll(); }
     Visit(const Visit&) = delete;
     Visit& operator=(const Visit&) = delete;
     ~Visit() { group.leave_poll(); }
     HostGroup& group;
     HostVisit here;
   };
-  void wake() { host_->wake.notify(); }
+  TimePoint poll_once();
+  void wake() {
+    if (is_shared_) pump();
+    host_->wake.notify();
+  }
+  struct Pump;
   void take_in();
   void begin_calls();
   bool send_waiting(Priority least, bool over_budget);
@@ -816,11 +843,18 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   }
 
   const void* kind_;
+  bool is_shared_;
   std::shared_ptr<HostCore> host_;
   HostLeases leases_;
   Budget budget_;
   std::array<std::deque<std::unique_ptr<LaneTask>>, priorities> waiting_;  ///< for the budget
-  std::mutex mutex_;                                                       ///< of the next three
+  std::recursive_mutex turn_;  ///< of who is the stores' thread now
+  std::atomic<bool> again_{false};
+  std::atomic<bool> pump_waits_{false};
+  std::atomic<Duration::rep> next_pump_{TimePoint::max().time_since_epoch().count()};
+  int leaving_ = 0;   ///< nothing goes out
+  std::mutex mutex_;  ///< of the next three
+  std::condition_variable came_;
   std::deque<Call> queued_;
   std::vector<std::function<void()>> posted_;
   std::vector<std::unique_ptr<LaneTask>> home_;
@@ -828,22 +862,60 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
 
   std::vector<Call> begun_;
   TimePoint first_deadline_ = TimePoint::max();
-  std::size_t out_ = 0;
+  std::atomic<std::size_t> out_{0};
 };
 
 inline void HostSeat::leave() {
+  if (HostVisit::is_inside(&group))
+    detail::fatal("a store was destroyed inside one of its own handlers");
   group.take_out(*this);
 }
 inline void HostSeat::tell_lease(LeaseTicket& ticket, LeaseUse use) {
   group.leases().tell(ticket, use);
 }
 inline void HostSeat::blocking_call(std::string_view name) {
-  if (!group.host().is_polled_here()) return;
+  if (group.is_shared() || !group.waits_in_vain()) return;
   group.host().waits_here("the thread that polls a Host waits for the store \"" +
                           std::string(name) + "\", which that Host drives");
 }
 
+/// Where another thread is at it, that one looks again before it goes.
 inline TimePoint HostGroup::poll() {
+  TimePoint next = TimePoint::max();
+  do {
+    const std::unique_lock turn(turn_, std::try_to_lock);
+    if (!turn) return TimePoint::max();
+    again_ = false;
+    next = poll_once();
+  } while (is_shared_ && again_);
+  return next;
+}
+
+/// One at a time, and none more often than something came.
+struct HostGroup::Pump final : LaneTask {
+  explicit Pump(std::shared_ptr<HostGroup> of) : group(std::move(of)) {}
+  void perform() override {
+    group->pump_waits_ = false;
+    const TimePoint next = group->poll();
+    if (next != TimePoint::max()) {
+      group->next_pump_ = next.time_since_epoch().count();
+      group->host().timer_wake.notify();
+    }
+    group->host().wake.notify();
+  }
+  void complete() override {}
+  void hand_back(std::unique_ptr<LaneTask>) override {}
+  std::shared_ptr<HostGroup> group;
+};
+
+inline void HostGroup::pump() {
+  again_ = true;
+  next_pump_ = TimePoint::max().time_since_epoch().count();
+  if (!pump_waits_.exchange(true))
+    host_->lanes.push(std::make_unique<Pump>(shared_from_this()), Priority::closing);
+}
+
+inline TimePoint HostGroup::poll_once() {
   const Visit visit(*this);
   take_in();
   for (const auto& call : taken(posted_))
@@ -853,10 +925,14 @@ inline TimePoint HostGroup::poll() {
   if (look_.exchange(false) || now >= first_deadline_) end_late_calls(now);
   // What somebody waits for goes before autosaves, and bulk behind all.
   send_waiting(Priority::save, false);
-  send_rounds();
+  if (leaving_ == 0) send_rounds();
   TimePoint next = finish_poll();
-  if (!send_waiting(Priority::bulk, false) || budget_.left(now) == 0)
-    next = (std::max)((std::min)(next, now), budget_.next(now));
+  const bool all_sent = send_waiting(Priority::bulk, false);
+  if (budget_.left(now) == 0) {  // what is due may be a renewal, so it is looked at now and then
+    const TimePoint refill = budget_.next(now);
+    next = (std::max)(next, (std::min)(refill, after(now, std::chrono::milliseconds(100))));
+    if (!all_sent) next = (std::min)(next, refill);
+  }
   return (std::min)(next, first_deadline_);
 }
 
@@ -877,8 +953,67 @@ inline void HostGroup::take_in() {
   for (auto& task : taken(home_)) {
     --out_;
     task->complete();
+    const std::lock_guard hold(mutex_);
+    came_.notify_all();
   }
 }
+
+template <class F>
+void HostGroup::bring_home(F then) {
+  std::unique_lock turn(turn_);
+  ++leaving_;
+  while (true) {
+    {
+      const Visit visit(*this);
+      send_waiting(Priority::bulk, true);
+      take_in();
+      for (const auto& call : taken(posted_))
+        call();
+      (void)finish_poll();
+    }
+    if (out_ == 0) break;
+    turn.unlock();
+    if (!host_->lanes.run_one()) {
+      std::unique_lock hold(mutex_);
+      came_.wait(hold, [&] { return !home_.empty() || out_ == 0; });
+    }
+    turn.lock();
+  }
+  then();
+  --leaving_;
+}
+
+namespace detail {
+template <class P, class C>
+class LaneCall final : public LaneTask {
+ public:
+  LaneCall(std::shared_ptr<HostGroup> group, P perform, C complete)
+      : group_(std::move(group)), perform_(std::move(perform)), complete_(std::move(complete)) {}
+  void perform() override { perform_(); }
+  void complete() override { complete_(); }
+  void hand_back(std::unique_ptr<LaneTask> self) override {
+    const std::shared_ptr<HostGroup> group = group_;
+    group->take_home(std::move(self));
+  }
+
+ private:
+  std::shared_ptr<HostGroup> group_;
+  P perform_;
+  C complete_;
+};
+}  // namespace detail
+
+template <class P, class C>
+std::unique_ptr<LaneTask> HostGroup::make_call(P perform, C complete) {
+  return std::make_unique<detail::LaneCall<P, C>>(shared_from_this(), std::move(perform),
+                                                  std::move(complete));
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The beginning and the end of calls.
+
+namespace persist::inline PERSIST_ABI {
 
 inline void HostGroup::begin_calls() {
   for (Call& call : taken(queued_)) {
@@ -914,20 +1049,6 @@ inline void HostGroup::end_late_calls(TimePoint now) {
   }
 }
 
-inline void HostGroup::bring_home() {
-  send_waiting(Priority::bulk, true);
-  while (out_ != 0) {
-    {
-      const Visit visit(*this);
-      take_in();
-      for (const auto& call : taken(posted_))
-        call();
-      (void)finish_poll();
-    }
-    if (out_ != 0 && !host_->lanes.run_one()) host_->wake.wait_for(Duration::max());
-  }
-}
-
 inline std::size_t HostGroup::end_calls(const HostSeat* seat, const Error& why, bool queued_only) {
   std::vector<Call> ended;
   const auto take = [&](auto& from) {
@@ -951,7 +1072,7 @@ inline std::size_t HostGroup::end_calls(const HostSeat* seat, const Error& why, 
 }
 
 inline bool HostGroup::blocks_itself() {
-  if (!host_->is_polled_here()) return false;
+  if (!waits_in_vain()) return false;
   host_->waits_here("the thread that polls a Host waits for a Future of that Host");
   return true;
 }
@@ -959,33 +1080,9 @@ inline bool HostGroup::blocks_itself() {
 /// For a program that goes on although it waits where it polls.
 inline void HostGroup::help() {
   poll();
-  if (!host_->lanes.run_one() && out_ != 0) host_->wake.wait_for(Duration::max());
-}
-
-namespace detail {
-template <class P, class C>
-class LaneCall final : public LaneTask {
- public:
-  LaneCall(std::shared_ptr<HostGroup> group, P perform, C complete)
-      : group_(std::move(group)), perform_(std::move(perform)), complete_(std::move(complete)) {}
-  void perform() override { perform_(); }
-  void complete() override { complete_(); }
-  void hand_back(std::unique_ptr<LaneTask> self) override {
-    const std::shared_ptr<HostGroup> group = group_;
-    group->take_home(std::move(self));
-  }
-
- private:
-  std::shared_ptr<HostGroup> group_;
-  P perform_;
-  C complete_;
-};
-}  // namespace detail
-
-template <class P, class C>
-std::unique_ptr<LaneTask> HostGroup::make_call(P perform, C complete) {
-  return std::make_unique<detail::LaneCall<P, C>>(shared_from_this(), std::move(perform),
-                                                  std::move(complete));
+  if (host_->lanes.run_one() || out_ == 0) return;
+  std::unique_lock hold(mutex_);
+  came_.wait(hold, [&] { return !home_.empty() || out_ == 0; });
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -1043,22 +1140,22 @@ namespace detail {
 /// What outlives the call that brought it.
 template <class F>
 struct Kept {
-  F fn;
+  F function;
   std::string id{};
 };
 template <class S, class F>
 class UpdateCall : Kept<F>, public UpdateChange<S, F> {
  public:
-  UpdateCall(F given, UpdateOptions options)
-      : Kept<F>{std::move(given)}, UpdateChange<S, F>(Kept<F>::fn, options) {}
+  UpdateCall(F fn, UpdateOptions options)
+      : Kept<F>{std::move(fn)}, UpdateChange<S, F>(Kept<F>::function, options) {}
   UpdateCall(const UpdateCall&) = delete;
 };
 template <class S, class F>
 class GrantCall : Kept<F>, public GrantChange<S, F> {
  public:
-  GrantCall(ReceiptId receipt, F given)
-      : Kept<F>{std::move(given), std::string(receipt.id)},
-        GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::fn) {}
+  GrantCall(ReceiptId receipt, F fn)
+      : Kept<F>{std::move(fn), std::string(receipt.id)},
+        GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::function) {}
   GrantCall(const GrantCall&) = delete;
 
  private:
@@ -1275,8 +1372,8 @@ namespace persist::inline PERSIST_ABI {
 template <class Backend>
 class HostRounds final : public HostGroup {
  public:
-  HostRounds(std::shared_ptr<HostCore> host, Backend database)
-      : HostGroup(std::move(host), kind()), database_(std::move(database)) {}
+  HostRounds(std::shared_ptr<HostCore> host, Backend database, bool is_shared)
+      : HostGroup(std::move(host), kind(), is_shared), database_(std::move(database)) {}
 
   [[nodiscard]] static const void* kind() noexcept {
     static const char tag = 0;
@@ -1286,16 +1383,18 @@ class HostRounds final : public HostGroup {
   /// False where the store has a Host already.
   template <class Engine>
   [[nodiscard]] bool add(Engine& engine) {
+    const auto turn = my_turn();
     auto seat = std::make_unique<Seat>(*this, engine);
     if (!engine.drive(seat.get())) return false;
     seats_.push_back(std::move(seat));
     return true;
   }
   void take_out(const HostSeat& seat) override {
-    bring_home();
-    end_calls(&seat, Error(Errc::closed, "the store is no longer of this Host"), false);
-    (void)seat.store.drive(nullptr);
-    std::erase_if(seats_, [&](const auto& each) { return each.get() == &seat; });
+    bring_home([&] {
+      end_calls(&seat, Error(Errc::closed, "the store is no longer of this Host"), false);
+      (void)seat.store.drive(nullptr);
+      std::erase_if(seats_, [&](const auto& each) { return each.get() == &seat; });
+    });
   }
   TimePoint renew_leases(TimePoint now) override;
   void take_out_all() override {
@@ -1303,6 +1402,7 @@ class HostRounds final : public HostGroup {
       take_out(*seats_.back());
   }
   void each_store(const std::function<void(DrivenStore&)>& use) override {
+    const auto turn = my_turn();
     for (const Seat* seat : all())
       use(seat->store);
   }
@@ -1423,7 +1523,6 @@ void HostRounds<Backend>::complete(Trip& trip) {
   --rounds_out_;
   for (Part& part : trip.parts)
     part.partner.complete(trip.round, part.mine);
-  leases().forget_unclaimed(trip.round.acquires);
 }
 
 template <class Backend>
@@ -1460,6 +1559,88 @@ TimePoint HostRounds<Backend>::renew_leases(TimePoint now) {
                       Priority::renewal);
   return (std::min)(next, after(polled, host().options.max_stall + Duration(1)));
 }
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The signals that ask a program to stop; see detail/os.hpp for what a port has to replace.
+
+namespace persist::inline PERSIST_ABI::detail::os {
+
+/// SIGINT and SIGTERM, and who handled them before. Signals belong to the program and not to an
+/// object of it, so there is one.
+struct StopHandlers {
+  static constexpr int count = 2;
+  static constexpr int numbers[count] = {SIGINT, SIGTERM};
+  struct sigaction before[count] = {};
+  std::atomic<void (*)() noexcept> note{nullptr};
+  std::mutex mutex;  ///< of who installs
+  bool installed = false;
+};
+inline StopHandlers& stop_handlers() noexcept {
+  static StopHandlers handlers;
+  return handlers;
+}
+
+/// Runs in the signal: what it calls may be called there, as far as this library's part goes.
+inline void on_signal(int number, siginfo_t* info, void* context) {
+  const int kept = errno;
+  StopHandlers& all = stop_handlers();
+  if (const auto note = all.note.load()) note();
+  for (int i = 0; i < StopHandlers::count; ++i) {
+    if (StopHandlers::numbers[i] != number) continue;
+    const struct sigaction& before = all.before[i];
+    if ((before.sa_flags & SA_SIGINFO) != 0)
+      before.sa_sigaction(number, info, context);
+    else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+      before.sa_handler(number);
+  }
+  errno = kept;
+}
+
+/// Calls `note` at each such signal from now on, and then who handled it before. System calls that
+/// the signal interrupts go on. False where the system refuses.
+inline bool on_stop_signals(void (*note)() noexcept) {
+  StopHandlers& all = stop_handlers();
+  const std::lock_guard hold(all.mutex);
+  all.note = note;
+  if (all.installed) return true;
+  struct sigaction ours = {};
+  ours.sa_sigaction = &on_signal;
+  ours.sa_flags = SA_SIGINFO | SA_RESTART;
+  sigemptyset(&ours.sa_mask);
+  bool good = true;
+  for (int i = 0; i < StopHandlers::count; ++i) {
+    // Asked for first: a signal may come between the two.
+    good = ::sigaction(StopHandlers::numbers[i], nullptr, &all.before[i]) == 0 && good;
+    good = ::sigaction(StopHandlers::numbers[i], &ours, nullptr) == 0 && good;
+  }
+  all.installed = good;
+  return good;
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail::os
+
+namespace persist::inline PERSIST_ABI {
+
+/// Whether somebody asked the program to stop (SIGINT, SIGTERM). Nothing else is done about it: the
+/// game's loop looks, and calls `Host::shutdown`. One for the whole program, as signals are.
+class StopSignals {
+ public:
+  /// Listens from the first call on. Who handled the signals before is called as well; where nobody
+  /// did, they no longer end the program, which is what this is for. `io`: the system refuses.
+  static Result<void> listen() {
+    if (detail::os::on_stop_signals(&request)) return success;
+    return Error(Errc::io, "SIGINT and SIGTERM cannot be handled").with_os(errno);
+  }
+  [[nodiscard]] static bool requested() noexcept { return stop_.load(std::memory_order_relaxed); }
+  /// As if one had come: for a console or a service that says it in another way. Any thread.
+  static void request() noexcept { stop_.store(true, std::memory_order_relaxed); }
+  static void forget() noexcept { stop_.store(false, std::memory_order_relaxed); }
+
+ private:
+  static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler touches it");
+  static inline std::atomic<bool> stop_{false};
+};
 
 }  // namespace persist::inline PERSIST_ABI
 
@@ -1516,13 +1697,14 @@ class Host : private HostCalls {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
   ~Host() {
-    if (HostVisit::is_inside(*core_))
+    if (HostVisit::is_inside(core_.get()))
       detail::fatal("a Host was destroyed inside one of its own completions");
     core_->closing = true;
     timer_.reset();
     for (const auto& group : groups_) {
-      group->bring_home();
-      group->end_calls(nullptr, Error(Errc::cancelled, "the Host was destroyed"), false);
+      group->bring_home([&] {
+        group->end_calls(nullptr, Error(Errc::cancelled, "the Host was destroyed"), false);
+      });
       group->take_out_all();
     }
     core_->lanes.stop();  // a lane that hands something back holds the core a moment longer
@@ -1534,12 +1716,13 @@ class Host : private HostCalls {
   Result<void> attach(Store& store) {
     core_->lives();
     using Backend = typename Store::Stack::Backend;
+    constexpr bool is_shared = Store::Stack::Access::is_shared;
     for (const auto& group : groups_) {
-      if (group->kind() != HostRounds<Backend>::kind()) continue;
+      if (group->kind() != HostRounds<Backend>::kind() || group->is_shared() != is_shared) continue;
       auto& rounds = static_cast<HostRounds<Backend>&>(*group);
       if (rounds.holds(store.core().backend())) return add(rounds, store);
     }
-    auto rounds = std::make_shared<HostRounds<Backend>>(core_, store.core().backend());
+    auto rounds = std::make_shared<HostRounds<Backend>>(core_, store.core().backend(), is_shared);
     {
       const std::lock_guard hold(groups_mutex_);
       groups_.push_back(rounds);
@@ -1559,7 +1742,8 @@ class Host : private HostCalls {
     core_->polls_here();
     TimePoint next = TimePoint::max();
     for (std::size_t i = 0; i < groups_.size(); ++i)
-      next = (std::min)(next, std::shared_ptr<HostGroup>(groups_[i])->poll());
+      if (const std::shared_ptr<HostGroup> group = groups_[i]; !group->is_shared())
+        next = (std::min)(next, group->poll());
     return next;
   }
   /// Sleeps until something came that `poll` has to look at, or until then: for a program that has
@@ -1577,7 +1761,8 @@ class Host : private HostCalls {
     }
     TimePoint next = TimePoint::max();
     for (const auto& group : groups)
-      next = (std::min)(next, group->renew_leases(core_->clock.now()));
+      next = (std::min)(
+          next, group->is_shared() ? pump(*group) : group->renew_leases(core_->clock.now()));
     return next;
   }
   [[nodiscard]] HostMetrics metrics() const {
@@ -1590,10 +1775,15 @@ class Host : private HostCalls {
   /// what it could not do within that time; that stays with the stores, which still try when they
   /// are polled or destroyed. Waits, and runs completions here meanwhile.
   ///
-  /// `late(report so far)` is called once, when four fifths of the time have gone and something is
-  /// still not saved: the moment to keep it elsewhere.
+  /// When four fifths of the time have gone, what is still not saved is spilled, in stores that
+  /// have a folder for it (`StoreOptions::spill`), and `late(report so far)` is called, once. A
+  /// session whose commit is inside a backend that hangs can be neither saved nor spilled.
   ShutdownReport shutdown(Duration within,
                           const std::function<void(const ShutdownReport&)>& late = {});
+
+  /// Has SIGINT and SIGTERM set `stop_requested`, and nothing else; see `StopSignals`.
+  static Result<void> stop_on_signals() { return StopSignals::listen(); }
+  [[nodiscard]] static bool stop_requested() noexcept { return StopSignals::requested(); }
 
   // Twins.
   /// Waits for a holder until the load's own deadline, `begin_deadline` where it says none: then
@@ -1717,7 +1907,7 @@ class Host : private HostCalls {
   template <class... Args>
   Future<Result<Transacted>> transact(Args&&... sessions_then_function) {
     return detail::function_first(
-        [this](auto& fn, auto&... sessions) { return transact_all(fn, sessions...); },
+        [this](auto& fn, auto&... sessions) { return this->transact_all(fn, sessions...); },
         sessions_then_function...);
   }
 
@@ -1734,6 +1924,14 @@ class Host : private HostCalls {
     bool moves = false;
   };
   [[nodiscard]] Left ask_all_to_end();
+  /// Has it polled if it is due. Returns when it will be.
+  TimePoint pump(HostGroup& group) {
+    const TimePoint due = group.next_pump();
+    if (due > core_->clock.now()) return due;
+    group.pump();
+    return TimePoint::max();
+  }
+  [[nodiscard]] std::size_t spill_rest();
   void fill(ShutdownReport& report) const;
 
   std::vector<std::shared_ptr<HostGroup>> groups_;
@@ -1754,6 +1952,13 @@ inline Host::Left Host::ask_all_to_end() {
   return left;
 }
 
+inline std::size_t Host::spill_rest() {
+  std::size_t spilled = 0;
+  for (const auto& group : groups_)
+    group->each_store([&](DrivenStore& store) { spilled += store.spill_rest(); });
+  return spilled;
+}
+
 inline void Host::fill(ShutdownReport& report) const {
   report.left.clear();
   report.out = 0;
@@ -1768,25 +1973,29 @@ inline ShutdownReport Host::shutdown(Duration within,
   ShutdownReport report;
   core_->closing = true;
   const TimePoint deadline = after(core_->clock.now(), within);
-  TimePoint late_at = late ? after(core_->clock.now(), within / 5 * 4) : TimePoint::max();
+  TimePoint late_at = after(core_->clock.now(), within / 5 * 4);
   for (const auto& group : groups_)
     report.cancelled +=
         group->end_calls(nullptr, Error(Errc::cancelled, "the Host is shutting down"), true);
   report.sessions = ask_all_to_end().sessions;
+  for (const auto& group : groups_)
+    if (group->is_shared()) group->pump();
   while (true) {
-    const TimePoint next = poll();
+    TimePoint next = (std::min)(poll(), run_timer());
     const Left left = ask_all_to_end();
     if (left.sessions == 0 && left.out == 0) break;
     if (run_lane()) continue;
     const TimePoint now = core_->clock.now();
-    if (now >= late_at) {
+    if (now >= late_at && late_at < deadline) {
+      report.spilled += spill_rest();
       fill(report);
-      late(report);
-      late_at = TimePoint::max();
+      if (late) late(report);
+      late_at = deadline;
     }
     if (now >= deadline || !left.moves) break;
-    wait((std::min)({next, deadline, late_at}));
+    wait((std::min)(next, late_at));
   }
+  report.spilled += spill_rest();  // what came home since
   fill(report);
   return report;
 }

@@ -22291,6 +22291,9 @@ class DrivenStore {
   /// The driver renewed the lease of that session.
   virtual void hear_of_renewal(std::string_view key, std::uint64_t number) = 0;
   virtual void list_left(std::vector<LeftOpen>& into) = 0;
+  /// Writes what is not saved to the local journal (`StoreOptions::spill`), where there is one, and
+  /// ends the sessions whose changes are there: says how many. What is on a lane stays.
+  virtual std::size_t spill_rest() = 0;
 
  protected:
   ~DrivenStore() = default;
@@ -22598,12 +22601,22 @@ template <class Backend>
   return Error(Errc::unavailable, "the record was saved again each time that it was read");
 }
 
-/// Acquires and reads the pieces of a record that `request` has taken. `corrupt`; `unavailable`
-/// where somebody else has taken the record since; and what the backend says.
+/// The pieces of a record that was only looked at, as they are: whoever holds them keeps them.
 template <class Backend>
-[[nodiscard]] Result<void> acquire(Backend& backend, AcquireRequest& request, Pieces& ours) {
+[[nodiscard]] Result<void> look_at(Backend& backend, const std::vector<std::string>& keys,
+                                   Snapshot& record, Pieces& ours) {
+  std::vector<ReadRequest> batch;
+  batch.reserve(keys.size());
+  for (const std::string& each : keys)
+    batch.push_back({.store = record.pieces_in, .key = each});
+  backend.read(std::span(batch));
+  ours = Pieces{{}, batch.size()};
+  return join(record.data, std::span<const ReadRequest>(batch));
+}
+template <class Backend>
+[[nodiscard]] Result<void> take(Backend& backend, const std::vector<std::string>& keys,
+                                AcquireRequest& request, Pieces& ours) {
   Snapshot& record = request.record;
-  const auto keys = keys_of(record.needed, 0, record.needed_pieces);
   std::vector<AcquireRequest> batch;
   batch.reserve(keys.size());
   for (const std::string& each : keys)
@@ -22614,7 +22627,18 @@ template <class Backend>
     ours.epochs.push_back(piece.record.fence.epoch);
     if (!piece.is_to_be_read() && !failed(piece.error)) piece.error = no_piece();
   }
-  auto joined = join(record.data, std::span<const AcquireRequest>(batch));
+  return join(record.data, std::span<const AcquireRequest>(batch));
+}
+
+/// Acquires and reads the pieces of a record that `request` has taken, or reads those of one that
+/// it looked at. `corrupt`; `unavailable` where somebody else has taken or saved the record since;
+/// and what the backend says.
+template <class Backend>
+[[nodiscard]] Result<void> acquire(Backend& backend, AcquireRequest& request, Pieces& ours) {
+  Snapshot& record = request.record;
+  const auto keys = keys_of(record.needed, 0, record.needed_pieces);
+  auto joined = request.intent == Intent::look ? look_at(backend, keys, record, ours)
+                                               : take(backend, keys, request, ours);
   if (joined || !joined.is(Errc::corrupt)) return joined;
   const auto now = look(backend, request.store, request.key, false);
   if (!now && !now.is(Errc::not_found)) return now.error();
@@ -23066,6 +23090,9 @@ struct Part {
 
 struct Entry {
   Kind kind = Kind::commit;
+  /// The number of an earlier entry that must be in the database before this one is sent; where
+  /// that is refused so is this. 0: none.
+  std::uint64_t follows = 0;
   WallTime at{};                  ///< by the backend's calendar, as it was known
   std::string server;             ///< whose commit it is
   std::string why;                ///< what kept it from being saved, for people
@@ -23296,6 +23323,7 @@ inline void append_part(Buffer& to, const Part& part) {
   for (int i = 0; i < 3; ++i)
     append_little(to, std::uint32_t{0});
   append_little(to, static_cast<std::uint8_t>(entry.kind));
+  append_little(to, entry.follows);
   detail::append_time(to, entry.at);
   detail::append_text(to, entry.server);
   detail::append_text(to, std::string_view(entry.why).substr(0, 4000));
@@ -23352,6 +23380,7 @@ inline void append_part(Buffer& to, const Part& part) {
   const auto kind = from.number<std::uint8_t>();
   good = kind == 1 || kind == 2;
   entry.kind = static_cast<Kind>(kind);
+  entry.follows = from.number<std::uint64_t>();
   entry.at = from.time();
   entry.server = from.text();
   entry.why = from.text();
@@ -23676,6 +23705,7 @@ class Places {
         stores_.push_back(flight.hosts[i]->about());
       }
   }
+  Places(StoreId id, StoreInfo store) : ids_{id}, stores_{std::move(store)} {}
   [[nodiscard]] std::optional<std::uint32_t> find(StoreId id) const {
     const auto at = std::find(ids_.begin(), ids_.end(), id);
     if (at == ids_.end()) return std::nullopt;
@@ -23733,35 +23763,44 @@ class Places {
   return part;
 }
 
+/// Adds the messages that leave with the change. `unsupported` where one goes to a store that is
+/// not the entry's.
+[[nodiscard]] inline Result<void> add_sends(Part& part, const Change& change,
+                                            const Places& places) {
+  for (const Send& send : change.sends) {
+    const auto to = places.find(send.store);
+    if (!to) return Error(Errc::unsupported, "a message goes to a store that is not in the commit");
+    const MessageView& m = send.message;
+    part.sends.push_back({{*to},
+                          std::string(send.key),
+                          change.fence.epoch,
+                          send.number,
+                          std::string(m.type),
+                          m.codec,
+                          m.priority,
+                          m.expires,
+                          Buffer(m.payload)});
+  }
+  return success;
+}
+
 /// The commit as an entry, byte for byte as it was sent or would be. An error of the codec,
 /// `unsupported`.
-[[nodiscard]] inline Result<Entry> entry_of(Flight& flight) {
+[[nodiscard]] inline Result<Entry> entry_of(std::span<const Change> changes, std::span<Cut> cuts,
+                                            Places places) {
   Entry entry;
-  Places places(flight);
-  for (std::size_t i = 0; i < flight.size(); ++i) {
-    const Change& change = flight.changes[i];
-    auto made = part_of(change, flight.cuts[i]);
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    auto made = part_of(changes[i], cuts[i]);
     if (!made) return made.error();
     Part& part = entry.parts.emplace_back(*std::move(made));
-    part.store = *places.find(change.store);
-    for (const Send& send : change.sends) {
-      const auto to = places.find(send.store);
-      if (!to)
-        return Error(Errc::unsupported, "a message goes to a store that is not in the commit");
-      const MessageView& m = send.message;
-      part.sends.push_back({{*to},
-                            std::string(send.key),
-                            change.fence.epoch,
-                            send.number,
-                            std::string(m.type),
-                            m.codec,
-                            m.priority,
-                            m.expires,
-                            Buffer(m.payload)});
-    }
+    part.store = *places.find(changes[i].store);
+    if (auto sent = add_sends(part, changes[i], places); !sent) return sent.error();
   }
   entry.stores = places.take();
   return entry;
+}
+[[nodiscard]] inline Result<Entry> entry_of(Flight& flight) {
+  return entry_of(std::span(flight.changes).first(flight.size()), flight.cuts, Places(flight));
 }
 
 /// How the data of a spilled record is dealt with on its way: it was wrapped already.
@@ -23870,8 +23909,14 @@ class SpillBox {
     std::string file;
     std::vector<std::string> keys;  ///< of this store
     WallTime at{};
+    std::uint64_t follows = 0;
     Error why{Errc{}};  ///< what came of the last try
     bool is_out = false;
+
+    [[nodiscard]] std::uint64_t number() const {
+      const auto name = spill::FileName::read(file);
+      return name ? name->number : 0;
+    }
   };
 
   /// Looks through the folder for what `self` has there.
@@ -23911,6 +23956,26 @@ class SpillBox {
     const auto at = std::find_if(waiting_.begin(), waiting_.end(),
                                  [&](const Waiting& each) { return each.file == file; });
     return at == waiting_.end() ? nullptr : &*at;
+  }
+  /// What must not be sent before the entry of that number is there.
+  [[nodiscard]] std::vector<std::string> followers_of(std::uint64_t number) const {
+    std::vector<std::string> files;
+    for (const Waiting& each : waiting_)
+      if (each.follows == number && number != 0) files.push_back(each.file);
+    return files;
+  }
+  /// Whether an entry that this one follows waits itself.
+  [[nodiscard]] bool comes_later(const Waiting& entry) const {
+    return entry.follows != 0 &&
+           std::any_of(waiting_.begin(), waiting_.end(),
+                       [&](const Waiting& each) { return each.number() == entry.follows; });
+  }
+  /// Whether the entry of that number was refused, in this run or an earlier one.
+  [[nodiscard]] bool was_refused(std::uint64_t number) const {
+    return number != 0 && std::any_of(kept_.begin(), kept_.end(), [&](const Spilled& each) {
+             const auto name = spill::FileName::read(each.file);
+             return name && name->number == number;
+           });
   }
   /// It does not wait any more; says whose loads may go on.
   std::vector<std::string> settle(std::string_view file) {
@@ -23953,7 +24018,7 @@ class SpillBox {
       found.state = Spilled::State::refused;
       found.why = Error(Errc::fenced, "it was refused when it was sent again");
     } else {
-      return wait_for({found.file, std::move(found.keys), found.at});
+      return wait_for({found.file, std::move(found.keys), found.at, entry->follows});
     }
     keep(std::move(found));
   }
@@ -24072,7 +24137,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void let_go();
   /// Writes what is not saved to the spill journal, where there is one, and ends the sessions whose
   /// changes are there; the others stay. Says how many ended (engine_spill.hpp).
-  std::size_t spill_rest();
+  std::size_t spill_rest() final;
   /// What of the spill journal was not sent (engine_replay.hpp).
   [[nodiscard]] Result<std::vector<Spilled>> spilled();
   [[nodiscard]] bool is_critical() {
@@ -24217,9 +24282,13 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void complete_replay(Flight& flight);
   void settle_replay(const Replay& replay, Error why);
   void dispose(Spilled& entry);
-  void write_entries(std::span<Flight* const> flights, std::string_view why);
+  void write_entries(std::span<Flight* const> flights, std::string_view why,
+                     std::uint64_t follows = 0);
+  [[nodiscard]] std::size_t end_unknown(Flight& flight);
+  [[nodiscard]] std::size_t keep_or_end(Flight& flight);
+  void unboard_all(Flight& flight);
   void sign(spill::Entry& entry, std::string_view why) const;
-  void quarantine(Cut& cut, const Change& change);
+  void quarantine(SessionCore& session, Cut& cut, const Change& change);
   [[nodiscard]] bool can_spill();
   [[nodiscard]] std::size_t spill_unknown();
   [[nodiscard]] Flight* cut_for_spill(SessionCore& session);
@@ -24687,6 +24756,17 @@ bool Engine<B, L>::wants_data(const SessionCore& session, Aim aim) const {
   }
 }
 
+/// Whether something leaves beside the data. The data goes with it even where it is equal, because
+/// the record's version grows with data only, and whoever claims the record by what it saw of that
+/// must not let the same message or purchase take effect again.
+[[nodiscard]] inline bool says_more(const SessionCore& session) {
+  if (!session.extras) return false;
+  const SessionExtras& extras = *session.extras;
+  return !extras.sends.empty() || !extras.pending_receipts.empty() ||
+         std::any_of(extras.inbox.begin(), extras.inbox.end(),
+                     [](const WaitingMessage& each) { return each.handled; });
+}
+
 /// Encodes the data and decides whether it has to be written.
 template <class B, class L>
 void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut& cut,
@@ -24720,7 +24800,7 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
   const bool same = session.has_record == *exists && cut.crc == session.encoded_crc &&
                     (cut.bytes == session.stored_bytes || cut.wrap != nullptr);
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
-  if (same && !must && (!touched || session.skips_equal)) {
+  if (same && !must && (!touched || (session.skips_equal && !says_more(session)))) {
     session.saved = cut.generation;  // what is stored is what there is
     session.save_at = TimePoint{};
     if (session.skips_equal) stamp(session);
@@ -24907,8 +24987,10 @@ void Engine<B, L>::complete_flight(Flight& flight) {
     ++metrics_.rounds;
     critical_.hear(request.outcome == CommitRequest::Outcome::failed && is_ailing(request.error));
   }
-  const bool unknown =
-      request.outcome == CommitRequest::Outcome::failed && request.error == Errc::unknown_outcome;
+  // What nobody knew of before is not known better when it could not be sent again.
+  const bool unknown = request.outcome == CommitRequest::Outcome::failed &&
+                       (request.error == Errc::unknown_outcome ||
+                        (flight.resend && persist::may_pass(request.error)));
   const bool must_repeat = flight.size() > 1 || flight.cuts[0].aim == Aim::release ||
                            flight.cuts[0].aim == Aim::give_back;
   // A session that has ended has no other commit that would give its record back.
@@ -24916,10 +24998,13 @@ void Engine<B, L>::complete_flight(Flight& flight) {
                        (request.error == Errc::unavailable || request.error == Errc::timeout) &&
                        flight.cuts[0].aim == Aim::give_back && ended(flight.sessions[0]->state);
   ++flight.attempts;
-  flight.resend = ((unknown && must_repeat) || is_last) && flight.attempts < 16;
+  // A release that may have landed has nobody who could write under another number.
+  const bool goes_on = flight.attempts < 16 || flight.cuts[0].aim == Aim::release;
+  flight.resend = ((unknown && must_repeat) || is_last) && goes_on;
   if (flight.resend) {
     const Lock hold(mutex_);
-    resends_.emplace_back(now() + Duration(1s) * flight.attempts, &flight);
+    const Duration pause = Duration(1s) * (std::min)(flight.attempts, 20U);
+    resends_.emplace_back(now() + pause, &flight);
     for (Result<Saved>& result : flight.results)
       result = request.error;
     return;
@@ -25047,7 +25132,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   if (gives_back) {
     if (cut.aim == Aim::release) ++metrics_.releases;
     if (cut.reason == Reason::handover) ++metrics_.handovers;
-    if (cut.is_aside) quarantine(cut, change);
+    if (cut.is_aside) quarantine(session, cut, change);
     if (failed(cut.refused)) {  // the game may listen and still need to know which player it was
       log(LogLevel::error, "released without its last changes: " + cut.refused.message());
     }
@@ -25295,24 +25380,26 @@ void Engine<B, L>::give_up(SessionCore& session, Error error) {
 /// wait for a thread that waits for this store.
 template <class B, class L>
 Decision Engine<B, L>::decide(const SessionCore& session, LoadState& load, const HeldBy& holder) {
-  if (!load.ask || load.once || load.intent == Intent::withdraw) return load.conflict;
-  // This attempt did what was decided, or a hint had it come before its time.
-  if (load.intent == Intent::request) return load.decided;
-  if (now() < load.look_at) return {load.decided.what, load.look_at - now()};
-  const Obstacle met{session.key(), holder.owner.server.view(),
-                     holder.epoch,  holder.age,
-                     holder.left,   now() - load.began,
-                     ++load.looks,  load.asked || holder.asker == owner_of(session)};
-  const auto visit = [&](int step) {
+  std::function<Decision(const Obstacle&)> ask;  // who joins may bring one meanwhile
+  Obstacle met{session.key(), holder.owner.server.view(), holder.epoch, holder.age, holder.left};
+  {
     const Lock hold(mutex_);
-    visits_ += step;
-  };
-  visit(1);
+    if (!load.ask || load.once || load.intent == Intent::withdraw) return load.conflict;
+    // This attempt did what was decided, or a hint had it come before its time.
+    if (load.intent == Intent::request && load.looks != 0) return load.decided;
+    if (now() < load.look_at) return {load.decided.what, load.look_at - now()};
+    met.waited = now() - load.began;
+    met.attempts = ++load.looks;
+    met.asked = load.asked || holder.asker == owner_of(session);
+    ask = load.ask;
+    ++visits_;
+  }
   const Result<Decision> decided =
-      detail::caught("the function of conflict::Ask", [&] { return load.ask(met); });
-  visit(-1);
+      detail::caught("the function of conflict::Ask", [&] { return ask(met); });
   if (!decided) log(LogLevel::error, decided.error().message() + "; that is taken for a refusal");
   Decision what = decided ? *decided : Decision();
+  const Lock hold(mutex_);
+  --visits_;
   what.what = (std::max)(what.what, load.conflict);  // what others want who wait for the same load
   load.look_at = after(now(), what.pause);
   return load.decided = what;
@@ -25847,7 +25934,7 @@ void Engine<B, L>::take_hints() {
       if (LoadState* load = session.load())
         load->next_try = woken.why == Hint::freed ? now() : load->next_try;
       else
-        session.check_wanted = true;
+        session.check_wanted = session.tie == Tie::holds;  // who holds nothing is asked for nothing
       reschedule(session);
     });
   }
@@ -26249,7 +26336,7 @@ void Engine<B, L>::add_replays(Manifest& mine) {
     const Lock hold(mutex_);
     spill_->next_try = TimePoint::max();
     for (SpillBox::Waiting& each : spill_->waiting()) {
-      if (each.is_out) continue;
+      if (each.is_out || spill_->comes_later(each)) continue;
       if (files.size() == at_once) {
         spill_->next_try = now();
         break;
@@ -26287,7 +26374,9 @@ Error Engine<B, L>::read_replay(Replay& replay) {
     return Error(Errc::cancelled, "another program took its file away");
   if (!entry) return entry.error();
   replay.entry = *std::move(entry);
-  return Errc{};
+  const Lock hold(mutex_);
+  if (!spill_->was_refused(replay.entry.follows)) return Errc{};
+  return Error(Errc::fenced, "the commit that it follows is not in the database");
 }
 
 /// What came of an entry that was sent: it is there, or somebody else's word is, or it waits on.
@@ -26318,7 +26407,7 @@ void Engine<B, L>::complete_replay(Flight& flight) {
 template <class B, class L>
 void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   const Lock hold(mutex_);
-  SpillBox::Waiting* const waiting = spill_->find(replay.file);
+  SpillBox::Waiting* waiting = spill_->find(replay.file);
   if (waiting == nullptr) return;
   waiting->is_out = false;
   if (is_ailing(why)) {
@@ -26331,6 +26420,15 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
     return;
   }
   spill_->failures = 0;
+  const std::vector<std::string> followers = spill_->followers_of(waiting->number());
+  if (failed(why)) {  // first: where this one goes, they must not be taken for what may be sent
+    for (const std::string& file : followers)
+      settle_replay({file, {}, {}},
+                    Error(Errc::fenced, "the commit that it follows is not in the database"));
+    waiting = spill_->find(replay.file);
+  } else if (!followers.empty()) {
+    spill_->next_try = (std::min)(spill_->next_try, now());
+  }
   Spilled kept{Spilled::State::refused, replay.file, waiting->keys, waiting->at, std::move(why)};
   dispose(kept);
   for (const std::string& key : spill_->settle(replay.file)) {
@@ -26395,7 +26493,8 @@ namespace persist::inline PERSIST_ABI {
 
 /// Writes each flight to the journal as an entry, those that could not be say why in their request.
 template <class B, class L>
-void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_view why) {
+void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_view why,
+                                 std::uint64_t follows) {
   constexpr std::size_t at_once = 64;
   for (; !flights.empty(); flights = flights.subspan((std::min)(at_once, flights.size()))) {
     const auto some = flights.first((std::min)(at_once, flights.size()));
@@ -26406,6 +26505,7 @@ void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_v
       if (entry) {
         entries[i] = *std::move(entry);
         sign(entries[i], why);
+        entries[i].follows = follows;
         const auto encoded = spill::encode(entries[i], batch[i].bytes);
         if (!encoded) batch[i].error = encoded.error();
       } else {
@@ -26419,7 +26519,7 @@ void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_v
       some[i]->request.error = batch[i].error;
       if (failed(batch[i].error)) continue;
       ++metrics_.spilled;
-      spill_->wait_for({batch[i].file, entries[i].keys_in(spill_->self()), entries[i].at});
+      spill_->wait_for({batch[i].file, entries[i].keys_in(spill_->self()), entries[i].at, follows});
       spill_->next_try = (std::min)(spill_->next_try, now() + 1s);
     }
   }
@@ -26432,35 +26532,48 @@ void Engine<B, L>::sign(spill::Entry& entry, std::string_view why) const {
   entry.why = why;
 }
 
-/// What was refused when its session ended is kept aside, for a person to look at.
+/// What was refused when its session ended is kept aside, for a person to look at, with all that
+/// was to be saved with it.
 template <class B, class L>
-void Engine<B, L>::quarantine(Cut& cut, const Change& change) {
-  const std::string key(as_text(cut.key));
-  spill::Entry entry;
-  entry.kind = spill::Kind::quarantined;
-  entry.stores.push_back(about());
+void Engine<B, L>::quarantine(SessionCore& session, Cut& cut, const Change& change) {
+  const Lock hold(mutex_);
   Change whole;
+  whole.store = store_;
   whole.key = change.key, whole.fence = change.fence;
   whole.data = &cut.data, whole.schema = cut.schema;
-  auto part = spill::part_of(whole, cut);
-  if (part) entry.parts.push_back(*std::move(part));
+  cut_rest(session, cut, whole);
   spill::Journal<>::Written written;
-  written.error = part ? Error(Errc{}) : part.error();
-  sign(entry, cut.refused.message());
-  if (part)
-    if (const auto encoded = spill::encode(entry, written.bytes); !encoded)
+  auto entry =
+      spill::entry_of(std::span(&whole, 1), std::span(&cut, 1), spill::Places(store_, about()));
+  if (!entry) {
+    written.error = entry.error();
+  } else {
+    entry->kind = spill::Kind::quarantined;
+    sign(*entry, cut.refused.message());
+    if (const auto encoded = spill::encode(*entry, written.bytes); !encoded)
       written.error = encoded.error();
-  const Lock hold(mutex_);
-  if (!failed(written.error)) spill_->journal().write(std::span(&written, 1));
-  if (failed(written.error)) {
-    log(LogLevel::error, key + ": its last changes were refused, and could not be kept aside: " +
-                             written.error.message());
-    return;
+    else if (!can_spill())
+      written.error = spill_->error();
+    else
+      spill_->journal().write(std::span(&written, 1));
   }
+  const std::string key(session.key());
+  if (failed(written.error))
+    return log(LogLevel::error, key + ": its last changes were refused, and could not be kept " +
+                                    "aside: " + written.error.message());
   ++metrics_.quarantined;
-  Spilled kept{Spilled::State::quarantined, written.file, {key}, entry.at, cut.refused};
+  Spilled kept{Spilled::State::quarantined, written.file, {key}, entry->at, cut.refused};
   tell_kept(kept);
   spill_->keep(std::move(kept));
+}
+
+template <class B, class L>
+void Engine<B, L>::unboard_all(Flight& flight) {
+  const bool failed_to_spill = failed(flight.request.error);
+  const Error why =
+      failed_to_spill ? flight.request.error : Error(Errc::closed, "the store is closing");
+  for (std::size_t i = 0; i < flight.size(); ++i)
+    flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false, why);
 }
 
 /// Commits that were sent and whose outcome nobody knows are kept as they are.
@@ -26478,30 +26591,66 @@ std::size_t Engine<B, L>::spill_unknown() {
   write_entries(flights, "nobody knows whether it was saved");
   std::size_t ended_here = 0;
   for (Flight* flight : flights) {
-    if (flight->spilled_as.empty()) {
-      log(LogLevel::error, "a commit could not be spilled: " + flight->request.error.message());
-      const Lock hold(mutex_);
-      resends_.emplace_back(now(), flight);
+    if (!flight->spilled_as.empty()) {
+      ended_here += end_unknown(*flight);
+      recycle(*flight);
       continue;
     }
-    // What was edited since goes into an entry of its own, with all partners.
-    bool has_more = false;
-    for (std::size_t i = 0; i < flight->size(); ++i) {
-      const SessionCore& session = *flight->sessions[i];
-      has_more = has_more || (flight->cuts[i].aim != Aim::release && !ended(session.state) &&
-                              session.dirty() && session.edited != flight->cuts[i].generation);
-    }
-    if (has_more) {
-      const Error spilled(Errc::unknown_outcome,
-                          "nobody knows whether it was saved; it is spilled");
-      for (std::size_t i = 0; i < flight->size(); ++i)
-        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false, spilled);
-    } else {
-      ended_here += settle_spilled(*flight);
-    }
-    recycle(*flight);
+    log(LogLevel::error, "a commit could not be spilled: " + flight->request.error.message());
+    const Lock hold(mutex_);
+    resends_.emplace_back(now(), flight);
   }
   return ended_here;
+}
+
+/// Ends the sessions of a commit that is in the journal. What was edited behind it goes into an
+/// entry that follows it: whether the one is in the database decides about the other.
+template <class B, class L>
+std::size_t Engine<B, L>::end_unknown(Flight& flight) {
+  const auto goes_on = [&](std::size_t i) {
+    return flight.cuts[i].aim != Aim::release && !ended(flight.sessions[i]->state);
+  };
+  bool has_more = false;
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    const SessionCore& session = *flight.sessions[i];
+    has_more =
+        has_more || (goes_on(i) && session.dirty() && session.edited != flight.cuts[i].generation);
+  }
+  for (std::size_t i = 0; i < flight.size(); ++i)
+    if (flight.cuts[i].is_aside) quarantine(*flight.sessions[i], flight.cuts[i], flight.changes[i]);
+  if (!has_more) return settle_spilled(flight);
+  Flight& more = new_flight();
+  more.group = flight.group;
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    if (!goes_on(i)) continue;
+    SessionHost& host = *flight.hosts[i];
+    host.unboard(*flight.sessions[i], flight.cuts[i], false,
+                 Error(Errc::unknown_outcome, "nobody knows whether it was saved; it is spilled"));
+    if (failed(host.board(*flight.sessions[i], Aim::release))) continue;
+    more.add(flight.sessions[i], host);
+    more.cuts[more.size() - 1].aim = Aim::release;
+    more.cuts[more.size() - 1].reason = Reason::shutdown;
+  }
+  std::size_t ended_here = 0;
+  if (more.size() != 0 && prepare_flight(more)) {
+    Flight* const one = &more;
+    const auto before = spill::FileName::read(flight.spilled_as);
+    write_entries(std::span(&one, 1), "it was edited behind a commit of unknown outcome",
+                  before ? before->number : 0);
+    ended_here += keep_or_end(more);
+  }
+  recycle(more);
+  return ended_here + settle_spilled(flight);
+}
+
+/// Ends the sessions of a flight whose entry was written; else they stay, and it is told.
+template <class B, class L>
+std::size_t Engine<B, L>::keep_or_end(Flight& flight) {
+  if (!flight.spilled_as.empty()) return settle_spilled(flight);
+  log(LogLevel::error, std::string(flight.sessions[0]->key()) +
+                           ": could not be spilled: " + flight.request.error.message());
+  unboard_all(flight);
+  return 0;
 }
 
 /// Puts what the session has not saved into a flight that goes to the journal; null if there is
@@ -26511,7 +26660,7 @@ Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
   {
     const Lock hold(mutex_);
     if (ended(session.state) || session.state == State::loading || session.gives_back ||
-        session.is_offline || session.in_flight)
+        session.in_flight)
       return nullptr;
   }
   Flight& flight = new_flight();
@@ -26529,10 +26678,8 @@ Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
     return &flight;
   }
   const bool was_refused = flight.cuts[0].is_aside;
-  if (was_refused) quarantine(flight.cuts[0], flight.changes[0]);
-  for (std::size_t i = 0; i < flight.size(); ++i)
-    flight.hosts[i]->unboard(*flight.sessions[i], flight.cuts[i], false,
-                             Error(Errc::closed, "the store is closing"));
+  if (was_refused) quarantine(session, flight.cuts[0], flight.changes[0]);
+  unboard_all(flight);
   if (was_refused) end(session, State::lost, Reason::shutdown, false);
   return nothing();
 }
@@ -26556,15 +26703,7 @@ std::size_t Engine<B, L>::spill_rest() {
     if (Flight* flight = cut_for_spill(*session)) flights.push_back(flight);
   write_entries(flights, "it could not be saved before the store closed");
   for (Flight* flight : flights) {
-    if (!flight->spilled_as.empty()) {
-      ended_here += settle_spilled(*flight);
-    } else {
-      log(LogLevel::error, std::string(flight->sessions[0]->key()) +
-                               ": could not be spilled: " + flight->request.error.message());
-      for (std::size_t i = 0; i < flight->size(); ++i)
-        flight->hosts[i]->unboard(*flight->sessions[i], flight->cuts[i], false,
-                                  flight->request.error);
-    }
+    ended_here += keep_or_end(*flight);
     recycle(*flight);
   }
   if (ended_here != 0)
@@ -26579,9 +26718,9 @@ template <class B, class L>
 std::size_t Engine<B, L>::settle_spilled(Flight& flight) {
   std::size_t ended_here = 0;
   for (std::size_t i = 0; i < flight.size(); ++i) {
+    ended_here += flight.hosts[i] == this && !ended(flight.sessions[i]->state) ? 1U : 0U;
     flight.hosts[i]->settle(*flight.sessions[i], flight.cuts[i], flight.changes[i], flight,
                             flight.results[i]);
-    ended_here += flight.hosts[i] == this ? 1U : 0U;
   }
   for (SessionHost* host : flight.hosts)
     if (host != this) host->drain();
@@ -27398,6 +27537,7 @@ class UpdateChange : public AnyChange<S> {
   [[nodiscard]] bool saves() const noexcept { return false; }
   Result<void> apply(Session<S>& session, bool is_live) {
     auto& node = session.node();
+    if (is_live && session.is_ephemeral()) return ephemeral(node.key());
     if (!is_live && node.is_new && !options_.create)
       return Error(Errc::not_found, "there is no record").for_key(node.key());
     const std::unique_lock<typename SessionNode<S>::SessionLock> writing(node.guard_lock());
@@ -27530,10 +27670,11 @@ class StoreCalls {
   explicit StoreCalls(Core& core) noexcept : core_(core) {}
   [[nodiscard]] Core& core() noexcept { return core_; }
 
-  /// `value` is the key itself, where the caller has it. A `hidden` session is this caller's alone.
+  /// `value` is the key itself, where the caller has it. A `hidden` session is this caller's alone:
+  /// nobody joins it but who names it.
   template <class K>
   Loading<S> begin(const K& key, std::optional<KeyValue> value, LoadOptionsFor<Data> options,
-                   LoadKind kind, TimePoint deadline, bool hidden = false);
+                   LoadKind kind, TimePoint deadline, bool hidden = false, Node* joined = nullptr);
   template <class K>
   Loading<S> begin(const K& key, LoadOptionsFor<Data> options) {
     const TimePoint deadline = deadline_of(options, core_.options().begin_deadline);
@@ -27640,17 +27781,19 @@ template <class S>
 template <class K>
 Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
                                 LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline,
-                                bool hidden) {
+                                bool hidden, Node* joined) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return Loading<S>(fits.error());
   const auto hold = core_.lock();
-  Node* here = hidden ? nullptr : core_.find(spelled.view());
+  Node* here = hidden ? joined : core_.find(spelled.view());
   if (here != nullptr && (here->state == State::releasing || here->is_offline)) here = nullptr;
   if (here == nullptr && !hidden) here = static_cast<Node*>(core_.find_queued(spelled.view()));
   if (here != nullptr) {
     if (kind == LoadKind::offline)
       return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
     const LoadPtr under_way = here->loading;
+    if (!under_way && here->tie == Tie::none && options.if_unavailable != IfUnavailable::ephemeral)
+      return Loading<S>(ephemeral(here->key()));
     if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
     under_way->stands_in =
         under_way->stands_in && options.if_unavailable == IfUnavailable::ephemeral;
@@ -28000,6 +28143,9 @@ class Slot {
     const auto store = place_->store.lock();
     if (!store) return gone();
     StoreCalls<S> calls(*store);
+    // No poll ends the one before while this call waits for its record.
+    if (auto before = session(); before && place_->hidden && before->state() == State::releasing)
+      (void)before->release();
     const TimePoint deadline = calls.deadline_of(options, store->options().load_deadline);
     return calls.finish(begin(*store, std::move(options), deadline), deadline);
   }
@@ -28122,8 +28268,9 @@ class Slot {
     if (auto open = session();
         open && open->state() != State::loading && open->state() != State::releasing)
       return Loading<S>(*std::move(open), LoadPtr());
+    auto* own = place_->session ? &place_->session->node() : nullptr;
     Loading<S> loading = StoreCalls<S>(store).begin(place_->key, place_->key, std::move(options),
-                                                    LoadKind::waits, deadline, place_->hidden);
+                                                    LoadKind::waits, deadline, place_->hidden, own);
     if (loading.session() && loading.session() != place_->session) adopt(*loading.session());
     return loading;
   }
@@ -28421,8 +28568,8 @@ class Store {
   Store& operator=(Store&&) = delete;
   ~Store() {
     if (core_ == nullptr) return;
-    if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
     if (Driver* driver = core_->driver()) driver->leave();
+    if (core_->is_busy()) detail::fatal("a store was destroyed inside one of its own handlers");
     core_->close_all(after(core_->now(), core_->options().close_deadline));
     core_->let_go();
   }

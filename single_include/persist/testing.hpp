@@ -247,6 +247,7 @@ struct Faults {
   unsigned twice = 0;     ///< all is well, and later the same request arrives once more
   unsigned slow = 0;      ///< the clock moves on before it is done, and again before its reply
   unsigned stale = 0;     ///< a read is answered as the one before it on that line was
+  unsigned unwatched = 0;                       ///< a store that wants to be woken never is
   Duration latest = std::chrono::minutes(2);    ///< how much later
   Duration slowest = std::chrono::seconds(40);  ///< how long each half takes at most
 };
@@ -344,6 +345,12 @@ class Faulty {
     requires holds_schemas<Inner>
   {
     each(batch, &Inner::read_schemas);
+  }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
+    requires watched_backend<Inner>
+  {
+    if (!state_->stragglers.random().happens(state_->faults.unwatched))
+      inner_.watch(store, std::move(queue));
   }
 
  private:
@@ -2434,6 +2441,11 @@ class Witness {
   {
     inner_.read_schemas(batch);
   }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
+    requires watched_backend<Inner>
+  {
+    inner_.watch(store, std::move(queue));
+  }
 
  private:
   /// Of one record: the newest epoch, whose it is, and how far that has written.
@@ -2524,7 +2536,9 @@ struct SimulationOptions {
   std::size_t servers = 3;
   std::size_t players = 5;
   Duration length = std::chrono::minutes(20);  ///< of the evening; then all is mended and checked
-  Faults faults{.refused = 15, .no_reply = 15, .late = 15, .twice = 15, .slow = 3};
+  Faults faults{
+      .refused = 15, .no_reply = 15, .late = 15, .twice = 15, .slow = 3, .unwatched = 500};
+  bool reclaims = false;       ///< a server that is started again takes back what it held
   bool keeps_history = false;  ///< a line for each thing that happens
 };
 
@@ -2566,6 +2580,7 @@ class SimulatedWorld {
     std::vector<Session> ghosts;     ///< of players who gave this server up and went elsewhere
     std::vector<Session> forgotten;  ///< loaded before the database was put back
     std::set<std::string> told;      ///< sessions whose end was told
+    std::set<std::string> saving;    ///< sessions of which a save is under way
     TimePoint started{};
     TimePoint still_until{};  ///< stands still, or is down
     TimePoint cut_until{};
@@ -2598,11 +2613,14 @@ class SimulatedWorld {
   void start(std::size_t index) {
     Server& server = servers_[index];
     StoreOptions told;
-    told.server_id = "server " + std::to_string(index) + "." + std::to_string(++starts_);
+    told.server_id = "server " + std::to_string(index);
+    ++starts_;
+    if (!options_.reclaims) told.server_id += "." + std::to_string(starts_);
+    told.reclaim = options_.reclaims;
     told.clock = &server.clock;
     told.close_deadline = Duration::zero();
     told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
-    server.line.emplace(database_, stragglers_);
+    server.line.emplace(database_, stragglers_, Faults{.unwatched = options_.faults.unwatched});
     server.players.emplace("players", *server.line, told);
     server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
     server.line->fill(world_.now() < full_until_);
@@ -2617,12 +2635,15 @@ class SimulatedWorld {
     server.connections.push_back(
         players.on_saving([this, index](Session& session, Data&, Reason reason) {
           note(index, "saving", session.id(), name(reason));
+          if (!servers_[index].saving.insert(session.instance_id()).second)
+            violation(index, std::string(session.id()) + " was saved, and nobody was told how");
           game_.saving(session);
         }));
     server.connections.push_back(
         players.on_saved([this, index](Session& session, const Result<Saved>& saved) {
           note(index, saved ? "saved" : "not saved", session.id(),
                saved ? std::to_string(saved->version) : saved.error().message());
+          servers_[index].saving.erase(session.instance_id());
           if (!saved) return;
           ++report_.saves;
           game_.saved(session);
@@ -2633,6 +2654,8 @@ class SimulatedWorld {
           report_.handovers += reason == Reason::handover ? 1U : 0U;
           report_.lost += reason == Reason::lost ? 1U : 0U;
           servers_[index].told.insert(session.instance_id());
+          if (servers_[index].saving.erase(session.instance_id()) != 0 && was_saved)
+            violation(index, std::string(session.id()) + " ended, and nobody was told of its save");
           if constexpr (requires { game_.ended(session, was_saved); })
             game_.ended(session, was_saved);
         }));
@@ -2726,6 +2749,7 @@ class SimulatedWorld {
     server.players.reset();
     is_crashing_ = false;
     server.told.clear();
+    server.saving.clear();
   }
 
   /// Says what an erased record held.
@@ -2752,7 +2776,10 @@ class SimulatedWorld {
     ReadRequest read;
     read.store = store_, read.key = session.id(), read.wants_data = false;
     database_.read(std::span(&read, 1));
-    return read.record.fence.epoch == session.epoch();
+    // By its owner too: what was put back gives out an epoch again.
+    const Fence& fence = read.record.fence;
+    return session.instance_id() ==
+           std::to_string(fence.epoch) + "-" + std::to_string(fence.owner.session);
   }
   template <class... Words>
   void note(std::size_t server, const Words&... words) {
@@ -2804,8 +2831,8 @@ namespace persist::inline PERSIST_ABI::testing {
 /// and put back to an earlier state. The same seed is the same evening.
 ///
 /// What must hold for any game is checked here and by `Witness`: nobody writes under an old fence,
-/// of the sessions of one player one can write, and each that ended said so. The rest is the
-/// game's.
+/// of the sessions of one player one can write, and each save that was begun and each session that
+/// ended said how. The rest is the game's.
 ///
 /// `Game` is the game's own code:
 ///
