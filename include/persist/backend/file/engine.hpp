@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/backend/file/stage.hpp>
+#include <persist/record/wake.hpp>
 
 #include <algorithm>
 #include <optional>
