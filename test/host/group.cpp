@@ -58,6 +58,17 @@ TEST_F(SharedWorld, what_is_due_is_saved_when_the_timer_says_so) {
   EXPECT_TRUE(shared.inspect(1u)->held);
 }
 
+TEST_F(SharedWorld, a_lane_that_finds_another_at_the_stores_has_that_one_look_again) {
+  persist::Future<persist::Result<SharedPlayers::Session>> second;
+  host.load(shared, 1u).then([&](auto) {
+    second = host.load(shared, 2u);
+    std::thread([&] { host.run_lane(); }).join();
+  });
+  run();
+  ASSERT_TRUE(second.ready()) << "a call was forgotten";
+  EXPECT_TRUE(second.get());
+}
+
 TEST_F(SharedWorld, a_shutdown_saves_stores_of_both_kinds) {
   auto loaded = host.load(shared, 1u);
   run();

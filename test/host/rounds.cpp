@@ -114,6 +114,27 @@ TEST_F(HostRounds, a_save_waits_while_the_session_is_edited) {
   EXPECT_EQ(durable(1), 9);
 }
 
+TEST_F(HostRounds, a_save_that_a_listener_holds_back_answers_when_it_has_gone) {
+  auto session = load(1);
+  session.edit()->coins = 4;
+  using Edit = Players::Session::Edit;
+  std::unique_ptr<Edit> guard;
+  int asked = 0;
+  const auto listens = session.on_saving([&](Player&, Reason) {
+    if (asked++ == 0) guard = std::make_unique<Edit>(session.edit());
+  });
+  auto saved = host.save(session);
+  settle();
+  EXPECT_FALSE(saved.ready());
+  guard = nullptr;
+  clock.advance(1s);
+  settle();
+  ASSERT_TRUE(saved.ready());
+  const auto done = saved.get();
+  ASSERT_TRUE(done) << done.error();
+  EXPECT_TRUE(done->written);
+}
+
 TEST_F(HostRounds, a_failed_save_answers_and_is_tried_again) {
   auto session = load(1);
   session.edit()->coins = 3;
