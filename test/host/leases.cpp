@@ -78,6 +78,23 @@ TEST_F(HostLeasesCase, what_was_renewed_meanwhile_is_not_due_at_the_next_poll_no
   EXPECT_TRUE(states.empty()) << "the lease was in doubt";
 }
 
+TEST_F(HostLeasesCase, a_hidden_session_hears_too_that_it_was_renewed) {
+  auto slot = players.slot(1u, {.hidden = true});
+  auto loading = slot.begin_open();
+  settle();
+  auto session = loading.take();
+  ASSERT_TRUE(session);
+  stall(100s);
+  std::vector<State> states;
+  const auto told = session->on_state_changed([&](State, State to) { states.push_back(to); });
+  db.script() = {};
+  host.poll();
+  while (host.run_lane()) {
+  }
+  EXPECT_EQ(db.script().commit_batches, 0U) << "it was renewed a moment ago";
+  EXPECT_TRUE(states.empty()) << "the lease was in doubt";
+}
+
 TEST_F(HostLeasesCase, a_save_that_is_out_when_the_game_stalls_hands_its_lease_on) {
   auto session = load(1);
   session.edit()->coins = 5;

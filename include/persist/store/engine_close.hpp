@@ -54,8 +54,11 @@ bool Engine<B, L>::drive(Driver* driver) {
 template <class B, class L>
 void Engine<B, L>::hear_of_renewal(std::string_view key, std::uint64_t number) {
   const Lock hold(mutex_);
-  SessionCore* session = registry_.find(key);
-  if (session == nullptr || session->number != number || session->in_flight) return;
+  SessionCore* session = nullptr;
+  registry_.each(key, [&](SessionCore& each) {
+    if (each.number == number) session = &each;
+  });
+  if (session == nullptr || session->in_flight) return;
   tell_lease(*session, LeaseUse::free);
   if (session->state == State::suspect && now() < trusted_until(*session))
     change_state(*session, State::open);

@@ -40,6 +40,10 @@ void Engine<Files>::perform(CommitRequest& request) {
     request.error = ready.error();
     return;
   }
+  for (Change& change :
+       request.changes)  // one that claims may be new to a record that is not there
+    if (stage.find(index_, change.store.index, change.key) == nullptr)
+      (void)load_parts(stage.make(index_, change.store.index, change.key), change);
   request.culprit = 0;
   std::vector<Change*> applied;
   for (Change& change : request.changes)
@@ -101,15 +105,23 @@ Result<void> Engine<Files>::can_be_read(const Change& change) const {
   return failed(no) ? Result<void>(no) : Result<void>(success);
 }
 
-/// Reads all that `apply`, `deliver` and `answer` will need of the record itself.
+/// Gets the epoch that a claim needs, and reads what there is of the record.
 template <class Files>
 Result<void> Engine<Files>::load_for(Change& change, bool any_new) {
-  Staged& record = stage.make(index_, change.store.index, change.key);
-  if (any_new && takes_first(record.record.head, change)) {
-    const auto epoch = next_epoch(record.record.head.fence.epoch + 1);
+  Staged* const found = stage.find(index_, change.store.index, change.key);
+  const Head head = found != nullptr ? found->record.head : absent(change.store.index, change.key);
+  if (any_new && takes_first(head, change)) {
+    const auto epoch = next_epoch(head.fence.epoch + 1);
     if (!epoch) return no_run_left();
     change.epoch = *epoch;
   }
+  return found != nullptr ? load_parts(*found, change) : success;
+}
+
+/// Reads all that `apply`, `deliver` and `answer` will need of the record itself. Of one that was
+/// not there until now there is nothing that could fail to be read.
+template <class Files>
+Result<void> Engine<Files>::load_parts(Staged& record, const Change& change) {
   const Extra& extra = record.record.more();
   if (!change.acknowledged.empty() || extra.last_position > change.seen_position ||
       record.inbox_changed)

@@ -87,6 +87,7 @@ class Engine {
   [[nodiscard]] bool refuse(CommitRequest& request, std::size_t culprit, Verdict verdict);
   [[nodiscard]] Result<void> can_be_read(const Change& change) const;
   [[nodiscard]] Result<void> load_for(Change& change, bool any_new);
+  [[nodiscard]] Result<void> load_parts(Staged& record, const Change& change);
   [[nodiscard]] bool apply(Change& change);
   void apply_receipts(Staged& record, const Change& change);
   void deliver(Change& change);

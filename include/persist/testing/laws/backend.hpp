@@ -129,6 +129,8 @@ template <holds_schemas B>
       {"a schema comes with its commit or not at all",
        a_schema_comes_with_its_commit_or_not_at_all},
       {"a schema belongs to its store", a_schema_belongs_to_its_store},
+      {"a claim whose partner cannot be read makes no record",
+       a_claim_whose_partner_cannot_be_read_makes_no_record},
       {"schemas of one batch are known to what follows",
        schemas_of_one_batch_are_known_to_what_follows},
   };

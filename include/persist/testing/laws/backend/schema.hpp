@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/testing/laws/backend/driver.hpp>
+#include <persist/testing/laws/backend/claim.hpp>
 
 // The laws of a backend that holds schemas.
 
@@ -70,6 +70,23 @@ void a_schema_belongs_to_its_store(Driver<B>& d) {
   Driver<B> other(d.db, d.clock, d.report, "other");
   d.report.that(read_schema(other, schema.id).error == Errc::unknown_schema,
                 "another store does not hold it");
+}
+
+template <class B>
+void a_claim_whose_partner_cannot_be_read_makes_no_record(Driver<B>& d) {
+  if constexpr (transactional_backend<B>) {
+    const Schema schema = schema_of("names and kinds");
+    Looker writer = look(d, "new");
+    Holding partner = d.take("k");
+    Draft claims = claim_with(d, writer, Claims::unleased).data("data");
+    Draft names = d.next(partner).data("data");
+    names.change().schema = &schema;
+    Change changes[] = {claims.bind(), names.bind()};
+    CommitRequest request{changes};
+    d.db.commit({&request, 1});
+    d.report.that(request.outcome == Outcome::failed, "a schema is missing");
+    d.report.that(!d.read("new").found, "of the other nothing is there");
+  }
 }
 
 template <class B>
