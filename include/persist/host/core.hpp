@@ -81,7 +81,9 @@ class HostCore {
   void waits_here(std::string_view what) {
     ++blocking_calls;
 #if PERSIST_HAS_CHECKS
-    detail::fatal((std::string(what) + "; take the Host's twin of that call").c_str());
+    detail::fatal(
+        (std::string(what) + "; take the Host's twin of that call, or detach the store first")
+            .c_str());
 #else
     (void)what;
 #endif

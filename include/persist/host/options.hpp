@@ -41,6 +41,7 @@ struct ShutdownReport {
   std::size_t spilled = 0;     ///< sessions whose changes are in the local journal, and saved later
   std::vector<LeftOpen> left;  ///< what is still there: with changes (`dirty`), or only its lease
   std::size_t out = 0;         ///< calls of backends that had not returned
+  /// Nothing is left of it here: it is saved, or in the local journal (`spilled`).
   [[nodiscard]] bool complete() const noexcept { return left.empty() && out == 0; }
 };
 

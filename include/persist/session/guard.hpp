@@ -44,6 +44,14 @@ class [[nodiscard]] EditGuard {
   {
     return node_->edit_target();
   }
+  // A temporary guard of a shared store would be gone before the change is made: name it, or use
+  // `edit(fn)`.
+  void operator->() &&
+        requires(Node::is_shared)
+      = delete;
+  void operator*() &&
+        requires(Node::is_shared)
+      = delete;
 
  private:
   Node* node_;

@@ -40,7 +40,8 @@ void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_v
       some[i]->request.error = batch[i].error;
       if (failed(batch[i].error)) continue;
       ++metrics_.spilled;
-      spill_->wait_for({batch[i].file, entries[i].keys_in(spill_->self()), entries[i].at, follows});
+      spill_->wait_for({batch[i].file, entries[i].keys_in(spill_->self()), entries[i].at, follows,
+                        Error(Errc::unavailable, entries[i].why)});
       spill_->next_try = (std::min)(spill_->next_try, now() + 1s);
     }
   }
@@ -228,9 +229,10 @@ std::size_t Engine<B, L>::spill_rest() {
     recycle(*flight);
   }
   if (ended_here != 0)
-    log(LogLevel::warning, std::to_string(ended_here) +
-                               " sessions could not be saved and were spilled to " +
-                               options_.spill + ": it is sent again at the next start");
+    log(LogLevel::warning, "not saved, " + std::to_string(ended_here) +
+                               (ended_here == 1 ? " session: its" : " sessions: their") +
+                               " changes lie in " + options_.spill +
+                               " and are sent at the next start");
   drain();
   return ended_here;
 }
