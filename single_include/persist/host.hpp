@@ -101,6 +101,7 @@ struct ShutdownReport {
   std::size_t spilled = 0;     ///< sessions whose changes are in the local journal, and saved later
   std::vector<LeftOpen> left;  ///< what is still there: with changes (`dirty`), or only its lease
   std::size_t out = 0;         ///< calls of backends that had not returned
+  /// Nothing is left of it here: it is saved, or in the local journal (`spilled`).
   [[nodiscard]] bool complete() const noexcept { return left.empty() && out == 0; }
 };
 
@@ -293,7 +294,9 @@ class HostCore {
   void waits_here(std::string_view what) {
     ++blocking_calls;
 #if PERSIST_HAS_CHECKS
-    detail::fatal((std::string(what) + "; take the Host's twin of that call").c_str());
+    detail::fatal(
+        (std::string(what) + "; take the Host's twin of that call, or detach the store first")
+            .c_str());
 #else
     (void)what;
 #endif

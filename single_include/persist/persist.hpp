@@ -3795,6 +3795,7 @@ class Engine {
   [[nodiscard]] bool refuse(CommitRequest& request, std::size_t culprit, Verdict verdict);
   [[nodiscard]] Result<void> can_be_read(const Change& change) const;
   [[nodiscard]] Result<void> load_for(Change& change, bool any_new);
+  [[nodiscard]] Result<void> load_parts(Staged& record, const Change& change);
   [[nodiscard]] bool apply(Change& change);
   void apply_receipts(Staged& record, const Change& change);
   void deliver(Change& change);
@@ -4041,6 +4042,10 @@ void Engine<Files>::perform(CommitRequest& request) {
     request.error = ready.error();
     return;
   }
+  for (Change& change :
+       request.changes)  // one that claims may be new to a record that is not there
+    if (stage.find(index_, change.store.index, change.key) == nullptr)
+      (void)load_parts(stage.make(index_, change.store.index, change.key), change);
   request.culprit = 0;
   std::vector<Change*> applied;
   for (Change& change : request.changes)
@@ -4102,15 +4107,23 @@ Result<void> Engine<Files>::can_be_read(const Change& change) const {
   return failed(no) ? Result<void>(no) : Result<void>(success);
 }
 
-/// Reads all that `apply`, `deliver` and `answer` will need of the record itself.
+/// Gets the epoch that a claim needs, and reads what there is of the record.
 template <class Files>
 Result<void> Engine<Files>::load_for(Change& change, bool any_new) {
-  Staged& record = stage.make(index_, change.store.index, change.key);
-  if (any_new && takes_first(record.record.head, change)) {
-    const auto epoch = next_epoch(record.record.head.fence.epoch + 1);
+  Staged* const found = stage.find(index_, change.store.index, change.key);
+  const Head head = found != nullptr ? found->record.head : absent(change.store.index, change.key);
+  if (any_new && takes_first(head, change)) {
+    const auto epoch = next_epoch(head.fence.epoch + 1);
     if (!epoch) return no_run_left();
     change.epoch = *epoch;
   }
+  return found != nullptr ? load_parts(*found, change) : success;
+}
+
+/// Reads all that `apply`, `deliver` and `answer` will need of the record itself. Of one that was
+/// not there until now there is nothing that could fail to be read.
+template <class Files>
+Result<void> Engine<Files>::load_parts(Staged& record, const Change& change) {
   const Extra& extra = record.record.more();
   if (!change.acknowledged.empty() || extra.last_position > change.seen_position ||
       record.inbox_changed)
@@ -20922,6 +20935,14 @@ class [[nodiscard]] EditGuard {
   {
     return node_->edit_target();
   }
+  // A temporary guard of a shared store would be gone before the change is made: name it, or use
+  // `edit(fn)`.
+  void operator->() &&
+        requires(Node::is_shared)
+      = delete;
+  void operator*() &&
+        requires(Node::is_shared)
+      = delete;
 
  private:
   Node* node_;
@@ -26519,7 +26540,8 @@ void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_v
       some[i]->request.error = batch[i].error;
       if (failed(batch[i].error)) continue;
       ++metrics_.spilled;
-      spill_->wait_for({batch[i].file, entries[i].keys_in(spill_->self()), entries[i].at, follows});
+      spill_->wait_for({batch[i].file, entries[i].keys_in(spill_->self()), entries[i].at, follows,
+                        Error(Errc::unavailable, entries[i].why)});
       spill_->next_try = (std::min)(spill_->next_try, now() + 1s);
     }
   }
@@ -26707,9 +26729,10 @@ std::size_t Engine<B, L>::spill_rest() {
     recycle(*flight);
   }
   if (ended_here != 0)
-    log(LogLevel::warning, std::to_string(ended_here) +
-                               " sessions could not be saved and were spilled to " +
-                               options_.spill + ": it is sent again at the next start");
+    log(LogLevel::warning, "not saved, " + std::to_string(ended_here) +
+                               (ended_here == 1 ? " session: its" : " sessions: their") +
+                               " changes lie in " + options_.spill +
+                               " and are sent at the next start");
   drain();
   return ended_here;
 }
@@ -26789,8 +26812,11 @@ bool Engine<B, L>::drive(Driver* driver) {
 template <class B, class L>
 void Engine<B, L>::hear_of_renewal(std::string_view key, std::uint64_t number) {
   const Lock hold(mutex_);
-  SessionCore* session = registry_.find(key);
-  if (session == nullptr || session->number != number || session->in_flight) return;
+  SessionCore* session = nullptr;
+  registry_.each(key, [&](SessionCore& each) {
+    if (each.number == number) session = &each;
+  });
+  if (session == nullptr || session->in_flight) return;
   tell_lease(*session, LeaseUse::free);
   if (session->state == State::suspect && now() < trusted_until(*session))
     change_state(*session, State::open);

@@ -2172,6 +2172,23 @@ void a_schema_belongs_to_its_store(Driver<B>& d) {
 }
 
 template <class B>
+void a_claim_whose_partner_cannot_be_read_makes_no_record(Driver<B>& d) {
+  if constexpr (transactional_backend<B>) {
+    const Schema schema = schema_of("names and kinds");
+    Looker writer = look(d, "new");
+    Holding partner = d.take("k");
+    Draft claims = claim_with(d, writer, Claims::unleased).data("data");
+    Draft names = d.next(partner).data("data");
+    names.change().schema = &schema;
+    Change changes[] = {claims.bind(), names.bind()};
+    CommitRequest request{changes};
+    d.db.commit({&request, 1});
+    d.report.that(request.outcome == Outcome::failed, "a schema is missing");
+    d.report.that(!d.read("new").found, "of the other nothing is there");
+  }
+}
+
+template <class B>
 void schemas_of_one_batch_are_known_to_what_follows(Driver<B>& d) {
   const Schema schema = schema_of("names and kinds");
   Holding first = d.take("k");
@@ -2308,6 +2325,8 @@ template <holds_schemas B>
       {"a schema comes with its commit or not at all",
        a_schema_comes_with_its_commit_or_not_at_all},
       {"a schema belongs to its store", a_schema_belongs_to_its_store},
+      {"a claim whose partner cannot be read makes no record",
+       a_claim_whose_partner_cannot_be_read_makes_no_record},
       {"schemas of one batch are known to what follows",
        schemas_of_one_batch_are_known_to_what_follows},
   };
