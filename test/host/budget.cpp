@@ -95,7 +95,8 @@ TEST_F(HostBudget, renewals_go_in_any_case) {
   EXPECT_EQ(db.script().commit_requests, 30U);
 }
 
-TEST_F(HostBudget, calls_that_go_to_storage_by_themselves_are_of_the_budget_too_and_bulk_comes_last) {
+TEST_F(HostBudget,
+       calls_that_go_to_storage_by_themselves_are_of_the_budget_too_and_bulk_comes_last) {
   std::vector<persist::Future<persist::Result<persist::Inspection>>> bulk;
   for (int i = 0; i < 5; ++i)
     bulk.push_back(host.inspect(players, 0u));
