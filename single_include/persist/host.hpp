@@ -380,16 +380,17 @@ class AnswerState final : public CallState {
   bool answer(R value) {
     if (cancelled()) value = R(Error(Errc::cancelled, "the call was called off"));
     std::function<void(R)> next;
+    std::optional<R> told;
     {
       const std::lock_guard hold(mutex_);
       if (ready_) return false;
       next = std::exchange(next_, nullptr);
-      if (!next) value_.emplace(std::move(value));
+      (next ? told : value_).emplace(std::move(value));
       ready_.store(true, std::memory_order_release);
     }
     take_back = nullptr;
     Result<void> done = success;
-    if (next) done = run(next, std::move(value));
+    if (told) done = run(next, *std::move(told));
     wake_.notify();
     if (const auto home = this->home()) home->answered(done ? nullptr : &done.error());
     return true;
@@ -1635,14 +1636,14 @@ class StopSignals {
     if (detail::os::on_stop_signals(&request)) return success;
     return Error(Errc::io, "SIGINT and SIGTERM cannot be handled").with_os(errno);
   }
-  [[nodiscard]] static bool requested() noexcept { return stop_.load(std::memory_order_relaxed); }
+  [[nodiscard]] static bool requested() noexcept { return stop.load(std::memory_order_relaxed); }
   /// As if one had come: for a console or a service that says it in another way. Any thread.
-  static void request() noexcept { stop_.store(true, std::memory_order_relaxed); }
-  static void forget() noexcept { stop_.store(false, std::memory_order_relaxed); }
+  static void request() noexcept { stop.store(true, std::memory_order_relaxed); }
+  static void forget() noexcept { stop.store(false, std::memory_order_relaxed); }
 
  private:
   static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler touches it");
-  static inline std::atomic<bool> stop_{false};
+  static inline std::atomic<bool> stop{false};
 };
 
 }  // namespace persist::inline PERSIST_ABI

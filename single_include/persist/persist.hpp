@@ -23600,7 +23600,7 @@ class Journal {
       return done;
     });
     const auto synced = files_.sync_folder(folder_);
-    each([&](Open&) { return synced; });
+    each([&](Open&) { return Result<void>(synced); });
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (!failed(batch[i].error))
         batch[i].file = open[i].name.text();
@@ -27082,7 +27082,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {
     EraseRequest request;
-    const Result<void> erased = erase_stored(key, drop_outbox, request);
+    Result<void> erased = erase_stored(key, drop_outbox, request);
     end_erased(key, request);
     return erased;
   }

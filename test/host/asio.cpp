@@ -20,7 +20,7 @@ struct AsioCase : HostedWorld {
 
 TEST_F(AsioCase, a_handler_runs_on_its_own_executor_which_waits_for_it) {
   bool called = false;
-  async(host.load(players, 1u), asio::bind_executor(io, [&](Loaded session) {
+  async(host.load(players, 1u), asio::bind_executor(io, [&](const Loaded& session) {
           called = session && session->view()->coins == 100;
         }));
   EXPECT_EQ(io.poll(), 0U);
@@ -33,7 +33,7 @@ TEST_F(AsioCase, a_handler_runs_on_its_own_executor_which_waits_for_it) {
 
 TEST_F(AsioCase, a_plain_function_is_called_in_the_poll_and_a_future_is_filled) {
   bool called = false;
-  async(host.load(players, 1u), [&](Loaded session) { called = bool(session); });
+  async(host.load(players, 1u), [&](const Loaded& session) { called = bool(session); });
   auto future = async(host.load(players, 2u), asio::use_future);
   settle();
   EXPECT_TRUE(called);
@@ -44,9 +44,9 @@ TEST_F(AsioCase, what_is_cancelled_ends_with_cancelled) {
   auto holder = tool.load(1u);
   asio::cancellation_signal off;
   persist::Errc code{};
-  async(host.load(players, 1u), asio::bind_cancellation_slot(off.slot(), [&](Loaded session) {
-          code = session.error().code();
-        }));
+  async(host.load(players, 1u),
+        asio::bind_cancellation_slot(
+            off.slot(), [&](const Loaded& session) { code = session.error().code(); }));
   settle();
   EXPECT_EQ(code, persist::Errc{});
   off.emit(asio::cancellation_type::terminal);

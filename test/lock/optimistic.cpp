@@ -24,7 +24,9 @@ static_assert(!persist::has_sessions<persist::lock::Optimistic> &&
 using Guilds = persist::Store<std::string, Save, Db, persist::lock::Optimistic>;
 
 struct Optimistic : World {
-  Guilds open_guilds(std::string server = "eu-1") { return {"guilds", db, options(server)}; }
+  Guilds open_guilds(std::string server = "eu-1") {
+    return {"guilds", db, options(std::move(server))};
+  }
   static persist::Result<void> earn(Guilds& guilds, std::int64_t coins) {
     return guilds.update("wolves", [&](Player& chest) { chest.coins += coins; }, {.create = true});
   }

@@ -104,7 +104,7 @@ TEST_F(SpillJournal, whatever_is_killed_or_cut_while_it_writes_leaves_whole_entr
           EXPECT_NE(found.find(entry->parts[0].key), found.npos);
         }
       std::erase(found, '?');
-      EXPECT_TRUE(found == "" || found == "a" || found == "b" || found == "ab") << found;
+      EXPECT_TRUE(found.empty() || found == "a" || found == "b" || found == "ab") << found;
     }
   }
 }

@@ -73,16 +73,17 @@ class AnswerState final : public CallState {
   bool answer(R value) {
     if (cancelled()) value = R(Error(Errc::cancelled, "the call was called off"));
     std::function<void(R)> next;
+    std::optional<R> told;
     {
       const std::lock_guard hold(mutex_);
       if (ready_) return false;
       next = std::exchange(next_, nullptr);
-      if (!next) value_.emplace(std::move(value));
+      (next ? told : value_).emplace(std::move(value));
       ready_.store(true, std::memory_order_release);
     }
     take_back = nullptr;
     Result<void> done = success;
-    if (next) done = run(next, std::move(value));
+    if (told) done = run(next, *std::move(told));
     wake_.notify();
     if (const auto home = this->home()) home->answered(done ? nullptr : &done.error());
     return true;

@@ -19,14 +19,14 @@ class StopSignals {
     if (detail::os::on_stop_signals(&request)) return success;
     return Error(Errc::io, "SIGINT and SIGTERM cannot be handled").with_os(errno);
   }
-  [[nodiscard]] static bool requested() noexcept { return stop_.load(std::memory_order_relaxed); }
+  [[nodiscard]] static bool requested() noexcept { return stop.load(std::memory_order_relaxed); }
   /// As if one had come: for a console or a service that says it in another way. Any thread.
-  static void request() noexcept { stop_.store(true, std::memory_order_relaxed); }
-  static void forget() noexcept { stop_.store(false, std::memory_order_relaxed); }
+  static void request() noexcept { stop.store(true, std::memory_order_relaxed); }
+  static void forget() noexcept { stop.store(false, std::memory_order_relaxed); }
 
  private:
   static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler touches it");
-  static inline std::atomic<bool> stop_{false};
+  static inline std::atomic<bool> stop{false};
 };
 
 }  // namespace persist::inline PERSIST_ABI

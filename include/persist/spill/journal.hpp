@@ -193,7 +193,7 @@ class Journal {
       return done;
     });
     const auto synced = files_.sync_folder(folder_);
-    each([&](Open&) { return synced; });
+    each([&](Open&) { return Result<void>(synced); });
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (!failed(batch[i].error))
         batch[i].file = open[i].name.text();

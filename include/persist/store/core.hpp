@@ -162,7 +162,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {
     EraseRequest request;
-    const Result<void> erased = erase_stored(key, drop_outbox, request);
+    Result<void> erased = erase_stored(key, drop_outbox, request);
     end_erased(key, request);
     return erased;
   }
