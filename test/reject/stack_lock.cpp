@@ -1,4 +1,4 @@
-// expect: the LockPolicy of a Store is lock::Lease<...> or lock::None
+// expect: the LockPolicy of a Store is lock::Lease<...>, None, Optimistic
 #include <persist/persist.hpp>
 
 struct Player {
