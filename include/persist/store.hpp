@@ -25,7 +25,7 @@ namespace persist::inline PERSIST_ABI {
 /// not save. Destroying a store inside one of its own handlers ends the program. Thread rule: one
 /// thread at a time, or all in `access::Shared`; no call waits for storage but those that say so.
 template <class Key, class Data, class Backend, class LockPolicy, class Codec>
-class Store {
+class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
  public:
   using Stack = persist::Stack<Key, Data, Backend, LockPolicy, Codec>;
   using Core = StoreCore<Stack>;
@@ -201,35 +201,6 @@ class Store {
     calls().on_message(std::forward<F>(fn));
   }
   template <class F>
-  Connection on_saving(F&& fn) {
-    return core_->signals().saving.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_saved(F&& fn) {
-    return core_->signals().saved.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_save_refused(F&& fn) {
-    return core_->signals().save_refused.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_released(F&& fn) {
-    return core_->signals().released.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_state_changed(F&& fn) {
-    return core_->signals().state_changed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_renewal_failed(F&& fn) {
-    return core_->signals().renewal_failed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_dropped_fields(F&& fn) {
-    return core_->signals().dropped_fields.connect(std::forward<F>(fn));
-  }
-
-  template <class F>
   Connection on_critical(F&& fn) {
     return core_->critical().connect(std::forward<F>(fn));
   }
@@ -237,6 +208,8 @@ class Store {
   [[nodiscard]] Core& core() noexcept { return *core_; }
 
  private:
+  friend Connects<Store>;
+  [[nodiscard]] auto& heard() { return core_->signals(); }
   static constexpr void needs_sessions() {
     static_assert(has_sessions<LockPolicy>,
                   "persist: a store with this lock policy has no sessions; its records are changed "

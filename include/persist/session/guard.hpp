@@ -7,6 +7,20 @@
 
 namespace persist::inline PERSIST_ABI {
 
+/// The beginning and the end of a guard for a change.
+template <class Node>
+void open_edit(Node& node) {
+  node.guard_lock().lock();
+  if (node.edit_guards.fetch_add(1, std::memory_order_relaxed) == 0) node.begin_edit();
+}
+template <class Node>
+void close_edit(Node& node) {
+  if (node.edit_guards.fetch_sub(1, std::memory_order_relaxed) == 1) node.finish_edit();
+  // Inside a handler, grant or transaction the edit belongs to that, and counts when it succeeds.
+  if (!node.in_function) node.mark_dirty();
+  node.guard_lock().unlock();
+}
+
 /// Access to a session's data for a change. One pointer.
 ///
 /// While it lives the session is not encoded, so half an edit is never saved; when it ends, and not
@@ -18,17 +32,13 @@ class [[nodiscard]] EditGuard {
  public:
   explicit EditGuard(Node& node) : node_(&node) {
     node_->add_ref();
-    node_->guard_lock().lock();
-    if (node_->edit_guards.fetch_add(1, std::memory_order_relaxed) == 0) node_->begin_edit();
+    open_edit(*node_);
   }
   EditGuard(EditGuard&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
   EditGuard& operator=(EditGuard&&) = delete;
   ~EditGuard() {
     if (node_ == nullptr) return;
-    if (node_->edit_guards.fetch_sub(1, std::memory_order_relaxed) == 1) node_->finish_edit();
-    // Inside a handler, grant or transaction the edit belongs to that, and counts when it succeeds.
-    if (!node_->in_function) node_->mark_dirty();
-    node_->guard_lock().unlock();
+    close_edit(*node_);
     node_->drop_ref();
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/schema/value.hpp>
+#include <persist/session/connects.hpp>
 #include <persist/session/deliver.hpp>
 #include <persist/session/grant.hpp>
 #include <persist/session/message_codec.hpp>
@@ -20,7 +21,7 @@ namespace persist::inline PERSIST_ABI {
 /// `closed`). The first `release` ends it for all handles; dropping the last handle is a release at
 /// the next poll, and reported as one. Thread rule: that of its store.
 template <class S>
-class Session {
+class Session : public Connects<Session<S>> {
  public:
   using Data = typename S::Data;
   using Node = SessionNode<S>;
@@ -177,31 +178,7 @@ class Session {
     return read_more([](const SessionExtras& more) { return more.inbox.size(); });
   }
 
-  // Signals: connected until the returned connection is dropped.
-  template <class F>
-  Connection on_saving(F&& fn) {
-    return node_->signals().saving.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_saved(F&& fn) {
-    return node_->signals().saved.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_save_refused(F&& fn) {
-    return node_->signals().save_refused.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_state_changed(F&& fn) {
-    return node_->signals().state_changed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_renewal_failed(F&& fn) {
-    return node_->signals().renewal_failed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_dropped_fields(F&& fn) {
-    return node_->signals().dropped_fields.connect(std::forward<F>(fn));
-  }
+  // Signals: those of `Connects`, and
   /// One that is connected after the end is called at once.
   template <class F>
   Connection on_released(F&& fn);
@@ -209,6 +186,8 @@ class Session {
   [[nodiscard]] Node& node() const noexcept { return *node_; }
 
  private:
+  friend Connects<Session>;
+  [[nodiscard]] auto& heard() { return node_->signals(); }
   [[nodiscard]] StoreCore<S>& core() const { return static_cast<StoreCore<S>&>(*node_->host()); }
   /// The store's lock, where other threads may change what is read; nothing otherwise, and after
   /// the store is gone.

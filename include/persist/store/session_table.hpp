@@ -18,17 +18,10 @@ struct SessionTableOf {
   static Node& node(SessionCore& core) noexcept { return static_cast<Node&>(core); }
   static Data& begin_edit(SessionCore& core) {
     check_changeable<typename S::Policy>();
-    Node& of = node(core);
-    of.guard_lock().lock();
-    if (of.edit_guards.fetch_add(1, std::memory_order_relaxed) == 0) of.begin_edit();
-    return of.edit_target();
+    open_edit(node(core));
+    return node(core).edit_target();
   }
-  static void end_edit(SessionCore& core) {
-    Node& of = node(core);
-    if (of.edit_guards.fetch_sub(1, std::memory_order_relaxed) == 1) of.finish_edit();
-    if (!of.in_function) of.mark_dirty();
-    of.guard_lock().unlock();
-  }
+  static void end_edit(SessionCore& core) { close_edit(node(core)); }
   static const Data& begin_view(SessionCore& core) {
     node(core).guard_lock().lock();
     return node(core).view_target();

@@ -22,7 +22,7 @@ struct SlotOptions {
 ///
 /// Outlives its store safely: `closed`. Thread rule: its store's.
 template <class S>
-class Slot {
+class Slot : public Connects<Slot<S>> {
  public:
   using Data = typename S::Data;
   using Handle = Session<S>;
@@ -100,36 +100,10 @@ class Slot {
     if (auto open = session()) place_->hang_on(*open);
     return *made;
   }
-  template <class F>
-  Connection on_saving(F&& fn) {
-    return place_->signals.saving.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_saved(F&& fn) {
-    return place_->signals.saved.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_save_refused(F&& fn) {
-    return place_->signals.save_refused.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_released(F&& fn) {
-    return place_->signals.released.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_state_changed(F&& fn) {
-    return place_->signals.state_changed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_renewal_failed(F&& fn) {
-    return place_->signals.renewal_failed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_dropped_fields(F&& fn) {
-    return place_->signals.dropped_fields.connect(std::forward<F>(fn));
-  }
 
  private:
+  friend Connects<Slot>;
+  [[nodiscard]] auto& heard() { return place_->signals; }
   struct Place {
     Place(const std::shared_ptr<StoreCore<S>>& of, KeyValue named, bool is_hidden)
         : store(of), key(std::move(named)), hidden(is_hidden) {}
