@@ -154,6 +154,21 @@ TEST_F(Ignoring, a_load_that_nobody_wants_any_more_leaves_nothing) {
   EXPECT_EQ(tool.open_sessions(), 0U);
 }
 
+TEST_F(Ignoring, who_respects_the_lock_does_not_join_it) {
+  auto repair = tool.load(1u, ignoring());
+  EXPECT_TRUE(tool.load(1u).is(Errc::busy)) << "it would have no lease";
+  EXPECT_EQ(*tool.load(1u, ignoring()), *repair);
+  ASSERT_TRUE(repair->release());
+  auto again = tool.load(1u);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(tool.inspect(1u)->held);
+  ASSERT_TRUE(again->release());
+  auto looking = tool.begin_load(1u, ignoring());
+  EXPECT_TRUE(tool.begin_load(1u).take().is(Errc::busy)) << "nor one that is on its way";
+  tool.poll();
+  EXPECT_TRUE(looking.take());
+}
+
 TEST_F(Ignoring, a_server_that_reclaims_needs_a_name) {
   auto told = options("");
   told.reclaim = true;

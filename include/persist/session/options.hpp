@@ -130,7 +130,7 @@ struct LoadOptionsFor {
   /// joins, the first function that was given; who wants to go further than it says, goes.
   std::function<Decision(const Obstacle&)> ask{};
   Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
-  LockUse lock = LockUse::respect;       ///< of the load that fetches the record
+  LockUse lock = LockUse::respect;       ///< who respects it joins nobody who does not: `busy`
   IfUnavailable if_unavailable = IfUnavailable::fail;  ///< all who wait for one load must agree
   std::optional<Data>
       default_value{};  ///< instead of the data policy's, for a record that does not exist

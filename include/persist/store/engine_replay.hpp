@@ -202,12 +202,12 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   }
   Spilled kept{Spilled::State::refused, replay.file, waiting->keys, waiting->at, std::move(why)};
   dispose(kept);
-  for (const std::string& key : spill_->settle(replay.file)) {
-    SessionCore* const session = registry_.find(key);
-    if (session == nullptr || session->load() == nullptr) continue;
-    session->load()->next_try = now();
-    reschedule(*session);
-  }
+  for (const std::string& key : spill_->settle(replay.file))
+    registry_.each(key, [&](SessionCore& session) {
+      if (session.load() == nullptr) return;
+      session.load()->next_try = now();
+      reschedule(session);
+    });
 }
 
 /// Does with the file of an entry what its outcome asks for.

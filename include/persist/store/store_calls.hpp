@@ -158,6 +158,12 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
     if (kind == LoadKind::offline)
       return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
     const LoadPtr under_way = here->loading;
+    const bool holds_nothing =
+        under_way ? under_way->intent == Intent::look : here->tie == Tie::looked;
+    if (holds_nothing && options.lock != LockUse::ignore)
+      return Loading<S>(
+          Error(Errc::busy, "a session that ignores the lock is open here: release it")
+              .for_key(here->key()));
     if (!under_way && here->tie == Tie::none && options.if_unavailable != IfUnavailable::ephemeral)
       return Loading<S>(ephemeral(here->key()));
     if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
