@@ -273,7 +273,6 @@ class HostCore {
     return fits;
   }
   void call_is_answered() noexcept { --waiting_; }
-  [[nodiscard]] std::size_t waiting_calls() const noexcept { return waiting_; }
 
   void polls_here() {
     poller_ = std::this_thread::get_id();

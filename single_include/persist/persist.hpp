@@ -19316,7 +19316,7 @@ struct LoadOptionsFor {
   /// joins, the first function that was given; who wants to go further than it says, goes.
   std::function<Decision(const Obstacle&)> ask{};
   Duration deadline = Duration::zero();  ///< instead of the store's; zero: the store's
-  LockUse lock = LockUse::respect;       ///< of the load that fetches the record
+  LockUse lock = LockUse::respect;       ///< who respects it joins nobody who does not: `busy`
   IfUnavailable if_unavailable = IfUnavailable::fail;  ///< all who wait for one load must agree
   std::optional<Data>
       default_value{};  ///< instead of the data policy's, for a record that does not exist
@@ -20128,6 +20128,73 @@ struct UpdateResult<Result<T>> {
 
 }  // namespace persist::inline PERSIST_ABI
 
+namespace persist::inline PERSIST_ABI {
+
+/// Everything a session tells, and with `First` the session itself in front, everything a store
+/// tells of its sessions.
+///
+/// In order: `saving` before a save is encoded, `saved` after every attempt; at the end … `saved`,
+/// `released`.
+template <class Data, class... First>
+struct Signals {
+  Signal<First..., Data&, Reason> saving;        ///< the data may still be changed
+  Signal<First..., const Result<Saved>&> saved;  ///< what an attempt came to
+  Signal<First..., const Error&>
+      save_refused;  ///< `validate` or the codec said no; nothing was written
+  Signal<First..., Reason, bool> released;  ///< why it ended, and whether the last save is there
+  Signal<First..., State, State> state_changed;  ///< from, to
+  Signal<First..., int> renewal_failed;          ///< about how many more tries fit into the lease
+  Signal<First..., const std::vector<std::string>&>
+      dropped_fields;  ///< paths the data policy let go, or that a save could not place
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The signals of a session, of all sessions of a store, or of those of a slot: `fn` is called as
+/// `Signals` says, until the returned connection is dropped. `Self` says whose they are with
+/// `heard()`.
+template <class Self>
+class Connects {
+ public:
+  template <class F>
+  Connection on_saving(F&& fn) {
+    return of().saving.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_saved(F&& fn) {
+    return of().saved.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_save_refused(F&& fn) {
+    return of().save_refused.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_released(F&& fn) {
+    return of().released.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_state_changed(F&& fn) {
+    return of().state_changed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_renewal_failed(F&& fn) {
+    return of().renewal_failed.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_dropped_fields(F&& fn) {
+    return of().dropped_fields.connect(std::forward<F>(fn));
+  }
+
+ private:
+  friend Self;
+  Connects() = default;
+  [[nodiscard]] auto& of() { return static_cast<Self&>(*this).heard(); }
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
 // Records that are larger than their backend takes. The record keeps its header and the beginning
 // of its payload; the rest lies in pieces, which are records of a store of their own. That a codec
 // says `Chunked` is all it does: the pieces are the store's work (store/pieces.hpp).
@@ -20898,6 +20965,20 @@ struct Flight {
 
 namespace persist::inline PERSIST_ABI {
 
+/// The beginning and the end of a guard for a change.
+template <class Node>
+void open_edit(Node& node) {
+  node.guard_lock().lock();
+  if (node.edit_guards.fetch_add(1, std::memory_order_relaxed) == 0) node.begin_edit();
+}
+template <class Node>
+void close_edit(Node& node) {
+  if (node.edit_guards.fetch_sub(1, std::memory_order_relaxed) == 1) node.finish_edit();
+  // Inside a handler, grant or transaction the edit belongs to that, and counts when it succeeds.
+  if (!node.in_function) node.mark_dirty();
+  node.guard_lock().unlock();
+}
+
 /// Access to a session's data for a change. One pointer.
 ///
 /// While it lives the session is not encoded, so half an edit is never saved; when it ends, and not
@@ -20909,17 +20990,13 @@ class [[nodiscard]] EditGuard {
  public:
   explicit EditGuard(Node& node) : node_(&node) {
     node_->add_ref();
-    node_->guard_lock().lock();
-    if (node_->edit_guards.fetch_add(1, std::memory_order_relaxed) == 0) node_->begin_edit();
+    open_edit(*node_);
   }
   EditGuard(EditGuard&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
   EditGuard& operator=(EditGuard&&) = delete;
   ~EditGuard() {
     if (node_ == nullptr) return;
-    if (node_->edit_guards.fetch_sub(1, std::memory_order_relaxed) == 1) node_->finish_edit();
-    // Inside a handler, grant or transaction the edit belongs to that, and counts when it succeeds.
-    if (!node_->in_function) node_->mark_dirty();
-    node_->guard_lock().unlock();
+    close_edit(*node_);
     node_->drop_ref();
   }
 
@@ -21109,28 +21186,6 @@ template <class Data, class M, class F>
             return detail::call(fn, data, *message);
           }};
 }
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-/// Everything a session tells, and with `First` the session itself in front, everything a store
-/// tells of its sessions.
-///
-/// In order: `saving` before a save is encoded, `saved` after every attempt; at the end … `saved`,
-/// `released`.
-template <class Data, class... First>
-struct Signals {
-  Signal<First..., Data&, Reason> saving;        ///< the data may still be changed
-  Signal<First..., const Result<Saved>&> saved;  ///< what an attempt came to
-  Signal<First..., const Error&>
-      save_refused;  ///< `validate` or the codec said no; nothing was written
-  Signal<First..., Reason, bool> released;  ///< why it ended, and whether the last save is there
-  Signal<First..., State, State> state_changed;  ///< from, to
-  Signal<First..., int> renewal_failed;          ///< about how many more tries fit into the lease
-  Signal<First..., const std::vector<std::string>&>
-      dropped_fields;  ///< paths the data policy let go, or that a save could not place
-};
 
 }  // namespace persist::inline PERSIST_ABI
 
@@ -21752,7 +21807,7 @@ namespace persist::inline PERSIST_ABI {
 /// `closed`). The first `release` ends it for all handles; dropping the last handle is a release at
 /// the next poll, and reported as one. Thread rule: that of its store.
 template <class S>
-class Session {
+class Session : public Connects<Session<S>> {
  public:
   using Data = typename S::Data;
   using Node = SessionNode<S>;
@@ -21909,31 +21964,7 @@ class Session {
     return read_more([](const SessionExtras& more) { return more.inbox.size(); });
   }
 
-  // Signals: connected until the returned connection is dropped.
-  template <class F>
-  Connection on_saving(F&& fn) {
-    return node_->signals().saving.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_saved(F&& fn) {
-    return node_->signals().saved.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_save_refused(F&& fn) {
-    return node_->signals().save_refused.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_state_changed(F&& fn) {
-    return node_->signals().state_changed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_renewal_failed(F&& fn) {
-    return node_->signals().renewal_failed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_dropped_fields(F&& fn) {
-    return node_->signals().dropped_fields.connect(std::forward<F>(fn));
-  }
+  // Signals: those of `Connects`, and
   /// One that is connected after the end is called at once.
   template <class F>
   Connection on_released(F&& fn);
@@ -21941,6 +21972,8 @@ class Session {
   [[nodiscard]] Node& node() const noexcept { return *node_; }
 
  private:
+  friend Connects<Session>;
+  [[nodiscard]] auto& heard() { return node_->signals(); }
   [[nodiscard]] StoreCore<S>& core() const { return static_cast<StoreCore<S>&>(*node_->host()); }
   /// The store's lock, where other threads may change what is read; nothing otherwise, and after
   /// the store is gone.
@@ -26452,12 +26485,12 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   }
   Spilled kept{Spilled::State::refused, replay.file, waiting->keys, waiting->at, std::move(why)};
   dispose(kept);
-  for (const std::string& key : spill_->settle(replay.file)) {
-    SessionCore* const session = registry_.find(key);
-    if (session == nullptr || session->load() == nullptr) continue;
-    session->load()->next_try = now();
-    reschedule(*session);
-  }
+  for (const std::string& key : spill_->settle(replay.file))
+    registry_.each(key, [&](SessionCore& session) {
+      if (session.load() == nullptr) return;
+      session.load()->next_try = now();
+      reschedule(session);
+    });
 }
 
 /// Does with the file of an entry what its outcome asks for.
@@ -27818,6 +27851,12 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
     if (kind == LoadKind::offline)
       return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
     const LoadPtr under_way = here->loading;
+    const bool holds_nothing =
+        under_way ? under_way->intent == Intent::look : here->tie == Tie::looked;
+    if (holds_nothing && options.lock != LockUse::ignore)
+      return Loading<S>(
+          Error(Errc::busy, "a session that ignores the lock is open here: release it")
+              .for_key(here->key()));
     if (!under_way && here->tie == Tie::none && options.if_unavailable != IfUnavailable::ephemeral)
       return Loading<S>(ephemeral(here->key()));
     if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
@@ -28076,17 +28115,10 @@ struct SessionTableOf {
   static Node& node(SessionCore& core) noexcept { return static_cast<Node&>(core); }
   static Data& begin_edit(SessionCore& core) {
     check_changeable<typename S::Policy>();
-    Node& of = node(core);
-    of.guard_lock().lock();
-    if (of.edit_guards.fetch_add(1, std::memory_order_relaxed) == 0) of.begin_edit();
-    return of.edit_target();
+    open_edit(node(core));
+    return node(core).edit_target();
   }
-  static void end_edit(SessionCore& core) {
-    Node& of = node(core);
-    if (of.edit_guards.fetch_sub(1, std::memory_order_relaxed) == 1) of.finish_edit();
-    if (!of.in_function) of.mark_dirty();
-    of.guard_lock().unlock();
-  }
+  static void end_edit(SessionCore& core) { close_edit(node(core)); }
   static const Data& begin_view(SessionCore& core) {
     node(core).guard_lock().lock();
     return node(core).view_target();
@@ -28150,7 +28182,7 @@ struct SlotOptions {
 ///
 /// Outlives its store safely: `closed`. Thread rule: its store's.
 template <class S>
-class Slot {
+class Slot : public Connects<Slot<S>> {
  public:
   using Data = typename S::Data;
   using Handle = Session<S>;
@@ -28228,36 +28260,10 @@ class Slot {
     if (auto open = session()) place_->hang_on(*open);
     return *made;
   }
-  template <class F>
-  Connection on_saving(F&& fn) {
-    return place_->signals.saving.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_saved(F&& fn) {
-    return place_->signals.saved.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_save_refused(F&& fn) {
-    return place_->signals.save_refused.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_released(F&& fn) {
-    return place_->signals.released.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_state_changed(F&& fn) {
-    return place_->signals.state_changed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_renewal_failed(F&& fn) {
-    return place_->signals.renewal_failed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_dropped_fields(F&& fn) {
-    return place_->signals.dropped_fields.connect(std::forward<F>(fn));
-  }
 
  private:
+  friend Connects<Slot>;
+  [[nodiscard]] auto& heard() { return place_->signals; }
   struct Place {
     Place(const std::shared_ptr<StoreCore<S>>& of, KeyValue named, bool is_hidden)
         : store(of), key(std::move(named)), hidden(is_hidden) {}
@@ -28567,7 +28573,7 @@ namespace persist::inline PERSIST_ABI {
 /// not save. Destroying a store inside one of its own handlers ends the program. Thread rule: one
 /// thread at a time, or all in `access::Shared`; no call waits for storage but those that say so.
 template <class Key, class Data, class Backend, class LockPolicy, class Codec>
-class Store {
+class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
  public:
   using Stack = persist::Stack<Key, Data, Backend, LockPolicy, Codec>;
   using Core = StoreCore<Stack>;
@@ -28743,35 +28749,6 @@ class Store {
     calls().on_message(std::forward<F>(fn));
   }
   template <class F>
-  Connection on_saving(F&& fn) {
-    return core_->signals().saving.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_saved(F&& fn) {
-    return core_->signals().saved.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_save_refused(F&& fn) {
-    return core_->signals().save_refused.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_released(F&& fn) {
-    return core_->signals().released.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_state_changed(F&& fn) {
-    return core_->signals().state_changed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_renewal_failed(F&& fn) {
-    return core_->signals().renewal_failed.connect(std::forward<F>(fn));
-  }
-  template <class F>
-  Connection on_dropped_fields(F&& fn) {
-    return core_->signals().dropped_fields.connect(std::forward<F>(fn));
-  }
-
-  template <class F>
   Connection on_critical(F&& fn) {
     return core_->critical().connect(std::forward<F>(fn));
   }
@@ -28779,6 +28756,8 @@ class Store {
   [[nodiscard]] Core& core() noexcept { return *core_; }
 
  private:
+  friend Connects<Store>;
+  [[nodiscard]] auto& heard() { return core_->signals(); }
   static constexpr void needs_sessions() {
     static_assert(has_sessions<LockPolicy>,
                   "persist: a store with this lock policy has no sessions; its records are changed "

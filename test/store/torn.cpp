@@ -128,4 +128,26 @@ TEST_F(Torn, a_purchase_is_granted_again_where_it_was_not_durable) {
   }
 }
 
+TEST_F(Torn, a_trade_on_a_full_disk_is_stored_for_none_and_goes_through_when_there_is_room) {
+  for (const std::uint64_t room : {0U, 40U, 200U}) {
+    disk = Disk();
+    ServerRun run(disk);
+    auto one = *run.players.load(1u), two = *run.players.load(2u);
+    one.edit()->coins = 10, two.edit()->coins = 20;
+    ASSERT_TRUE(one.save() && two.save());
+    disk.state().room = room;
+    const auto traded =
+        run.players.transact(one, two, [](Player& a, Player& b) { a.coins -= 5, b.coins += 5; });
+    ASSERT_TRUE(traded);
+    EXPECT_EQ(*traded, Transacted::pending) << "applied here, and not stored";
+    EXPECT_EQ(run.coins(1) * 100 + run.coins(2), 1020);
+    EXPECT_TRUE(one.release().is(Errc::io)) << "nor for one of them alone";
+    EXPECT_EQ(run.coins(1) * 100 + run.coins(2), 1020);
+    disk.state().room = 1'000'000;
+    for (int second = 0; second < 60; ++second)
+      run.clock.advance(std::chrono::seconds(1)), run.players.poll();
+    EXPECT_EQ(run.coins(1) * 100 + run.coins(2), 525) << "both sides";
+  }
+}
+
 }  // namespace
