@@ -37,7 +37,7 @@ struct Home final : FutureHome {
   std::string threw_what;
 };
 
-struct FutureTest : testing::Test {
+struct FutureTest : ::testing::Test {
   std::shared_ptr<Home> home = std::make_shared<Home>();
   std::shared_ptr<State> state = std::make_shared<State>();
   Future<Answer> future{state};
