@@ -1,4 +1,4 @@
-// expect: the LockPolicy of a Store is lock::Lease<...>, None, Optimistic or External<...>, or one in access::Shared
+// expect: the LockPolicy of a Store is lock::Lease<...>, None, Optimistic or External<...>, or one
 #include <persist/persist.hpp>
 
 #ifdef PERSIST_REJECT_CONTROL
