@@ -210,6 +210,7 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
  private:
   friend Connects<Store>;
   [[nodiscard]] auto& heard() { return core_->signals(); }
+  [[nodiscard]] auto& watched() { return core_->watch_all(); }
   static constexpr void needs_sessions() {
     static_assert(has_sessions<LockPolicy>,
                   "persist: a store with this lock policy has no sessions; its records are changed "

@@ -42,6 +42,7 @@ struct Node {
   void mark_dirty() { calls += "dirty" + std::to_string(edit_guards) + " "; }
   void begin_edit() { calls += "begin "; }
   void finish_edit() { calls += "finish "; }
+  void tell_changes() { calls += "tell "; }
   Player& edit_target() { return player; }
   const Player& view_target() const { return player; }
 };
@@ -85,7 +86,7 @@ TEST(EditGuard, is_counted_while_it_lives_and_makes_dirty_when_it_ends) {
   }
   EXPECT_EQ(node.player.coins, 63);
   EXPECT_EQ(node.edit_guards, 0);
-  EXPECT_EQ(node.calls, "ref lock begin finish dirty0 unlock drop ")
+  EXPECT_EQ(node.calls, "ref lock begin finish dirty0 unlock tell drop ")
       << "dirty under the lock, and no longer half changed";
 }
 
@@ -97,7 +98,7 @@ TEST(EditGuard, that_was_moved_ends_once) {
     second->coins = 1;
     EXPECT_EQ(node.edit_guards, 1);
   }
-  EXPECT_EQ(node.calls, "ref lock begin finish dirty0 unlock drop ");
+  EXPECT_EQ(node.calls, "ref lock begin finish dirty0 unlock tell drop ");
 }
 
 TEST(EditGuard, a_temporary_one_lives_to_the_end_of_its_expression) {
@@ -116,14 +117,14 @@ TEST(EditGuard, two_at_once_are_counted_both) {
     EXPECT_EQ(node.edit_guards, 2);
   }
   EXPECT_EQ(node.edit_guards, 1);
-  EXPECT_EQ(node.calls, "ref lock begin ref lock dirty1 unlock drop ");
+  EXPECT_EQ(node.calls, "ref lock begin ref lock dirty1 unlock tell drop ");
 }
 
 TEST(EditGuard, inside_a_function_leaves_it_to_the_function_to_make_dirty) {
   Node<false> node;
   node.in_function = true;
   { const Edit guard(node); }
-  EXPECT_EQ(node.calls, "ref lock begin finish unlock drop ");
+  EXPECT_EQ(node.calls, "ref lock begin finish unlock tell drop ");
 }
 
 TEST(EditGuard, makes_dirty_also_when_the_edit_throws) {
@@ -134,7 +135,7 @@ TEST(EditGuard, makes_dirty_also_when_the_edit_throws) {
     throw 1;
   } catch (int) {
   }
-  EXPECT_EQ(node.calls, "ref lock begin finish dirty0 unlock drop ");
+  EXPECT_EQ(node.calls, "ref lock begin finish dirty0 unlock tell drop ");
 }
 
 TEST(ViewGuard, holds_the_lock_and_changes_nothing) {

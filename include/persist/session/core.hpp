@@ -187,6 +187,7 @@ class SessionCore {
   std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
   std::atomic<bool> in_function{false};    ///< a handler, grant or transaction is running on a copy
   std::atomic<bool> has_listeners{false};  ///< its own signals were connected
+  std::atomic<bool> is_watched{false};     ///< somebody listens to changes of its data
   std::atomic<bool> end_was_told{false};   ///< listeners of `released` were called
 
   // Set before anybody else sees the session.

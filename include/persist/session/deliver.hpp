@@ -32,6 +32,46 @@ void SessionNode<S>::fire_saving(Reason reason) {
 }
 
 template <class S>
+void SessionNode<S>::remember_watched() {
+  if (host() == nullptr) return;
+  auto& core = this->core();
+  auto& before = rare().before;
+  call_listeners(core, [&] {
+    before.clear();
+    rare().signals.changed.remember(data_, before);
+    std::vector<typename Watches<Data, typename S::Handle&>::Compare> of_store;
+    core.listeners().changed.remember(data_, of_store);
+    for (auto& compare : of_store)
+      before.push_back([this, compare = std::move(compare)](const Data& now) {
+        std::function<void()> told;
+        if (auto tell = compare(now))
+          told = [this, tell = std::move(tell)] {
+            typename S::Handle self(*this);
+            tell(self);
+          };
+        return told;
+      });
+  });
+}
+
+template <class S>
+void SessionNode<S>::compare_watched() {
+  if (host() == nullptr) return;
+  auto& core = this->core();
+  call_listeners(core, [&] {
+    for (const auto& compare : std::exchange(rare().before, {})) {
+      Event event;
+      event.kind = Event::Kind::answer;
+      event.call = compare(data_);
+      if (!event.call) continue;
+      const auto hold = core.lock();
+      core.tell(*this, std::move(event));
+      rare().changes_wait = true;
+    }
+  });
+}
+
+template <class S>
 void SessionNode<S>::deliver(Event& event, SessionHost& store) {
   auto& core = static_cast<StoreCore<S>&>(store);
   if (event.kind == Event::Kind::messages) return handle_messages(core);

@@ -20,7 +20,7 @@ struct Event {
     dropped_fields,  ///< paths: unknown fields that the data policy allows to drop, or that have no
                      ///< place
     messages,        ///< some wait for their handlers
-    answer,          ///< call: who asked without waiting is answered
+    answer,          ///< call: who asked without waiting is answered, or hears of a change
   };
 
   Kind kind = Kind::state_changed;

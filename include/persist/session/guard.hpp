@@ -19,6 +19,7 @@ void close_edit(Node& node) {
   // Inside a handler, grant or transaction the edit belongs to that, and counts when it succeeds.
   if (!node.in_function) node.mark_dirty();
   node.guard_lock().unlock();
+  node.tell_changes();
 }
 
 /// Access to a session's data for a change. One pointer.

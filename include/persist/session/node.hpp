@@ -160,7 +160,9 @@ class SessionNode final : public SessionCore {
     return Error(Errc::closed, "the session has ended").for_key(key());
   }
   void take_in(Data&& copy) {
+    if (is_watched) remember_watched();
     data_ = std::move(copy);
+    if (is_watched) compare_watched();
     if (extras) {
       const auto hold = core().lock();
       extras->user_ids.take_draft();
@@ -227,10 +229,20 @@ class SessionNode final : public SessionCore {
   void begin_edit() {
     if constexpr (Policy::has_capture)
       if (!in_function && !ended(state)) (void)capture();
+    if (is_watched && !in_function && !ended(state)) [[unlikely]]
+      remember_watched();
   }
   void finish_edit() {
     if constexpr (Policy::has_apply)
       if (!in_function && !ended(state)) apply_own();
+    if (is_watched && !in_function && !ended(state)) [[unlikely]]
+      compare_watched();
+  }
+  /// Calls those who listen to changes, once the session's lock is free.
+  void tell_changes() {
+    if (!is_watched || !rare().changes_wait.exchange(false)) [[likely]]
+      return;
+    if (SessionHost* store = host()) store->drain();
   }
   std::atomic<InGame> in_game{InGame::not_yet};
 
@@ -249,6 +261,9 @@ class SessionNode final : public SessionCore {
     std::unique_ptr<Data> after_end;
     std::unique_ptr<Data> encoded;
     std::unique_ptr<Data> durable;
+    /// What is watched, as it was when the change began that is under way.
+    std::vector<typename Watches<Data>::Compare> before;
+    std::atomic<bool> changes_wait{false};  ///< to be told
   };
   /// Made by whoever needs it first; handlers look for it from any thread.
   [[nodiscard]] Rare& rare() {
@@ -286,6 +301,10 @@ class SessionNode final : public SessionCore {
   [[nodiscard]] Result<codec::RecordInfo> decode_data(Snapshot& from, std::unique_ptr<Data> filler);
   [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out,
                                          bool asks_rules = true);
+  /// Keeps what is watched as it is before a change, and queues for its listeners what became of
+  /// it. Under the session's lock.
+  void remember_watched();
+  void compare_watched();
   void handle_messages(StoreCore<S>& core);
   void tell(Event& event, StoreCore<S>& core);
   /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
@@ -309,58 +328,6 @@ Result<void> SessionNode<S>::in_hook(std::string_view which, F&& body) const {
   Result<void> done = detail::caught(which, [&] { return detail::call(body); });
   if (done) return done;
   return Error(done.error()).for_key(key());
-}
-
-template <class S>
-Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknown, Buffer& out,
-                                         bool asks_rules) {
-  Result<void> written = asks_rules ? valid(data) : success;
-  if (written) {
-    if constexpr (detail::RecordOf<Data>::may_be_empty) {
-      if (!data) return false;
-      written =
-          codec::encode_record<typename S::Codec, Policy>(*data, unknown, record_version(), out);
-    } else {
-      written =
-          codec::encode_record<typename S::Codec, Policy>(data, unknown, record_version(), out);
-    }
-  }
-  if (written) return true;
-  Error why = written.error();
-  return std::move(why).for_key(key());
-}
-
-template <class S>
-Result<bool> SessionNode<S>::encode(Cut& cut) {
-  if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
-  using Codec = typename S::Codec;
-  if constexpr (codec::wraps_records<Codec> || codec::joins_records<Codec>)
-    cut.wrap = &wrapping_of<Codec>;
-  if constexpr (codec::joins_records<Codec>)
-    cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
-  Result<bool> exists = encode_data(data_, unknown_, cut.data, !cut.is_aside);
-  cut.drops = !unknown_.dropped().empty();
-  note_encoded(cut.data);
-  using Written = typename detail::RecordOf<Data>::type;
-  if constexpr (codec::shares_schemas<Codec, Policy, Written>)
-    if (exists && *exists)
-      cut.schema = Codec::template schema_of<Policy, Written>(
-          cut.data.view().subspan(codec::EnvelopeLayout::size));
-  return exists;
-}
-
-template <class S>
-Result<void> SessionNode<S>::check(const Data& data) {
-  Buffer bytes;
-  // Encoding forgets what has lost its place, and this is a trial that may come to nothing.
-  UnknownFields unknown = unknown_.clone();
-  if (const auto encoded = encode_data(data, unknown, bytes); !encoded) return encoded.error();
-  const std::size_t limit = core().most_bytes(!codec::wraps_records<typename S::Codec> &&
-                                              !codec::splits_records<typename S::Codec>);
-  if (bytes.size() <= limit) return success;
-  return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
-                                    " bytes; the limit is " + std::to_string(limit))
-      .for_key(key());
 }
 
 template <class S>

@@ -188,6 +188,10 @@ class Session : public Connects<Session<S>> {
  private:
   friend Connects<Session>;
   [[nodiscard]] auto& heard() { return node_->signals(); }
+  [[nodiscard]] auto& watched() {
+    node_->is_watched = true;
+    return node_->signals().changed;
+  }
   [[nodiscard]] StoreCore<S>& core() const { return static_cast<StoreCore<S>&>(*node_->host()); }
   /// The store's lock, where other threads may change what is read; nothing otherwise, and after
   /// the store is gone.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/session/state.hpp>
+#include <persist/session/watches.hpp>
 #include <persist/signal.hpp>
 
 #include <string>
@@ -24,6 +25,7 @@ struct Signals {
   Signal<First..., int> renewal_failed;          ///< about how many more tries fit into the lease
   Signal<First..., const std::vector<std::string>&>
       dropped_fields;  ///< paths the data policy let go, or that a save could not place
+  Watches<Data, First...> changed;  ///< at the end of a guard: what a part of the data was, and is
 };
 
 }  // namespace persist::inline PERSIST_ABI

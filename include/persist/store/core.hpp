@@ -3,6 +3,7 @@
 #include <persist/record/mailbox.hpp>
 #include <persist/session/decode.hpp>
 #include <persist/session/deliver.hpp>
+#include <persist/session/encode.hpp>
 #include <persist/session/node.hpp>
 #include <persist/store/engine_close.hpp>
 
@@ -38,6 +39,15 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     return signals_;
   }
   [[nodiscard]] const Signals<Data, Session<S>&>& listeners() const noexcept { return signals_; }
+  /// For connecting to changes of the data: of the sessions there are, and of those to come.
+  [[nodiscard]] Watches<Data, Session<S>&>& watch_all() {
+    const auto hold = lock();
+    watches_all_ = true;
+    for (const SessionPtr& session : this->registry().all())
+      session->is_watched = true;
+    return signals().changed;
+  }
+  [[nodiscard]] bool watches_all() const noexcept { return watches_all_; }
   [[nodiscard]] std::list<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
 
   [[nodiscard]] Signal<bool>& critical() noexcept { return on_critical_; }
@@ -203,6 +213,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   }
 
   Signals<Data, Session<S>&> signals_;
+  bool watches_all_ = false;
   Signal<bool> on_critical_;
   std::list<MessageHandler<Data>> handlers_;  // one that runs may connect more
   struct Nothing {

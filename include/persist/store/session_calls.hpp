@@ -248,7 +248,7 @@ Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
   if (node_->state != State::open)
     return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
   if (receipt.id.empty()) return Error(Errc::invalid, "a receipt needs an id").for_key(id());
-  const std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
+  std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
   const Receipt mine{core().hash(receipt.id),
                      day_of(receipt.time ? *receipt.time : core().backend_time())};
   const auto is_mine = [&](const Receipt& each) { return each.id == mine.id; };
@@ -268,9 +268,13 @@ Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
   }
   auto done = node_->on_copy([&](Data& copy) { return detail::call(fn, copy); });
   if (!done) return done.error();
-  const auto hold = core().lock();
-  node_->more().pending_receipts.push_back(mine);
-  ++core().metrics().grants;
+  {
+    const auto hold = core().lock();
+    node_->more().pending_receipts.push_back(mine);
+    ++core().metrics().grants;
+  }
+  writing.unlock();
+  node_->tell_changes();
   return Grant::pending;
 }
 

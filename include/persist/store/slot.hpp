@@ -104,6 +104,10 @@ class Slot : public Connects<Slot<S>> {
  private:
   friend Connects<Slot>;
   [[nodiscard]] auto& heard() { return place_->signals; }
+  [[nodiscard]] auto& watched() {
+    if (auto open = session()) open->node().is_watched = true;
+    return place_->signals.changed;
+  }
   struct Place {
     Place(const std::shared_ptr<StoreCore<S>>& of, KeyValue named, bool is_hidden)
         : store(of), key(std::move(named)), hidden(is_hidden) {}
@@ -153,6 +157,8 @@ class Slot : public Connects<Slot<S>> {
     wire(&Signals<Data>::save_refused), wire(&Signals<Data>::released);
     wire(&Signals<Data>::state_changed), wire(&Signals<Data>::renewal_failed);
     wire(&Signals<Data>::dropped_fields);
+    own.changed.also(std::shared_ptr<Watches<Data>>(place_, &place_->signals.changed));
+    if (place_->signals.changed.any()) session.node().is_watched = true;
     if (place_->autosave) session.set_autosave(*place_->autosave);
     if (place_->min_gap) session.set_min_gap(*place_->min_gap);
     place_->hang_on(session);

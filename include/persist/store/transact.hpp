@@ -239,9 +239,13 @@ Result<Transacted> request_transaction(F&& fn, Session<S>&... sessions) {
   static_assert((transactional_backend<typename S::Backend> && ...),
                 "this backend cannot commit several records together, so its sessions cannot take "
                 "part in a transaction");
+  {
+    detail::Transaction<S...> transaction(sessions...);
+    if (Error no = transaction.check(); failed(no)) return no;
+    if (auto done = transaction.run(fn); !done) return done.error();
+  }
+  (sessions.node().tell_changes(), ...);
   detail::Transaction<S...> transaction(sessions...);
-  if (Error no = transaction.check(); failed(no)) return no;
-  if (auto done = transaction.run(fn); !done) return done.error();
   return transaction.request();
 }
 
