@@ -152,7 +152,7 @@ class SessionRef {
 
  private:
   [[nodiscard]] bool is_direct() const noexcept {
-    return table_->is_direct && !core_->is_watched && !core_->in_function && !ended(core_->state);
+    return table_->is_direct && !core_->is_watched() && !core_->in_function && !ended(core_->state);
   }
 
   SessionCore* core_;

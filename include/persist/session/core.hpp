@@ -115,6 +115,10 @@ class SessionCore {
     return extras ? extras->group.get() : nullptr;
   }
 
+  [[nodiscard]] bool has_listeners() const noexcept { return (heard_by & signals_heard) != 0; }
+  [[nodiscard]] bool is_watched() const noexcept {
+    return (heard_by.load(std::memory_order_relaxed) & changes_heard) != 0;
+  }
   /// Marks the data changed: what is saved from now on is more than what was cut before.
   void mark_dirty() {
     if (ended(state)) return;  // an edit after the end is one of a copy
@@ -184,11 +188,10 @@ class SessionCore {
   Tie tie : 2 = Tie::holds;
   std::atomic<State> state{State::loading};
   Reason ending = Reason::asked;
-  std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
-  std::atomic<bool> in_function{false};    ///< a handler, grant or transaction is running on a copy
-  std::atomic<bool> has_listeners{false};  ///< its own signals were connected
-  std::atomic<bool> is_watched{false};     ///< somebody listens to changes of its data
-  std::atomic<bool> end_was_told{false};   ///< listeners of `released` were called
+  std::atomic<bool> listed{false};        ///< on the list of sessions that became dirty
+  std::atomic<bool> in_function{false};   ///< a handler, grant or transaction is running on a copy
+  std::atomic<std::uint8_t> heard_by{0};  ///< who listens to it: of `signals_heard` and the next
+  std::atomic<bool> end_was_told{false};  ///< listeners of `released` were called
 
   // Set before anybody else sees the session.
   bool skips_equal : 1 =
@@ -211,6 +214,8 @@ class SessionCore {
   bool has_record : 1 = false;    ///< there is one now
 
   static constexpr std::uint32_t no_index = 0xffffffff;
+  static constexpr std::uint8_t signals_heard = 1;  ///< its own signals were connected
+  static constexpr std::uint8_t changes_heard = 2;  ///< somebody listens to changes of its data
 
  private:
   std::uint8_t key_size_;

@@ -116,7 +116,7 @@ class SessionNode final : public SessionCore {
     if (Rare* rare = rare_.load(std::memory_order_acquire)) rare->version.reset();
   }
   [[nodiscard]] Signals<Data>& signals() {
-    has_listeners = true;
+    heard_by |= signals_heard;
     return rare().signals;
   }
   [[nodiscard]] std::list<MessageHandler<Data>>& handlers() { return rare().handlers; }
@@ -160,9 +160,9 @@ class SessionNode final : public SessionCore {
     return Error(Errc::closed, "the session has ended").for_key(key());
   }
   void take_in(Data&& copy) {
-    if (is_watched) remember_watched();
+    if (is_watched()) remember_watched();
     data_ = std::move(copy);
-    if (is_watched) compare_watched();
+    if (is_watched()) compare_watched();
     if (extras) {
       const auto hold = core().lock();
       extras->user_ids.take_draft();
@@ -229,18 +229,18 @@ class SessionNode final : public SessionCore {
   void begin_edit() {
     if constexpr (Policy::has_capture)
       if (!in_function && !ended(state)) (void)capture();
-    if (is_watched && !in_function && !ended(state)) [[unlikely]]
+    if (is_watched() && !in_function && !ended(state)) [[unlikely]]
       remember_watched();
   }
   void finish_edit() {
     if constexpr (Policy::has_apply)
       if (!in_function && !ended(state)) apply_own();
-    if (is_watched && !in_function && !ended(state)) [[unlikely]]
+    if (is_watched() && !in_function && !ended(state)) [[unlikely]]
       compare_watched();
   }
   /// Calls those who listen to changes, once the session's lock is free.
   void tell_changes() {
-    if (!is_watched || !rare().changes_wait.exchange(false)) [[likely]]
+    if (!is_watched() || !rare().changes_wait.exchange(false)) [[likely]]
       return;
     if (SessionHost* store = host()) store->drain();
   }

@@ -189,7 +189,7 @@ class Session : public Connects<Session<S>> {
   friend Connects<Session>;
   [[nodiscard]] auto& heard() { return node_->signals(); }
   [[nodiscard]] auto& watched() {
-    node_->is_watched = true;
+    node_->heard_by |= Node::changes_heard;
     return node_->signals().changed;
   }
   [[nodiscard]] StoreCore<S>& core() const { return static_cast<StoreCore<S>&>(*node_->host()); }

@@ -44,7 +44,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     const auto hold = lock();
     watches_all_ = true;
     for (const SessionPtr& session : this->registry().all())
-      session->is_watched = true;
+      session->heard_by |= SessionCore::changes_heard;
     return signals().changed;
   }
   [[nodiscard]] bool watches_all() const noexcept { return watches_all_; }

@@ -196,7 +196,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] bool is_busy();
   /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
   [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
-    return has_listeners_ || session.has_listeners;
+    return has_listeners_ || session.has_listeners();
   }
   /// Handlers of messages were connected: those that wait may have found theirs.
   void offer_messages_again();

@@ -105,7 +105,7 @@ class Slot : public Connects<Slot<S>> {
   friend Connects<Slot>;
   [[nodiscard]] auto& heard() { return place_->signals; }
   [[nodiscard]] auto& watched() {
-    if (auto open = session()) open->node().is_watched = true;
+    if (auto open = session()) open->node().heard_by |= SessionCore::changes_heard;
     return place_->signals.changed;
   }
   struct Place {
@@ -158,7 +158,7 @@ class Slot : public Connects<Slot<S>> {
     wire(&Signals<Data>::state_changed), wire(&Signals<Data>::renewal_failed);
     wire(&Signals<Data>::dropped_fields);
     own.changed.also(std::shared_ptr<Watches<Data>>(place_, &place_->signals.changed));
-    if (place_->signals.changed.any()) session.node().is_watched = true;
+    if (place_->signals.changed.any()) session.node().heard_by |= SessionCore::changes_heard;
     if (place_->autosave) session.set_autosave(*place_->autosave);
     if (place_->min_gap) session.set_min_gap(*place_->min_gap);
     place_->hang_on(session);

@@ -194,7 +194,7 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
     if (!named) value.emplace();
   Handle session(*new (spelled.view()) Node(core_, spelled.view(), *std::move(value)));
   session.node().is_hidden = hidden;
-  session.node().is_watched = core_.watches_all();
+  if (core_.watches_all()) session.node().heard_by |= SessionCore::changes_heard;
   if (kind == LoadKind::offline) session.node().go_offline(named);
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
   if (options.reconcile_with) session.node().set_template(options.reconcile_with.take());
