@@ -3,6 +3,7 @@
 #include <persist/codec/packed.hpp>
 #include <persist/fwd.hpp>
 #include <persist/store/answers.hpp>
+#include <persist/store/for_each.hpp>
 #include <persist/store/loading.hpp>
 #include <persist/store/offline_calls.hpp>
 #include <persist/store/session_calls.hpp>
@@ -165,6 +166,20 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   /// A page of keys with data, in no particular order; `after` is the `next` of the page before.
   [[nodiscard]] Result<KeyPage> scan(std::string after = {}, std::size_t most = 1000) {
     return calls().scan(std::move(after), most);
+  }
+  /// Calls `fn(data)` or `fn(key, data)` for every record, and writes what that made another of
+  /// what it was: a migration, a repair, with `dry_run` an audit. Pages of records are loaded and
+  /// saved together; what somebody holds is passed by and listed, unless `held` says to wait. A
+  /// record that is open here is changed in its session. What `fn` refuses, throws at, or makes
+  /// invalid stays as it is, and is listed.
+  ///
+  /// Stops early, with `error`, where storage cannot be reached; `next` then says where to go on,
+  /// and `missed` what before that was not done. Where the program ends in between, the last page
+  /// may be seen twice: a function that adds should leave a mark. Blocks until the end, and polls
+  /// the store meanwhile; `busy` inside a handler.
+  template <class F>
+  ForEachReport for_each(F&& fn, ForEachOptions options = {}) {
+    return ForEach<Stack, std::remove_reference_t<F>>(*core_, fn, std::move(options)).run();
   }
 
   // What is due.

@@ -172,6 +172,8 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
     Wake nobody;
     clock_.wait_until(after(now(), std::chrono::milliseconds(1 + (drawn >> 32) % most)), nobody);
   }
+  /// Waits on the clock, or until the backend hints at something.
+  void sleep_until(TimePoint until) { clock_.wait_until(until, wakes_->wake()); }
   /// Waits on the clock until the session may be saved again under its `min_gap`.
   void wait_for_gap(SessionCore& session) {
     Lock hold(mutex_);

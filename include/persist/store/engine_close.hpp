@@ -90,7 +90,7 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
     if (now() >= deadline) break;
     // What keeps them here is this thread's own, and does not end while we wait.
     if (!Access::is_shared && !gives_back && !can_any_leave()) break;
-    clock_.wait_until((std::min)(next, spill_at), wakes_->wake());
+    sleep_until((std::min)(next, spill_at));
   }
   return open_sessions() + spilled;
 }

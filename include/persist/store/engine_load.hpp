@@ -331,7 +331,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       const Lock hold(mutex_);
       again = load.next_try;
     }
-    clock_.wait_until((std::min)(again, deadline), wakes_->wake());
+    sleep_until((std::min)(again, deadline));
   }
   bool goes_back = false;
   {

@@ -183,7 +183,7 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   load->ask = question_of(options);
   load->stands_in = options.if_unavailable == IfUnavailable::ephemeral;
   load->once =
-      kind == LoadKind::once || (kind == LoadKind::offline && load->conflict != Conflict::steal);
+      kind == LoadKind::once || (kind == LoadKind::offline && load->conflict == Conflict::refuse);
   if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
   if (options.lock == LockUse::ignore || !has_sessions<typename S::LockPolicy>)
     load->intent = Intent::look;
