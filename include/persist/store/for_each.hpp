@@ -84,7 +84,7 @@ class ForEach {
       if (failed(report_.error)) break;
       const std::size_t most = keys.size();
       options_.dry_run ? look_at(std::move(keys)) : change(std::move(keys));
-      if (options_.on_page && !options_.on_page(report_)) break;
+      if (most != 0 && options_.on_page && !options_.on_page(report_)) break;
       if (!report_.done && options_.rate != 0)
         wait_until(after(began, Duration(std::chrono::seconds(most)) / options_.rate),
                    [] { return false; });
