@@ -4,6 +4,7 @@
 #include <persist/fwd.hpp>
 #include <persist/store/answers.hpp>
 #include <persist/store/for_each.hpp>
+#include <persist/store/inbox_calls.hpp>
 #include <persist/store/loading.hpp>
 #include <persist/store/offline_calls.hpp>
 #include <persist/store/session_calls.hpp>
@@ -144,6 +145,17 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   Result<Posted> post(const K& key, const M& message, PostOptions options = {}) {
     return calls().post(key, message, options);
   }
+  /// What waits in a record's inbox, whoever holds it. Empty where there is no record.
+  template <class K>
+  [[nodiscard]] Result<std::vector<InboxMessage>> peek_inbox(const K& key) {
+    return calls().peek_inbox(key);
+  }
+  /// Takes a message out, unhandled: of the session that is open here, or of a record that nobody
+  /// holds; else `locked`. `not_found`. Saved when it returns.
+  template <class K>
+  Result<void> remove_message(const K& key, std::uint64_t position) {
+    return calls().remove_message(key, position);
+  }
   /// A purchase of somebody who is not here, or is: `durable` once it is saved, `locked` where
   /// another server holds the record.
   template <class K, class F>
@@ -209,11 +221,24 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   // Handlers and signals of every session. Handlers of messages are best connected before the first
   // load.
   /// `fn(Data&, const Gift&)` changes the data; the message leaves the record in the commit that
-  /// saves the change.
+  /// saves the change. A third argument, `Session&`, is whose message it is: what that sends leaves
+  /// in the same commit. With `std::span<const Gift>` in the place of the message all that wait
+  /// come at once; if that fails, one by one.
+  ///
+  /// Order is a sender's, for one priority. What has no handler waits; what fails three times is a
+  /// dead letter (`on_dead_letter`), which waits too and holds up nobody.
   template <class F>
   void on_message(F&& fn) {
     needs_sessions();
-    calls().on_message(std::forward<F>(fn));
+    calls().handle_messages(std::forward<F>(fn), false);
+  }
+  /// The same for messages whose time is over when they would have been handled: what `fn` does, as
+  /// the refund it sends, is in the commit that takes the message out. Without such a handler they
+  /// are taken out, counted and logged.
+  template <class F>
+  void on_expired(F&& fn) {
+    needs_sessions();
+    calls().handle_messages(std::forward<F>(fn), true);
   }
   template <class F>
   Connection on_critical(F&& fn) {

@@ -3,9 +3,12 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -132,40 +135,83 @@ TEST(MessageCodec, a_message_of_a_newer_build_is_read_for_what_is_known) {
   EXPECT_EQ(gift->from, "");
 }
 
+/// A session, as far as handlers are concerned.
+struct Node {
+  struct Handle {
+    explicit Handle(Node& of) { ++of.handles; }
+  };
+  int handles = 0;
+};
+using Handler = MessageHandler<Player, Node>;
+template <class F>
+Handler made(F&& fn) {
+  return core_handler<Player, Node>(std::forward<F>(fn));
+}
+Result<void> give(const Handler& handler, Player& player, const std::vector<Message>& messages,
+                  Node& node) {
+  std::vector<const Message*> all;
+  for (const Message& each : messages)
+    all.push_back(&each);
+  return handler.handle(player, all, node);
+}
+Result<void> give(const Handler& handler, Player& player, Message message) {
+  Node node;
+  return give(handler, player, std::vector{std::move(message)}, node);
+}
+
 TEST(MessageHandler, goes_by_the_types_name_or_the_one_it_gives_itself) {
-  EXPECT_EQ((core_handler<Player, Gift>(takes_gift).type), "Gift");
-  EXPECT_EQ((core_handler<Player, game::Renamed>([](Player&, const game::Renamed&) {}).type),
-            "Parcel");
+  EXPECT_EQ(made(takes_gift).type, "Gift");
+  EXPECT_EQ(made([](Player&, const game::Renamed&) {}).type, "Parcel");
 }
 
 TEST(MessageHandler, changes_the_data_by_what_lies_in_the_inbox_however_it_is_written) {
-  const MessageHandler<Player> handlers[] = {
-      core_handler<Player, Gift>(takes_gift),  core_handler<Player, Gift>(&takes_gift_safely),
-      core_handler<Player, Gift>(TakesGift{}), core_handler<Player, Gift>(by_reference),
-      core_handler<Player, Gift>(by_value),    core_handler<Player, Gift>(without_throwing)};
+  const Handler handlers[] = {made(takes_gift),   made(&takes_gift_safely), made(TakesGift{}),
+                              made(by_reference), made(by_value),           made(without_throwing)};
   Player player;
-  for (const MessageHandler<Player>& handler : handlers)
-    EXPECT_TRUE(handler.handle(player, cbor({7, ""})));
+  for (const Handler& handler : handlers)
+    EXPECT_TRUE(give(handler, player, cbor({7, ""})));
   EXPECT_EQ(player.coins, 6 * 7);
 }
 
 TEST(MessageHandler, of_a_mutable_lambda_keeps_its_state) {
-  for (const MessageHandler<Player>& handler :
-       {core_handler<Player, Gift>(mutably),
-        core_handler<Player, Gift>(mutably_without_throwing)}) {
+  for (const Handler& handler : {made(mutably), made(mutably_without_throwing)}) {
     Player player;
-    EXPECT_TRUE(handler.handle(player, cbor({})));
-    EXPECT_TRUE(handler.handle(player, cbor({})));
+    EXPECT_TRUE(give(handler, player, cbor({})));
+    EXPECT_TRUE(give(handler, player, cbor({})));
     EXPECT_EQ(player.coins, 2);
   }
+}
+
+TEST(MessageHandler, takes_the_session_where_it_asks_for_it) {
+  Node node;
+  Player player;
+  const Handler handler = made(
+      [](Player& of, const Gift& gift, const Node::Handle&) noexcept { of.coins += gift.coins; });
+  ASSERT_TRUE(give(handler, player, std::vector{cbor({7, ""})}, node));
+  EXPECT_EQ(player.coins, 7);
+  EXPECT_EQ(node.handles, 1);
+}
+
+TEST(MessageHandler, takes_many_at_once_where_it_asks_for_a_span) {
+  Node node;
+  Player player;
+  const Handler handler = made(
+      [](Player& of, std::span<const Gift> gifts) { of.coins += gifts[0].coins + gifts[1].coins; });
+  EXPECT_TRUE(handler.is_batch);
+  EXPECT_EQ(handler.type, "Gift");
+  ASSERT_TRUE(give(handler, player, std::vector{cbor({7, ""}), cbor({5, ""})}, node));
+  EXPECT_EQ(player.coins, 12);
+  EXPECT_FALSE(made(takes_gift).is_batch);
 }
 
 TEST(MessageHandler, is_not_called_with_what_cannot_be_read) {
   Player player;
   Message message = cbor({7, ""});
   message.codec = 999;
-  EXPECT_TRUE(
-      (core_handler<Player, Gift>(takes_gift).handle(player, message).is(Errc::wrong_codec)));
+  EXPECT_TRUE(give(made(takes_gift), player, message).is(Errc::wrong_codec));
+  Node node;
+  const Handler many = made([](Player& of, std::span<const Gift>) { of.coins = 1; });
+  EXPECT_TRUE(give(many, player, std::vector{cbor({7, ""}), message}, node).is(Errc::wrong_codec));
   EXPECT_EQ(player.coins, 0);
 }
 

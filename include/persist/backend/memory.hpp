@@ -327,6 +327,7 @@ inline void Memory::read_one(ReadRequest& request) {
   request.outbox_messages = record->outbox.messages.size();
   fill(request.record, *record);
   if (!request.wants_data) request.record.data = Buffer();
+  if (request.wants_inbox) request.record.inbox = record->inbox.messages;
 }
 
 inline void Memory::post_one(PostRequest& request) {

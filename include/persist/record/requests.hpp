@@ -229,12 +229,13 @@ struct ReadRequest {
   StoreId store{};
   std::string_view key{};
   bool wants_data = true;
+  bool wants_inbox = false;
 
   Error error{Errc{}};
   bool found = false;  ///< there is a record, if only one with messages
   bool held = false;
   HeldBy holder{};    ///< the last owner, where nobody holds it now
-  Snapshot record{};  ///< without receipts and inbox
+  Snapshot record{};  ///< without receipts, and without the inbox unless it is wanted
   std::size_t inbox_messages = 0;
   std::size_t inbox_bytes = 0;
   std::size_t outbox_messages = 0;

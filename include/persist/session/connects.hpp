@@ -40,6 +40,10 @@ class Connects {
   Connection on_dropped_fields(F&& fn) {
     return of().dropped_fields.connect(std::forward<F>(fn));
   }
+  template <class F>
+  Connection on_dead_letter(F&& fn) {
+    return of().dead_letter.connect(std::forward<F>(fn));
+  }
   /// `fn(old, now)`, of a store `fn(session, old, now)`, after each change of that member of the
   /// data, or of all of the data: at the end of the outermost guard, and when a message, purchase
   /// or transaction took effect. Not for what a listener of `saving` changes, nor what `capture`

@@ -3,13 +3,11 @@
 #include <persist/detail/caught.hpp>
 #include <persist/session/node.hpp>
 
-#include <algorithm>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-// What a session tells its listeners, and how messages reach their handlers.
+// What a session tells its listeners.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -133,69 +131,6 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
       break;
     case Event::Kind::messages:
       break;
-  }
-}
-
-/// Gives each waiting message to its handler: higher priority first, then in the order they came.
-/// One that has no handler waits, one whose handler failed three times is put aside until the next
-/// load; neither holds up others. Until then one that failed holds up what its sender sent behind
-/// it with the same priority, and nobody else's: order is a sender's, and what was posted from
-/// outside has none. What was handled is acknowledged by the commit that saves its effect.
-template <class S>
-void SessionNode<S>::handle_messages(StoreCore<S>& core) {
-  constexpr std::uint8_t most_tries = 3;
-  const std::unique_lock<SessionLock> reading(lock_);
-  if (in_game == InGame::never || failed(ends())) return;
-  if (in_function || edit_guards != 0 || state == State::loading)
-    return core.postpone_messages(*this);
-  std::vector<WaitingMessage> waiting;
-  {
-    const auto hold = core.lock();
-    if (!extras) return;
-    for (const WaitingMessage& each : extras->inbox)
-      if (!each.handled && each.tries < most_tries) waiting.push_back(each);
-  }
-  std::stable_sort(waiting.begin(), waiting.end(),
-                   [](const WaitingMessage& a, const WaitingMessage& b) {
-                     return a.message.priority > b.message.priority;
-                   });
-  std::vector<std::pair<Hash128, std::uint8_t>> held_up;  // senders, with the priority
-  for (const WaitingMessage& each : waiting) {
-    if (edit_guards != 0) return core.postpone_messages(*this);  // a handler left one open
-    const Message& message = each.message;
-    const std::pair line(message.origin.source, message.priority);
-    if (std::find(held_up.begin(), held_up.end(), line) != held_up.end()) continue;
-    const bool expired = message.expires <= core.backend_time();
-    const auto* handler =
-        expired ? nullptr
-                : core.find_handler(rare_ ? &rare_.load()->handlers : nullptr, message.type);
-    if (!expired && handler == nullptr) continue;
-    Result<void> done = success;
-    if (expired)
-      mark_dirty();
-    else
-      done = on_copy([&](Data& copy) { return handler->handle(copy, message); });
-    if (ended(state)) return;
-    const auto hold = core.lock();
-    const auto at = std::find_if(
-        extras->inbox.begin(), extras->inbox.end(),
-        [&](const WaitingMessage& w) { return w.message.position == message.position; });
-    if (at == extras->inbox.end()) continue;
-    if (done) {
-      at->handled = true;
-      ++core.metrics().messages_handled;
-      continue;
-    }
-    ++core.metrics().messages_failed;
-    core.log(LogLevel::warning, std::string(key()) + ": the handler of a message (" + message.type +
-                                    ") failed: " + done.error().message());
-    if (++at->tries == most_tries) {
-      core.log(LogLevel::error, std::string(key()) + ": a message (" + message.type +
-                                    ") is put aside until the next load");
-      continue;
-    }
-    held_up.push_back(line);  // of a post that is its id, which no other message has
-    core.postpone_messages(*this);
   }
 }
 

@@ -9,11 +9,13 @@
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI {
 
@@ -55,46 +57,65 @@ Result<void> call(F& fn, Args&... args) {
   }
 }
 
+/// What a handler takes: one message, or all of a type that wait together.
+template <class M>
+struct Handled {
+  using type = M;
+  static constexpr bool is_batch = false;
+};
+template <class M>
+struct Handled<std::span<const M>> {
+  using type = M;
+  static constexpr bool is_batch = true;
+};
+
 /// What a handler takes as its message: the second argument of a function, a lambda or an object
-/// with one `()`. What names no message has no `type`.
+/// with one `()`; and whether it has a third, for the session. What names no message has no `type`.
 template <class F>
 struct HandledMessage {};
 template <class F>
   requires requires { &F::operator(); }
 struct HandledMessage<F> : HandledMessage<decltype(&F::operator())> {};
 template <class R, class D, class M>
-struct HandledMessage<R(D, M)> {
-  using type = std::remove_cvref_t<M>;
+struct HandledMessage<R(D, M)> : Handled<std::remove_cvref_t<M>> {
+  static constexpr bool takes_session = false;
 };
-template <class R, class D, class M>
-struct HandledMessage<R(D, M) noexcept> : HandledMessage<R(D, M)> {};
+template <class R, class D, class M, class Session>
+struct HandledMessage<R(D, M, Session)> : Handled<std::remove_cvref_t<M>> {
+  static constexpr bool takes_session = true;
+};
+template <class R, class... Args>
+struct HandledMessage<R(Args...) noexcept> : HandledMessage<R(Args...)> {};
 template <class F>
 struct HandledMessage<F*> : HandledMessage<F> {};
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M)> : HandledMessage<R(D, M)> {};
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M) const> : HandledMessage<R(D, M)> {};
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M) noexcept> : HandledMessage<R(D, M)> {};
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R(D, M)> {};
+template <class R, class C, class... Args>
+struct HandledMessage<R (C::*)(Args...)> : HandledMessage<R(Args...)> {};
+template <class R, class C, class... Args>
+struct HandledMessage<R (C::*)(Args...) const> : HandledMessage<R(Args...)> {};
+template <class R, class C, class... Args>
+struct HandledMessage<R (C::*)(Args...) noexcept> : HandledMessage<R(Args...)> {};
+template <class R, class C, class... Args>
+struct HandledMessage<R (C::*)(Args...) const noexcept> : HandledMessage<R(Args...)> {};
 
 template <class F>
-struct CheckedHandler {
+struct CheckedHandler : HandledMessage<F> {
   static_assert(
       requires { typename HandledMessage<F>::type; },
       "a handler of messages names in its second argument the type that it takes, and is "
-      "no template: [](Data&, const Gift&) { ... }");
-  using type = typename HandledMessage<F>::type;
+      "no template: [](Data&, const Gift&) { ... }, or std::span<const Gift> for all that wait; "
+      "a third argument is the session");
 };
 
 }  // namespace detail
 
-/// Changes data for one type of message. Fails without a trace: it works on a copy.
-template <class Data>
+/// Changes data for messages of one type. Fails without a trace: it works on a copy. `Node` is the
+/// session that they came to.
+template <class Data, class Node>
 struct MessageHandler {
   std::string_view type;
-  std::function<Result<void>(Data&, const Message&)> handle;
+  bool is_batch = false;       ///< takes more than one at once
+  bool is_of_expired = false;  ///< takes those whose time is over, and no others
+  std::function<Result<void>(Data&, std::span<const Message* const>, Node&)> handle;
 };
 
 /// Checks at compile time that a record of that data takes messages of type M.
@@ -133,15 +154,36 @@ template <class M>
   return message;
 }
 
-/// Turns a game's handler, `fn(Data&, const M&)`, into one that takes what lies in an inbox.
-template <class Data, class M, class F>
-[[nodiscard]] MessageHandler<Data> core_handler(F&& fn) {
-  return {schema::type_name<M>,
-          [fn = std::forward<F>(fn)](Data& data, const Message& from) mutable -> Result<void> {
-            Result<M> message = decode_message<M>(from);
-            if (!message) return message.error();
-            return detail::call(fn, data, *message);
-          }};
+/// Turns a game's handler into one that takes what lies in an inbox.
+template <class Data, class Node, class F>
+[[nodiscard]] MessageHandler<Data, Node> core_handler(F&& fn, bool is_of_expired = false) {
+  using Takes = detail::CheckedHandler<std::remove_cvref_t<F>>;
+  using M = typename Takes::type;
+  auto handle = [fn = std::forward<F>(fn)](Data& data, std::span<const Message* const> from,
+                                           [[maybe_unused]] Node& node) mutable -> Result<void> {
+    const auto give = [&](auto& message) {
+      if constexpr (Takes::takes_session) {
+        typename Node::Handle session(node);
+        return detail::call(fn, data, message, session);
+      } else {
+        return detail::call(fn, data, message);
+      }
+    };
+    if constexpr (Takes::is_batch) {
+      std::vector<M> all;
+      for (const Message* each : from) {
+        Result<M> message = decode_message<M>(*each);
+        if (!message) return message.error();
+        all.push_back(*std::move(message));
+      }
+      const std::span<const M> messages(all);
+      return give(messages);
+    } else {
+      Result<M> message = decode_message<M>(*from.front());
+      return message ? give(*message) : Result<void>(message.error());
+    }
+  };
+  return {schema::type_name<M>, Takes::is_batch, is_of_expired, std::move(handle)};
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -25,6 +25,8 @@ namespace persist::inline PERSIST_ABI {
 
 template <class Stack>
 class StoreCore;
+template <class Stack>
+class Delivery;
 
 /// Whether the game has the object that a key names. Only then is data captured from it and applied
 /// to it.
@@ -119,7 +121,12 @@ class SessionNode final : public SessionCore {
     heard_by |= signals_heard;
     return rare().signals;
   }
-  [[nodiscard]] std::list<MessageHandler<Data>>& handlers() { return rare().handlers; }
+  using Handler = MessageHandler<Data, SessionNode>;
+  using Handle = typename S::Handle;
+  [[nodiscard]] std::list<Handler>& handlers() { return rare().handlers; }
+  [[nodiscard]] const std::list<Handler>* own_handlers() const noexcept {
+    return rare_ ? &rare_.load()->handlers : nullptr;
+  }
   [[nodiscard]] const Data* durable_copy() const noexcept {
     return rare_ ? rare_.load()->durable.get() : nullptr;
   }
@@ -253,7 +260,7 @@ class SessionNode final : public SessionCore {
  private:
   struct Rare {
     Signals<Data> signals;
-    std::list<MessageHandler<Data>> handlers;     ///< one that runs may connect more
+    std::list<Handler> handlers;                  ///< one that runs may connect more
     std::optional<codec::RecordVersion> version;  ///< of a record that a newer build wrote
     Data* working = nullptr;                      ///< the copy, while a function runs on one
     std::unique_ptr<Data> default_value;  // this one and the next until the load has used them
@@ -306,6 +313,8 @@ class SessionNode final : public SessionCore {
   void remember_watched();
   void compare_watched();
   void handle_messages(StoreCore<S>& core);
+  friend class Delivery<S>;
+  void tell_dead_letter(StoreCore<S>& core, const InboxMessage& letter, const Error& why);
   void tell(Event& event, StoreCore<S>& core);
   /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
   /// poll that it ended halfway would leave others' sessions without their outcome.

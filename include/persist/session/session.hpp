@@ -170,10 +170,19 @@ class Session : public Connects<Session<S>> {
   /// and what `fn` says: then nothing has changed. Encodes the result once, to know its size.
   template <class F>
   Result<Grant> grant_once(ReceiptId receipt, F&& fn);
-  /// Handles one type of message for this session: `fn(Data&, const Gift&)`, before the store's own
-  /// handlers.
+  /// Handles one type of message for this session, before the store's own handlers; see
+  /// `Store::on_message`.
   template <class F>
   void on_message(F&& fn);
+  /// The same for those whose time is over.
+  template <class F>
+  void on_expired(F&& fn);
+  /// What waits and was not handled, in the order it came; dead letters too.
+  [[nodiscard]] std::vector<InboxMessage> inbox() const;
+  /// Takes a message out, unhandled, with the next save. `not_found`, `closed`, `busy`.
+  Result<void> remove_message(std::uint64_t position);
+  /// Offers dead letters to their handlers again. Returns how many.
+  std::size_t retry_messages();
   [[nodiscard]] std::size_t waiting_messages() const {
     return read_more([](const SessionExtras& more) { return more.inbox.size(); });
   }
@@ -204,6 +213,8 @@ class Session : public Connects<Session<S>> {
     const auto hold = lock();
     return field;
   }
+  template <class F>
+  void handle(F&& fn, bool is_of_expired);
   template <class F>
   [[nodiscard]] auto read_more(F&& use) const {
     const auto hold = lock();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/session/inbox_message.hpp>
 #include <persist/session/state.hpp>
 #include <persist/session/watches.hpp>
 #include <persist/signal.hpp>
@@ -25,6 +26,8 @@ struct Signals {
   Signal<First..., int> renewal_failed;          ///< about how many more tries fit into the lease
   Signal<First..., const std::vector<std::string>&>
       dropped_fields;  ///< paths the data policy let go, or that a save could not place
+  Signal<First..., const InboxMessage&, const Error&>
+      dead_letter;                  ///< its handler failed again and again: it is put aside
   Watches<Data, First...> changed;  ///< at the end of a guard: what a part of the data was, and is
 };
 

@@ -2,7 +2,7 @@
 
 #include <persist/record/mailbox.hpp>
 #include <persist/session/decode.hpp>
-#include <persist/session/deliver.hpp>
+#include <persist/session/delivery.hpp>
 #include <persist/session/encode.hpp>
 #include <persist/session/node.hpp>
 #include <persist/store/engine_close.hpp>
@@ -48,7 +48,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     return signals().changed;
   }
   [[nodiscard]] bool watches_all() const noexcept { return watches_all_; }
-  [[nodiscard]] std::list<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
+  [[nodiscard]] std::list<typename Node::Handler>& handlers() noexcept { return handlers_; }
 
   [[nodiscard]] Signal<bool>& critical() noexcept { return on_critical_; }
   void tell_critical(bool is_on) override {
@@ -78,13 +78,14 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
                   ": an edit after the session's end goes to a copy that is never saved");
   }
   /// The session's own handler of that type of message, or else the store's.
-  [[nodiscard]] const MessageHandler<Data>* find_handler(const std::list<MessageHandler<Data>>* own,
-                                                         std::string_view type) {
+  [[nodiscard]] const typename Node::Handler* find_handler(const Node& node, std::string_view type,
+                                                           bool of_expired) {
     const auto hold = lock();
-    for (const auto* list : {own, &std::as_const(handlers_)}) {
+    for (const auto* list : {node.own_handlers(), &std::as_const(handlers_)}) {
       if (list == nullptr) continue;
-      const auto at = std::find_if(list->begin(), list->end(),
-                                   [&](const auto& handler) { return handler.type == type; });
+      const auto at = std::find_if(list->begin(), list->end(), [&](const auto& handler) {
+        return handler.type == type && handler.is_of_expired == of_expired;
+      });
       if (at != list->end()) return &*at;
     }
     return nullptr;
@@ -215,7 +216,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   Signals<Data, Session<S>&> signals_;
   bool watches_all_ = false;
   Signal<bool> on_critical_;
-  std::list<MessageHandler<Data>> handlers_;  // one that runs may connect more
+  std::list<typename Node::Handler> handlers_;  // one that runs may connect more
   struct Nothing {
     operator StoreId() const noexcept { return {}; }
   };

@@ -22,6 +22,7 @@ struct Metrics {
   std::uint64_t rounds = 0;     ///< batches handed to the backend
   std::uint64_t messages_handled = 0;
   std::uint64_t messages_failed = 0;
+  std::uint64_t messages_expired = 0;  ///< before anybody handled them
   std::uint64_t messages_sent = 0;
   std::uint64_t messages_relayed = 0;
   std::uint64_t grants = 0;

@@ -280,22 +280,6 @@ Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
 
 template <class S>
 template <class F>
-void Session<S>::on_message(F&& fn) {
-  using M = typename detail::CheckedHandler<std::remove_cvref_t<F>>::type;
-  check_changeable<typename S::Policy>();
-  check_message<typename S::Policy, M>();
-  {
-    const auto hold = lock();
-    node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
-  }
-  if (node_->host() == nullptr) return;
-  core().postpone_messages(*node_);
-  core().offer_messages_again();
-  core().drain();
-}
-
-template <class S>
-template <class F>
 Connection Session<S>::on_released(F&& fn) {
   if (node_->end_was_told) {
     fn(node_->ending, node_->was_saved);

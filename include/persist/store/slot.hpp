@@ -156,7 +156,7 @@ class Slot : public Connects<Slot<S>> {
     wire(&Signals<Data>::saving), wire(&Signals<Data>::saved);
     wire(&Signals<Data>::save_refused), wire(&Signals<Data>::released);
     wire(&Signals<Data>::state_changed), wire(&Signals<Data>::renewal_failed);
-    wire(&Signals<Data>::dropped_fields);
+    wire(&Signals<Data>::dropped_fields), wire(&Signals<Data>::dead_letter);
     own.changed.also(std::shared_ptr<Watches<Data>>(place_, &place_->signals.changed));
     if (place_->signals.changed.any()) session.node().heard_by |= SessionCore::changes_heard;
     if (place_->autosave) session.set_autosave(*place_->autosave);

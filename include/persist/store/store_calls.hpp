@@ -12,6 +12,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI {
 
@@ -78,19 +79,11 @@ class StoreCalls {
   Result<Grant> grant_once(const K& key, ReceiptId receipt, F& fn);
   Result<KeyPage> scan(std::string after, std::size_t most);
   template <class F>
-  void on_message(F&& fn) {
-    using M = typename detail::CheckedHandler<std::remove_cvref_t<F>>::type;
-    check_changeable<typename S::Policy>();
-    check_message<typename S::Policy, M>();
-    {
-      const auto hold = core_.lock();
-      core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
-      for (const SessionPtr& session : core_.registry().all())
-        if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
-    }
-    core_.offer_messages_again();
-    core_.drain();
-  }
+  void handle_messages(F&& fn, bool is_of_expired);
+  template <class K>
+  Result<std::vector<InboxMessage>> peek_inbox(const K& key);
+  template <class K>
+  Result<void> remove_message(const K& key, std::uint64_t position);
 
   Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
     if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);

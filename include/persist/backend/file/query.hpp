@@ -35,7 +35,9 @@ void Database<Files>::read(ReadRequest& request) const {
     request.inbox_messages = extra.inbox_messages;
     request.inbox_bytes = extra.inbox_bytes;
     request.outbox_messages = extra.outbox_messages;
-    const auto filled = parts_.snapshot(copy, request.wants_data, request.record);
+    auto filled = parts_.snapshot(copy, request.wants_data, request.record);
+    if (filled && request.wants_inbox) filled = parts_.inbox(copy);
+    if (filled && request.wants_inbox) request.record.inbox = std::move(copy.inbox->messages);
     if (filled) return;
     request.error = filled.error();
     if (!filled.is(Errc::not_found)) return;

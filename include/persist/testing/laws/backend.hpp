@@ -87,6 +87,7 @@ template <record_backend B>
   using namespace laws;
   return {
       {"a message waits until it is acknowledged", a_message_waits_until_it_is_acknowledged},
+      {"an inbox is read by who asks for it", an_inbox_is_read_by_who_asks_for_it},
       {"an acknowledgement and its change are one write",
        an_acknowledgement_and_its_change_are_one_write},
       {"new messages come with each commit", new_messages_come_with_each_commit},

@@ -26,6 +26,24 @@ void a_message_waits_until_it_is_acknowledged(Driver<B>& d) {
 }
 
 template <class B>
+void an_inbox_is_read_by_who_asks_for_it(Driver<B>& d) {
+  const PostRequest posted = d.post("k", 1, "hello");
+  d.post("k", 2, "again");
+  ReadRequest asks;
+  asks.store = d.store;
+  asks.key = "k";
+  asks.wants_inbox = true;
+  d.db.read({&asks, 1});
+  if (!d.report.that(asks.found && asks.record.inbox.size() == 2, "all that waits")) return;
+  const Message& message = asks.record.inbox[0];
+  d.report.that(message.position == posted.position && as_text(message.payload) == "hello" &&
+                    message.type == "Gift" && message.codec == 1,
+                "as it was sent, in the order it came");
+  d.report.that(d.read("k").record.inbox.empty(), "and nobody who does not ask gets it");
+  d.report.that(d.read("k").inbox_messages == 2, "to read takes nothing out");
+}
+
+template <class B>
 void an_acknowledgement_and_its_change_are_one_write(Driver<B>& d) {
   const PostRequest posted = d.post("k", 1, "hello");
   Holding old = d.take("k");
