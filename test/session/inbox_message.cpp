@@ -32,7 +32,7 @@ TEST(InboxMessage, says_what_is_in_it_to_who_knows_its_type_and_to_who_does_not)
   EXPECT_EQ(message.as<Parcel>()->weight, 7);
   const auto content = message.content();
   ASSERT_TRUE(content) << content.error();
-  EXPECT_EQ(to_json(*content, {.indent = 0}).value_or(""), R"({"weight": 7})");
+  EXPECT_EQ(to_json(*content, {.indent = 0}).value_or(""), R"({"weight":7})");
 }
 
 TEST(InboxMessage, that_cannot_be_read_says_so) {

@@ -21,7 +21,7 @@ struct Handle {
 static_assert(std::is_same_v<decltype(Signals<Player>::saving), Signal<Player&, Reason>>);
 static_assert(
     std::is_same_v<decltype(Signals<Player, Handle&>::saving), Signal<Handle&, Player&, Reason>>);
-static_assert(sizeof(Signals<Player>) == 7 * sizeof(Signal<>));
+static_assert(sizeof(Signals<Player>) == 9 * sizeof(Signal<>));
 
 TEST(Signals, saving_may_still_change_the_data) {
   Signals<Player> signals;

@@ -4,6 +4,7 @@
 #include <persist/signal.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -40,7 +41,8 @@ inline constexpr char watch_tag = 0;
 /// compared (`schema::same`) when it ends, so only what somebody watches is paid for: two copies
 /// for a change, one where it was none.
 ///
-/// Safe from any thread; what it is asked to remember is under the session's lock.
+/// Safe from any thread; what it is asked to remember is under the session's lock. An unused one is
+/// one null pointer.
 template <class Data, class... First>
 class Watches {
  public:
@@ -48,6 +50,11 @@ class Watches {
   using Tell = std::function<void(First...)>;
   /// Says after a change whom to tell: nobody, where the part is as it was.
   using Compare = std::function<Tell(const Data& now)>;
+
+  Watches() = default;
+  Watches(const Watches&) = delete;
+  Watches& operator=(const Watches&) = delete;
+  ~Watches() { delete body_.load(std::memory_order_acquire); }
 
   template <auto Member, class F>
   Connection connect(F&& fn) {
@@ -61,25 +68,27 @@ class Watches {
     return watch<Member>()->changed.connect(std::forward<F>(fn));
   }
   [[nodiscard]] bool any() const {
-    const std::lock_guard hold(mutex_);
-    return std::any_of(watches_.begin(), watches_.end(),
+    Body* body = body_.load(std::memory_order_acquire);
+    if (body == nullptr) return false;
+    const std::lock_guard hold(body->mutex);
+    return std::any_of(body->watches.begin(), body->watches.end(),
                        [](const auto& each) { return each->is_heard(); });
   }
   /// What those listen to is remembered too, for as long as they are there: of a place that
   /// outlives its sessions.
   void also(std::weak_ptr<Watches> others) {
-    const std::lock_guard hold(mutex_);
-    others_ = std::move(others);
+    Body& body = made();
+    const std::lock_guard hold(body.mutex);
+    body.others = std::move(others);
   }
   /// Takes a copy of what somebody listens to.
   void remember(const Data& data, std::vector<Compare>& into) const {
-    std::vector<std::shared_ptr<Watch>> all;
-    std::shared_ptr<Watches> others;
-    {
-      const std::lock_guard hold(mutex_);
-      all = watches_;
-      others = others_.lock();
-    }
+    Body* body = body_.load(std::memory_order_acquire);
+    if (body == nullptr) return;
+    std::unique_lock hold(body->mutex);
+    const std::vector<std::shared_ptr<Watch>> all = body->watches;
+    const std::shared_ptr<Watches> others = body->others.lock();
+    hold.unlock();
     for (const auto& each : all)
       if (each->is_heard()) into.push_back(each->remember(each, data));
     if (others) others->remember(data, into);
@@ -114,20 +123,33 @@ class Watches {
     Signal<First..., const Part&, const Part&> changed;
   };
 
+  struct Body {
+    std::mutex mutex;
+    std::vector<std::shared_ptr<Watch>> watches;
+    std::weak_ptr<Watches> others;
+  };
+  /// Made by whoever connects first; several threads may at once.
+  [[nodiscard]] Body& made() {
+    if (Body* there = body_.load(std::memory_order_acquire)) return *there;
+    auto fresh = std::make_unique<Body>();
+    Body* none = nullptr;
+    return body_.compare_exchange_strong(none, fresh.get(), std::memory_order_acq_rel)
+               ? *fresh.release()
+               : *none;
+  }
   template <auto Member>
   [[nodiscard]] std::shared_ptr<WatchOf<Member>> watch() {
-    const std::lock_guard hold(mutex_);
-    for (const auto& each : watches_)
+    Body& body = made();
+    const std::lock_guard hold(body.mutex);
+    for (const auto& each : body.watches)
       if (each->tag == &detail::watch_tag<Member>)
         return std::static_pointer_cast<WatchOf<Member>>(each);
-    auto made = std::make_shared<WatchOf<Member>>();
-    watches_.push_back(made);
-    return made;
+    auto fresh = std::make_shared<WatchOf<Member>>();
+    body.watches.push_back(fresh);
+    return fresh;
   }
 
-  mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<Watch>> watches_;
-  std::weak_ptr<Watches> others_;
+  std::atomic<Body*> body_{nullptr};  // owned
 };
 
 }  // namespace persist::inline PERSIST_ABI
