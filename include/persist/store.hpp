@@ -7,6 +7,7 @@
 #include <persist/store/inbox_calls.hpp>
 #include <persist/store/loading.hpp>
 #include <persist/store/offline_calls.hpp>
+#include <persist/store/purchase.hpp>
 #include <persist/store/session_calls.hpp>
 #include <persist/store/session_table.hpp>
 #include <persist/store/slot.hpp>
@@ -161,6 +162,15 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   template <class K, class F>
   Result<Grant> grant_once(const K& key, ReceiptId receipt, F&& fn) {
     return calls().grant_once(key, receipt, fn);
+  }
+  /// The same with the answer that a shop needs: granted now, granted before, ask again later, give
+  /// the money back. `fn` that answers `refused`, `invalid` or `too_large`, or breaks a rule or a
+  /// limit, is a refusal for good; with any other error, or where storage or a holder is in the
+  /// way, the shop asks again. Blocks for one save, of a record that is not open here for a load
+  /// more.
+  template <class K, class F>
+  Purchase purchase(const K& key, ReceiptId receipt, F&& fn) {
+    return calls().purchase(key, receipt, fn);
   }
   /// Changes several open sessions together: `transact(a, b, …, fn)`; see `transact_sessions`.
   template <class... Args>

@@ -209,4 +209,48 @@ TEST_F(Delivering, a_record_without_data_does_not_get_some_by_taking_a_message_o
   EXPECT_TRUE(players.peek_inbox(4u)->empty());
 }
 
+// What is taken here and arrives there.
+
+TEST_F(Delivering, what_is_transferred_is_taken_and_sent_by_one_save) {
+  gives_gifts(players);
+  auto session = players.load(1u);
+  const auto takes = [](Player& player) { player.coins -= 30; };
+  ASSERT_TRUE(session->transfer(2u, Gift{30}, takes));
+  EXPECT_EQ(session->view()->coins, 70);
+  EXPECT_EQ(players.inspect(2u)->inbox_messages, 0U);
+  ASSERT_TRUE(session->save());
+  EXPECT_EQ(coins(players, 1), 70);
+  EXPECT_EQ(players.load(2u)->view()->coins, 130);
+}
+
+TEST_F(Delivering, a_transfer_that_cannot_be_takes_nothing_and_sends_nothing) {
+  auto session = players.load(1u);
+  EXPECT_TRUE(
+      session->transfer(2u, Gift{1}, [](Player& player) { player.coins = -1; }).is(Errc::invalid));
+  EXPECT_TRUE(session->transfer(2u, Gift{1}, [](Player&) { return false; }).is(Errc::refused));
+  for (std::size_t i = 0; i < 1000; ++i)
+    ASSERT_TRUE(session->send(3u, Gift{1}));
+  EXPECT_TRUE(
+      session->transfer(2u, Gift{1}, [](Player& player) { --player.coins; }).is(Errc::full));
+  EXPECT_EQ(session->view()->coins, 100);
+  ASSERT_TRUE(session->release());
+  EXPECT_EQ(players.inspect(2u)->inbox_messages, 0U);
+}
+
+TEST_F(Delivering, a_transfer_that_nobody_takes_goes_back_by_whoever_lets_it_expire) {
+  gives_gifts(players);
+  players.on_expired([](Player&, const Gift& gift, Players::Session& session) {
+    EXPECT_TRUE(session.send(1u, gift));
+  });
+  auto session = players.load(1u);
+  const auto takes = [](Player& player) { player.coins -= 30; };
+  ASSERT_TRUE(session->transfer(2u, Gift{30}, takes, {.expires = 60s}));
+  ASSERT_TRUE(session->save());
+  play(61s, players);
+  ASSERT_TRUE(players.load(2u)->release());
+  play(30s, players);
+  EXPECT_EQ(session->view()->coins, 100);
+  EXPECT_EQ(coins(players, 2), 100);
+}
+
 }  // namespace

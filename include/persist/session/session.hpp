@@ -164,6 +164,13 @@ class Session : public Connects<Session<S>> {
   /// thread runs a handler, grant or transaction of this session.
   template <class K, class M>
   Result<void> send(const K& key, const M& message, PostOptions options = {});
+  /// Takes here what a message brings to another record, wherever that is: `take(data)` and the
+  /// message are one change, and leave with one save, or not at all. Where the partner is open here
+  /// and the backend can, `transact` settles both sides at once. What expires there unhandled is
+  /// gone unless its handler (`on_expired`) sends it back. Errors as `grant_once` and `send`, and
+  /// what `take` says: then nothing has changed.
+  template <class K, class M, class F>
+  Result<void> transfer(const K& key, const M& message, F&& take, PostOptions options = {});
   /// Applies a purchase once: `fn(data)` runs on a copy, unless this receipt was granted before.
   /// `pending` until a save has written it; asked again after that, `durable`.
   /// `closed`, `busy`, `invalid` (the result breaks a rule), `too_large` (it could not be saved),

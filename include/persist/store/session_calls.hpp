@@ -241,6 +241,21 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
 }
 
 template <class S>
+template <class K, class M, class F>
+Result<void> Session<S>::transfer(const K& key, const M& message, F&& take, PostOptions options) {
+  check_changeable<typename S::Policy>();
+  if (Error no = refusal_to_store(); failed(no)) return no;
+  std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
+  const Result<void> done = node_->on_copy([&](Data& copy) -> Result<void> {
+    if (Result<void> taken = detail::call(take, copy); !taken) return taken;
+    return send(key, message, options);
+  });
+  writing.unlock();
+  node_->tell_changes();
+  return done;
+}
+
+template <class S>
 template <class F>
 Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
   check_changeable<typename S::Policy>();

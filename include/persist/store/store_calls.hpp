@@ -16,6 +16,8 @@
 
 namespace persist::inline PERSIST_ABI {
 
+struct Purchase;
+
 /// The calls of a store, over its core: what `Store` composes.
 template <class S>
 class StoreCalls {
@@ -77,6 +79,8 @@ class StoreCalls {
   Result<Posted> post(const K& key, const M& message, PostOptions options);
   template <class K, class F>
   Result<Grant> grant_once(const K& key, ReceiptId receipt, F& fn);
+  template <class K, class F>
+  Purchase purchase(const K& key, ReceiptId receipt, F& fn);
   Result<KeyPage> scan(std::string after, std::size_t most);
   template <class F>
   void handle_messages(F&& fn, bool is_of_expired);

@@ -218,6 +218,7 @@ namespace persist::inline PERSIST_ABI {
 template <class F, class... S>
   requires(sizeof...(S) >= 2)
 Result<Transacted> transact_sessions(F&& fn, Session<S>&... sessions) {
+  static_assert(sizeof...(S) <= 16, "persist: a transaction has at most 16 partners");
   static_assert((transactional_backend<typename S::Backend> && ...),
                 "this backend cannot commit several records together, so its sessions cannot take "
                 "part in a transaction");
@@ -236,6 +237,7 @@ Result<Transacted> transact_sessions(F&& fn, Session<S>&... sessions) {
 template <class F, class... S>
   requires(sizeof...(S) >= 2)
 Result<Transacted> request_transaction(F&& fn, Session<S>&... sessions) {
+  static_assert(sizeof...(S) <= 16, "persist: a transaction has at most 16 partners");
   static_assert((transactional_backend<typename S::Backend> && ...),
                 "this backend cannot commit several records together, so its sessions cannot take "
                 "part in a transaction");
