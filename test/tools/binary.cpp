@@ -159,8 +159,13 @@ TEST_F(Program, a_folder_that_a_server_has_can_be_read_and_not_written) {
   const std::string key = some_key();
   const File server(folder / "save");
   ASSERT_TRUE(server.status());
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"list"}, {"export"}, {"show", key}, {"holder", key}, {"backup", "DIRcopy"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"list"},
+                                             {"export"},
+                                             {"show", key},
+                                             {"inbox", key},
+                                             {"holder", key},
+                                             {"backup", "DIRcopy"}}) {
     auto all = words;
     all.insert(all.end(), {"--dir", "DIRsave"});
     const Ran ran = run(all);

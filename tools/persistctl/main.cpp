@@ -3,6 +3,7 @@
 #include <persistctl/command_line.hpp>
 #include <persistctl/export.hpp>
 #include <persistctl/import.hpp>
+#include <persistctl/inbox.hpp>
 #include <persistctl/show.hpp>
 #include <persistctl/sources.hpp>
 #include <persistctl/spill.hpp>
@@ -96,6 +97,10 @@ std::vector<Command> folder_commands() {
        "KEY",
        "Writes everything that a record says of itself, as JSON.",
        {dir_option, store_option, dictionary_option}},
+      {"inbox",
+       "KEY",
+       "Writes the messages that wait in a record, one a line, as JSON.",
+       {dir_option, store_option}},
       {"holder",
        "KEY",
        "Says which process has the folder, and which server wrote the record last.",
@@ -311,6 +316,13 @@ int show(const Typed& typed) {
   return done;
 }
 
+int inbox(const Typed& typed) {
+  auto opened = open(typed, For::reading);
+  if (opened.status != done) return opened.status;
+  const auto listed = list_inbox(*opened.file, opened.store, typed.word, std::cout);
+  return listed ? done : fail(listed.error());
+}
+
 /// Two answers, since a process may have the folder while nobody plays, and a record may still name
 /// a server whose process is gone.
 int holder(const Typed& typed) {
@@ -464,6 +476,7 @@ int run(std::span<const std::string_view> words) {
       {"export", export_all},
       {"list", list},
       {"show", show},
+      {"inbox", inbox},
       {"holder", holder},
       {"unlock", unlock},
       {"backup", backup},
