@@ -7,7 +7,6 @@
 #include <persist/store/inbox_calls.hpp>
 #include <persist/store/loading.hpp>
 #include <persist/store/offline_calls.hpp>
-#include <persist/store/purchase.hpp>
 #include <persist/store/session_calls.hpp>
 #include <persist/store/session_table.hpp>
 #include <persist/store/slot.hpp>

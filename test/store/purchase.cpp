@@ -101,4 +101,10 @@ TEST(PurchaseOutcome, has_a_name) {
   EXPECT_EQ(name(Outcome::refused), "refused");
 }
 
+TEST(Purchase, that_failed_says_whether_to_ask_again) {
+  EXPECT_EQ(persist::Purchase(persist::Error(Errc::unavailable)).outcome, Outcome::retry_later);
+  EXPECT_EQ(persist::Purchase(persist::Error(Errc::locked)).outcome, Outcome::retry_later);
+  EXPECT_EQ(persist::Purchase(persist::Error(Errc::too_large)).outcome, Outcome::refused);
+}
+
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/store/changes.hpp>
+#include <persist/store/purchase.hpp>
 #include <persist/store/store_calls.hpp>
 
 #include <memory>
@@ -121,6 +122,13 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
   core_.post(request, options.id);
   if (failed(request.error)) return Error(request.error).for_key(spelled.view());
   return Posted{request.repeated, request.position};
+}
+
+template <class S>
+template <class K, class F>
+Purchase StoreCalls<S>::purchase(const K& key, ReceiptId receipt, F& fn) {
+  detail::PurchaseChange<S, F> what(receipt, fn);
+  return change(key, what);
 }
 
 template <class S>

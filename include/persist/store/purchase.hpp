@@ -1,7 +1,10 @@
 #pragma once
 
-#include <persist/store/offline_calls.hpp>
+#include <persist/error.hpp>
+#include <persist/session/grant.hpp>
+#include <persist/store/changes.hpp>
 
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -24,41 +27,59 @@ enum class PurchaseOutcome : std::uint8_t {
 struct Purchase {
   PurchaseOutcome outcome = PurchaseOutcome::retry_later;
   Error why{Errc{}};  ///< of the last two
+
+  Purchase() = default;
+  explicit Purchase(PurchaseOutcome came_to, Error error = Errc{})
+      : outcome(came_to), why(std::move(error)) {}
+  /// What did not succeed: whether the same may be answered otherwise another time. A function says
+  /// so with any other code than these.
+  Purchase(Error error)  // NOLINT(google-explicit-constructor): an error is an answer
+      : outcome(is_final(error) ? PurchaseOutcome::refused : PurchaseOutcome::retry_later),
+        why(std::move(error)) {}
+  Purchase(Errc code) : Purchase(Error(code)) {}  // NOLINT(google-explicit-constructor)
+
+ private:
+  [[nodiscard]] static bool is_final(const Error& error) noexcept {
+    return error == Errc::refused || error == Errc::invalid || error == Errc::too_large;
+  }
 };
 
 namespace detail {
-/// Whether the same purchase may be answered otherwise another time. A function says so with any
-/// other code than these.
-[[nodiscard]] inline bool is_final(const Error& error) noexcept {
-  return error == Errc::refused || error == Errc::invalid || error == Errc::too_large;
-}
-}  // namespace detail
 
-template <class S>
-template <class K, class F>
-Purchase StoreCalls<S>::purchase(const K& key, ReceiptId receipt, F& fn) {
-  bool is_new = false;
-  auto apply = [&](Data& data) -> Result<void> {
-    is_new = true;
-    return detail::call(fn, data);
-  };
-  const Result<Grant> granted = grant_once(key, receipt, apply);
-  using Outcome = PurchaseOutcome;
-  if (!granted)
-    return {detail::is_final(granted.error()) ? Outcome::refused : Outcome::retry_later,
-            granted.error()};
-  switch (*granted) {
-    case Grant::durable:
-      return {is_new ? Outcome::granted : Outcome::granted_before};
-    case Grant::refused:
-      return {Outcome::refused,
-              Error(Errc::refused,
-                    "the receipt is older than what is remembered: nobody can say "
-                    "whether it was granted")};
-    default:
-      return {Outcome::retry_later,
-              Error(Errc::unavailable, "the purchase is applied here and not saved yet")};
+/// A purchase, for a shop.
+template <class S, class F>
+class PurchaseChange : public AnyChange<S> {
+ public:
+  using Data = typename S::Data;
+  using Answer = Purchase;
+
+  PurchaseChange(ReceiptId receipt, F& fn) : receipt_(receipt), fn_(fn) {}
+  [[nodiscard]] bool saves() const noexcept { return *granted_ == Grant::pending; }
+  Result<void> apply(Session<S>& session, bool) {
+    granted_ = session.grant_once(receipt_, [this](Data& data) -> Result<void> {
+      is_new_ = true;
+      return call(fn_, data);
+    });
+    return granted_ ? Result<void>(success) : Result<void>(granted_.error());
   }
-}
+  /// In a session of the game's the player has it already, and a later save will say so.
+  [[nodiscard]] Answer answer(const Result<Saved>& saved, bool is_live) {
+    if (!saved)
+      return is_live ? Purchase(PurchaseOutcome::retry_later, saved.error())
+                     : Purchase(saved.error());
+    if (*granted_ == Grant::refused)
+      return Error(Errc::refused,
+                   "the receipt is older than what is remembered: nobody can say whether it was "
+                   "granted");
+    return Purchase(is_new_ ? PurchaseOutcome::granted : PurchaseOutcome::granted_before);
+  }
 
+ private:
+  ReceiptId receipt_;
+  F& fn_;
+  Result<Grant> granted_;
+  bool is_new_ = false;
+};
+
+}  // namespace detail
 }  // namespace persist::inline PERSIST_ABI
