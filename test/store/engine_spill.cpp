@@ -510,6 +510,32 @@ TEST_F(SpillReplay, many_entries_go_in_few_batches) {
   EXPECT_TRUE(files().empty());
 }
 
+TEST_F(SpillReplay, more_entries_than_go_at_once_wait_for_a_database_that_is_down) {
+  {
+    auto players = open_spilling();
+    std::vector<Players::Session> sessions;
+    for (std::uint64_t key = 0; key < 65; ++key) {
+      auto session = players.load(key);
+      ASSERT_TRUE(session);
+      session->edit()->coins = static_cast<std::int64_t>(key);
+      sessions.push_back(*std::move(session));
+    }
+    db.fail_commits(Errc::unavailable, 10'000);
+    EXPECT_EQ(players.close_all(1s), 65U);
+  }
+  up();
+  db.fail_commits(Errc::unavailable, 1'000);
+  const auto before = db.script().commit_batches;
+  auto players = open_spilling();
+  EXPECT_EQ(players.spilled()->size(), 65U);
+  EXPECT_LE(db.script().commit_batches - before, 2U);
+  EXPECT_GT(players.poll(), clock.now());
+  up();
+  clock.advance(1min);
+  players.poll();
+  EXPECT_TRUE(players.spilled()->empty());
+}
+
 struct SpillAtTheEnd : SpillCase {};
 
 TEST_F(SpillAtTheEnd, the_database_has_four_fifths_of_the_time) {

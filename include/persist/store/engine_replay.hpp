@@ -182,9 +182,11 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   if (waiting == nullptr) return;
   waiting->is_out = false;
   if (is_ailing(why)) {
-    const int doublings = (std::min)(static_cast<int>(spill_->failures++), 5);
-    spill_->next_try = (std::min)(
-        spill_->next_try, now() + (std::min)(Duration(1s) * (1 << doublings), Duration(20s)));
+    // The first of those that went together says when all of them go again, and what has not gone.
+    if (spill_->next_try <= now() || spill_->next_try == TimePoint::max()) {
+      const int doublings = (std::min)(static_cast<int>(spill_->failures++), 5);
+      spill_->next_try = now() + (std::min)(Duration(1s) * (1 << doublings), Duration(20s));
+    }
     if (waiting->why.code() != why.code())
       log(LogLevel::warning, "spilled entry " + replay.file + " waits: " + why.message());
     waiting->why = std::move(why);
