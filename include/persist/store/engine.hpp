@@ -112,10 +112,13 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
               Result<Saved>& result) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
   void lose(SessionCore& session, const TransactionGroup& group) final;
-  /// The next save or release of the session that is cut, or its end, answers.
+  /// The next save or release of the session that is cut, or its end, answers; also where another
+  /// thread has ended it since it was asked for.
   void expect_save(SessionCore& session, SaveAnswer told) {
     const Lock hold(mutex_);
-    session.more().asked.push_back(std::move(told));
+    std::vector<SaveAnswer>& asked = session.more().asked;
+    asked.push_back(std::move(told));
+    if (ended(session.state)) answer(session, asked, last_word(session, session.state));
   }
 
   // Rounds (engine_poll.hpp).
@@ -273,7 +276,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void hurry_replay(std::string_view key);
   [[nodiscard]] bool waits_for_replay(SessionCore& session);
   void add_replays(Manifest& mine);
-  [[nodiscard]] Error read_replay(Replay& replay);
+  [[nodiscard]] static Error not_there();
   void complete_replay(Flight& flight);
   void settle_replay(const Replay& replay, Error why);
   void dispose(Spilled& entry);
