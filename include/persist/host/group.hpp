@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/detail/caught.hpp>
 #include <persist/host/budget.hpp>
 #include <persist/host/core.hpp>
 #include <persist/host/future.hpp>
@@ -11,8 +12,10 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -30,6 +33,7 @@ class HostSeat : public Driver {
 
   HostGroup& group;
   DrivenStore& store;
+  bool has_left = false;  ///< the store is of this Host no more; under the group's lock
 };
 
 /// Stores on one database that are polled together, and the calls that were made of them: all that
@@ -67,13 +71,16 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     if (!host_->take_call())
       return (void)state->fail(
           Error(Errc::full, "too many calls of this Host wait for their answers"));
+    bool has_left = false;
     {
       const std::lock_guard hold(mutex_);
-      if (!host_->closing)
+      has_left = seat.has_left;
+      if (!has_left && !host_->closing)
         queued_.push_back({&seat, std::exchange(state, nullptr), std::move(start)});
     }
-    if (state) return (void)state->fail(Error(Errc::closed, "the Host is shutting down"));
-    wake();
+    if (!state) return wake();
+    state->fail(Error(Errc::closed, has_left ? "the store is no longer of this Host"
+                                             : "the Host is shutting down"));
   }
   void post(std::function<void()> call) final {
     {
@@ -126,6 +133,22 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     waiting_[static_cast<std::size_t>(priority)].push_back(std::move(task));
     send_waiting(priority, false);
   }
+  /// A record: of which store, and how its key is spelled.
+  using Turn = std::pair<const void*, std::string>;
+  /// The same, and behind the tasks of that record that came before; `end_turn` follows when it has
+  /// come home.
+  void send_in_turn(const Turn& of, std::unique_ptr<LaneTask> task, Priority priority) {
+    const auto [at, is_first] = turns_.try_emplace(of);
+    if (is_first) return send(std::move(task), priority);
+    at->second.emplace_back(std::move(task), priority);
+  }
+  void end_turn(const Turn& of) {
+    const auto at = turns_.find(of);
+    if (at->second.empty()) return (void)turns_.erase(at);
+    auto [task, priority] = std::move(at->second.front());
+    at->second.pop_front();
+    send(std::move(task), priority);
+  }
   void send_now(std::unique_ptr<LaneTask> task, Priority priority) {
     ++out_;
     host_->lanes.push(std::move(task), priority);
@@ -133,11 +156,16 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   /// Waits for what is out and takes it in; then calls `then`, before anything else goes out.
   template <class F>
   void bring_home(F then);
+  /// From now on no call of that store is taken.
+  void close(HostSeat& seat) {
+    const std::lock_guard hold(mutex_);
+    seat.has_left = true;
+  }
   /// Ends the calls of that store, or of all, that have not been answered.
   std::size_t end_calls(const HostSeat* seat, const Error& why, bool queued_only);
   [[nodiscard]] std::size_t out() const noexcept { return out_; }
   [[nodiscard]] Budget& budget() noexcept { return budget_; }
-  virtual void take_out(const HostSeat& seat) = 0;
+  virtual void take_out(HostSeat& seat) = 0;
   virtual void take_out_all() = 0;
   /// For the timer, on any thread: has leases renewed whose time has come while nobody polls.
   /// Returns when to look again.
@@ -176,11 +204,20 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   void begin_calls();
   bool send_waiting(Priority least, bool over_budget);
   void end_late_calls(TimePoint now);
-  template <class T>
-  [[nodiscard]] T taken(T& list) {
-    const std::lock_guard hold(mutex_);
-    return std::exchange(list, T());
+  /// Calls `use` with what is on the list now, one after the other: what waits for its turn stays
+  /// there, so that a poll inside one of them finds it.
+  template <class T, class F>
+  void take_each(std::deque<T>& list, F use) {
+    std::unique_lock hold(mutex_);
+    for (std::size_t left = list.size(); left != 0 && !list.empty(); --left) {
+      T one = std::move(list.front());
+      list.pop_front();
+      hold.unlock();
+      use(std::move(one));
+      hold.lock();
+    }
   }
+  void call_posted();
 
   const void* kind_;
   bool is_shared_;
@@ -188,6 +225,8 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   HostLeases leases_;
   Budget budget_;
   std::array<std::deque<std::unique_ptr<LaneTask>>, priorities> waiting_;  ///< for the budget
+  /// Of records that a task is on its way for: those behind it.
+  std::map<Turn, std::deque<std::pair<std::unique_ptr<LaneTask>, Priority>>> turns_;
   std::recursive_mutex turn_;  ///< of who is the stores' thread now
   std::atomic<bool> again_{false};
   std::atomic<bool> pump_waits_{false};
@@ -196,8 +235,8 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   std::mutex mutex_;  ///< of the next three
   std::condition_variable came_;
   std::deque<Call> queued_;
-  std::vector<std::function<void()>> posted_;
-  std::vector<std::unique_ptr<LaneTask>> home_;
+  std::deque<std::function<void()>> posted_;
+  std::deque<std::unique_ptr<LaneTask>> home_;
   std::atomic<bool> look_{false};  ///< calls were called off or answered
 
   std::vector<Call> begun_;
@@ -227,6 +266,10 @@ inline TimePoint HostGroup::poll() {
     if (!turn) return TimePoint::max();
     again_ = false;
     next = poll_once();
+    if (is_shared_ && next != TimePoint::max()) {  // here, or an earlier answer came last
+      next_pump_ = next.time_since_epoch().count();
+      host_->timer_wake.notify();
+    }
   } while (is_shared_ && again_);
   return next;
 }
@@ -236,11 +279,7 @@ struct HostGroup::Pump final : LaneTask {
   explicit Pump(std::shared_ptr<HostGroup> of) : group(std::move(of)) {}
   void perform() override {
     group->pump_waits_ = false;
-    const TimePoint next = group->poll();
-    if (next != TimePoint::max()) {
-      group->next_pump_ = next.time_since_epoch().count();
-      group->host().timer_wake.notify();
-    }
+    group->poll();
     group->host().wake.notify();
   }
   void complete() override {}
@@ -258,8 +297,7 @@ inline void HostGroup::pump() {
 inline TimePoint HostGroup::poll_once() {
   const Visit visit(*this);
   take_in();
-  for (const auto& call : taken(posted_))
-    call();
+  call_posted();
   begin_calls();
   const TimePoint now = host_->clock.now();
   if (look_.exchange(false) || now >= first_deadline_) end_late_calls(now);
@@ -290,12 +328,23 @@ inline bool HostGroup::send_waiting(Priority least, bool over_budget) {
 
 /// What lanes have done.
 inline void HostGroup::take_in() {
-  for (auto& task : taken(home_)) {
+  take_each(home_, [&](std::unique_ptr<LaneTask> task) {
     --out_;
     task->complete();
     const std::lock_guard hold(mutex_);
     came_.notify_all();
-  }
+  });
+}
+
+/// What follows calls that were answered before they were told what follows.
+inline void HostGroup::call_posted() {
+  take_each(posted_, [&](const std::function<void()>& call) {
+    const Result<void> done = detail::caught("what was to follow a call", [&]() -> Result<void> {
+      call();
+      return success;
+    });
+    if (!done) host_->options.log.write(LogLevel::error, done.error().detail());
+  });
 }
 
 template <class F>
@@ -305,11 +354,10 @@ void HostGroup::bring_home(F then) {
   while (true) {
     {
       const Visit visit(*this);
-      send_waiting(Priority::bulk, true);
       take_in();
-      for (const auto& call : taken(posted_))
-        call();
+      call_posted();
       (void)finish_poll();
+      send_waiting(Priority::bulk, true);
     }
     if (out_ == 0) break;
     turn.unlock();
