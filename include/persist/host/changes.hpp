@@ -31,9 +31,10 @@ class KeyAsk {
   template <class P, class C>
   void on_lane(Priority priority, P perform, C complete) const {
     auto result = std::make_shared<R>();
-    HostGroup::Turn turn{&core, spelled_};
+    const LaneTurns::Record turn{&core, spelled_};
     auto task = group().make_call(
         [self = *this, result, perform = std::move(perform)] {
+          if (self.state_->is_over()) return;  // it waited here longer than its caller
           Calls calls(self.core);
           *result = perform(calls, self.key());
         },

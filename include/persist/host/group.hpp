@@ -5,6 +5,7 @@
 #include <persist/host/core.hpp>
 #include <persist/host/future.hpp>
 #include <persist/host/leases.hpp>
+#include <persist/host/turns.hpp>
 
 #include <algorithm>
 #include <array>
@@ -12,10 +13,8 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -130,24 +129,23 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   [[nodiscard]] std::unique_ptr<LaneTask> make_call(P perform, C complete);
   /// The same within the budget: it waits behind what came before, and what is more urgent.
   void send(std::unique_ptr<LaneTask> task, Priority priority) {
+    ++held_;
     waiting_[static_cast<std::size_t>(priority)].push_back(std::move(task));
     send_waiting(priority, false);
   }
-  /// A record: of which store, and how its key is spelled.
-  using Turn = std::pair<const void*, std::string>;
   /// The same, and behind the tasks of that record that came before; `end_turn` follows when it has
   /// come home.
-  void send_in_turn(const Turn& of, std::unique_ptr<LaneTask> task, Priority priority) {
-    const auto [at, is_first] = turns_.try_emplace(of);
-    if (is_first) return send(std::move(task), priority);
-    at->second.emplace_back(std::move(task), priority);
+  void send_in_turn(const LaneTurns::Record& of, std::unique_ptr<LaneTask> task,
+                    Priority priority) {
+    LaneTurns::Waiting next{std::move(task), priority};
+    if (turns_.begin(of, next)) return send(std::move(next.task), priority);
+    ++held_;
   }
-  void end_turn(const Turn& of) {
-    const auto at = turns_.find(of);
-    if (at->second.empty()) return (void)turns_.erase(at);
-    auto [task, priority] = std::move(at->second.front());
-    at->second.pop_front();
-    send(std::move(task), priority);
+  void end_turn(const LaneTurns::Record& of) {
+    LaneTurns::Waiting next = turns_.end(of);
+    if (!next.task) return;
+    --held_;
+    send(std::move(next.task), next.priority);
   }
   void send_now(std::unique_ptr<LaneTask> task, Priority priority) {
     ++out_;
@@ -163,7 +161,8 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   }
   /// Ends the calls of that store, or of all, that have not been answered.
   std::size_t end_calls(const HostSeat* seat, const Error& why, bool queued_only);
-  [[nodiscard]] std::size_t out() const noexcept { return out_; }
+  /// Tasks that have not come home, or wait for their budget or their turn.
+  [[nodiscard]] std::size_t out() const noexcept { return out_ + held_; }
   [[nodiscard]] Budget& budget() noexcept { return budget_; }
   virtual void take_out(HostSeat& seat) = 0;
   virtual void take_out_all() = 0;
@@ -225,8 +224,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   HostLeases leases_;
   Budget budget_;
   std::array<std::deque<std::unique_ptr<LaneTask>>, priorities> waiting_;  ///< for the budget
-  /// Of records that a task is on its way for: those behind it.
-  std::map<Turn, std::deque<std::pair<std::unique_ptr<LaneTask>, Priority>>> turns_;
+  LaneTurns turns_;
   std::recursive_mutex turn_;  ///< of who is the stores' thread now
   std::atomic<bool> again_{false};
   std::atomic<bool> pump_waits_{false};
@@ -242,6 +240,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   std::vector<Call> begun_;
   TimePoint first_deadline_ = TimePoint::max();
   std::atomic<std::size_t> out_{0};
+  std::atomic<std::size_t> held_{0};  ///< tasks that are not out yet
 };
 
 inline void HostSeat::leave() {
@@ -321,6 +320,7 @@ inline bool HostGroup::send_waiting(Priority least, bool over_budget) {
     for (auto& queue = waiting_[i]; !queue.empty(); queue.pop_front()) {
       if (!over_budget && budget_.left(now) == 0) return false;
       budget_.spend(1);
+      --held_;
       send_now(std::move(queue.front()), static_cast<Priority>(i));
     }
   return true;
