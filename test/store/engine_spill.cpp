@@ -324,6 +324,27 @@ TEST_F(SpillReplay, what_was_edited_behind_a_transaction_of_unknown_outcome_come
   }
 }
 
+TEST_F(SpillReplay, nobody_waits_for_the_lease_of_a_transaction_that_is_sent_again) {
+  {
+    auto players = open_spilling();
+    auto a = players.load(1);
+    auto b = players.load(2);
+    ASSERT_TRUE(a && b);
+    db.script().commits.push_back({Errc::unknown_outcome, false});
+    (void)players.transact(*a, *b, [](Player& from, Player& to) {
+      from.coins -= 30, to.coins += 30;
+      return persist::Result<void>(persist::success);
+    });
+    down(Errc::unknown_outcome);
+    EXPECT_EQ(players.close_all(10s), 2U);
+    EXPECT_EQ(files().size(), 1U);
+  }
+  up();
+  auto players = open_spilling();
+  EXPECT_EQ(coins(players, 1), 70);
+  EXPECT_TRUE(players.try_load(1) && players.try_load(2));
+}
+
 /// A trade whose one partner leaves, with an unknown outcome, while the other plays on.
 struct SpillFollows : SpillCase {
   void SetUp() override {

@@ -112,6 +112,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
               Result<Saved>& result) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
   void lose(SessionCore& session, const TransactionGroup& group) final;
+  TimePoint finish_unknown(bool keeps) final;
   /// The next save or release of the session that is cut, or its end, answers; also where another
   /// thread has ended it since it was asked for.
   void expect_save(SessionCore& session, SaveAnswer told) {
@@ -225,6 +226,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] bool prepare_flight(Flight& flight);
   [[nodiscard]] static bool can_leave(const SessionCore& session);
   [[nodiscard]] bool can_any_leave();
+  TimePoint finish_partners(bool keeps);
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
   void tell_saving(SessionCore& session, Reason reason, Lock& hold);

@@ -116,8 +116,11 @@ void Engine<B, L>::add_replays(Manifest& mine) {
     }
     each.is_out = true;
     Flight& flight = new_flight();
-    flight.replay = std::make_shared<Replay>(
-        Replay{.file = each.file, .journal = &spill_->journal(), .limits = &limits_});
+    flight.replay =
+        std::make_shared<Replay>(Replay{.file = each.file,
+                                        .journal = &spill_->journal(),
+                                        .limits = &limits_,
+                                        .is_last = spill_->followers_of(each.number()).empty()});
     mine.flights.push_back(&flight);
   }
   for (const std::string& file : refused)

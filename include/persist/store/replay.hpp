@@ -25,6 +25,7 @@ struct Replay {
   std::deque<Schema> schemas{};
   const spill::Journal<>* journal = nullptr;
   const RecordLimits* limits = nullptr;
+  bool is_last = true;  ///< of its session: none follows it
 };
 
 namespace spill {
@@ -150,6 +151,10 @@ void read_again(Backend& backend, Flight& flight, CommitRequest& to) {
   const auto stores = find_stores(backend, replay.entry);
   if (!stores) return fails(stores.error());
   fill(flight, replay, *stores, *replay.limits);
+  // Nobody plays under it any more: its lease would only keep the players out.
+  if (replay.is_last)
+    for (Change& change : flight.changes)
+      change.lease = LeaseChange::release;
   to.changes = flight.request.changes;
 }
 

@@ -206,6 +206,7 @@ class SpillBox {
   void wait_for(Waiting entry) {
     for (const std::string& key : entry.keys)
       ++keys_.try_emplace(key, 0).first->second;
+    followers_ += entry.follows != 0 ? 1U : 0U;
     waiting_.push_back(std::move(entry));
   }
   [[nodiscard]] Waiting* find(std::string_view file) {
@@ -216,6 +217,7 @@ class SpillBox {
   /// What must not be sent before the entry of that number is there.
   [[nodiscard]] std::vector<std::string> followers_of(std::uint64_t number) const {
     std::vector<std::string> files;
+    if (followers_ == 0) return files;
     for (const Waiting& each : waiting_)
       if (each.follows == number && number != 0) files.push_back(each.file);
     return files;
@@ -239,6 +241,7 @@ class SpillBox {
                                  [&](const Waiting& each) { return each.file == file; });
     if (at == waiting_.end()) return {};
     std::vector<std::string> keys = std::move(at->keys);
+    followers_ -= at->follows != 0 ? 1U : 0U;
     waiting_.erase(at);
     for (const std::string& key : keys)
       if (const auto count = keys_.find(key); --count->second == 0) keys_.erase(count);
@@ -283,6 +286,7 @@ class SpillBox {
   Error error_{Errc{}};
   std::optional<spill::Journal<>> journal_;
   std::deque<Waiting> waiting_;                           ///< as they were written
+  std::size_t followers_ = 0;                             ///< among them
   std::map<std::string, std::size_t, std::less<>> keys_;  ///< and how many entries wait with each
   std::vector<Spilled> kept_;
 };
