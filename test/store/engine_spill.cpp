@@ -345,6 +345,33 @@ TEST_F(SpillReplay, nobody_waits_for_the_lease_of_a_transaction_that_is_sent_aga
   EXPECT_TRUE(players.try_load(1) && players.try_load(2));
 }
 
+TEST_F(SpillReplay, what_only_a_partner_in_another_store_has_behind_it_is_sent_too) {
+  {
+    Players guilds("guilds", db, spilling());
+    auto players = open_spilling();
+    auto a = players.load(1);
+    auto b = guilds.load(2);
+    ASSERT_TRUE(a && b);
+    db.fail_commits(Errc::unavailable);
+    (void)players.transact(*a, *b, [](Player& from, Player& to) {
+      from.coins -= 30, to.coins += 30;
+      return persist::Result<void>(persist::success);
+    });
+    db.fail_commits(Errc::unknown_outcome);
+    EXPECT_TRUE(a->release().is(Errc::unknown_outcome));
+    b->edit()->coins += 1;
+    down();
+    EXPECT_EQ(players.close_all(10s), 1U);
+    EXPECT_EQ(files().size(), 2U);
+  }
+  up();
+  Players guilds("guilds", db, spilling());
+  auto players = open_spilling();
+  EXPECT_TRUE(players.spilled()->empty());
+  EXPECT_EQ(coins(players, 1), 70);
+  EXPECT_EQ(coins(guilds, 2), 131);
+}
+
 /// A trade whose one partner leaves, with an unknown outcome, while the other plays on.
 struct SpillFollows : SpillCase {
   void SetUp() override {

@@ -22,7 +22,7 @@ void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_v
     std::vector<spill::Journal<>::Written> batch(some.size());
     std::vector<spill::Entry> entries(some.size());
     for (std::size_t i = 0; i < some.size(); ++i) {
-      auto entry = spill::entry_of(*some[i]);
+      auto entry = spill::entry_of(*some[i], store_, about());
       if (entry) {
         entries[i] = *std::move(entry);
         sign(entries[i], why);

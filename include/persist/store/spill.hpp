@@ -51,7 +51,8 @@ namespace spill {
 /// Which place each store of a flight has in its entry.
 class Places {
  public:
-  explicit Places(const Flight& flight) {
+  /// The first is the store whose journal it is, also where only partners of others go on.
+  Places(StoreId id, StoreInfo store, const Flight& flight) : Places(id, std::move(store)) {
     for (std::size_t i = 0; i < flight.size(); ++i)
       if (!find(flight.changes[i].store)) {
         ids_.push_back(flight.changes[i].store);
@@ -152,8 +153,9 @@ class Places {
   entry.stores = places.take();
   return entry;
 }
-[[nodiscard]] inline Result<Entry> entry_of(Flight& flight) {
-  return entry_of(std::span(flight.changes).first(flight.size()), flight.cuts, Places(flight));
+[[nodiscard]] inline Result<Entry> entry_of(Flight& flight, StoreId id, StoreInfo store) {
+  return entry_of(std::span(flight.changes).first(flight.size()), flight.cuts,
+                  Places(id, std::move(store), flight));
 }
 
 }  // namespace spill
@@ -264,7 +266,7 @@ class SpillBox {
     }
     found.at = entry->at;
     found.keys = entry->keys_in(self_);
-    if (found.keys.empty() || entry->stores[0].birth != self_.birth) {
+    if (entry->stores[0].name != self_.name || entry->stores[0].birth != self_.birth) {
       found.state = Spilled::State::foreign;
       found.keys.clear();
       for (const spill::Part& part : entry->parts)
