@@ -85,9 +85,9 @@ class Host : private HostCalls {
   TimePoint poll() {
     core_->polls_here();
     TimePoint next = TimePoint::max();
-    for (std::size_t i = 0; i < groups_.size(); ++i)
-      if (const std::shared_ptr<HostGroup> group = groups_[i]; !group->is_shared())
-        next = (std::min)(next, group->poll());
+    each_group([&](HostGroup& group) {
+      if (!group.is_shared()) next = (std::min)(next, group.poll());
+    });
     return next;
   }
   /// Sleeps until something came that `poll` has to look at, or until then: for a program that has
@@ -256,6 +256,12 @@ class Host : private HostCalls {
   }
 
  private:
+  /// Handlers attach stores meanwhile.
+  template <class F>
+  void each_group(F use) {
+    for (std::size_t i = 0; i < groups_.size(); ++i)
+      use(*std::shared_ptr<HostGroup>(groups_[i]));
+  }
   template <class Rounds, class Store>
   Result<void> add(Rounds& rounds, Store& store) {
     if (rounds.add(store.core())) return success;
@@ -285,21 +291,22 @@ class Host : private HostCalls {
 
 inline Host::Left Host::ask_all_to_end() {
   Left left;
-  for (const auto& group : groups_) {
-    group->each_store([&](DrivenStore& store) {
+  each_group([&](HostGroup& group) {
+    group.each_store([&](DrivenStore& store) {
       left.sessions += store.ask_all_to_end();
       left.moves = left.moves || store.can_any_end();
     });
-    left.out += group->out();
-  }
+    left.out += group.out();
+  });
   left.moves = left.moves || left.out != 0;
   return left;
 }
 
 inline std::size_t Host::spill_rest() {
   std::size_t spilled = 0;
-  for (const auto& group : groups_)
-    group->each_store([&](DrivenStore& store) { spilled += store.spill_rest(); });
+  each_group([&](HostGroup& group) {
+    group.each_store([&](DrivenStore& store) { spilled += store.spill_rest(); });
+  });
   return spilled;
 }
 
@@ -318,9 +325,10 @@ inline ShutdownReport Host::shutdown(Duration within,
   core_->closing = true;
   const TimePoint deadline = after(core_->clock.now(), within);
   TimePoint late_at = after(core_->clock.now(), within / 5 * 4);
-  for (const auto& group : groups_)
+  each_group([&](HostGroup& group) {
     report.cancelled +=
-        group->end_calls(nullptr, Error(Errc::cancelled, "the Host is shutting down"), true);
+        group.end_calls(nullptr, Error(Errc::cancelled, "the Host is shutting down"), true);
+  });
   report.sessions = ask_all_to_end().sessions;
   for (const auto& group : groups_)
     if (group->is_shared()) group->pump();

@@ -24,6 +24,13 @@ TEST(OsSignal, a_handler_that_was_there_before_is_called_as_well_and_once) {
   std::raise(SIGINT);
   EXPECT_EQ(noted, 2) << "where nobody handled it the program goes on";
   EXPECT_EQ(earlier, 1);
+
+  auto& before = persist::detail::os::stop_handlers().before[0];
+  before = {};
+  before.sa_handler = SIG_IGN;
+  before.sa_flags = SA_SIGINFO;  // which says nothing where there is no handler
+  std::raise(SIGINT);
+  EXPECT_EQ(noted, 3);
 }
 
 }  // namespace

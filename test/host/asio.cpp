@@ -55,4 +55,17 @@ TEST_F(AsioCase, what_is_cancelled_ends_with_cancelled) {
   EXPECT_FALSE(tool.inspect(1u)->release_requested);
 }
 
+TEST_F(AsioCase, its_cancellation_is_touched_where_its_handler_runs_and_nowhere_else) {
+  asio::cancellation_signal off;
+  bool called = false;
+  async(host.load(players, 1u),
+        asio::bind_cancellation_slot(
+            off.slot(), asio::bind_executor(io, [&](const Loaded&) { called = true; })));
+  settle();
+  EXPECT_TRUE(off.slot().has_handler()) << "it was cleared in the poll, on another thread";
+  io.run();
+  EXPECT_TRUE(called);
+  EXPECT_FALSE(off.slot().has_handler());
+}
+
 }  // namespace

@@ -121,4 +121,44 @@ TEST_F(HostBudget, a_store_that_is_taken_back_does_not_wait_for_its_budget) {
   EXPECT_TRUE(all[0].save());
 }
 
+struct HostOfLittle : HostedWorld {
+  persist::Host little{[this] {
+    auto told = host_options();
+    told.budget = 1;
+    return told;
+  }()};
+  Players others{"others", db, options()};
+
+  HostOfLittle() { EXPECT_TRUE(little.attach(others)); }
+};
+
+TEST_F(HostOfLittle, a_call_that_its_caller_gave_up_before_a_lane_had_it_does_not_happen) {
+  auto first = little.post(others, 1u, Gift{1});
+  auto second = little.post(others, 2u, Gift{1}, {}, {.deadline = 500ms});
+  auto third = little.post(others, 3u, Gift{1});
+  little.poll();
+  third.cancel();
+  little.poll();
+  EXPECT_TRUE(third.get().is(Errc::cancelled));
+  for (int i = 0; i < 5; ++i, clock.advance(1s)) {
+    little.poll();
+    while (little.run_lane()) {
+    }
+  }
+  little.poll();
+  EXPECT_TRUE(first.get());
+  EXPECT_TRUE(second.get().is(Errc::timeout));
+  EXPECT_EQ(db.script().posts, 1U);
+}
+
+TEST_F(HostOfLittle, a_shutdown_waits_for_calls_that_wait_for_their_budget) {
+  auto first = little.post(others, 1u, Gift{1});
+  auto second = little.post(others, 1u, Gift{1});
+  auto third = little.post(others, 2u, Gift{1});
+  little.poll();
+  EXPECT_TRUE(little.shutdown(10s).complete());
+  EXPECT_TRUE(first.ready() && second.ready() && third.ready());
+  EXPECT_EQ(db.script().posts, 3U);
+}
+
 }  // namespace

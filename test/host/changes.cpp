@@ -211,4 +211,26 @@ TEST_F(HostChanges, an_update_of_a_record_with_many_writers_goes_again_when_it_w
   EXPECT_TRUE(late.get().is(Errc::busy)) << "after as many tries as the call that waits";
 }
 
+TEST_F(HostChanges, calls_on_one_key_are_performed_in_the_order_they_were_made) {
+  std::vector<std::string> got;
+  players.on_message([&](Player&, const Letter& letter) { got.push_back(letter.text); });
+  bool other = false;
+  db.script().during_post = [&] {
+    while (host.run_lane()) {  // another lane
+    }
+    other = true;
+  };
+  auto first = host.post(players, 1u, Letter{"first"});
+  auto second = host.post(players, 1u, Letter{"second"});
+  auto read = host.inspect(players, 1u);
+  auto third = host.post(players, 2u, Letter{"to somebody else"});
+  settle();
+  EXPECT_TRUE(other);
+  ASSERT_TRUE(read.ready());
+  EXPECT_EQ(read.get()->inbox_messages, 2U);
+  auto session = load(1);
+  settle();
+  EXPECT_EQ(got, (std::vector<std::string>{"first", "second"}));
+}
+
 }  // namespace

@@ -6,6 +6,8 @@
 #include <support/world.hpp>
 
 #include <filesystem>
+#include <functional>
+#include <future>
 #include <thread>
 
 #include <unistd.h>
@@ -43,6 +45,30 @@ TEST(Lanes, what_has_the_higher_priority_goes_first_and_within_one_what_came_fir
   while (lanes.run_one()) {
   }
   EXPECT_EQ(done, (std::vector{3, 2, 4, 1}));
+}
+
+/// What a test wants of a lane.
+struct Job final : LaneTask {
+  explicit Job(std::function<void()> fn) : job(std::move(fn)) {}
+  void perform() override { job(); }
+  void complete() override {}
+  void hand_back(std::unique_ptr<LaneTask>) override {}
+  std::function<void()> job;
+};
+
+TEST(Lanes, one_that_has_to_wait_does_the_work_that_it_keeps_waiting) {
+  Lanes lanes(1);
+  bool was_done = false;
+  std::promise<bool> is_lane;
+  lanes.push(std::make_unique<Job>([&] {
+               lanes.push(std::make_unique<Job>([&] { was_done = true; }), Priority::save);
+               EXPECT_TRUE(lanes.run_one());
+               EXPECT_TRUE(was_done);
+               is_lane.set_value(Lanes::is_here());
+             }),
+             Priority::save);
+  EXPECT_TRUE(is_lane.get_future().get());
+  EXPECT_FALSE(lanes.run_one()) << "this thread has better to do";
 }
 
 /// A program without a tick.

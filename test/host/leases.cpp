@@ -242,4 +242,21 @@ TEST(HostLeases, it_is_looked_at_again_when_something_is_due_and_not_before) {
   EXPECT_EQ(leases.size(), 0U);
 }
 
+TEST(HostLeases, a_commit_of_an_earlier_process_is_of_no_session_here) {
+  persist::HostLeases leases;
+  const persist::TimePoint start{1h};
+  persist::LeaseTicket ticket{{}, "k", {7, {}, 3}, 60s, 20s, start};
+  ticket.fence.owner.session = 5;
+  leases.tell(ticket, persist::LeaseUse::taken);
+  persist::Change spilled;
+  spilled.fence = {3, {{}, 99, 5}, 8};  // the same number
+  spilled.lease = persist::LeaseChange::renew;
+  persist::CommitRequest commit{.changes = std::span(&spilled, 1)};
+  commit.outcome = persist::CommitRequest::Outcome::applied;
+  leases.hear(std::span(&commit, 1), start);
+  persist::HostLeases::Batch batch;
+  (void)leases.collect(start + 30s, start, batch);
+  EXPECT_TRUE(batch.commits.empty()) << "a commit of its own is out";
+}
+
 }  // namespace

@@ -4,6 +4,10 @@
 
 #include <support/hosted.hpp>
 
+#include <deque>
+#include <memory>
+#include <stdexcept>
+
 namespace {
 
 using namespace test;
@@ -219,6 +223,89 @@ TEST_F(HostRounds, a_host_that_is_destroyed_answers_what_waits_and_leaves_the_st
   }
   EXPECT_EQ(told, (std::vector<std::string>{"yes", "closed"}));
   EXPECT_EQ(session.state(), State::open);
+}
+
+TEST_F(HostRounds, who_waits_for_a_save_of_a_session_that_has_ended_meanwhile_is_answered) {
+  auto session = load(1);
+  auto released = host.release(session);
+  settle();
+  bool told = false;
+  players.core().expect_save(
+      session.node(), [&](const persist::Result<persist::Saved>& saved) { told = bool(saved); });
+  host.poll();
+  EXPECT_TRUE(told);
+}
+
+#if PERSIST_HAS_EXCEPTIONS
+TEST_F(HostRounds, what_follows_an_answer_that_was_there_may_throw_and_holds_up_no_other) {
+  auto first = host.peek(players, 1u);
+  auto second = host.peek(players, 2u);
+  settle();
+  ASSERT_TRUE(first.ready() && second.ready());
+  bool called = false;
+  first.then([](auto) { throw std::runtime_error("oops"); });
+  second.then([&](auto) { called = true; });
+  EXPECT_NO_THROW(host.poll());
+  EXPECT_TRUE(called);
+  EXPECT_TRUE(logged("oops"));
+}
+#endif
+
+TEST_F(HostRounds, a_shutdown_in_a_completion_takes_in_what_came_home_with_it) {
+  auto session = load(1);
+  session.edit()->coins = 5;
+  persist::ShutdownReport report;
+  const auto begun = clock.now();
+  host.peek(players, 1u).then([&](auto) { report = host.shutdown(10s); });
+  auto peeked = host.peek(players, 2u);
+  host.poll();
+  while (host.run_lane()) {
+  }
+  host.poll();
+  EXPECT_TRUE(report.complete()) << report.out << " out";
+  EXPECT_EQ(clock.now(), begun);
+  EXPECT_TRUE(peeked.ready());
+  EXPECT_EQ(durable(1), 5);
+}
+
+TEST_F(HostRounds, who_asks_again_when_the_store_has_left_is_told_so) {
+  persist::Future<persist::Result<Players::Session>> second;
+  {
+    Players others("others", db, options());
+    ASSERT_TRUE(host.attach(others));
+    host.load(others, 1u).then([&](auto) { second = host.load(others, 1u); });
+  }
+  ASSERT_TRUE(second.ready());
+  EXPECT_TRUE(second.get().is(Errc::closed));
+  host.poll();
+}
+
+TEST_F(HostRounds, what_a_shutdown_answers_may_attach_stores) {
+  std::deque<Players> more;
+  Players others("others", Db(persist::backend::Memory(clock)), options());
+  ASSERT_TRUE(host.attach(others));
+  for (unsigned i = 0; i < 3; ++i)
+    host.load(players, 1u + i).then([&](auto) {
+      more.emplace_back("more", Db(persist::backend::Memory(clock)), options());
+      ASSERT_TRUE(host.attach(more.back()));
+    });
+  EXPECT_TRUE(host.shutdown(10s).complete());
+  for (auto& each : more)
+    host.detach(each);
+}
+
+using HostRoundsDeathTest = HostRounds;
+TEST_F(HostRoundsDeathTest,
+       a_host_that_is_destroyed_by_what_its_own_shutdown_answers_ends_the_program) {
+  EXPECT_DEATH(
+      {
+        auto second = std::make_unique<persist::Host>(host_options());
+        Players others("others", db, options());
+        ASSERT_TRUE(second->attach(others));
+        second->load(others, 1u).then([&](auto) { second = nullptr; });
+        (void)second->shutdown(1s);
+      },
+      "a Host was destroyed inside one of its own completions");
 }
 
 }  // namespace

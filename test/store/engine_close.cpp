@@ -18,6 +18,48 @@ namespace {
 
 struct EngineClose : SpillCase {};
 
+/// Two stores and a trade over both whose reply was lost: its commit is to go again, and lies with
+/// the store of the first partner.
+struct ClosesFirst : SpillCase {
+  void play(bool is_back) {
+    auto players = open_spilling();
+    Players guilds("guilds", db, spilling());
+    auto a = players.load(1);
+    auto b = guilds.load(2);
+    ASSERT_TRUE(a && b);
+    db.lose_reply();
+    (void)players.transact(*a, *b, [](Player& from, Player& to) {
+      from.coins -= 30, to.coins += 30;
+      return persist::Result<void>(persist::success);
+    });
+    b->edit()->coins += 1;
+    if (!is_back) down(Errc::unknown_outcome);
+    EXPECT_EQ(guilds.close_all(10s), is_back ? 0U : 1U);
+    EXPECT_EQ(b->state(), is_back ? State::released : State::lost);
+    a->edit()->coins += 2;
+  }
+  void look() {
+    up();
+    Players guilds("guilds", db, spilling());
+    auto players = open_spilling();
+    EXPECT_EQ(coins(guilds, 2), 131);
+    EXPECT_TRUE(guilds.spilled()->empty() && players.spilled()->empty());
+  }
+};
+
+TEST_F(ClosesFirst,
+       a_store_whose_partner_has_the_commit_that_goes_again_does_not_lose_its_sessions) {
+  play(true);
+  look();
+  auto players = open_spilling();
+  EXPECT_EQ(coins(players, 1), 72);
+}
+
+TEST_F(ClosesFirst, where_the_database_is_down_what_is_behind_that_commit_is_spilled_all_the_same) {
+  play(false);
+  look();
+}
+
 TEST_F(EngineClose, after_an_hour_without_a_database_nothing_is_lost) {
   auto players = open_spilling();
   std::vector<Players::Session> sessions;

@@ -324,6 +324,54 @@ TEST_F(SpillReplay, what_was_edited_behind_a_transaction_of_unknown_outcome_come
   }
 }
 
+TEST_F(SpillReplay, nobody_waits_for_the_lease_of_a_transaction_that_is_sent_again) {
+  {
+    auto players = open_spilling();
+    auto a = players.load(1);
+    auto b = players.load(2);
+    ASSERT_TRUE(a && b);
+    db.script().commits.push_back({Errc::unknown_outcome, false});
+    (void)players.transact(*a, *b, [](Player& from, Player& to) {
+      from.coins -= 30, to.coins += 30;
+      return persist::Result<void>(persist::success);
+    });
+    down(Errc::unknown_outcome);
+    EXPECT_EQ(players.close_all(10s), 2U);
+    EXPECT_EQ(files().size(), 1U);
+  }
+  up();
+  auto players = open_spilling();
+  EXPECT_EQ(coins(players, 1), 70);
+  EXPECT_TRUE(players.try_load(1) && players.try_load(2));
+}
+
+TEST_F(SpillReplay, what_only_a_partner_in_another_store_has_behind_it_is_sent_too) {
+  {
+    Players guilds("guilds", db, spilling());
+    auto players = open_spilling();
+    auto a = players.load(1);
+    auto b = guilds.load(2);
+    ASSERT_TRUE(a && b);
+    db.fail_commits(Errc::unavailable);
+    (void)players.transact(*a, *b, [](Player& from, Player& to) {
+      from.coins -= 30, to.coins += 30;
+      return persist::Result<void>(persist::success);
+    });
+    db.fail_commits(Errc::unknown_outcome);
+    EXPECT_TRUE(a->release().is(Errc::unknown_outcome));
+    b->edit()->coins += 1;
+    down();
+    EXPECT_EQ(players.close_all(10s), 1U);
+    EXPECT_EQ(files().size(), 2U);
+  }
+  up();
+  Players guilds("guilds", db, spilling());
+  auto players = open_spilling();
+  EXPECT_TRUE(players.spilled()->empty());
+  EXPECT_EQ(coins(players, 1), 70);
+  EXPECT_EQ(coins(guilds, 2), 131);
+}
+
 /// A trade whose one partner leaves, with an unknown outcome, while the other plays on.
 struct SpillFollows : SpillCase {
   void SetUp() override {
@@ -508,6 +556,32 @@ TEST_F(SpillReplay, many_entries_go_in_few_batches) {
   for (std::uint64_t key = 0; key < 200; ++key)
     EXPECT_EQ(coins(players, key), static_cast<std::int64_t>(key));
   EXPECT_TRUE(files().empty());
+}
+
+TEST_F(SpillReplay, more_entries_than_go_at_once_wait_for_a_database_that_is_down) {
+  {
+    auto players = open_spilling();
+    std::vector<Players::Session> sessions;
+    for (std::uint64_t key = 0; key < 65; ++key) {
+      auto session = players.load(key);
+      ASSERT_TRUE(session);
+      session->edit()->coins = static_cast<std::int64_t>(key);
+      sessions.push_back(*std::move(session));
+    }
+    db.fail_commits(Errc::unavailable, 10'000);
+    EXPECT_EQ(players.close_all(1s), 65U);
+  }
+  up();
+  db.fail_commits(Errc::unavailable, 1'000);
+  const auto before = db.script().commit_batches;
+  auto players = open_spilling();
+  EXPECT_EQ(players.spilled()->size(), 65U);
+  EXPECT_LE(db.script().commit_batches - before, 2U);
+  EXPECT_GT(players.poll(), clock.now());
+  up();
+  clock.advance(1min);
+  players.poll();
+  EXPECT_TRUE(players.spilled()->empty());
 }
 
 struct SpillAtTheEnd : SpillCase {};

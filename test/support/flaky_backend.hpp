@@ -32,9 +32,11 @@ class FlakyBackend {
     std::deque<Fault> takes_fail;         ///< one per request that takes messages out of an outbox
     std::function<void()> during_commit;  ///< runs while a batch is out, once
     std::function<void()> during_acquire;
+    std::function<void()> during_post;  ///< before it arrives, once
     std::function<void()> after_erase;  ///< runs when it was done, before its reply, once
     /// Runs before waiting messages are listed, once.
     std::function<void(const persist::RelayRequest&)> before_list;
+    std::size_t opens = 0;
     std::size_t commit_batches = 0;
     std::size_t commit_requests = 0;
     std::size_t changes = 0;
@@ -66,7 +68,10 @@ class FlakyBackend {
   [[nodiscard]] persist::Owner next_owner(persist::ServerId server) {
     return inner_.next_owner(server);
   }
-  void open_store(std::span<persist::OpenStoreRequest> batch) { inner_.open_store(batch); }
+  void open_store(std::span<persist::OpenStoreRequest> batch) {
+    script_->opens += batch.size();
+    inner_.open_store(batch);
+  }
   void acquire(std::span<persist::AcquireRequest> batch) {
     ++script_->acquire_batches;
     if (const auto meanwhile = std::exchange(script_->during_acquire, nullptr)) meanwhile();
@@ -88,6 +93,7 @@ class FlakyBackend {
   void read(std::span<persist::ReadRequest> batch) { inner_.read(batch); }
   void post(std::span<persist::PostRequest> batch) {
     ++script_->post_batches;
+    if (const auto meanwhile = std::exchange(script_->during_post, nullptr)) meanwhile();
     script_->posts += batch.size();
     for (persist::PostRequest& request : batch)
       if (!fails(script_->posts_fail, request)) inner_.post(std::span(&request, 1));

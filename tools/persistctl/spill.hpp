@@ -218,7 +218,7 @@ template <persist::record_backend Backend>
                                     "): look at it with spill show, and send it with --force");
   const auto stores = spill::find_stores(backend, of.entry);
   if (!stores) return stores.error();
-  persist::Replay replay{of.name.text(), std::move(of.entry), {}};
+  persist::Replay replay{of.name.text(), std::move(of.entry)};
   persist::Flight flight;
   const persist::RecordLimits limits;
   spill::fill(flight, replay, *stores, limits);

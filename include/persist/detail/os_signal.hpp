@@ -35,9 +35,11 @@ inline void on_signal(int number, siginfo_t* info, void* context) {
   for (int i = 0; i < StopHandlers::count; ++i) {
     if (StopHandlers::numbers[i] != number) continue;
     const struct sigaction& before = all.before[i];
+    // Nobody handled it, whatever the flags: both kinds of handlers lie in one place.
+    if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) continue;
     if ((before.sa_flags & SA_SIGINFO) != 0)
       before.sa_sigaction(number, info, context);
-    else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+    else
       before.sa_handler(number);
   }
   errno = kept;

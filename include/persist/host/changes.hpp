@@ -26,21 +26,24 @@ class KeyAsk {
   void answer(R value) const { state_->answer(std::move(value)); }
   [[nodiscard]] const std::shared_ptr<AnswerState<R>>& state() const noexcept { return state_; }
 
-  /// Answers what `perform(calls, key)` does, which runs on a lane; `complete(core, key)` goes
-  /// before the answer.
+  /// Answers what `perform(calls, key)` does, which runs on a lane, behind what was asked of the
+  /// same key before; `complete(core, key)` goes before the answer.
   template <class P, class C>
   void on_lane(Priority priority, P perform, C complete) const {
     auto result = std::make_shared<R>();
-    group().on_lane(
-        priority,
+    const LaneTurns::Record turn{&core, spelled_};
+    auto task = group().make_call(
         [self = *this, result, perform = std::move(perform)] {
+          if (self.state_->is_over()) return;  // it waited here longer than its caller
           Calls calls(self.core);
           *result = perform(calls, self.key());
         },
-        [self = *this, result, complete = std::move(complete)] {
+        [self = *this, result, turn, complete = std::move(complete)] {
+          self.group().end_turn(turn);
           complete(self.core, self.key());
           self.answer(std::move(*result));
         });
+    group().send_in_turn(turn, std::move(task), priority);
   }
   template <class P>
   void on_lane(Priority priority, P perform) const {

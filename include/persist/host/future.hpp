@@ -47,6 +47,8 @@ class CallState {
     if (const auto home = home_.lock()) home->look_at_calls();
   }
   [[nodiscard]] bool cancelled() const noexcept { return cancelled_; }
+  /// Nobody waits for the answer any more.
+  [[nodiscard]] bool is_over() const noexcept { return ready() || cancelled(); }
 
   // Of the Host's thread.
   TimePoint deadline = TimePoint::max();

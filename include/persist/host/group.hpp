@@ -1,9 +1,11 @@
 #pragma once
 
+#include <persist/detail/caught.hpp>
 #include <persist/host/budget.hpp>
 #include <persist/host/core.hpp>
 #include <persist/host/future.hpp>
 #include <persist/host/leases.hpp>
+#include <persist/host/turns.hpp>
 
 #include <algorithm>
 #include <array>
@@ -30,6 +32,7 @@ class HostSeat : public Driver {
 
   HostGroup& group;
   DrivenStore& store;
+  bool has_left = false;  ///< the store is of this Host no more; under the group's lock
 };
 
 /// Stores on one database that are polled together, and the calls that were made of them: all that
@@ -67,13 +70,16 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     if (!host_->take_call())
       return (void)state->fail(
           Error(Errc::full, "too many calls of this Host wait for their answers"));
+    bool has_left = false;
     {
       const std::lock_guard hold(mutex_);
-      if (!host_->closing)
+      has_left = seat.has_left;
+      if (!has_left && !host_->closing)
         queued_.push_back({&seat, std::exchange(state, nullptr), std::move(start)});
     }
-    if (state) return (void)state->fail(Error(Errc::closed, "the Host is shutting down"));
-    wake();
+    if (!state) return wake();
+    state->fail(Error(Errc::closed, has_left ? "the store is no longer of this Host"
+                                             : "the Host is shutting down"));
   }
   void post(std::function<void()> call) final {
     {
@@ -123,8 +129,23 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   [[nodiscard]] std::unique_ptr<LaneTask> make_call(P perform, C complete);
   /// The same within the budget: it waits behind what came before, and what is more urgent.
   void send(std::unique_ptr<LaneTask> task, Priority priority) {
+    ++held_;
     waiting_[static_cast<std::size_t>(priority)].push_back(std::move(task));
     send_waiting(priority, false);
+  }
+  /// The same, and behind the tasks of that record that came before; `end_turn` follows when it has
+  /// come home.
+  void send_in_turn(const LaneTurns::Record& of, std::unique_ptr<LaneTask> task,
+                    Priority priority) {
+    LaneTurns::Waiting next{std::move(task), priority};
+    if (turns_.begin(of, next)) return send(std::move(next.task), priority);
+    ++held_;
+  }
+  void end_turn(const LaneTurns::Record& of) {
+    LaneTurns::Waiting next = turns_.end(of);
+    if (!next.task) return;
+    --held_;
+    send(std::move(next.task), next.priority);
   }
   void send_now(std::unique_ptr<LaneTask> task, Priority priority) {
     ++out_;
@@ -133,11 +154,17 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   /// Waits for what is out and takes it in; then calls `then`, before anything else goes out.
   template <class F>
   void bring_home(F then);
+  /// From now on no call of that store is taken.
+  void close(HostSeat& seat) {
+    const std::lock_guard hold(mutex_);
+    seat.has_left = true;
+  }
   /// Ends the calls of that store, or of all, that have not been answered.
   std::size_t end_calls(const HostSeat* seat, const Error& why, bool queued_only);
-  [[nodiscard]] std::size_t out() const noexcept { return out_; }
+  /// Tasks that have not come home, or wait for their budget or their turn.
+  [[nodiscard]] std::size_t out() const noexcept { return out_ + held_; }
   [[nodiscard]] Budget& budget() noexcept { return budget_; }
-  virtual void take_out(const HostSeat& seat) = 0;
+  virtual void take_out(HostSeat& seat) = 0;
   virtual void take_out_all() = 0;
   /// For the timer, on any thread: has leases renewed whose time has come while nobody polls.
   /// Returns when to look again.
@@ -176,11 +203,20 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   void begin_calls();
   bool send_waiting(Priority least, bool over_budget);
   void end_late_calls(TimePoint now);
-  template <class T>
-  [[nodiscard]] T taken(T& list) {
-    const std::lock_guard hold(mutex_);
-    return std::exchange(list, T());
+  /// Calls `use` with what is on the list now, one after the other: what waits for its turn stays
+  /// there, so that a poll inside one of them finds it.
+  template <class T, class F>
+  void take_each(std::deque<T>& list, F use) {
+    std::unique_lock hold(mutex_);
+    for (std::size_t left = list.size(); left != 0 && !list.empty(); --left) {
+      T one = std::move(list.front());
+      list.pop_front();
+      hold.unlock();
+      use(std::move(one));
+      hold.lock();
+    }
   }
+  void call_posted();
 
   const void* kind_;
   bool is_shared_;
@@ -188,6 +224,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   HostLeases leases_;
   Budget budget_;
   std::array<std::deque<std::unique_ptr<LaneTask>>, priorities> waiting_;  ///< for the budget
+  LaneTurns turns_;
   std::recursive_mutex turn_;  ///< of who is the stores' thread now
   std::atomic<bool> again_{false};
   std::atomic<bool> pump_waits_{false};
@@ -196,13 +233,14 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   std::mutex mutex_;  ///< of the next three
   std::condition_variable came_;
   std::deque<Call> queued_;
-  std::vector<std::function<void()>> posted_;
-  std::vector<std::unique_ptr<LaneTask>> home_;
+  std::deque<std::function<void()>> posted_;
+  std::deque<std::unique_ptr<LaneTask>> home_;
   std::atomic<bool> look_{false};  ///< calls were called off or answered
 
   std::vector<Call> begun_;
   TimePoint first_deadline_ = TimePoint::max();
   std::atomic<std::size_t> out_{0};
+  std::atomic<std::size_t> held_{0};  ///< tasks that are not out yet
 };
 
 inline void HostSeat::leave() {
@@ -227,6 +265,10 @@ inline TimePoint HostGroup::poll() {
     if (!turn) return TimePoint::max();
     again_ = false;
     next = poll_once();
+    if (is_shared_ && next != TimePoint::max()) {  // here, or an earlier answer came last
+      next_pump_ = next.time_since_epoch().count();
+      host_->timer_wake.notify();
+    }
   } while (is_shared_ && again_);
   return next;
 }
@@ -236,11 +278,7 @@ struct HostGroup::Pump final : LaneTask {
   explicit Pump(std::shared_ptr<HostGroup> of) : group(std::move(of)) {}
   void perform() override {
     group->pump_waits_ = false;
-    const TimePoint next = group->poll();
-    if (next != TimePoint::max()) {
-      group->next_pump_ = next.time_since_epoch().count();
-      group->host().timer_wake.notify();
-    }
+    group->poll();
     group->host().wake.notify();
   }
   void complete() override {}
@@ -258,8 +296,7 @@ inline void HostGroup::pump() {
 inline TimePoint HostGroup::poll_once() {
   const Visit visit(*this);
   take_in();
-  for (const auto& call : taken(posted_))
-    call();
+  call_posted();
   begin_calls();
   const TimePoint now = host_->clock.now();
   if (look_.exchange(false) || now >= first_deadline_) end_late_calls(now);
@@ -283,6 +320,7 @@ inline bool HostGroup::send_waiting(Priority least, bool over_budget) {
     for (auto& queue = waiting_[i]; !queue.empty(); queue.pop_front()) {
       if (!over_budget && budget_.left(now) == 0) return false;
       budget_.spend(1);
+      --held_;
       send_now(std::move(queue.front()), static_cast<Priority>(i));
     }
   return true;
@@ -290,12 +328,23 @@ inline bool HostGroup::send_waiting(Priority least, bool over_budget) {
 
 /// What lanes have done.
 inline void HostGroup::take_in() {
-  for (auto& task : taken(home_)) {
+  take_each(home_, [&](std::unique_ptr<LaneTask> task) {
     --out_;
     task->complete();
     const std::lock_guard hold(mutex_);
     came_.notify_all();
-  }
+  });
+}
+
+/// What follows calls that were answered before they were told what follows.
+inline void HostGroup::call_posted() {
+  take_each(posted_, [&](const std::function<void()>& call) {
+    const Result<void> done = detail::caught("what was to follow a call", [&]() -> Result<void> {
+      call();
+      return success;
+    });
+    if (!done) host_->options.log.write(LogLevel::error, done.error().detail());
+  });
 }
 
 template <class F>
@@ -305,11 +354,10 @@ void HostGroup::bring_home(F then) {
   while (true) {
     {
       const Visit visit(*this);
-      send_waiting(Priority::bulk, true);
       take_in();
-      for (const auto& call : taken(posted_))
-        call();
+      call_posted();
       (void)finish_poll();
+      send_waiting(Priority::bulk, true);
     }
     if (out_ == 0) break;
     turn.unlock();

@@ -14,13 +14,13 @@
 namespace persist::inline PERSIST_ABI {
 
 inline void HostGroup::begin_calls() {
-  for (Call& call : taken(queued_)) {
+  take_each(queued_, [&](Call call) {
     first_deadline_ = (std::min)(first_deadline_, call.state->deadline);
     const std::function<void()> start = std::exchange(call.start, nullptr);
     const std::shared_ptr<CallState> state = call.state;
     begun_.push_back(std::move(call));
     if (!state->cancelled() && host_->clock.now() < state->deadline) start();
-  }
+  });
 }
 
 inline void HostGroup::end_late_calls(TimePoint now) {
@@ -48,6 +48,7 @@ inline void HostGroup::end_late_calls(TimePoint now) {
 }
 
 inline std::size_t HostGroup::end_calls(const HostSeat* seat, const Error& why, bool queued_only) {
+  const HostVisit here(this, host_.get());
   std::vector<Call> ended;
   const auto take = [&](auto& from) {
     std::erase_if(from, [&](Call& call) {

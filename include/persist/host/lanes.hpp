@@ -66,9 +66,10 @@ class Lanes {
     }
     came_.notify_one();
   }
-  /// Where there are no threads: performs one task on this one. False where none waits.
+  /// Where there are no threads, or on a lane that has to wait for others: performs one task on
+  /// this one. False where none waits.
   bool run_one() {
-    if (!by_hand()) return false;  // this thread has better to do than to wait for storage
+    if (!by_hand() && !is_here()) return false;  // it has better to do than to wait for storage
     std::unique_lock hold(mutex_);
     std::unique_ptr<LaneTask> task = take();
     hold.unlock();
@@ -79,9 +80,9 @@ class Lanes {
 
  private:
   static void perform(std::unique_ptr<LaneTask> task) {
-    is_here_() = true;
+    const bool was_here = std::exchange(is_here_(), true);
     task->perform();
-    is_here_() = false;
+    is_here_() = was_here;
     LaneTask& done = *task;
     done.hand_back(std::move(task));
   }

@@ -56,7 +56,7 @@ class HostLeases {
     const std::lock_guard hold(mutex_);
     for (const CommitRequest& commit : commits)
       for (const Change& change : commit.changes)
-        if (Ticket* ticket = find(change.fence.owner.session)) hear(*ticket, commit, change, sent);
+        if (Ticket* ticket = find(change.fence.owner)) hear(*ticket, commit, change, sent);
   }
   void hear(std::span<const AcquireRequest> acquires, TimePoint sent, Duration renew) {
     const std::lock_guard hold(mutex_);
@@ -65,7 +65,7 @@ class HostLeases {
       if (!holds || each.lease <= Duration::zero() || renew <= Duration::zero()) continue;
       LeaseTicket ticket{each.store, each.key, each.record.fence, each.lease, renew, sent};
       ticket.fence.owner = each.owner;
-      if (find(each.owner.session) == nullptr) add(ticket);
+      if (find(each.owner) == nullptr) add(ticket);
     }
   }
 
@@ -114,6 +114,11 @@ class HostLeases {
   [[nodiscard]] Ticket* find(std::uint64_t number) {
     const auto at = tickets_.find(number);
     return at == tickets_.end() ? nullptr : &at->second;
+  }
+  /// What was spilled by an earlier process has numbers of its own.
+  [[nodiscard]] Ticket* find(const Owner& owner) {
+    Ticket* const ticket = find(owner.session);
+    return ticket != nullptr && ticket->fence.owner == owner ? ticket : nullptr;
   }
   Tickets::iterator add(const LeaseTicket& ticket) {
     const std::uint64_t number = ticket.fence.owner.session;

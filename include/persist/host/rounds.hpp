@@ -34,11 +34,17 @@ class HostRounds final : public HostGroup {
     seats_.push_back(std::move(seat));
     return true;
   }
-  void take_out(const HostSeat& seat) override {
+  /// The seat stays: another thread may be about to make a call of it.
+  void take_out(HostSeat& seat) override {
     bring_home([&] {
+      close(seat);
       end_calls(&seat, Error(Errc::closed, "the store is no longer of this Host"), false);
       (void)seat.store.drive(nullptr);
-      std::erase_if(seats_, [&](const auto& each) { return each.get() == &seat; });
+      const auto at = std::find_if(seats_.begin(), seats_.end(),
+                                   [&](const auto& each) { return each.get() == &seat; });
+      if (at == seats_.end()) return;  // what followed one of its calls was quicker
+      left_.push_back(std::move(*at));
+      seats_.erase(at);
     });
   }
   TimePoint renew_leases(TimePoint now) override;
@@ -48,6 +54,7 @@ class HostRounds final : public HostGroup {
   }
   void each_store(const std::function<void(DrivenStore&)>& use) override {
     const auto turn = my_turn();
+    const HostVisit here(this, &host());
     for (const Seat* seat : all())
       use(seat->store);
   }
@@ -119,6 +126,7 @@ class HostRounds final : public HostGroup {
 
   Backend database_;
   std::vector<std::unique_ptr<Seat>> seats_;
+  std::vector<std::unique_ptr<Seat>> left_;
   std::vector<RoundPartner<Backend>*> visited_;
   std::vector<std::size_t> visits_;
   std::size_t rounds_out_ = 0;

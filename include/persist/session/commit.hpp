@@ -182,7 +182,7 @@ struct Flight {
   }
   /// Whether the backend gets what was cut as it is, which is the rule.
   [[nodiscard]] bool is_plain() const noexcept {
-    if (request.outcome != CommitRequest::Outcome::pending) return false;
+    if (request.outcome != CommitRequest::Outcome::pending || replay != nullptr) return false;
     for (std::size_t i = 0; i < size(); ++i)
       if (cuts[i].wrap != nullptr || cuts[i].schema != nullptr) return false;
     return true;

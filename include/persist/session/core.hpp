@@ -49,6 +49,9 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   /// Ends a partner of a transaction that was lost before it was stored: its record is still ours,
   /// and goes back.
   virtual void lose(SessionCore& session, const TransactionGroup& group) = 0;
+  /// A partner's store is closing: sends again what nobody knows the outcome of, and with `keeps`
+  /// writes it to the spill journal, if there is one. Says when to go on.
+  virtual TimePoint finish_unknown(bool keeps) = 0;
   /// Tells listeners what happened.
   virtual void drain() = 0;
   /// Which store it is, for who meets it again after a restart.

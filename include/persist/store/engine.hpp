@@ -112,10 +112,14 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
               Result<Saved>& result) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
   void lose(SessionCore& session, const TransactionGroup& group) final;
-  /// The next save or release of the session that is cut, or its end, answers.
+  TimePoint finish_unknown(bool keeps) final;
+  /// The next save or release of the session that is cut, or its end, answers; also where another
+  /// thread has ended it since it was asked for.
   void expect_save(SessionCore& session, SaveAnswer told) {
     const Lock hold(mutex_);
-    session.more().asked.push_back(std::move(told));
+    std::vector<SaveAnswer>& asked = session.more().asked;
+    asked.push_back(std::move(told));
+    if (ended(session.state)) answer(session, asked, last_word(session, session.state));
   }
 
   // Rounds (engine_poll.hpp).
@@ -175,14 +179,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   /// Waits on the clock, or until the backend hints at something.
   void sleep_until(TimePoint until) { clock_.wait_until(until, wakes_->wake()); }
   /// Waits on the clock until the session may be saved again under its `min_gap`.
-  void wait_for_gap(SessionCore& session) {
-    Lock hold(mutex_);
-    if (session.failures != 0 || min_gap_of(session) <= Duration::zero()) return;
-    const TimePoint until = session.not_before;
-    hold.unlock();
-    Wake nobody;
-    clock_.wait_until(until, nobody);
-  }
+  void wait_for_gap(SessionCore& session);
   /// How many more renewals may come due and fail before the lease is no longer trusted; each is
   /// tried again many times until the next.
   [[nodiscard]] int attempts_left(const SessionCore& session) const {
@@ -224,6 +221,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] bool prepare_flight(Flight& flight);
   [[nodiscard]] static bool can_leave(const SessionCore& session);
   [[nodiscard]] bool can_any_leave();
+  TimePoint finish_partners(bool keeps);
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
   void tell_saving(SessionCore& session, Reason reason, Lock& hold);
@@ -275,7 +273,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void hurry_replay(std::string_view key);
   [[nodiscard]] bool waits_for_replay(SessionCore& session);
   void add_replays(Manifest& mine);
-  [[nodiscard]] Error read_replay(Replay& replay);
+  [[nodiscard]] static Error not_there();
   void complete_replay(Flight& flight);
   void settle_replay(const Replay& replay, Error why);
   void dispose(Spilled& entry);

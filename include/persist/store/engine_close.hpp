@@ -76,7 +76,9 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   std::size_t spilled = 0;
   while (true) {
     (void)ask_all_to_end();
-    const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
+    const TimePoint partners_next = finish_partners(false);
+    const TimePoint next =
+        (std::min)(partners_next, poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_));
     // What still goes back of sessions that have ended goes now, or waits for its lease to run out.
     const bool gives_back = [&] {
       const Lock hold(mutex_);
@@ -89,7 +91,8 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
     }
     if (now() >= deadline) break;
     // What keeps them here is this thread's own, and does not end while we wait.
-    if (!Access::is_shared && !gives_back && !can_any_leave()) break;
+    if (!Access::is_shared && !gives_back && partners_next == TimePoint::max() && !can_any_leave())
+      break;
     sleep_until((std::min)(next, spill_at));
   }
   return open_sessions() + spilled;

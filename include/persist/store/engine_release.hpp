@@ -34,6 +34,16 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
   return result;
 }
 
+template <class B, class L>
+void Engine<B, L>::wait_for_gap(SessionCore& session) {
+  Lock hold(mutex_);
+  if (session.failures != 0 || min_gap_of(session) <= Duration::zero()) return;
+  const TimePoint until = session.not_before;
+  hold.unlock();
+  Wake nobody;
+  clock_.wait_until(until, nobody);
+}
+
 /// The session was let go by whoever calls: what its data is captured from may not be there later.
 template <class B, class L>
 void Engine<B, L>::game_lets_go(SessionCore& session) {

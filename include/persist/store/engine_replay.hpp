@@ -4,7 +4,6 @@
 #include <persist/store/spill.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -97,56 +96,40 @@ bool Engine<B, L>::waits_for_replay(SessionCore& session) {
   return true;
 }
 
-/// Adds the entries that are due to the round, a few at a time: each is read when it leaves.
+/// Adds the entries that are due to the round, a few at a time: each is read where it is sent.
 template <class B, class L>
 void Engine<B, L>::add_replays(Manifest& mine) {
   constexpr std::size_t at_once = 64;
   if (!replay_is_due() || !can_spill()) return;
-  std::vector<std::string> files;
-  {
-    const Lock hold(mutex_);
-    spill_->next_try = TimePoint::max();
-    for (SpillBox::Waiting& each : spill_->waiting()) {
-      if (each.is_out || spill_->comes_later(each)) continue;
-      if (files.size() == at_once) {
-        spill_->next_try = now();
-        break;
-      }
-      each.is_out = true;
-      files.push_back(each.file);
-    }
-  }
-  for (const std::string& file : files) {
-    auto replay = std::make_shared<Replay>();
-    replay->file = file;
-    Error no = read_replay(*replay);
-    Flight& flight = new_flight();
-    if (!failed(no)) {
-      auto stores = spill::find_stores(backend_, replay->entry);
-      if (stores)
-        spill::fill(flight, *replay, *stores, limits_);
-      else
-        no = stores.error();
-    }
-    flight.replay = std::move(replay);
-    if (!failed(no)) {
-      mine.flights.push_back(&flight);
+  std::vector<std::string> refused;
+  const Lock hold(mutex_);
+  spill_->next_try = TimePoint::max();
+  for (SpillBox::Waiting& each : spill_->waiting()) {
+    if (each.is_out || spill_->comes_later(each)) continue;
+    if (spill_->was_refused(each.follows)) {
+      refused.push_back(each.file);
       continue;
     }
-    settle_replay(*flight.replay, no);
-    recycle(flight);
+    if (mine.flights.size() == at_once) {
+      spill_->next_try = now();
+      break;
+    }
+    each.is_out = true;
+    Flight& flight = new_flight();
+    flight.replay =
+        std::make_shared<Replay>(Replay{.file = each.file,
+                                        .journal = &spill_->journal(),
+                                        .limits = &limits_,
+                                        .is_last = spill_->followers_of(each.number()).empty()});
+    mine.flights.push_back(&flight);
   }
+  for (const std::string& file : refused)
+    settle_replay({file}, not_there());
 }
 
+/// Why an entry is not sent that follows one which was refused.
 template <class B, class L>
-Error Engine<B, L>::read_replay(Replay& replay) {
-  auto entry = spill_->journal().read(replay.file);
-  if (!entry && entry.error().os_error() == ENOENT)
-    return Error(Errc::cancelled, "another program took its file away");
-  if (!entry) return entry.error();
-  replay.entry = *std::move(entry);
-  const Lock hold(mutex_);
-  if (!spill_->was_refused(replay.entry.follows)) return Errc{};
+Error Engine<B, L>::not_there() {
   return Error(Errc::fenced, "the commit that it follows is not in the database");
 }
 
@@ -182,9 +165,11 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   if (waiting == nullptr) return;
   waiting->is_out = false;
   if (is_ailing(why)) {
-    const int doublings = (std::min)(static_cast<int>(spill_->failures++), 5);
-    spill_->next_try = (std::min)(
-        spill_->next_try, now() + (std::min)(Duration(1s) * (1 << doublings), Duration(20s)));
+    // The first of those that went together says when all of them go again, and what has not gone.
+    if (spill_->next_try <= now() || spill_->next_try == TimePoint::max()) {
+      const int doublings = (std::min)(static_cast<int>(spill_->failures++), 5);
+      spill_->next_try = now() + (std::min)(Duration(1s) * (1 << doublings), Duration(20s));
+    }
     if (waiting->why.code() != why.code())
       log(LogLevel::warning, "spilled entry " + replay.file + " waits: " + why.message());
     waiting->why = std::move(why);
@@ -194,8 +179,7 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   const std::vector<std::string> followers = spill_->followers_of(waiting->number());
   if (failed(why)) {  // first: where this one goes, they must not be taken for what may be sent
     for (const std::string& file : followers)
-      settle_replay({file, {}, {}},
-                    Error(Errc::fenced, "the commit that it follows is not in the database"));
+      settle_replay({file}, not_there());
     waiting = spill_->find(replay.file);
   } else if (!followers.empty()) {
     spill_->next_try = (std::min)(spill_->next_try, now());

@@ -22,7 +22,7 @@ void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_v
     std::vector<spill::Journal<>::Written> batch(some.size());
     std::vector<spill::Entry> entries(some.size());
     for (std::size_t i = 0; i < some.size(); ++i) {
-      auto entry = spill::entry_of(*some[i]);
+      auto entry = spill::entry_of(*some[i], store_, about());
       if (entry) {
         entries[i] = *std::move(entry);
         sign(entries[i], why);
@@ -125,6 +125,37 @@ std::size_t Engine<B, L>::spill_unknown() {
   return ended_here;
 }
 
+template <class B, class L>
+TimePoint Engine<B, L>::finish_unknown(bool keeps) {
+  send_again_now();
+  if (keeps && can_spill()) (void)spill_unknown();
+  drain();
+  const Lock hold(mutex_);
+  TimePoint next = TimePoint::max();
+  for (const auto& [at, flight] : resends_)
+    next = (std::min)(next, at);
+  return next;
+}
+
+/// The commit of a transaction that is to go again lies with the store that sent it, which may be
+/// polled no more.
+template <class B, class L>
+TimePoint Engine<B, L>::finish_partners(bool keeps) {
+  std::vector<std::shared_ptr<TransactionGroup>> groups;
+  {
+    const Lock hold(mutex_);
+    for (const SessionPtr& session : everything())
+      if (session->in_flight && session->group() != nullptr)
+        groups.push_back(session->extras->group);
+  }
+  TimePoint next = TimePoint::max();
+  for (const auto& group : groups)
+    for (const TransactionGroup::Partner& partner : group->partners)
+      if (partner.store.get() != this)
+        next = (std::min)(next, partner.store->finish_unknown(keeps));
+  return next;
+}
+
 /// Ends the sessions of a commit that is in the journal. What was edited behind it goes into an
 /// entry that follows it: whether the one is in the database decides about the other.
 template <class B, class L>
@@ -214,12 +245,15 @@ std::size_t Engine<B, L>::spill_rest() {
     const Lock hold(mutex_);
     if (registry_.size() == 0 && resends_.empty()) return 0;
   }
+  const std::size_t before = open_sessions();
+  (void)finish_partners(true);
+  std::size_t ended_here = before - open_sessions();
   if (!can_spill()) {
     if (!options_.spill.empty())
       log(LogLevel::error, "nothing can be spilled: " + spill_->error().message());
-    return 0;
+    return ended_here;
   }
-  std::size_t ended_here = spill_unknown();
+  ended_here += spill_unknown();
   std::vector<Flight*> flights;
   for (const SessionPtr& session : everything())
     if (Flight* flight = cut_for_spill(*session)) flights.push_back(flight);

@@ -5,6 +5,7 @@
 #include <persist/session/commit.hpp>
 #include <persist/session/core.hpp>
 #include <persist/store/pieces.hpp>
+#include <persist/store/replay.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -78,6 +79,8 @@ void commit_pending(Backend& backend, std::span<CommitRequest> commits) {
 template <class Backend>
 void prepare_and_commit(Backend& backend, std::span<CommitRequest> commits,
                         std::span<const pieces::Prepared> prepared) {
+  for (const pieces::Prepared& each : prepared)
+    if (each.flight->replay != nullptr) spill::read_again(backend, *each.flight, *each.request);
   for (const pieces::Prepared& each : prepared)
     each.flight->wrap(*each.request, largest_data(backend), transactional_backend<Backend>);
   if constexpr (transactional_backend<Backend>) {

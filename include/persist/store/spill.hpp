@@ -19,7 +19,7 @@
 #include <vector>
 
 // What a store has to do with its spill journal, without its types: commits that become entries,
-// and entries that become commits again.
+// and what becomes of those (replay.hpp makes commits of them again).
 
 namespace persist::inline PERSIST_ABI {
 
@@ -46,25 +46,13 @@ struct Spilled {
   return names[static_cast<std::uint8_t>(state)];
 }
 
-/// An entry on its way back to the database, and what its commit refers to.
-struct Replay {
-  std::string file;
-  spill::Entry entry;
-  std::deque<Schema> schemas;
-};
-
 namespace spill {
-
-/// The store of the database with that number, and that of its pieces.
-struct Found {
-  StoreId store{};
-  StoreId pieces{};
-};
 
 /// Which place each store of a flight has in its entry.
 class Places {
  public:
-  explicit Places(const Flight& flight) {
+  /// The first is the store whose journal it is, also where only partners of others go on.
+  Places(StoreId id, StoreInfo store, const Flight& flight) : Places(id, std::move(store)) {
     for (std::size_t i = 0; i < flight.size(); ++i)
       if (!find(flight.changes[i].store)) {
         ids_.push_back(flight.changes[i].store);
@@ -165,105 +153,9 @@ class Places {
   entry.stores = places.take();
   return entry;
 }
-[[nodiscard]] inline Result<Entry> entry_of(Flight& flight) {
-  return entry_of(std::span(flight.changes).first(flight.size()), flight.cuts, Places(flight));
-}
-
-/// How the data of a spilled record is dealt with on its way: it was wrapped already.
-[[nodiscard]] inline const Wrapping& rewrapping(bool splits) noexcept {
-  static constexpr Wrapping ways[] = {{nullptr, true, false}, {nullptr, true, true}};
-  return ways[splits ? 1 : 0];
-}
-
-inline void fill_cut(Part& part, std::span<const Found> stores, Cut& cut) {
-  cut.key.append(part.key);
-  if (part.data) cut.data.swap(*part.data), cut.has_data = true;
-  if (part.user_ids) cut.user_ids = std::move(*part.user_ids), cut.has_ids = true;
-  if (part.metadata) cut.metadata.swap(*part.metadata), cut.has_metadata = true;
-  cut.acknowledged = std::move(part.acknowledged);
-  cut.receipts = std::move(part.receipts);
-  cut.messages = std::move(part.sends);
-  for (OutgoingMessage& message : cut.messages) {
-    message.store = stores[message.store.index].store;
-    Send& send = cut.sends.emplace_back();
-    send.store = message.store;
-    send.key = message.key;
-    send.number = message.number;
-    send.message = message.view();
-  }
-}
-
-inline void fill_change(const Part& part, StoreId store, Cut& cut, Change& change) {
-  change.store = store;
-  change.key = as_text(cut.key);
-  change.fence = part.fence;
-  change.claims = part.claims, change.seen_version = part.seen_version;
-  if (cut.has_data) change.data = &cut.data;
-  change.removes_data = part.removes_data;
-  change.schema = cut.schema;
-  if (cut.has_ids) change.user_ids = &cut.user_ids;
-  if (cut.has_metadata) change.metadata = &cut.metadata;
-  change.acknowledged = cut.acknowledged;
-  change.sends = cut.sends;
-  change.receipts = cut.receipts;
-  change.forget_receipts = part.forget_receipts;
-  change.created = part.created;
-  change.load_count = part.load_count;
-  change.lease = part.lease;
-  change.lease_length = part.lease_length;
-  change.seen_position = part.seen_position;
-}
-
-/// Makes the commit of an entry, which is emptied: under the same numbers, of the same bytes.
-/// `stores` and `births` are those of the entry, as the database has them.
-inline void fill(Flight& flight, Replay& replay, std::span<const Found> stores,
-                 const RecordLimits& limits) {
-  for (Part& part : replay.entry.parts) {
-    Cut& cut = flight.add();
-    fill_cut(part, stores, cut);
-    if (part.schema)
-      cut.schema = &replay.schemas.emplace_back(Schema{part.schema_id, part.schema->view()});
-    if (!part.pieces) continue;
-    cut.wrap = &rewrapping(part.pieces->may_be_split);
-    const Hash128 birth = replay.entry.stores[part.store].birth;
-    cut.split.begin(stores[part.store].pieces, key_hash(birth, part.key),
-                    {std::move(part.pieces->epochs), part.pieces->filled});
-    cut.split.parts = std::move(part.pieces->parts);
-    cut.split.is_done = part.pieces->is_split;
-  }
-  flight.changes.assign(flight.size(), Change{});
-  for (std::size_t i = 0; i < flight.size(); ++i) {
-    const Part& part = replay.entry.parts[i];
-    fill_change(part, stores[part.store].store, flight.cuts[i], flight.changes[i]);
-    flight.changes[i].limits = &limits;
-  }
-  flight.request.changes = std::span(flight.changes);
-}
-
-/// Finds the stores of an entry in a database, none of which is made. `refused` where the database
-/// is another one, and what it says.
-template <class Backend>
-[[nodiscard]] Result<std::vector<Found>> find_stores(Backend& backend, const Entry& entry) {
-  std::vector<Found> found;
-  for (std::size_t i = 0; i < entry.stores.size(); ++i) {
-    const StoreInfo& store = entry.stores[i];
-    OpenStoreRequest request{.name = store.name, .lock = store.lock, .expected_birth = store.birth};
-    backend.open_store(std::span(&request, 1));
-    if (failed(request.error)) return request.error;
-    found.push_back({request.store, {}});
-    const bool has_pieces =
-        std::any_of(entry.parts.begin(), entry.parts.end(),
-                    [&](const Part& part) { return part.store == i && part.pieces; });
-    if (!has_pieces) continue;
-    const std::string beside = store.name + std::string(pieces_suffix);
-    OpenStoreRequest pieces;
-    pieces.name = beside;
-    pieces.lock = LockKind::none;
-    backend.open_store(std::span(&pieces, 1));
-    if (failed(pieces.error)) return pieces.error;
-    found.back().pieces = pieces.store;
-  }
-  return found;
+[[nodiscard]] inline Result<Entry> entry_of(Flight& flight, StoreId id, StoreInfo store) {
+  return entry_of(std::span(flight.changes).first(flight.size()), flight.cuts,
+                  Places(id, std::move(store), flight));
 }
 
 }  // namespace spill
@@ -316,6 +208,7 @@ class SpillBox {
   void wait_for(Waiting entry) {
     for (const std::string& key : entry.keys)
       ++keys_.try_emplace(key, 0).first->second;
+    followers_ += entry.follows != 0 ? 1U : 0U;
     waiting_.push_back(std::move(entry));
   }
   [[nodiscard]] Waiting* find(std::string_view file) {
@@ -326,6 +219,7 @@ class SpillBox {
   /// What must not be sent before the entry of that number is there.
   [[nodiscard]] std::vector<std::string> followers_of(std::uint64_t number) const {
     std::vector<std::string> files;
+    if (followers_ == 0) return files;
     for (const Waiting& each : waiting_)
       if (each.follows == number && number != 0) files.push_back(each.file);
     return files;
@@ -349,6 +243,7 @@ class SpillBox {
                                  [&](const Waiting& each) { return each.file == file; });
     if (at == waiting_.end()) return {};
     std::vector<std::string> keys = std::move(at->keys);
+    followers_ -= at->follows != 0 ? 1U : 0U;
     waiting_.erase(at);
     for (const std::string& key : keys)
       if (const auto count = keys_.find(key); --count->second == 0) keys_.erase(count);
@@ -371,7 +266,7 @@ class SpillBox {
     }
     found.at = entry->at;
     found.keys = entry->keys_in(self_);
-    if (found.keys.empty() || entry->stores[0].birth != self_.birth) {
+    if (entry->stores[0].name != self_.name || entry->stores[0].birth != self_.birth) {
       found.state = Spilled::State::foreign;
       found.keys.clear();
       for (const spill::Part& part : entry->parts)
@@ -393,6 +288,7 @@ class SpillBox {
   Error error_{Errc{}};
   std::optional<spill::Journal<>> journal_;
   std::deque<Waiting> waiting_;                           ///< as they were written
+  std::size_t followers_ = 0;                             ///< among them
   std::map<std::string, std::size_t, std::less<>> keys_;  ///< and how many entries wait with each
   std::vector<Spilled> kept_;
 };
