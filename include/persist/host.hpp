@@ -231,8 +231,29 @@ class Host : private HostCalls {
   template <class Store, class K, class F>
   Future<Result<Grant>> grant_once(Store& store, const K& key, ReceiptId receipt, F fn,
                                    CallOptions call = {}) {
-    using What = detail::GrantCall<typename Store::Stack, F>;
+    using What = detail::ReceiptCall<detail::GrantChange, typename Store::Stack, F>;
     return change(store, key, call, std::make_shared<What>(receipt, std::move(fn)));
+  }
+  template <class Store, class K, class F>
+  Future<Purchase> purchase(Store& store, const K& key, ReceiptId receipt, F fn,
+                            CallOptions call = {}) {
+    using What = detail::ReceiptCall<detail::PurchaseChange, typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<What>(receipt, std::move(fn)));
+  }
+  template <class Store, class K>
+  Future<Result<std::vector<InboxMessage>>> peek_inbox(Store& store, const K& key,
+                                                       CallOptions call = {}) {
+    using R = Result<std::vector<InboxMessage>>;
+    return ask_key<R>(store, key, call, [](auto& ask) {
+      ask.on_lane(Priority::bulk,
+                  [](auto& calls, SpelledKey spelled) { return calls.peek_inbox(spelled); });
+    });
+  }
+  template <class Store, class K>
+  Future<Result<void>> remove_message(Store& store, const K& key, std::uint64_t position,
+                                      CallOptions call = {}) {
+    using What = detail::RemoveMessageChange<typename Store::Stack>;
+    return change(store, key, call, std::make_shared<What>(position));
   }
   template <class Store>
   Future<Result<KeyPage>> scan(Store& store, std::string after = {}, std::size_t most = 1000,

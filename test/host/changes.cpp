@@ -233,4 +233,37 @@ TEST_F(HostChanges, calls_on_one_key_are_performed_in_the_order_they_were_made) 
   EXPECT_EQ(got, (std::vector<std::string>{"first", "second"}));
 }
 
+TEST_F(HostChanges, a_shop_is_told_in_its_own_words) {
+  using Outcome = persist::PurchaseOutcome;
+  const auto buys = [](Player& player) { player.coins += 10; };
+  ASSERT_TRUE(tool.load(1u)->release());
+  auto first = host.purchase(players, 1u, "order", buys);
+  settle();
+  EXPECT_EQ(first.get().outcome, Outcome::granted);
+  EXPECT_EQ(durable(1), 110);
+  auto session = load(1);
+  auto again = host.purchase(players, 1u, "order", buys);
+  db.fail_commits(persist::Errc::unavailable);
+  auto away = host.purchase(players, 1u, "another", buys);
+  settle();
+  EXPECT_EQ(again.get().outcome, Outcome::granted_before);
+  EXPECT_EQ(away.get().outcome, Outcome::retry_later);
+  auto held = tool.purchase(1u, "third", buys);
+  EXPECT_EQ(held.outcome, Outcome::retry_later);
+}
+
+TEST_F(HostChanges, an_inbox_is_looked_at_and_emptied_by_hand) {
+  ASSERT_TRUE(tool.load(1u)->release());
+  ASSERT_TRUE(tool.post(1u, Gift{5}));
+  auto seen = host.peek_inbox(players, 1u);
+  settle();
+  const auto messages = seen.get();
+  ASSERT_TRUE(messages);
+  ASSERT_EQ(messages->size(), 1U);
+  auto removed = host.remove_message(players, 1u, messages->front().position);
+  settle();
+  EXPECT_TRUE(removed.get());
+  EXPECT_TRUE(tool.peek_inbox(1u)->empty());
+}
+
 }  // namespace

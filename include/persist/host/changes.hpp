@@ -75,13 +75,13 @@ class UpdateCall : Kept<F>, public UpdateChange<S, F> {
       : Kept<F>{std::move(fn)}, UpdateChange<S, F>(Kept<F>::function, options) {}
   UpdateCall(const UpdateCall&) = delete;
 };
-template <class S, class F>
-class GrantCall : Kept<F>, public GrantChange<S, F> {
+template <template <class, class> class Change, class S, class F>
+class ReceiptCall : Kept<F>, public Change<S, F> {
  public:
-  GrantCall(ReceiptId receipt, F fn)
+  ReceiptCall(ReceiptId receipt, F fn)
       : Kept<F>{std::move(fn), std::string(receipt.id)},
-        GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::function) {}
-  GrantCall(const GrantCall&) = delete;
+        Change<S, F>(with(receipt, Kept<F>::id), Kept<F>::function) {}
+  ReceiptCall(const ReceiptCall&) = delete;
 
  private:
   static ReceiptId with(ReceiptId receipt, std::string_view id) {
