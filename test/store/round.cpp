@@ -25,6 +25,7 @@ struct Backend {
   int database = 0;
   std::string* batches = nullptr;
 
+  void open_store(std::span<OpenStoreRequest>) {}
   [[nodiscard]] bool same_database(const Backend& other) const {
     return database == other.database;
   }

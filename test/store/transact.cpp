@@ -420,7 +420,9 @@ TEST_F(Transact, a_reply_that_comes_after_the_end_revives_nobody) {
   auto c = *second->load(3u);
   db.lose_reply();
   EXPECT_EQ(*players.transact(a, c, trade), Transacted::pending);
+  db.fail_commits(Errc::unknown_outcome, 1000);
   second.reset();
+  db.script().commits.clear();
   EXPECT_EQ(a.state(), State::lost);
   auto asks = third.begin_load(1u);
   third.poll();

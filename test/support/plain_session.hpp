@@ -31,6 +31,7 @@ class PlainHost : public persist::SessionHost {
   void settle(persist::SessionCore&, persist::Cut&, persist::Change&, const persist::Flight&,
               persist::Result<persist::Saved>&) override {}
   void lose(persist::SessionCore&, const persist::TransactionGroup&) override {}
+  persist::TimePoint finish_unknown(bool) override { return persist::TimePoint::max(); }
   void drain() override {}
   persist::StoreInfo about() const override { return {}; }
 };
