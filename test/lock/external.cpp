@@ -112,4 +112,22 @@ TEST_F(ExternalTest, an_erased_record_is_free_at_once) {
   EXPECT_TRUE(fresh->save({.force = true}));
 }
 
+// Where a load was given up and its lease had been taken, nobody says what the time is. It was
+// taken for 1970, and a message that was sent then had expired before it came.
+TEST_F(ExternalTest, a_load_that_is_called_off_does_not_turn_back_the_calendar) {
+  auto a = open_here("eu-1");
+  a.on_message([](Player& player, const Gift& gift) { player.coins += gift.coins; });
+  auto sender = *a.load(1u);
+  auto receiver = *a.load(2u);
+  db.fail_acquires(Errc::unavailable, 1000);
+  EXPECT_FALSE(a.load(3u));
+  db.script().acquires.clear();
+  ASSERT_TRUE(sender.send(2u, Gift{5}));
+  ASSERT_TRUE(sender.save());
+  play(5s, a);
+  ASSERT_TRUE(receiver.save({.force = true}));
+  play(5s, a);
+  EXPECT_EQ(receiver.view()->coins, 105);
+}
+
 }  // namespace

@@ -1,5 +1,7 @@
 #include <persist/store/engine_settle.hpp>
 
+#include <persist/testing/faulty.hpp>
+
 #include <support/world.hpp>
 
 // What the outcome of a commit means for its sessions: the fence, end to end.
@@ -184,6 +186,36 @@ TEST_F(EngineSettle, a_release_of_one_handle_ends_it_for_all_and_counts_once) {
   ASSERT_TRUE(two.release());
   EXPECT_TRUE(one.release().is(Errc::closed));
   EXPECT_EQ(a.metrics().releases, 1U);
+}
+
+// On a full disk a renewal is accepted and a release is not. The renewal of a record that somebody
+// asks for renews nothing, so it stayed due, and the two took turns without a pause.
+TEST_F(EngineSettle, a_handover_onto_a_full_disk_is_tried_again_after_a_pause) {
+  using Line = persist::testing::Faulty<persist::backend::Memory>;
+  persist::testing::Stragglers late(clock, persist::testing::Random(1));
+  const persist::backend::Memory disk(clock);
+  Line line(disk, late), other_line(disk, late);
+  persist::Store<std::uint64_t, Save, Line> holder("players", line, options("eu-1"));
+  persist::Store<std::uint64_t, Save, Line> other("players", other_line, options("eu-2"));
+  auto session = *holder.load(1u);
+  session.edit()->coins = 5;
+  line.fill(true);
+  auto asks = other.begin_load(1u);
+  other.poll();
+  clock.advance(25s);  // a renewal is due
+  holder.poll();
+  EXPECT_EQ(session.state(), State::releasing);
+  for (int i = 0; i < 3; ++i) {
+    const std::uint64_t failed_before = holder.metrics().saves_failed;
+    holder.poll();
+    EXPECT_GT(holder.poll(), clock.now()) << "it wants to be called again and again";
+    EXPECT_LE(holder.metrics().saves_failed, failed_before + 1);
+    clock.advance(20s);
+  }
+  line.fill(false);
+  holder.poll();
+  EXPECT_EQ(session.state(), State::released);
+  EXPECT_EQ(other.peek(1u)->data.coins, 5);
 }
 
 }  // namespace

@@ -305,6 +305,11 @@ TEST_F(SpillReplay, what_was_edited_behind_a_transaction_of_unknown_outcome_come
       ASSERT_TRUE(a && b);
       a->edit()->coins = 100, b->edit()->coins = 100;
       ASSERT_TRUE(a->save() && b->save());
+      std::vector<std::string> heard;  // each save that begins ends
+      auto began = a->on_saving([&](Player&, Reason) { heard.emplace_back("saving"); });
+      auto ended = a->on_saved([&](const persist::Result<persist::Saved>& saved) {
+        heard.emplace_back(saved ? "saved" : name(saved.error().code()));
+      });
       db.script().commits.push_back({Errc::unknown_outcome, landed});
       (void)players.transact(*a, *b, [](Player& from, Player& to) {
         from.coins -= 30, to.coins += 30;
@@ -314,6 +319,8 @@ TEST_F(SpillReplay, what_was_edited_behind_a_transaction_of_unknown_outcome_come
       down(Errc::unknown_outcome);
       EXPECT_EQ(players.close_all(10s), 2U);
       EXPECT_EQ(files().size(), 2U);
+      EXPECT_EQ(heard,
+                (std::vector<std::string>{"saving", "unknown_outcome", "saving", "unavailable"}));
     }
     up();
     auto players = open_spilling();

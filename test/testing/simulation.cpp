@@ -24,9 +24,15 @@ TEST(Simulation, IsTheSameEveningForTheSameSeed) {
   EXPECT_NE(one.history, other.history);
 }
 
+TEST(Simulation, IsTheSameEveningWithSpillFoldersToo) {
+  const SimulationReport one = evening(9), again = evening(9);
+  EXPECT_GT(one.spilled, 0U);
+  EXPECT_EQ(one.history, again.history);
+}
+
 TEST(Simulation, HasAllThatCanGoWrongAndBreaksNoPromise) {
   SimulationReport all;
-  for (std::uint64_t seed = 100; seed < 110; ++seed) {
+  for (const std::uint64_t seed : {63, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 126}) {
     const SimulationReport report = evening(seed);
     for (const std::string& violation : report.violations)
       ADD_FAILURE() << "seed " << seed << ": " << violation;
@@ -34,9 +40,12 @@ TEST(Simulation, HasAllThatCanGoWrongAndBreaksNoPromise) {
     all.crashes += report.crashes, all.pauses += report.pauses, all.cuts += report.cuts;
     all.handovers += report.handovers, all.full += report.full;
     all.restores += report.restores, all.erased += report.erased;
+    all.stops += report.stops, all.forgotten += report.forgotten;
+    all.spilled += report.spilled, all.replayed += report.replayed, all.refused += report.refused;
   }
-  for (const std::size_t count : {all.loads, all.saves, all.lost, all.crashes, all.pauses, all.cuts,
-                                  all.handovers, all.full, all.restores, all.erased})
+  for (const std::size_t count :
+       {all.loads, all.saves, all.lost, all.crashes, all.pauses, all.cuts, all.handovers, all.full,
+        all.restores, all.erased, all.stops, all.forgotten, all.spilled, all.replayed, all.refused})
     EXPECT_GT(count, 0U);
 }
 

@@ -42,6 +42,18 @@ TEST(SkewedClock, WhoeverWaitsOnItMovesTheWorld) {
   }
 }
 
+TEST(SkewedClock, AWaitForWhatIsLongPastMovesNothing) {
+  for (const std::int64_t drift : {-200, 0, 200}) {
+    ManualClock world;
+    SkewedClock clock(world, drift, 77h);
+    const TimePoint before = world.now();
+    Wake wake;
+    for (const TimePoint past : {TimePoint::min(), TimePoint{}, clock.now() - 1h})
+      clock.wait_until(past, wake);
+    EXPECT_EQ(world.now(), before) << drift;
+  }
+}
+
 TEST(SkewedClock, CanBeWaitedOnForEver) {
   for (const std::int64_t drift : {-200, 0, 200}) {
     ManualClock world;

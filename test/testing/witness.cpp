@@ -138,4 +138,46 @@ TEST_F(WitnessCase, FollowsADatabaseThatIsPutBack) {
   EXPECT_TRUE(watched.violations().empty());
 }
 
+TEST_F(WitnessCase, SeesACommitThatIsAppliedTwice) {
+  Witness<Careless> watched(careless);
+  const auto taken = take(watched, 1);
+  commit(watched, taken, 1);
+  EXPECT_TRUE(watched.violations().empty());
+  commit(watched, taken, 1);
+  EXPECT_EQ(watched.violations().size(), 1U);
+}
+
+TEST_F(WitnessCase, KnowsWhatLandedAndWhoTookTheRecordSince) {
+  Witness<backend::Memory> watched{backend::Memory(clock)};
+  std::vector<Fence> taken;
+  watched.on_take([&](std::string_view key, const Fence& fence) {
+    EXPECT_EQ(key, "7");
+    taken.push_back(fence);
+  });
+  Store<std::uint64_t, int, Witness<backend::Memory>> players("players", watched,
+                                                              {.clock = &clock});
+  const StoreId at = players.core().store();
+  Fence first;
+  {
+    auto session = *players.load(7u);
+    ASSERT_EQ(taken.size(), 1U);
+    first = taken[0], first.write = 1;
+    EXPECT_TRUE(watched.is_newest(at, "7", first));
+    EXPECT_FALSE(watched.has_landed(at, "7", first));
+    *session.edit() = 5;
+    ASSERT_TRUE(session.release());
+  }
+  EXPECT_TRUE(watched.has_landed(at, "7", first));
+  EXPECT_TRUE(watched.is_newest(at, "7", first)) << "it was given back, and nobody took it";
+  first.write = 2;
+  EXPECT_FALSE(watched.has_landed(at, "7", first)) << "that one was never sent";
+  ASSERT_TRUE(players.load(7u));
+  EXPECT_FALSE(watched.is_newest(at, "7", first));
+  EXPECT_EQ(taken.size(), 2U);
+  EXPECT_FALSE(watched.was_erased(at, "7", first));
+  ASSERT_TRUE(players.erase(7u));
+  EXPECT_TRUE(watched.was_erased(at, "7", first));
+  EXPECT_FALSE(watched.is_newest(at, "8", first)) << "nobody ever had it";
+}
+
 }  // namespace

@@ -92,6 +92,19 @@ class Game {
       acknowledged(session.key(), {hero->progress, hero->items, going->second.erasures});
     going_.erase(going);
   }
+  /// What was spilled counts as saved once it has been sent.
+  template <class Session>
+  void spilled(const Session& session) {
+    const auto hero = session.view();
+    spilled_[session.instance_id()] = {hero->progress, hero->items, erasures_[session.key()]};
+  }
+  template <class Session>
+  void replayed(const Session& session) {
+    const auto spilled = spilled_.find(session.instance_id());
+    if (spilled == spilled_.end()) return;
+    acknowledged(session.key(), spilled->second);
+    spilled_.erase(spilled);
+  }
   void erased(std::uint64_t player, const Hero* held) {
     ++erasures_[player];
     gone_until_[player] = ids_;
@@ -105,6 +118,7 @@ class Game {
     known_ = backup_;
     put_back_at_ = ids_;
     going_.clear();
+    spilled_.clear();
   }
 
   template <class Players, class Session>
@@ -382,7 +396,7 @@ class Game {
   std::uint64_t players_;
   Style style_;
   Known known_, backup_;
-  std::map<std::string, Going> going_;
+  std::map<std::string, Going> going_, spilled_;
   std::map<std::uint64_t, std::uint64_t> tried_;  ///< the progress that was ever to be saved
   std::map<std::uint64_t, std::uint64_t> erasures_;
   std::map<std::uint64_t, std::uint64_t> gone_until_;  ///< the newest number at the last erasure
@@ -402,8 +416,11 @@ inline persist::testing::SimulationReport play(persist::testing::SimulationOptio
   const Style style{evening.seed % 8 == 1, evening.seed % 2 == 1};
   if (!style.reads_are_fresh) evening.faults.stale = 30;
   evening.reclaims = evening.seed % 4 == 2;
+  evening.spills = evening.seed % 9 == 0;
   Game game(evening.players, style);
-  return persist::testing::Simulation<Game>(game, evening).run();
+  using namespace persist::testing;
+  if (evening.seed % 7 == 0) return Simulation<Game, SimulatedExternal>(game, evening).run();
+  return Simulation<Game>(game, evening).run();
 }
 
 }  // namespace simulate

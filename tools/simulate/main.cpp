@@ -37,8 +37,8 @@ struct Arguments {
 constexpr std::string_view usage =
     "usage: simulate [--seeds N] [--from SEED] [--within SECONDS] [--jobs N] [--servers N]\n"
     "                [--players N] [--minutes N] [--history]\n\n"
-    "Plays evenings of a game whose servers crash, stand still and lose their database, one for\n"
-    "each seed, and checks that nothing was lost or doubled. --within plays as many of them as "
+    "Plays evenings of a game whose servers crash, stop, stand still and lose their database, one\n"
+    "for each seed, and checks that nothing was lost or doubled. --within plays as many of them as "
     "fit;\n"
     "--history prints the first evening.\n";
 
@@ -82,6 +82,7 @@ struct Said {
   std::uint64_t seed;
   bool is_well;
   std::uint64_t loads, saves, handovers, lost, crashes, pauses, cuts, full, restores, erased;
+  std::uint64_t stops, forgotten, spilled, replayed, refused;
 };
 
 /// The seed that each process plays, where its parent sees it: 0 for none.
@@ -125,7 +126,10 @@ void work(const Arguments& told, std::uint64_t job, Playing& playing, int out) {
                     report.handovers, report.lost,
                     report.crashes,   report.pauses,
                     report.cuts,      report.full,
-                    report.restores,  report.erased};
+                    report.restores,  report.erased,
+                    report.stops,     report.forgotten,
+                    report.spilled,   report.replayed,
+                    report.refused};
     if (write(out, &said, sizeof(said)) != sizeof(said)) _exit(1);
   }
   playing.set(job, 0);
@@ -148,7 +152,8 @@ Said sum_up(int in, std::uint64_t seeds, std::uint64_t& done, std::vector<std::u
     total.loads += said.loads, total.saves += said.saves, total.handovers += said.handovers;
     total.lost += said.lost, total.crashes += said.crashes, total.pauses += said.pauses;
     total.cuts += said.cuts, total.full += said.full, total.restores += said.restores;
-    total.erased += said.erased;
+    total.erased += said.erased, total.stops += said.stops, total.forgotten += said.forgotten;
+    total.spilled += said.spilled, total.replayed += said.replayed, total.refused += said.refused;
     show_progress(++done, seeds);
   }
   return total;
@@ -194,7 +199,9 @@ int run(const Arguments& told) {
             << total.handovers << " handed over, " << total.lost << " sessions lost, "
             << total.crashes << " crashes, " << total.pauses << " pauses, " << total.cuts
             << " times cut off, " << total.full << " times full, " << total.restores
-            << " times put back, " << total.erased << " erased; " << bad.size()
+            << " times put back, " << total.erased << " erased, " << total.stops << " stops, "
+            << total.spilled << " spilled (" << total.replayed << " sent, " << total.refused
+            << " refused), " << total.forgotten << " times without leases; " << bad.size()
             << " broke a promise\n";
   const bool is_whole = done == told.seeds || (told.seconds != 0 && done != 0);
   return bad.empty() && all_ended_well && is_whole ? 0 : 1;

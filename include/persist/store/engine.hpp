@@ -342,8 +342,9 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] static std::chrono::milliseconds ms_of(Duration time) noexcept {
     return std::chrono::floor<std::chrono::milliseconds>(time);
   }
-  /// A reply to what was sent then says what the backend's calendar shows.
+  /// A reply to what was sent then says what the backend's calendar shows, if it says.
   void hear_time(WallTime wall, TimePoint sent) noexcept {
+    if (wall == WallTime{}) return;
     ahead_ = (wall.time_since_epoch() - ms_of(sent.time_since_epoch())).count();
   }
   [[nodiscard]] std::uint64_t hash_of_server() const noexcept {

@@ -61,7 +61,12 @@ void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over, const Resu
   undo(session, cut);
   session.in_flight = false;
   tell_lease(session, LeaseUse::free);
-  if (failed(cut.refused) && !ended(session.state)) saved_event(session, cut.refused);
+  if (!ended(session.state)) {
+    if (failed(cut.refused))
+      saved_event(session, cut.refused);
+    else if (result.is(Errc::unknown_outcome))  // it was out: listeners heard that it began
+      saved_event(session, result);
+  }
   answer(session, cut.asked, result);
   if (!over || session.group() == nullptr) return;
   session.extras->group->durable = true;

@@ -140,6 +140,8 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     session.tie = Tie::holds;
   }
   hear_time(change.now, cut.sent);
+  // Somebody asks for the record, so nothing was renewed: what was refused keeps its pause.
+  const bool is_in_vain = cut.aim == Aim::hold && change.release_requested;
   if (cut.has_data) {
     session.saved = cut.generation;
     session.save_at = TimePoint{};
@@ -154,12 +156,12 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     metrics_.bytes_saved += cut.stored;
   } else {
     ++metrics_.renewals;
-    if (session.failures != 0) session.not_before = TimePoint{};
+    if (session.failures != 0 && !is_in_vain) session.not_before = TimePoint{};
   }
   if (!session.counted && cut.aim != Aim::give_back) ++session.load_count;
   session.counted = true;
   session.renews_alone = false;
-  session.failures = 0;
+  if (!is_in_vain) session.failures = 0;
   settle_parts(session, cut, change);
 
   const bool gives_back = change.lease == LeaseChange::release;

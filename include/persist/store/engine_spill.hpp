@@ -184,6 +184,8 @@ std::size_t Engine<B, L>::end_unknown(Flight& flight) {
     more.cuts[more.size() - 1].aim = Aim::release;
     more.cuts[more.size() - 1].reason = Reason::shutdown;
   }
+  for (SessionHost* host : more.hosts)  // listeners hear of the one before the other begins
+    host->drain();
   std::size_t ended_here = 0;
   if (more.size() != 0 && prepare_flight(more)) {
     Flight* const one = &more;

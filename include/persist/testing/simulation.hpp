@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/testing/simulation/world.hpp>
+#include <persist/testing/simulation/trouble.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -16,7 +16,8 @@ namespace persist::inline PERSIST_ABI::testing {
 /// An evening of a game, on several servers at once, from one seed on one thread: players join,
 /// play, leave and hop, servers crash, stand still for longer than a lease and lose their line to
 /// the database, replies get lost and requests arrive late and twice, the database is slow, full,
-/// and put back to an earlier state. The same seed is the same evening.
+/// and put back to an earlier state; servers are stopped, and spill what they cannot save. The same
+/// seed is the same evening.
 ///
 /// What must hold for any game is checked here and by `Witness`: nobody writes under an old fence,
 /// of the sessions of one player one can write, and each save that was begun and each session that
@@ -36,12 +37,14 @@ namespace persist::inline PERSIST_ABI::testing {
 /// and, where it has them,
 ///
 /// * `ended(session, was_saved)`: a session is over, and whether all that it held is saved;
+/// * `spilled(session)`, `replayed(session)`: what a session held when its server was stopped lies
+///   in the journal, and has been sent from there;
 /// * `erased(player, data)`: a record was erased that held this, or null;
 /// * `backed_up()`, `put_back()`: the database is what it was at the last `backed_up`: what was
 ///   acknowledged since is gone. A game without them never sees that.
-template <class Game>
-class Simulation : private SimulatedWorld<Game> {
-  using World = SimulatedWorld<Game>;
+template <class Game, class Lock = lock::Lease<conflict::Request>>
+class Simulation : private SimulatedTrouble<Game, Lock> {
+  using World = SimulatedTrouble<Game, Lock>;
 
  public:
   using typename World::Players;
@@ -75,7 +78,7 @@ class Simulation : private SimulatedWorld<Game> {
  private:
   using typename World::Place;
   using typename World::Server;
-  using World::crash, World::database_, World::fill, World::full_until_, World::game_, World::holds,
+  using World::database_, World::fill, World::full_until_, World::game_, World::holds,
       World::is_mended_, World::note, World::options_, World::places_, World::random_,
       World::report_, World::servers_, World::start, World::stragglers_, World::trouble,
       World::violation, World::world_;
@@ -88,11 +91,13 @@ class Simulation : private SimulatedWorld<Game> {
     Server& server = servers_[index];
     if (world_.now() < server.still_until) return;
     if (!server.players) start(index);
-    if (server.line->is_cut() && world_.now() >= server.cut_until) {
+    if (!server.players) return;
+    if (server.lines->is_cut() && world_.now() >= server.cut_until) {
       note(index, "is connected again");
-      server.line->cut(false);
+      server.lines->cut(false, false);
     }
     server.players->poll();
+    this->look_at_spilled(index);
     if (!is_mended_) trouble(index);
     if (server.players && world_.now() >= server.still_until) play(index);
   }
@@ -123,7 +128,7 @@ class Simulation : private SimulatedWorld<Game> {
   void give_up(std::size_t player, std::size_t index) {
     Place& place = places_[player];
     Server& left = servers_[place.server];
-    if (!left.players || (world_.now() >= left.still_until && !left.line->is_cut())) return;
+    if (!left.players || (world_.now() >= left.still_until && !left.lines->is_cut())) return;
     if (!random_.happens(100)) return;
     note(place.server, "is given up by", place.session->id());
     left.ghosts.push_back(*std::exchange(place.session, std::nullopt));
@@ -146,7 +151,7 @@ class Simulation : private SimulatedWorld<Game> {
     }
   }
   void has_ended(std::size_t index, const Session& session) {
-    if (!servers_[index].told.contains(session.instance_id()))
+    if (!servers_[index].told.contains(World::number_of(session)))
       violation(index, std::string(session.id()) + " ended, and nobody was told");
   }
   void join(std::size_t player, std::size_t index) {
@@ -195,7 +200,7 @@ class Simulation : private SimulatedWorld<Game> {
     stragglers_.arrive_all();
     for (Server& server : servers_) {
       server.still_until = server.cut_until = {};
-      if (server.line) server.line->set_faults({});
+      if (server.lines) server.lines->set_faults({});
     }
     if (full_until_ != TimePoint{}) fill(TimePoint{});
   }
@@ -205,8 +210,9 @@ class Simulation : private SimulatedWorld<Game> {
       stragglers_.arrive();
       for (std::size_t i = 0; i < servers_.size(); ++i) {
         if (!servers_[i].players) start(i);
-        servers_[i].line->cut(false);
+        servers_[i].lines->cut(false, false);
         servers_[i].players->poll();
+        this->look_at_spilled(i);
       }
     }
   }
@@ -239,8 +245,10 @@ class Simulation : private SimulatedWorld<Game> {
         report_.violations.push_back("in the end nobody can read: " + record.error().message());
     }
     game_.end(records, report_.violations);
-    for (std::string& seen : database_.violations())
-      report_.violations.push_back(std::move(seen));
+    this->check_all_sent();
+    for (auto* database : {&database_, &this->leases_})
+      for (std::string& seen : database->violations())
+        report_.violations.push_back(std::move(seen));
   }
 };
 

@@ -28,6 +28,7 @@ class SkewedClock final : public Clock {
   }
   [[nodiscard]] WallTime wall() const override { return world_.wall() + ahead_; }
   void wait_until(TimePoint deadline, Wake& wake) override {
+    if (deadline <= mine_) return world_.wait_until(begin_, wake);  // as far back as it may be
     const Duration wanted = deadline - mine_;
     const Duration less = wanted / (1'000'000 + drift_) * drift_;
     const bool is_for_ever = less < Duration::zero() && wanted > Duration::max() + less;

@@ -18,8 +18,8 @@ namespace persist::inline PERSIST_ABI::testing {
 /// an answer of `Inner` does not agree with it. It knows nothing of how a backend decides.
 ///
 /// * An epoch is given out once, and each is higher than those before.
-/// * A commit is applied only under the newest epoch and its owner, before its release, and none
-///   behind one with a higher number.
+/// * A commit is applied only under the newest epoch and its owner, before its release, each once
+///   and none behind one with a higher number.
 /// * Who has a record is not told that somebody else has it.
 ///
 /// Copies share one account. Stands between the database and everything that may send to it, so
@@ -38,6 +38,29 @@ class Witness {
   /// that is done.
   void on_erase(std::function<std::function<void()>(std::string_view)> before) {
     state_->on_erase = std::move(before);
+  }
+
+  /// `taken` is called with the key of a record that somebody has taken, and under which fence.
+  void on_take(std::function<void(std::string_view, const Fence&)> taken) {
+    state_->on_take = std::move(taken);
+  }
+  /// Whether that write of that session, or a later one, was applied; whoever has the record now.
+  [[nodiscard]] bool has_landed(StoreId store, std::string_view key, const Fence& fence) const {
+    const Account* account = find(store, key);
+    if (account == nullptr) return false;
+    const auto written = account->written.find(fence.owner.session);
+    return written != account->written.end() && fence.write <= written->second;
+  }
+  /// Whether nobody has taken the record since that session did.
+  [[nodiscard]] bool is_newest(StoreId store, std::string_view key, const Fence& fence) const {
+    const Account* account = find(store, key);
+    return account != nullptr && account->fence.epoch == fence.epoch &&
+           account->fence.owner == fence.owner;
+  }
+  /// Whether the record was erased after that epoch had been given out.
+  [[nodiscard]] bool was_erased(StoreId store, std::string_view key, const Fence& since) const {
+    const Account* account = find(store, key);
+    return account != nullptr && account->erased > since.epoch;
   }
 
   [[nodiscard]] bool same_database(const Witness& other) const noexcept {
@@ -73,7 +96,8 @@ class Witness {
       Account& account = of(request.store, request.key);
       if (request.epoch <= account.fence.epoch)
         say(request.key, "was erased under an epoch that is not higher than its own");
-      account = {{request.epoch, {}, 0}, false};
+      account.fence = {request.epoch, {}, 0}, account.is_held = false;
+      account.erased = request.epoch;
       if (after) after();
     }
   }
@@ -94,12 +118,15 @@ class Witness {
   struct Account {
     Fence fence;
     bool is_held = false;
+    std::uint64_t erased = 0;                        ///< the epoch that an erase left
+    std::map<std::uint64_t, std::uint64_t> written;  ///< the last write of each session
   };
   using Accounts = std::map<std::pair<std::uint32_t, std::string>, Account, std::less<>>;
   struct State {
     Accounts accounts;
     std::vector<std::string> violations;
     std::function<std::function<void()>(std::string_view)> on_erase;
+    std::function<void(std::string_view, const Fence&)> on_take;
   };
 
  public:
@@ -118,6 +145,10 @@ class Witness {
   Account& of(StoreId store, std::string_view key) {
     return state_->accounts[{store.index, std::string(key)}];
   }
+  const Account* find(StoreId store, std::string_view key) const {
+    const auto found = state_->accounts.find({store.index, std::string(key)});
+    return found == state_->accounts.end() ? nullptr : &found->second;
+  }
   void say(std::string_view key, const std::string& what) {
     state_->violations.push_back(std::string(key) + " " + what);
   }
@@ -134,7 +165,11 @@ class Witness {
     if (is_again) return;
     if (fence.epoch <= account.fence.epoch)
       say(request.key, "was given out under " + words(fence) + ", after " + words(account.fence));
-    account = {fence, true};
+    given(request.key, account, fence);
+  }
+  void given(std::string_view key, Account& account, const Fence& fence) {
+    account.fence = fence, account.is_held = true;
+    if (state_->on_take) state_->on_take(key, fence);
   }
   void applied(const Change& change) {
     Account& account = of(change.store, change.key);
@@ -143,9 +178,10 @@ class Witness {
     if (!account.is_held || change.fence.epoch != now.epoch || change.fence.owner != now.owner)
       say(change.key, "was written under " + words(change.fence) + ", after " + words(now) +
                           (account.is_held ? "" : " had let it go"));
-    else if (change.fence.write < now.write)
+    else if (change.fence.write <= now.write)
       say(change.key, "was written under " + words(change.fence) + ", behind " + words(now));
     account.fence.write = change.fence.write;
+    account.written[change.fence.owner.session] = change.fence.write;
     if (change.lease == LeaseChange::release) account.is_held = false;
   }
   /// A change that takes the record itself, if that is as it was seen.
@@ -155,8 +191,13 @@ class Witness {
                  : change.fence.epoch != account.fence.epoch || change.epoch <= change.fence.epoch)
       say(change.key,
           "was claimed under " + words(change.fence) + ", after " + words(account.fence));
-    account = {{change.epoch, change.fence.owner, change.fence.write},
-               change.lease != LeaseChange::release};
+    account.written[change.fence.owner.session] = change.fence.write;
+    const Fence fence{change.epoch, change.fence.owner, change.fence.write};
+    if (is_again)
+      account.fence = fence;
+    else
+      given(change.key, account, fence);
+    account.is_held = change.lease != LeaseChange::release;
   }
   void fenced(const Change& change) {
     const Account& account = of(change.store, change.key);

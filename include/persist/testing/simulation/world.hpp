@@ -1,15 +1,14 @@
 #pragma once
 
-#include <persist/backend/memory.hpp>
 #include <persist/codec/packed.hpp>
 #include <persist/key/number.hpp>
 #include <persist/lock/lease.hpp>
 #include <persist/store.hpp>
-#include <persist/testing/faulty.hpp>
 #include <persist/testing/manual_clock.hpp>
 #include <persist/testing/random.hpp>
+#include <persist/testing/simulation/lines.hpp>
+#include <persist/testing/simulation/spill_folders.hpp>
 #include <persist/testing/skewed_clock.hpp>
-#include <persist/testing/witness.hpp>
 
 #include <charconv>
 #include <cstddef>
@@ -35,6 +34,7 @@ struct SimulationOptions {
   Faults faults{
       .refused = 15, .no_reply = 15, .late = 15, .twice = 15, .slow = 3, .unwatched = 500};
   bool reclaims = false;       ///< a server that is started again takes back what it held
+  bool spills = false;         ///< a server that is stopped spills what it cannot save
   bool keeps_history = false;  ///< a line for each thing that happens
 };
 
@@ -45,21 +45,24 @@ struct SimulationReport {
   std::uint64_t digest = 0;  ///< of the history, kept or not: the same for the same seed
   std::size_t loads = 0, saves = 0, handovers = 0, lost = 0;
   std::size_t crashes = 0, pauses = 0, cuts = 0, full = 0, restores = 0, erased = 0;
+  std::size_t stops = 0;      ///< in good order
+  std::size_t forgotten = 0;  ///< times that all leases were, where they have their own database
+  std::size_t spilled = 0, replayed = 0, refused = 0;  ///< entries of spill journals
 };
 
-/// The servers of a simulation, the database under them and what happens to both; what is played on
-/// them is said by `Simulation`.
-template <class Game>
+/// The servers of a simulation, the database under them and who plays where; what happens to them
+/// is in `SimulatedTrouble`, and what is played on them in `Simulation`.
+template <class Game, class Lock>
 class SimulatedWorld {
  public:
-  using Database = Witness<backend::Memory>;
-  using Line = Faulty<Database>;
-  using Players = Store<std::uint64_t, typename Game::Save, Line>;
+  using Line = SimulatedLine;
+  using Players = Store<std::uint64_t, typename Game::Save, Line, Lock>;
   using Session = typename Players::Session;
   using Data = typename Players::DataType;
   using Records = std::map<std::uint64_t, Data>;
 
  protected:
+  using Lines = SimulatedLines<Lock>;
   static constexpr bool may_be_put_back = requires(Game& game) { game.put_back(); };
   static constexpr bool hears_of_erasures =
       requires(Game& game, const Data* data) { game.erased(std::uint64_t{}, data); };
@@ -70,13 +73,16 @@ class SimulatedWorld {
                 std::chrono::hours(random.below(1000)),
                 std::chrono::minutes(random.below(10'000))) {}
     SkewedClock clock;
-    std::optional<Line> line;
+    std::optional<Lines> lines;
     std::optional<Players> players;
     std::vector<Connection> connections;
     std::vector<Session> ghosts;     ///< of players who gave this server up and went elsewhere
     std::vector<Session> forgotten;  ///< loaded before the database was put back
-    std::set<std::string> told;      ///< sessions whose end was told
-    std::set<std::string> saving;    ///< sessions of which a save is under way
+    std::vector<Session> unsaved;    ///< that ended so when the server was stopped
+    std::set<std::uint64_t> told;    ///< sessions whose end was told
+    std::set<std::uint64_t> saving;  ///< sessions of which a save is under way
+    std::string id;
+    std::uint64_t first_session = 0;  ///< those of this start have higher numbers
     TimePoint started{};
     TimePoint still_until{};  ///< stands still, or is down
     TimePoint cut_until{};
@@ -93,6 +99,7 @@ class SimulatedWorld {
     for (std::size_t i = 0; i < options.servers; ++i)
       servers_.emplace_back(world_, random_);
     places_.resize(options.players);
+    if (options.spills) spills_.emplace(options.servers);
   }
   SimulatedWorld(const SimulatedWorld&) = delete;
   SimulatedWorld& operator=(const SimulatedWorld&) = delete;
@@ -100,30 +107,52 @@ class SimulatedWorld {
   ~SimulatedWorld() = default;
 
   void open() {
-    OpenStoreRequest open;
-    open.name = "players";
-    database_.open_store(std::span(&open, 1));
-    store_ = open.store;
+    store_ = make_store(database_, "players");
+    if constexpr (Lines::are_two) {
+      (void)make_store(leases_, "players#leases");
+      no_leases_.emplace(leases_.backup());
+    }
     if constexpr (hears_of_erasures) watch_erasures();
   }
+  /// Starts a server; where its database does not answer it is tried again.
   void start(std::size_t index) {
     Server& server = servers_[index];
-    StoreOptions told;
-    told.server_id = "server " + std::to_string(index);
     ++starts_;
-    if (!options_.reclaims) told.server_id += "." + std::to_string(starts_);
+    server.id = "server " + std::to_string(index);
+    if (!options_.reclaims) server.id += "." + std::to_string(starts_);
+    server.first_session = database_.next_owner({}).session;
+    StoreOptions told;
+    told.server_id = server.id;
     told.reclaim = options_.reclaims;
     told.clock = &server.clock;
     told.close_deadline = Duration::zero();
-    told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
-    server.line.emplace(database_, stragglers_, Faults{.unwatched = options_.faults.unwatched});
-    server.players.emplace("players", *server.line, told);
-    server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
-    server.line->fill(world_.now() < full_until_);
+    if (spills_) told.spill = spills_->of(index);
+    told.log.sink = [this, index](LogLevel, std::string_view text) {
+      note(index, "log", spills_ ? spills_->without_root(std::string(text)) : std::string(text));
+    };
+    server.lines.emplace(database_, leases_, stragglers_, faults_of_a_start());
+    server.lines->fill(world_.now() < full_until_);
+    server.lines->open(server.players, told);
+    if (const auto open = server.players->status(); !open) {
+      note(index, "cannot start", open.error().message());
+      server.players.reset();
+      server.still_until = some_seconds(5);
+      return;
+    }
+    server.lines->set_faults(is_mended_ ? Faults{} : options_.faults);
     server.started = world_.now();
     game_.begin(*server.players);
     listen(index);
     note(index, "starts");
+  }
+  /// Where something may have been spilled it is sent through worse than what comes later.
+  [[nodiscard]] Faults faults_of_a_start() const {
+    const unsigned often = spills_ && !is_mended_ ? 150 : 0;
+    return {.refused = often,
+            .no_reply = often,
+            .late = often,
+            .twice = often,
+            .unwatched = options_.faults.unwatched};
   }
   void listen(std::size_t index) {
     Server& server = servers_[index];
@@ -131,15 +160,18 @@ class SimulatedWorld {
     server.connections.push_back(
         players.on_saving([this, index](Session& session, Data&, Reason reason) {
           note(index, "saving", session.id(), name(reason));
-          if (!servers_[index].saving.insert(session.instance_id()).second)
+          // One that has nothing to save is not spilled, and may still be given back.
+          const bool may_be_nothing = reason == Reason::shutdown && !session.is_dirty();
+          if (!servers_[index].saving.insert(number_of(session)).second)
             violation(index, std::string(session.id()) + " was saved, and nobody was told how");
+          if (may_be_nothing) servers_[index].saving.erase(number_of(session));
           game_.saving(session);
         }));
     server.connections.push_back(
         players.on_saved([this, index](Session& session, const Result<Saved>& saved) {
           note(index, saved ? "saved" : "not saved", session.id(),
                saved ? std::to_string(saved->version) : saved.error().message());
-          servers_[index].saving.erase(session.instance_id());
+          servers_[index].saving.erase(number_of(session));
           if (!saved) return;
           ++report_.saves;
           game_.saved(session);
@@ -149,8 +181,9 @@ class SimulatedWorld {
           note(index, was_saved ? "released" : "released unsaved", session.id(), name(reason));
           report_.handovers += reason == Reason::handover ? 1U : 0U;
           report_.lost += reason == Reason::lost ? 1U : 0U;
-          servers_[index].told.insert(session.instance_id());
-          if (servers_[index].saving.erase(session.instance_id()) != 0 && was_saved)
+          servers_[index].told.insert(number_of(session));
+          if (!was_saved && reason == Reason::shutdown) servers_[index].unsaved.push_back(session);
+          if (servers_[index].saving.erase(number_of(session)) != 0 && was_saved)
             violation(index, std::string(session.id()) + " ended, and nobody was told of its save");
           if constexpr (requires { game_.ended(session, was_saved); })
             game_.ended(session, was_saved);
@@ -160,97 +193,34 @@ class SimulatedWorld {
   [[nodiscard]] TimePoint some_seconds(std::uint64_t most) {
     return world_.now() + std::chrono::seconds(random_.between(1, most));
   }
-  /// What happens to servers.
-  void trouble(std::size_t index) {
-    Server& server = servers_[index];
-    const std::uint64_t dice = random_.below(10'000);
-    if (dice < 15) {
-      ++report_.crashes;
-      crash(index);
-      server.still_until = some_seconds(180);
-    } else if (dice < 40) {
-      ++report_.pauses;
-      note(index, "stands still");
-      server.still_until = some_seconds(150);
-    } else if (dice < 80 && !server.line->is_cut()) {
-      ++report_.cuts;
-      note(index, "is cut off");
-      server.line->cut(true);
-      server.cut_until = some_seconds(150);
-    }
-  }
-  void trouble_with_the_database() {
-    const std::uint64_t dice = random_.below(100'000);
-    if (full_until_ != TimePoint{} && world_.now() >= full_until_) fill(TimePoint{});
-    if (dice < 20) {
-      ++report_.full;
-      fill(some_seconds(90));
-    }
-    if constexpr (may_be_put_back) {
-      if (dice >= 20 && dice < 70) {
-        note_database("is backed up");
-        backup_.emplace(database_.backup());
-        backed_up_ = world_.now();
-        game_.backed_up();
-      } else if (dice >= 70 && dice < 80 && backup_) {
-        put_back();
-      }
-    }
-  }
-  void fill(TimePoint until) {
-    full_until_ = until;
-    const bool is_full = world_.now() < until;
-    note_database(is_full ? "has no room left" : "has room again");
-    for (Server& server : servers_)
-      if (server.line) server.line->fill(is_full);
-  }
-  /// The database is what it was at the last backup. Whoever held a record then may write to it as
-  /// if nothing had happened, so servers that ran then are ended first; one that was started since
-  /// goes on, with sessions that nobody knows of any more.
-  void put_back() {
-    ++report_.restores;
-    for (std::size_t i = 0; i < servers_.size(); ++i) {
-      Server& server = servers_[i];
-      if (!server.players) continue;
-      if (server.started <= backed_up_) {
-        crash(i);
-        server.still_until = some_seconds(60);
-      }
-      for (Place& place : places_) {
-        if (place.server != i) continue;
-        place.loading.reset();
-        if (place.session) server.forgotten.push_back(*std::exchange(place.session, std::nullopt));
-      }
-      for (Session& ghost : std::exchange(server.ghosts, {}))
-        server.forgotten.push_back(ghost);
-    }
-    stragglers_.drop_all();
-    database_.restore(*backup_);
-    note_database("is put back");
-    if constexpr (may_be_put_back) game_.put_back();
-  }
   void crash(std::size_t index) {
     Server& server = servers_[index];
     note(index, "crashes");
     server.connections.clear();
-    server.line->cut(true);
+    server.lines->cut(true, true);
+    if (spills_) spills_->hide(index);
+    is_crashing_ = true;
+    empty(index);
+    server.players.reset();
+    is_crashing_ = false;
+    if (spills_) spills_->show(index);
+    server.told.clear();
+    server.saving.clear();
+  }
+  /// Nobody plays there any more.
+  void empty(std::size_t index) {
     for (Place& place : places_) {
       if (place.server != index) continue;
       place.loading.reset();
       place.session.reset();
     }
-    is_crashing_ = true;
-    server.ghosts.clear();
-    server.forgotten.clear();
-    server.players.reset();
-    is_crashing_ = false;
-    server.told.clear();
-    server.saving.clear();
+    servers_[index].ghosts.clear();
+    servers_[index].forgotten.clear();
   }
 
   /// Says what an erased record held.
   void watch_erasures() {
-    auditor_.emplace("players", Line(database_, stragglers_), StoreOptions{.clock = &world_});
+    Lines(database_, leases_, stragglers_, Faults{}).open(auditor_, StoreOptions{.clock = &world_});
     database_.on_erase([this](std::string_view key) -> std::function<void()> {
       std::uint64_t player = 0;
       std::from_chars(key.data(), key.data() + key.size(), player);
@@ -267,6 +237,14 @@ class SimulatedWorld {
     report_.violations.push_back(std::move(what));
   }
 
+  /// What stays the same of a session that takes its record with its first save only.
+  [[nodiscard]] static std::uint64_t number_of(const Session& session) {
+    const std::string instance = session.instance_id();
+    std::uint64_t number = 0;
+    std::from_chars(instance.data() + instance.find('-') + 1, instance.data() + instance.size(),
+                    number);
+    return number;
+  }
   /// Whether what the session writes would be accepted now.
   bool holds(const Session& session) {
     ReadRequest read;
@@ -276,6 +254,12 @@ class SimulatedWorld {
     const Fence& fence = read.record.fence;
     return session.instance_id() ==
            std::to_string(fence.epoch) + "-" + std::to_string(fence.owner.session);
+  }
+  [[nodiscard]] static StoreId make_store(SimulatedDatabase& in, std::string_view name) {
+    OpenStoreRequest open;
+    open.name = name, open.lock = Lock::kind;
+    in.open_store(std::span(&open, 1));
+    return open.store;
   }
   template <class... Words>
   void note(std::size_t server, const Words&... words) {
@@ -301,13 +285,15 @@ class SimulatedWorld {
   SimulationOptions options_;
   Random random_;
   ManualClock world_;
-  Database database_{backend::Memory(world_)};
+  SimulatedDatabase database_{backend::Memory(world_)};
+  SimulatedDatabase leases_{backend::Memory(world_)};  ///< of `lock::External`
   StoreId store_;
   Stragglers stragglers_{world_, random_.split()};
   std::deque<Server> servers_;
   std::vector<Place> places_;
+  std::optional<SpillFolders> spills_;
   std::optional<Players> auditor_;
-  std::optional<typename Database::Backup> backup_;
+  std::optional<SimulatedDatabase::Backup> backup_, no_leases_;
   TimePoint backed_up_{};
   TimePoint full_until_{};
   SimulationReport report_;
