@@ -19,6 +19,7 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -170,9 +171,10 @@ class Lanes {
     }
     came_.notify_one();
   }
-  /// Where there are no threads: performs one task on this one. False where none waits.
+  /// Where there are no threads, or on a lane that has to wait for others: performs one task on
+  /// this one. False where none waits.
   bool run_one() {
-    if (!by_hand()) return false;  // this thread has better to do than to wait for storage
+    if (!by_hand() && !is_here()) return false;  // it has better to do than to wait for storage
     std::unique_lock hold(mutex_);
     std::unique_ptr<LaneTask> task = take();
     hold.unlock();
@@ -183,9 +185,9 @@ class Lanes {
 
  private:
   static void perform(std::unique_ptr<LaneTask> task) {
-    is_here_() = true;
+    const bool was_here = std::exchange(is_here_(), true);
     task->perform();
-    is_here_() = false;
+    is_here_() = was_here;
     LaneTask& done = *task;
     done.hand_back(std::move(task));
   }
@@ -353,6 +355,8 @@ class CallState {
     if (const auto home = home_.lock()) home->look_at_calls();
   }
   [[nodiscard]] bool cancelled() const noexcept { return cancelled_; }
+  /// Nobody waits for the answer any more.
+  [[nodiscard]] bool is_over() const noexcept { return ready() || cancelled(); }
 
   // Of the Host's thread.
   TimePoint deadline = TimePoint::max();
@@ -539,7 +543,7 @@ class HostLeases {
     const std::lock_guard hold(mutex_);
     for (const CommitRequest& commit : commits)
       for (const Change& change : commit.changes)
-        if (Ticket* ticket = find(change.fence.owner.session)) hear(*ticket, commit, change, sent);
+        if (Ticket* ticket = find(change.fence.owner)) hear(*ticket, commit, change, sent);
   }
   void hear(std::span<const AcquireRequest> acquires, TimePoint sent, Duration renew) {
     const std::lock_guard hold(mutex_);
@@ -548,7 +552,7 @@ class HostLeases {
       if (!holds || each.lease <= Duration::zero() || renew <= Duration::zero()) continue;
       LeaseTicket ticket{each.store, each.key, each.record.fence, each.lease, renew, sent};
       ticket.fence.owner = each.owner;
-      if (find(each.owner.session) == nullptr) add(ticket);
+      if (find(each.owner) == nullptr) add(ticket);
     }
   }
 
@@ -597,6 +601,11 @@ class HostLeases {
   [[nodiscard]] Ticket* find(std::uint64_t number) {
     const auto at = tickets_.find(number);
     return at == tickets_.end() ? nullptr : &at->second;
+  }
+  /// What was spilled by an earlier process has numbers of its own.
+  [[nodiscard]] Ticket* find(const Owner& owner) {
+    Ticket* const ticket = find(owner.session);
+    return ticket != nullptr && ticket->fence.owner == owner ? ticket : nullptr;
   }
   Tickets::iterator add(const LeaseTicket& ticket) {
     const std::uint64_t number = ticket.fence.owner.session;
@@ -681,6 +690,45 @@ inline std::size_t HostLeases::heard(Batch& batch) {
 
 namespace persist::inline PERSIST_ABI {
 
+/// Tasks of one record are performed one after the other, as they came: here those wait that came
+/// while another was on its way. For one thread at a time.
+class LaneTurns {
+ public:
+  /// Of which store, and how the key is spelled.
+  using Record = std::pair<const void*, std::string>;
+  struct Waiting {
+    std::unique_ptr<LaneTask> task;
+    Priority priority = Priority::save;
+  };
+
+  /// Whether nothing of that record is on its way: then this is, from now on. Otherwise it is kept.
+  [[nodiscard]] bool begin(const Record& of, Waiting& next) {
+    const auto [at, is_first] = records_.try_emplace(of);
+    if (is_first) return true;
+    at->second.push_back(std::move(next));
+    ++waiting_;
+    return false;
+  }
+  /// What was on its way has ended. The next, which is on its way from now on, or no task.
+  [[nodiscard]] Waiting end(const Record& of) {
+    const auto at = records_.find(of);
+    if (at->second.empty()) return records_.erase(at), Waiting{};
+    Waiting next = std::move(at->second.front());
+    at->second.pop_front();
+    --waiting_;
+    return next;
+  }
+  [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
+
+ private:
+  std::map<Record, std::deque<Waiting>> records_;
+  std::size_t waiting_ = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
 class HostGroup;
 
 /// A store's place in a Host.
@@ -693,6 +741,7 @@ class HostSeat : public Driver {
 
   HostGroup& group;
   DrivenStore& store;
+  bool has_left = false;  ///< the store is of this Host no more; under the group's lock
 };
 
 /// Stores on one database that are polled together, and the calls that were made of them: all that
@@ -730,13 +779,16 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     if (!host_->take_call())
       return (void)state->fail(
           Error(Errc::full, "too many calls of this Host wait for their answers"));
+    bool has_left = false;
     {
       const std::lock_guard hold(mutex_);
-      if (!host_->closing)
+      has_left = seat.has_left;
+      if (!has_left && !host_->closing)
         queued_.push_back({&seat, std::exchange(state, nullptr), std::move(start)});
     }
-    if (state) return (void)state->fail(Error(Errc::closed, "the Host is shutting down"));
-    wake();
+    if (!state) return wake();
+    state->fail(Error(Errc::closed, has_left ? "the store is no longer of this Host"
+                                             : "the Host is shutting down"));
   }
   void post(std::function<void()> call) final {
     {
@@ -786,8 +838,23 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   [[nodiscard]] std::unique_ptr<LaneTask> make_call(P perform, C complete);
   /// The same within the budget: it waits behind what came before, and what is more urgent.
   void send(std::unique_ptr<LaneTask> task, Priority priority) {
+    ++held_;
     waiting_[static_cast<std::size_t>(priority)].push_back(std::move(task));
     send_waiting(priority, false);
+  }
+  /// The same, and behind the tasks of that record that came before; `end_turn` follows when it has
+  /// come home.
+  void send_in_turn(const LaneTurns::Record& of, std::unique_ptr<LaneTask> task,
+                    Priority priority) {
+    LaneTurns::Waiting next{std::move(task), priority};
+    if (turns_.begin(of, next)) return send(std::move(next.task), priority);
+    ++held_;
+  }
+  void end_turn(const LaneTurns::Record& of) {
+    LaneTurns::Waiting next = turns_.end(of);
+    if (!next.task) return;
+    --held_;
+    send(std::move(next.task), next.priority);
   }
   void send_now(std::unique_ptr<LaneTask> task, Priority priority) {
     ++out_;
@@ -796,11 +863,17 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   /// Waits for what is out and takes it in; then calls `then`, before anything else goes out.
   template <class F>
   void bring_home(F then);
+  /// From now on no call of that store is taken.
+  void close(HostSeat& seat) {
+    const std::lock_guard hold(mutex_);
+    seat.has_left = true;
+  }
   /// Ends the calls of that store, or of all, that have not been answered.
   std::size_t end_calls(const HostSeat* seat, const Error& why, bool queued_only);
-  [[nodiscard]] std::size_t out() const noexcept { return out_; }
+  /// Tasks that have not come home, or wait for their budget or their turn.
+  [[nodiscard]] std::size_t out() const noexcept { return out_ + held_; }
   [[nodiscard]] Budget& budget() noexcept { return budget_; }
-  virtual void take_out(const HostSeat& seat) = 0;
+  virtual void take_out(HostSeat& seat) = 0;
   virtual void take_out_all() = 0;
   /// For the timer, on any thread: has leases renewed whose time has come while nobody polls.
   /// Returns when to look again.
@@ -839,11 +912,20 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   void begin_calls();
   bool send_waiting(Priority least, bool over_budget);
   void end_late_calls(TimePoint now);
-  template <class T>
-  [[nodiscard]] T taken(T& list) {
-    const std::lock_guard hold(mutex_);
-    return std::exchange(list, T());
+  /// Calls `use` with what is on the list now, one after the other: what waits for its turn stays
+  /// there, so that a poll inside one of them finds it.
+  template <class T, class F>
+  void take_each(std::deque<T>& list, F use) {
+    std::unique_lock hold(mutex_);
+    for (std::size_t left = list.size(); left != 0 && !list.empty(); --left) {
+      T one = std::move(list.front());
+      list.pop_front();
+      hold.unlock();
+      use(std::move(one));
+      hold.lock();
+    }
   }
+  void call_posted();
 
   const void* kind_;
   bool is_shared_;
@@ -851,6 +933,7 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   HostLeases leases_;
   Budget budget_;
   std::array<std::deque<std::unique_ptr<LaneTask>>, priorities> waiting_;  ///< for the budget
+  LaneTurns turns_;
   std::recursive_mutex turn_;  ///< of who is the stores' thread now
   std::atomic<bool> again_{false};
   std::atomic<bool> pump_waits_{false};
@@ -859,13 +942,14 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   std::mutex mutex_;  ///< of the next three
   std::condition_variable came_;
   std::deque<Call> queued_;
-  std::vector<std::function<void()>> posted_;
-  std::vector<std::unique_ptr<LaneTask>> home_;
+  std::deque<std::function<void()>> posted_;
+  std::deque<std::unique_ptr<LaneTask>> home_;
   std::atomic<bool> look_{false};  ///< calls were called off or answered
 
   std::vector<Call> begun_;
   TimePoint first_deadline_ = TimePoint::max();
   std::atomic<std::size_t> out_{0};
+  std::atomic<std::size_t> held_{0};  ///< tasks that are not out yet
 };
 
 inline void HostSeat::leave() {
@@ -890,6 +974,10 @@ inline TimePoint HostGroup::poll() {
     if (!turn) return TimePoint::max();
     again_ = false;
     next = poll_once();
+    if (is_shared_ && next != TimePoint::max()) {  // here, or an earlier answer came last
+      next_pump_ = next.time_since_epoch().count();
+      host_->timer_wake.notify();
+    }
   } while (is_shared_ && again_);
   return next;
 }
@@ -899,11 +987,7 @@ struct HostGroup::Pump final : LaneTask {
   explicit Pump(std::shared_ptr<HostGroup> of) : group(std::move(of)) {}
   void perform() override {
     group->pump_waits_ = false;
-    const TimePoint next = group->poll();
-    if (next != TimePoint::max()) {
-      group->next_pump_ = next.time_since_epoch().count();
-      group->host().timer_wake.notify();
-    }
+    group->poll();
     group->host().wake.notify();
   }
   void complete() override {}
@@ -921,8 +1005,7 @@ inline void HostGroup::pump() {
 inline TimePoint HostGroup::poll_once() {
   const Visit visit(*this);
   take_in();
-  for (const auto& call : taken(posted_))
-    call();
+  call_posted();
   begin_calls();
   const TimePoint now = host_->clock.now();
   if (look_.exchange(false) || now >= first_deadline_) end_late_calls(now);
@@ -946,6 +1029,7 @@ inline bool HostGroup::send_waiting(Priority least, bool over_budget) {
     for (auto& queue = waiting_[i]; !queue.empty(); queue.pop_front()) {
       if (!over_budget && budget_.left(now) == 0) return false;
       budget_.spend(1);
+      --held_;
       send_now(std::move(queue.front()), static_cast<Priority>(i));
     }
   return true;
@@ -953,12 +1037,23 @@ inline bool HostGroup::send_waiting(Priority least, bool over_budget) {
 
 /// What lanes have done.
 inline void HostGroup::take_in() {
-  for (auto& task : taken(home_)) {
+  take_each(home_, [&](std::unique_ptr<LaneTask> task) {
     --out_;
     task->complete();
     const std::lock_guard hold(mutex_);
     came_.notify_all();
-  }
+  });
+}
+
+/// What follows calls that were answered before they were told what follows.
+inline void HostGroup::call_posted() {
+  take_each(posted_, [&](const std::function<void()>& call) {
+    const Result<void> done = detail::caught("what was to follow a call", [&]() -> Result<void> {
+      call();
+      return success;
+    });
+    if (!done) host_->options.log.write(LogLevel::error, done.error().detail());
+  });
 }
 
 template <class F>
@@ -968,11 +1063,10 @@ void HostGroup::bring_home(F then) {
   while (true) {
     {
       const Visit visit(*this);
-      send_waiting(Priority::bulk, true);
       take_in();
-      for (const auto& call : taken(posted_))
-        call();
+      call_posted();
       (void)finish_poll();
+      send_waiting(Priority::bulk, true);
     }
     if (out_ == 0) break;
     turn.unlock();
@@ -1019,13 +1113,13 @@ std::unique_ptr<LaneTask> HostGroup::make_call(P perform, C complete) {
 namespace persist::inline PERSIST_ABI {
 
 inline void HostGroup::begin_calls() {
-  for (Call& call : taken(queued_)) {
+  take_each(queued_, [&](Call call) {
     first_deadline_ = (std::min)(first_deadline_, call.state->deadline);
     const std::function<void()> start = std::exchange(call.start, nullptr);
     const std::shared_ptr<CallState> state = call.state;
     begun_.push_back(std::move(call));
     if (!state->cancelled() && host_->clock.now() < state->deadline) start();
-  }
+  });
 }
 
 inline void HostGroup::end_late_calls(TimePoint now) {
@@ -1053,6 +1147,7 @@ inline void HostGroup::end_late_calls(TimePoint now) {
 }
 
 inline std::size_t HostGroup::end_calls(const HostSeat* seat, const Error& why, bool queued_only) {
+  const HostVisit here(this, host_.get());
   std::vector<Call> ended;
   const auto take = [&](auto& from) {
     std::erase_if(from, [&](Call& call) {
@@ -1107,21 +1202,24 @@ class KeyAsk {
   void answer(R value) const { state_->answer(std::move(value)); }
   [[nodiscard]] const std::shared_ptr<AnswerState<R>>& state() const noexcept { return state_; }
 
-  /// Answers what `perform(calls, key)` does, which runs on a lane; `complete(core, key)` goes
-  /// before the answer.
+  /// Answers what `perform(calls, key)` does, which runs on a lane, behind what was asked of the
+  /// same key before; `complete(core, key)` goes before the answer.
   template <class P, class C>
   void on_lane(Priority priority, P perform, C complete) const {
     auto result = std::make_shared<R>();
-    group().on_lane(
-        priority,
+    const LaneTurns::Record turn{&core, spelled_};
+    auto task = group().make_call(
         [self = *this, result, perform = std::move(perform)] {
+          if (self.state_->is_over()) return;  // it waited here longer than its caller
           Calls calls(self.core);
           *result = perform(calls, self.key());
         },
-        [self = *this, result, complete = std::move(complete)] {
+        [self = *this, result, turn, complete = std::move(complete)] {
+          self.group().end_turn(turn);
           complete(self.core, self.key());
           self.answer(std::move(*result));
         });
+    group().send_in_turn(turn, std::move(task), priority);
   }
   template <class P>
   void on_lane(Priority priority, P perform) const {
@@ -1153,13 +1251,13 @@ class UpdateCall : Kept<F>, public UpdateChange<S, F> {
       : Kept<F>{std::move(fn)}, UpdateChange<S, F>(Kept<F>::function, options) {}
   UpdateCall(const UpdateCall&) = delete;
 };
-template <class S, class F>
-class GrantCall : Kept<F>, public GrantChange<S, F> {
+template <template <class, class> class Change, class S, class F>
+class ReceiptCall : Kept<F>, public Change<S, F> {
  public:
-  GrantCall(ReceiptId receipt, F fn)
+  ReceiptCall(ReceiptId receipt, F fn)
       : Kept<F>{std::move(fn), std::string(receipt.id)},
-        GrantChange<S, F>(with(receipt, Kept<F>::id), Kept<F>::function) {}
-  GrantCall(const GrantCall&) = delete;
+        Change<S, F>(with(receipt, Kept<F>::id), Kept<F>::function) {}
+  ReceiptCall(const ReceiptCall&) = delete;
 
  private:
   static ReceiptId with(ReceiptId receipt, std::string_view id) {
@@ -1392,11 +1490,17 @@ class HostRounds final : public HostGroup {
     seats_.push_back(std::move(seat));
     return true;
   }
-  void take_out(const HostSeat& seat) override {
+  /// The seat stays: another thread may be about to make a call of it.
+  void take_out(HostSeat& seat) override {
     bring_home([&] {
+      close(seat);
       end_calls(&seat, Error(Errc::closed, "the store is no longer of this Host"), false);
       (void)seat.store.drive(nullptr);
-      std::erase_if(seats_, [&](const auto& each) { return each.get() == &seat; });
+      const auto at = std::find_if(seats_.begin(), seats_.end(),
+                                   [&](const auto& each) { return each.get() == &seat; });
+      if (at == seats_.end()) return;  // what followed one of its calls was quicker
+      left_.push_back(std::move(*at));
+      seats_.erase(at);
     });
   }
   TimePoint renew_leases(TimePoint now) override;
@@ -1406,6 +1510,7 @@ class HostRounds final : public HostGroup {
   }
   void each_store(const std::function<void(DrivenStore&)>& use) override {
     const auto turn = my_turn();
+    const HostVisit here(this, &host());
     for (const Seat* seat : all())
       use(seat->store);
   }
@@ -1477,6 +1582,7 @@ class HostRounds final : public HostGroup {
 
   Backend database_;
   std::vector<std::unique_ptr<Seat>> seats_;
+  std::vector<std::unique_ptr<Seat>> left_;
   std::vector<RoundPartner<Backend>*> visited_;
   std::vector<std::size_t> visits_;
   std::size_t rounds_out_ = 0;
@@ -1592,9 +1698,11 @@ inline void on_signal(int number, siginfo_t* info, void* context) {
   for (int i = 0; i < StopHandlers::count; ++i) {
     if (StopHandlers::numbers[i] != number) continue;
     const struct sigaction& before = all.before[i];
+    // Nobody handled it, whatever the flags: both kinds of handlers lie in one place.
+    if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) continue;
     if ((before.sa_flags & SA_SIGINFO) != 0)
       before.sa_sigaction(number, info, context);
-    else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+    else
       before.sa_handler(number);
   }
   errno = kept;
@@ -1744,9 +1852,9 @@ class Host : private HostCalls {
   TimePoint poll() {
     core_->polls_here();
     TimePoint next = TimePoint::max();
-    for (std::size_t i = 0; i < groups_.size(); ++i)
-      if (const std::shared_ptr<HostGroup> group = groups_[i]; !group->is_shared())
-        next = (std::min)(next, group->poll());
+    each_group([&](HostGroup& group) {
+      if (!group.is_shared()) next = (std::min)(next, group.poll());
+    });
     return next;
   }
   /// Sleeps until something came that `poll` has to look at, or until then: for a program that has
@@ -1890,8 +1998,29 @@ class Host : private HostCalls {
   template <class Store, class K, class F>
   Future<Result<Grant>> grant_once(Store& store, const K& key, ReceiptId receipt, F fn,
                                    CallOptions call = {}) {
-    using What = detail::GrantCall<typename Store::Stack, F>;
+    using What = detail::ReceiptCall<detail::GrantChange, typename Store::Stack, F>;
     return change(store, key, call, std::make_shared<What>(receipt, std::move(fn)));
+  }
+  template <class Store, class K, class F>
+  Future<Purchase> purchase(Store& store, const K& key, ReceiptId receipt, F fn,
+                            CallOptions call = {}) {
+    using What = detail::ReceiptCall<detail::PurchaseChange, typename Store::Stack, F>;
+    return change(store, key, call, std::make_shared<What>(receipt, std::move(fn)));
+  }
+  template <class Store, class K>
+  Future<Result<std::vector<InboxMessage>>> peek_inbox(Store& store, const K& key,
+                                                       CallOptions call = {}) {
+    using R = Result<std::vector<InboxMessage>>;
+    return ask_key<R>(store, key, call, [](auto& ask) {
+      ask.on_lane(Priority::bulk,
+                  [](auto& calls, SpelledKey spelled) { return calls.peek_inbox(spelled); });
+    });
+  }
+  template <class Store, class K>
+  Future<Result<void>> remove_message(Store& store, const K& key, std::uint64_t position,
+                                      CallOptions call = {}) {
+    using What = detail::RemoveMessageChange<typename Store::Stack>;
+    return change(store, key, call, std::make_shared<What>(position));
   }
   template <class Store>
   Future<Result<KeyPage>> scan(Store& store, std::string after = {}, std::size_t most = 1000,
@@ -1915,6 +2044,12 @@ class Host : private HostCalls {
   }
 
  private:
+  /// Handlers attach stores meanwhile.
+  template <class F>
+  void each_group(F use) {
+    for (std::size_t i = 0; i < groups_.size(); ++i)
+      use(*std::shared_ptr<HostGroup>(groups_[i]));
+  }
   template <class Rounds, class Store>
   Result<void> add(Rounds& rounds, Store& store) {
     if (rounds.add(store.core())) return success;
@@ -1944,21 +2079,22 @@ class Host : private HostCalls {
 
 inline Host::Left Host::ask_all_to_end() {
   Left left;
-  for (const auto& group : groups_) {
-    group->each_store([&](DrivenStore& store) {
+  each_group([&](HostGroup& group) {
+    group.each_store([&](DrivenStore& store) {
       left.sessions += store.ask_all_to_end();
       left.moves = left.moves || store.can_any_end();
     });
-    left.out += group->out();
-  }
+    left.out += group.out();
+  });
   left.moves = left.moves || left.out != 0;
   return left;
 }
 
 inline std::size_t Host::spill_rest() {
   std::size_t spilled = 0;
-  for (const auto& group : groups_)
-    group->each_store([&](DrivenStore& store) { spilled += store.spill_rest(); });
+  each_group([&](HostGroup& group) {
+    group.each_store([&](DrivenStore& store) { spilled += store.spill_rest(); });
+  });
   return spilled;
 }
 
@@ -1977,9 +2113,10 @@ inline ShutdownReport Host::shutdown(Duration within,
   core_->closing = true;
   const TimePoint deadline = after(core_->clock.now(), within);
   TimePoint late_at = after(core_->clock.now(), within / 5 * 4);
-  for (const auto& group : groups_)
+  each_group([&](HostGroup& group) {
     report.cancelled +=
-        group->end_calls(nullptr, Error(Errc::cancelled, "the Host is shutting down"), true);
+        group.end_calls(nullptr, Error(Errc::cancelled, "the Host is shutting down"), true);
+  });
   report.sessions = ask_all_to_end().sessions;
   for (const auto& group : groups_)
     if (group->is_shared()) group->pump();

@@ -1120,12 +1120,13 @@ struct ReadRequest {
   StoreId store{};
   std::string_view key{};
   bool wants_data = true;
+  bool wants_inbox = false;
 
   Error error{Errc{}};
   bool found = false;  ///< there is a record, if only one with messages
   bool held = false;
   HeldBy holder{};    ///< the last owner, where nobody holds it now
-  Snapshot record{};  ///< without receipts and inbox
+  Snapshot record{};  ///< without receipts, and without the inbox unless it is wanted
   std::size_t inbox_messages = 0;
   std::size_t inbox_bytes = 0;
   std::size_t outbox_messages = 0;
@@ -5535,7 +5536,9 @@ void Database<Files>::read(ReadRequest& request) const {
     request.inbox_messages = extra.inbox_messages;
     request.inbox_bytes = extra.inbox_bytes;
     request.outbox_messages = extra.outbox_messages;
-    const auto filled = parts_.snapshot(copy, request.wants_data, request.record);
+    auto filled = parts_.snapshot(copy, request.wants_data, request.record);
+    if (filled && request.wants_inbox) filled = parts_.inbox(copy);
+    if (filled && request.wants_inbox) request.record.inbox = std::move(copy.inbox->messages);
     if (filled) return;
     request.error = filled.error();
     if (!filled.is(Errc::not_found)) return;
@@ -6581,6 +6584,7 @@ inline void Memory::read_one(ReadRequest& request) {
   request.outbox_messages = record->outbox.messages.size();
   fill(request.record, *record);
   if (!request.wants_data) request.record.data = Buffer();
+  if (request.wants_inbox) request.record.inbox = record->inbox.messages;
 }
 
 inline void Memory::post_one(PostRequest& request) {
@@ -19079,7 +19083,7 @@ struct Event {
     dropped_fields,  ///< paths: unknown fields that the data policy allows to drop, or that have no
                      ///< place
     messages,        ///< some wait for their handlers
-    answer,          ///< call: who asked without waiting is answered
+    answer,          ///< call: who asked without waiting is answered, or hears of a change
   };
 
   Kind kind = Kind::state_changed;
@@ -19498,6 +19502,9 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   /// Ends a partner of a transaction that was lost before it was stored: its record is still ours,
   /// and goes back.
   virtual void lose(SessionCore& session, const TransactionGroup& group) = 0;
+  /// A partner's store is closing: sends again what nobody knows the outcome of, and with `keeps`
+  /// writes it to the spill journal, if there is one. Says when to go on.
+  virtual TimePoint finish_unknown(bool keeps) = 0;
   /// Tells listeners what happened.
   virtual void drain() = 0;
   /// Which store it is, for who meets it again after a restart.
@@ -19564,6 +19571,10 @@ class SessionCore {
     return extras ? extras->group.get() : nullptr;
   }
 
+  [[nodiscard]] bool has_listeners() const noexcept { return (heard_by & signals_heard) != 0; }
+  [[nodiscard]] bool is_watched() const noexcept {
+    return (heard_by.load(std::memory_order_relaxed) & changes_heard) != 0;
+  }
   /// Marks the data changed: what is saved from now on is more than what was cut before.
   void mark_dirty() {
     if (ended(state)) return;  // an edit after the end is one of a copy
@@ -19633,10 +19644,10 @@ class SessionCore {
   Tie tie : 2 = Tie::holds;
   std::atomic<State> state{State::loading};
   Reason ending = Reason::asked;
-  std::atomic<bool> listed{false};         ///< on the list of sessions that became dirty
-  std::atomic<bool> in_function{false};    ///< a handler, grant or transaction is running on a copy
-  std::atomic<bool> has_listeners{false};  ///< its own signals were connected
-  std::atomic<bool> end_was_told{false};   ///< listeners of `released` were called
+  std::atomic<bool> listed{false};        ///< on the list of sessions that became dirty
+  std::atomic<bool> in_function{false};   ///< a handler, grant or transaction is running on a copy
+  std::atomic<std::uint8_t> heard_by{0};  ///< who listens to it: of `signals_heard` and the next
+  std::atomic<bool> end_was_told{false};  ///< listeners of `released` were called
 
   // Set before anybody else sees the session.
   bool skips_equal : 1 =
@@ -19659,6 +19670,8 @@ class SessionCore {
   bool has_record : 1 = false;    ///< there is one now
 
   static constexpr std::uint32_t no_index = 0xffffffff;
+  static constexpr std::uint8_t signals_heard = 1;  ///< its own signals were connected
+  static constexpr std::uint8_t changes_heard = 2;  ///< somebody listens to changes of its data
 
  private:
   std::uint8_t key_size_;
@@ -19848,7 +19861,7 @@ class SessionRef {
 
  private:
   [[nodiscard]] bool is_direct() const noexcept {
-    return table_->is_direct && !core_->in_function && !ended(core_->state);
+    return table_->is_direct && !core_->is_watched() && !core_->in_function && !ended(core_->state);
   }
 
   SessionCore* core_;
@@ -20128,6 +20141,466 @@ struct UpdateResult<Result<T>> {
 
 }  // namespace persist::inline PERSIST_ABI
 
+namespace persist::inline PERSIST_ABI::schema {
+
+/// Whether two values are the same, member by member: types need no `operator==`. A number that is
+/// none (NaN) is the same as another such. Members that are not stored are compared where they have
+/// an operator, and otherwise count as the same. Costs a walk over both up to the first difference;
+/// for hashed containers a search for each entry.
+template <class T>
+[[nodiscard]] constexpr bool same(const T& a, const T& b);
+
+namespace detail {
+
+template <class T>
+[[nodiscard]] bool same_struct(const T& a, const T& b) {
+  return Describe<T>::apply(a, [&](const auto&... mine) {
+    return Describe<T>::apply(b, [&](const auto&... other) { return (same(mine, other) && ...); });
+  });
+}
+template <class T>
+[[nodiscard]] bool same_tuple(const T& a, const T& b) {
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return (same(std::get<I>(a), std::get<I>(b)) && ...);
+  }(std::make_index_sequence<std::tuple_size_v<T>>{});
+}
+template <class T>
+[[nodiscard]] bool same_variant(const T& a, const T& b) {
+  if (a.index() != b.index() || a.valueless_by_exception()) return a.index() == b.index();
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return ((a.index() != I || same(*std::get_if<I>(&a), *std::get_if<I>(&b))) && ...);
+  }(std::make_index_sequence<std::variant_size_v<T>>{});
+}
+/// Whether an entry can be put in twice.
+template <class T>
+concept holds_twice =
+    !requires(T& all, typename T::value_type entry) { all.emplace(std::move(entry)).second; };
+/// Entries are looked up where their order says nothing. Both have as many.
+template <class T>
+[[nodiscard]] bool same_in_any_order(const T& a, const T& b) {
+  using Entry = typename T::value_type;
+  if constexpr (holds_twice<T>) {
+    return std::is_permutation(a.begin(), a.end(), b.begin(),
+                               [](const Entry& x, const Entry& y) { return same(x, y); });
+  } else {
+    return std::all_of(a.begin(), a.end(), [&b](const Entry& entry) {
+      if constexpr (map_like<T>) {
+        const auto at = b.find(entry.first);
+        return at != b.end() && same(entry.second, at->second);
+      } else {
+        return b.find(entry) != b.end();
+      }
+    });
+  }
+}
+template <class T>
+[[nodiscard]] bool same_container(const T& a, const T& b) {
+  if (a.size() != b.size()) return false;
+  if constexpr (in_no_order<T>) {
+    return same_in_any_order(a, b);
+  } else {
+    auto other = b.begin();
+    for (auto mine = a.begin(); mine != a.end(); ++mine, ++other) {
+      using Element = typename T::value_type;  // of packed booleans, not what stands for one
+      if (!same(static_cast<const Element&>(*mine), static_cast<const Element&>(*other)))
+        return false;
+    }
+    return true;
+  }
+}
+
+}  // namespace detail
+
+template <class T>
+constexpr bool same(const T& a, const T& b) {
+  constexpr Kind kind = kind_of<T>;
+  if constexpr (kind == Kind::structure) {
+    return detail::same_struct(a, b);
+  } else if constexpr (kind == Kind::adapted) {
+    return same(adapt<T>::store(a), adapt<T>::store(b));
+  } else if constexpr (kind == Kind::tuple) {
+    return detail::same_tuple(a, b);
+  } else if constexpr (kind == Kind::variant) {
+    return detail::same_variant(a, b);
+  } else if constexpr (kind == Kind::optional) {
+    return a.has_value() == b.has_value() && (!a.has_value() || same(*a, *b));
+  } else if constexpr (kind == Kind::array || kind == Kind::sequence || kind == Kind::set ||
+                       kind == Kind::map) {
+    return detail::same_container(a, b);
+  } else if constexpr (kind == Kind::real) {
+    return a == b || (a != a && b != b);
+  } else if constexpr (std::equality_comparable<T>) {
+    return a == b;
+  } else {
+    return true;
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI::schema
+
+namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+
+template <class M, class Allowed>
+struct MessageSet {
+  static constexpr bool contains = std::same_as<M, Allowed>;
+  static constexpr bool names_differ = true;
+};
+template <class M, class... Allowed>
+struct MessageSet<M, std::variant<Allowed...>> {
+  static constexpr bool contains = (std::same_as<M, Allowed> || ...);
+  static constexpr std::size_t of_name(std::string_view name) {
+    return (std::size_t{0} + ... + (schema::type_name<Allowed> == name ? 1U : 0U));
+  }
+  static constexpr bool names_differ = ((of_name(schema::type_name<Allowed>) == 1) && ...);
+};
+
+/// A function that the game hands over to change data may return nothing, a bool or a Result<void>.
+template <class F, class... Args>
+Result<void> call(F& fn, Args&... args) {
+  if constexpr (!std::invocable<F&, Args&...>) {
+    static_assert(std::invocable<F&, Args&...>,
+                  "the function does not take what it is called with: fn(Data&), a handler "
+                  "fn(Data&, const Gift&), a transaction fn(Data&, Data&, ...) in the order of its "
+                  "sessions");
+    return Errc::invalid;
+  } else if constexpr (std::is_void_v<std::invoke_result_t<F&, Args&...>>) {
+    fn(args...);
+    return success;
+  } else if constexpr (std::is_same_v<std::invoke_result_t<F&, Args&...>, bool>) {
+    return fn(args...) ? Result<void>(success)
+                       : Result<void>(Error(Errc::refused, "the function returned false"));
+  } else {
+    static_assert(std::is_same_v<std::invoke_result_t<F&, Args&...>, Result<void>>,
+                  "the function returns nothing, a bool or a persist::Result<void>");
+    return fn(args...);
+  }
+}
+
+/// What a handler takes: one message, or all of a type that wait together.
+template <class M>
+struct Handled {
+  using type = M;
+  static constexpr bool is_batch = false;
+};
+template <class M>
+struct Handled<std::span<const M>> {
+  using type = M;
+  static constexpr bool is_batch = true;
+};
+
+/// What a handler takes as its message: the second argument of a function, a lambda or an object
+/// with one `()`; and whether it has a third, for the session. What names no message has no `type`.
+template <class F>
+struct HandledMessage {};
+template <class F>
+  requires requires { &F::operator(); }
+struct HandledMessage<F> : HandledMessage<decltype(&F::operator())> {};
+template <class R, class D, class M>
+struct HandledMessage<R(D, M)> : Handled<std::remove_cvref_t<M>> {
+  static constexpr bool takes_session = false;
+};
+template <class R, class D, class M, class Session>
+struct HandledMessage<R(D, M, Session)> : Handled<std::remove_cvref_t<M>> {
+  static constexpr bool takes_session = true;
+};
+template <class R, class... Args>
+struct HandledMessage<R(Args...) noexcept> : HandledMessage<R(Args...)> {};
+template <class F>
+struct HandledMessage<F*> : HandledMessage<F> {};
+template <class R, class C, class... Args>
+struct HandledMessage<R (C::*)(Args...)> : HandledMessage<R(Args...)> {};
+template <class R, class C, class... Args>
+struct HandledMessage<R (C::*)(Args...) const> : HandledMessage<R(Args...)> {};
+template <class R, class C, class... Args>
+struct HandledMessage<R (C::*)(Args...) noexcept> : HandledMessage<R(Args...)> {};
+template <class R, class C, class... Args>
+struct HandledMessage<R (C::*)(Args...) const noexcept> : HandledMessage<R(Args...)> {};
+
+template <class F>
+struct CheckedHandler : HandledMessage<F> {
+  static_assert(
+      requires { typename HandledMessage<F>::type; },
+      "a handler of messages names in its second argument the type that it takes, and is "
+      "no template: [](Data&, const Gift&) { ... }, or std::span<const Gift> for all that wait; "
+      "a third argument is the session");
+};
+
+}  // namespace detail
+
+/// Changes data for messages of one type. Fails without a trace: it works on a copy. `Node` is the
+/// session that they came to.
+template <class Data, class Node>
+struct MessageHandler {
+  std::string_view type;
+  bool is_batch = false;       ///< takes more than one at once
+  bool is_of_expired = false;  ///< takes those whose time is over, and no others
+  std::function<Result<void>(Data&, std::span<const Message* const>, Node&)> handle;
+};
+
+/// Checks at compile time that a record of that data takes messages of type M.
+template <class Policy, class M>
+constexpr void check_message() {
+  static_assert(!std::is_void_v<typename Policy::message>,
+                "this data takes no messages: name them in its policy, `using message = "
+                "std::variant<Gift, Mail>`");
+  static_assert(detail::MessageSet<M, typename Policy::message>::contains,
+                "the data policy's `message` does not list this type of message");
+  static_assert(detail::MessageSet<M, typename Policy::message>::names_differ,
+                "two messages of this data have one name: give one of them a `persist_name`");
+}
+
+/// Messages are CBOR, whatever the store's codec: the reader may be another build with another one.
+template <class M>
+[[nodiscard]] Result<void> encode_message(const M& message, Buffer& out) {
+  UnknownFields none;
+  return codec::Cbor::encode<schema::NoPolicy>(message, none, out);
+}
+
+/// Reads a message that was written as CBOR or as JSON. `wrong_codec` for anything else.
+template <class M>
+[[nodiscard]] Result<M> decode_message(const Message& from) {
+  Result<M> message(M{});
+  UnknownFields ignored;
+  Result<void> read;
+  if (from.codec == codec::Cbor::id)
+    read = codec::Cbor::decode<schema::NoPolicy>(from.payload, *message, ignored);
+  else if (from.codec == codec::Json::id)
+    read = codec::Json::decode<schema::NoPolicy>(from.payload, *message, ignored);
+  else
+    read = Error(Errc::wrong_codec,
+                 "a message is CBOR or JSON; this one says codec " + std::to_string(from.codec));
+  if (!read) return read.error();
+  return message;
+}
+
+/// Turns a game's handler into one that takes what lies in an inbox.
+template <class Data, class Node, class F>
+[[nodiscard]] MessageHandler<Data, Node> core_handler(F&& fn, bool is_of_expired = false) {
+  using Takes = detail::CheckedHandler<std::remove_cvref_t<F>>;
+  using M = typename Takes::type;
+  auto handle = [fn = std::forward<F>(fn)](Data& data, std::span<const Message* const> from,
+                                           [[maybe_unused]] Node& node) mutable -> Result<void> {
+    const auto give = [&](auto& message) {
+      if constexpr (Takes::takes_session) {
+        typename Node::Handle session(node);
+        return detail::call(fn, data, message, session);
+      } else {
+        return detail::call(fn, data, message);
+      }
+    };
+    if constexpr (Takes::is_batch) {
+      std::vector<M> all;
+      for (const Message* each : from) {
+        Result<M> message = decode_message<M>(*each);
+        if (!message) return message.error();
+        all.push_back(*std::move(message));
+      }
+      const std::span<const M> messages(all);
+      return give(messages);
+    } else {
+      Result<M> message = decode_message<M>(*from.front());
+      return message ? give(*message) : Result<void>(message.error());
+    }
+  };
+  return {schema::type_name<M>, Takes::is_batch, is_of_expired, std::move(handle)};
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// How often a handler may fail on a message before it is put aside.
+inline constexpr std::uint8_t most_message_tries = 3;
+
+/// A message that waits in a record.
+struct InboxMessage {
+  std::uint64_t position = 0;  ///< names it within its inbox
+  std::string type;            ///< unqualified
+  std::uint8_t priority = 0;   ///< higher is handled earlier
+  WallTime posted{};           ///< by the backend's clock, as the next
+  WallTime expires{};
+  std::uint8_t tries = 0;  ///< how often its handler failed in this session
+  std::uint16_t codec = 0;
+  Buffer payload;
+
+  InboxMessage() = default;
+  explicit InboxMessage(Message from)
+      : position(from.position),
+        type(std::move(from.type)),
+        priority(from.priority),
+        posted(from.posted),
+        expires(from.expires),
+        codec(from.codec),
+        payload(std::move(from.payload)) {}
+  explicit InboxMessage(const WaitingMessage& from) : InboxMessage(Message(from.message)) {
+    tries = from.tries;
+  }
+
+  /// Whether it is put aside: no handler gets it until it is tried again.
+  [[nodiscard]] bool is_dead_letter() const noexcept { return tries >= most_message_tries; }
+  /// What it says, for who does not know its type. `corrupt`, `wrong_codec`.
+  [[nodiscard]] Result<Value> content() const {
+    Message message;
+    message.codec = codec;
+    message.payload = payload;
+    return decode_message<Value>(message);
+  }
+  /// What it says; `schema_mismatch` where it is no M.
+  template <class M>
+  [[nodiscard]] Result<M> as() const {
+    Message message;
+    message.codec = codec;
+    message.payload = payload;
+    return decode_message<M>(message);
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Stands for all of the data, where a member could stand.
+struct Whole {
+  friend constexpr bool operator==(Whole, Whole) noexcept = default;
+};
+
+namespace detail {
+/// What of the data is watched: one member, or all of it.
+template <auto Member, class Data>
+[[nodiscard]] const auto& watched_part(const Data& data) {
+  if constexpr (std::is_same_v<std::remove_cv_t<decltype(Member)>, Whole>) {
+    return data;
+  } else {
+    static_assert(
+        std::is_invocable_v<decltype(Member), const Data&>,
+        "persist: on_changed<...> watches a member of the store's data, like &PlayerData::coins");
+    return std::invoke(Member, data);
+  }
+}
+/// Its address names the member among all of them.
+template <auto Member>
+inline constexpr char watch_tag = 0;
+}  // namespace detail
+
+/// Who listens to changes of which part of the data. The parts are copied when a change begins and
+/// compared (`schema::same`) when it ends, so only what somebody watches is paid for: two copies
+/// for a change, one where it was none.
+///
+/// Safe from any thread; what it is asked to remember is under the session's lock. An unused one is
+/// one null pointer.
+template <class Data, class... First>
+class Watches {
+ public:
+  /// Calls the listeners of one part.
+  using Tell = std::function<void(First...)>;
+  /// Says after a change whom to tell: nobody, where the part is as it was.
+  using Compare = std::function<Tell(const Data& now)>;
+
+  Watches() = default;
+  Watches(const Watches&) = delete;
+  Watches& operator=(const Watches&) = delete;
+  ~Watches() { delete body_.load(std::memory_order_acquire); }
+
+  template <auto Member, class F>
+  Connection connect(F&& fn) {
+    using Part =
+        std::remove_cvref_t<decltype(detail::watched_part<Member>(std::declval<const Data&>()))>;
+    static_assert(std::is_invocable_v<F&, First..., const Part&, const Part&>,
+                  "persist: a listener of on_changed takes what the member was and what it is, of "
+                  "a store's the session before them");
+    static_assert(std::is_copy_constructible_v<Part>,
+                  "persist: what on_changed watches is copied, and this member cannot be");
+    return watch<Member>()->changed.connect(std::forward<F>(fn));
+  }
+  [[nodiscard]] bool any() const {
+    Body* body = body_.load(std::memory_order_acquire);
+    if (body == nullptr) return false;
+    const std::lock_guard hold(body->mutex);
+    return std::any_of(body->watches.begin(), body->watches.end(),
+                       [](const auto& each) { return each->is_heard(); });
+  }
+  /// What those listen to is remembered too, for as long as they are there: of a place that
+  /// outlives its sessions.
+  void also(std::weak_ptr<Watches> others) {
+    Body& body = made();
+    const std::lock_guard hold(body.mutex);
+    body.others = std::move(others);
+  }
+  /// Takes a copy of what somebody listens to.
+  void remember(const Data& data, std::vector<Compare>& into) const {
+    Body* body = body_.load(std::memory_order_acquire);
+    if (body == nullptr) return;
+    std::unique_lock hold(body->mutex);
+    const std::vector<std::shared_ptr<Watch>> all = body->watches;
+    const std::shared_ptr<Watches> others = body->others.lock();
+    hold.unlock();
+    for (const auto& each : all)
+      if (each->is_heard()) into.push_back(each->remember(each, data));
+    if (others) others->remember(data, into);
+  }
+
+ private:
+  struct Watch {
+    explicit Watch(const void* which) noexcept : tag(which) {}
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+    virtual ~Watch() = default;
+    [[nodiscard]] virtual bool is_heard() const = 0;
+    [[nodiscard]] virtual Compare remember(std::shared_ptr<Watch> self, const Data& data) const = 0;
+    const void* tag;
+  };
+  template <auto Member>
+  struct WatchOf final : Watch {
+    using Part =
+        std::remove_cvref_t<decltype(detail::watched_part<Member>(std::declval<const Data&>()))>;
+    WatchOf() noexcept : Watch(&detail::watch_tag<Member>) {}
+    [[nodiscard]] bool is_heard() const override { return changed.has_handlers(); }
+    [[nodiscard]] Compare remember(std::shared_ptr<Watch> self, const Data& data) const override {
+      auto old = std::make_shared<const Part>(detail::watched_part<Member>(data));
+      return [this, self = std::move(self), old = std::move(old)](const Data& now) -> Tell {
+        const Part& part = detail::watched_part<Member>(now);
+        if (schema::same(*old, part)) return {};
+        return [this, self, old, fresh = std::make_shared<const Part>(part)](First... first) {
+          changed.fire(first..., *old, *fresh);
+        };
+      };
+    }
+    Signal<First..., const Part&, const Part&> changed;
+  };
+
+  struct Body {
+    std::mutex mutex;
+    std::vector<std::shared_ptr<Watch>> watches;
+    std::weak_ptr<Watches> others;
+  };
+  /// Made by whoever connects first; several threads may at once.
+  [[nodiscard]] Body& made() {
+    if (Body* there = body_.load(std::memory_order_acquire)) return *there;
+    auto fresh = std::make_unique<Body>();
+    Body* none = nullptr;
+    return body_.compare_exchange_strong(none, fresh.get(), std::memory_order_acq_rel)
+               ? *fresh.release()
+               : *none;
+  }
+  template <auto Member>
+  [[nodiscard]] std::shared_ptr<WatchOf<Member>> watch() {
+    Body& body = made();
+    const std::lock_guard hold(body.mutex);
+    for (const auto& each : body.watches)
+      if (each->tag == &detail::watch_tag<Member>)
+        return std::static_pointer_cast<WatchOf<Member>>(each);
+    auto fresh = std::make_shared<WatchOf<Member>>();
+    body.watches.push_back(fresh);
+    return fresh;
+  }
+
+  std::atomic<Body*> body_{nullptr};  // owned
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
 namespace persist::inline PERSIST_ABI {
 
 /// Everything a session tells, and with `First` the session itself in front, everything a store
@@ -20146,6 +20619,9 @@ struct Signals {
   Signal<First..., int> renewal_failed;          ///< about how many more tries fit into the lease
   Signal<First..., const std::vector<std::string>&>
       dropped_fields;  ///< paths the data policy let go, or that a save could not place
+  Signal<First..., const InboxMessage&, const Error&>
+      dead_letter;                  ///< its handler failed again and again: it is put aside
+  Watches<Data, First...> changed;  ///< at the end of a guard: what a part of the data was, and is
 };
 
 }  // namespace persist::inline PERSIST_ABI
@@ -20185,6 +20661,18 @@ class Connects {
   template <class F>
   Connection on_dropped_fields(F&& fn) {
     return of().dropped_fields.connect(std::forward<F>(fn));
+  }
+  template <class F>
+  Connection on_dead_letter(F&& fn) {
+    return of().dead_letter.connect(std::forward<F>(fn));
+  }
+  /// `fn(old, now)`, of a store `fn(session, old, now)`, after each change of that member of the
+  /// data, or of all of the data: at the end of the outermost guard, and when a message, purchase
+  /// or transaction took effect. Not for what a listener of `saving` changes, nor what `capture`
+  /// brings. A member is compared as it would be stored; types need no `operator==`.
+  template <auto Member = Whole{}, class F>
+  Connection on_changed(F&& fn) {
+    return static_cast<Self&>(*this).watched().template connect<Member>(std::forward<F>(fn));
   }
 
  private:
@@ -20935,7 +21423,7 @@ struct Flight {
   }
   /// Whether the backend gets what was cut as it is, which is the rule.
   [[nodiscard]] bool is_plain() const noexcept {
-    if (request.outcome != CommitRequest::Outcome::pending) return false;
+    if (request.outcome != CommitRequest::Outcome::pending || replay != nullptr) return false;
     for (std::size_t i = 0; i < size(); ++i)
       if (cuts[i].wrap != nullptr || cuts[i].schema != nullptr) return false;
     return true;
@@ -20977,6 +21465,7 @@ void close_edit(Node& node) {
   // Inside a handler, grant or transaction the edit belongs to that, and counts when it succeeds.
   if (!node.in_function) node.mark_dirty();
   node.guard_lock().unlock();
+  node.tell_changes();
 }
 
 /// Access to a session's data for a change. One pointer.
@@ -21055,137 +21544,6 @@ class [[nodiscard]] ViewGuard {
  private:
   Node* node_;
 };
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-namespace detail {
-
-template <class M, class Allowed>
-struct MessageSet {
-  static constexpr bool contains = std::same_as<M, Allowed>;
-  static constexpr bool names_differ = true;
-};
-template <class M, class... Allowed>
-struct MessageSet<M, std::variant<Allowed...>> {
-  static constexpr bool contains = (std::same_as<M, Allowed> || ...);
-  static constexpr std::size_t of_name(std::string_view name) {
-    return (std::size_t{0} + ... + (schema::type_name<Allowed> == name ? 1U : 0U));
-  }
-  static constexpr bool names_differ = ((of_name(schema::type_name<Allowed>) == 1) && ...);
-};
-
-/// A function that the game hands over to change data may return nothing, a bool or a Result<void>.
-template <class F, class... Args>
-Result<void> call(F& fn, Args&... args) {
-  if constexpr (!std::invocable<F&, Args&...>) {
-    static_assert(std::invocable<F&, Args&...>,
-                  "the function does not take what it is called with: fn(Data&), a handler "
-                  "fn(Data&, const Gift&), a transaction fn(Data&, Data&, ...) in the order of its "
-                  "sessions");
-    return Errc::invalid;
-  } else if constexpr (std::is_void_v<std::invoke_result_t<F&, Args&...>>) {
-    fn(args...);
-    return success;
-  } else if constexpr (std::is_same_v<std::invoke_result_t<F&, Args&...>, bool>) {
-    return fn(args...) ? Result<void>(success)
-                       : Result<void>(Error(Errc::refused, "the function returned false"));
-  } else {
-    static_assert(std::is_same_v<std::invoke_result_t<F&, Args&...>, Result<void>>,
-                  "the function returns nothing, a bool or a persist::Result<void>");
-    return fn(args...);
-  }
-}
-
-/// What a handler takes as its message: the second argument of a function, a lambda or an object
-/// with one `()`. What names no message has no `type`.
-template <class F>
-struct HandledMessage {};
-template <class F>
-  requires requires { &F::operator(); }
-struct HandledMessage<F> : HandledMessage<decltype(&F::operator())> {};
-template <class R, class D, class M>
-struct HandledMessage<R(D, M)> {
-  using type = std::remove_cvref_t<M>;
-};
-template <class R, class D, class M>
-struct HandledMessage<R(D, M) noexcept> : HandledMessage<R(D, M)> {};
-template <class F>
-struct HandledMessage<F*> : HandledMessage<F> {};
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M)> : HandledMessage<R(D, M)> {};
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M) const> : HandledMessage<R(D, M)> {};
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M) noexcept> : HandledMessage<R(D, M)> {};
-template <class R, class C, class D, class M>
-struct HandledMessage<R (C::*)(D, M) const noexcept> : HandledMessage<R(D, M)> {};
-
-template <class F>
-struct CheckedHandler {
-  static_assert(
-      requires { typename HandledMessage<F>::type; },
-      "a handler of messages names in its second argument the type that it takes, and is "
-      "no template: [](Data&, const Gift&) { ... }");
-  using type = typename HandledMessage<F>::type;
-};
-
-}  // namespace detail
-
-/// Changes data for one type of message. Fails without a trace: it works on a copy.
-template <class Data>
-struct MessageHandler {
-  std::string_view type;
-  std::function<Result<void>(Data&, const Message&)> handle;
-};
-
-/// Checks at compile time that a record of that data takes messages of type M.
-template <class Policy, class M>
-constexpr void check_message() {
-  static_assert(!std::is_void_v<typename Policy::message>,
-                "this data takes no messages: name them in its policy, `using message = "
-                "std::variant<Gift, Mail>`");
-  static_assert(detail::MessageSet<M, typename Policy::message>::contains,
-                "the data policy's `message` does not list this type of message");
-  static_assert(detail::MessageSet<M, typename Policy::message>::names_differ,
-                "two messages of this data have one name: give one of them a `persist_name`");
-}
-
-/// Messages are CBOR, whatever the store's codec: the reader may be another build with another one.
-template <class M>
-[[nodiscard]] Result<void> encode_message(const M& message, Buffer& out) {
-  UnknownFields none;
-  return codec::Cbor::encode<schema::NoPolicy>(message, none, out);
-}
-
-/// Reads a message that was written as CBOR or as JSON. `wrong_codec` for anything else.
-template <class M>
-[[nodiscard]] Result<M> decode_message(const Message& from) {
-  Result<M> message(M{});
-  UnknownFields ignored;
-  Result<void> read;
-  if (from.codec == codec::Cbor::id)
-    read = codec::Cbor::decode<schema::NoPolicy>(from.payload, *message, ignored);
-  else if (from.codec == codec::Json::id)
-    read = codec::Json::decode<schema::NoPolicy>(from.payload, *message, ignored);
-  else
-    read = Error(Errc::wrong_codec,
-                 "a message is CBOR or JSON; this one says codec " + std::to_string(from.codec));
-  if (!read) return read.error();
-  return message;
-}
-
-/// Turns a game's handler, `fn(Data&, const M&)`, into one that takes what lies in an inbox.
-template <class Data, class M, class F>
-[[nodiscard]] MessageHandler<Data> core_handler(F&& fn) {
-  return {schema::type_name<M>,
-          [fn = std::forward<F>(fn)](Data& data, const Message& from) mutable -> Result<void> {
-            Result<M> message = decode_message<M>(from);
-            if (!message) return message.error();
-            return detail::call(fn, data, *message);
-          }};
-}
 
 }  // namespace persist::inline PERSIST_ABI
 
@@ -21274,6 +21632,8 @@ namespace persist::inline PERSIST_ABI {
 
 template <class Stack>
 class StoreCore;
+template <class Stack>
+class Delivery;
 
 /// Whether the game has the object that a key names. Only then is data captured from it and applied
 /// to it.
@@ -21365,10 +21725,15 @@ class SessionNode final : public SessionCore {
     if (Rare* rare = rare_.load(std::memory_order_acquire)) rare->version.reset();
   }
   [[nodiscard]] Signals<Data>& signals() {
-    has_listeners = true;
+    heard_by |= signals_heard;
     return rare().signals;
   }
-  [[nodiscard]] std::list<MessageHandler<Data>>& handlers() { return rare().handlers; }
+  using Handler = MessageHandler<Data, SessionNode>;
+  using Handle = typename S::Handle;
+  [[nodiscard]] std::list<Handler>& handlers() { return rare().handlers; }
+  [[nodiscard]] const std::list<Handler>* own_handlers() const noexcept {
+    return rare_ ? &rare_.load()->handlers : nullptr;
+  }
   [[nodiscard]] const Data* durable_copy() const noexcept {
     return rare_ ? rare_.load()->durable.get() : nullptr;
   }
@@ -21409,7 +21774,9 @@ class SessionNode final : public SessionCore {
     return Error(Errc::closed, "the session has ended").for_key(key());
   }
   void take_in(Data&& copy) {
+    if (is_watched()) remember_watched();
     data_ = std::move(copy);
+    if (is_watched()) compare_watched();
     if (extras) {
       const auto hold = core().lock();
       extras->user_ids.take_draft();
@@ -21476,10 +21843,20 @@ class SessionNode final : public SessionCore {
   void begin_edit() {
     if constexpr (Policy::has_capture)
       if (!in_function && !ended(state)) (void)capture();
+    if (is_watched() && !in_function && !ended(state)) [[unlikely]]
+      remember_watched();
   }
   void finish_edit() {
     if constexpr (Policy::has_apply)
       if (!in_function && !ended(state)) apply_own();
+    if (is_watched() && !in_function && !ended(state)) [[unlikely]]
+      compare_watched();
+  }
+  /// Calls those who listen to changes, once the session's lock is free.
+  void tell_changes() {
+    if (!is_watched() || !rare().changes_wait.exchange(false)) [[likely]]
+      return;
+    if (SessionHost* store = host()) store->drain();
   }
   std::atomic<InGame> in_game{InGame::not_yet};
 
@@ -21490,7 +21867,7 @@ class SessionNode final : public SessionCore {
  private:
   struct Rare {
     Signals<Data> signals;
-    std::list<MessageHandler<Data>> handlers;     ///< one that runs may connect more
+    std::list<Handler> handlers;                  ///< one that runs may connect more
     std::optional<codec::RecordVersion> version;  ///< of a record that a newer build wrote
     Data* working = nullptr;                      ///< the copy, while a function runs on one
     std::unique_ptr<Data> default_value;  // this one and the next until the load has used them
@@ -21498,6 +21875,9 @@ class SessionNode final : public SessionCore {
     std::unique_ptr<Data> after_end;
     std::unique_ptr<Data> encoded;
     std::unique_ptr<Data> durable;
+    /// What is watched, as it was when the change began that is under way.
+    std::vector<typename Watches<Data>::Compare> before;
+    std::atomic<bool> changes_wait{false};  ///< to be told
   };
   /// Made by whoever needs it first; handlers look for it from any thread.
   [[nodiscard]] Rare& rare() {
@@ -21535,7 +21915,13 @@ class SessionNode final : public SessionCore {
   [[nodiscard]] Result<codec::RecordInfo> decode_data(Snapshot& from, std::unique_ptr<Data> filler);
   [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out,
                                          bool asks_rules = true);
+  /// Keeps what is watched as it is before a change, and queues for its listeners what became of
+  /// it. Under the session's lock.
+  void remember_watched();
+  void compare_watched();
   void handle_messages(StoreCore<S>& core);
+  friend class Delivery<S>;
+  void tell_dead_letter(StoreCore<S>& core, const InboxMessage& letter, const Error& why);
   void tell(Event& event, StoreCore<S>& core);
   /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
   /// poll that it ended halfway would leave others' sessions without their outcome.
@@ -21558,58 +21944,6 @@ Result<void> SessionNode<S>::in_hook(std::string_view which, F&& body) const {
   Result<void> done = detail::caught(which, [&] { return detail::call(body); });
   if (done) return done;
   return Error(done.error()).for_key(key());
-}
-
-template <class S>
-Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknown, Buffer& out,
-                                         bool asks_rules) {
-  Result<void> written = asks_rules ? valid(data) : success;
-  if (written) {
-    if constexpr (detail::RecordOf<Data>::may_be_empty) {
-      if (!data) return false;
-      written =
-          codec::encode_record<typename S::Codec, Policy>(*data, unknown, record_version(), out);
-    } else {
-      written =
-          codec::encode_record<typename S::Codec, Policy>(data, unknown, record_version(), out);
-    }
-  }
-  if (written) return true;
-  Error why = written.error();
-  return std::move(why).for_key(key());
-}
-
-template <class S>
-Result<bool> SessionNode<S>::encode(Cut& cut) {
-  if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
-  using Codec = typename S::Codec;
-  if constexpr (codec::wraps_records<Codec> || codec::joins_records<Codec>)
-    cut.wrap = &wrapping_of<Codec>;
-  if constexpr (codec::joins_records<Codec>)
-    cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
-  Result<bool> exists = encode_data(data_, unknown_, cut.data, !cut.is_aside);
-  cut.drops = !unknown_.dropped().empty();
-  note_encoded(cut.data);
-  using Written = typename detail::RecordOf<Data>::type;
-  if constexpr (codec::shares_schemas<Codec, Policy, Written>)
-    if (exists && *exists)
-      cut.schema = Codec::template schema_of<Policy, Written>(
-          cut.data.view().subspan(codec::EnvelopeLayout::size));
-  return exists;
-}
-
-template <class S>
-Result<void> SessionNode<S>::check(const Data& data) {
-  Buffer bytes;
-  // Encoding forgets what has lost its place, and this is a trial that may come to nothing.
-  UnknownFields unknown = unknown_.clone();
-  if (const auto encoded = encode_data(data, unknown, bytes); !encoded) return encoded.error();
-  const std::size_t limit = core().most_bytes(!codec::wraps_records<typename S::Codec> &&
-                                              !codec::splits_records<typename S::Codec>);
-  if (bytes.size() <= limit) return success;
-  return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
-                                    " bytes; the limit is " + std::to_string(limit))
-      .for_key(key());
 }
 
 template <class S>
@@ -21647,7 +21981,7 @@ Result<void> SessionNode<S>::on_copy(F&& fn) {
 
 }  // namespace persist::inline PERSIST_ABI
 
-// What a session tells its listeners, and how messages reach their handlers.
+// What a session tells its listeners.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -21667,6 +22001,46 @@ void SessionNode<S>::fire_saving(Reason reason) {
   auto& store = core();
   if (rare_) call_listeners(store, [&] { rare_.load()->signals.saving.fire(data_, reason); });
   call_listeners(store, [&] { store.fire_saving(*this, reason); });
+}
+
+template <class S>
+void SessionNode<S>::remember_watched() {
+  if (host() == nullptr) return;
+  auto& core = this->core();
+  auto& before = rare().before;
+  call_listeners(core, [&] {
+    before.clear();
+    rare().signals.changed.remember(data_, before);
+    std::vector<typename Watches<Data, typename S::Handle&>::Compare> of_store;
+    core.listeners().changed.remember(data_, of_store);
+    for (auto& compare : of_store)
+      before.push_back([this, compare = std::move(compare)](const Data& now) {
+        std::function<void()> told;
+        if (auto tell = compare(now))
+          told = [this, tell = std::move(tell)] {
+            typename S::Handle self(*this);
+            tell(self);
+          };
+        return told;
+      });
+  });
+}
+
+template <class S>
+void SessionNode<S>::compare_watched() {
+  if (host() == nullptr) return;
+  auto& core = this->core();
+  call_listeners(core, [&] {
+    for (const auto& compare : std::exchange(rare().before, {})) {
+      Event event;
+      event.kind = Event::Kind::answer;
+      event.call = compare(data_);
+      if (!event.call) continue;
+      const auto hold = core.lock();
+      core.tell(*this, std::move(event));
+      rare().changes_wait = true;
+    }
+  });
 }
 
 template <class S>
@@ -21731,69 +22105,6 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
       break;
     case Event::Kind::messages:
       break;
-  }
-}
-
-/// Gives each waiting message to its handler: higher priority first, then in the order they came.
-/// One that has no handler waits, one whose handler failed three times is put aside until the next
-/// load; neither holds up others. Until then one that failed holds up what its sender sent behind
-/// it with the same priority, and nobody else's: order is a sender's, and what was posted from
-/// outside has none. What was handled is acknowledged by the commit that saves its effect.
-template <class S>
-void SessionNode<S>::handle_messages(StoreCore<S>& core) {
-  constexpr std::uint8_t most_tries = 3;
-  const std::unique_lock<SessionLock> reading(lock_);
-  if (in_game == InGame::never || failed(ends())) return;
-  if (in_function || edit_guards != 0 || state == State::loading)
-    return core.postpone_messages(*this);
-  std::vector<WaitingMessage> waiting;
-  {
-    const auto hold = core.lock();
-    if (!extras) return;
-    for (const WaitingMessage& each : extras->inbox)
-      if (!each.handled && each.tries < most_tries) waiting.push_back(each);
-  }
-  std::stable_sort(waiting.begin(), waiting.end(),
-                   [](const WaitingMessage& a, const WaitingMessage& b) {
-                     return a.message.priority > b.message.priority;
-                   });
-  std::vector<std::pair<Hash128, std::uint8_t>> held_up;  // senders, with the priority
-  for (const WaitingMessage& each : waiting) {
-    if (edit_guards != 0) return core.postpone_messages(*this);  // a handler left one open
-    const Message& message = each.message;
-    const std::pair line(message.origin.source, message.priority);
-    if (std::find(held_up.begin(), held_up.end(), line) != held_up.end()) continue;
-    const bool expired = message.expires <= core.backend_time();
-    const auto* handler =
-        expired ? nullptr
-                : core.find_handler(rare_ ? &rare_.load()->handlers : nullptr, message.type);
-    if (!expired && handler == nullptr) continue;
-    Result<void> done = success;
-    if (expired)
-      mark_dirty();
-    else
-      done = on_copy([&](Data& copy) { return handler->handle(copy, message); });
-    if (ended(state)) return;
-    const auto hold = core.lock();
-    const auto at = std::find_if(
-        extras->inbox.begin(), extras->inbox.end(),
-        [&](const WaitingMessage& w) { return w.message.position == message.position; });
-    if (at == extras->inbox.end()) continue;
-    if (done) {
-      at->handled = true;
-      ++core.metrics().messages_handled;
-      continue;
-    }
-    ++core.metrics().messages_failed;
-    core.log(LogLevel::warning, std::string(key()) + ": the handler of a message (" + message.type +
-                                    ") failed: " + done.error().message());
-    if (++at->tries == most_tries) {
-      core.log(LogLevel::error, std::string(key()) + ": a message (" + message.type +
-                                    ") is put aside until the next load");
-      continue;
-    }
-    held_up.push_back(line);  // of a post that is its id, which no other message has
-    core.postpone_messages(*this);
   }
 }
 
@@ -21950,16 +22261,32 @@ class Session : public Connects<Session<S>> {
   /// thread runs a handler, grant or transaction of this session.
   template <class K, class M>
   Result<void> send(const K& key, const M& message, PostOptions options = {});
+  /// Takes here what a message brings to another record, wherever that is: `take(data)` and the
+  /// message are one change, and leave with one save, or not at all. Where the partner is open here
+  /// and the backend can, `transact` settles both sides at once. What expires there unhandled is
+  /// gone unless its handler (`on_expired`) sends it back. Errors as `grant_once` and `send`, and
+  /// what `take` says: then nothing has changed.
+  template <class K, class M, class F>
+  Result<void> transfer(const K& key, const M& message, F&& take, PostOptions options = {});
   /// Applies a purchase once: `fn(data)` runs on a copy, unless this receipt was granted before.
   /// `pending` until a save has written it; asked again after that, `durable`.
   /// `closed`, `busy`, `invalid` (the result breaks a rule), `too_large` (it could not be saved),
   /// and what `fn` says: then nothing has changed. Encodes the result once, to know its size.
   template <class F>
   Result<Grant> grant_once(ReceiptId receipt, F&& fn);
-  /// Handles one type of message for this session: `fn(Data&, const Gift&)`, before the store's own
-  /// handlers.
+  /// Handles one type of message for this session, before the store's own handlers; see
+  /// `Store::on_message`.
   template <class F>
   void on_message(F&& fn);
+  /// The same for those whose time is over.
+  template <class F>
+  void on_expired(F&& fn);
+  /// What waits and was not handled, in the order it came; dead letters too.
+  [[nodiscard]] std::vector<InboxMessage> inbox() const;
+  /// Takes a message out, unhandled, with the next save. `not_found`, `closed`, `busy`.
+  Result<void> remove_message(std::uint64_t position);
+  /// Offers dead letters to their handlers again. Returns how many.
+  std::size_t retry_messages();
   [[nodiscard]] std::size_t waiting_messages() const {
     return read_more([](const SessionExtras& more) { return more.inbox.size(); });
   }
@@ -21974,6 +22301,10 @@ class Session : public Connects<Session<S>> {
  private:
   friend Connects<Session>;
   [[nodiscard]] auto& heard() { return node_->signals(); }
+  [[nodiscard]] auto& watched() {
+    node_->heard_by |= Node::changes_heard;
+    return node_->signals().changed;
+  }
   [[nodiscard]] StoreCore<S>& core() const { return static_cast<StoreCore<S>&>(*node_->host()); }
   /// The store's lock, where other threads may change what is read; nothing otherwise, and after
   /// the store is gone.
@@ -21986,6 +22317,8 @@ class Session : public Connects<Session<S>> {
     const auto hold = lock();
     return field;
   }
+  template <class F>
+  void handle(F&& fn, bool is_of_expired);
   template <class F>
   [[nodiscard]] auto read_more(F&& use) const {
     const auto hold = lock();
@@ -22074,6 +22407,244 @@ Result<void> SessionNode<S>::decode(Snapshot& from) {
   auto keeps_rules = valid(data_);
   if (!keeps_rules) return codec::envelope::left_alone(keeps_rules.error());
   return keeps_rules;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// How messages reach their handlers.
+
+namespace persist::inline PERSIST_ABI {
+
+/// Gives each waiting message to its handler: higher priority first, then in the order they came.
+///
+/// One that has no handler waits; one whose handler failed three times is a dead letter, put aside
+/// until it is tried again or the record is loaded again. Neither holds up others. Until then one
+/// that failed holds up what its sender sent behind it with the same priority, and nobody else's:
+/// order is a sender's, and what was posted from outside has none. What was handled is acknowledged
+/// by the commit that saves its effect; so is one whose time is over, with or without a handler.
+template <class S>
+class Delivery {
+ public:
+  using Node = SessionNode<S>;
+  using Handler = typename Node::Handler;
+
+  Delivery(Node& node, StoreCore<S>& core) : node_(node), core_(core) {}
+
+  void run() {
+    collect();
+    for (std::size_t i = 0; i < waiting_.size() && goes_on(); ++i) {
+      if (waiting_[i].handled || is_held_up(waiting_[i].message)) continue;
+      const bool is_over = has_expired(waiting_[i].message);
+      const Handler* handler = core_.find_handler(node_, waiting_[i].message.type, is_over);
+      if (handler != nullptr)
+        give_all(*handler, together(i, *handler));
+      else if (is_over)
+        drop(waiting_[i]);
+    }
+  }
+
+ private:
+  using Line = std::pair<Hash128, std::uint8_t>;  ///< a sender, with the priority
+  using Places = std::vector<std::size_t>;        ///< in `waiting_`
+
+  [[nodiscard]] static Line line_of(const Message& message) noexcept {
+    return {message.origin.source, message.priority};  // of a post it is its id, which no other has
+  }
+  [[nodiscard]] bool is_held_up(const Message& message) const {
+    return std::find(held_up_.begin(), held_up_.end(), line_of(message)) != held_up_.end();
+  }
+  [[nodiscard]] bool has_expired(const Message& message) const {
+    return message.expires <= core_.backend_time();
+  }
+  /// A handler may have ended the session, or left a guard open.
+  [[nodiscard]] bool goes_on() {
+    if (ended(node_.state)) return false;
+    if (node_.edit_guards == 0) return true;
+    core_.postpone_messages(node_);
+    return false;
+  }
+
+  void collect() {
+    const auto hold = core_.lock();
+    if (!node_.extras) return;
+    for (const WaitingMessage& each : node_.extras->inbox)
+      if (!each.handled && each.tries < most_message_tries) waiting_.push_back(each);
+    std::stable_sort(waiting_.begin(), waiting_.end(),
+                     [](const WaitingMessage& a, const WaitingMessage& b) {
+                       return a.message.priority > b.message.priority;
+                     });
+  }
+  /// That message, and what a handler of many takes with it: the next ones of its type, as far as
+  /// none of them would overtake another message of its sender.
+  [[nodiscard]] Places together(std::size_t first, const Handler& handler) const {
+    Places batch{first};
+    if (!handler.is_batch) return batch;
+    const Message& head = waiting_[first].message;
+    std::vector<Line> behind_others;
+    for (std::size_t i = first + 1; i < waiting_.size(); ++i) {
+      const Message& each = waiting_[i].message;
+      if (waiting_[i].handled || is_held_up(each)) continue;
+      const Line line = line_of(each);
+      const bool overtakes =
+          std::find(behind_others.begin(), behind_others.end(), line) != behind_others.end();
+      if (each.type == head.type && has_expired(each) == handler.is_of_expired && !overtakes)
+        batch.push_back(i);
+      else
+        behind_others.push_back(line);
+    }
+    return batch;
+  }
+  /// One that fails among many is found by giving them one by one.
+  void give_all(const Handler& handler, const Places& batch) {
+    if (batch.size() > 1 && give(handler, batch)) return;
+    for (const std::size_t at : batch) {
+      if (!goes_on()) return;
+      if (!is_held_up(waiting_[at].message)) give(handler, std::span(&at, 1));
+    }
+  }
+  bool give(const Handler& handler, std::span<const std::size_t> batch) {
+    std::vector<const Message*> messages;
+    for (const std::size_t at : batch)
+      messages.push_back(&waiting_[at].message);
+    const Result<void> done = node_.on_copy([&](auto& copy) {
+      return handler.handle(copy, std::span(std::as_const(messages)), node_);
+    });
+    if (ended(node_.state)) return true;
+    if (!done && batch.size() > 1) return false;
+    for (const std::size_t at : batch)
+      done ? was_handled(waiting_[at]) : has_failed(waiting_[at], done.error());
+    return true;
+  }
+  /// Calls `use` with the message as the session has it, if it has it still.
+  template <class F>
+  void in_inbox(const WaitingMessage& which, F&& use) {
+    const auto hold = core_.lock();
+    for (WaitingMessage& each : node_.extras->inbox)
+      if (each.message.position == which.message.position) return use(each);
+  }
+  void was_handled(WaitingMessage& message) {
+    message.handled = true;
+    in_inbox(message, [&](WaitingMessage& own) {
+      own.handled = true;
+      ++core_.metrics().messages_handled;
+    });
+  }
+  void has_failed(WaitingMessage& message, const Error& why) {
+    core_.log(LogLevel::warning, std::string(node_.key()) + ": the handler of a message (" +
+                                     message.message.type + ") failed: " + why.message());
+    bool is_dead = false;
+    in_inbox(message, [&](WaitingMessage& own) {
+      ++core_.metrics().messages_failed;
+      is_dead = ++own.tries == most_message_tries;
+      message.tries = own.tries;
+    });
+    if (is_dead) return node_.tell_dead_letter(core_, InboxMessage(message), why);
+    held_up_.push_back(line_of(message.message));
+    core_.postpone_messages(node_);
+  }
+  /// Nobody wants to know that its time is over.
+  void drop(WaitingMessage& message) {
+    node_.mark_dirty();
+    message.handled = true;
+    in_inbox(message, [&](WaitingMessage& own) {
+      own.handled = true;
+      ++core_.metrics().messages_expired;
+    });
+    core_.log(LogLevel::warning, std::string(node_.key()) + ": a message (" + message.message.type +
+                                     ") expired before anybody handled it");
+  }
+
+  Node& node_;
+  StoreCore<S>& core_;
+  std::vector<WaitingMessage> waiting_;
+  std::vector<Line> held_up_;
+};
+
+template <class S>
+void SessionNode<S>::handle_messages(StoreCore<S>& core) {
+  const std::unique_lock<SessionLock> reading(lock_);
+  if (in_game == InGame::never || failed(ends())) return;
+  if (in_function || edit_guards != 0 || state == State::loading)
+    return core.postpone_messages(*this);
+  Delivery<S>(*this, core).run();
+}
+
+/// Tells it at once: messages are handled among the listeners.
+template <class S>
+void SessionNode<S>::tell_dead_letter(StoreCore<S>& core, const InboxMessage& letter,
+                                      const Error& why) {
+  bool heard = false;
+  if (Rare* rare = rare_.load(std::memory_order_acquire)) {
+    heard = rare->signals.dead_letter.has_handlers();
+    call_listeners(core, [&] { rare->signals.dead_letter.fire(letter, why); });
+  }
+  const auto& on_store = core.listeners().dead_letter;
+  if (on_store.has_handlers()) {
+    heard = true;
+    Handle self(*this);
+    call_listeners(core, [&] { on_store.fire(self, letter, why); });
+  }
+  if (!heard)
+    core.log(LogLevel::error, std::string(key()) + ": a message (" + letter.type +
+                                  ") is put aside until the next load");
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// How the data of a session becomes the bytes of its record.
+
+namespace persist::inline PERSIST_ABI {
+
+template <class S>
+Result<bool> SessionNode<S>::encode_data(const Data& data, UnknownFields& unknown, Buffer& out,
+                                         bool asks_rules) {
+  Result<void> written = asks_rules ? valid(data) : success;
+  if (written) {
+    if constexpr (detail::RecordOf<Data>::may_be_empty) {
+      if (!data) return false;
+      written =
+          codec::encode_record<typename S::Codec, Policy>(*data, unknown, record_version(), out);
+    } else {
+      written =
+          codec::encode_record<typename S::Codec, Policy>(data, unknown, record_version(), out);
+    }
+  }
+  if (written) return true;
+  Error why = written.error();
+  return std::move(why).for_key(key());
+}
+
+template <class S>
+Result<bool> SessionNode<S>::encode(Cut& cut) {
+  if constexpr (Policy::keep_durable) rare().encoded = std::make_unique<Data>(data_);
+  using Codec = typename S::Codec;
+  if constexpr (codec::wraps_records<Codec> || codec::joins_records<Codec>)
+    cut.wrap = &wrapping_of<Codec>;
+  if constexpr (codec::joins_records<Codec>)
+    cut.split.begin(core().pieces_store(), core().hash(key()), extras ? extras->pieces : Pieces());
+  Result<bool> exists = encode_data(data_, unknown_, cut.data, !cut.is_aside);
+  cut.drops = !unknown_.dropped().empty();
+  note_encoded(cut.data);
+  using Written = typename detail::RecordOf<Data>::type;
+  if constexpr (codec::shares_schemas<Codec, Policy, Written>)
+    if (exists && *exists)
+      cut.schema = Codec::template schema_of<Policy, Written>(
+          cut.data.view().subspan(codec::EnvelopeLayout::size));
+  return exists;
+}
+
+template <class S>
+Result<void> SessionNode<S>::check(const Data& data) {
+  Buffer bytes;
+  // Encoding forgets what has lost its place, and this is a trial that may come to nothing.
+  UnknownFields unknown = unknown_.clone();
+  if (const auto encoded = encode_data(data, unknown, bytes); !encoded) return encoded.error();
+  const std::size_t limit = core().most_bytes(!codec::wraps_records<typename S::Codec> &&
+                                              !codec::splits_records<typename S::Codec>);
+  if (bytes.size() <= limit) return success;
+  return Error(Errc::too_large, "the record would have " + std::to_string(bytes.size()) +
+                                    " bytes; the limit is " + std::to_string(limit))
+      .for_key(key());
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -22432,6 +23003,7 @@ struct Metrics {
   std::uint64_t rounds = 0;     ///< batches handed to the backend
   std::uint64_t messages_handled = 0;
   std::uint64_t messages_failed = 0;
+  std::uint64_t messages_expired = 0;  ///< before anybody handled them
   std::uint64_t messages_sent = 0;
   std::uint64_t messages_relayed = 0;
   std::uint64_t grants = 0;
@@ -22845,254 +23417,6 @@ template <class Backend>
   for (const CommitRequest& each : commits)
     if (failed(each.error)) return each.error;
   return success;
-}
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-/// Runs `decode` on what was read. Where it asked for pieces, `join` gets them, and where it asked
-/// for a schema that is fetched; then it runs once more.
-template <class Backend, class F, class J>
-[[nodiscard]] auto with_needs([[maybe_unused]] Backend& backend, [[maybe_unused]] StoreId store,
-                              Snapshot& record, F&& decode, J&& join) {
-  auto decoded = decode();
-  if (decoded) return decoded;
-  if (record.needed_pieces != 0) {
-    if (const Result<void> joined = join(); !joined) return decltype(decoded)(joined.error());
-    decoded = decode();
-  }
-  if constexpr (holds_schemas<Backend>) {
-    if (!decoded.is(Errc::unknown_schema)) return decoded;
-    SchemaRequest fetch{.store = store, .id = record.needed};
-    backend.read_schemas(std::span(&fetch, 1));
-    if (failed(fetch.error)) return decltype(decoded)(fetch.error);
-    record.schema = std::move(fetch.bytes);
-    decoded = decode();
-  }
-  return decoded;
-}
-
-/// Commits a batch of which some need a schema. What the store has not goes along at a second try:
-/// once in its life.
-template <class Backend>
-void commit_with_schemas(Backend& backend, std::span<CommitRequest> batch) {
-  backend.commit(batch);
-  if constexpr (holds_schemas<Backend>) {
-    const auto lacks_schema = [](const CommitRequest& each) {
-      return each.outcome == CommitRequest::Outcome::failed && each.error == Errc::unknown_schema;
-    };
-    std::vector<CommitRequest> again;
-    for (const CommitRequest& each : batch) {
-      if (!lacks_schema(each)) continue;
-      for (Change& change : each.changes)
-        change.sends_schema = true;
-      again.push_back({.changes = each.changes});
-    }
-    if (!again.empty()) backend.commit(std::span(again));
-    auto answer = again.begin();
-    for (CommitRequest& each : batch)
-      if (lacks_schema(each)) each = std::move(*answer++);
-  }
-}
-
-/// Sends those commits that have no answer yet: one whose data could not be wrapped has, and goes
-/// nowhere.
-template <class Backend>
-void commit_pending(Backend& backend, std::span<CommitRequest> commits) {
-  const auto stays = [](const CommitRequest& each) {
-    return each.outcome != CommitRequest::Outcome::pending;
-  };
-  for (auto at = commits.begin(); at != commits.end();) {
-    const auto stop = std::find_if(at, commits.end(), stays);
-    if (stop != at) commit_with_schemas(backend, std::span(at, stop));
-    at = stop == commits.end() ? stop : stop + 1;
-  }
-}
-
-/// Does what commits need that are not plain, and sends them with those that are.
-template <class Backend>
-void prepare_and_commit(Backend& backend, std::span<CommitRequest> commits,
-                        std::span<const pieces::Prepared> prepared) {
-  for (const pieces::Prepared& each : prepared)
-    each.flight->wrap(*each.request, largest_data(backend), transactional_backend<Backend>);
-  if constexpr (transactional_backend<Backend>) {
-    bool again = true;
-    for (int tries = 0; again && tries < 4; ++tries) {
-      pieces::acquire_missing(backend, prepared);
-      for (const pieces::Prepared& each : prepared)
-        if (each.is_pending()) pieces::add_changes(each);
-      commit_pending(backend, commits);
-      again = false;
-      for (const pieces::Prepared& each : prepared)
-        again = pieces::lost_a_piece(each) || again;
-    }
-    for (const pieces::Prepared& each : prepared)
-      if (each.is_pending()) each.give_up();
-  } else {
-    commit_pending(backend, commits);
-  }
-}
-
-/// Does what a commit needs of the backend's side: wraps its data, and sends it.
-template <class Backend>
-void perform(Backend& backend, Flight& flight) {
-  const std::span batch(&flight.request, 1);
-  if (flight.is_plain()) return backend.commit(batch);
-  const pieces::Prepared one{&flight.request, &flight};
-  prepare_and_commit(backend, batch, std::span(&one, 1));
-}
-
-/// Decodes into the session what was read for it, and fetches what it needs for it.
-template <class Backend>
-[[nodiscard]] Result<void> decode(Backend& backend, SessionCore& session, AcquireRequest& request) {
-  return with_needs(
-      backend, request.store, request.record, [&] { return session.decode(request.record); },
-      [&] { return pieces::acquire(backend, request, session.more().pieces); });
-}
-
-/// What goes to storage first, where not all can go at once.
-enum class Priority : std::uint8_t {
-  renewal,   ///< or somebody else takes the record
-  closing,   ///< the last save of a session
-  purchase,  ///< a grant or a transaction: somebody has paid
-  save,      ///< loads, and saves that were asked for
-  autosave,
-  bulk,  ///< scans, and what a tool does
-};
-inline constexpr std::size_t priorities = 6;
-
-/// What several stores on one database have to say to it at one moment: one batch a kind of
-/// request.
-///
-/// Commits go before acquisitions, so that a record that one store lets go is another's in the same
-/// round.
-struct Round {
-  std::vector<CommitRequest> commits;
-  std::vector<std::pair<std::size_t, Flight*>> to_prepare;  ///< commits that are not plain
-  std::vector<AcquireRequest> acquires;
-  /// Per acquire: the session that is being loaded. Until the round is complete nobody else sees
-  /// its data, so it is the scratch that the record is decoded into.
-  std::vector<SessionPtr> loading;
-  std::vector<Result<void>> decoded;
-
-  [[nodiscard]] bool empty() const noexcept { return commits.empty() && acquires.empty(); }
-  void clear() {
-    commits.clear(), to_prepare.clear(), acquires.clear(), loading.clear(), decoded.clear();
-  }
-  void add(Flight& flight) {
-    if (!flight.is_plain()) to_prepare.emplace_back(commits.size(), &flight);
-    commits.push_back(std::move(flight.request));
-  }
-
-  template <class Backend>
-  void perform(Backend& backend) {
-    if (to_prepare.empty()) {
-      if (!commits.empty()) backend.commit(std::span(commits));
-    } else {
-      std::vector<pieces::Prepared> prepared;
-      prepared.reserve(to_prepare.size());
-      for (const auto& [at, flight] : to_prepare)
-        prepared.push_back({&commits[at], flight});
-      prepare_and_commit(backend, std::span(commits), std::span(std::as_const(prepared)));
-    }
-    if (acquires.empty()) return;
-    backend.acquire(std::span(acquires));
-    decoded.assign(acquires.size(), success);
-    for (std::size_t i = 0; i < acquires.size(); ++i)
-      if (acquires[i].is_to_be_read() && !begins_anew(i))
-        decoded[i] = decode(backend, *loading[i], acquires[i]);
-  }
-  /// Whether there is no record yet: what it begins as is asked of the game, and so on its thread.
-  [[nodiscard]] bool begins_anew(std::size_t i) const noexcept {
-    return acquires[i].is_to_be_read() && !acquires[i].record.has_data;
-  }
-};
-
-/// What one store has in a round: kept by the poll that runs it, so that a poll inside a handler,
-/// or on another thread, is a poll of its own.
-struct Manifest {
-  std::vector<Flight*> flights;
-  std::size_t first_commit = 0;
-  std::size_t first_acquire = 0;
-  std::size_t acquires = 0;
-  TimePoint now{};                                  ///< of this round
-  TimePoint stop_at = TimePoint::max();             ///< no session is begun after this
-  std::size_t most = static_cast<std::size_t>(-1);  ///< of sessions; the most urgent, and renewals
-};
-
-/// A store as `persist::poll` sees it.
-template <class Backend>
-class RoundPartner {
- public:
-  [[nodiscard]] virtual Backend& backend() = 0;
-  virtual void begin_poll() = 0;
-  /// Adds what is due to the round.
-  virtual void prepare(Round& round, Manifest& mine) = 0;
-  /// Takes the replies of what it added.
-  virtual void complete(Round& round, Manifest& mine) = 0;
-  /// Does what comes after the rounds and says when something is due next.
-  virtual TimePoint end_poll() = 0;
-  /// The poll that was begun is over, whether it came to its end or something threw.
-  virtual void leave_poll() noexcept = 0;
-
- protected:
-  ~RoundPartner() = default;
-};
-
-/// Runs rounds until nothing more is due: for each database one batch a round, however many stores
-/// share it. With a `limit` above zero no session is begun after that long. Returns the earliest
-/// time at which something is due.
-template <class Backend>
-TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners, Duration limit,
-                        const Clock& clock) {
-  // A reply may make more due at once (a record that was let go, a steal that now knows what to
-  // steal). What still is due after this many rounds waits for the next poll.
-  constexpr int most_rounds = 16;
-  TimePoint stop_at = TimePoint::max();
-  if (limit > Duration::zero())
-    if (const TimePoint begun = clock.now(); limit < stop_at - begun) stop_at = begun + limit;
-  struct Visits {
-    std::span<RoundPartner<Backend>* const> partners;
-    std::size_t begun = 0;
-    ~Visits() {
-      while (begun != 0)
-        partners[--begun]->leave_poll();
-    }
-  } visits{partners};
-  for (RoundPartner<Backend>* partner : partners)
-    partner->begin_poll(), ++visits.begun;
-  std::vector<Manifest> manifests(partners.size());
-  Round round;
-  bool any = true;
-  for (int i = 0; i < most_rounds && any && (i == 0 || clock.now() < stop_at); ++i) {
-    any = false;
-    std::vector<bool> done(partners.size(), false);
-    for (std::size_t first = 0; first < partners.size(); ++first) {
-      if (done[first]) continue;
-      Backend& database = partners[first]->backend();
-      const auto each = [&](auto use) {
-        for (std::size_t at = first; at < partners.size(); ++at)
-          if (!done[at] && partners[at]->backend().same_database(database))
-            use(*partners[at], manifests[at], at);
-      };
-      round.clear();
-      each([&](RoundPartner<Backend>& partner, Manifest& mine, std::size_t) {
-        mine.stop_at = stop_at;
-        partner.prepare(round, mine);
-      });
-      round.perform(database);
-      any = any || !round.empty();
-      each([&](RoundPartner<Backend>& partner, Manifest& mine, std::size_t at) {
-        partner.complete(round, mine);
-        done[at] = true;
-      });
-    }
-  }
-  TimePoint next = TimePoint::max();
-  for (RoundPartner<Backend>* partner : partners)
-    next = (std::min)(next, partner->end_poll());
-  return next;
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -23706,8 +24030,406 @@ class Journal {
 
 }  // namespace persist::inline PERSIST_ABI::spill
 
+// Entries of the spill journal that become commits again.
+
+namespace persist::inline PERSIST_ABI {
+
+/// An entry on its way back to the database, and what its commit refers to.
+struct Replay {
+  std::string file;
+  spill::Entry entry{};
+  std::deque<Schema> schemas{};
+  const spill::Journal<>* journal = nullptr;
+  const RecordLimits* limits = nullptr;
+  bool is_last = true;  ///< of its session: none follows it
+};
+
+namespace spill {
+
+/// The store of the database with that number, and that of its pieces.
+struct Found {
+  StoreId store{};
+  StoreId pieces{};
+};
+
+/// How the data of a spilled record is dealt with on its way: it was wrapped already.
+[[nodiscard]] inline const Wrapping& rewrapping(bool splits) noexcept {
+  static constexpr Wrapping ways[] = {{nullptr, true, false}, {nullptr, true, true}};
+  return ways[splits ? 1 : 0];
+}
+
+inline void fill_cut(Part& part, std::span<const Found> stores, Cut& cut) {
+  cut.key.append(part.key);
+  if (part.data) cut.data.swap(*part.data), cut.has_data = true;
+  if (part.user_ids) cut.user_ids = std::move(*part.user_ids), cut.has_ids = true;
+  if (part.metadata) cut.metadata.swap(*part.metadata), cut.has_metadata = true;
+  cut.acknowledged = std::move(part.acknowledged);
+  cut.receipts = std::move(part.receipts);
+  cut.messages = std::move(part.sends);
+  for (OutgoingMessage& message : cut.messages) {
+    message.store = stores[message.store.index].store;
+    Send& send = cut.sends.emplace_back();
+    send.store = message.store;
+    send.key = message.key;
+    send.number = message.number;
+    send.message = message.view();
+  }
+}
+
+inline void fill_change(const Part& part, StoreId store, Cut& cut, Change& change) {
+  change.store = store;
+  change.key = as_text(cut.key);
+  change.fence = part.fence;
+  change.claims = part.claims, change.seen_version = part.seen_version;
+  if (cut.has_data) change.data = &cut.data;
+  change.removes_data = part.removes_data;
+  change.schema = cut.schema;
+  if (cut.has_ids) change.user_ids = &cut.user_ids;
+  if (cut.has_metadata) change.metadata = &cut.metadata;
+  change.acknowledged = cut.acknowledged;
+  change.sends = cut.sends;
+  change.receipts = cut.receipts;
+  change.forget_receipts = part.forget_receipts;
+  change.created = part.created;
+  change.load_count = part.load_count;
+  change.lease = part.lease;
+  change.lease_length = part.lease_length;
+  change.seen_position = part.seen_position;
+}
+
+/// Makes the commit of an entry, which is emptied: under the same numbers, of the same bytes.
+/// `stores` and `births` are those of the entry, as the database has them.
+inline void fill(Flight& flight, Replay& replay, std::span<const Found> stores,
+                 const RecordLimits& limits) {
+  for (Part& part : replay.entry.parts) {
+    Cut& cut = flight.add();
+    fill_cut(part, stores, cut);
+    if (part.schema)
+      cut.schema = &replay.schemas.emplace_back(Schema{part.schema_id, part.schema->view()});
+    if (!part.pieces) continue;
+    cut.wrap = &rewrapping(part.pieces->may_be_split);
+    const Hash128 birth = replay.entry.stores[part.store].birth;
+    cut.split.begin(stores[part.store].pieces, key_hash(birth, part.key),
+                    {std::move(part.pieces->epochs), part.pieces->filled});
+    cut.split.parts = std::move(part.pieces->parts);
+    cut.split.is_done = part.pieces->is_split;
+  }
+  flight.changes.assign(flight.size(), Change{});
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    const Part& part = replay.entry.parts[i];
+    fill_change(part, stores[part.store].store, flight.cuts[i], flight.changes[i]);
+    flight.changes[i].limits = &limits;
+  }
+  flight.request.changes = std::span(flight.changes);
+}
+
+/// Finds the stores of an entry in a database, none of which is made. `refused` where the database
+/// is another one, and what it says.
+template <class Backend>
+[[nodiscard]] Result<std::vector<Found>> find_stores(Backend& backend, const Entry& entry) {
+  std::vector<Found> found;
+  for (std::size_t i = 0; i < entry.stores.size(); ++i) {
+    const StoreInfo& store = entry.stores[i];
+    OpenStoreRequest request{.name = store.name, .lock = store.lock, .expected_birth = store.birth};
+    backend.open_store(std::span(&request, 1));
+    if (failed(request.error)) return request.error;
+    found.push_back({request.store, {}});
+    const bool has_pieces =
+        std::any_of(entry.parts.begin(), entry.parts.end(),
+                    [&](const Part& part) { return part.store == i && part.pieces; });
+    if (!has_pieces) continue;
+    const std::string beside = store.name + std::string(pieces_suffix);
+    OpenStoreRequest pieces;
+    pieces.name = beside;
+    pieces.lock = LockKind::none;
+    backend.open_store(std::span(&pieces, 1));
+    if (failed(pieces.error)) return pieces.error;
+    found.back().pieces = pieces.store;
+  }
+  return found;
+}
+
+/// Reads an entry and makes its commit, where the backend is called: to read files, and to ask for
+/// stores, is nothing that a game's thread should wait for. What keeps it from being sent is the
+/// commit's error; `cancelled` where its file is gone.
+template <class Backend>
+void read_again(Backend& backend, Flight& flight, CommitRequest& to) {
+  Replay& replay = *flight.replay;
+  const auto fails = [&](Error why) {
+    to.outcome = CommitRequest::Outcome::failed;
+    to.error = std::move(why);
+  };
+  auto entry = replay.journal->read(replay.file);
+  if (!entry && entry.error().os_error() == ENOENT)
+    return fails(Error(Errc::cancelled, "another program took its file away"));
+  if (!entry) return fails(entry.error());
+  replay.entry = *std::move(entry);
+  const auto stores = find_stores(backend, replay.entry);
+  if (!stores) return fails(stores.error());
+  fill(flight, replay, *stores, *replay.limits);
+  // Nobody plays under it any more: its lease would only keep the players out.
+  if (replay.is_last)
+    for (Change& change : flight.changes)
+      change.lease = LeaseChange::release;
+  to.changes = flight.request.changes;
+}
+
+}  // namespace spill
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// Runs `decode` on what was read. Where it asked for pieces, `join` gets them, and where it asked
+/// for a schema that is fetched; then it runs once more.
+template <class Backend, class F, class J>
+[[nodiscard]] auto with_needs([[maybe_unused]] Backend& backend, [[maybe_unused]] StoreId store,
+                              Snapshot& record, F&& decode, J&& join) {
+  auto decoded = decode();
+  if (decoded) return decoded;
+  if (record.needed_pieces != 0) {
+    if (const Result<void> joined = join(); !joined) return decltype(decoded)(joined.error());
+    decoded = decode();
+  }
+  if constexpr (holds_schemas<Backend>) {
+    if (!decoded.is(Errc::unknown_schema)) return decoded;
+    SchemaRequest fetch{.store = store, .id = record.needed};
+    backend.read_schemas(std::span(&fetch, 1));
+    if (failed(fetch.error)) return decltype(decoded)(fetch.error);
+    record.schema = std::move(fetch.bytes);
+    decoded = decode();
+  }
+  return decoded;
+}
+
+/// Commits a batch of which some need a schema. What the store has not goes along at a second try:
+/// once in its life.
+template <class Backend>
+void commit_with_schemas(Backend& backend, std::span<CommitRequest> batch) {
+  backend.commit(batch);
+  if constexpr (holds_schemas<Backend>) {
+    const auto lacks_schema = [](const CommitRequest& each) {
+      return each.outcome == CommitRequest::Outcome::failed && each.error == Errc::unknown_schema;
+    };
+    std::vector<CommitRequest> again;
+    for (const CommitRequest& each : batch) {
+      if (!lacks_schema(each)) continue;
+      for (Change& change : each.changes)
+        change.sends_schema = true;
+      again.push_back({.changes = each.changes});
+    }
+    if (!again.empty()) backend.commit(std::span(again));
+    auto answer = again.begin();
+    for (CommitRequest& each : batch)
+      if (lacks_schema(each)) each = std::move(*answer++);
+  }
+}
+
+/// Sends those commits that have no answer yet: one whose data could not be wrapped has, and goes
+/// nowhere.
+template <class Backend>
+void commit_pending(Backend& backend, std::span<CommitRequest> commits) {
+  const auto stays = [](const CommitRequest& each) {
+    return each.outcome != CommitRequest::Outcome::pending;
+  };
+  for (auto at = commits.begin(); at != commits.end();) {
+    const auto stop = std::find_if(at, commits.end(), stays);
+    if (stop != at) commit_with_schemas(backend, std::span(at, stop));
+    at = stop == commits.end() ? stop : stop + 1;
+  }
+}
+
+/// Does what commits need that are not plain, and sends them with those that are.
+template <class Backend>
+void prepare_and_commit(Backend& backend, std::span<CommitRequest> commits,
+                        std::span<const pieces::Prepared> prepared) {
+  for (const pieces::Prepared& each : prepared)
+    if (each.flight->replay != nullptr) spill::read_again(backend, *each.flight, *each.request);
+  for (const pieces::Prepared& each : prepared)
+    each.flight->wrap(*each.request, largest_data(backend), transactional_backend<Backend>);
+  if constexpr (transactional_backend<Backend>) {
+    bool again = true;
+    for (int tries = 0; again && tries < 4; ++tries) {
+      pieces::acquire_missing(backend, prepared);
+      for (const pieces::Prepared& each : prepared)
+        if (each.is_pending()) pieces::add_changes(each);
+      commit_pending(backend, commits);
+      again = false;
+      for (const pieces::Prepared& each : prepared)
+        again = pieces::lost_a_piece(each) || again;
+    }
+    for (const pieces::Prepared& each : prepared)
+      if (each.is_pending()) each.give_up();
+  } else {
+    commit_pending(backend, commits);
+  }
+}
+
+/// Does what a commit needs of the backend's side: wraps its data, and sends it.
+template <class Backend>
+void perform(Backend& backend, Flight& flight) {
+  const std::span batch(&flight.request, 1);
+  if (flight.is_plain()) return backend.commit(batch);
+  const pieces::Prepared one{&flight.request, &flight};
+  prepare_and_commit(backend, batch, std::span(&one, 1));
+}
+
+/// Decodes into the session what was read for it, and fetches what it needs for it.
+template <class Backend>
+[[nodiscard]] Result<void> decode(Backend& backend, SessionCore& session, AcquireRequest& request) {
+  return with_needs(
+      backend, request.store, request.record, [&] { return session.decode(request.record); },
+      [&] { return pieces::acquire(backend, request, session.more().pieces); });
+}
+
+/// What goes to storage first, where not all can go at once.
+enum class Priority : std::uint8_t {
+  renewal,   ///< or somebody else takes the record
+  closing,   ///< the last save of a session
+  purchase,  ///< a grant or a transaction: somebody has paid
+  save,      ///< loads, and saves that were asked for
+  autosave,
+  bulk,  ///< scans, and what a tool does
+};
+inline constexpr std::size_t priorities = 6;
+
+/// What several stores on one database have to say to it at one moment: one batch a kind of
+/// request.
+///
+/// Commits go before acquisitions, so that a record that one store lets go is another's in the same
+/// round.
+struct Round {
+  std::vector<CommitRequest> commits;
+  std::vector<std::pair<std::size_t, Flight*>> to_prepare;  ///< commits that are not plain
+  std::vector<AcquireRequest> acquires;
+  /// Per acquire: the session that is being loaded. Until the round is complete nobody else sees
+  /// its data, so it is the scratch that the record is decoded into.
+  std::vector<SessionPtr> loading;
+  std::vector<Result<void>> decoded;
+
+  [[nodiscard]] bool empty() const noexcept { return commits.empty() && acquires.empty(); }
+  void clear() {
+    commits.clear(), to_prepare.clear(), acquires.clear(), loading.clear(), decoded.clear();
+  }
+  void add(Flight& flight) {
+    if (!flight.is_plain()) to_prepare.emplace_back(commits.size(), &flight);
+    commits.push_back(std::move(flight.request));
+  }
+
+  template <class Backend>
+  void perform(Backend& backend) {
+    if (to_prepare.empty()) {
+      if (!commits.empty()) backend.commit(std::span(commits));
+    } else {
+      std::vector<pieces::Prepared> prepared;
+      prepared.reserve(to_prepare.size());
+      for (const auto& [at, flight] : to_prepare)
+        prepared.push_back({&commits[at], flight});
+      prepare_and_commit(backend, std::span(commits), std::span(std::as_const(prepared)));
+    }
+    if (acquires.empty()) return;
+    backend.acquire(std::span(acquires));
+    decoded.assign(acquires.size(), success);
+    for (std::size_t i = 0; i < acquires.size(); ++i)
+      if (acquires[i].is_to_be_read() && !begins_anew(i))
+        decoded[i] = decode(backend, *loading[i], acquires[i]);
+  }
+  /// Whether there is no record yet: what it begins as is asked of the game, and so on its thread.
+  [[nodiscard]] bool begins_anew(std::size_t i) const noexcept {
+    return acquires[i].is_to_be_read() && !acquires[i].record.has_data;
+  }
+};
+
+/// What one store has in a round: kept by the poll that runs it, so that a poll inside a handler,
+/// or on another thread, is a poll of its own.
+struct Manifest {
+  std::vector<Flight*> flights;
+  std::size_t first_commit = 0;
+  std::size_t first_acquire = 0;
+  std::size_t acquires = 0;
+  TimePoint now{};                                  ///< of this round
+  TimePoint stop_at = TimePoint::max();             ///< no session is begun after this
+  std::size_t most = static_cast<std::size_t>(-1);  ///< of sessions; the most urgent, and renewals
+};
+
+/// A store as `persist::poll` sees it.
+template <class Backend>
+class RoundPartner {
+ public:
+  [[nodiscard]] virtual Backend& backend() = 0;
+  virtual void begin_poll() = 0;
+  /// Adds what is due to the round.
+  virtual void prepare(Round& round, Manifest& mine) = 0;
+  /// Takes the replies of what it added.
+  virtual void complete(Round& round, Manifest& mine) = 0;
+  /// Does what comes after the rounds and says when something is due next.
+  virtual TimePoint end_poll() = 0;
+  /// The poll that was begun is over, whether it came to its end or something threw.
+  virtual void leave_poll() noexcept = 0;
+
+ protected:
+  ~RoundPartner() = default;
+};
+
+/// Runs rounds until nothing more is due: for each database one batch a round, however many stores
+/// share it. With a `limit` above zero no session is begun after that long. Returns the earliest
+/// time at which something is due.
+template <class Backend>
+TimePoint poll_partners(std::span<RoundPartner<Backend>* const> partners, Duration limit,
+                        const Clock& clock) {
+  // A reply may make more due at once (a record that was let go, a steal that now knows what to
+  // steal). What still is due after this many rounds waits for the next poll.
+  constexpr int most_rounds = 16;
+  TimePoint stop_at = TimePoint::max();
+  if (limit > Duration::zero())
+    if (const TimePoint begun = clock.now(); limit < stop_at - begun) stop_at = begun + limit;
+  struct Visits {
+    std::span<RoundPartner<Backend>* const> partners;
+    std::size_t begun = 0;
+    ~Visits() {
+      while (begun != 0)
+        partners[--begun]->leave_poll();
+    }
+  } visits{partners};
+  for (RoundPartner<Backend>* partner : partners)
+    partner->begin_poll(), ++visits.begun;
+  std::vector<Manifest> manifests(partners.size());
+  Round round;
+  bool any = true;
+  for (int i = 0; i < most_rounds && any && (i == 0 || clock.now() < stop_at); ++i) {
+    any = false;
+    std::vector<bool> done(partners.size(), false);
+    for (std::size_t first = 0; first < partners.size(); ++first) {
+      if (done[first]) continue;
+      Backend& database = partners[first]->backend();
+      const auto each = [&](auto use) {
+        for (std::size_t at = first; at < partners.size(); ++at)
+          if (!done[at] && partners[at]->backend().same_database(database))
+            use(*partners[at], manifests[at], at);
+      };
+      round.clear();
+      each([&](RoundPartner<Backend>& partner, Manifest& mine, std::size_t) {
+        mine.stop_at = stop_at;
+        partner.prepare(round, mine);
+      });
+      round.perform(database);
+      any = any || !round.empty();
+      each([&](RoundPartner<Backend>& partner, Manifest& mine, std::size_t at) {
+        partner.complete(round, mine);
+        done[at] = true;
+      });
+    }
+  }
+  TimePoint next = TimePoint::max();
+  for (RoundPartner<Backend>* partner : partners)
+    next = (std::min)(next, partner->end_poll());
+  return next;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
 // What a store has to do with its spill journal, without its types: commits that become entries,
-// and entries that become commits again.
+// and what becomes of those (replay.hpp makes commits of them again).
 
 namespace persist::inline PERSIST_ABI {
 
@@ -23734,25 +24456,13 @@ struct Spilled {
   return names[static_cast<std::uint8_t>(state)];
 }
 
-/// An entry on its way back to the database, and what its commit refers to.
-struct Replay {
-  std::string file;
-  spill::Entry entry;
-  std::deque<Schema> schemas;
-};
-
 namespace spill {
-
-/// The store of the database with that number, and that of its pieces.
-struct Found {
-  StoreId store{};
-  StoreId pieces{};
-};
 
 /// Which place each store of a flight has in its entry.
 class Places {
  public:
-  explicit Places(const Flight& flight) {
+  /// The first is the store whose journal it is, also where only partners of others go on.
+  Places(StoreId id, StoreInfo store, const Flight& flight) : Places(id, std::move(store)) {
     for (std::size_t i = 0; i < flight.size(); ++i)
       if (!find(flight.changes[i].store)) {
         ids_.push_back(flight.changes[i].store);
@@ -23853,105 +24563,9 @@ class Places {
   entry.stores = places.take();
   return entry;
 }
-[[nodiscard]] inline Result<Entry> entry_of(Flight& flight) {
-  return entry_of(std::span(flight.changes).first(flight.size()), flight.cuts, Places(flight));
-}
-
-/// How the data of a spilled record is dealt with on its way: it was wrapped already.
-[[nodiscard]] inline const Wrapping& rewrapping(bool splits) noexcept {
-  static constexpr Wrapping ways[] = {{nullptr, true, false}, {nullptr, true, true}};
-  return ways[splits ? 1 : 0];
-}
-
-inline void fill_cut(Part& part, std::span<const Found> stores, Cut& cut) {
-  cut.key.append(part.key);
-  if (part.data) cut.data.swap(*part.data), cut.has_data = true;
-  if (part.user_ids) cut.user_ids = std::move(*part.user_ids), cut.has_ids = true;
-  if (part.metadata) cut.metadata.swap(*part.metadata), cut.has_metadata = true;
-  cut.acknowledged = std::move(part.acknowledged);
-  cut.receipts = std::move(part.receipts);
-  cut.messages = std::move(part.sends);
-  for (OutgoingMessage& message : cut.messages) {
-    message.store = stores[message.store.index].store;
-    Send& send = cut.sends.emplace_back();
-    send.store = message.store;
-    send.key = message.key;
-    send.number = message.number;
-    send.message = message.view();
-  }
-}
-
-inline void fill_change(const Part& part, StoreId store, Cut& cut, Change& change) {
-  change.store = store;
-  change.key = as_text(cut.key);
-  change.fence = part.fence;
-  change.claims = part.claims, change.seen_version = part.seen_version;
-  if (cut.has_data) change.data = &cut.data;
-  change.removes_data = part.removes_data;
-  change.schema = cut.schema;
-  if (cut.has_ids) change.user_ids = &cut.user_ids;
-  if (cut.has_metadata) change.metadata = &cut.metadata;
-  change.acknowledged = cut.acknowledged;
-  change.sends = cut.sends;
-  change.receipts = cut.receipts;
-  change.forget_receipts = part.forget_receipts;
-  change.created = part.created;
-  change.load_count = part.load_count;
-  change.lease = part.lease;
-  change.lease_length = part.lease_length;
-  change.seen_position = part.seen_position;
-}
-
-/// Makes the commit of an entry, which is emptied: under the same numbers, of the same bytes.
-/// `stores` and `births` are those of the entry, as the database has them.
-inline void fill(Flight& flight, Replay& replay, std::span<const Found> stores,
-                 const RecordLimits& limits) {
-  for (Part& part : replay.entry.parts) {
-    Cut& cut = flight.add();
-    fill_cut(part, stores, cut);
-    if (part.schema)
-      cut.schema = &replay.schemas.emplace_back(Schema{part.schema_id, part.schema->view()});
-    if (!part.pieces) continue;
-    cut.wrap = &rewrapping(part.pieces->may_be_split);
-    const Hash128 birth = replay.entry.stores[part.store].birth;
-    cut.split.begin(stores[part.store].pieces, key_hash(birth, part.key),
-                    {std::move(part.pieces->epochs), part.pieces->filled});
-    cut.split.parts = std::move(part.pieces->parts);
-    cut.split.is_done = part.pieces->is_split;
-  }
-  flight.changes.assign(flight.size(), Change{});
-  for (std::size_t i = 0; i < flight.size(); ++i) {
-    const Part& part = replay.entry.parts[i];
-    fill_change(part, stores[part.store].store, flight.cuts[i], flight.changes[i]);
-    flight.changes[i].limits = &limits;
-  }
-  flight.request.changes = std::span(flight.changes);
-}
-
-/// Finds the stores of an entry in a database, none of which is made. `refused` where the database
-/// is another one, and what it says.
-template <class Backend>
-[[nodiscard]] Result<std::vector<Found>> find_stores(Backend& backend, const Entry& entry) {
-  std::vector<Found> found;
-  for (std::size_t i = 0; i < entry.stores.size(); ++i) {
-    const StoreInfo& store = entry.stores[i];
-    OpenStoreRequest request{.name = store.name, .lock = store.lock, .expected_birth = store.birth};
-    backend.open_store(std::span(&request, 1));
-    if (failed(request.error)) return request.error;
-    found.push_back({request.store, {}});
-    const bool has_pieces =
-        std::any_of(entry.parts.begin(), entry.parts.end(),
-                    [&](const Part& part) { return part.store == i && part.pieces; });
-    if (!has_pieces) continue;
-    const std::string beside = store.name + std::string(pieces_suffix);
-    OpenStoreRequest pieces;
-    pieces.name = beside;
-    pieces.lock = LockKind::none;
-    backend.open_store(std::span(&pieces, 1));
-    if (failed(pieces.error)) return pieces.error;
-    found.back().pieces = pieces.store;
-  }
-  return found;
+[[nodiscard]] inline Result<Entry> entry_of(Flight& flight, StoreId id, StoreInfo store) {
+  return entry_of(std::span(flight.changes).first(flight.size()), flight.cuts,
+                  Places(id, std::move(store), flight));
 }
 
 }  // namespace spill
@@ -24004,6 +24618,7 @@ class SpillBox {
   void wait_for(Waiting entry) {
     for (const std::string& key : entry.keys)
       ++keys_.try_emplace(key, 0).first->second;
+    followers_ += entry.follows != 0 ? 1U : 0U;
     waiting_.push_back(std::move(entry));
   }
   [[nodiscard]] Waiting* find(std::string_view file) {
@@ -24014,6 +24629,7 @@ class SpillBox {
   /// What must not be sent before the entry of that number is there.
   [[nodiscard]] std::vector<std::string> followers_of(std::uint64_t number) const {
     std::vector<std::string> files;
+    if (followers_ == 0) return files;
     for (const Waiting& each : waiting_)
       if (each.follows == number && number != 0) files.push_back(each.file);
     return files;
@@ -24037,6 +24653,7 @@ class SpillBox {
                                  [&](const Waiting& each) { return each.file == file; });
     if (at == waiting_.end()) return {};
     std::vector<std::string> keys = std::move(at->keys);
+    followers_ -= at->follows != 0 ? 1U : 0U;
     waiting_.erase(at);
     for (const std::string& key : keys)
       if (const auto count = keys_.find(key); --count->second == 0) keys_.erase(count);
@@ -24059,7 +24676,7 @@ class SpillBox {
     }
     found.at = entry->at;
     found.keys = entry->keys_in(self_);
-    if (found.keys.empty() || entry->stores[0].birth != self_.birth) {
+    if (entry->stores[0].name != self_.name || entry->stores[0].birth != self_.birth) {
       found.state = Spilled::State::foreign;
       found.keys.clear();
       for (const spill::Part& part : entry->parts)
@@ -24081,6 +24698,7 @@ class SpillBox {
   Error error_{Errc{}};
   std::optional<spill::Journal<>> journal_;
   std::deque<Waiting> waiting_;                           ///< as they were written
+  std::size_t followers_ = 0;                             ///< among them
   std::map<std::string, std::size_t, std::less<>> keys_;  ///< and how many entries wait with each
   std::vector<Spilled> kept_;
 };
@@ -24171,10 +24789,14 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
               Result<Saved>& result) final;
   void end(SessionCore& session, State state, Reason reason, bool was_saved);
   void lose(SessionCore& session, const TransactionGroup& group) final;
-  /// The next save or release of the session that is cut, or its end, answers.
+  TimePoint finish_unknown(bool keeps) final;
+  /// The next save or release of the session that is cut, or its end, answers; also where another
+  /// thread has ended it since it was asked for.
   void expect_save(SessionCore& session, SaveAnswer told) {
     const Lock hold(mutex_);
-    session.more().asked.push_back(std::move(told));
+    std::vector<SaveAnswer>& asked = session.more().asked;
+    asked.push_back(std::move(told));
+    if (ended(session.state)) answer(session, asked, last_word(session, session.state));
   }
 
   // Rounds (engine_poll.hpp).
@@ -24231,15 +24853,10 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
     Wake nobody;
     clock_.wait_until(after(now(), std::chrono::milliseconds(1 + (drawn >> 32) % most)), nobody);
   }
+  /// Waits on the clock, or until the backend hints at something.
+  void sleep_until(TimePoint until) { clock_.wait_until(until, wakes_->wake()); }
   /// Waits on the clock until the session may be saved again under its `min_gap`.
-  void wait_for_gap(SessionCore& session) {
-    Lock hold(mutex_);
-    if (session.failures != 0 || min_gap_of(session) <= Duration::zero()) return;
-    const TimePoint until = session.not_before;
-    hold.unlock();
-    Wake nobody;
-    clock_.wait_until(until, nobody);
-  }
+  void wait_for_gap(SessionCore& session);
   /// How many more renewals may come due and fail before the lease is no longer trusted; each is
   /// tried again many times until the next.
   [[nodiscard]] int attempts_left(const SessionCore& session) const {
@@ -24255,7 +24872,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] bool is_busy();
   /// Whether anybody listens to what goes well; failures are told in any case, if only to the log.
   [[nodiscard]] bool is_heard(const SessionCore& session) const noexcept {
-    return has_listeners_ || session.has_listeners;
+    return has_listeners_ || session.has_listeners();
   }
   /// Handlers of messages were connected: those that wait may have found theirs.
   void offer_messages_again();
@@ -24281,6 +24898,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] bool prepare_flight(Flight& flight);
   [[nodiscard]] static bool can_leave(const SessionCore& session);
   [[nodiscard]] bool can_any_leave();
+  TimePoint finish_partners(bool keeps);
   void complete_flight(Flight& flight);
   [[nodiscard]] bool wants_data(const SessionCore& session, Aim aim) const;
   void tell_saving(SessionCore& session, Reason reason, Lock& hold);
@@ -24332,7 +24950,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void hurry_replay(std::string_view key);
   [[nodiscard]] bool waits_for_replay(SessionCore& session);
   void add_replays(Manifest& mine);
-  [[nodiscard]] Error read_replay(Replay& replay);
+  [[nodiscard]] static Error not_there();
   void complete_replay(Flight& flight);
   void settle_replay(const Replay& replay, Error why);
   void dispose(Spilled& entry);
@@ -24401,8 +25019,9 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] static std::chrono::milliseconds ms_of(Duration time) noexcept {
     return std::chrono::floor<std::chrono::milliseconds>(time);
   }
-  /// A reply to what was sent then says what the backend's calendar shows.
+  /// A reply to what was sent then says what the backend's calendar shows, if it says.
   void hear_time(WallTime wall, TimePoint sent) noexcept {
+    if (wall == WallTime{}) return;
     ahead_ = (wall.time_since_epoch() - ms_of(sent.time_since_epoch())).count();
   }
   [[nodiscard]] std::uint64_t hash_of_server() const noexcept {
@@ -24636,7 +25255,12 @@ void Engine<B, L>::unboard(SessionCore& session, Cut& cut, bool over, const Resu
   undo(session, cut);
   session.in_flight = false;
   tell_lease(session, LeaseUse::free);
-  if (failed(cut.refused) && !ended(session.state)) saved_event(session, cut.refused);
+  if (!ended(session.state)) {
+    if (failed(cut.refused))
+      saved_event(session, cut.refused);
+    else if (result.is(Errc::unknown_outcome))  // it was out: listeners heard that it began
+      saved_event(session, result);
+  }
   answer(session, cut.asked, result);
   if (!over || session.group() == nullptr) return;
   session.extras->group->durable = true;
@@ -24936,6 +25560,16 @@ Result<Saved> Engine<B, L>::commit_now(SessionCore& session, Aim aim, Reason rea
   return result;
 }
 
+template <class B, class L>
+void Engine<B, L>::wait_for_gap(SessionCore& session) {
+  Lock hold(mutex_);
+  if (session.failures != 0 || min_gap_of(session) <= Duration::zero()) return;
+  const TimePoint until = session.not_before;
+  hold.unlock();
+  Wake nobody;
+  clock_.wait_until(until, nobody);
+}
+
 /// The session was let go by whoever calls: what its data is captured from may not be there later.
 template <class B, class L>
 void Engine<B, L>::game_lets_go(SessionCore& session) {
@@ -25155,6 +25789,8 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     session.tie = Tie::holds;
   }
   hear_time(change.now, cut.sent);
+  // Somebody asks for the record, so nothing was renewed: what was refused keeps its pause.
+  const bool is_in_vain = cut.aim == Aim::hold && change.release_requested;
   if (cut.has_data) {
     session.saved = cut.generation;
     session.save_at = TimePoint{};
@@ -25169,12 +25805,12 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     metrics_.bytes_saved += cut.stored;
   } else {
     ++metrics_.renewals;
-    if (session.failures != 0) session.not_before = TimePoint{};
+    if (session.failures != 0 && !is_in_vain) session.not_before = TimePoint{};
   }
   if (!session.counted && cut.aim != Aim::give_back) ++session.load_count;
   session.counted = true;
   session.renews_alone = false;
-  session.failures = 0;
+  if (!is_in_vain) session.failures = 0;
   settle_parts(session, cut, change);
 
   const bool gives_back = change.lease == LeaseChange::release;
@@ -25858,7 +26494,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       const Lock hold(mutex_);
       again = load.next_try;
     }
-    clock_.wait_until((std::min)(again, deadline), wakes_->wake());
+    sleep_until((std::min)(again, deadline));
   }
   bool goes_back = false;
   {
@@ -26380,56 +27016,40 @@ bool Engine<B, L>::waits_for_replay(SessionCore& session) {
   return true;
 }
 
-/// Adds the entries that are due to the round, a few at a time: each is read when it leaves.
+/// Adds the entries that are due to the round, a few at a time: each is read where it is sent.
 template <class B, class L>
 void Engine<B, L>::add_replays(Manifest& mine) {
   constexpr std::size_t at_once = 64;
   if (!replay_is_due() || !can_spill()) return;
-  std::vector<std::string> files;
-  {
-    const Lock hold(mutex_);
-    spill_->next_try = TimePoint::max();
-    for (SpillBox::Waiting& each : spill_->waiting()) {
-      if (each.is_out || spill_->comes_later(each)) continue;
-      if (files.size() == at_once) {
-        spill_->next_try = now();
-        break;
-      }
-      each.is_out = true;
-      files.push_back(each.file);
-    }
-  }
-  for (const std::string& file : files) {
-    auto replay = std::make_shared<Replay>();
-    replay->file = file;
-    Error no = read_replay(*replay);
-    Flight& flight = new_flight();
-    if (!failed(no)) {
-      auto stores = spill::find_stores(backend_, replay->entry);
-      if (stores)
-        spill::fill(flight, *replay, *stores, limits_);
-      else
-        no = stores.error();
-    }
-    flight.replay = std::move(replay);
-    if (!failed(no)) {
-      mine.flights.push_back(&flight);
+  std::vector<std::string> refused;
+  const Lock hold(mutex_);
+  spill_->next_try = TimePoint::max();
+  for (SpillBox::Waiting& each : spill_->waiting()) {
+    if (each.is_out || spill_->comes_later(each)) continue;
+    if (spill_->was_refused(each.follows)) {
+      refused.push_back(each.file);
       continue;
     }
-    settle_replay(*flight.replay, no);
-    recycle(flight);
+    if (mine.flights.size() == at_once) {
+      spill_->next_try = now();
+      break;
+    }
+    each.is_out = true;
+    Flight& flight = new_flight();
+    flight.replay =
+        std::make_shared<Replay>(Replay{.file = each.file,
+                                        .journal = &spill_->journal(),
+                                        .limits = &limits_,
+                                        .is_last = spill_->followers_of(each.number()).empty()});
+    mine.flights.push_back(&flight);
   }
+  for (const std::string& file : refused)
+    settle_replay({file}, not_there());
 }
 
+/// Why an entry is not sent that follows one which was refused.
 template <class B, class L>
-Error Engine<B, L>::read_replay(Replay& replay) {
-  auto entry = spill_->journal().read(replay.file);
-  if (!entry && entry.error().os_error() == ENOENT)
-    return Error(Errc::cancelled, "another program took its file away");
-  if (!entry) return entry.error();
-  replay.entry = *std::move(entry);
-  const Lock hold(mutex_);
-  if (!spill_->was_refused(replay.entry.follows)) return Errc{};
+Error Engine<B, L>::not_there() {
   return Error(Errc::fenced, "the commit that it follows is not in the database");
 }
 
@@ -26465,9 +27085,11 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   if (waiting == nullptr) return;
   waiting->is_out = false;
   if (is_ailing(why)) {
-    const int doublings = (std::min)(static_cast<int>(spill_->failures++), 5);
-    spill_->next_try = (std::min)(
-        spill_->next_try, now() + (std::min)(Duration(1s) * (1 << doublings), Duration(20s)));
+    // The first of those that went together says when all of them go again, and what has not gone.
+    if (spill_->next_try <= now() || spill_->next_try == TimePoint::max()) {
+      const int doublings = (std::min)(static_cast<int>(spill_->failures++), 5);
+      spill_->next_try = now() + (std::min)(Duration(1s) * (1 << doublings), Duration(20s));
+    }
     if (waiting->why.code() != why.code())
       log(LogLevel::warning, "spilled entry " + replay.file + " waits: " + why.message());
     waiting->why = std::move(why);
@@ -26477,8 +27099,7 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   const std::vector<std::string> followers = spill_->followers_of(waiting->number());
   if (failed(why)) {  // first: where this one goes, they must not be taken for what may be sent
     for (const std::string& file : followers)
-      settle_replay({file, {}, {}},
-                    Error(Errc::fenced, "the commit that it follows is not in the database"));
+      settle_replay({file}, not_there());
     waiting = spill_->find(replay.file);
   } else if (!followers.empty()) {
     spill_->next_try = (std::min)(spill_->next_try, now());
@@ -26555,7 +27176,7 @@ void Engine<B, L>::write_entries(std::span<Flight* const> flights, std::string_v
     std::vector<spill::Journal<>::Written> batch(some.size());
     std::vector<spill::Entry> entries(some.size());
     for (std::size_t i = 0; i < some.size(); ++i) {
-      auto entry = spill::entry_of(*some[i]);
+      auto entry = spill::entry_of(*some[i], store_, about());
       if (entry) {
         entries[i] = *std::move(entry);
         sign(entries[i], why);
@@ -26658,6 +27279,37 @@ std::size_t Engine<B, L>::spill_unknown() {
   return ended_here;
 }
 
+template <class B, class L>
+TimePoint Engine<B, L>::finish_unknown(bool keeps) {
+  send_again_now();
+  if (keeps && can_spill()) (void)spill_unknown();
+  drain();
+  const Lock hold(mutex_);
+  TimePoint next = TimePoint::max();
+  for (const auto& [at, flight] : resends_)
+    next = (std::min)(next, at);
+  return next;
+}
+
+/// The commit of a transaction that is to go again lies with the store that sent it, which may be
+/// polled no more.
+template <class B, class L>
+TimePoint Engine<B, L>::finish_partners(bool keeps) {
+  std::vector<std::shared_ptr<TransactionGroup>> groups;
+  {
+    const Lock hold(mutex_);
+    for (const SessionPtr& session : everything())
+      if (session->in_flight && session->group() != nullptr)
+        groups.push_back(session->extras->group);
+  }
+  TimePoint next = TimePoint::max();
+  for (const auto& group : groups)
+    for (const TransactionGroup::Partner& partner : group->partners)
+      if (partner.store.get() != this)
+        next = (std::min)(next, partner.store->finish_unknown(keeps));
+  return next;
+}
+
 /// Ends the sessions of a commit that is in the journal. What was edited behind it goes into an
 /// entry that follows it: whether the one is in the database decides about the other.
 template <class B, class L>
@@ -26686,6 +27338,8 @@ std::size_t Engine<B, L>::end_unknown(Flight& flight) {
     more.cuts[more.size() - 1].aim = Aim::release;
     more.cuts[more.size() - 1].reason = Reason::shutdown;
   }
+  for (SessionHost* host : more.hosts)  // listeners hear of the one before the other begins
+    host->drain();
   std::size_t ended_here = 0;
   if (more.size() != 0 && prepare_flight(more)) {
     Flight* const one = &more;
@@ -26747,12 +27401,15 @@ std::size_t Engine<B, L>::spill_rest() {
     const Lock hold(mutex_);
     if (registry_.size() == 0 && resends_.empty()) return 0;
   }
+  const std::size_t before = open_sessions();
+  (void)finish_partners(true);
+  std::size_t ended_here = before - open_sessions();
   if (!can_spill()) {
     if (!options_.spill.empty())
       log(LogLevel::error, "nothing can be spilled: " + spill_->error().message());
-    return 0;
+    return ended_here;
   }
-  std::size_t ended_here = spill_unknown();
+  ended_here += spill_unknown();
   std::vector<Flight*> flights;
   for (const SessionPtr& session : everything())
     if (Flight* flight = cut_for_spill(*session)) flights.push_back(flight);
@@ -26867,7 +27524,9 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
   std::size_t spilled = 0;
   while (true) {
     (void)ask_all_to_end();
-    const TimePoint next = poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_);
+    const TimePoint partners_next = finish_partners(false);
+    const TimePoint next =
+        (std::min)(partners_next, poll_partners<B>(std::span(&self, 1), Duration::zero(), clock_));
     // What still goes back of sessions that have ended goes now, or waits for its lease to run out.
     const bool gives_back = [&] {
       const Lock hold(mutex_);
@@ -26880,8 +27539,9 @@ std::size_t Engine<B, L>::close_all(TimePoint deadline) {
     }
     if (now() >= deadline) break;
     // What keeps them here is this thread's own, and does not end while we wait.
-    if (!Access::is_shared && !gives_back && !can_any_leave()) break;
-    clock_.wait_until((std::min)(next, spill_at), wakes_->wake());
+    if (!Access::is_shared && !gives_back && partners_next == TimePoint::max() && !can_any_leave())
+      break;
+    sleep_until((std::min)(next, spill_at));
   }
   return open_sessions() + spilled;
 }
@@ -26991,7 +27651,16 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     return signals_;
   }
   [[nodiscard]] const Signals<Data, Session<S>&>& listeners() const noexcept { return signals_; }
-  [[nodiscard]] std::list<MessageHandler<Data>>& handlers() noexcept { return handlers_; }
+  /// For connecting to changes of the data: of the sessions there are, and of those to come.
+  [[nodiscard]] Watches<Data, Session<S>&>& watch_all() {
+    const auto hold = lock();
+    watches_all_ = true;
+    for (const SessionPtr& session : this->registry().all())
+      session->heard_by |= SessionCore::changes_heard;
+    return signals().changed;
+  }
+  [[nodiscard]] bool watches_all() const noexcept { return watches_all_; }
+  [[nodiscard]] std::list<typename Node::Handler>& handlers() noexcept { return handlers_; }
 
   [[nodiscard]] Signal<bool>& critical() noexcept { return on_critical_; }
   void tell_critical(bool is_on) override {
@@ -27021,13 +27690,14 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
                   ": an edit after the session's end goes to a copy that is never saved");
   }
   /// The session's own handler of that type of message, or else the store's.
-  [[nodiscard]] const MessageHandler<Data>* find_handler(const std::list<MessageHandler<Data>>* own,
-                                                         std::string_view type) {
+  [[nodiscard]] const typename Node::Handler* find_handler(const Node& node, std::string_view type,
+                                                           bool of_expired) {
     const auto hold = lock();
-    for (const auto* list : {own, &std::as_const(handlers_)}) {
+    for (const auto* list : {node.own_handlers(), &std::as_const(handlers_)}) {
       if (list == nullptr) continue;
-      const auto at = std::find_if(list->begin(), list->end(),
-                                   [&](const auto& handler) { return handler.type == type; });
+      const auto at = std::find_if(list->begin(), list->end(), [&](const auto& handler) {
+        return handler.type == type && handler.is_of_expired == of_expired;
+      });
       if (at != list->end()) return &*at;
     }
     return nullptr;
@@ -27156,105 +27826,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   }
 
   Signals<Data, Session<S>&> signals_;
+  bool watches_all_ = false;
   Signal<bool> on_critical_;
-  std::list<MessageHandler<Data>> handlers_;  // one that runs may connect more
+  std::list<typename Node::Handler> handlers_;  // one that runs may connect more
   struct Nothing {
     operator StoreId() const noexcept { return {}; }
   };
   PERSIST_NO_UNIQUE_ADDRESS std::conditional_t<has_pieces, StoreId, Nothing> pieces_store_{};
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-/// How a load goes about a holder, and whom its session is for.
-enum class LoadKind : std::uint8_t {
-  waits,    ///< as its conflict strategy says
-  once,     ///< one attempt
-  offline,  ///< for one change of a record that nobody plays
-};
-
-/// A load that `poll` carries on. Dropping it before it was taken calls it off: the record, or the
-/// request to its holder, is given back.
-template <class S>
-class [[nodiscard]] Loading {
- public:
-  explicit Loading(Error error) : error_(std::move(error)) {}
-  /// `load` is null where the session is open already; `place` is the caller's among those who
-  /// wait.
-  Loading(Session<S> session, LoadPtr load, std::size_t place = 0)
-      : session_(std::move(session)), load_(std::move(load)), place_(place) {}
-  Loading(Loading&& other) noexcept
-      : session_(std::exchange(other.session_, std::nullopt)),
-        load_(std::move(other.load_)),
-        place_(other.place_),
-        error_(std::move(other.error_)) {}
-  Loading& operator=(Loading&& other) noexcept {
-    cancel();
-    session_ = std::exchange(other.session_, std::nullopt);
-    load_ = std::move(other.load_);
-    place_ = other.place_;
-    error_ = std::move(other.error_);
-    return *this;
-  }
-  ~Loading() { cancel(); }
-
-  /// Whether `take` has an answer.
-  [[nodiscard]] bool ready() const noexcept { return !session_ || !load_ || load_->done; }
-  /// The session, or why there is none: `locked` (names the holder), `cancelled`, what reading and
-  /// decoding say; `busy` while it is not ready; where it has ended before it was taken `fenced`
-  /// (somebody newer has the record) or `closed`. Once.
-  [[nodiscard]] Result<Session<S>> take() {
-    if (!session_)
-      return failed(error_) ? error_ : Error(Errc::cancelled, "this load was taken or called off");
-    if (!ready())
-      return Error(Errc::busy, "the record is still being loaded").for_key(session_->id());
-    Session<S> session = *std::exchange(session_, std::nullopt);
-    const auto load = std::move(load_);
-    if (load && failed(load->error)) return load->error;
-    if (ended(session.state())) return gone(session);
-    session.node().enter_game();
-    return session;
-  }
-  /// Has `done` called among the listeners once `take` has an answer; or here, if it has one.
-  void when_ready(std::function<void()> done) {
-    if (session_ && load_) {
-      auto* store = static_cast<StoreCore<S>*>(session_->node().host());
-      if (store != nullptr) {
-        const auto hold = store->lock();
-        if (!load_->done) {
-          load_->waiters[place_].done = std::move(done);
-          return;
-        }
-      }
-    }
-    done();
-  }
-  void cancel() {
-    if (!session_) return;
-    auto& node = session_->node();
-    if (load_ && !load_->done && node.host() != nullptr)
-      static_cast<StoreCore<S>&>(*node.host()).abandon_load(node, place_);
-    session_.reset();
-    error_ = Error(Errc::cancelled, "the load was called off");
-  }
-  [[nodiscard]] const LoadPtr& load() const noexcept { return load_; }
-  [[nodiscard]] const std::optional<Session<S>>& session() const noexcept { return session_; }
-
- private:
-  static Error gone(const Session<S>& session) {
-    const bool is_lost = session.state() == State::lost;
-    return Error(is_lost ? Errc::fenced : Errc::closed,
-                 is_lost ? "somebody else has the record since, or it was erased: load it again"
-                         : "the session was released before this load was taken: load it again")
-        .for_key(session.id());
-  }
-
-  std::optional<Session<S>> session_;
-  LoadPtr load_;
-  std::size_t place_ = 0;
-  Error error_{Errc{}};
 };
 
 }  // namespace persist::inline PERSIST_ABI
@@ -27493,6 +28071,21 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
 }
 
 template <class S>
+template <class K, class M, class F>
+Result<void> Session<S>::transfer(const K& key, const M& message, F&& take, PostOptions options) {
+  check_changeable<typename S::Policy>();
+  if (Error no = refusal_to_store(); failed(no)) return no;
+  std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
+  const Result<void> done = node_->on_copy([&](Data& copy) -> Result<void> {
+    if (Result<void> taken = detail::call(take, copy); !taken) return taken;
+    return send(key, message, options);
+  });
+  writing.unlock();
+  node_->tell_changes();
+  return done;
+}
+
+template <class S>
 template <class F>
 Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
   check_changeable<typename S::Policy>();
@@ -27500,7 +28093,7 @@ Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
   if (node_->state != State::open)
     return Error(Errc::busy, "the lease of this session is in doubt").for_key(id());
   if (receipt.id.empty()) return Error(Errc::invalid, "a receipt needs an id").for_key(id());
-  const std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
+  std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
   const Receipt mine{core().hash(receipt.id),
                      day_of(receipt.time ? *receipt.time : core().backend_time())};
   const auto is_mine = [&](const Receipt& each) { return each.id == mine.id; };
@@ -27520,26 +28113,14 @@ Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
   }
   auto done = node_->on_copy([&](Data& copy) { return detail::call(fn, copy); });
   if (!done) return done.error();
-  const auto hold = core().lock();
-  node_->more().pending_receipts.push_back(mine);
-  ++core().metrics().grants;
-  return Grant::pending;
-}
-
-template <class S>
-template <class F>
-void Session<S>::on_message(F&& fn) {
-  using M = typename detail::CheckedHandler<std::remove_cvref_t<F>>::type;
-  check_changeable<typename S::Policy>();
-  check_message<typename S::Policy, M>();
   {
-    const auto hold = lock();
-    node_->handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
+    const auto hold = core().lock();
+    node_->more().pending_receipts.push_back(mine);
+    ++core().metrics().grants;
   }
-  if (node_->host() == nullptr) return;
-  core().postpone_messages(*node_);
-  core().offer_messages_again();
-  core().drain();
+  writing.unlock();
+  node_->tell_changes();
+  return Grant::pending;
 }
 
 template <class S>
@@ -27706,7 +28287,178 @@ class GrantChange : public AnyChange<S> {
 
 }  // namespace persist::inline PERSIST_ABI::detail
 
+// What a shop is told.
+
 namespace persist::inline PERSIST_ABI {
+
+/// What a shop does next about a purchase.
+enum class PurchaseOutcome : std::uint8_t {
+  granted,         ///< applied and saved now: take the money
+  granted_before,  ///< an earlier try had been saved: take the money, nothing was given again
+  retry_later,     ///< not saved: say nothing, and ask again with the same receipt
+  refused,         ///< never granted, and asking again gives the same: give the money back
+};
+[[nodiscard]] constexpr std::string_view name(PurchaseOutcome outcome) noexcept {
+  constexpr std::string_view names[] = {"granted", "granted_before", "retry_later", "refused"};
+  return names[static_cast<std::uint8_t>(outcome)];
+}
+
+struct Purchase {
+  PurchaseOutcome outcome = PurchaseOutcome::retry_later;
+  Error why{Errc{}};  ///< of the last two
+
+  Purchase() = default;
+  explicit Purchase(PurchaseOutcome came_to, Error error = Errc{})
+      : outcome(came_to), why(std::move(error)) {}
+  /// What did not succeed: whether the same may be answered otherwise another time. A function says
+  /// so with any other code than these.
+  Purchase(Error error)  // NOLINT(google-explicit-constructor): an error is an answer
+      : outcome(is_final(error) ? PurchaseOutcome::refused : PurchaseOutcome::retry_later),
+        why(std::move(error)) {}
+  Purchase(Errc code) : Purchase(Error(code)) {}  // NOLINT(google-explicit-constructor)
+
+ private:
+  [[nodiscard]] static bool is_final(const Error& error) noexcept {
+    return error == Errc::refused || error == Errc::invalid || error == Errc::too_large;
+  }
+};
+
+namespace detail {
+
+/// A purchase, for a shop.
+template <class S, class F>
+class PurchaseChange : public AnyChange<S> {
+ public:
+  using Data = typename S::Data;
+  using Answer = Purchase;
+
+  PurchaseChange(ReceiptId receipt, F& fn) : receipt_(receipt), fn_(fn) {}
+  [[nodiscard]] bool saves() const noexcept { return *granted_ == Grant::pending; }
+  Result<void> apply(Session<S>& session, bool) {
+    granted_ = session.grant_once(receipt_, [this](Data& data) -> Result<void> {
+      is_new_ = true;
+      return call(fn_, data);
+    });
+    return granted_ ? Result<void>(success) : Result<void>(granted_.error());
+  }
+  /// In a session of the game's the player has it already, and a later save will say so.
+  [[nodiscard]] Answer answer(const Result<Saved>& saved, bool is_live) {
+    if (!saved)
+      return is_live ? Purchase(PurchaseOutcome::retry_later, saved.error())
+                     : Purchase(saved.error());
+    if (*granted_ == Grant::refused)
+      return Error(Errc::refused,
+                   "the receipt is older than what is remembered: nobody can say whether it was "
+                   "granted");
+    return Purchase(is_new_ ? PurchaseOutcome::granted : PurchaseOutcome::granted_before);
+  }
+
+ private:
+  ReceiptId receipt_;
+  F& fn_;
+  Result<Grant> granted_;
+  bool is_new_ = false;
+};
+
+}  // namespace detail
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// How a load goes about a holder, and whom its session is for.
+enum class LoadKind : std::uint8_t {
+  waits,    ///< as its conflict strategy says
+  once,     ///< one attempt
+  offline,  ///< for one change of a record that nobody plays
+};
+
+/// A load that `poll` carries on. Dropping it before it was taken calls it off: the record, or the
+/// request to its holder, is given back.
+template <class S>
+class [[nodiscard]] Loading {
+ public:
+  explicit Loading(Error error) : error_(std::move(error)) {}
+  /// `load` is null where the session is open already; `place` is the caller's among those who
+  /// wait.
+  Loading(Session<S> session, LoadPtr load, std::size_t place = 0)
+      : session_(std::move(session)), load_(std::move(load)), place_(place) {}
+  Loading(Loading&& other) noexcept
+      : session_(std::exchange(other.session_, std::nullopt)),
+        load_(std::move(other.load_)),
+        place_(other.place_),
+        error_(std::move(other.error_)) {}
+  Loading& operator=(Loading&& other) noexcept {
+    cancel();
+    session_ = std::exchange(other.session_, std::nullopt);
+    load_ = std::move(other.load_);
+    place_ = other.place_;
+    error_ = std::move(other.error_);
+    return *this;
+  }
+  ~Loading() { cancel(); }
+
+  /// Whether `take` has an answer.
+  [[nodiscard]] bool ready() const noexcept { return !session_ || !load_ || load_->done; }
+  /// The session, or why there is none: `locked` (names the holder), `cancelled`, what reading and
+  /// decoding say; `busy` while it is not ready; where it has ended before it was taken `fenced`
+  /// (somebody newer has the record) or `closed`. Once.
+  [[nodiscard]] Result<Session<S>> take() {
+    if (!session_)
+      return failed(error_) ? error_ : Error(Errc::cancelled, "this load was taken or called off");
+    if (!ready())
+      return Error(Errc::busy, "the record is still being loaded").for_key(session_->id());
+    Session<S> session = *std::exchange(session_, std::nullopt);
+    const auto load = std::move(load_);
+    if (load && failed(load->error)) return load->error;
+    if (ended(session.state())) return gone(session);
+    session.node().enter_game();
+    return session;
+  }
+  /// Has `done` called among the listeners once `take` has an answer; or here, if it has one.
+  void when_ready(std::function<void()> done) {
+    if (session_ && load_) {
+      auto* store = static_cast<StoreCore<S>*>(session_->node().host());
+      if (store != nullptr) {
+        const auto hold = store->lock();
+        if (!load_->done) {
+          load_->waiters[place_].done = std::move(done);
+          return;
+        }
+      }
+    }
+    done();
+  }
+  void cancel() {
+    if (!session_) return;
+    auto& node = session_->node();
+    if (load_ && !load_->done && node.host() != nullptr)
+      static_cast<StoreCore<S>&>(*node.host()).abandon_load(node, place_);
+    session_.reset();
+    error_ = Error(Errc::cancelled, "the load was called off");
+  }
+  [[nodiscard]] const LoadPtr& load() const noexcept { return load_; }
+  [[nodiscard]] const std::optional<Session<S>>& session() const noexcept { return session_; }
+
+ private:
+  static Error gone(const Session<S>& session) {
+    const bool is_lost = session.state() == State::lost;
+    return Error(is_lost ? Errc::fenced : Errc::closed,
+                 is_lost ? "somebody else has the record since, or it was erased: load it again"
+                         : "the session was released before this load was taken: load it again")
+        .for_key(session.id());
+  }
+
+  std::optional<Session<S>> session_;
+  LoadPtr load_;
+  std::size_t place_ = 0;
+  Error error_{Errc{}};
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+struct Purchase;
 
 /// The calls of a store, over its core: what `Store` composes.
 template <class S>
@@ -27769,21 +28521,15 @@ class StoreCalls {
   Result<Posted> post(const K& key, const M& message, PostOptions options);
   template <class K, class F>
   Result<Grant> grant_once(const K& key, ReceiptId receipt, F& fn);
+  template <class K, class F>
+  Purchase purchase(const K& key, ReceiptId receipt, F& fn);
   Result<KeyPage> scan(std::string after, std::size_t most);
   template <class F>
-  void on_message(F&& fn) {
-    using M = typename detail::CheckedHandler<std::remove_cvref_t<F>>::type;
-    check_changeable<typename S::Policy>();
-    check_message<typename S::Policy, M>();
-    {
-      const auto hold = core_.lock();
-      core_.handlers().push_back(core_handler<Data, M>(std::forward<F>(fn)));
-      for (const SessionPtr& session : core_.registry().all())
-        if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
-    }
-    core_.offer_messages_again();
-    core_.drain();
-  }
+  void handle_messages(F&& fn, bool is_of_expired);
+  template <class K>
+  Result<std::vector<InboxMessage>> peek_inbox(const K& key);
+  template <class K>
+  Result<void> remove_message(const K& key, std::uint64_t position);
 
   Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
     if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
@@ -27876,7 +28622,7 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   load->ask = question_of(options);
   load->stands_in = options.if_unavailable == IfUnavailable::ephemeral;
   load->once =
-      kind == LoadKind::once || (kind == LoadKind::offline && load->conflict != Conflict::steal);
+      kind == LoadKind::once || (kind == LoadKind::offline && load->conflict == Conflict::refuse);
   if (load->conflict == Conflict::request && !load->once) load->intent = Intent::request;
   if (options.lock == LockUse::ignore || !has_sessions<typename S::LockPolicy>)
     load->intent = Intent::look;
@@ -27887,6 +28633,7 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
     if (!named) value.emplace();
   Handle session(*new (spelled.view()) Node(core_, spelled.view(), *std::move(value)));
   session.node().is_hidden = hidden;
+  if (core_.watches_all()) session.node().heard_by |= SessionCore::changes_heard;
   if (kind == LoadKind::offline) session.node().go_offline(named);
   if (options.default_value) session.node().set_default(std::move(*options.default_value));
   if (options.reconcile_with) session.node().set_template(options.reconcile_with.take());
@@ -28095,8 +28842,403 @@ Result<Posted> StoreCalls<S>::post(const K& key, const M& message, PostOptions o
 
 template <class S>
 template <class K, class F>
+Purchase StoreCalls<S>::purchase(const K& key, ReceiptId receipt, F& fn) {
+  detail::PurchaseChange<S, F> what(receipt, fn);
+  return change(key, what);
+}
+
+template <class S>
+template <class K, class F>
 Result<Grant> StoreCalls<S>::grant_once(const K& key, ReceiptId receipt, F& fn) {
   detail::GrantChange<S, F> what(receipt, fn);
+  return change(key, what);
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// Every record of a store, one page at a time.
+
+namespace persist::inline PERSIST_ABI {
+
+/// A record that was passed by, and why: its key is for another try with `ForEachOptions::only`.
+struct Missed {
+  std::string key;
+  Error why;
+};
+
+/// What a walk did, so far or in all.
+struct ForEachReport {
+  std::uint64_t seen = 0;       ///< records that the function was called with
+  std::uint64_t changed = 0;    ///< of these, written; of a dry run: that would have been
+  std::uint64_t unchanged = 0;  ///< of these, left as they were
+  std::uint64_t held = 0;       ///< passed by because somebody held them
+  std::uint64_t failed = 0;     ///< that could not be read, or whose change was refused
+  std::vector<Missed> missed;   ///< the held and the failed, as many as `most_missed`
+  std::string next;             ///< for `resume`: every record up to here was seen or missed
+  bool done = false;            ///< the last record was reached
+  Error error{Errc{}};          ///< why it stopped before that, where nobody asked it to
+};
+
+struct ForEachOptions {
+  std::string resume{};             ///< the `next` of an earlier report
+  std::vector<std::string> only{};  ///< these keys, as storage spells them, and no others
+  std::uint64_t rate = 0;           ///< records a second at most; 0: as fast as they go
+  /// Nothing is written and no lease is taken: the function gets copies of what is durable, of held
+  /// records too. For an audit, and to see what a change would do.
+  bool dry_run = false;
+  bool rewrite = false;  ///< writes also what the function left as it was: in today's form
+  /// What to do about a holder: pass by, wait for him, or ask him to let go (and wait), both for as
+  /// long as `deadline`. Never `steal`.
+  Conflict held = Conflict::refuse;
+  Duration deadline = 10s;  ///< of one page: for what is held, and for what storage does not answer
+  std::size_t page = 500;   ///< records that are loaded, and then saved, together
+  std::size_t most_missed = 10'000;
+  /// Called after each page; `false` stops. Keep `next` where a crash must not begin anew.
+  std::function<bool(const ForEachReport&)> on_page{};
+};
+
+/// One walk. What is open in this store is changed where it is, and saved by its next save.
+template <class S, class F>
+class ForEach {
+ public:
+  using Data = typename S::Data;
+  using Node = SessionNode<S>;
+
+  ForEach(StoreCore<S>& core, F& fn, ForEachOptions options)
+      : core_(core), calls_(core), fn_(fn), options_(std::move(options)) {
+    options_.page = std::clamp<std::size_t>(options_.page, 1, 100'000);
+    if (options_.held == Conflict::steal) options_.held = Conflict::request;
+  }
+
+  ForEachReport run() {
+    core_.waits_for_storage();
+    report_.next = options_.resume;
+    report_.error = core_.refusal();
+    if (!failed(report_.error) && core_.is_busy())
+      report_.error =
+          Error(Errc::busy, "for_each waits for what a handler of this store would have to do");
+    while (!report_.done && !failed(report_.error)) {
+      const TimePoint began = core_.now();
+      std::vector<std::string> keys = next_keys();
+      if (failed(report_.error)) break;
+      const std::size_t most = keys.size();
+      options_.dry_run ? look_at(std::move(keys)) : change(std::move(keys));
+      if (most != 0 && options_.on_page && !options_.on_page(report_)) break;
+      if (!report_.done && options_.rate != 0)
+        wait_until(after(began, Duration(std::chrono::seconds(most)) / options_.rate),
+                   [] { return false; });
+    }
+    return std::move(report_);
+  }
+
+ private:
+  /// One record of a page on its way.
+  struct Item {
+    std::string key;
+    Loading<S> loading;
+    std::optional<Session<S>> session{};
+    std::shared_ptr<std::optional<Result<Saved>>> saved{};  ///< where a save was asked for
+  };
+
+  [[nodiscard]] std::vector<std::string> next_keys() {
+    if (!options_.only.empty()) {
+      const std::size_t most = (std::min)(options_.page, options_.only.size() - passed_);
+      const auto first = options_.only.begin() + static_cast<std::ptrdiff_t>(passed_);
+      std::vector<std::string> keys(first, first + static_cast<std::ptrdiff_t>(most));
+      passed_ += most;
+      report_.done = passed_ == options_.only.size();
+      return keys;
+    }
+    auto page = calls_.scan(report_.next, options_.page);
+    if (!page) {
+      report_.error = page.error();
+      return {};
+    }
+    report_.next = std::move(page->next);
+    report_.done = page->done;
+    return std::move(page->keys);
+  }
+
+  /// Calls the function. Says whether it made something else of the data.
+  [[nodiscard]] Result<bool> call_on(std::string_view key, const Data& before, Data& copy) {
+    Result<void> done = success;
+    if constexpr (std::is_invocable_v<F&, std::string_view, Data&>)
+      done = detail::call(fn_, key, copy);
+    else
+      done = detail::call(fn_, copy);
+    if (!done) return done.error();
+    return !schema::same(before, copy);
+  }
+  void count(bool has_changed) {
+    ++report_.seen;
+    ++(has_changed ? report_.changed : report_.unchanged);
+  }
+  void miss(std::string_view key, const Error& why) {
+    const bool is_held = why == Errc::locked || why == Errc::busy;
+    ++(is_held ? report_.held : report_.failed);
+    if (report_.missed.size() < options_.most_missed)
+      report_.missed.push_back({std::string(key), why});
+    if (is_ailing(why)) report_.error = why;
+  }
+
+  void look_at(std::vector<std::string> keys) {
+    std::vector<ReadRequest> reads(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      reads[i].store = core_.store(), reads[i].key = keys[i];
+    core_.backend().read(std::span(reads));
+    for (ReadRequest& read : reads) {
+      if (failed(read.error)) {
+        miss(read.key, read.error);
+        continue;
+      }
+      if (!read.found || !read.record.has_data) continue;  // erased since
+      Result<Data> data = core_.decode(read.key, read.record);
+      Result<bool> changed = false;
+      if (data) {
+        Data copy = *data;
+        changed = detail::caught(
+            "the function of for_each", [&] { return call_on(read.key, *data, copy); },
+            Errc::refused);
+      }
+      if (data && changed)
+        count(*changed || options_.rewrite);
+      else
+        miss(read.key, data ? changed.error() : data.error());
+    }
+  }
+
+  void change(std::vector<std::string> keys) {
+    const TimePoint until = after(core_.now(), options_.deadline);
+    std::vector<Item> page;
+    page.reserve(keys.size());
+    for (std::string& key : keys) {
+      if (auto here = calls_.find(SpelledKey{key})) {
+        change_live(*here);
+        continue;
+      }
+      LoadOptionsFor<Data> how;
+      how.conflict = options_.held;
+      Loading<S> loading =
+          calls_.begin(SpelledKey{key}, std::nullopt, std::move(how), LoadKind::offline, until);
+      page.push_back({std::move(key), std::move(loading)});
+    }
+    wait_until(TimePoint::max(), [&] {
+      return std::all_of(page.begin(), page.end(), [](Item& each) { return each.loading.ready(); });
+    });
+    for (Item& item : page)
+      change_loaded(item);
+    wait_until(after(core_.now(), options_.deadline), [&] {
+      return std::all_of(page.begin(), page.end(), [](const Item& each) {
+        return !each.session || ended(each.session->state());
+      });
+    });
+    for (Item& item : page)
+      if (item.saved) settle(item);
+  }
+  /// Runs the function on a copy of what a session holds, which is moved in where it differs.
+  [[nodiscard]] Result<bool> change_session(Session<S>& session) {
+    Node& node = session.node();
+    Result<bool> changed;
+    const std::unique_lock<typename Node::SessionLock> writing(node.guard_lock());
+    const Result<void> done = node.on_copy([&](Data& copy) -> Result<void> {
+      changed = call_on(node.key(), node.data(), copy);
+      if (!changed) return changed.error();
+      return *changed ? Result<void>(success) : Result<void>(Error(Errc::cancelled));
+    });
+    if (changed && !*changed) return false;  // the copy was not wanted
+    return done ? Result<bool>(true) : Result<bool>(done.error());
+  }
+  void change_live(Session<S>& session) {
+    const Result<bool> changed =
+        session.is_ephemeral() ? Result<bool>(ephemeral(session.id())) : change_session(session);
+    if (!changed) return miss(session.id(), changed.error());
+    count(*changed || options_.rewrite);
+    if (*changed || options_.rewrite) (void)session.request_save({.force = true});
+  }
+  void change_loaded(Item& item) {
+    auto session = item.loading.take();
+    if (!session) return miss(item.key, session.error());
+    Node& node = session->node();
+    item.session = *session;
+    if (node.is_new) return core_.give_back_soon(node);  // erased since
+    const Result<bool> changed = change_session(*session);
+    if (changed && (*changed || options_.rewrite)) {
+      session->touch();
+      item.saved = std::make_shared<std::optional<Result<Saved>>>();
+      core_.expect_save(node, [to = item.saved](const Result<Saved>& result) { *to = result; });
+      return core_.request_release(node, Reason::asked);
+    }
+    core_.give_back_soon(node);
+    changed ? count(false) : miss(item.key, changed.error());
+  }
+  /// What became of a record that was to be written. What is told to have failed must not happen
+  /// later: the record goes back as it was.
+  void settle(Item& item) {
+    Node& node = item.session->node();
+    if (ended(node.state) && node.was_saved) return count(true);
+    const auto& last = *item.saved;
+    const Error why = last && !*last ? last->error() : Error(Errc::unknown_outcome);
+    if (!ended(node.state) && why != Errc::unknown_outcome) core_.give_back_soon(node);
+    miss(item.key, why);
+  }
+
+  /// Polls the store, which does what this walk waits for, until `is_done` or that time.
+  template <class Done>
+  void wait_until(TimePoint until, Done&& is_done) {
+    RoundPartner<typename S::Backend>* self = &core_;
+    while (!is_done()) {
+      const TimePoint next =
+          poll_partners<typename S::Backend>(std::span(&self, 1), Duration::zero(), core_.clock());
+      if (is_done() || core_.now() >= until) return;
+      core_.sleep_until((std::min)(next, until));
+    }
+  }
+
+  StoreCore<S>& core_;
+  StoreCalls<S> calls_;
+  F& fn_;
+  ForEachOptions options_;
+  ForEachReport report_;
+  std::size_t passed_ = 0;  ///< of `only`
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+// The calls of a session and of a store about messages that came in.
+
+namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+/// Checks at compile time that the data takes what a handler does, and makes one of it.
+template <class S, class F>
+[[nodiscard]] auto checked_handler(F&& fn, bool is_of_expired) {
+  using Takes = CheckedHandler<std::remove_cvref_t<F>>;
+  check_changeable<typename S::Policy>();
+  check_message<typename S::Policy, typename Takes::type>();
+  return core_handler<typename S::Data, SessionNode<S>>(std::forward<F>(fn), is_of_expired);
+}
+
+/// Takes a message out of an inbox.
+template <class S>
+class RemoveMessageChange : public AnyChange<S> {
+ public:
+  using Answer = Result<void>;
+  explicit RemoveMessageChange(std::uint64_t position) noexcept : position_(position) {}
+  [[nodiscard]] bool saves() const noexcept { return true; }
+  Result<void> apply(Session<S>& session, bool is_live) {
+    if (is_live || !session.is_new()) return session.remove_message(position_);
+    return Error(Errc::not_found,
+                 "the record has messages and no data yet, and would get some; erase removes both")
+        .for_key(session.id());
+  }
+  [[nodiscard]] Answer answer(const Result<Saved>& saved, bool) {
+    return saved ? Result<void>(success) : Result<void>(saved.error());
+  }
+
+ private:
+  std::uint64_t position_;
+};
+}  // namespace detail
+
+template <class S>
+template <class F>
+void Session<S>::handle(F&& fn, bool is_of_expired) {
+  {
+    const auto hold = lock();
+    node_->handlers().push_back(detail::checked_handler<S>(std::forward<F>(fn), is_of_expired));
+  }
+  if (node_->host() == nullptr) return;
+  core().postpone_messages(*node_);
+  core().offer_messages_again();
+  core().drain();
+}
+template <class S>
+template <class F>
+void Session<S>::on_message(F&& fn) {
+  handle(std::forward<F>(fn), false);
+}
+template <class S>
+template <class F>
+void Session<S>::on_expired(F&& fn) {
+  handle(std::forward<F>(fn), true);
+}
+
+template <class S>
+std::vector<InboxMessage> Session<S>::inbox() const {
+  return read_more([](const SessionExtras& more) {
+    std::vector<InboxMessage> waiting;
+    for (const WaitingMessage& each : more.inbox)
+      if (!each.handled) waiting.emplace_back(each);
+    return waiting;
+  });
+}
+
+template <class S>
+Result<void> Session<S>::remove_message(std::uint64_t position) {
+  return change_beside([&](SessionExtras& extras, bool as_draft) -> Result<bool> {
+    if (as_draft)
+      return Error(Errc::busy, "a handler, grant or transaction of this session is running")
+          .for_key(id());
+    for (WaitingMessage& each : extras.inbox)
+      if (each.message.position == position && !each.handled) return each.handled = true;
+    return Error(Errc::not_found, "no such message waits in this record").for_key(id());
+  });
+}
+
+template <class S>
+std::size_t Session<S>::retry_messages() {
+  if (failed(refusal())) return 0;
+  std::size_t dead = 0;
+  {
+    const auto hold = lock();
+    if (!node_->extras) return 0;
+    for (WaitingMessage& each : node_->extras->inbox)
+      if (!each.handled && each.tries >= most_message_tries) each.tries = 0, ++dead;
+  }
+  if (dead == 0) return 0;
+  core().postpone_messages(*node_);
+  core().offer_messages_again();
+  core().drain();
+  return dead;
+}
+
+template <class S>
+template <class F>
+void StoreCalls<S>::handle_messages(F&& fn, bool is_of_expired) {
+  auto handler = detail::checked_handler<S>(std::forward<F>(fn), is_of_expired);
+  {
+    const auto hold = core_.lock();
+    core_.handlers().push_back(std::move(handler));
+    for (const SessionPtr& session : core_.registry().all())
+      if (session->extras && !session->extras->inbox.empty()) core_.postpone_messages(*session);
+  }
+  core_.offer_messages_again();
+  core_.drain();
+}
+
+template <class S>
+template <class K>
+Result<std::vector<InboxMessage>> StoreCalls<S>::peek_inbox(const K& key) {
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  core_.waits_for_storage();
+  ReadRequest request;
+  request.store = core_.store();
+  request.key = spelled.view();
+  request.wants_data = false;
+  request.wants_inbox = true;
+  core_.backend().read(std::span(&request, 1));
+  if (failed(request.error)) return Error(request.error).for_key(spelled.view());
+  std::vector<InboxMessage> all;
+  for (Message& message : request.record.inbox)
+    all.emplace_back(std::move(message));
+  return all;
+}
+
+template <class S>
+template <class K>
+Result<void> StoreCalls<S>::remove_message(const K& key, std::uint64_t position) {
+  detail::RemoveMessageChange<S> what(position);
   return change(key, what);
 }
 
@@ -28264,6 +29406,10 @@ class Slot : public Connects<Slot<S>> {
  private:
   friend Connects<Slot>;
   [[nodiscard]] auto& heard() { return place_->signals; }
+  [[nodiscard]] auto& watched() {
+    if (auto open = session()) open->node().heard_by |= SessionCore::changes_heard;
+    return place_->signals.changed;
+  }
   struct Place {
     Place(const std::shared_ptr<StoreCore<S>>& of, KeyValue named, bool is_hidden)
         : store(of), key(std::move(named)), hidden(is_hidden) {}
@@ -28312,7 +29458,9 @@ class Slot : public Connects<Slot<S>> {
     wire(&Signals<Data>::saving), wire(&Signals<Data>::saved);
     wire(&Signals<Data>::save_refused), wire(&Signals<Data>::released);
     wire(&Signals<Data>::state_changed), wire(&Signals<Data>::renewal_failed);
-    wire(&Signals<Data>::dropped_fields);
+    wire(&Signals<Data>::dropped_fields), wire(&Signals<Data>::dead_letter);
+    own.changed.also(std::shared_ptr<Watches<Data>>(place_, &place_->signals.changed));
+    if (place_->signals.changed.any()) session.node().heard_by |= SessionCore::changes_heard;
     if (place_->autosave) session.set_autosave(*place_->autosave);
     if (place_->min_gap) session.set_min_gap(*place_->min_gap);
     place_->hang_on(session);
@@ -28535,6 +29683,7 @@ namespace persist::inline PERSIST_ABI {
 template <class F, class... S>
   requires(sizeof...(S) >= 2)
 Result<Transacted> transact_sessions(F&& fn, Session<S>&... sessions) {
+  static_assert(sizeof...(S) <= 16, "persist: a transaction has at most 16 partners");
   static_assert((transactional_backend<typename S::Backend> && ...),
                 "this backend cannot commit several records together, so its sessions cannot take "
                 "part in a transaction");
@@ -28553,12 +29702,17 @@ Result<Transacted> transact_sessions(F&& fn, Session<S>&... sessions) {
 template <class F, class... S>
   requires(sizeof...(S) >= 2)
 Result<Transacted> request_transaction(F&& fn, Session<S>&... sessions) {
+  static_assert(sizeof...(S) <= 16, "persist: a transaction has at most 16 partners");
   static_assert((transactional_backend<typename S::Backend> && ...),
                 "this backend cannot commit several records together, so its sessions cannot take "
                 "part in a transaction");
+  {
+    detail::Transaction<S...> transaction(sessions...);
+    if (Error no = transaction.check(); failed(no)) return no;
+    if (auto done = transaction.run(fn); !done) return done.error();
+  }
+  (sessions.node().tell_changes(), ...);
   detail::Transaction<S...> transaction(sessions...);
-  if (Error no = transaction.check(); failed(no)) return no;
-  if (auto done = transaction.run(fn); !done) return done.error();
   return transaction.request();
 }
 
@@ -28691,11 +29845,31 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   Result<Posted> post(const K& key, const M& message, PostOptions options = {}) {
     return calls().post(key, message, options);
   }
+  /// What waits in a record's inbox, whoever holds it. Empty where there is no record.
+  template <class K>
+  [[nodiscard]] Result<std::vector<InboxMessage>> peek_inbox(const K& key) {
+    return calls().peek_inbox(key);
+  }
+  /// Takes a message out, unhandled: of the session that is open here, or of a record that nobody
+  /// holds; else `locked`. `not_found`. Saved when it returns.
+  template <class K>
+  Result<void> remove_message(const K& key, std::uint64_t position) {
+    return calls().remove_message(key, position);
+  }
   /// A purchase of somebody who is not here, or is: `durable` once it is saved, `locked` where
   /// another server holds the record.
   template <class K, class F>
   Result<Grant> grant_once(const K& key, ReceiptId receipt, F&& fn) {
     return calls().grant_once(key, receipt, fn);
+  }
+  /// The same with the answer that a shop needs: granted now, granted before, ask again later, give
+  /// the money back. `fn` that answers `refused`, `invalid` or `too_large`, or breaks a rule or a
+  /// limit, is a refusal for good; with any other error, or where storage or a holder is in the
+  /// way, the shop asks again. Blocks for one save, of a record that is not open here for a load
+  /// more.
+  template <class K, class F>
+  Purchase purchase(const K& key, ReceiptId receipt, F&& fn) {
+    return calls().purchase(key, receipt, fn);
   }
   /// Changes several open sessions together: `transact(a, b, …, fn)`; see `transact_sessions`.
   template <class... Args>
@@ -28713,6 +29887,20 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   /// A page of keys with data, in no particular order; `after` is the `next` of the page before.
   [[nodiscard]] Result<KeyPage> scan(std::string after = {}, std::size_t most = 1000) {
     return calls().scan(std::move(after), most);
+  }
+  /// Calls `fn(data)` or `fn(key, data)` for every record, and writes what that made another of
+  /// what it was: a migration, a repair, with `dry_run` an audit. Pages of records are loaded and
+  /// saved together; what somebody holds is passed by and listed, unless `held` says to wait. A
+  /// record that is open here is changed in its session. What `fn` refuses, throws at, or makes
+  /// invalid stays as it is, and is listed.
+  ///
+  /// Stops early, with `error`, where storage cannot be reached; `next` then says where to go on,
+  /// and `missed` what before that was not done. Where the program ends in between, the last page
+  /// may be seen twice: a function that adds should leave a mark. Blocks until the end, and polls
+  /// the store meanwhile; `busy` inside a handler.
+  template <class F>
+  ForEachReport for_each(F&& fn, ForEachOptions options = {}) {
+    return ForEach<Stack, std::remove_reference_t<F>>(*core_, fn, std::move(options)).run();
   }
 
   // What is due.
@@ -28742,11 +29930,24 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   // Handlers and signals of every session. Handlers of messages are best connected before the first
   // load.
   /// `fn(Data&, const Gift&)` changes the data; the message leaves the record in the commit that
-  /// saves the change.
+  /// saves the change. A third argument, `Session&`, is whose message it is: what that sends leaves
+  /// in the same commit. With `std::span<const Gift>` in the place of the message all that wait
+  /// come at once; if that fails, one by one.
+  ///
+  /// Order is a sender's, for one priority. What has no handler waits; what fails three times is a
+  /// dead letter (`on_dead_letter`), which waits too and holds up nobody.
   template <class F>
   void on_message(F&& fn) {
     needs_sessions();
-    calls().on_message(std::forward<F>(fn));
+    calls().handle_messages(std::forward<F>(fn), false);
+  }
+  /// The same for messages whose time is over when they would have been handled: what `fn` does, as
+  /// the refund it sends, is in the commit that takes the message out. Without such a handler they
+  /// are taken out, counted and logged.
+  template <class F>
+  void on_expired(F&& fn) {
+    needs_sessions();
+    calls().handle_messages(std::forward<F>(fn), true);
   }
   template <class F>
   Connection on_critical(F&& fn) {
@@ -28758,6 +29959,7 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
  private:
   friend Connects<Store>;
   [[nodiscard]] auto& heard() { return core_->signals(); }
+  [[nodiscard]] auto& watched() { return core_->watch_all(); }
   static constexpr void needs_sessions() {
     static_assert(has_sessions<LockPolicy>,
                   "persist: a store with this lock policy has no sessions; its records are changed "

@@ -8,17 +8,18 @@
 #include "persist.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <ostream>
 #include <random>
@@ -26,6 +27,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -473,39 +475,39 @@ class ManualClock final : public Clock {
  public:
   /// Stands at `wall` and an hour after its machine's start.
   explicit ManualClock(WallTime wall = WallTime(std::chrono::hours(24 * 365 * 55))) noexcept
-      : wall_at_start_(wall) {}
+      : wall_at_start_(wall.time_since_epoch()) {}
 
-  [[nodiscard]] TimePoint now() const override {
-    const std::lock_guard hold(mutex_);
-    return now_;
-  }
+  [[nodiscard]] TimePoint now() const override { return TimePoint(now_.load()); }
   [[nodiscard]] WallTime wall() const override {
-    const std::lock_guard hold(mutex_);
-    return wall_at_start_ + std::chrono::floor<std::chrono::milliseconds>(now_ - start);
+    return WallTime(wall_at_start_.load()) + std::chrono::floor<Calendar>(now() - start);
   }
   /// Jumps to the deadline, unless `wake` was notified before; a deadline that has passed moves
   /// nothing.
   void wait_until(TimePoint deadline, Wake& wake) override {
     if (wake.take()) return;
-    const std::lock_guard hold(mutex_);
-    now_ = (std::max)(now_, deadline);
+    Duration before = now_;
+    while (before < deadline.time_since_epoch() &&
+           !now_.compare_exchange_weak(before, deadline.time_since_epoch())) {
+    }
   }
   void advance(Duration by) {
-    const std::lock_guard hold(mutex_);
-    now_ += (std::max)(by, Duration::zero());
+    const Duration forward = (std::max)(by, Duration::zero());
+    Duration before = now_;
+    while (!now_.compare_exchange_weak(before, before + forward)) {
+    }
   }
   /// Sets the calendar alone, as an operator or a time server does: leases must not notice.
   void set_wall(WallTime wall) {
-    const std::lock_guard hold(mutex_);
-    wall_at_start_ = wall - std::chrono::floor<std::chrono::milliseconds>(now_ - start);
+    wall_at_start_ = wall.time_since_epoch() - std::chrono::floor<Calendar>(now() - start);
   }
 
  private:
+  using Calendar = WallTime::duration;
   static constexpr TimePoint start{std::chrono::hours(1)};
 
-  mutable std::mutex mutex_;
-  TimePoint now_ = start;
-  WallTime wall_at_start_;
+  // Without a lock: a simulated evening asks for the time a hundred thousand times.
+  std::atomic<Duration> now_{start.time_since_epoch()};
+  std::atomic<Calendar> wall_at_start_;
 };
 
 }  // namespace persist::inline PERSIST_ABI::testing
@@ -1629,6 +1631,24 @@ void a_message_waits_until_it_is_acknowledged(Driver<B>& d) {
 }
 
 template <class B>
+void an_inbox_is_read_by_who_asks_for_it(Driver<B>& d) {
+  const PostRequest posted = d.post("k", 1, "hello");
+  d.post("k", 2, "again");
+  ReadRequest asks;
+  asks.store = d.store;
+  asks.key = "k";
+  asks.wants_inbox = true;
+  d.db.read({&asks, 1});
+  if (!d.report.that(asks.found && asks.record.inbox.size() == 2, "all that waits")) return;
+  const Message& message = asks.record.inbox[0];
+  d.report.that(message.position == posted.position && as_text(message.payload) == "hello" &&
+                    message.type == "Gift" && message.codec == 1,
+                "as it was sent, in the order it came");
+  d.report.that(d.read("k").record.inbox.empty(), "and nobody who does not ask gets it");
+  d.report.that(d.read("k").inbox_messages == 2, "to read takes nothing out");
+}
+
+template <class B>
 void an_acknowledgement_and_its_change_are_one_write(Driver<B>& d) {
   const PostRequest posted = d.post("k", 1, "hello");
   Holding old = d.take("k");
@@ -2283,6 +2303,7 @@ template <record_backend B>
   using namespace laws;
   return {
       {"a message waits until it is acknowledged", a_message_waits_until_it_is_acknowledged},
+      {"an inbox is read by who asks for it", an_inbox_is_read_by_who_asks_for_it},
       {"an acknowledgement and its change are one write",
        an_acknowledgement_and_its_change_are_one_write},
       {"new messages come with each commit", new_messages_come_with_each_commit},
@@ -2349,54 +2370,12 @@ template <record_backend B>
 
 namespace persist::inline PERSIST_ABI::testing {
 
-/// The clock of one machine among several that share a world: it started at another moment, runs a
-/// little faster or slower, and its calendar is wrong by as much as it likes. Moves when the
-/// world's does; whoever waits on it moves the world.
-///
-/// Safe to call from any thread. `world` must outlive it.
-class SkewedClock final : public Clock {
- public:
-  /// `drift` in millionths: 100 is fast by 8.6 seconds a day.
-  explicit SkewedClock(Clock& world, std::int64_t drift = 0, Duration booted_before = {},
-                       std::chrono::milliseconds calendar_ahead = {}) noexcept
-      : world_(world),
-        drift_(drift),
-        begin_(world.now()),
-        mine_(TimePoint{} + std::chrono::hours(1) + booted_before),
-        ahead_(calendar_ahead) {}
-
-  [[nodiscard]] TimePoint now() const override {
-    const Duration passed = world_.now() - begin_;
-    return mine_ + passed + passed / 1'000'000 * drift_;
-  }
-  [[nodiscard]] WallTime wall() const override { return world_.wall() + ahead_; }
-  void wait_until(TimePoint deadline, Wake& wake) override {
-    const Duration wanted = deadline - mine_;
-    const Duration less = wanted / (1'000'000 + drift_) * drift_;
-    const bool is_for_ever = less < Duration::zero() && wanted > Duration::max() + less;
-    // Rounding may have put it some nanoseconds too early.
-    const Duration there = is_for_ever ? Duration::max() : wanted - less;
-    world_.wait_until(after(after(begin_, there), std::chrono::milliseconds(1)), wake);
-  }
-
- private:
-  Clock& world_;
-  std::int64_t drift_;
-  TimePoint begin_;  ///< by the world's clock
-  TimePoint mine_;   ///< what this one showed then
-  std::chrono::milliseconds ahead_;
-};
-
-}  // namespace persist::inline PERSIST_ABI::testing
-
-namespace persist::inline PERSIST_ABI::testing {
-
 /// A database that is watched: keeps its own account of who took which record last, and says where
 /// an answer of `Inner` does not agree with it. It knows nothing of how a backend decides.
 ///
 /// * An epoch is given out once, and each is higher than those before.
-/// * A commit is applied only under the newest epoch and its owner, before its release, and none
-///   behind one with a higher number.
+/// * A commit is applied only under the newest epoch and its owner, before its release, each once
+///   and none behind one with a higher number.
 /// * Who has a record is not told that somebody else has it.
 ///
 /// Copies share one account. Stands between the database and everything that may send to it, so
@@ -2415,6 +2394,29 @@ class Witness {
   /// that is done.
   void on_erase(std::function<std::function<void()>(std::string_view)> before) {
     state_->on_erase = std::move(before);
+  }
+
+  /// `taken` is called with the key of a record that somebody has taken, and under which fence.
+  void on_take(std::function<void(std::string_view, const Fence&)> taken) {
+    state_->on_take = std::move(taken);
+  }
+  /// Whether that write of that session, or a later one, was applied; whoever has the record now.
+  [[nodiscard]] bool has_landed(StoreId store, std::string_view key, const Fence& fence) const {
+    const Account* account = find(store, key);
+    if (account == nullptr) return false;
+    const auto written = account->written.find(fence.owner.session);
+    return written != account->written.end() && fence.write <= written->second;
+  }
+  /// Whether nobody has taken the record since that session did.
+  [[nodiscard]] bool is_newest(StoreId store, std::string_view key, const Fence& fence) const {
+    const Account* account = find(store, key);
+    return account != nullptr && account->fence.epoch == fence.epoch &&
+           account->fence.owner == fence.owner;
+  }
+  /// Whether the record was erased after that epoch had been given out.
+  [[nodiscard]] bool was_erased(StoreId store, std::string_view key, const Fence& since) const {
+    const Account* account = find(store, key);
+    return account != nullptr && account->erased > since.epoch;
   }
 
   [[nodiscard]] bool same_database(const Witness& other) const noexcept {
@@ -2450,7 +2452,8 @@ class Witness {
       Account& account = of(request.store, request.key);
       if (request.epoch <= account.fence.epoch)
         say(request.key, "was erased under an epoch that is not higher than its own");
-      account = {{request.epoch, {}, 0}, false};
+      account.fence = {request.epoch, {}, 0}, account.is_held = false;
+      account.erased = request.epoch;
       if (after) after();
     }
   }
@@ -2471,12 +2474,15 @@ class Witness {
   struct Account {
     Fence fence;
     bool is_held = false;
+    std::uint64_t erased = 0;                        ///< the epoch that an erase left
+    std::map<std::uint64_t, std::uint64_t> written;  ///< the last write of each session
   };
   using Accounts = std::map<std::pair<std::uint32_t, std::string>, Account, std::less<>>;
   struct State {
     Accounts accounts;
     std::vector<std::string> violations;
     std::function<std::function<void()>(std::string_view)> on_erase;
+    std::function<void(std::string_view, const Fence&)> on_take;
   };
 
  public:
@@ -2495,6 +2501,10 @@ class Witness {
   Account& of(StoreId store, std::string_view key) {
     return state_->accounts[{store.index, std::string(key)}];
   }
+  const Account* find(StoreId store, std::string_view key) const {
+    const auto found = state_->accounts.find({store.index, std::string(key)});
+    return found == state_->accounts.end() ? nullptr : &found->second;
+  }
   void say(std::string_view key, const std::string& what) {
     state_->violations.push_back(std::string(key) + " " + what);
   }
@@ -2511,7 +2521,11 @@ class Witness {
     if (is_again) return;
     if (fence.epoch <= account.fence.epoch)
       say(request.key, "was given out under " + words(fence) + ", after " + words(account.fence));
-    account = {fence, true};
+    given(request.key, account, fence);
+  }
+  void given(std::string_view key, Account& account, const Fence& fence) {
+    account.fence = fence, account.is_held = true;
+    if (state_->on_take) state_->on_take(key, fence);
   }
   void applied(const Change& change) {
     Account& account = of(change.store, change.key);
@@ -2520,9 +2534,10 @@ class Witness {
     if (!account.is_held || change.fence.epoch != now.epoch || change.fence.owner != now.owner)
       say(change.key, "was written under " + words(change.fence) + ", after " + words(now) +
                           (account.is_held ? "" : " had let it go"));
-    else if (change.fence.write < now.write)
+    else if (change.fence.write <= now.write)
       say(change.key, "was written under " + words(change.fence) + ", behind " + words(now));
     account.fence.write = change.fence.write;
+    account.written[change.fence.owner.session] = change.fence.write;
     if (change.lease == LeaseChange::release) account.is_held = false;
   }
   /// A change that takes the record itself, if that is as it was seen.
@@ -2532,8 +2547,13 @@ class Witness {
                  : change.fence.epoch != account.fence.epoch || change.epoch <= change.fence.epoch)
       say(change.key,
           "was claimed under " + words(change.fence) + ", after " + words(account.fence));
-    account = {{change.epoch, change.fence.owner, change.fence.write},
-               change.lease != LeaseChange::release};
+    account.written[change.fence.owner.session] = change.fence.write;
+    const Fence fence{change.epoch, change.fence.owner, change.fence.write};
+    if (is_again)
+      account.fence = fence;
+    else
+      given(change.key, account, fence);
+    account.is_held = change.lease != LeaseChange::release;
   }
   void fenced(const Change& change) {
     const Account& account = of(change.store, change.key);
@@ -2548,6 +2568,252 @@ class Witness {
 
 }  // namespace persist::inline PERSIST_ABI::testing
 
+// What lies between a simulated server and its records.
+
+namespace persist::inline PERSIST_ABI::testing {
+
+using SimulatedDatabase = Witness<backend::Memory>;
+using SimulatedLine = Faulty<SimulatedDatabase>;
+/// The lock policy of an evening whose leases live in a database of their own.
+using SimulatedExternal = lock::External<SimulatedLine>;
+
+/// A server's lines: to the database, and with `lock::External` to that of its leases, on each of
+/// which other things go wrong.
+template <class Lock>
+class SimulatedLines {
+ public:
+  static constexpr bool are_two = requires { typename Lock::leases; };
+
+  SimulatedLines(const SimulatedDatabase& data, const SimulatedDatabase& leases,
+                 Stragglers& stragglers, Faults faults)
+      : data_(data, stragglers, faults), leases_(leases, stragglers, faults) {}
+
+  /// Makes a store at their end.
+  template <class Players>
+  void open(std::optional<Players>& players, StoreOptions told) const {
+    if constexpr (are_two)
+      players.emplace("players", data_, leases_, std::move(told));
+    else
+      players.emplace("players", data_, std::move(told));
+  }
+  void set_faults(Faults faults) noexcept {
+    data_.set_faults(faults);
+    leases_.set_faults(faults);
+  }
+  /// Whether nothing gets through, to the data or to the leases.
+  void cut(bool data, bool leases) noexcept {
+    data_.cut(data);
+    leases_.cut(leases);
+  }
+  [[nodiscard]] bool is_cut() const noexcept { return data_.is_cut() || leases_.is_cut(); }
+  /// Whether the database has no room left for data.
+  void fill(bool is_full) noexcept { data_.fill(is_full); }
+
+ private:
+  SimulatedLine data_, leases_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// The spill folders of the servers of an evening, in a folder of their own that goes with this,
+/// and an account of what lies in them: by the files alone, whatever a store says of them.
+class SpillFolders {
+ public:
+  /// What an entry writes, of one record.
+  struct Write {
+    std::string key;
+    Fence fence;
+    bool claims = false;
+  };
+  enum class Fate : std::uint8_t { waits, gone, refused };
+  struct Entry {
+    spill::FileName name;  ///< while it waits
+    std::vector<Write> writes;
+    std::uint64_t follows = 0;
+    Fate fate = Fate::waits;
+    TimePoint started{};        ///< when whoever wrote it was
+    bool is_forgotten = false;  ///< the database was put back since to what it was before
+
+    [[nodiscard]] bool writes_to(std::string_view key) const {
+      for (const Write& write : writes)
+        if (write.key == key) return true;
+      return false;
+    }
+    [[nodiscard]] bool is_of(std::uint64_t session) const {
+      for (const Write& write : writes)
+        if (write.fence.owner.session == session) return true;
+      return false;
+    }
+    [[nodiscard]] std::string file() const {
+      spill::FileName now = name;
+      if (fate == Fate::refused) now.end = spill::FileName::refused;
+      return now.text();
+    }
+  };
+
+  explicit SpillFolders(std::size_t servers) : known_(servers) {
+    std::error_code ignored;
+    const std::filesystem::path below = std::filesystem::temp_directory_path(ignored);
+    do
+      root_ = below / ("persist-evening-" + std::to_string(persist::detail::os::random_bits()));
+    while (!std::filesystem::create_directory(root_, ignored) && !ignored);
+  }
+  SpillFolders(const SpillFolders&) = delete;
+  SpillFolders& operator=(const SpillFolders&) = delete;
+  ~SpillFolders() {
+    std::error_code ignored;
+    std::filesystem::remove_all(root_, ignored);
+  }
+
+  [[nodiscard]] bool is_usable() const {
+    std::error_code ignored;
+    return std::filesystem::is_directory(root_, ignored);
+  }
+  /// For `StoreOptions::spill`.
+  [[nodiscard]] std::string of(std::size_t server) const {
+    return (root_ / std::to_string(server)).string();
+  }
+  /// The text without what no two evenings have in common.
+  [[nodiscard]] std::string without_root(std::string text) const {
+    const std::string root = root_.string();
+    for (auto at = text.find(root); at != text.npos; at = text.find(root, at))
+      text.replace(at, root.size(), "…");
+    return text;
+  }
+  /// A server that is killed writes nothing more: until `show` its folder is elsewhere.
+  void hide(std::size_t server) { move(of(server), of(server) + ".away"); }
+  void show(std::size_t server) { move(of(server) + ".away", of(server)); }
+
+  [[nodiscard]] std::vector<Entry>& entries(std::size_t server) { return known_[server]; }
+  [[nodiscard]] bool waits(std::size_t server, const Entry& entry) const {
+    return is_there(server, entry.name, spill::FileName::waits) ||
+           is_there(server, entry.name, spill::FileName::partial);
+  }
+  /// Takes what is new in the folder into the account, those that can be read. Says how many.
+  std::size_t meet(std::size_t server, TimePoint started) {
+    const persist::detail::os::Files files;
+    const auto names = spill::list_entries(files, of(server));
+    std::size_t met = 0;
+    for (const spill::FileName& name : names ? *names : std::vector<spill::FileName>()) {
+      if (find(server, name.number) != nullptr) continue;
+      const auto read = spill::read_entry(files, spill::path_in(of(server), name.text()));
+      if (!read) continue;
+      Entry entry;
+      entry.name = name, entry.follows = read->follows, entry.started = started;
+      for (const spill::Part& part : read->parts)
+        entry.writes.push_back({part.key, part.fence, part.claims != Claims::nothing});
+      known_[server].push_back(std::move(entry));
+      ++met;
+    }
+    return met;
+  }
+  /// Those of which something has become since the last call.
+  std::vector<Entry*> settled(std::size_t server) {
+    std::vector<Entry*> all;
+    for (Entry& entry : known_[server]) {
+      if (entry.fate != Fate::waits || waits(server, entry)) continue;
+      entry.fate =
+          is_there(server, entry.name, spill::FileName::refused) ? Fate::refused : Fate::gone;
+      all.push_back(&entry);
+    }
+    return all;
+  }
+  /// A number is given again once its entry is gone.
+  [[nodiscard]] Entry* find(std::size_t server, std::uint64_t number) {
+    for (Entry& entry : known_[server])
+      if (entry.name.number == number && entry.fate != Fate::gone) return &entry;
+    return nullptr;
+  }
+  /// The process died when the entry was whole and had no name yet.
+  void unname(std::size_t server, const Entry& entry) {
+    move(path(server, entry.name), path(server, entry.name, spill::FileName::partial));
+  }
+  /// Whether all that was spilled of a session has left the journal.
+  [[nodiscard]] bool is_all_gone(std::size_t server, std::uint64_t session) const {
+    for (const Entry& entry : known_[server])
+      if (entry.fate != Fate::gone && entry.is_of(session)) return false;
+    return true;
+  }
+  /// The database is put back to what it was `then`. What was spilled by a server that ran then is
+  /// taken out of its folder.
+  void forget(std::size_t server, TimePoint then) {
+    std::erase_if(known_[server], [&](Entry& entry) {
+      if (entry.fate != Fate::waits) return false;
+      entry.is_forgotten = true;
+      if (entry.started > then) return false;
+      for (const std::string_view end : {spill::FileName::waits, spill::FileName::partial})
+        (void)persist::detail::os::Files().remove(path(server, entry.name, end));
+      return true;
+    });
+  }
+
+ private:
+  [[nodiscard]] std::string path(std::size_t server, spill::FileName name,
+                                 std::string_view end = spill::FileName::waits) const {
+    name.end = end;
+    return spill::path_in(of(server), name.text());
+  }
+  [[nodiscard]] bool is_there(std::size_t server, const spill::FileName& name,
+                              std::string_view end) const {
+    std::error_code ignored;
+    return std::filesystem::exists(path(server, name, end), ignored);
+  }
+  static void move(const std::string& from, const std::string& to) {
+    std::error_code ignored;
+    std::filesystem::rename(from, to, ignored);
+  }
+
+  std::filesystem::path root_;
+  std::vector<std::vector<Entry>> known_;  ///< by server
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing {
+
+/// The clock of one machine among several that share a world: it started at another moment, runs a
+/// little faster or slower, and its calendar is wrong by as much as it likes. Moves when the
+/// world's does; whoever waits on it moves the world.
+///
+/// Safe to call from any thread. `world` must outlive it.
+class SkewedClock final : public Clock {
+ public:
+  /// `drift` in millionths: 100 is fast by 8.6 seconds a day.
+  explicit SkewedClock(Clock& world, std::int64_t drift = 0, Duration booted_before = {},
+                       std::chrono::milliseconds calendar_ahead = {}) noexcept
+      : world_(world),
+        drift_(drift),
+        begin_(world.now()),
+        mine_(TimePoint{} + std::chrono::hours(1) + booted_before),
+        ahead_(calendar_ahead) {}
+
+  [[nodiscard]] TimePoint now() const override {
+    const Duration passed = world_.now() - begin_;
+    return mine_ + passed + passed / 1'000'000 * drift_;
+  }
+  [[nodiscard]] WallTime wall() const override { return world_.wall() + ahead_; }
+  void wait_until(TimePoint deadline, Wake& wake) override {
+    if (deadline <= mine_) return world_.wait_until(begin_, wake);  // as far back as it may be
+    const Duration wanted = deadline - mine_;
+    const Duration less = wanted / (1'000'000 + drift_) * drift_;
+    const bool is_for_ever = less < Duration::zero() && wanted > Duration::max() + less;
+    // Rounding may have put it some nanoseconds too early.
+    const Duration there = is_for_ever ? Duration::max() : wanted - less;
+    world_.wait_until(after(after(begin_, there), std::chrono::milliseconds(1)), wake);
+  }
+
+ private:
+  Clock& world_;
+  std::int64_t drift_;
+  TimePoint begin_;  ///< by the world's clock
+  TimePoint mine_;   ///< what this one showed then
+  std::chrono::milliseconds ahead_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
 namespace persist::inline PERSIST_ABI::testing {
 
 struct SimulationOptions {
@@ -2558,6 +2824,7 @@ struct SimulationOptions {
   Faults faults{
       .refused = 15, .no_reply = 15, .late = 15, .twice = 15, .slow = 3, .unwatched = 500};
   bool reclaims = false;       ///< a server that is started again takes back what it held
+  bool spills = false;         ///< a server that is stopped spills what it cannot save
   bool keeps_history = false;  ///< a line for each thing that happens
 };
 
@@ -2568,21 +2835,24 @@ struct SimulationReport {
   std::uint64_t digest = 0;  ///< of the history, kept or not: the same for the same seed
   std::size_t loads = 0, saves = 0, handovers = 0, lost = 0;
   std::size_t crashes = 0, pauses = 0, cuts = 0, full = 0, restores = 0, erased = 0;
+  std::size_t stops = 0;      ///< in good order
+  std::size_t forgotten = 0;  ///< times that all leases were, where they have their own database
+  std::size_t spilled = 0, replayed = 0, refused = 0;  ///< entries of spill journals
 };
 
-/// The servers of a simulation, the database under them and what happens to both; what is played on
-/// them is said by `Simulation`.
-template <class Game>
+/// The servers of a simulation, the database under them and who plays where; what happens to them
+/// is in `SimulatedTrouble`, and what is played on them in `Simulation`.
+template <class Game, class Lock>
 class SimulatedWorld {
  public:
-  using Database = Witness<backend::Memory>;
-  using Line = Faulty<Database>;
-  using Players = Store<std::uint64_t, typename Game::Save, Line>;
+  using Line = SimulatedLine;
+  using Players = Store<std::uint64_t, typename Game::Save, Line, Lock>;
   using Session = typename Players::Session;
   using Data = typename Players::DataType;
   using Records = std::map<std::uint64_t, Data>;
 
  protected:
+  using Lines = SimulatedLines<Lock>;
   static constexpr bool may_be_put_back = requires(Game& game) { game.put_back(); };
   static constexpr bool hears_of_erasures =
       requires(Game& game, const Data* data) { game.erased(std::uint64_t{}, data); };
@@ -2593,13 +2863,16 @@ class SimulatedWorld {
                 std::chrono::hours(random.below(1000)),
                 std::chrono::minutes(random.below(10'000))) {}
     SkewedClock clock;
-    std::optional<Line> line;
+    std::optional<Lines> lines;
     std::optional<Players> players;
     std::vector<Connection> connections;
     std::vector<Session> ghosts;     ///< of players who gave this server up and went elsewhere
     std::vector<Session> forgotten;  ///< loaded before the database was put back
-    std::set<std::string> told;      ///< sessions whose end was told
-    std::set<std::string> saving;    ///< sessions of which a save is under way
+    std::vector<Session> unsaved;    ///< that ended so when the server was stopped
+    std::set<std::uint64_t> told;    ///< sessions whose end was told
+    std::set<std::uint64_t> saving;  ///< sessions of which a save is under way
+    std::string id;
+    std::uint64_t first_session = 0;  ///< those of this start have higher numbers
     TimePoint started{};
     TimePoint still_until{};  ///< stands still, or is down
     TimePoint cut_until{};
@@ -2616,6 +2889,7 @@ class SimulatedWorld {
     for (std::size_t i = 0; i < options.servers; ++i)
       servers_.emplace_back(world_, random_);
     places_.resize(options.players);
+    if (options.spills) spills_.emplace(options.servers);
   }
   SimulatedWorld(const SimulatedWorld&) = delete;
   SimulatedWorld& operator=(const SimulatedWorld&) = delete;
@@ -2623,30 +2897,52 @@ class SimulatedWorld {
   ~SimulatedWorld() = default;
 
   void open() {
-    OpenStoreRequest open;
-    open.name = "players";
-    database_.open_store(std::span(&open, 1));
-    store_ = open.store;
+    store_ = make_store(database_, "players");
+    if constexpr (Lines::are_two) {
+      (void)make_store(leases_, "players#leases");
+      no_leases_.emplace(leases_.backup());
+    }
     if constexpr (hears_of_erasures) watch_erasures();
   }
+  /// Starts a server; where its database does not answer it is tried again.
   void start(std::size_t index) {
     Server& server = servers_[index];
-    StoreOptions told;
-    told.server_id = "server " + std::to_string(index);
     ++starts_;
-    if (!options_.reclaims) told.server_id += "." + std::to_string(starts_);
+    server.id = "server " + std::to_string(index);
+    if (!options_.reclaims) server.id += "." + std::to_string(starts_);
+    server.first_session = database_.next_owner({}).session;
+    StoreOptions told;
+    told.server_id = server.id;
     told.reclaim = options_.reclaims;
     told.clock = &server.clock;
     told.close_deadline = Duration::zero();
-    told.log.sink = [this, index](LogLevel, std::string_view text) { note(index, "log", text); };
-    server.line.emplace(database_, stragglers_, Faults{.unwatched = options_.faults.unwatched});
-    server.players.emplace("players", *server.line, told);
-    server.line->set_faults(is_mended_ ? Faults{} : options_.faults);
-    server.line->fill(world_.now() < full_until_);
+    if (spills_) told.spill = spills_->of(index);
+    told.log.sink = [this, index](LogLevel, std::string_view text) {
+      note(index, "log", spills_ ? spills_->without_root(std::string(text)) : std::string(text));
+    };
+    server.lines.emplace(database_, leases_, stragglers_, faults_of_a_start());
+    server.lines->fill(world_.now() < full_until_);
+    server.lines->open(server.players, told);
+    if (const auto open = server.players->status(); !open) {
+      note(index, "cannot start", open.error().message());
+      server.players.reset();
+      server.still_until = some_seconds(5);
+      return;
+    }
+    server.lines->set_faults(is_mended_ ? Faults{} : options_.faults);
     server.started = world_.now();
     game_.begin(*server.players);
     listen(index);
     note(index, "starts");
+  }
+  /// Where something may have been spilled it is sent through worse than what comes later.
+  [[nodiscard]] Faults faults_of_a_start() const {
+    const unsigned often = spills_ && !is_mended_ ? 150 : 0;
+    return {.refused = often,
+            .no_reply = often,
+            .late = often,
+            .twice = often,
+            .unwatched = options_.faults.unwatched};
   }
   void listen(std::size_t index) {
     Server& server = servers_[index];
@@ -2654,15 +2950,18 @@ class SimulatedWorld {
     server.connections.push_back(
         players.on_saving([this, index](Session& session, Data&, Reason reason) {
           note(index, "saving", session.id(), name(reason));
-          if (!servers_[index].saving.insert(session.instance_id()).second)
+          // One that has nothing to save is not spilled, and may still be given back.
+          const bool may_be_nothing = reason == Reason::shutdown && !session.is_dirty();
+          if (!servers_[index].saving.insert(number_of(session)).second)
             violation(index, std::string(session.id()) + " was saved, and nobody was told how");
+          if (may_be_nothing) servers_[index].saving.erase(number_of(session));
           game_.saving(session);
         }));
     server.connections.push_back(
         players.on_saved([this, index](Session& session, const Result<Saved>& saved) {
           note(index, saved ? "saved" : "not saved", session.id(),
                saved ? std::to_string(saved->version) : saved.error().message());
-          servers_[index].saving.erase(session.instance_id());
+          servers_[index].saving.erase(number_of(session));
           if (!saved) return;
           ++report_.saves;
           game_.saved(session);
@@ -2672,8 +2971,9 @@ class SimulatedWorld {
           note(index, was_saved ? "released" : "released unsaved", session.id(), name(reason));
           report_.handovers += reason == Reason::handover ? 1U : 0U;
           report_.lost += reason == Reason::lost ? 1U : 0U;
-          servers_[index].told.insert(session.instance_id());
-          if (servers_[index].saving.erase(session.instance_id()) != 0 && was_saved)
+          servers_[index].told.insert(number_of(session));
+          if (!was_saved && reason == Reason::shutdown) servers_[index].unsaved.push_back(session);
+          if (servers_[index].saving.erase(number_of(session)) != 0 && was_saved)
             violation(index, std::string(session.id()) + " ended, and nobody was told of its save");
           if constexpr (requires { game_.ended(session, was_saved); })
             game_.ended(session, was_saved);
@@ -2683,97 +2983,34 @@ class SimulatedWorld {
   [[nodiscard]] TimePoint some_seconds(std::uint64_t most) {
     return world_.now() + std::chrono::seconds(random_.between(1, most));
   }
-  /// What happens to servers.
-  void trouble(std::size_t index) {
-    Server& server = servers_[index];
-    const std::uint64_t dice = random_.below(10'000);
-    if (dice < 15) {
-      ++report_.crashes;
-      crash(index);
-      server.still_until = some_seconds(180);
-    } else if (dice < 40) {
-      ++report_.pauses;
-      note(index, "stands still");
-      server.still_until = some_seconds(150);
-    } else if (dice < 80 && !server.line->is_cut()) {
-      ++report_.cuts;
-      note(index, "is cut off");
-      server.line->cut(true);
-      server.cut_until = some_seconds(150);
-    }
-  }
-  void trouble_with_the_database() {
-    const std::uint64_t dice = random_.below(100'000);
-    if (full_until_ != TimePoint{} && world_.now() >= full_until_) fill(TimePoint{});
-    if (dice < 20) {
-      ++report_.full;
-      fill(some_seconds(90));
-    }
-    if constexpr (may_be_put_back) {
-      if (dice >= 20 && dice < 70) {
-        note_database("is backed up");
-        backup_.emplace(database_.backup());
-        backed_up_ = world_.now();
-        game_.backed_up();
-      } else if (dice >= 70 && dice < 80 && backup_) {
-        put_back();
-      }
-    }
-  }
-  void fill(TimePoint until) {
-    full_until_ = until;
-    const bool is_full = world_.now() < until;
-    note_database(is_full ? "has no room left" : "has room again");
-    for (Server& server : servers_)
-      if (server.line) server.line->fill(is_full);
-  }
-  /// The database is what it was at the last backup. Whoever held a record then may write to it as
-  /// if nothing had happened, so servers that ran then are ended first; one that was started since
-  /// goes on, with sessions that nobody knows of any more.
-  void put_back() {
-    ++report_.restores;
-    for (std::size_t i = 0; i < servers_.size(); ++i) {
-      Server& server = servers_[i];
-      if (!server.players) continue;
-      if (server.started <= backed_up_) {
-        crash(i);
-        server.still_until = some_seconds(60);
-      }
-      for (Place& place : places_) {
-        if (place.server != i) continue;
-        place.loading.reset();
-        if (place.session) server.forgotten.push_back(*std::exchange(place.session, std::nullopt));
-      }
-      for (Session& ghost : std::exchange(server.ghosts, {}))
-        server.forgotten.push_back(ghost);
-    }
-    stragglers_.drop_all();
-    database_.restore(*backup_);
-    note_database("is put back");
-    if constexpr (may_be_put_back) game_.put_back();
-  }
   void crash(std::size_t index) {
     Server& server = servers_[index];
     note(index, "crashes");
     server.connections.clear();
-    server.line->cut(true);
+    server.lines->cut(true, true);
+    if (spills_) spills_->hide(index);
+    is_crashing_ = true;
+    empty(index);
+    server.players.reset();
+    is_crashing_ = false;
+    if (spills_) spills_->show(index);
+    server.told.clear();
+    server.saving.clear();
+  }
+  /// Nobody plays there any more.
+  void empty(std::size_t index) {
     for (Place& place : places_) {
       if (place.server != index) continue;
       place.loading.reset();
       place.session.reset();
     }
-    is_crashing_ = true;
-    server.ghosts.clear();
-    server.forgotten.clear();
-    server.players.reset();
-    is_crashing_ = false;
-    server.told.clear();
-    server.saving.clear();
+    servers_[index].ghosts.clear();
+    servers_[index].forgotten.clear();
   }
 
   /// Says what an erased record held.
   void watch_erasures() {
-    auditor_.emplace("players", Line(database_, stragglers_), StoreOptions{.clock = &world_});
+    Lines(database_, leases_, stragglers_, Faults{}).open(auditor_, StoreOptions{.clock = &world_});
     database_.on_erase([this](std::string_view key) -> std::function<void()> {
       std::uint64_t player = 0;
       std::from_chars(key.data(), key.data() + key.size(), player);
@@ -2790,6 +3027,14 @@ class SimulatedWorld {
     report_.violations.push_back(std::move(what));
   }
 
+  /// What stays the same of a session that takes its record with its first save only.
+  [[nodiscard]] static std::uint64_t number_of(const Session& session) {
+    const std::string instance = session.instance_id();
+    std::uint64_t number = 0;
+    std::from_chars(instance.data() + instance.find('-') + 1, instance.data() + instance.size(),
+                    number);
+    return number;
+  }
   /// Whether what the session writes would be accepted now.
   bool holds(const Session& session) {
     ReadRequest read;
@@ -2799,6 +3044,12 @@ class SimulatedWorld {
     const Fence& fence = read.record.fence;
     return session.instance_id() ==
            std::to_string(fence.epoch) + "-" + std::to_string(fence.owner.session);
+  }
+  [[nodiscard]] static StoreId make_store(SimulatedDatabase& in, std::string_view name) {
+    OpenStoreRequest open;
+    open.name = name, open.lock = Lock::kind;
+    in.open_store(std::span(&open, 1));
+    return open.store;
   }
   template <class... Words>
   void note(std::size_t server, const Words&... words) {
@@ -2824,13 +3075,15 @@ class SimulatedWorld {
   SimulationOptions options_;
   Random random_;
   ManualClock world_;
-  Database database_{backend::Memory(world_)};
+  SimulatedDatabase database_{backend::Memory(world_)};
+  SimulatedDatabase leases_{backend::Memory(world_)};  ///< of `lock::External`
   StoreId store_;
   Stragglers stragglers_{world_, random_.split()};
   std::deque<Server> servers_;
   std::vector<Place> places_;
+  std::optional<SpillFolders> spills_;
   std::optional<Players> auditor_;
-  std::optional<typename Database::Backup> backup_;
+  std::optional<SimulatedDatabase::Backup> backup_, no_leases_;
   TimePoint backed_up_{};
   TimePoint full_until_{};
   SimulationReport report_;
@@ -2844,10 +3097,279 @@ class SimulatedWorld {
 
 namespace persist::inline PERSIST_ABI::testing {
 
+/// What goes wrong with the servers of a simulation and with the database under them, what comes of
+/// servers that are stopped, and of what they spilled.
+template <class Game, class Lock>
+class SimulatedTrouble : protected SimulatedWorld<Game, Lock> {
+  using World = SimulatedWorld<Game, Lock>;
+
+ protected:
+  using typename World::Lines;
+  using typename World::Place;
+  using typename World::Players;
+  using typename World::Server;
+  using typename World::Session;
+  using World::crash, World::database_, World::full_until_, World::game_, World::is_mended_,
+      World::note, World::note_database, World::options_, World::places_, World::random_,
+      World::report_, World::servers_, World::some_seconds, World::spills_, World::store_,
+      World::stragglers_, World::violation, World::world_;
+
+  SimulatedTrouble(Game& game, SimulationOptions options) : World(game, options) {}
+  ~SimulatedTrouble() = default;
+
+  void open() {
+    World::open();
+    if (!spills_) return;
+    if (!spills_->is_usable())
+      report_.violations.emplace_back("no folder could be made for what is spilled");
+    database_.on_take(
+        [this](std::string_view key, const Fence& fence) { look_who_takes(key, fence); });
+  }
+  /// Starts a server, which sends what an earlier one spilled.
+  void start(std::size_t index) {
+    World::start(index);
+    if (!spills_ || !servers_[index].players) return;
+    look_at_spilled(index);
+    check_told(index);
+  }
+
+  /// What happens to servers.
+  void trouble(std::size_t index) {
+    Server& server = servers_[index];
+    const std::uint64_t dice = random_.below(10'000);
+    if (dice < 15) {
+      ++report_.crashes;
+      look_at_spilled(index);
+      crash(index);
+      server.still_until = some_seconds(180);
+    } else if (dice < 40) {
+      ++report_.pauses;
+      note(index, "stands still");
+      server.still_until = some_seconds(150);
+    } else if (dice < 80) {
+      cut(index);
+    } else if (dice < 95) {
+      // Often because the database is away.
+      const std::uint64_t why = random_.below(4);
+      if (why < 2) cut(index);
+      if (why == 2) fill(some_seconds(90));
+      stop(index);
+    }
+  }
+  void cut(std::size_t index) {
+    Server& server = servers_[index];
+    if (server.lines->is_cut()) return;
+    ++report_.cuts;
+    // One of two, or both.
+    const std::uint64_t which = Lines::are_two ? random_.below(3) : 0;
+    note(index, which == 0   ? "is cut off"
+                : which == 1 ? "is cut off from the leases"
+                             : "is cut off from the data");
+    server.lines->cut(which != 1, which != 2);
+    server.cut_until = some_seconds(150);
+  }
+  void trouble_with_the_database() {
+    const std::uint64_t dice = random_.below(100'000);
+    if (full_until_ != TimePoint{} && world_.now() >= full_until_) fill(TimePoint{});
+    if (dice < 20) {
+      ++report_.full;
+      fill(some_seconds(90));
+    }
+    if constexpr (Lines::are_two)
+      if (dice >= 80 && dice < 100) forget_leases();
+    if constexpr (World::may_be_put_back) {
+      if (dice >= 20 && dice < 70) {
+        note_database("is backed up");
+        this->backup_.emplace(database_.backup());
+        this->backed_up_ = world_.now();
+        game_.backed_up();
+      } else if (dice >= 70 && dice < 80 && this->backup_) {
+        put_back();
+      }
+    }
+  }
+  void fill(TimePoint until) {
+    full_until_ = until;
+    const bool is_full = world_.now() < until;
+    note_database(is_full ? "has no room left" : "has room again");
+    for (Server& server : servers_)
+      if (server.lines) server.lines->fill(is_full);
+  }
+  void forget_leases() {
+    ++report_.forgotten;
+    note_database("of the leases has lost its memory");
+    this->leases_.restore(*this->no_leases_);
+  }
+  /// The database is what it was at the last backup. Whoever held a record then may write to it as
+  /// if nothing had happened, so servers that ran then are ended first, and what such a one had
+  /// spilled is thrown away; one that was started since goes on, with sessions that nobody knows of
+  /// any more.
+  void put_back() {
+    ++report_.restores;
+    for (std::size_t i = 0; i < servers_.size(); ++i) {
+      Server& server = servers_[i];
+      look_at_spilled(i);
+      if (spills_) spills_->forget(i, this->backed_up_);
+      if (!server.players) continue;
+      if (server.started <= this->backed_up_) {
+        crash(i);
+        server.still_until = some_seconds(60);
+      }
+      for (Place& place : places_) {
+        if (place.server != i) continue;
+        place.loading.reset();
+        if (place.session) server.forgotten.push_back(*std::exchange(place.session, std::nullopt));
+      }
+      for (Session& ghost : std::exchange(server.ghosts, {}))
+        server.forgotten.push_back(ghost);
+    }
+    spilled_.clear();
+    stragglers_.drop_all();
+    database_.restore(*this->backup_);
+    note_database("is put back");
+    if constexpr (World::may_be_put_back) game_.put_back();
+  }
+
+  /// Stops a server in good order: it has ten seconds to save and give back what it holds, and of
+  /// what it could not save it says so, or spills it.
+  void stop(std::size_t index) {
+    Server& server = servers_[index];
+    ++report_.stops;
+    look_at_spilled(index);
+    note(index, "is stopped");
+    const std::size_t left = server.players->close_all(std::chrono::seconds(10));
+    server.players.reset();
+    note(index, "has stopped; not saved:", std::to_string(left));
+    server.connections.clear();
+    for (const std::uint64_t session : server.saving)
+      violation(index, "session " + std::to_string(session) +
+                           " was saved before the server stopped, and nobody was told how");
+    if (server.unsaved.size() > left)
+      violation(index, std::to_string(server.unsaved.size()) +
+                           " sessions were told that they are not saved, and it counted " +
+                           std::to_string(left));
+    if (spills_) look_what_is_spilled(index);
+    this->empty(index);
+    server.unsaved.clear();
+    server.told.clear();
+    server.saving.clear();
+    server.still_until = some_seconds(60);
+  }
+  /// What could not be saved when the server was stopped has to be in its journal.
+  void look_what_is_spilled(std::size_t index) {
+    using Entry = SpillFolders::Entry;
+    const std::size_t met = spills_->meet(index, servers_[index].started);
+    std::vector<Entry>& entries = spills_->entries(index);
+    report_.spilled += met;
+    for (std::size_t i = entries.size() - met; i < entries.size(); ++i) {
+      note(index, "has spilled", entries[i].file());
+      // It was killed before it named what was whole.
+      if (random_.happens(100)) spills_->unname(index, entries[i]);
+    }
+    for (const Session& session : servers_[index].unsaved) {
+      const bool is_spilled = std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) {
+        return entry.is_of(World::number_of(session));
+      });
+      if (!is_spilled && session.is_dirty())
+        violation(index, std::string(session.id()) + " was neither saved nor spilled");
+      if (!is_spilled) continue;
+      spilled_.insert_or_assign(World::number_of(session), session);
+      if constexpr (requires { game_.spilled(session); }) game_.spilled(session);
+    }
+  }
+
+  /// A record that waits for what was spilled of it is not loaded by the server that has to send
+  /// that first.
+  void look_who_takes(std::string_view key, const Fence& fence) {
+    for (std::size_t i = 0; i < servers_.size(); ++i) {
+      if (fence.owner.server.view() != servers_[i].id ||
+          fence.owner.session <= servers_[i].first_session)
+        continue;
+      for (const SpillFolders::Entry& entry : spills_->entries(i))
+        if (entry.writes_to(key) && entry.fate == SpillFolders::Fate::waits &&
+            spills_->waits(i, entry))
+          violation(i, std::string(key) + " was taken before " + entry.file() + " was sent");
+    }
+  }
+  /// What has become of what a server had spilled.
+  void look_at_spilled(std::size_t index) {
+    if (!spills_) return;
+    const std::vector<SpillFolders::Entry*> settled = spills_->settled(index);
+    for (SpillFolders::Entry* entry : settled)
+      judge(index, *entry);
+    if (!settled.empty() && servers_[index].players) check_told(index);
+  }
+  void judge(std::size_t index, const SpillFolders::Entry& entry) {
+    using Write = SpillFolders::Write;
+    const auto any = [&](auto&& is_so) {
+      return std::any_of(entry.writes.begin(), entry.writes.end(), is_so);
+    };
+    const bool is_gone = entry.fate == SpillFolders::Fate::gone;
+    report_.refused += is_gone ? 0U : 1U;
+    note(index, is_gone ? "has sent" : "has kept", entry.file());
+    if (entry.is_forgotten) return;
+    const bool was_erased = any(
+        [&](const Write& write) { return database_.was_erased(store_, write.key, write.fence); });
+    const bool is_overtaken = any([&](const Write& write) {
+      return write.claims || !database_.is_newest(store_, write.key, write.fence);
+    });
+    const bool is_there = !any(
+        [&](const Write& write) { return !database_.has_landed(store_, write.key, write.fence); });
+    if (is_gone && !is_there && !was_erased)
+      violation(index, entry.file() + " is gone, and was never written");
+    const SpillFolders::Entry* before = spills_->find(index, entry.follows);
+    const bool stands_alone = before == nullptr || before->fate != SpillFolders::Fate::refused;
+    if (!is_gone && !is_overtaken && stands_alone)
+      violation(index, entry.file() + " was refused, and nobody has written since");
+    if (!is_gone || !is_there) return;
+    ++report_.replayed;
+    if (!was_erased)
+      for (const Write& write : entry.writes)
+        replayed(index, write.fence.owner.session);
+  }
+  void replayed(std::size_t index, std::uint64_t number) {
+    const auto session = spilled_.find(number);
+    if (session == spilled_.end() || !spills_->is_all_gone(index, number)) return;
+    if constexpr (requires { game_.replayed(session->second); }) game_.replayed(session->second);
+    spilled_.erase(session);
+  }
+  /// A server says what is left of what it, or an earlier one, had spilled.
+  void check_told(std::size_t index) {
+    const auto told = servers_[index].players->spilled();
+    if (!told) return violation(index, "has no spill journal: " + told.error().message());
+    for (const SpillFolders::Entry& entry : spills_->entries(index)) {
+      if (entry.fate == SpillFolders::Fate::gone) continue;
+      const auto state =
+          entry.fate == SpillFolders::Fate::waits ? Spilled::State::waits : Spilled::State::refused;
+      const bool is_told = std::any_of(told->begin(), told->end(), [&](const Spilled& each) {
+        return each.state == state && each.file == entry.file();
+      });
+      if (!is_told) violation(index, "does not tell that " + entry.file() + " is left");
+    }
+  }
+  /// In the end nothing waits.
+  void check_all_sent() {
+    for (std::size_t i = 0; spills_ && i < servers_.size(); ++i) {
+      look_at_spilled(i);
+      check_told(i);
+      for (const SpillFolders::Entry& entry : spills_->entries(i))
+        if (entry.fate == SpillFolders::Fate::waits) violation(i, "never sent " + entry.file());
+    }
+  }
+
+ private:
+  std::map<std::uint64_t, Session> spilled_;  ///< ended, of which something lies in a journal
+};
+
+}  // namespace persist::inline PERSIST_ABI::testing
+
+namespace persist::inline PERSIST_ABI::testing {
+
 /// An evening of a game, on several servers at once, from one seed on one thread: players join,
 /// play, leave and hop, servers crash, stand still for longer than a lease and lose their line to
 /// the database, replies get lost and requests arrive late and twice, the database is slow, full,
-/// and put back to an earlier state. The same seed is the same evening.
+/// and put back to an earlier state; servers are stopped, and spill what they cannot save. The same
+/// seed is the same evening.
 ///
 /// What must hold for any game is checked here and by `Witness`: nobody writes under an old fence,
 /// of the sessions of one player one can write, and each save that was begun and each session that
@@ -2867,12 +3389,14 @@ namespace persist::inline PERSIST_ABI::testing {
 /// and, where it has them,
 ///
 /// * `ended(session, was_saved)`: a session is over, and whether all that it held is saved;
+/// * `spilled(session)`, `replayed(session)`: what a session held when its server was stopped lies
+///   in the journal, and has been sent from there;
 /// * `erased(player, data)`: a record was erased that held this, or null;
 /// * `backed_up()`, `put_back()`: the database is what it was at the last `backed_up`: what was
 ///   acknowledged since is gone. A game without them never sees that.
-template <class Game>
-class Simulation : private SimulatedWorld<Game> {
-  using World = SimulatedWorld<Game>;
+template <class Game, class Lock = lock::Lease<conflict::Request>>
+class Simulation : private SimulatedTrouble<Game, Lock> {
+  using World = SimulatedTrouble<Game, Lock>;
 
  public:
   using typename World::Players;
@@ -2906,7 +3430,7 @@ class Simulation : private SimulatedWorld<Game> {
  private:
   using typename World::Place;
   using typename World::Server;
-  using World::crash, World::database_, World::fill, World::full_until_, World::game_, World::holds,
+  using World::database_, World::fill, World::full_until_, World::game_, World::holds,
       World::is_mended_, World::note, World::options_, World::places_, World::random_,
       World::report_, World::servers_, World::start, World::stragglers_, World::trouble,
       World::violation, World::world_;
@@ -2919,11 +3443,13 @@ class Simulation : private SimulatedWorld<Game> {
     Server& server = servers_[index];
     if (world_.now() < server.still_until) return;
     if (!server.players) start(index);
-    if (server.line->is_cut() && world_.now() >= server.cut_until) {
+    if (!server.players) return;
+    if (server.lines->is_cut() && world_.now() >= server.cut_until) {
       note(index, "is connected again");
-      server.line->cut(false);
+      server.lines->cut(false, false);
     }
     server.players->poll();
+    this->look_at_spilled(index);
     if (!is_mended_) trouble(index);
     if (server.players && world_.now() >= server.still_until) play(index);
   }
@@ -2954,7 +3480,7 @@ class Simulation : private SimulatedWorld<Game> {
   void give_up(std::size_t player, std::size_t index) {
     Place& place = places_[player];
     Server& left = servers_[place.server];
-    if (!left.players || (world_.now() >= left.still_until && !left.line->is_cut())) return;
+    if (!left.players || (world_.now() >= left.still_until && !left.lines->is_cut())) return;
     if (!random_.happens(100)) return;
     note(place.server, "is given up by", place.session->id());
     left.ghosts.push_back(*std::exchange(place.session, std::nullopt));
@@ -2977,7 +3503,7 @@ class Simulation : private SimulatedWorld<Game> {
     }
   }
   void has_ended(std::size_t index, const Session& session) {
-    if (!servers_[index].told.contains(session.instance_id()))
+    if (!servers_[index].told.contains(World::number_of(session)))
       violation(index, std::string(session.id()) + " ended, and nobody was told");
   }
   void join(std::size_t player, std::size_t index) {
@@ -3026,7 +3552,7 @@ class Simulation : private SimulatedWorld<Game> {
     stragglers_.arrive_all();
     for (Server& server : servers_) {
       server.still_until = server.cut_until = {};
-      if (server.line) server.line->set_faults({});
+      if (server.lines) server.lines->set_faults({});
     }
     if (full_until_ != TimePoint{}) fill(TimePoint{});
   }
@@ -3036,8 +3562,9 @@ class Simulation : private SimulatedWorld<Game> {
       stragglers_.arrive();
       for (std::size_t i = 0; i < servers_.size(); ++i) {
         if (!servers_[i].players) start(i);
-        servers_[i].line->cut(false);
+        servers_[i].lines->cut(false, false);
         servers_[i].players->poll();
+        this->look_at_spilled(i);
       }
     }
   }
@@ -3070,8 +3597,10 @@ class Simulation : private SimulatedWorld<Game> {
         report_.violations.push_back("in the end nobody can read: " + record.error().message());
     }
     game_.end(records, report_.violations);
-    for (std::string& seen : database_.violations())
-      report_.violations.push_back(std::move(seen));
+    this->check_all_sent();
+    for (auto* database : {&database_, &this->leases_})
+      for (std::string& seen : database->violations())
+        report_.violations.push_back(std::move(seen));
   }
 };
 

@@ -38,10 +38,11 @@ auto async(Future<R> future, Token&& token) {
         auto executor = asio::prefer(asio::get_associated_executor(handler),
                                      asio::execution::outstanding_work.tracked);
         waits.then([executor, handler = std::move(handler)](R answer) mutable {
-          auto slot_of = asio::get_associated_cancellation_slot(handler);
-          if (slot_of.is_connected()) slot_of.clear();
           asio::dispatch(executor,
                          [handler = std::move(handler), answer = std::move(answer)]() mutable {
+                           // The slot is the handler's, whose thread may be emitting meanwhile.
+                           auto slot_of = asio::get_associated_cancellation_slot(handler);
+                           if (slot_of.is_connected()) slot_of.clear();
                            std::move(handler)(std::move(answer));
                          });
         });
