@@ -216,6 +216,7 @@ class SimulatedWorld {
     }
     servers_[index].ghosts.clear();
     servers_[index].forgotten.clear();
+    servers_[index].id.clear();  // what it sent may still arrive
   }
 
   /// Says what an erased record held.
