@@ -29497,6 +29497,11 @@ decltype(auto) function_first(Use&& use, First& first, Rest&... rest) {
 /// them.
 template <class... S>
 class Transaction {
+  static_assert(sizeof...(S) <= 16, "persist: a transaction has at most 16 partners");
+  static_assert(((S::Access::is_shared) && ...) || ((!S::Access::is_shared) && ...),
+                "persist: the partners of a transaction are all in access::Shared, or none is: the "
+                "thread that commits for one would touch the other");
+
  public:
   using Group = std::shared_ptr<TransactionGroup>;
 
@@ -29683,7 +29688,6 @@ namespace persist::inline PERSIST_ABI {
 template <class F, class... S>
   requires(sizeof...(S) >= 2)
 Result<Transacted> transact_sessions(F&& fn, Session<S>&... sessions) {
-  static_assert(sizeof...(S) <= 16, "persist: a transaction has at most 16 partners");
   static_assert((transactional_backend<typename S::Backend> && ...),
                 "this backend cannot commit several records together, so its sessions cannot take "
                 "part in a transaction");
@@ -29702,7 +29706,6 @@ Result<Transacted> transact_sessions(F&& fn, Session<S>&... sessions) {
 template <class F, class... S>
   requires(sizeof...(S) >= 2)
 Result<Transacted> request_transaction(F&& fn, Session<S>&... sessions) {
-  static_assert(sizeof...(S) <= 16, "persist: a transaction has at most 16 partners");
   static_assert((transactional_backend<typename S::Backend> && ...),
                 "this backend cannot commit several records together, so its sessions cannot take "
                 "part in a transaction");
