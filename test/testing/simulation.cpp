@@ -32,7 +32,8 @@ TEST(Simulation, IsTheSameEveningWithSpillFoldersToo) {
 
 TEST(Simulation, HasAllThatCanGoWrongAndBreaksNoPromise) {
   SimulationReport all;
-  for (const std::uint64_t seed : {63, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 126}) {
+  for (const std::uint64_t seed :
+       {63U, 99U, 100U, 101U, 102U, 103U, 104U, 105U, 106U, 107U, 108U, 109U, 126U}) {
     const SimulationReport report = evening(seed);
     for (const std::string& violation : report.violations)
       ADD_FAILURE() << "seed " << seed << ": " << violation;
