@@ -1,3 +1,4 @@
+// builds: tsan
 #include <persist/session/watches.hpp>
 
 #include <support/world.hpp>
