@@ -20148,7 +20148,7 @@ namespace persist::inline PERSIST_ABI::schema {
 /// an operator, and otherwise count as the same. Costs a walk over both up to the first difference;
 /// for hashed containers a search for each entry.
 template <class T>
-[[nodiscard]] constexpr bool same(const T& a, const T& b);
+[[nodiscard]] bool same(const T& a, const T& b);
 
 namespace detail {
 
@@ -20212,7 +20212,7 @@ template <class T>
 }  // namespace detail
 
 template <class T>
-constexpr bool same(const T& a, const T& b) {
+bool same(const T& a, const T& b) {
   constexpr Kind kind = kind_of<T>;
   if constexpr (kind == Kind::structure) {
     return detail::same_struct(a, b);
@@ -20228,7 +20228,7 @@ constexpr bool same(const T& a, const T& b) {
                        kind == Kind::map) {
     return detail::same_container(a, b);
   } else if constexpr (kind == Kind::real) {
-    return a == b || (a != a && b != b);
+    return a == b || (std::isnan(a) && std::isnan(b));
   } else if constexpr (std::equality_comparable<T>) {
     return a == b;
   } else {
@@ -28076,7 +28076,7 @@ Result<void> Session<S>::transfer(const K& key, const M& message, F&& take, Post
   check_changeable<typename S::Policy>();
   if (Error no = refusal_to_store(); failed(no)) return no;
   std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
-  const Result<void> done = node_->on_copy([&](Data& copy) -> Result<void> {
+  Result<void> done = node_->on_copy([&](Data& copy) -> Result<void> {
     if (Result<void> taken = detail::call(take, copy); !taken) return taken;
     return send(key, message, options);
   });
@@ -29230,6 +29230,7 @@ Result<std::vector<InboxMessage>> StoreCalls<S>::peek_inbox(const K& key) {
   core_.backend().read(std::span(&request, 1));
   if (failed(request.error)) return Error(request.error).for_key(spelled.view());
   std::vector<InboxMessage> all;
+  all.reserve(request.record.inbox.size());
   for (Message& message : request.record.inbox)
     all.emplace_back(std::move(message));
   return all;

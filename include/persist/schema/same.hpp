@@ -5,6 +5,7 @@
 #include <persist/schema/write/order.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <tuple>
@@ -19,7 +20,7 @@ namespace persist::inline PERSIST_ABI::schema {
 /// an operator, and otherwise count as the same. Costs a walk over both up to the first difference;
 /// for hashed containers a search for each entry.
 template <class T>
-[[nodiscard]] constexpr bool same(const T& a, const T& b);
+[[nodiscard]] bool same(const T& a, const T& b);
 
 namespace detail {
 
@@ -83,7 +84,7 @@ template <class T>
 }  // namespace detail
 
 template <class T>
-constexpr bool same(const T& a, const T& b) {
+bool same(const T& a, const T& b) {
   constexpr Kind kind = kind_of<T>;
   if constexpr (kind == Kind::structure) {
     return detail::same_struct(a, b);
@@ -99,7 +100,7 @@ constexpr bool same(const T& a, const T& b) {
                        kind == Kind::map) {
     return detail::same_container(a, b);
   } else if constexpr (kind == Kind::real) {
-    return a == b || (a != a && b != b);
+    return a == b || (std::isnan(a) && std::isnan(b));
   } else if constexpr (std::equality_comparable<T>) {
     return a == b;
   } else {

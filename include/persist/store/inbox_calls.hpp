@@ -133,6 +133,7 @@ Result<std::vector<InboxMessage>> StoreCalls<S>::peek_inbox(const K& key) {
   core_.backend().read(std::span(&request, 1));
   if (failed(request.error)) return Error(request.error).for_key(spelled.view());
   std::vector<InboxMessage> all;
+  all.reserve(request.record.inbox.size());
   for (Message& message : request.record.inbox)
     all.emplace_back(std::move(message));
   return all;

@@ -246,7 +246,7 @@ Result<void> Session<S>::transfer(const K& key, const M& message, F&& take, Post
   check_changeable<typename S::Policy>();
   if (Error no = refusal_to_store(); failed(no)) return no;
   std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
-  const Result<void> done = node_->on_copy([&](Data& copy) -> Result<void> {
+  Result<void> done = node_->on_copy([&](Data& copy) -> Result<void> {
     if (Result<void> taken = detail::call(take, copy); !taken) return taken;
     return send(key, message, options);
   });
