@@ -20415,45 +20415,20 @@ namespace persist::inline PERSIST_ABI {
 inline constexpr std::uint8_t most_message_tries = 3;
 
 /// A message that waits in a record.
-struct InboxMessage {
-  std::uint64_t position = 0;  ///< names it within its inbox
-  std::string type;            ///< unqualified
-  std::uint8_t priority = 0;   ///< higher is handled earlier
-  WallTime posted{};           ///< by the backend's clock, as the next
-  WallTime expires{};
+struct InboxMessage : Message {
   std::uint8_t tries = 0;  ///< how often its handler failed in this session
-  std::uint16_t codec = 0;
-  Buffer payload;
 
   InboxMessage() = default;
-  explicit InboxMessage(Message from)
-      : position(from.position),
-        type(std::move(from.type)),
-        priority(from.priority),
-        posted(from.posted),
-        expires(from.expires),
-        codec(from.codec),
-        payload(std::move(from.payload)) {}
-  explicit InboxMessage(const WaitingMessage& from) : InboxMessage(Message(from.message)) {
-    tries = from.tries;
-  }
+  explicit InboxMessage(Message from, std::uint8_t failed = 0)
+      : Message(std::move(from)), tries(failed) {}
 
   /// Whether it is put aside: no handler gets it until it is tried again.
   [[nodiscard]] bool is_dead_letter() const noexcept { return tries >= most_message_tries; }
-  /// What it says, for who does not know its type. `corrupt`, `wrong_codec`.
-  [[nodiscard]] Result<Value> content() const {
-    Message message;
-    message.codec = codec;
-    message.payload = payload;
-    return decode_message<Value>(message);
-  }
-  /// What it says; `schema_mismatch` where it is no M.
+  /// What it says; as a `Value` for who does not know its type. `wrong_codec`, `corrupt`,
+  /// `schema_mismatch` where it is no M.
   template <class M>
   [[nodiscard]] Result<M> as() const {
-    Message message;
-    message.codec = codec;
-    message.payload = payload;
-    return decode_message<M>(message);
+    return decode_message<M>(*this);
   }
 };
 
@@ -21923,6 +21898,8 @@ class SessionNode final : public SessionCore {
   friend class Delivery<S>;
   void tell_dead_letter(StoreCore<S>& core, const InboxMessage& letter, const Error& why);
   void tell(Event& event, StoreCore<S>& core);
+  template <class Member, class OnStore, class... Args>
+  bool fire(StoreCore<S>& core, Member member, const OnStore& on_store, const Args&... args);
   /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
   /// poll that it ended halfway would leave others' sessions without their outcome.
   template <class F>
@@ -22050,22 +22027,30 @@ void SessionNode<S>::deliver(Event& event, SessionHost& store) {
   tell(event, core);
 }
 
-/// Fires the session's signal and the store's. A failure that nobody listens to is written to the
-/// log.
+/// Fires the session's signal and the store's. Says whether anybody listens.
+template <class S>
+template <class Member, class OnStore, class... Args>
+bool SessionNode<S>::fire(StoreCore<S>& core, Member member, const OnStore& on_store,
+                          const Args&... args) {
+  bool heard = false;
+  if (rare_) {
+    const auto& on_session = rare_.load()->signals.*member;
+    heard = on_session.has_handlers();
+    call_listeners(core, [&] { on_session.fire(args...); });
+  }
+  if (!on_store.has_handlers()) return heard;
+  typename S::Handle self(*this);
+  call_listeners(core, [&] { on_store.fire(self, args...); });
+  return true;
+}
+
+/// A failure that nobody listens to is written to the log.
 template <class S>
 void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
   const auto& all = core.listeners();
   bool heard = false;
   const auto fire = [&](auto member, const auto& on_store, const auto&... args) {
-    if (rare_) {
-      const auto& on_session = rare_.load()->signals.*member;
-      heard = on_session.has_handlers();
-      call_listeners(core, [&] { on_session.fire(args...); });
-    }
-    if (!on_store.has_handlers()) return;
-    heard = true;
-    typename S::Handle self(*this);
-    call_listeners(core, [&] { on_store.fire(self, args...); });
+    heard = this->fire(core, member, on_store, args...);
   };
   using Own = Signals<Data>;
   switch (event.kind) {
@@ -22538,7 +22523,8 @@ class Delivery {
       is_dead = ++own.tries == most_message_tries;
       message.tries = own.tries;
     });
-    if (is_dead) return node_.tell_dead_letter(core_, InboxMessage(message), why);
+    if (is_dead)
+      return node_.tell_dead_letter(core_, InboxMessage(message.message, message.tries), why);
     held_up_.push_back(line_of(message.message));
     core_.postpone_messages(node_);
   }
@@ -22573,18 +22559,7 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
 template <class S>
 void SessionNode<S>::tell_dead_letter(StoreCore<S>& core, const InboxMessage& letter,
                                       const Error& why) {
-  bool heard = false;
-  if (Rare* rare = rare_.load(std::memory_order_acquire)) {
-    heard = rare->signals.dead_letter.has_handlers();
-    call_listeners(core, [&] { rare->signals.dead_letter.fire(letter, why); });
-  }
-  const auto& on_store = core.listeners().dead_letter;
-  if (on_store.has_handlers()) {
-    heard = true;
-    Handle self(*this);
-    call_listeners(core, [&] { on_store.fire(self, letter, why); });
-  }
-  if (!heard)
+  if (!fire(core, &Signals<Data>::dead_letter, core.listeners().dead_letter, letter, why))
     core.log(LogLevel::error, std::string(key()) + ": a message (" + letter.type +
                                   ") is put aside until the next load");
 }
@@ -29168,7 +29143,7 @@ std::vector<InboxMessage> Session<S>::inbox() const {
   return read_more([](const SessionExtras& more) {
     std::vector<InboxMessage> waiting;
     for (const WaitingMessage& each : more.inbox)
-      if (!each.handled) waiting.emplace_back(each);
+      if (!each.handled) waiting.emplace_back(each.message, each.tries);
     return waiting;
   });
 }

@@ -25,13 +25,11 @@ TEST(LaneTurns, one_of_a_record_is_on_its_way_and_the_others_follow_as_they_came
   EXPECT_FALSE(turns.begin(record, second));
   EXPECT_FALSE(turns.begin(record, third));
   EXPECT_FALSE(second.task || third.task);
-  EXPECT_EQ(turns.waiting(), 2U);
   auto other = some();
   EXPECT_TRUE(turns.begin({&stores[1], "k"}, other)) << "of another store";
   EXPECT_TRUE(turns.begin({&stores[0], "l"}, other)) << "of another key";
   EXPECT_EQ(turns.end(record).priority, Priority::bulk);
   EXPECT_TRUE(turns.end(record).task);
-  EXPECT_EQ(turns.waiting(), 0U);
   EXPECT_FALSE(turns.end(record).task);
   EXPECT_TRUE(turns.begin(record, first)) << "nothing is left of it";
 }

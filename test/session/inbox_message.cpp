@@ -30,7 +30,7 @@ TEST(InboxMessage, says_what_is_in_it_to_who_knows_its_type_and_to_who_does_not)
   EXPECT_EQ(message.position, 4U);
   EXPECT_EQ(message.type, "Parcel");
   EXPECT_EQ(message.as<Parcel>()->weight, 7);
-  const auto content = message.content();
+  const auto content = message.as<Value>();
   ASSERT_TRUE(content) << content.error();
   EXPECT_EQ(to_json(*content, {.indent = 0}).value_or(""), R"({"weight":7})");
 }
@@ -38,18 +38,15 @@ TEST(InboxMessage, says_what_is_in_it_to_who_knows_its_type_and_to_who_does_not)
 TEST(InboxMessage, that_cannot_be_read_says_so) {
   Message damaged = parcel(7);
   damaged.payload.shrink(3);
-  EXPECT_FALSE(InboxMessage(damaged).content());
+  EXPECT_FALSE(InboxMessage(damaged).as<Value>());
   Message foreign = parcel(7);
   foreign.codec = 99;
-  EXPECT_TRUE(InboxMessage(foreign).content().is(Errc::wrong_codec));
+  EXPECT_TRUE(InboxMessage(foreign).as<Value>().is(Errc::wrong_codec));
 }
 
 TEST(InboxMessage, is_a_dead_letter_after_so_many_tries) {
-  WaitingMessage waiting{parcel(7)};
-  waiting.tries = most_message_tries - 1;
-  EXPECT_FALSE(InboxMessage(waiting).is_dead_letter());
-  waiting.tries = most_message_tries;
-  EXPECT_TRUE(InboxMessage(waiting).is_dead_letter());
+  EXPECT_FALSE(InboxMessage(parcel(7), most_message_tries - 1).is_dead_letter());
+  EXPECT_TRUE(InboxMessage(parcel(7), most_message_tries).is_dead_letter());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <persist/backend/concept.hpp>
 
 #include <persistctl/facts.hpp>
+#include <persistctl/show.hpp>
 #include <persistctl/store.hpp>
 
 #include <cstddef>
@@ -11,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 // What waits in a record for its player.
 
@@ -36,15 +38,11 @@ namespace persistctl {
 template <persist::record_backend Backend>
 [[nodiscard]] Result<std::size_t> list_inbox(Backend& backend, const OpenedStore& store,
                                              std::string_view key, std::ostream& out) {
-  persist::ReadRequest record{
-      .store = store.id, .key = key, .wants_data = false, .wants_inbox = true};
-  backend.read(std::span(&record, 1));
-  if (failed(record.error)) return Error(record.error).for_key(key);
-  if (!record.found)
-    return Error(Errc::not_found, "there is no such record in the store " + store.name)
-        .for_key(key);
+  const auto read = read_record(backend, store, key, true);
+  if (!read) return read.error();
+  const std::vector<persist::Message>& messages = read->record.inbox;
   Buffer text;
-  for (const persist::Message& message : record.record.inbox) {
+  for (const persist::Message& message : messages) {
     if (auto written = write_facts(facts_of(message), text, persist::codec::JsonStyle::compact);
         !written)
       return written.error();
@@ -52,7 +50,7 @@ template <persist::record_backend Backend>
   }
   out << as_text(text);
   if (!out.flush()) return Error(Errc::io, "the list could not be written");
-  return record.record.inbox.size();
+  return messages.size();
 }
 
 }  // namespace persistctl

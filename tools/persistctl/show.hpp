@@ -21,11 +21,14 @@
 
 namespace persistctl {
 
-/// Reads one record; `not_found` if there is none, not even one with messages only.
+/// Reads one record, with its data or with the messages that wait in it; `not_found` if there is
+/// none, not even one with messages only.
 template <persist::record_backend Backend>
 [[nodiscard]] Result<persist::ReadRequest> read_record(Backend& backend, const OpenedStore& store,
-                                                       std::string_view key) {
-  persist::ReadRequest record{.store = store.id, .key = key};
+                                                       std::string_view key,
+                                                       bool wants_inbox = false) {
+  persist::ReadRequest record{
+      .store = store.id, .key = key, .wants_data = !wants_inbox, .wants_inbox = wants_inbox};
   backend.read(std::span(&record, 1));
   if (failed(record.error)) return Error(record.error).for_key(key);
   if (!record.found)

@@ -2,7 +2,6 @@
 
 #include <persist/host/lanes.hpp>
 
-#include <cstddef>
 #include <deque>
 #include <map>
 #include <memory>
@@ -27,7 +26,6 @@ class LaneTurns {
     const auto [at, is_first] = records_.try_emplace(of);
     if (is_first) return true;
     at->second.push_back(std::move(next));
-    ++waiting_;
     return false;
   }
   /// What was on its way has ended. The next, which is on its way from now on, or no task.
@@ -36,14 +34,11 @@ class LaneTurns {
     if (at->second.empty()) return records_.erase(at), Waiting{};
     Waiting next = std::move(at->second.front());
     at->second.pop_front();
-    --waiting_;
     return next;
   }
-  [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
 
  private:
   std::map<Record, std::deque<Waiting>> records_;
-  std::size_t waiting_ = 0;
 };
 
 }  // namespace persist::inline PERSIST_ABI

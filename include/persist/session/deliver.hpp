@@ -76,22 +76,30 @@ void SessionNode<S>::deliver(Event& event, SessionHost& store) {
   tell(event, core);
 }
 
-/// Fires the session's signal and the store's. A failure that nobody listens to is written to the
-/// log.
+/// Fires the session's signal and the store's. Says whether anybody listens.
+template <class S>
+template <class Member, class OnStore, class... Args>
+bool SessionNode<S>::fire(StoreCore<S>& core, Member member, const OnStore& on_store,
+                          const Args&... args) {
+  bool heard = false;
+  if (rare_) {
+    const auto& on_session = rare_.load()->signals.*member;
+    heard = on_session.has_handlers();
+    call_listeners(core, [&] { on_session.fire(args...); });
+  }
+  if (!on_store.has_handlers()) return heard;
+  typename S::Handle self(*this);
+  call_listeners(core, [&] { on_store.fire(self, args...); });
+  return true;
+}
+
+/// A failure that nobody listens to is written to the log.
 template <class S>
 void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
   const auto& all = core.listeners();
   bool heard = false;
   const auto fire = [&](auto member, const auto& on_store, const auto&... args) {
-    if (rare_) {
-      const auto& on_session = rare_.load()->signals.*member;
-      heard = on_session.has_handlers();
-      call_listeners(core, [&] { on_session.fire(args...); });
-    }
-    if (!on_store.has_handlers()) return;
-    heard = true;
-    typename S::Handle self(*this);
-    call_listeners(core, [&] { on_store.fire(self, args...); });
+    heard = this->fire(core, member, on_store, args...);
   };
   using Own = Signals<Data>;
   switch (event.kind) {

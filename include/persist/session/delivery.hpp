@@ -138,7 +138,8 @@ class Delivery {
       is_dead = ++own.tries == most_message_tries;
       message.tries = own.tries;
     });
-    if (is_dead) return node_.tell_dead_letter(core_, InboxMessage(message), why);
+    if (is_dead)
+      return node_.tell_dead_letter(core_, InboxMessage(message.message, message.tries), why);
     held_up_.push_back(line_of(message.message));
     core_.postpone_messages(node_);
   }
@@ -173,18 +174,7 @@ void SessionNode<S>::handle_messages(StoreCore<S>& core) {
 template <class S>
 void SessionNode<S>::tell_dead_letter(StoreCore<S>& core, const InboxMessage& letter,
                                       const Error& why) {
-  bool heard = false;
-  if (Rare* rare = rare_.load(std::memory_order_acquire)) {
-    heard = rare->signals.dead_letter.has_handlers();
-    call_listeners(core, [&] { rare->signals.dead_letter.fire(letter, why); });
-  }
-  const auto& on_store = core.listeners().dead_letter;
-  if (on_store.has_handlers()) {
-    heard = true;
-    Handle self(*this);
-    call_listeners(core, [&] { on_store.fire(self, letter, why); });
-  }
-  if (!heard)
+  if (!fire(core, &Signals<Data>::dead_letter, core.listeners().dead_letter, letter, why))
     core.log(LogLevel::error, std::string(key()) + ": a message (" + letter.type +
                                   ") is put aside until the next load");
 }

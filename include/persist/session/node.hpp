@@ -316,6 +316,8 @@ class SessionNode final : public SessionCore {
   friend class Delivery<S>;
   void tell_dead_letter(StoreCore<S>& core, const InboxMessage& letter, const Error& why);
   void tell(Event& event, StoreCore<S>& core);
+  template <class Member, class OnStore, class... Args>
+  bool fire(StoreCore<S>& core, Member member, const OnStore& on_store, const Args&... args);
   /// Calls listeners. What one of them throws is written to the log: it has nobody to go to, and a
   /// poll that it ended halfway would leave others' sessions without their outcome.
   template <class F>

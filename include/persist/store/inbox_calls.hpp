@@ -71,7 +71,7 @@ std::vector<InboxMessage> Session<S>::inbox() const {
   return read_more([](const SessionExtras& more) {
     std::vector<InboxMessage> waiting;
     for (const WaitingMessage& each : more.inbox)
-      if (!each.handled) waiting.emplace_back(each);
+      if (!each.handled) waiting.emplace_back(each.message, each.tries);
     return waiting;
   });
 }
