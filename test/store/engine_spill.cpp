@@ -271,6 +271,35 @@ TEST_F(SpillReplay, a_release_whose_outcome_nobody_knows_is_spilled_as_it_was_se
   }
 }
 
+TEST_F(SpillReplay, what_was_edited_behind_a_release_of_unknown_outcome_is_spilled_too) {
+  for (const bool landed : {false, true}) {
+    {
+      auto players = open_spilling();
+      auto session = players.load(7);
+      ASSERT_TRUE(session) << session.error();
+      session->edit()->coins = 5;
+      db.script().commits.push_back({Errc::unknown_outcome, landed});
+      EXPECT_TRUE(session->release().is(Errc::unknown_outcome));
+      session->edit()->coins = 6;
+      down(Errc::unknown_outcome);
+      EXPECT_EQ(players.close_all(10s), 1U);
+      EXPECT_EQ(files(".spill").size(), 2U);
+    }
+    up();
+    auto players = open_spilling();
+    if (!landed) {
+      EXPECT_EQ(coins(players, 7), 6) << "the record goes back with the second";
+      EXPECT_TRUE(players.spilled()->empty());
+    } else {  // it had gone back before, and may be anybody's
+      EXPECT_EQ(coins(players, 7), 5);
+      EXPECT_EQ(only(players).state, State::refused);
+      EXPECT_EQ(only(players).why.code(), Errc::fenced);
+      EXPECT_EQ(files(".refused").size(), 1U) << "kept for a person";
+    }
+    EXPECT_TRUE(players.try_load(7));
+  }
+}
+
 TEST_F(SpillReplay, one_that_had_landed_before_somebody_wrote_is_no_loss) {
   {
     auto players = open_spilling();

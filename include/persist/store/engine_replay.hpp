@@ -150,8 +150,11 @@ void Engine<B, L>::complete_replay(Flight& flight) {
   if (culprit.erased)
     return settle_replay(
         replay, Error(Errc::not_found, "its record was erased since").for_key(culprit.key));
-  Error why = Error(Errc::fenced, "somebody wrote to the record since").for_key(culprit.key);
-  if (!culprit.holder.owner.nobody())
+  const bool has_holder = !culprit.holder.owner.nobody();
+  Error why = Error(Errc::fenced, has_holder ? "somebody wrote to the record since"
+                                             : "the record was given back, or written to, since")
+                  .for_key(culprit.key);
+  if (has_holder)
     why = std::move(why).held_by(
         {std::string(culprit.holder.owner.server.view()), culprit.holder.epoch,
          std::chrono::duration_cast<std::chrono::milliseconds>(culprit.holder.age)});

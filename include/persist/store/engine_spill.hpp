@@ -161,7 +161,7 @@ TimePoint Engine<B, L>::finish_partners(bool keeps) {
 template <class B, class L>
 std::size_t Engine<B, L>::end_unknown(Flight& flight) {
   const auto goes_on = [&](std::size_t i) {
-    return flight.cuts[i].aim != Aim::release && !ended(flight.sessions[i]->state);
+    return !ended(flight.sessions[i]->state);
   };
   bool has_more = false;
   for (std::size_t i = 0; i < flight.size(); ++i) {

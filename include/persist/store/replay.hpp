@@ -151,10 +151,11 @@ void read_again(Backend& backend, Flight& flight, CommitRequest& to) {
   const auto stores = find_stores(backend, replay.entry);
   if (!stores) return fails(stores.error());
   fill(flight, replay, *stores, *replay.limits);
-  // Nobody plays under it any more: its lease would only keep the players out.
-  if (replay.is_last)
-    for (Change& change : flight.changes)
-      change.lease = LeaseChange::release;
+  // Nobody plays under it any more: its lease would only keep the players out. But what follows it
+  // is written by the same owner, who must not have given the record back before.
+  for (Change& change : flight.changes)
+    if (replay.is_last || change.lease == LeaseChange::release)
+      change.lease = replay.is_last ? LeaseChange::release : LeaseChange::keep;
   to.changes = flight.request.changes;
 }
 

@@ -6,6 +6,7 @@
 #include <persist/record/fence.hpp>
 #include <persist/spill/journal.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -26,12 +27,14 @@ class SpillFolders {
     std::string key;
     Fence fence;
     bool claims = false;
+    bool gives_back = false;
   };
   enum class Fate : std::uint8_t { waits, gone, refused };
   struct Entry {
     spill::FileName name;  ///< while it waits
     std::vector<Write> writes;
     std::uint64_t follows = 0;
+    bool may_be_late = false;  ///< what it follows may have given the record back before
     Fate fate = Fate::waits;
     TimePoint started{};        ///< when whoever wrote it was
     bool is_forgotten = false;  ///< the database was put back since to what it was before
@@ -103,7 +106,11 @@ class SpillFolders {
       Entry entry;
       entry.name = name, entry.follows = read->follows, entry.started = started;
       for (const spill::Part& part : read->parts)
-        entry.writes.push_back({part.key, part.fence, part.claims != Claims::nothing});
+        entry.writes.push_back({part.key, part.fence, part.claims != Claims::nothing,
+                                part.lease == LeaseChange::release});
+      if (const Entry* before = find(server, entry.follows))
+        entry.may_be_late = std::any_of(before->writes.begin(), before->writes.end(),
+                                        [](const Write& write) { return write.gives_back; });
       known_[server].push_back(std::move(entry));
       ++met;
     }

@@ -182,7 +182,11 @@ class SimulatedWorld {
           report_.handovers += reason == Reason::handover ? 1U : 0U;
           report_.lost += reason == Reason::lost ? 1U : 0U;
           servers_[index].told.insert(number_of(session));
-          if (!was_saved && reason == Reason::shutdown) servers_[index].unsaved.push_back(session);
+          if (!was_saved && reason == Reason::shutdown) {
+            servers_[index].unsaved.push_back(session);
+            // Now: the same server may still send it.
+            if (spills_) report_.spilled += spills_->meet(index, servers_[index].started);
+          }
           if (servers_[index].saving.erase(number_of(session)) != 0 && was_saved)
             violation(index, std::string(session.id()) + " ended, and nobody was told of its save");
           if constexpr (requires { game_.ended(session, was_saved); })
