@@ -146,4 +146,21 @@ TEST(KeyPolicy, a_key_already_spelled_is_taken_as_it_is_and_checked) {
   EXPECT_EQ(refused<PlayerKey>(SpelledKey{""}), Errc::invalid);
 }
 
+TEST(KeyPolicy, what_a_policy_spells_it_reads_and_nothing_else) {
+  using Season = key::Scoped<"s/3", key::Prefixed<"p", std::uint64_t>>;
+  using Any = key::AnyScope<std::string>;
+  EXPECT_EQ(key::read_spelling<key::Number<std::uint64_t>>("42"), 42U);
+  EXPECT_EQ(key::read_spelling<key::Number<int>>("-7"), -7);
+  EXPECT_EQ(key::read_spelling<key::Text>("Ann"), "Ann"s);
+  EXPECT_EQ(key::read_spelling<Season>("s~13/p42"), 42U);
+  EXPECT_EQ(key::read_spelling<Any>("a~1~0b/c/d"), (key::InScope<std::string>{"a/~b", "c/d"}));
+  for (const std::string_view no : {"007", "+7", "7 ", "", "x", "-1", "18446744073709551616"})
+    EXPECT_FALSE(key::read_spelling<key::Number<std::uint64_t>>(no)) << no;
+  for (const std::string_view no : {"s/3/p42", "s~13/42", "s~13/q42", "s~13", "t/p42", "s~23/p42"})
+    EXPECT_FALSE(key::read_spelling<Season>(no)) << no;
+  for (const std::string_view no : {"a", "a~/b", "a~2/b", ""})
+    EXPECT_FALSE(key::read_spelling<Any>(no)) << no;
+  EXPECT_FALSE(key::read_spelling<PlayerKey>("P42")) << "this one cannot";
+}
+
 }  // namespace

@@ -175,6 +175,16 @@ TEST_F(ForEachTest, what_fails_and_then_succeeds_is_done_once) {
   EXPECT_EQ(sum(), 4 * once);
 }
 
+TEST_F(ForEachTest, a_listener_is_told_which_player_it_is) {
+  std::set<std::uint64_t> heard;
+  const auto listening = players.on_saved([&](Players::Session& session, const auto&) {
+    EXPECT_EQ(std::to_string(session.key()), session.id());
+    heard.insert(session.key());
+  });
+  (void)players.for_each(doubles);
+  EXPECT_EQ(heard.size(), 25U);
+}
+
 TEST_F(ForEachTest, inside_a_handler_it_is_refused) {
   Errc said{};
   auto session = players.load(30u);

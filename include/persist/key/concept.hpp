@@ -3,6 +3,7 @@
 #include <persist/key/buffer.hpp>
 
 #include <concepts>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -16,6 +17,9 @@
 // * `spell(const value_type&, KeyBuffer&) -> void`: writes the spelling. May be overloaded for what
 //   names the same key otherwise, like the id of a player who is offline.
 // * `user_ids(const value_type&, UserIds&) -> void`, optional: the users whose data the record is.
+// * `read(std::string_view) -> std::optional<value_type>`, optional: the key of a spelling, so that
+//   a session of a walk over all records (`for_each`) has its `key()`. Nothing for what it did not
+//   spell.
 //
 // Laws. A value is always spelled the same way, by every server and every build that shares the
 // data. Two values that are different keys have different spellings. A spelling has 1 to 255 bytes,
@@ -65,6 +69,12 @@ concept gives_user_ids =
       { &P::user_ids };
       { P::user_ids(value, out) } -> std::same_as<void>;
     };
+
+/// The policy can say which key a spelling is of.
+template <class P>
+concept reads_spellings = names_its_key_type<P> && requires(std::string_view spelling) {
+  { P::read(spelling) } -> std::same_as<std::optional<typename P::value_type>>;
+};
 
 /// An integer that is a number: neither a truth value nor a character.
 template <class T>

@@ -3,7 +3,11 @@
 #include <persist/key/buffer.hpp>
 #include <persist/key/concept.hpp>
 
+#include <charconv>
 #include <cstdint>
+#include <optional>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace persist::inline PERSIST_ABI::key {
@@ -23,6 +27,13 @@ struct Number {
     if (!std::in_range<T>(value))
       out.refuse("the number is outside of the range of the key's type");
     out.append_number(value);
+  }
+  [[nodiscard]] static std::optional<T> read(std::string_view spelling) noexcept {
+    T value{};
+    const char* const end = spelling.data() + spelling.size();
+    const auto [at, wrong] = std::from_chars(spelling.data(), end, value);
+    if (wrong != std::errc{} || at != end) return std::nullopt;
+    return value;
   }
 };
 

@@ -8,6 +8,7 @@
 #include <persist/result.hpp>
 
 #include <concepts>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -87,6 +88,18 @@ template <class K, class V>
     policy_of<K>::spell(value, out);
   }
   return check_spelling(out);
+}
+
+/// The key that the policy spells so; nothing where it cannot read what it spells, or would spell
+/// this otherwise ("007").
+template <class P>
+[[nodiscard]] std::optional<typename P::value_type> read_spelling(std::string_view spelling) {
+  if constexpr (reads_spellings<P>) {
+    auto value = P::read(spelling);
+    KeyBuffer again;
+    if (value && spell_checked<P>(*value, again) && again.view() == spelling) return value;
+  }
+  return std::nullopt;
 }
 
 }  // namespace persist::inline PERSIST_ABI::key

@@ -5,6 +5,9 @@
 #include <persist/key/concept.hpp>
 #include <persist/key/policy.hpp>
 
+#include <optional>
+#include <string_view>
+
 namespace persist::inline PERSIST_ABI::key {
 
 /// A fixed text in front of another key: `Prefixed<"Player_", std::uint64_t>` spells 42 as
@@ -27,6 +30,12 @@ struct Prefixed : detail::ForwardsUserIds<policy_of<K>> {
   static void spell(const V& value, KeyBuffer& out) {
     out.append(Prefix.view());
     inner::spell(value, out);
+  }
+  [[nodiscard]] static std::optional<value_type> read(std::string_view spelling)
+    requires reads_spellings<inner>
+  {
+    if (!spelling.starts_with(Prefix.view())) return std::nullopt;
+    return inner::read(spelling.substr(Prefix.view().size()));
   }
 };
 

@@ -5,8 +5,11 @@
 #include <persist/key/concept.hpp>
 #include <persist/key/policy.hpp>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace persist::inline PERSIST_ABI::key {
 
@@ -28,6 +31,21 @@ inline void append_scope(std::string_view scope, KeyBuffer& out) noexcept {
   out.append('/');
 }
 
+/// The scope that a spelling begins with, and takes it and its slash away; nothing where there is
+/// none.
+[[nodiscard]] inline std::optional<std::string> take_scope(std::string_view& spelling) {
+  const std::size_t end = spelling.find('/');
+  if (end == spelling.npos) return std::nullopt;
+  std::string scope;
+  for (std::size_t i = 0; i < end; ++i) {
+    const bool escaped = spelling[i] == '~';
+    if (escaped && (++i == end || (spelling[i] != '0' && spelling[i] != '1'))) return std::nullopt;
+    scope += !escaped ? spelling[i] : spelling[i] == '0' ? '~' : '/';
+  }
+  spelling.remove_prefix(end + 1);
+  return scope;
+}
+
 /// Another key inside a named part of the store: `Scoped<"season-3", std::uint64_t>` spells 42 as
 /// "season-3/42".
 ///
@@ -47,6 +65,13 @@ struct Scoped : detail::ForwardsUserIds<policy_of<K>> {
   static void spell(const V& value, KeyBuffer& out) {
     append_scope(Scope.view(), out);
     inner::spell(value, out);
+  }
+  [[nodiscard]] static std::optional<value_type> read(std::string_view spelling)
+    requires reads_spellings<inner>
+  {
+    const auto scope = take_scope(spelling);
+    if (!scope || *scope != Scope.view()) return std::nullopt;
+    return inner::read(spelling);
   }
 };
 
@@ -92,6 +117,14 @@ struct AnyScope : detail::ForwardsScopedUserIds<policy_of<K>> {
   static void spell(const InScope<V>& value, KeyBuffer& out) {
     append_scope(value.scope, out);
     inner::spell(value.key, out);
+  }
+  [[nodiscard]] static std::optional<value_type> read(std::string_view spelling)
+    requires reads_spellings<inner>
+  {
+    auto scope = take_scope(spelling);
+    auto key = scope ? inner::read(spelling) : std::nullopt;
+    if (!key) return std::nullopt;
+    return value_type{*std::move(scope), *std::move(key)};
   }
 };
 

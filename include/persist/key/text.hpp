@@ -2,6 +2,7 @@
 
 #include <persist/key/buffer.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,9 @@ struct Text {
   using value_type = std::string;
 
   static void spell(std::string_view value, KeyBuffer& out) noexcept { out.append(value); }
+  [[nodiscard]] static std::optional<std::string> read(std::string_view spelling) {
+    return std::string(spelling);
+  }
 };
 
 }  // namespace persist::inline PERSIST_ABI::key

@@ -42,7 +42,7 @@ class Session : public Connects<Session<S>> {
   friend bool operator==(const Session& a, const Session& b) noexcept { return a.node_ == b.node_; }
 
   // What it is. None of these calls reads a clock or the backend.
-  /// In signals of a change by a key's mere spelling, an empty one.
+  /// In signals of a walk over records whose Key policy cannot `read` spellings, an empty one.
   [[nodiscard]] const typename S::KeyValue& key() const noexcept { return node_->key_value(); }
   /// The key as storage spells it.
   [[nodiscard]] std::string_view id() const noexcept { return node_->key(); }

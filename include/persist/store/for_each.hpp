@@ -179,8 +179,8 @@ class ForEach {
       }
       LoadOptionsFor<Data> how;
       how.conflict = options_.held;
-      Loading<S> loading =
-          calls_.begin(SpelledKey{key}, std::nullopt, std::move(how), LoadKind::offline, until);
+      Loading<S> loading = calls_.begin(SpelledKey{key}, key::read_spelling<typename S::Key>(key),
+                                        std::move(how), LoadKind::offline, until);
       page.push_back({std::move(key), std::move(loading)});
     }
     wait_until(TimePoint::max(), [&] {

@@ -40,6 +40,7 @@ namespace persist::inline PERSIST_ABI::testing {
 /// * `spilled(session)`, `replayed(session)`: what a session held when its server was stopped lies
 ///   in the journal, and has been sent from there;
 /// * `erased(player, data)`: a record was erased that held this, or null;
+/// * `mended()`: nothing goes wrong any more;
 /// * `backed_up()`, `put_back()`: the database is what it was at the last `backed_up`: what was
 ///   acknowledged since is gone. A game without them never sees that.
 template <class Game, class Lock = lock::Lease<conflict::Request>>
@@ -197,6 +198,7 @@ class Simulation : private SimulatedTrouble<Game, Lock> {
   /// Nothing goes wrong any more, and what was on its way has arrived.
   void mend() {
     is_mended_ = true;
+    if constexpr (requires { game_.mended(); }) game_.mended();
     stragglers_.arrive_all();
     for (Server& server : servers_) {
       server.still_until = server.cut_until = {};
