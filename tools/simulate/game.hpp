@@ -28,11 +28,11 @@ class Game : public Account {
       if (is_clumsy_ && gift.id % 3 == 0) throw std::runtime_error("a handler that is wrong");
       take(hero, gift);
     });
-    players.on_expired([](Hero&, const Gift& gift, Session& session) -> persist::Result<void> {
-      if (gift.from != Gift::From::player)
-        return persist::Error(persist::Errc::invalid, "has time enough");
+    players.on_expired([this](Hero&, const Gift& gift, Session& session) -> persist::Result<void> {
+      if (!gift.hurries)
+        seen_.push_back("gift " + std::to_string(gift.id) + " is over before its time");
       Gift back = gift;
-      back.from = Gift::From::nobody_there;
+      back.from = Gift::From::nobody_there, back.hurries = false;
       return session.send(gift.sender, back);
     });
     watching_.push_back(players.template on_changed<&Hero::coins>(
@@ -217,10 +217,11 @@ class Game : public Account {
     if (session.view()->coins < 5) return "is poor";
     const std::uint64_t id = ++ids_;
     persist::PostOptions how;
-    if (random.happens(300)) how.expires = std::chrono::seconds(random.between(1, 120));
+    const bool hurries = random.happens(300);
+    if (hurries) how.expires = std::chrono::seconds(random.between(1, 120));
     if (random.happens(300)) how.priority = 1;
     const auto sent = session.transfer(
-        to, Gift{5, id, Gift::From::player, session.key()},
+        to, Gift{5, id, Gift::From::player, session.key(), hurries},
         [&](Hero& hero) {
           hero.coins -= 5, hero.sent += 5, ++hero.progress;
           hero.gifts_sent.push_back(id);

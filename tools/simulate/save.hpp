@@ -26,6 +26,7 @@ struct Gift {
   std::uint64_t id = 0;
   From from = From::player;
   std::uint64_t sender = 0;
+  bool hurries = false;  ///< or has days
 };
 struct Save {
   using data_type = Hero;

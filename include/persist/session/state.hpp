@@ -72,12 +72,20 @@ enum class Grant : std::uint8_t {
   durable,  ///< saved: tell the shop yes
   refused,  ///< so old that nobody can say whether it was granted: tell the shop no
 };
+[[nodiscard]] constexpr std::string_view name(Grant grant) noexcept {
+  constexpr std::string_view names[] = {"pending", "durable", "refused"};
+  return names[static_cast<std::uint8_t>(grant)];
+}
 
 /// How a transaction stands.
 enum class Transacted : std::uint8_t {
   pending,  ///< applied here; no partner is saved without the others until all of them are
   durable,  ///< saved, all of it
 };
+[[nodiscard]] constexpr std::string_view name(Transacted transacted) noexcept {
+  constexpr std::string_view names[] = {"pending", "durable"};
+  return names[static_cast<std::uint8_t>(transacted)];
+}
 
 /// How large a record was when it was last written, and how much of the limit that is (0 to 1).
 struct Usage {

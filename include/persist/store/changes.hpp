@@ -51,7 +51,8 @@ class UpdateChange : public AnyChange<S> {
     auto& node = session.node();
     if (is_live && session.is_ephemeral()) return ephemeral(node.key());
     if (!is_live && node.is_new && !options_.create)
-      return Error(Errc::not_found, "there is no record").for_key(node.key());
+      return Error(Errc::not_found, "there is no record; .create = true makes one")
+          .for_key(node.key());
     const std::unique_lock<typename SessionNode<S>::SessionLock> writing(node.guard_lock());
     return node.on_copy([&](Data& copy) -> Result<void> {
       if constexpr (std::is_void_v<R>) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <span>
@@ -105,6 +106,12 @@ class Faulty {
   /// Whether anything gets through at all.
   void cut(bool is_cut) noexcept { state_->is_cut = is_cut; }
   [[nodiscard]] bool is_cut() const noexcept { return state_->is_cut; }
+  /// Nothing gets through any more once `step` more requests have; the one after them is the last
+  /// to arrive, or the first that does not. For tests that take a server away at every step of
+  /// what it does, until it does all of it.
+  void die_at(std::uint64_t step, bool last_arrives) noexcept {
+    state_->steps_left = step, state_->last_arrives = last_arrives;
+  }
   /// Whether the database has no room left: what would write is refused with `io`, as `File` does,
   /// and acquisitions and renewals go on.
   void fill(bool is_full) noexcept { state_->is_full = is_full; }
@@ -140,6 +147,8 @@ class Faulty {
     Faults faults;
     bool is_cut = false;
     bool is_full = false;
+    std::uint64_t steps_left = std::numeric_limits<std::uint64_t>::max();
+    bool last_arrives = false;
     /// The last reply to each read, by what was asked.
     std::map<std::tuple<std::uint32_t, std::string, bool>, ReadRequest> reads{};
   };
@@ -153,6 +162,11 @@ class Faulty {
   }
   template <class Request, class F>
   void one(Request& request, F&& go) {
+    if (state_->steps_left-- == 0) {
+      state_->is_cut = true;
+      if constexpr (changes_something<Request>)
+        if (state_->last_arrives) Parcel<Request>(request).arrive(inner_);
+    }
     if (state_->is_cut) return fail(request, Errc::unavailable);
     const Faults& faults = state_->faults;
     const std::uint64_t dice = state_->stragglers.random().below(1000);
