@@ -1,5 +1,6 @@
 #include <persist/backend/file.hpp>
 
+#include <persistctl/audit.hpp>
 #include <persistctl/command_line.hpp>
 #include <persistctl/export.hpp>
 #include <persistctl/import.hpp>
@@ -15,6 +16,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -116,6 +118,17 @@ std::vector<Command> folder_commands() {
         store_option,
         dictionary_option,
         {"--size", "BYTES", "the most it may have (default: 112640); it takes 100 times as much"}}},
+      {"audit",
+       "",
+       "Compares all records with their ledgers (persist::audit::Ledger) and with each other; a "
+       "finding a line, as JSON.",
+       {dir_option,
+        store_option,
+        dictionary_option,
+        {"--ledger", "PATH", "where it lies in the data (default: /ledger)"},
+        {"--amount", "WHAT=PATH,…", "what the ledger must explain, as in coins=/coins"},
+        {"--unique", "PATH,…", "of what there is one in the world, as in /items/*/id"},
+        {"--hours", "N", "only what moved in the last N hours (default: all)"}}},
       {"backup",
        "COPY",
        "Writes a copy of the folder, of one moment, that opens like any other.",
@@ -392,6 +405,44 @@ int train(const Typed&) {
 }
 #endif
 
+/// What to compare; nothing, after a message, where it makes no sense.
+std::optional<AuditPlan> audit_plan(const Typed& typed) {
+  AuditPlan plan;
+  const auto wrong = [](const Error& why) { return fail(why), std::nullopt; };
+  const auto ledger = read_paths(typed.get("--ledger", plan.ledger), false);
+  auto amounts = read_paths(typed.get("--amount"), true);
+  const auto unique = read_paths(typed.get("--unique"), false);
+  if (!ledger || !amounts || !unique)
+    return wrong(!ledger ? ledger.error() : !amounts ? amounts.error() : unique.error());
+  if (ledger->size() != 1) return wrong(Error(Errc::invalid, "--ledger is one path"));
+  plan.ledger = ledger->front().second;
+  plan.amounts = *std::move(amounts);
+  for (const auto& [unnamed, path] : *unique)
+    plan.unique.push_back(path);
+  if (!typed.has("--hours")) return plan;
+  const std::string text = typed.get("--hours");
+  std::uint32_t hours = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hours);
+  if (error != std::errc{} || end != text.data() + text.size() || hours == 0)
+    return wrong(Error(Errc::invalid, "--hours is a whole number from 1 on, not " + text));
+  plan.period.from = persist::SystemClock::instance().wall() - std::chrono::hours(hours);
+  return plan;
+}
+
+int audit(const Typed& typed) {
+  auto plan = audit_plan(typed);
+  if (!plan) return wrong_command_line;
+  auto opened = open(typed, For::reading);
+  if (opened.status != done) return opened.status;
+  const auto audited = audit_store(*opened.file, opened.store, *std::move(plan));
+  if (!audited) return fail(audited.error());
+  for (const Error& error : audited->unreadable)
+    fail(error);
+  if (const auto written = write_findings(audited->report, std::cout); !written)
+    return fail(written.error());
+  return audited->unreadable.empty() && audited->report.is_clean() ? done : not_done;
+}
+
 /// Copies a snapshot, so a server may go on writing meanwhile.
 int backup(const Typed& typed) {
   const auto seen = File::open_snapshot(typed.get("--dir"));
@@ -479,6 +530,7 @@ int run(std::span<const std::string_view> words) {
       {"inbox", inbox},
       {"holder", holder},
       {"unlock", unlock},
+      {"audit", audit},
       {"backup", backup},
       {"train", train},
       {"spill list", spill_list},
