@@ -20,7 +20,7 @@ LAYERS = [
     ["schema", "key", "codec", "lock", "access", "backend", "spill"],
     ["session"],
     ["store"],
-    ["host"],
+    ["host", "audit"],
     ["observe", "testing"],
 ]
 SAME_PART = {"compress": "codec", "session_ref": "session"}

@@ -5,6 +5,7 @@
 
 #include <persist/access/confined.hpp>
 #include <persist/access/shared.hpp>
+#include <persist/audit/check.hpp>
 #include <persist/backend/file.hpp>
 #include <persist/backend/leased.hpp>
 #include <persist/backend/memory.hpp>

@@ -65,7 +65,27 @@ std::vector<Command> spill_commands() {
           {"spill drop", "ENTRY", "Forgets an entry: what it holds is lost.", {folder}}};
 }
 
-/// What is done with a folder of records.
+/// What is done with one record.
+std::vector<Command> record_commands() {
+  return {{"show",
+           "KEY",
+           "Writes everything that a record says of itself, as JSON.",
+           {dir_option, store_option, dictionary_option}},
+          {"inbox",
+           "KEY",
+           "Writes the messages that wait in a record, one a line, as JSON.",
+           {dir_option, store_option}},
+          {"holder",
+           "KEY",
+           "Says which process has the folder, and which server wrote the record last.",
+           {dir_option, store_option}},
+          {"unlock",
+           "KEY",
+           "Takes a record away from whoever holds it; a session that had it can write no more.",
+           {dir_option, store_option}}};
+}
+
+/// What is done with all records of a folder.
 std::vector<Command> folder_commands() {
   return {
       {"import",
@@ -95,22 +115,6 @@ std::vector<Command> folder_commands() {
        {dir_option,
         store_option,
         {"--details", "", "and, after tabs: bytes, version, loads, waiting messages, last save"}}},
-      {"show",
-       "KEY",
-       "Writes everything that a record says of itself, as JSON.",
-       {dir_option, store_option, dictionary_option}},
-      {"inbox",
-       "KEY",
-       "Writes the messages that wait in a record, one a line, as JSON.",
-       {dir_option, store_option}},
-      {"holder",
-       "KEY",
-       "Says which process has the folder, and which server wrote the record last.",
-       {dir_option, store_option}},
-      {"unlock",
-       "KEY",
-       "Takes a record away from whoever holds it; a session that had it can write no more.",
-       {dir_option, store_option}},
       {"train",
        "FILE",
        "Makes a zstd dictionary of the records, for compress::ZstdDict; FILE must not be there.",
@@ -126,8 +130,8 @@ std::vector<Command> folder_commands() {
         store_option,
         dictionary_option,
         {"--ledger", "PATH", "where it lies in the data (default: /ledger)"},
-        {"--amount", "WHAT=PATH,…", "what the ledger must explain, as in coins=/coins"},
-        {"--unique", "PATH,…", "of what there is one in the world, as in /items/*/id"},
+        {"--amount", "WHAT=PATH,...", "what the ledger must explain, as in coins=/coins"},
+        {"--unique", "PATH,...", "of what there is one in the world, as in /items/*/id"},
         {"--hours", "N", "only what moved in the last N hours (default: all)"}}},
       {"backup",
        "COPY",
@@ -138,9 +142,10 @@ std::vector<Command> folder_commands() {
 /// All that can be typed; `--help` is made of it.
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
-    std::vector<Command> made = folder_commands();
-    for (Command& command : spill_commands())
-      made.push_back(std::move(command));
+    std::vector<Command> made = record_commands();
+    for (auto more : {folder_commands(), spill_commands()})
+      for (Command& command : more)
+        made.push_back(std::move(command));
     return made;
   }();
   return all;
