@@ -253,4 +253,89 @@ TEST_F(Delivering, a_transfer_that_nobody_takes_goes_back_by_whoever_lets_it_exp
   EXPECT_EQ(coins(players, 2), 100);
 }
 
+TEST_F(Delivering, a_handler_may_send_to_its_own_record) {
+  int handled = 0;
+  players.on_message([&](Player& player, const Gift& gift, Players::Session& session) {
+    ++handled;
+    player.coins += gift.coins;
+    EXPECT_TRUE(gift.coins == 1 || session.send(1u, Gift{gift.coins / 2}));
+    EXPECT_TRUE(players.post(1u, Letter{"and by the front door"}));
+  });
+  auto session = players.load(1u);
+  post(1, 4);
+  for (int i = 0; i < 6; ++i) {
+    players.poll();
+    ASSERT_TRUE(session->save());
+  }
+  EXPECT_EQ(handled, 3) << "of 4, of 2 and of 1, each behind the save that sent it";
+  EXPECT_EQ(session->view()->coins, 107);
+  EXPECT_EQ(session->inbox().size(), 3U) << "letters, which nobody reads";
+}
+
+TEST_F(Delivering, a_handler_that_releases_its_session_ends_it_behind_what_it_did) {
+  players.on_message([](Player& player, const Gift& gift, Players::Session& session) {
+    player.coins += gift.coins;
+    EXPECT_TRUE(session.release().is(Errc::busy));
+    EXPECT_TRUE(session.request_release());
+  });
+  auto session = players.load(1u);
+  post(1, 5);
+  players.poll();
+  players.poll();
+  EXPECT_FALSE(session->is_active());
+  EXPECT_EQ(players.peek(1u)->data.coins, 105);
+  EXPECT_EQ(players.inspect(1u)->inbox_messages, 0U);
+}
+
+TEST_F(Delivering, what_is_over_while_it_is_tried_again_goes_to_who_takes_that) {
+  int tries = 0, over = 0;
+  players.on_message([&](Player&, const Gift&) { return ++tries, false; });
+  players.on_expired([&](Player& player, const Gift&) { ++over, player.level = 2; });
+  post(1, 5, {.expires = 1s});
+  auto session = players.load(1u);
+  EXPECT_EQ(tries, 1);
+  play(3s, players);
+  EXPECT_EQ(tries, 1) << "not once more, when its time was over";
+  EXPECT_EQ(over, 1);
+  ASSERT_TRUE(session->save());
+  EXPECT_TRUE(session->inbox().empty());
+}
+
+TEST_F(Delivering, what_is_over_when_its_handling_is_saved_was_handled) {
+  int over = 0;
+  players.on_message([](Player& player, const Gift& gift) { player.coins += gift.coins; });
+  players.on_expired([&](Player&, const Gift&) { ++over; });
+  auto session = players.load(1u);
+  post(1, 5, {.expires = 2s});
+  players.poll();
+  EXPECT_EQ(session->view()->coins, 105);
+  db.fail_commits(Errc::unavailable, 3);
+  play(2min, players);
+  ASSERT_TRUE(session->release());
+  EXPECT_EQ(players.peek(1u)->data.coins, 105);
+  EXPECT_EQ(over, 0);
+  EXPECT_EQ(players.inspect(1u)->inbox_messages, 0U);
+}
+
+TEST_F(Delivering, a_hundred_thousand_posts_to_somebody_who_is_away_drop_none_that_was_taken) {
+  auto told = options();
+  told.inbox_limit.messages = 100;
+  Players narrow("narrow", db, told);
+  std::int64_t taken = 0, full = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    const auto posted = narrow.post(1u, Gift{1});
+    ASSERT_TRUE(posted || posted.is(Errc::full)) << posted.error();
+    ++(posted ? taken : full);
+  }
+  EXPECT_EQ(taken, 100) << "the inbox is bounded, and says so";
+  EXPECT_EQ(full, 99'900);
+  narrow.on_message([](Player& player, std::span<const Gift> gifts) {
+    player.coins += static_cast<std::int64_t>(gifts.size());
+  });
+  auto session = narrow.load(1u);
+  EXPECT_EQ(session->view()->coins, 100 + taken);
+  ASSERT_TRUE(session->save());
+  EXPECT_TRUE(narrow.post(1u, Gift{1})) << "there is room again";
+}
+
 }  // namespace

@@ -160,8 +160,10 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   void post(PostRequest& request, std::string_view id) {
     this->waits_for_storage();
     std::string drawn;
-    if (id.empty())
-      drawn = std::to_string(detail::os::random_bits()) + std::to_string(detail::os::random_bits());
+    if (id.empty()) {  // no owner is given out twice
+      const Owner nobody_else = this->next_owner();
+      drawn = std::to_string(nobody_else.nonce) + '-' + std::to_string(nobody_else.session);
+    }
     request.origin.source = this->hash(id.empty() ? std::string_view(drawn) : id);
     for (int tries = 0; tries < 3; ++tries) {
       request.error = Errc{};
