@@ -89,6 +89,9 @@ class BasicFile {
   void read_schemas(std::span<SchemaRequest> batch) {
     each(batch, [&](SchemaRequest& request) { db_->read_schema(request); });
   }
+  void query(std::span<IndexRequest> batch) {
+    each(batch, [&](IndexRequest& request) { db_->query(request); });
+  }
   void relay(std::span<RelayRequest> batch) {
     std::size_t at = 0;
     while (at < batch.size()) {
