@@ -5,6 +5,7 @@
 #include <persist/detail/text_hash.hpp>
 #include <persist/record/index_sets.hpp>
 #include <persist/record/key_hash.hpp>
+#include <persist/result.hpp>
 
 #include <algorithm>
 #include <deque>
