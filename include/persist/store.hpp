@@ -12,6 +12,7 @@
 #include <persist/store/session_table.hpp>
 #include <persist/store/slot.hpp>
 #include <persist/store/transact.hpp>
+#include <persist/store/user_calls.hpp>
 
 #include <memory>
 #include <span>
@@ -250,6 +251,20 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   /// `corrupt` where damaged bytes hide some.
   [[nodiscard]] Result<std::vector<std::string>> keys_of(std::uint64_t user) {
     return calls().keys_of(user);
+  }
+  /// All that is stored of a user, as one JSON document for him: of each record the data under its
+  /// stored names, metadata, user ids, times, and the messages that wait in it. What is not saved
+  /// is not in it, nor what this build does not know. What cannot be read or said in JSON is
+  /// listed. Reads record by record, and holds all of it. Errors as `keys_of`, and of storage.
+  [[nodiscard]] Result<UserExport> export_user(std::uint64_t user) {
+    return calls().export_user(user);
+  }
+  /// Erases the records of a user, with their messages, until `keys_of` finds none that may go;
+  /// what else is his the report says. What he sent to others is theirs and stays. A save that
+  /// comes late writes nothing, and what was spilled of these records is not sent. Blocks for three
+  /// round trips a record.
+  UserErased erase_user(std::uint64_t user, EraseUserOptions options = {}) {
+    return calls().erase_user(user, options);
   }
 
   // What is due.

@@ -100,6 +100,8 @@ class StoreCalls {
   template <detail::FixedString Name>
   Result<std::uint64_t> size_of_board();
   Result<std::vector<std::string>> keys_of(std::uint64_t user);
+  Result<UserExport> export_user(std::uint64_t user);
+  UserErased erase_user(std::uint64_t user, EraseUserOptions options);
 
   Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
     if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
@@ -148,6 +150,11 @@ class StoreCalls {
   }
   template <class K, class C>
   [[nodiscard]] typename C::Answer change(const K& key, C& change);
+  /// A record as it is exported.
+  Result<Value> facts_of(ReadRequest& record);
+  /// Why a record of that user is to stay, or `Errc{}`; `messages` is how many came in.
+  Error refusal_to_erase(std::string_view key, const EraseUserOptions& options,
+                         std::size_t& messages);
   /// Where the key is in a board, with so many rows on each side of it. `not_found`.
   template <detail::FixedString Name, class K>
   Result<IndexRequest> find_in_board(const K& key, std::size_t beside);
