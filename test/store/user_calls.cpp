@@ -171,16 +171,30 @@ TEST_F(Users, of_a_record_of_several_are_erased_from_it_only_when_told) {
   EXPECT_TRUE(characters.keys_of(8)->empty());
 }
 
-TEST_F(Users, whose_records_hold_messages_for_others_send_them_first) {
-  save(9, {1});
-  auto sender = make(1, {7});
-  db.fail_commits(Errc::io);
-  ASSERT_TRUE(sender.send(9U, Gift{5}));
-  (void)sender.save();
-  ASSERT_TRUE(sender.release());
-  const auto report = characters.erase_user(7);
+TEST_F(Users, whose_records_hold_messages_for_others_send_those_that_have_room) {
+  auto told = options();
+  told.inbox_limit.messages = 1;
+  Characters narrow("narrow", db, told);
+  const auto make_one = [&](std::uint64_t id, std::uint64_t user) {
+    auto session = *narrow.load(Owned{id, {user}});
+    session.touch();
+    EXPECT_TRUE(session.save());
+    return session;
+  };
+  for (const std::uint64_t receiver : {8U, 9U}) {
+    (void)make_one(receiver, 1).release();
+    ASSERT_TRUE(narrow.post(receiver, Letter{"first"}));
+    auto sender = make_one(10 + receiver, 7);
+    ASSERT_TRUE(sender.send(receiver, Gift{5}));
+    ASSERT_TRUE(sender.release());
+  }
+  ASSERT_TRUE(narrow.remove_message(Owned{8, {}}, narrow.peek_inbox(8U)->at(0).position));
+  const auto report = narrow.erase_user(7);
   EXPECT_TRUE(report.done());
-  EXPECT_EQ(characters.peek_inbox(9U)->size(), 1U) << "what was sent is the other's";
+  EXPECT_EQ(report.messages_sent, 1U);
+  EXPECT_EQ(report.messages_dropped, 1U);
+  EXPECT_EQ(narrow.peek_inbox(8U)->at(0).type, "Gift") << "what was sent is the other's";
+  EXPECT_EQ(narrow.peek_inbox(9U)->at(0).type, "Letter");
 }
 
 TEST_F(Users, whose_records_cannot_be_reached_are_not_said_to_be_gone) {
