@@ -16,7 +16,7 @@ namespace persist::inline PERSIST_ABI::backend {
 ///
 /// Durability: none; what was saved is gone with the last handle. Every operation takes one lock
 /// for the whole batch and copies the bytes it hands out. Scans cost a walk over all keys of the
-/// store per page. Safe to call from any thread.
+/// store per page. Memory for indexes as `IndexSets`. Safe to call from any thread.
 class Memory {
  public:
   static constexpr bool is_transactional = true;
