@@ -87,8 +87,8 @@ struct IndexRequest {
   bool found = false;  ///< the key is in the index, and
   IndexRow row{};      ///< how
   std::vector<IndexRow> rows{};
-  /// Records of the store whose entries are damaged, so that they may be missing.
-  std::uint64_t damaged = 0;
+  /// Keys of records whose entries are damaged where they are stored, so that they may be missing.
+  std::vector<std::string> damaged{};
 };
 
 }  // namespace persist::inline PERSIST_ABI

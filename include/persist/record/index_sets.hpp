@@ -78,9 +78,8 @@ class IndexSets {
 
   /// Answers all of a request but its `error`.
   void query(IndexRequest& request) const {
-    request.damaged = static_cast<std::uint64_t>(
-        std::count_if(damaged_.begin(), damaged_.end(),
-                      [&](const auto& each) { return each.first == request.index.empty(); }));
+    for (const auto& [of_users, key] : damaged_)
+      if (of_users == request.index.empty()) request.damaged.push_back(key);
     const auto named = sets_.find(request.index);
     if (named == sets_.end()) return;
     const detail::RankedSet& set = named->second;

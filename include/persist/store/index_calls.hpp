@@ -131,10 +131,11 @@ Result<std::vector<std::string>> StoreCalls<S>::keys_of(std::uint64_t user) {
   while (true) {
     auto page = query(next);
     if (!page) return page.error();
-    if (page->damaged != 0)
-      return Error(Errc::corrupt, "the user ids of " + std::to_string(page->damaged) +
-                                      " records of this store are damaged: which are the user's "
-                                      "is not known");
+    if (!page->damaged.empty())
+      return Error(Errc::corrupt, "the user ids of " + std::to_string(page->damaged.size()) +
+                                      " records are damaged, this one's among them: whose they "
+                                      "are is not known")
+          .for_key(page->damaged.front());
     for (IndexRow& row : page->rows)
       keys.push_back(std::move(row.key));
     if (page->rows.size() < next.most) return keys;

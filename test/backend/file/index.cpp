@@ -72,7 +72,7 @@ std::string board_of(const Index& index) {
   std::string all;
   for (const IndexRow& row : request.rows)
     all += row.key + "=" + std::to_string(row.value) + " ";
-  return all + "damaged " + std::to_string(request.damaged);
+  return all + "damaged " + std::to_string(request.damaged.size());
 }
 
 TEST(FileIndex, AnEntryThatLiesBesideItsRecordIsTakenInWithIt) {

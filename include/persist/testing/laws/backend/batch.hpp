@@ -271,7 +271,7 @@ class RandomBatches {
     for (const std::string_view index : {"", "coins", "power"}) {
       IndexRequest request{.store = side.driver.store, .index = index, .most = 100};
       side.driver.db.query({&request, 1});
-      note(side, {request.size, request.damaged}, index);
+      note(side, {request.size, request.damaged.size()}, index);
       for (const IndexRow& row : request.rows)
         note(side, {static_cast<std::uint64_t>(row.value), row.place}, row.key);
     }
