@@ -130,6 +130,7 @@ TEST(SpillBytes, a_store_that_is_not_there_a_lock_or_a_lease_that_is_none_are_re
   EXPECT_TRUE(refused([](Entry& e) { e.parts[1].pieces->filled = std::uint64_t{1} << 40; }));
   EXPECT_TRUE(refused([](Entry& e) { e.kind = static_cast<Kind>(3); }));
   EXPECT_TRUE(refused([](Entry& e) { e.parts.clear(); }));
+  EXPECT_TRUE(refused([](Entry& e) { e.parts[0].indexed = Buffer(persist::as_bytes("none")); }));
 }
 
 TEST(SpillBytes, a_newer_format_is_too_new_and_foreign_bytes_are_corrupt) {

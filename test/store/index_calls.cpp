@@ -269,6 +269,26 @@ TEST_F(Boards, name_the_records_of_a_user) {
   EXPECT_EQ(accounts.keys_of(100)->size(), 3U);
 }
 
+/// Of which the user ids of one record cannot be read.
+struct Damaged : persist::backend::Memory {
+  using Memory::Memory;
+  void query(std::span<persist::IndexRequest> batch) {
+    Memory::query(batch);
+    for (persist::IndexRequest& request : batch)
+      request.damaged = {"k"};
+  }
+};
+
+TEST_F(Boards, do_not_say_whose_records_are_while_damaged_bytes_hide_some) {
+  persist::Store<std::uint64_t, FighterSave, Damaged> store("fighters", Damaged(clock), options());
+  const auto keys = store.keys_of(7);
+  ASSERT_TRUE(keys.is(Errc::corrupt));
+  EXPECT_EQ(keys.error().key(), "k");
+  EXPECT_TRUE(store.export_user(7).is(Errc::corrupt));
+  EXPECT_EQ(store.erase_user(7).error, Errc::corrupt);
+  EXPECT_TRUE(store.top<"coins">(3)) << "a board goes on without it";
+}
+
 TEST_F(Boards, name_the_records_of_a_user_who_has_thousands) {
   auto opened = persist::OpenStoreRequest{"fighters", persist::LockKind::lease, {}};
   db.open_store(std::span(&opened, 1));
