@@ -101,6 +101,44 @@ TEST(FileQuery, ABoardIsThereAgainWhenTheFolderIsOpened) {
   EXPECT_EQ(users.size, 3U);
 }
 
+TEST(FileQuery, AnEntryThatIsDamagedIsKnownToBeMissingUntilItReadsAgain) {
+  Bench bench({}, {.segment_bytes = 4096});
+  Holding mine = bench.driver->take("bad", {});
+  auto draft = bench.driver->next(mine);
+  ASSERT_EQ(bench.driver->commit(draft.data("data").in("coins", 77).users({7})), Outcome::applied);
+  persist::Buffer part;
+  persist::append_index_entry(part, "coins", 77);
+  const auto flip = [&] {
+    for (const std::string& file : bench.disk.files()) {
+      auto& bytes = bench.disk.bytes(file);
+      const std::string all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      const auto at = (std::min)(all.find(persist::as_text(part)), all.find("\5coinX"));
+      if (at < all.size()) bytes[at + 5] ^= std::byte{'s' ^ 'X'};
+    }
+  };
+  flip();
+  for (int i = 0; i < 60; ++i)
+    ASSERT_TRUE(bench.saved("hot", std::string(1000, 'h')));
+  ASSERT_EQ(bench.file->stats().damaged_segments, 1U);
+  EXPECT_EQ(board(bench), "bad=77 ") << "it is remembered as long as the folder is open";
+  const auto damaged = [&](std::string_view index) {
+    persist::IndexRequest request{.store = bench.driver->store, .index = index};
+    bench.file->query({&request, 1});
+    return request.damaged;
+  };
+  bench.reopen();
+  ASSERT_TRUE(bench.file->status()) << bench.file->status().error();
+  EXPECT_EQ(bench.text("bad"), "data") << "what is whole of it";
+  EXPECT_EQ(board(bench), "");
+  EXPECT_EQ(damaged("coins"), std::vector<std::string>{"bad"});
+  EXPECT_TRUE(damaged("").empty()) << "its users are whole";
+  bench.close();
+  flip();
+  bench.open();
+  EXPECT_EQ(board(bench), "bad=77 ");
+  EXPECT_TRUE(damaged("coins").empty());
+}
+
 TEST(FileQuery, ABoardShowsNothingThatIsNotDurable) {
   Bench bench;
   Holding mine = bench.driver->take("k", {});
