@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/host/calls.hpp>
+#include <persist/host/index_calls.hpp>
 #include <persist/host/rounds.hpp>
 #include <persist/host/stop_signals.hpp>
 #include <persist/host/timer.hpp>
@@ -31,10 +31,10 @@ namespace persist::inline PERSIST_ABI {
 /// Thread rule: all that is no twin belongs to the thread that polls, and so do the stores. It must
 /// outlive what its lanes do: the destructor waits for calls of backends that have not returned,
 /// answers all that wait with `cancelled`, and leaves stores and sessions as they are.
-class Host : private HostCalls {
+class Host : public HostIndexCalls {
  public:
   explicit Host(HostOptions options = {})
-      : HostCalls(std::make_shared<HostCore>(std::move(options))) {
+      : HostIndexCalls(std::make_shared<HostCore>(std::move(options))) {
     if (!core_->lanes.by_hand())
       timer_.emplace(core_->clock, core_->timer_wake, [this] { return run_timer(); });
   }

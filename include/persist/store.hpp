@@ -5,12 +5,14 @@
 #include <persist/store/answers.hpp>
 #include <persist/store/for_each.hpp>
 #include <persist/store/inbox_calls.hpp>
+#include <persist/store/index_calls.hpp>
 #include <persist/store/loading.hpp>
 #include <persist/store/offline_calls.hpp>
 #include <persist/store/session_calls.hpp>
 #include <persist/store/session_table.hpp>
 #include <persist/store/slot.hpp>
 #include <persist/store/transact.hpp>
+#include <persist/store/user_calls.hpp>
 
 #include <memory>
 #include <span>
@@ -201,6 +203,68 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   template <class F>
   ForEachReport for_each(F&& fn, ForEachOptions options = {}) {
     return ForEach<Stack, std::remove_reference_t<F>>(*core_, fn, std::move(options)).run();
+  }
+
+  // Boards, by the names that the Data policy declares (`persist::Indexes`): `top<"coins">(10)`.
+  // What counts is what is saved, and each save is in its boards at once. The best is the highest
+  // value, and of one value the key whose bytes are greater. Each blocks for one round trip.
+  /// The best, or those that come next behind `after` (a row's `position()`), whoever has moved
+  /// since.
+  template <detail::FixedString Name>
+  [[nodiscard]] auto top(std::size_t count, std::optional<IndexPosition> after = {}) {
+    return calls().template page_of_board<Name>(true, count, std::move(after));
+  }
+  /// The same from the other end; ranks are those of `top`.
+  template <detail::FixedString Name>
+  [[nodiscard]] auto bottom(std::size_t count, std::optional<IndexPosition> after = {}) {
+    return calls().template page_of_board<Name>(false, count, std::move(after));
+  }
+  /// How many are better; 0 is the best. `not_found` where the record is not in the board.
+  template <detail::FixedString Name, class K>
+  [[nodiscard]] Result<std::uint64_t> rank(const K& key) {
+    return calls().template rank_in_board<Name>(key);
+  }
+  /// The record's own row in the middle of so many better and so many worse ones, of one moment.
+  /// `not_found`.
+  template <detail::FixedString Name, class K>
+  [[nodiscard]] auto around(const K& key, std::size_t beside) {
+    return calls().template around_in_board<Name>(key, beside);
+  }
+  template <detail::FixedString Name>
+  [[nodiscard]] Result<std::uint64_t> index_size() {
+    return calls().template size_of_board<Name>();
+  }
+  /// Brings every record into the boards as the Data policy declares them now: once, after an index
+  /// was added, or its function or its member's type changed. Writes each record again, as
+  /// `for_each` does, and like it goes on from `resume`; those that somebody holds come with their
+  /// next save, or with another run over `missed`.
+  ForEachReport rebuild_indexes(ForEachOptions options = {}) {
+    static_assert(Stack::Policy::has_indexes, "persist: the Data policy declares no indexes");
+    options.rewrite = true;
+    const auto as_it_is = [](const DataType&) {};
+    return for_each(as_it_is, std::move(options));
+  }
+
+  // Users.
+  /// The keys, as storage spells them, of all records that have this user id (`user_ids` of the Key
+  /// policy, `Session::add_user_id`), as they were saved. Blocks for a round trip per thousand.
+  /// `corrupt` where damaged bytes hide some.
+  [[nodiscard]] Result<std::vector<std::string>> keys_of(std::uint64_t user) {
+    return calls().keys_of(user);
+  }
+  /// All that is stored of a user, as one JSON document for him: of each record the data under its
+  /// stored names, metadata, user ids, times, and the messages that wait in it. What is not saved
+  /// is not in it, nor what this build does not know. What cannot be read or said in JSON is
+  /// listed. Reads record by record, and holds all of it. Errors as `keys_of`, and of storage.
+  [[nodiscard]] Result<UserExport> export_user(std::uint64_t user) {
+    return calls().export_user(user);
+  }
+  /// Erases the records of a user, with their messages, until `keys_of` finds none that may go;
+  /// what else is his the report says. What he sent to others is theirs and stays. A save that
+  /// comes late writes nothing, and what was spilled of these records is not sent. Blocks for three
+  /// round trips a record.
+  UserErased erase_user(std::uint64_t user, EraseUserOptions options = {}) {
+    return calls().erase_user(user, options);
   }
 
   // What is due.

@@ -19,7 +19,8 @@ using persist::testing::Report;
 using Both = backend::Leased<Memory, Memory>;
 namespace laws = persist::testing::laws;
 
-static_assert(transactional_backend<Both> && watched_backend<Both> && holds_schemas<Both>);
+static_assert(transactional_backend<Both> && watched_backend<Both> && holds_schemas<Both> &&
+              queries_indexes<Both>);
 
 const int count = persist_test::register_laws<Both>(
     "LawsOnLeased", [](ManualClock& clock) { return Both(Memory(clock), Memory(clock)); });

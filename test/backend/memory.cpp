@@ -9,7 +9,7 @@ namespace {
 using persist::backend::Memory;
 
 static_assert(persist::transactional_backend<Memory>);
-static_assert(persist::watched_backend<Memory>);
+static_assert(persist::watched_backend<Memory> && persist::queries_indexes<Memory>);
 
 const int laws = persist_test::register_laws<Memory>(
     "LawsOnMemory", [](persist::testing::ManualClock& clock) { return Memory(clock); });
@@ -28,6 +28,25 @@ TEST(Memory, IsItsOwnDatabaseEachTime) {
 struct Purse {
   int coins = 0;
 };
+struct PurseSave {
+  using data_type = Purse;
+  using indexes = persist::Indexes<persist::Index<"coins", &Purse::coins>>;
+};
+
+TEST(Memory, IndexesAreThoseOfTheBackupThatIsPutBack) {
+  Memory memory;
+  persist::Store<int, PurseSave, Memory> purses("purses", memory);
+  ASSERT_TRUE(purses.overwrite(1, {5}));
+  const Memory::Backup backup = memory.backup();
+  ASSERT_TRUE(purses.overwrite(1, {6}));
+  ASSERT_TRUE(purses.overwrite(2, {7}));
+  memory.restore(backup);
+  const auto board = purses.top<"coins">(9);
+  ASSERT_EQ(board->size(), 1U);
+  EXPECT_EQ(board->at(0).key + "=" + std::to_string(board->at(0).value), "1=5");
+  ASSERT_TRUE(purses.overwrite(1, {8}));
+  EXPECT_EQ(*purses.index_size<"coins">(), 1U) << "the entry of before is found again";
+}
 
 TEST(Memory, IsPutBackToWhatItWasWhenTheBackupWasMade) {
   persist::testing::ManualClock clock;

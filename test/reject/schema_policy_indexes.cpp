@@ -1,18 +1,17 @@
-// expect: persist: indexes are not supported
+// expect: persist: indexes lists boards: using indexes = persist::Indexes
 #include <persist/schema/policy.hpp>
 
-#include <string>
-#include <variant>
+#include <cstdint>
 
 struct Player {
-  int coins = 0;
+  std::int64_t coins = 0;
 };
 struct Save {
   using data_type = Player;
 #ifdef PERSIST_REJECT_CONTROL
-  using index = int;
+  using indexes = persist::Indexes<persist::Index<"coins", &Player::coins>>;
 #else
-  using indexes = int;
+  using indexes = persist::Index<"coins", &Player::coins>;
 #endif
 };
 

@@ -52,6 +52,7 @@ TEST(SpillBytes, what_was_written_is_read_again_all_of_it) {
   EXPECT_EQ(as_text(*a.schema), "the schema");
   EXPECT_EQ(*a.user_ids, (std::vector<std::uint64_t>{1001, 1002}));
   EXPECT_EQ(as_text(*a.metadata), "the metadata");
+  EXPECT_EQ(*a.indexed, *entry.parts[0].indexed);
   EXPECT_EQ(a.acknowledged.size(), 3U);
   EXPECT_EQ(as_text(a.sends[0].payload), "a gift");
   EXPECT_EQ(a.sends[0].store.index, 1U);
@@ -65,7 +66,7 @@ TEST(SpillBytes, what_was_written_is_read_again_all_of_it) {
   EXPECT_EQ(a.seen_version, 9U);
   EXPECT_EQ(a.seen_position, 6U);
   const Part& b = read->parts[1];
-  EXPECT_FALSE(b.user_ids || b.metadata || b.schema || b.created || b.load_count);
+  EXPECT_FALSE(b.user_ids || b.metadata || b.indexed || b.schema || b.created || b.load_count);
   EXPECT_EQ(b.pieces->filled, 3U);
   EXPECT_EQ(as_text(b.pieces->parts[1]), "the second");
 }
@@ -129,6 +130,7 @@ TEST(SpillBytes, a_store_that_is_not_there_a_lock_or_a_lease_that_is_none_are_re
   EXPECT_TRUE(refused([](Entry& e) { e.parts[1].pieces->filled = std::uint64_t{1} << 40; }));
   EXPECT_TRUE(refused([](Entry& e) { e.kind = static_cast<Kind>(3); }));
   EXPECT_TRUE(refused([](Entry& e) { e.parts.clear(); }));
+  EXPECT_TRUE(refused([](Entry& e) { e.parts[0].indexed = Buffer(persist::as_bytes("none")); }));
 }
 
 TEST(SpillBytes, a_newer_format_is_too_new_and_foreign_bytes_are_corrupt) {

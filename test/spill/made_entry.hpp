@@ -23,6 +23,7 @@ inline persist::spill::Entry full_entry() {
   a.schema = Buffer(as_bytes("the schema"));
   a.user_ids = {{1001, 1002}};
   a.metadata = Buffer(as_bytes("the metadata"));
+  append_index_entry(a.indexed.emplace(), "coins", 40);
   a.acknowledged = {3, 4, 5};
   a.sends.push_back({{1},
                      "red",

@@ -118,6 +118,41 @@ TEST_F(SpillWrapped, a_schema_that_the_store_has_not_comes_with_the_entry) {
   EXPECT_EQ(read->data.coins, 5);
 }
 
+struct BoardSave : Save {
+  using data_type = Player;
+  using indexes = persist::Indexes<persist::Index<"coins", &Player::coins>>;
+};
+using Ranked = persist::Store<std::uint64_t, BoardSave, Db>;
+
+TEST_F(SpillWrapped, a_record_of_a_board_is_in_it_when_its_entry_was_sent) {
+  {
+    Ranked players("players", db, spilling());
+    auto session = players.load(7);
+    session->edit()->coins = 5;
+    down();
+    EXPECT_EQ(players.close_all(10s), 1U);
+  }
+  up();
+  EXPECT_TRUE(persist::are_index_entries(entry().parts[0].indexed.value()));
+  Ranked players("players", db, spilling());
+  EXPECT_TRUE(players.spilled()->empty());
+  const auto board = players.top<"coins">(3);
+  ASSERT_TRUE(board) << board.error();
+  ASSERT_EQ(board->size(), 1U);
+  EXPECT_EQ(board->at(0).value, 5);
+}
+
+TEST_F(SpillWrapped, what_is_kept_aside_has_its_entries_in_boards_with_it) {
+  Ranked players("players", db, spilling());
+  auto session = players.load(7);
+  session->edit()->coins = -1;
+  EXPECT_TRUE(session->release().is(Errc::invalid));
+  EXPECT_TRUE(players.top<"coins">(3)->empty());
+  persist::Buffer expected;
+  persist::append_index_entry(expected, "coins", -1);
+  EXPECT_EQ(entry().parts[0].indexed.value(), expected);
+}
+
 using FileDb = FlakyBackend<persist::backend::File>;
 using OnFile = persist::Store<std::uint64_t, Save, FileDb>;
 

@@ -116,6 +116,11 @@ class FlakyBackend {
   {
     inner_.read_schemas(batch);
   }
+  void query(std::span<persist::IndexRequest> batch)
+    requires persist::queries_indexes<Inner>
+  {
+    inner_.query(batch);
+  }
   void watch(persist::StoreId store, std::weak_ptr<persist::WakeQueue> queue)
     requires persist::watched_backend<Inner>
   {

@@ -39,7 +39,9 @@ TEST_F(ParcelCase, OfACommitHoldsAllThatItBrings) {
   std::optional<Parcel<CommitRequest>> parcel;
   {
     std::string key = "sender", to = "receiver", type = "Gift";
-    Buffer data(as_bytes("the data")), metadata(as_bytes("beside")), payload(as_bytes("coins"));
+    Buffer data(as_bytes("the data")), metadata(as_bytes("beside")), payload(as_bytes("coins")),
+        entries;
+    append_index_entry(entries, "coins", 5);
     std::vector<std::uint64_t> users{7, 8};
     std::vector<Receipt> receipts{{{1, 2}, 3}};
     RecordLimits limits;
@@ -50,12 +52,14 @@ TEST_F(ParcelCase, OfACommitHoldsAllThatItBrings) {
     change.store = store, change.key = key, change.fence = take.record.fence;
     change.fence.write = 1;
     change.data = &data, change.metadata = &metadata, change.user_ids = &users;
+    change.indexed = &entries;
     change.receipts = receipts, change.sends = sends, change.limits = &limits;
     const CommitRequest request{.changes = std::span(&change, 1)};
     parcel.emplace(request);
     // Whatever it pointed to is something else now.
     key = to = type = "XXXXXXXX";
     data.data()[0] = metadata.data()[0] = payload.data()[0] = std::byte{'X'};
+    entries.data()[1] = std::byte{'X'};
     users.assign({0, 0}), receipts[0] = {}, limits = {0, 0, 0, 0};
   }
   parcel->arrive(database);
@@ -64,6 +68,9 @@ TEST_F(ParcelCase, OfACommitHoldsAllThatItBrings) {
   EXPECT_EQ(as_text(sender.record.data), "the data");
   EXPECT_EQ(as_text(sender.record.metadata), "beside");
   EXPECT_EQ(sender.record.user_ids, (std::vector<std::uint64_t>{7, 8}));
+  IndexRequest board{.store = store, .index = "coins"};
+  database.query(std::span(&board, 1));
+  EXPECT_EQ(board.size, 1U);
   take.owner = database.next_owner(ServerId("us"));
   take.key = "receiver";
   database.acquire(std::span(&take, 1));

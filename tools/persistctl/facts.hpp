@@ -5,12 +5,11 @@
 #include <persist/codec/json.hpp>
 #include <persist/codec/packed.hpp>
 #include <persist/codec/suphi.hpp>
+#include <persist/detail/time_text.hpp>
 
 #include <persistctl/store.hpp>
 #include <persistctl/unwrap.hpp>
 
-#include <chrono>
-#include <cstdio>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,17 +23,7 @@ using Facts = std::vector<Value::Member>;
 
 /// Calendar time as ISO 8601 has it, in UTC; null for one that was never set.
 [[nodiscard]] inline Value time_text(WallTime time) {
-  if (time == WallTime{}) return {};
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss of_day(time - day);
-  char text[48];
-  std::snprintf(
-      text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      static_cast<int>(of_day.hours().count()), static_cast<int>(of_day.minutes().count()),
-      static_cast<int>(of_day.seconds().count()), static_cast<int>(of_day.subseconds().count()));
-  return Value(text);
+  return time == WallTime{} ? Value() : Value(persist::detail::time_text(time));
 }
 
 /// Calls `use` with the codec of that id. `wrong_codec` where there is none, or it is `Suphi` with

@@ -132,6 +132,12 @@ struct NamedEntry {
   if (part.removes_data) facts.push_back({"removes_data", true});
   if (part.user_ids)
     facts.push_back({"user_ids", Value::Array(part.user_ids->begin(), part.user_ids->end())});
+  if (part.indexed) {
+    Value boards = Value::map();
+    (void)persist::each_index_entry(
+        *part.indexed, [&](std::string_view name, std::int64_t value) { boards[name] = value; });
+    facts.push_back({"indexes", std::move(boards)});
+  }
   if (part.metadata) {
     auto read = decode_payload(persist::codec::cbor_id, *part.metadata);
     facts.push_back({"metadata", read ? *std::move(read) : Value(read.error().message())});

@@ -85,6 +85,13 @@ concept holds_schemas = requires(B& b, std::span<SchemaRequest> batch) {
   { b.read_schemas(batch) } -> std::same_as<void>;
 };
 
+/// Keeps ordered indexes beside a store's records: the entries that a commit brings, and an entry
+/// for each user id of a record. Both change in the commit that changes the record, and go with it.
+template <class B>
+concept queries_indexes = requires(B& b, std::span<IndexRequest> batch) {
+  { b.query(batch) } -> std::same_as<void>;
+};
+
 /// Whether the backend says itself when a lease has run out. One that has no clock of its own says
 /// `static constexpr bool judges_leases = false` and answers `held` until a record is given back;
 /// then a load watches: a holder of whom nothing was heard for its lease and a tenth more, by the

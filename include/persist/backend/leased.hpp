@@ -54,6 +54,11 @@ class Leased {
   {
     data_.read_schemas(batch);
   }
+  void query(std::span<IndexRequest> batch)
+    requires queries_indexes<Data>
+  {
+    data_.query(batch);
+  }
   [[nodiscard]] std::size_t largest_data() const
     requires limits_data<Data>
   {

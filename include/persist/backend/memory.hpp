@@ -16,7 +16,7 @@ namespace persist::inline PERSIST_ABI::backend {
 ///
 /// Durability: none; what was saved is gone with the last handle. Every operation takes one lock
 /// for the whole batch and copies the bytes it hands out. Scans cost a walk over all keys of the
-/// store per page. Safe to call from any thread.
+/// store per page. Memory for indexes as `IndexSets`. Safe to call from any thread.
 class Memory {
  public:
   static constexpr bool is_transactional = true;
@@ -41,6 +41,7 @@ class Memory {
   void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
   void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
   void read_schemas(std::span<SchemaRequest> batch) { each(batch, &Memory::read_schema); }
+  void query(std::span<IndexRequest> batch) { each(batch, &Memory::query_one); }
 
   using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
@@ -116,6 +117,7 @@ class Memory {
   void erase_one(EraseRequest& request);
   void scan_one(ScanRequest& request) { at(request.store).scan(request); }
   void read_schema(SchemaRequest& request) { at(request.store).read(request); }
+  void query_one(IndexRequest& request) { at(request.store).indexes.query(request); }
 
   [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
   [[nodiscard]] bool can_be_read(CommitRequest& request, const std::vector<Found>& found);
@@ -266,6 +268,8 @@ inline void Memory::apply(Record& record, Change& change, const Moment& moment) 
     record.has_data = false;
   }
   if (change.user_ids != nullptr) record.user_ids = *change.user_ids;
+  if (change.user_ids != nullptr || change.indexed != nullptr || change.removes_data)
+    at(change.store).index(change);
   if (change.metadata != nullptr) record.metadata = *change.metadata;
   acknowledge(record.inbox, change.acknowledged);
   if (change.forget_receipts != 0) {
@@ -335,15 +339,7 @@ inline void Memory::post_one(PostRequest& request) {
   const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
   const Reception got =
       receive_at(request.store, request.key, request.origin, request.message, limits);
-  request.position = got.position;
-  request.repeated = got.outcome == Reception::Outcome::repeated;
-  if (got.outcome == Reception::Outcome::full)
-    request.error = Error(Errc::full, "the inbox has no room; it empties when its owner plays");
-  else if (got.outcome == Reception::Outcome::too_late)
-    request.error =
-        Error(Errc::refused,
-              "this id was first tried so long ago that nobody can tell whether it took "
-              "effect; it was not posted");
+  answer_post(request, got);
 }
 
 inline void Memory::relay_one(RelayRequest& request) {
@@ -391,6 +387,7 @@ inline void Memory::erase_one(EraseRequest& request) {
   state.tombstones[self] = {request.epoch, record->head.version};
   const bool asked = record->head.asked();
   state.relaying.erase(std::string(request.key));
+  state.indexes.drop(request.key);
   state.records.erase(state.records.find(request.key));
   if (asked) wake(request.store, request.key, Hint::freed);
 }

@@ -133,6 +133,18 @@ inline void acknowledge(Inbox& inbox, std::span<const std::uint64_t> positions) 
   return {from, inbox.messages.end()};
 }
 
+/// What the sender of a post hears.
+inline void answer_post(PostRequest& request, const Reception& got) {
+  request.position = got.position;
+  request.repeated = got.outcome == Reception::Outcome::repeated;
+  if (got.outcome == Reception::Outcome::full)
+    request.error = Error(Errc::full, "the inbox has no room; it empties when its owner plays");
+  else if (got.outcome == Reception::Outcome::too_late)
+    request.error = Error(Errc::refused,
+                          "this id was first tried so long ago that nobody can tell whether it "
+                          "took effect; it was not posted");
+}
+
 struct Outbox {
   std::vector<OutgoingMessage> messages;  ///< in the order they were sent
 

@@ -4,6 +4,7 @@
 #include <persist/clock.hpp>
 #include <persist/error.hpp>
 #include <persist/record/fence.hpp>
+#include <persist/record/index.hpp>
 #include <persist/record/message.hpp>
 #include <persist/record/schema.hpp>
 
@@ -171,6 +172,9 @@ struct Change {
   bool sends_schema = false;
   const std::vector<std::uint64_t>* user_ids = nullptr;
   const Buffer* metadata = nullptr;
+  /// The record's entries in the store's indexes (record/index.hpp), instead of all before. Null:
+  /// they stay as they are, or, where the data is removed, go.
+  const Buffer* indexed = nullptr;
   std::span<const std::uint64_t> acknowledged{};  ///< positions of messages that were handled
   std::span<Send> sends{};
   std::span<const Receipt> receipts{};
@@ -194,8 +198,8 @@ struct Change {
 
   [[nodiscard]] bool writes() const noexcept {
     return data != nullptr || removes_data || user_ids != nullptr || metadata != nullptr ||
-           !acknowledged.empty() || !sends.empty() || !receipts.empty() || forget_receipts != 0 ||
-           created || load_count;
+           indexed != nullptr || !acknowledged.empty() || !sends.empty() || !receipts.empty() ||
+           forget_receipts != 0 || created || load_count;
   }
 };
 

@@ -4,6 +4,7 @@
 #include <persist/result.hpp>
 #include <persist/schema/attributes.hpp>
 #include <persist/schema/concept.hpp>
+#include <persist/schema/indexes.hpp>
 #include <persist/schema/limits.hpp>
 #include <persist/schema/migrations.hpp>
 #include <persist/schema/policy/hook.hpp>
@@ -85,8 +86,8 @@ consteval bool check_policy() {
                   "persist: fields lists attributes: using fields = persist::Fields<...>;");
   static_assert(version_of<D>() >= 1, "persist: schema versions begin at 1");
   if constexpr (names_migrations<D>) static_assert(check_migrations<D>());
-  static_assert(
-      !requires { typename D::indexes; }, "persist: indexes are not supported");
+  if constexpr (requires { typename D::indexes; })
+    static_assert(check_indexes<D, typename RecordType<T>::type>());
   if constexpr (names_defaults<D>)
     static_assert(hook_like<decltype(address_of_defaults<D>()), T, 1>,
                   "persist: the hook defaults does not fit: it is static data_type defaults(key)");
@@ -133,6 +134,9 @@ struct DataPolicy {
   using message = typename schema::detail::MessageOf<D>::type;
   using migrations = typename schema::detail::MigrationsOf<D>::type;
   using reconcile = typename schema::detail::ReconcileOf<D>::type;
+  using indexes = typename schema::detail::IndexesOf<D>::type;
+  using IndexList =
+      schema::detail::IndexList<indexes, typename schema::detail::RecordType<data_type>::type>;
 
   static constexpr bool has_defaults = schema::detail::names_defaults<D>;
   static constexpr bool has_capture = schema::detail::names_capture<D>;
@@ -146,6 +150,7 @@ struct DataPolicy {
   /// Whether the game's own code may run while a record is read.
   static constexpr bool loads_by_hooks =
       has_import_legacy || has_mismatch || schema::detail::has_migrations<D>;
+  static constexpr bool has_indexes = IndexList::count != 0;
   static constexpr bool keep_durable = schema::detail::keeps_durable<D>();
   static constexpr bool drop_unknown = schema::detail::drops_unknown<D>();
   static constexpr std::uint32_t schema_version = schema::detail::version_of<D>();

@@ -72,6 +72,7 @@ struct Cut {
   Buffer key;
   Buffer data;
   Buffer metadata;
+  Buffer indexed;
   std::vector<std::uint64_t> user_ids;
   std::vector<std::uint64_t> acknowledged;
   std::vector<OutgoingMessage> messages;
@@ -93,6 +94,7 @@ struct Cut {
   bool has_data = false;  ///< data is written or removed
   bool has_ids = false;
   bool has_metadata = false;
+  bool has_indexed = false;
   bool drops = false;      ///< encoding found no place for some unknown field
   bool is_silent = false;  ///< it holds nothing and has nothing to write: nobody is told
   bool is_aside = false;   ///< the data was refused, and is made all the same to be kept aside
@@ -100,13 +102,15 @@ struct Cut {
   Error refused{Errc{}};  ///< why the data is not in it: `validate`, the codec or the limit said no
 
   void clear() {
-    key.clear(), data.clear(), metadata.clear(), user_ids.clear(), acknowledged.clear();
+    key.clear(), data.clear(), metadata.clear(), indexed.clear(), user_ids.clear();
+    acknowledged.clear();
     messages.clear(), sends.clear(), receipts.clear(), asked.clear();
     generation = bytes = stored = crc = 0;
     wrap = nullptr;
     schema = nullptr;
     aim = Aim::save, reason = Reason::asked;
-    has_data = has_ids = has_metadata = drops = is_silent = is_aside = held_back = false;
+    has_data = has_ids = has_metadata = has_indexed = drops = is_silent = is_aside = held_back =
+        false;
     refused = Error(Errc{});
   }
   /// Wraps the data and, where it is larger than `limit`, splits it, once: what is sent again is

@@ -308,6 +308,9 @@ class SessionNode final : public SessionCore {
   [[nodiscard]] Result<codec::RecordInfo> decode_data(Snapshot& from, std::unique_ptr<Data> filler);
   [[nodiscard]] Result<bool> encode_data(const Data& data, UnknownFields& unknown, Buffer& out,
                                          bool asks_rules = true);
+  /// The entries of that data in the store's indexes. `invalid` where a function of the policy
+  /// threw.
+  [[nodiscard]] Result<void> index_data(const Data& data, Buffer& out) const;
   /// Keeps what is watched as it is before a change, and queues for its listeners what became of
   /// it. Under the session's lock.
   void remember_watched();

@@ -77,6 +77,8 @@ struct Stack {
                                                  typename detail::RecordOf<data_type_of<D>>::type>,
       "persist: this Codec keeps schemas beside the records, and the Backend holds none: take "
       "codec::Packed");
+  static_assert(queries_indexes<B> || !DataPolicy<D>::has_indexes,
+                "persist: this Data policy declares indexes, and the Backend keeps none");
 
   using Key = key::policy_of<K>;
   using KeyValue = typename Key::value_type;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/detail/crc32c.hpp>
+#include <persist/record/index.hpp>
 #include <persist/record/reader.hpp>
 #include <persist/result.hpp>
 #include <persist/spill/entry.hpp>
@@ -35,7 +36,7 @@ using persist::detail::Reader;
 struct Has {
   static constexpr std::uint32_t data = 1, removes_data = 2, pieces = 4, schema = 8, user_ids = 16,
                                  metadata = 32, created = 64, load_count = 128, claims = 256,
-                                 all = 511;
+                                 indexed = 512, all = 1023;
 };
 
 inline void append_bytes(Buffer& to, ByteView bytes) {
@@ -79,7 +80,7 @@ inline void append_message(Buffer& to, const OutgoingMessage& message) {
          (part.pieces ? Has::pieces : 0) | (part.schema ? Has::schema : 0) |
          (part.user_ids ? Has::user_ids : 0) | (part.metadata ? Has::metadata : 0) |
          (part.created ? Has::created : 0) | (part.load_count ? Has::load_count : 0) |
-         (part.claims != Claims::nothing ? Has::claims : 0);
+         (part.claims != Claims::nothing ? Has::claims : 0) | (part.indexed ? Has::indexed : 0);
 }
 inline void append_part(Buffer& to, const Part& part) {
   append_little(to, part.store);
@@ -97,6 +98,7 @@ inline void append_part(Buffer& to, const Part& part) {
     append_little(to, static_cast<std::uint8_t>(part.claims));
     append_little(to, part.seen_version);
   }
+  if (part.indexed) append_bytes(to, *part.indexed);
   append_numbers(to, part.acknowledged);
   append_little(to, static_cast<std::uint32_t>(part.sends.size()));
   for (const OutgoingMessage& message : part.sends)
@@ -184,6 +186,10 @@ inline void append_part(Buffer& to, const Part& part) {
     good = good && claims != 0 && claims <= static_cast<std::uint8_t>(Claims::anyway);
     part.claims = static_cast<Claims>(claims);
     part.seen_version = from.number<std::uint64_t>();
+  }
+  if ((has & Has::indexed) != 0) {
+    part.indexed = read_bytes(from);
+    good = good && are_index_entries(*part.indexed);
   }
   part.acknowledged = read_numbers(from);
   const std::size_t sends = from.count(31);

@@ -46,6 +46,7 @@ struct Part {
   std::optional<Buffer> schema;  ///< what the data needs beside it
   std::optional<std::vector<std::uint64_t>> user_ids;
   std::optional<Buffer> metadata;
+  std::optional<Buffer> indexed;  ///< the record's entries in the store's indexes
   std::vector<std::uint64_t> acknowledged;
   std::vector<OutgoingMessage> sends;  ///< `store.index` is a place in `Entry::stores`
   std::vector<Receipt> receipts;

@@ -67,6 +67,42 @@ struct EraseOptions {
   bool drop_outbox = false;  ///< messages that cannot be delivered do not hold it up
 };
 
+/// A record that was passed by, and why: its key is for another try, of a walk with
+/// `ForEachOptions::only`.
+struct Missed {
+  std::string key;
+  Error why;
+};
+
+/// What is stored of a user.
+struct UserExport {
+  std::string json;            ///< one document, laid out for people
+  std::size_t records = 0;     ///< that are in it
+  std::vector<Missed> missed;  ///< of the user too, and not in it: they cannot be read
+};
+
+/// What to do about a user's record that somebody plays.
+enum class LiveRecord : std::uint8_t {
+  refuse,  ///< leave it, and say so
+  end,     ///< erase it: its session ends, here at once, elsewhere at its next save
+};
+struct EraseUserOptions {
+  LiveRecord live = LiveRecord::refuse;
+  /// Erases also records that have other users beside this one, as a guild's has. Else they are
+  /// left, and said.
+  bool shared = false;
+};
+struct UserErased {
+  std::vector<std::string> erased;
+  std::vector<Missed> refused;       ///< the user's too, and still there
+  std::size_t messages_sent = 0;     ///< that waited in the records for others, and are with them
+  std::size_t messages_dropped = 0;  ///< that waited there for others who had no room, or came in
+  Error error{Errc{}};               ///< why it stopped before the last record
+
+  /// Whether nothing is left that is this user's.
+  [[nodiscard]] bool done() const noexcept { return refused.empty() && error.code() == Errc{}; }
+};
+
 namespace detail {
 /// What `update` answers for a function that returns R.
 template <class R>

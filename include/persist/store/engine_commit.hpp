@@ -296,6 +296,7 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
     change.data = &cut.data, change.schema = cut.schema;
   else
     change.removes_data = true;
+  if (cut.has_indexed) change.indexed = &cut.indexed;
 }
 
 /// What belongs to the same moment as the data: acknowledgements, receipts, messages, user ids,

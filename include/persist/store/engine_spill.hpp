@@ -63,6 +63,7 @@ void Engine<B, L>::quarantine(SessionCore& session, Cut& cut, const Change& chan
   whole.store = store_;
   whole.key = change.key, whole.fence = change.fence;
   whole.data = &cut.data, whole.schema = cut.schema;
+  if (cut.has_indexed) whole.indexed = &cut.indexed;
   cut_rest(session, cut, whole);
   spill::Journal<>::Written written;
   auto entry =
@@ -160,9 +161,7 @@ TimePoint Engine<B, L>::finish_partners(bool keeps) {
 /// entry that follows it: whether the one is in the database decides about the other.
 template <class B, class L>
 std::size_t Engine<B, L>::end_unknown(Flight& flight) {
-  const auto goes_on = [&](std::size_t i) {
-    return !ended(flight.sessions[i]->state);
-  };
+  const auto goes_on = [&](std::size_t i) { return !ended(flight.sessions[i]->state); };
   bool has_more = false;
   for (std::size_t i = 0; i < flight.size(); ++i) {
     const SessionCore& session = *flight.sessions[i];

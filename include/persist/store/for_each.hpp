@@ -21,12 +21,6 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// A record that was passed by, and why: its key is for another try with `ForEachOptions::only`.
-struct Missed {
-  std::string key;
-  Error why;
-};
-
 /// What a walk did, so far or in all.
 struct ForEachReport {
   std::uint64_t seen = 0;       ///< records that the function was called with

@@ -47,6 +47,7 @@ inline void fill_cut(Part& part, std::span<const Found> stores, Cut& cut) {
   if (part.data) cut.data.swap(*part.data), cut.has_data = true;
   if (part.user_ids) cut.user_ids = std::move(*part.user_ids), cut.has_ids = true;
   if (part.metadata) cut.metadata.swap(*part.metadata), cut.has_metadata = true;
+  if (part.indexed) cut.indexed.swap(*part.indexed), cut.has_indexed = true;
   cut.acknowledged = std::move(part.acknowledged);
   cut.receipts = std::move(part.receipts);
   cut.messages = std::move(part.sends);
@@ -70,6 +71,7 @@ inline void fill_change(const Part& part, StoreId store, Cut& cut, Change& chang
   change.schema = cut.schema;
   if (cut.has_ids) change.user_ids = &cut.user_ids;
   if (cut.has_metadata) change.metadata = &cut.metadata;
+  if (cut.has_indexed) change.indexed = &cut.indexed;
   change.acknowledged = cut.acknowledged;
   change.sends = cut.sends;
   change.receipts = cut.receipts;

@@ -106,6 +106,7 @@ class Places {
   }
   if (change.user_ids != nullptr) part.user_ids = *change.user_ids;
   if (change.metadata != nullptr) part.metadata = *change.metadata;
+  if (change.indexed != nullptr) part.indexed = *change.indexed;
   part.acknowledged.assign(change.acknowledged.begin(), change.acknowledged.end());
   part.receipts.assign(change.receipts.begin(), change.receipts.end());
   part.forget_receipts = change.forget_receipts;

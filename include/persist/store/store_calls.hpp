@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/detail/caught.hpp>
+#include <persist/detail/fixed_string.hpp>
 #include <persist/store/answers.hpp>
 #include <persist/store/loading.hpp>
 #include <persist/store/session_calls.hpp>
@@ -89,6 +90,19 @@ class StoreCalls {
   template <class K>
   Result<void> remove_message(const K& key, std::uint64_t position);
 
+  Result<IndexRequest> query(IndexRequest request);
+  template <detail::FixedString Name>
+  auto page_of_board(bool from_the_top, std::size_t most, std::optional<IndexPosition> after);
+  template <detail::FixedString Name, class K>
+  auto around_in_board(const K& key, std::size_t beside);
+  template <detail::FixedString Name, class K>
+  Result<std::uint64_t> rank_in_board(const K& key);
+  template <detail::FixedString Name>
+  Result<std::uint64_t> size_of_board();
+  Result<std::vector<std::string>> keys_of(std::uint64_t user);
+  Result<UserExport> export_user(std::uint64_t user);
+  UserErased erase_user(std::uint64_t user, EraseUserOptions options);
+
   Result<Handle> finish(Loading<S> loading, TimePoint deadline) {
     if (!loading.ready()) core_.finish_load(loading.session()->node(), *loading.load(), deadline);
     return loading.take();
@@ -136,6 +150,14 @@ class StoreCalls {
   }
   template <class K, class C>
   [[nodiscard]] typename C::Answer change(const K& key, C& change);
+  /// A record as it is exported.
+  Result<Value> facts_of(ReadRequest& record);
+  /// Why a record of that user is to stay, or `Errc{}`; `messages` is how many came in.
+  Error refusal_to_erase(std::string_view key, const EraseUserOptions& options,
+                         std::size_t& messages);
+  /// Where the key is in a board, with so many rows on each side of it. `not_found`.
+  template <detail::FixedString Name, class K>
+  Result<IndexRequest> find_in_board(const K& key, std::size_t beside);
 
   Core& core_;
 };

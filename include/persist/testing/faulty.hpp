@@ -134,6 +134,11 @@ class Faulty {
   {
     each(batch, &Inner::read_schemas);
   }
+  void query(std::span<IndexRequest> batch)
+    requires queries_indexes<Inner>
+  {
+    each(batch, &Inner::query);
+  }
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
     requires watched_backend<Inner>
   {

@@ -52,6 +52,8 @@ class Parcel<CommitRequest> {
       change.user_ids = &kept_->numbers.emplace_back(*change.user_ids);
     if (change.metadata != nullptr)
       change.metadata = &kept_->buffers.emplace_back(change.metadata->view());
+    if (change.indexed != nullptr)
+      change.indexed = &kept_->buffers.emplace_back(change.indexed->view());
     change.acknowledged = all(kept_->numbers, change.acknowledged);
     change.receipts = all(kept_->receipts, change.receipts);
     change.sends = all(kept_->sends, std::span<const Send>(change.sends));

@@ -107,6 +107,11 @@ class Witness {
   {
     inner_.read_schemas(batch);
   }
+  void query(std::span<IndexRequest> batch)
+    requires queries_indexes<Inner>
+  {
+    inner_.query(batch);
+  }
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
     requires watched_backend<Inner>
   {

@@ -19,6 +19,7 @@ struct Written {
     record.head.updated = WallTime(std::chrono::milliseconds(2000));
     auto extra = std::make_shared<Extra>();
     extra->metadata = {2, 500, 10, 77};
+    extra->indexed = {2, 600, 14, 79};
     extra->receipts = {{1, 40, 20, 78}, {}};
     extra->receipts_forgotten = 3;
     extra->inbox_messages = 4;
@@ -55,6 +56,7 @@ TEST(FileEntry, ARecordIsReadAsItWasWritten) {
   EXPECT_EQ(read.head.updated, was.head.updated);
   EXPECT_EQ(read.data, was.data);
   EXPECT_EQ(read.more().metadata, was.more().metadata);
+  EXPECT_EQ(read.more().indexed, was.more().indexed);
   EXPECT_EQ(read.more().receipts, was.more().receipts);
   EXPECT_EQ(read.more().receipts_forgotten, 3u);
   EXPECT_EQ(read.more().last_position, 12u);

@@ -25,6 +25,7 @@ void Engine<Files>::perform(CommitRequest& request) {
     }
     size += change.data != nullptr ? change.data->size() : 0;
     size += change.metadata != nullptr ? change.metadata->size() : 0;
+    size += change.indexed != nullptr ? change.indexed->size() : 0;
     if (size > largest_batch / 2) {
       request.error = Error(Errc::too_large, "a commit of this size fits no batch");
       return;
@@ -156,8 +157,10 @@ bool Engine<Files>::apply(Change& change) {
   } else if (change.removes_data) {
     record.data.reset();
     record.record.data = Place{};
+    record.indexed.emplace();
   }
   if (change.user_ids != nullptr) record.user_ids = encode_user_ids(*change.user_ids);
+  if (change.indexed != nullptr) record.indexed = *change.indexed;
   if (change.metadata != nullptr) record.metadata = *change.metadata;
   if (!change.acknowledged.empty()) {
     const std::size_t before = record.inbox->messages.size();

@@ -62,6 +62,13 @@ class Database {
     request.error = unknown_schema(request.id);
   }
   void scan(ScanRequest& request) const;
+  void query(IndexRequest& request) const {
+    const std::shared_lock hold(state_);
+    if (request.store.index < index_.stores.size())
+      index_.stores[request.store.index].indexes.query(request);
+    else
+      request.error = Error(Errc::invalid, "this database has no such store");
+  }
   [[nodiscard]] Result<void> flush();
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
     const std::lock_guard hold(watchers_mutex_);
@@ -291,7 +298,9 @@ void Database<Files>::publish() {
         index_.erase(staged.store, staged.key);
         index_.bury(staged.store, index_.stores[staged.store].hash(staged.key), *staged.erased);
       }
-      if (staged.exists) index_.put(staged.store, staged.key, std::move(staged.record));
+      if (!staged.exists) continue;
+      index_.put(staged.store, staged.key, std::move(staged.record));
+      index_.list(staged.store, staged.key, staged.user_ids, staged.indexed);
     }
     if (stage.now_oldest != 0) {
       index_.oldest = stage.now_oldest;

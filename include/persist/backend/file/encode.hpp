@@ -60,6 +60,7 @@ class BatchEncoder {
     if (staged.data) add(record.data, *staged.data);
     if (staged.metadata) replace(extra->metadata, *staged.metadata);
     if (staged.user_ids) replace(extra->user_ids, *staged.user_ids);
+    if (staged.indexed) replace(extra->indexed, *staged.indexed);
     if (staged.inbox_changed) {
       extra->inbox_messages = static_cast<std::uint32_t>(staged.inbox->messages.size());
       extra->inbox_bytes = static_cast<std::uint32_t>(staged.inbox->bytes);

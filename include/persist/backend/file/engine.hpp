@@ -205,14 +205,7 @@ void Engine<Files>::perform(PostRequest& request) {
     request.error = got.error();
     return;
   }
-  request.position = got->position;
-  request.repeated = got->outcome == Reception::Outcome::repeated;
-  if (got->outcome == Reception::Outcome::full)
-    request.error = Error(Errc::full, "the inbox has no room; it empties when its owner plays");
-  else if (got->outcome == Reception::Outcome::too_late)
-    request.error = Error(Errc::refused,
-                          "this id was first tried so long ago that nobody can tell whether it "
-                          "took effect; it was not posted");
+  answer_post(request, *got);
 }
 
 /// Puts a message into a record's inbox. A damaged inbox is an error, and left as it is.

@@ -302,7 +302,7 @@ inline void write_record(Buffer& batch, std::uint32_t segment, std::uint64_t bas
   }
   if (kind == PartKind::receipts) return extra.receipts.push_back(place), true;
   Place* const places[] = {nullptr,      &record.data,  &extra.metadata, &extra.user_ids,
-                           &extra.inbox, &extra.outbox, nullptr};
+                           &extra.inbox, &extra.outbox, nullptr,         &extra.indexed};
   const auto at = static_cast<std::size_t>(kind);
   if (at >= std::size(places) || places[at] == nullptr || places[at]->exists()) return false;
   *places[at] = place;

@@ -1,15 +1,21 @@
 #pragma once
 
 #include <persist/backend/file/entry.hpp>
+#include <persist/backend/file/parts.hpp>
 #include <persist/detail/text_hash.hpp>
+#include <persist/record/index_sets.hpp>
 #include <persist/record/key_hash.hpp>
+#include <persist/result.hpp>
 
 #include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI::backend::file {
 
@@ -29,6 +35,7 @@ struct StoreState {
   std::map<Hash128, Tombstone> tombstones;
   std::map<Hash128, Buffer> schemas;
   std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
+  IndexSets indexes;
 
   [[nodiscard]] Hash128 hash(std::string_view key) const noexcept { return key_hash(birth, key); }
   [[nodiscard]] const Record* find(std::string_view key) const {
@@ -93,7 +100,30 @@ class Index {
     if (found == state.records.end()) return;
     live_ -= found->second.live_bytes();
     state.records.erase(found);
+    state.indexes.drop(key);
     set_waiting(state, key, false);
+  }
+  /// Takes the entries of a record in that were written; nothing stands for those it had.
+  void list(std::uint32_t store, std::string_view key, const std::optional<Buffer>& users,
+            const std::optional<Buffer>& entries) {
+    if (users) set_listed(stores[store].indexes, key, PartKind::user_ids, *users);
+    if (entries) set_listed(stores[store].indexes, key, PartKind::indexed, *entries);
+  }
+  /// Reads, with `read(place)`, what the log named and did not hold beside it. What is damaged is
+  /// in no index, and is known to be missing. Parts do not share bytes: more than `most` of them,
+  /// which is all that there are, is damage too.
+  template <class Read>
+  void read_unlisted(std::uint64_t most, Read&& read) {
+    for (const auto& [store, key, kind] : std::exchange(unlisted_, {})) {
+      const Record* record = stores[store].find(key);
+      const Place place = record != nullptr ? place_of(record->more(), kind) : Place{};
+      if (!place.exists()) continue;
+      const auto bytes = place.size <= most ? read(place) : Result<Buffer>(Errc::corrupt);
+      if (bytes)
+        set_listed(stores[store].indexes, key, kind, *bytes), most -= place.size;
+      else
+        stores[store].indexes.set_damaged(key, kind == PartKind::user_ids);
+    }
   }
   void bury(std::uint32_t store, const Hash128& hash, const Tombstone& left) {
     Tombstone& stone = stores[store].tombstones[hash];
@@ -150,7 +180,36 @@ class Index {
   bool replay_record(const RawEntry& raw) {
     auto entry = read_record(raw);
     if (!entry || entry->store >= stores.size() || entry->key.empty()) return false;
+    for (const PartKind kind : {PartKind::user_ids, PartKind::indexed})
+      list_again(raw, *entry, kind);
     return put(entry->store, entry->key, std::move(entry->record)), true;
+  }
+  [[nodiscard]] static const Place& place_of(const Extra& extra, PartKind kind) noexcept {
+    return kind == PartKind::user_ids ? extra.user_ids : extra.indexed;
+  }
+  static void set_listed(IndexSets& indexes, std::string_view key, PartKind kind, ByteView bytes) {
+    std::vector<std::uint64_t> users;
+    const bool are_users = kind == PartKind::user_ids;
+    if (are_users ? !decode_user_ids(bytes, users) : !indexes.set_entries(key, bytes))
+      return indexes.set_damaged(key, are_users);
+    if (are_users) indexes.set_users(key, users);
+  }
+  /// Of a record that is taken in: bytes that lie elsewhere are those it had, or are read when all
+  /// is known, because a segment may have been set aside or its bytes moved on.
+  void list_again(const RawEntry& raw, const RecordEntry& entry, PartKind kind) {
+    const Place& place = place_of(entry.record.more(), kind);
+    const Record* before = stores[entry.store].find(entry.key);
+    if (before != nullptr && place == place_of(before->more(), kind)) return;
+    if (!place.exists() || is_inside(raw, place))
+      set_listed(stores[entry.store].indexes, entry.key, kind,
+                 place.exists() ? raw.body.subspan(place.offset - raw.body_offset, place.size)
+                                : ByteView());
+    else
+      unlisted_.emplace(entry.store, entry.key, kind);
+  }
+  [[nodiscard]] static bool is_inside(const RawEntry& raw, const Place& place) noexcept {
+    return place.segment == raw.segment && place.offset >= raw.body_offset &&
+           std::uint64_t{place.offset} + place.size <= raw.body_offset + raw.body.size();
   }
   bool replay_erased(const RawEntry& raw) {
     const auto entry = read_erased(raw.body);
@@ -163,6 +222,7 @@ class Index {
   }
 
   std::uint64_t live_ = 0;
+  std::set<std::tuple<std::uint32_t, std::string, PartKind>> unlisted_;
 };
 
 }  // namespace persist::inline PERSIST_ABI::backend::file

@@ -16,13 +16,14 @@ enum class PartKind : std::uint8_t {
   user_ids = 3,
   inbox = 4,
   outbox = 5,
-  receipts = 6
+  receipts = 6,
+  indexed = 7,  ///< its entries in the store's indexes
 };
 
 /// What many records do not have: everything but data. Shared between a record and its copy in a
 /// batch until one of them changes it.
 struct Extra {
-  Place metadata, user_ids, inbox, outbox;
+  Place metadata, user_ids, inbox, outbox, indexed;
   std::vector<Place> receipts;  ///< pages, oldest first
   std::uint32_t receipts_forgotten = 0;
   std::uint32_t inbox_messages = 0;
@@ -57,6 +58,7 @@ struct Record {
     one(PartKind::user_ids, extra->user_ids);
     one(PartKind::inbox, extra->inbox);
     one(PartKind::outbox, extra->outbox);
+    one(PartKind::indexed, extra->indexed);
     for (const Place& page : extra->receipts)
       one(PartKind::receipts, page);
   }
@@ -76,7 +78,8 @@ struct Record {
 /// Calls `visit(place)` for each part of a record that is about to be written with that extra.
 template <class F>
 void each_place(Record& record, Extra& extra, F visit) {
-  for (Place* place : {&record.data, &extra.metadata, &extra.user_ids, &extra.inbox, &extra.outbox})
+  for (Place* place : {&record.data, &extra.metadata, &extra.user_ids, &extra.inbox, &extra.outbox,
+                       &extra.indexed})
     if (place->exists()) visit(*place);
   for (Place& page : extra.receipts)
     visit(page);

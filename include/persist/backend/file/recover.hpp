@@ -90,7 +90,9 @@ class Recovery {
     for (const std::uint32_t number : left_over_)
       if (index_.lies_in(number))
         if (auto opened = open_aside(number, segment_name(number)); !opened) return opened;
-    return check_places();
+    if (auto checked = check_places(); !checked) return checked;
+    index_.read_unlisted(log_.bytes(), [this](const Place& place) { return log_.read(place); });
+    return success;
   }
 
   /// Opens the segments and checks that they belong together.

@@ -25,6 +25,7 @@ struct Staged {
   std::optional<ByteView> data;     ///< new; lives in the request
   std::optional<Buffer> metadata;   ///< new
   std::optional<Buffer> user_ids;   ///< new
+  std::optional<Buffer> indexed;    ///< new
   std::optional<Inbox> inbox;       ///< loaded
   std::optional<Outbox> outbox;     ///< loaded
   bool inbox_changed = false;
@@ -46,6 +47,7 @@ struct Staged {
     if (data) sum += data->size();
     if (metadata) sum += metadata->size();
     if (user_ids) sum += user_ids->size();
+    if (indexed) sum += indexed->size();
     if (inbox_changed) sum += inbox_size(*inbox);
     if (outbox_changed) sum += outbox_size(*outbox);
     if (kept_receipts) sum += receipt_size * kept_receipts->size();

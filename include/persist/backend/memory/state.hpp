@@ -3,6 +3,7 @@
 #include <persist/detail/os.hpp>
 #include <persist/detail/text_hash.hpp>
 #include <persist/record/head.hpp>
+#include <persist/record/index_sets.hpp>
 #include <persist/record/key_hash.hpp>
 #include <persist/record/mailbox.hpp>
 #include <persist/record/requests.hpp>
@@ -48,6 +49,7 @@ struct StoreState {
   std::unordered_map<std::string, Record, detail::TextHash, std::equal_to<>> records;
   std::map<Hash128, Tombstone> tombstones;
   std::map<Hash128, Buffer> schemas;
+  IndexSets indexes;
   std::set<std::string, std::less<>> relaying;  ///< keys whose outbox waits
   std::vector<std::weak_ptr<WakeQueue>> watchers;
 
@@ -83,6 +85,14 @@ struct StoreState {
   [[nodiscard]] Error refusal_of(const Change& change) const {
     if (!change.sends_schema && schemas.contains(change.schema->id)) return Errc{};
     return refusal_of_schema(change);
+  }
+  /// What a change does to the record's entries in indexes.
+  void index(const Change& change) {
+    if (change.user_ids != nullptr) indexes.set_users(change.key, *change.user_ids);
+    if (change.indexed != nullptr)
+      (void)indexes.set_entries(change.key, *change.indexed);
+    else if (change.data == nullptr && change.removes_data)
+      (void)indexes.set_entries(change.key, {});
   }
   void read(SchemaRequest& request) const {
     if (const auto found = schemas.find(request.id); found != schemas.end())

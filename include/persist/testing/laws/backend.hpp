@@ -3,6 +3,7 @@
 #include <persist/testing/laws/backend/batch.hpp>
 #include <persist/testing/laws/backend/claim.hpp>
 #include <persist/testing/laws/backend/fence.hpp>
+#include <persist/testing/laws/backend/index.hpp>
 #include <persist/testing/laws/backend/lease.hpp>
 #include <persist/testing/laws/backend/mail.hpp>
 #include <persist/testing/laws/backend/record.hpp>
@@ -137,6 +138,27 @@ template <holds_schemas B>
   };
 }
 
+/// What a backend that keeps indexes does with them.
+template <queries_indexes B>
+[[nodiscard]] std::vector<BackendLaw<B>> index_laws() {
+  using namespace laws;
+  return {
+      {"an index is ordered by value and then by key",
+       an_index_is_ordered_by_value_and_then_by_key},
+      {"a page goes on behind where the last one ended",
+       a_page_goes_on_behind_where_the_last_one_ended},
+      {"the rows around a key have it in their middle",
+       the_rows_around_a_key_have_it_in_their_middle},
+      {"entries come with their commit or not at all",
+       entries_come_with_their_commit_or_not_at_all},
+      {"entries stay until a commit brings others", entries_stay_until_a_commit_brings_others},
+      {"an erase takes a record out of every index", an_erase_takes_a_record_out_of_every_index},
+      {"user ids are an index of their own", user_ids_are_an_index_of_their_own},
+      {"an index belongs to its store", an_index_belongs_to_its_store},
+      {"entries of one batch are all in", entries_of_one_batch_are_all_in},
+  };
+}
+
 /// What every backend promises. Give each law a backend of its own; a law that does not pass says
 /// in its report which sentence broke, with the line in the law.
 template <record_backend B>
@@ -146,6 +168,9 @@ template <record_backend B>
     all.push_back(law);
   if constexpr (holds_schemas<B>)
     for (const BackendLaw<B>& law : schema_laws<B>())
+      all.push_back(law);
+  if constexpr (queries_indexes<B>)
+    for (const BackendLaw<B>& law : index_laws<B>())
       all.push_back(law);
   return all;
 }

@@ -194,6 +194,9 @@ class RandomBatches {
     if (random() % 8 == 0) draft.no_data();
     if (random() % 4 == 0) draft.metadata("meta" + std::to_string(random() % 1000));
     if (random() % 4 == 0) draft.users({random() % 10, random() % 10});
+    if (random() % 4 == 0) draft.in_none();
+    for (std::uint64_t entries = random() % 3; entries != 0; --entries)
+      draft.in(random() % 2 == 0 ? "coins" : "power", some_value(random));
     if (random() % 4 == 0) draft.receipt(random(), static_cast<std::uint32_t>(random() % 5));
     if (random() % 16 == 0) draft.forget_receipts(static_cast<std::uint32_t>(random() % 5));
     if (random() % 2 == 0) draft.acknowledge(1 + random() % 12);
@@ -201,6 +204,10 @@ class RandomBatches {
     if (random() % 2 == 0) draft.renew();
     if (random() % 10 == 0) draft.release();
     return draft;
+  }
+
+  static std::int64_t some_value(Random& random) {
+    return static_cast<std::int64_t>(random() % 6) - 2;
   }
 
   template <class S>
@@ -256,6 +263,17 @@ class RandomBatches {
             r.record.user_ids.size(), r.holder.asker.nobody()},
            as_text(r.record.data));
       note(side, {}, as_text(r.record.metadata));
+    }
+    if constexpr (queries_indexes<A> && queries_indexes<B>) look_at_indexes(side);
+  }
+  template <class S>
+  static void look_at_indexes(S& side) {
+    for (const std::string_view index : {"", "coins", "power"}) {
+      IndexRequest request{.store = side.driver.store, .index = index, .most = 100};
+      side.driver.db.query({&request, 1});
+      note(side, {request.size, request.damaged.size()}, index);
+      for (const IndexRow& row : request.rows)
+        note(side, {static_cast<std::uint64_t>(row.value), row.place}, row.key);
     }
   }
 

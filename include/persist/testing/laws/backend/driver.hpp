@@ -32,6 +32,12 @@ class Draft {
   Draft& users(std::vector<std::uint64_t> ids) {
     return users_ = std::move(ids), has_users_ = true, *this;
   }
+  /// An entry in an index, instead of all that the record had before; `in_none` has none.
+  Draft& in(std::string_view index, std::int64_t value) {
+    append_index_entry(entries_, index, value);
+    return has_entries_ = true, *this;
+  }
+  Draft& in_none() { return has_entries_ = true, *this; }
   Draft& acknowledge(std::uint64_t position) { return acknowledged_.push_back(position), *this; }
   Draft& receipt(std::uint64_t id, std::uint32_t day) {
     return receipts_.push_back({{id, id}, day}), *this;
@@ -54,6 +60,7 @@ class Draft {
     change_.data = has_data_ ? &bytes_ : nullptr;
     change_.metadata = has_metadata_ ? &metadata_ : nullptr;
     change_.user_ids = has_users_ ? &users_ : nullptr;
+    change_.indexed = has_entries_ ? &entries_ : nullptr;
     change_.acknowledged = acknowledged_;
     change_.receipts = receipts_;
     views_.clear();
@@ -73,8 +80,8 @@ class Draft {
   };
   std::string key_;
   Change change_;
-  Buffer bytes_, metadata_;
-  bool has_data_ = false, has_metadata_ = false, has_users_ = false;
+  Buffer bytes_, metadata_, entries_;
+  bool has_data_ = false, has_metadata_ = false, has_users_ = false, has_entries_ = false;
   std::vector<std::uint64_t> users_, acknowledged_;
   std::vector<Receipt> receipts_;
   std::vector<Outgoing> sends_;
