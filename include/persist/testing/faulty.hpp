@@ -96,6 +96,7 @@ template <class Inner>
 class Faulty {
  public:
   static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool keeps_history = versioned_backend<Inner>;
   static constexpr bool judges_leases = persist::judges_leases<Inner>;
 
   Faulty(Inner inner, Stragglers& stragglers, Faults faults = {})
@@ -141,7 +142,8 @@ class Faulty {
     bool is_cut = false;
     bool is_full = false;
     /// The last reply to each read, by what was asked.
-    std::map<std::tuple<std::uint32_t, std::string, bool>, ReadRequest> reads{};
+    std::map<std::tuple<std::uint32_t, std::string, bool, bool, std::uint64_t>, ReadRequest>
+        reads{};
   };
   template <class Request>
   static constexpr bool changes_something = requires { Parcel<Request>(std::declval<Request>()); };
@@ -188,8 +190,8 @@ class Faulty {
     go();
   }
   void read_one(ReadRequest& request, bool is_stale) {
-    const auto asked =
-        std::tuple(request.store.index, std::string(request.key), request.wants_data);
+    const auto asked = std::tuple(request.store.index, std::string(request.key),
+                                  request.wants_data, request.wants_versions, request.version);
     const auto before = state_->reads.find(asked);
     if (is_stale && before != state_->reads.end()) {
       const std::string_view key = request.key;

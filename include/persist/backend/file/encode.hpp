@@ -55,6 +55,7 @@ class BatchEncoder {
     Extra* const extra = spare_.get();
     *extra = record.more();
     extra->receipts.reserve(extra->receipts.size() + 1);
+    if (staged.history_changed) place_history(staged, *extra);
     fresh_.clear();
     each_place(record, *extra, [&](Place& place) { move(place); });
     if (staged.data) add(record.data, *staged.data);
@@ -72,6 +73,7 @@ class BatchEncoder {
       replace(extra->outbox, empty ? ByteView() : keep(encode_outbox(*staged.outbox)));
     }
     encode_receipts_of(staged, *extra);
+    if (staged.history_changed) encode_history_of(staged, *extra);
     bool plain = extra->receipts_forgotten == 0;
     each_place(record, *extra, [&](Place& place) { plain = plain && &place == &record.data; });
     for (const FreshPart& part : fresh_)
@@ -81,6 +83,21 @@ class BatchEncoder {
                  staged.key, record, fresh_);
     for (const FreshPart& part : fresh_)
       batch_.add(part.bytes);
+  }
+
+  /// The places of the older states that stay; of those that are new, and of the list, empty ones.
+  static void place_history(const Staged& staged, Extra& extra) {
+    const std::vector<KeptPart>& kept = *staged.history;
+    extra.history.assign(kept.empty() ? 0 : kept.size() + 1, Place{});
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      extra.history[i + 1] = kept[i].place;
+  }
+  void encode_history_of(const Staged& staged, Extra& extra) {
+    const std::vector<KeptPart>& kept = *staged.history;
+    if (kept.empty()) return;
+    add(extra.history[0], keep(encode_history(kept)));
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      if (!kept[i].place.exists()) add(extra.history[i + 1], kept[i].fresh);
   }
 
   void encode_receipts_of(Staged& staged, Extra& extra) {

@@ -16,7 +16,9 @@ enum class PartKind : std::uint8_t {
   user_ids = 3,
   inbox = 4,
   outbox = 5,
-  receipts = 6
+  receipts = 6,
+  history = 7,  ///< which older states of the data there are
+  older = 8,    ///< the data of one of them
 };
 
 /// What many records do not have: everything but data. Shared between a record and its copy in a
@@ -24,6 +26,7 @@ enum class PartKind : std::uint8_t {
 struct Extra {
   Place metadata, user_ids, inbox, outbox;
   std::vector<Place> receipts;  ///< pages, oldest first
+  std::vector<Place> history;   ///< empty, or the list and behind it the data, oldest first
   std::uint32_t receipts_forgotten = 0;
   std::uint32_t inbox_messages = 0;
   std::uint32_t inbox_bytes = 0;
@@ -59,6 +62,8 @@ struct Record {
     one(PartKind::outbox, extra->outbox);
     for (const Place& page : extra->receipts)
       one(PartKind::receipts, page);
+    for (const Place& place : extra->history)
+      one(&place == extra->history.data() ? PartKind::history : PartKind::older, place);
   }
   /// Bytes of the log that this record keeps alive.
   [[nodiscard]] std::uint64_t live_bytes() const {
@@ -80,6 +85,8 @@ void each_place(Record& record, Extra& extra, F visit) {
     if (place->exists()) visit(*place);
   for (Place& page : extra.receipts)
     visit(page);
+  for (Place& place : extra.history)
+    if (place.exists()) visit(place);
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend::file
