@@ -96,6 +96,10 @@ void retain(Versions& kept, const HistoryRule& rule, WallTime now) {
   kept.erase(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(first));
 }
 
+[[nodiscard]] inline Error keeps_no_history() {
+  return {Errc::unsupported, "this backend keeps no older states of a record"};
+}
+
 /// The answer to who asks for a state that is not there: which are, newest first. `now` is the
 /// version of the data that is there, 0 where there is none.
 template <class Versions>

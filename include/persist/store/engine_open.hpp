@@ -40,7 +40,7 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
   }
   if (options_.history.is_on()) {
     if (!versioned_backend<Backend>) {
-      opening_error_ = Error(Errc::unsupported, "this backend keeps no older states of a record");
+      opening_error_ = keeps_no_history();
       return;
     }
     history_ = &options_.history;
