@@ -233,14 +233,34 @@ TEST_F(HistoryCalls, a_state_that_breaks_a_rule_of_today_is_not_restored) {
   EXPECT_FALSE(session.is_dirty());
 }
 
-/// A record of a newer build, whose members this one has not.
+/// A newer build, with a member that the other has not.
 struct Newer {
   std::int64_t coins = 0;
   std::string title = "none";
 };
+Newer upgrade(Purse&& old) {
+  return {old.coins, "squire"};
+}
 struct SavesNewer {
   using data_type = Newer;
+  using migrations = persist::Migrations<Purse, persist::Additive<Newer>>;
 };
+
+TEST_F(HistoryCalls, an_older_state_is_read_and_restored_as_what_the_type_is_today) {
+  using Old = persist::Store<std::uint64_t, Lenient, Db>;
+  using New = persist::Store<std::uint64_t, SavesNewer, Db>;
+  std::uint64_t first = 0;
+  {
+    Old purses("purses", db, keeping());
+    first = save(purses, 1, 10);
+  }
+  New purses("purses", db, keeping());
+  save(purses, 1, 20);
+  EXPECT_EQ(purses.peek(1u, first)->data.title, "squire");
+  ASSERT_TRUE(purses.restore(1u, first));
+  EXPECT_EQ(purses.peek(1u)->data.title, "squire");
+  EXPECT_EQ(purses.peek(1u)->data.coins, 10);
+}
 
 TEST_F(HistoryCalls, what_this_build_does_not_know_survives_a_restore) {
   using Old = persist::Store<std::uint64_t, Lenient, Db>;
@@ -263,7 +283,7 @@ TEST_F(HistoryCalls, what_this_build_does_not_know_survives_a_restore) {
     ASSERT_TRUE(session.release());
   }
   New newer("purses", db, keeping());
-  EXPECT_EQ(newer.peek(1u)->data.title, "duke");
+  EXPECT_EQ(newer.peek(1u)->data.title, "duke") << "and it is not migrated a second time";
   EXPECT_EQ(newer.peek(1u)->data.coins, 7);
 }
 
@@ -377,7 +397,7 @@ TEST_F(HistoryCalls, states_of_another_shape_are_read_under_the_schema_that_they
   const auto old = purses.peek(1u, first);
   ASSERT_TRUE(old) << old.error();
   EXPECT_EQ(old->data.coins, 10);
-  EXPECT_EQ(old->data.title, "none");
+  EXPECT_EQ(old->data.title, "squire");
   ASSERT_TRUE(purses.restore(1u, first));
   EXPECT_EQ(purses.peek(1u)->data.coins, 10);
 }
