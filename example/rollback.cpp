@@ -46,9 +46,14 @@ int main() {
   Players players("PlayerData", persist::backend::File{"save"}, options);
   constexpr std::uint64_t id = 42;
 
-  const bool played = visit(players, id, [](Player& player) { player.items = {"sword", "hat"}; }) &&
+  const bool played = visit(players, id,
+                            [](Player& player) {
+                              player.items = {"sword", "hat"};
+                            }) &&
                       visit(players, id, [](Player& player) { player.coins += 900; }) &&
-                      visit(players, id, [](Player& player) { player = {1, {"hat"}}; });
+                      visit(players, id, [](Player& player) {
+                        player = {1, {"hat"}};
+                      });
   if (!played || !print(players, id, "after the robbery")) return 1;
 
   const auto versions = players.versions(id);  // newest first, what is there now not among them

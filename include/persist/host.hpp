@@ -263,8 +263,9 @@ class Host : private HostCalls {
                                                     CallOptions call = {}) {
     using R = Result<std::vector<KeptVersion>>;
     return ask_key<R>(store, key, call, [options](auto& ask) {
-      ask.on_lane(Priority::bulk,
-                  [=](auto& calls, SpelledKey spelled) { return calls.versions(spelled, options); });
+      ask.on_lane(Priority::bulk, [=](auto& calls, SpelledKey spelled) {
+        return calls.versions(spelled, options);
+      });
     });
   }
   template <class Store, class K>

@@ -262,8 +262,7 @@ struct HostHistory : HostChanges {
   Players theirs{"kept", db, keeping()};
   HostHistory() { EXPECT_TRUE(host.attach(kept)); }
   void save(std::int64_t coins) {
-    ASSERT_TRUE(theirs.update(
-        1u, [&](Player& player) { player.coins = coins; }, {.create = true}));
+    ASSERT_TRUE(theirs.update(1u, [&](Player& player) { player.coins = coins; }, {.create = true}));
   }
 };
 

@@ -38,7 +38,9 @@ Versions by_definition(const Versions& all, const HistoryRule& rule, WallTime no
   for (std::size_t i = all.size(); i-- != 0;) {
     bool wanted = all.size() - i <= rule.keep;
     if (rule.every > 0s && rule.for_ > 0s && now - all[i].until <= rule.for_) {
-      const auto period = [&](const KeptVersion& of) { return of.at.time_since_epoch() / rule.every; };
+      const auto period = [&](const KeptVersion& of) {
+        return of.at.time_since_epoch() / rule.every;
+      };
       bool is_last = true;
       for (std::size_t k = i + 1; k < all.size(); ++k)
         is_last = is_last && period(all[k]) != period(all[i]);
@@ -57,7 +59,8 @@ TEST(HistoryRule, what_stays_step_by_step_is_what_the_rule_says_over_all_there_e
   for (int run = 0; run < 60; ++run) {
     HistoryRule rule;
     if (run % 3 != 0) rule.keep = random.below(30);
-    if (run % 3 != 1) rule.every = 1min * (1 + random.below(120)), rule.for_ = 1h * random.below(200);
+    if (run % 3 != 1)
+      rule.every = 1min * (1 + random.below(120)), rule.for_ = 1h * random.below(200);
     Versions all, kept;
     WallTime now = at(1000h);
     WallTime written = now;
@@ -144,8 +147,9 @@ TEST(HistoryRule, whatever_the_times_there_are_never_more_than_a_thousand) {
   const HistoryRule rule{.keep = 5000, .every = 1ms, .for_ = Duration::max()};
   Versions kept;
   const auto some_time = [&] {
-    const std::int64_t time = random.below(3) == 0 ? odd[random.below(5)]
-                                                   : static_cast<std::int64_t>(random.below(1'000'000));
+    const std::int64_t time = random.below(3) == 0
+                                  ? odd[random.below(5)]
+                                  : static_cast<std::int64_t>(random.below(1'000'000));
     return WallTime(std::chrono::milliseconds(time));
   };
   for (std::uint64_t version = 1; version <= 3000; ++version) {

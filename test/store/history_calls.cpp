@@ -2,12 +2,17 @@
 
 #include <persist/codec/chunked.hpp>
 #include <persist/lock/optimistic.hpp>
-#include <persist/schema/value/patch.hpp>
+#include <persist/testing/faulty.hpp>
 
 #include <support/narrow.hpp>
 
+#include <algorithm>
+#include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "spill_case.hpp"
@@ -330,9 +335,8 @@ TEST_F(HistoryCalls, a_save_whose_reply_was_lost_is_kept_once) {
 TEST_F(HistoryCalls, a_trade_keeps_the_states_of_both) {
   auto one = *players.load(1u), two = *players.load(2u);
   ASSERT_TRUE(one.save({.force = true}) && two.save({.force = true}));
-  ASSERT_TRUE(players.transact(one, two, [](Player& mine, Player& theirs) {
-    mine.coins -= 5, theirs.coins += 5;
-  }));
+  ASSERT_TRUE(players.transact(
+      one, two, [](Player& mine, Player& theirs) { mine.coins -= 5, theirs.coins += 5; }));
   EXPECT_EQ(coins_kept(players, 1), (Coins{100}));
   EXPECT_EQ(coins_kept(players, 2), (Coins{100}));
 }
@@ -476,6 +480,122 @@ TEST_F(HistoryCalls, shared_and_optimistic_stores_have_it_too) {
   ASSERT_TRUE(guilds.restore(1u, 1));
   EXPECT_EQ(guilds.peek(1u)->data.coins, 10);
   EXPECT_EQ(coins_kept(guilds, 1), (Coins{20, 10}));
+}
+
+/// Writes down what was written under each version of each record.
+template <class Inner>
+class Recorder : public Inner {
+ public:
+  using Account = std::map<std::string, std::map<std::uint64_t, std::string>>;
+  explicit Recorder(Inner inner) : Inner(std::move(inner)) {}
+
+  [[nodiscard]] Account& account() noexcept { return *account_; }
+  // A line calls what is declared here.
+  void open_store(std::span<persist::OpenStoreRequest> batch) { Inner::open_store(batch); }
+  void acquire(std::span<persist::AcquireRequest> batch) { Inner::acquire(batch); }
+  void read(std::span<persist::ReadRequest> batch) { Inner::read(batch); }
+  void post(std::span<persist::PostRequest> batch) { Inner::post(batch); }
+  void relay(std::span<persist::RelayRequest> batch) { Inner::relay(batch); }
+  void scan(std::span<persist::ScanRequest> batch) { Inner::scan(batch); }
+  void read_schemas(std::span<persist::SchemaRequest> batch) { Inner::read_schemas(batch); }
+  void commit(std::span<persist::CommitRequest> batch) {
+    for (persist::CommitRequest& request : batch) {
+      std::vector<std::optional<std::string>> written;  // the backend may take the bytes
+      for (const persist::Change& change : request.changes)
+        written.push_back(change.data ? std::optional<std::string>(as_text(*change.data))
+                                      : std::nullopt);
+      Inner::commit(std::span(&request, 1));
+      if (request.outcome != persist::CommitRequest::Outcome::applied) continue;
+      for (std::size_t i = 0; i < written.size(); ++i)
+        if (const persist::Change& change = request.changes[i]; written[i])
+          account()[std::string(change.key)].try_emplace(change.version, *written[i]);
+    }
+  }
+  void erase(std::span<persist::EraseRequest> batch) {
+    for (persist::EraseRequest& request : batch) {
+      Inner::erase(std::span(&request, 1));
+      if (request.found && !failed(request.error)) account().erase(std::string(request.key));
+    }
+  }
+
+ private:
+  std::shared_ptr<Account> account_ = std::make_shared<Account>();
+};
+
+/// Servers that lose, repeat and delay what they say, restore, erase and take records from each
+/// other: what is kept in the end is what was written, the newest of it, whole and in order.
+template <class Inner>
+void play_badly(Inner inner, persist::testing::ManualClock& clock, std::uint64_t seed) {
+  using persist::testing::Random;
+  using Recorded = Recorder<Inner>;
+  using Line = persist::testing::Faulty<Recorded>;
+  using Store = persist::Store<std::uint64_t, Save, Line>;
+  constexpr HistoryRule rule{.keep = 4};
+  Recorded database(std::move(inner));
+  persist::testing::Stragglers stragglers(clock, Random(seed));
+  persist::testing::Faults faults{
+      .refused = 30, .no_reply = 60, .late = 60, .twice = 60, .latest = 20s};
+  Line lines[] = {Line(database, stragglers, faults), Line(database, stragglers, faults)};
+  for (Line& line : lines)
+    line.set_faults({});
+  persist::StoreOptions told;
+  told.clock = &clock, told.history = rule;
+  told.log.sink = [](persist::LogLevel, std::string_view) {};
+  Store stores[] = {Store("players", lines[0], told), Store("players", lines[1], told)};
+  for (Line& line : lines)
+    line.set_faults(faults);
+  Random random(seed);
+  int restored = 0;
+  for (int step = 0; step < 400; ++step) {
+    Store& store = stores[random.below(2)];
+    const std::uint64_t key = random.below(4);
+    const std::uint64_t dice = random.below(100);
+    if (dice < 50) {
+      auto session = store.try_load(key, {.conflict = persist::Conflict::steal});
+      if (session) session->edit([&](Player& player) { player.coins = step, ++player.level; });
+      if (session && random.below(2) == 0) (void)session->save();
+      if (session && random.below(2) == 0) (void)session->release();
+    } else if (dice < 65) {
+      const auto versions = store.versions(key);
+      if (versions && !versions->empty())
+        restored += store.restore(key, (*versions)[random.below(versions->size())].version) ? 1 : 0;
+    } else if (dice < 67) {
+      (void)store.erase(key);
+    }
+    clock.advance(std::chrono::milliseconds(random.below(2000)));
+    stragglers.arrive();
+    stores[0].poll(), stores[1].poll();
+  }
+  for (Line& line : lines)
+    line.set_faults({});
+  stragglers.arrive_all();
+  EXPECT_GT(restored, 5);
+  EXPECT_EQ(database.account().size(), 4U);
+  for (const auto& [key, states] : database.account()) {
+    const auto number = static_cast<std::uint64_t>(std::stoull(key));
+    const auto kept = stores[0].versions(number);
+    ASSERT_TRUE(kept) << kept.error();
+    auto expected = states.rbegin();  // what is there now
+    ASSERT_EQ(expected->first, stores[0].peek(number)->version);
+    for (const KeptVersion& each : *kept) {
+      ASSERT_NE(++expected, states.rend());
+      EXPECT_EQ(each.version, expected->first) << seed << ' ' << key;
+      persist::ReadRequest read{.key = key, .version = each.version};
+      database.read(std::span(&read, 1));
+      EXPECT_EQ(as_text(read.record.data), expected->second) << seed << ' ' << key;
+    }
+    EXPECT_EQ(kept->size(), (std::min)(rule.keep, states.size() - 1)) << seed << ' ' << key;
+  }
+}
+
+TEST_F(HistoryCalls, whatever_goes_wrong_what_is_kept_is_what_was_written) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    play_badly(persist::backend::Memory(clock), clock, seed);
+    const std::string name = root + "/save" + std::to_string(seed);
+    const persist::backend::FileOptions relaxed{.durability = persist::backend::Durability::relaxed,
+                                                .clock = &clock};
+    if (seed <= 4) play_badly(persist::backend::File(name, relaxed), clock, seed);
+  }
 }
 
 }  // namespace

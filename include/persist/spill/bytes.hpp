@@ -86,8 +86,7 @@ inline void append_rule(Buffer& to, const HistoryRule& rule) {
          (part.pieces ? Has::pieces : 0) | (part.schema ? Has::schema : 0) |
          (part.user_ids ? Has::user_ids : 0) | (part.metadata ? Has::metadata : 0) |
          (part.created ? Has::created : 0) | (part.load_count ? Has::load_count : 0) |
-         (part.claims != Claims::nothing ? Has::claims : 0) |
-         (part.history ? Has::history : 0);
+         (part.claims != Claims::nothing ? Has::claims : 0) | (part.history ? Has::history : 0);
 }
 inline void append_part(Buffer& to, const Part& part) {
   append_little(to, part.store);

@@ -132,8 +132,7 @@ Result<std::vector<KeptVersion>> StoreCalls<S>::versions(const K& key,
   request.wants_versions = true;
   core_.backend().read(std::span(&request, 1));
   if (failed(request.error)) return Error(request.error).for_key(spelled.view());
-  if (!request.found)
-    return Error(Errc::not_found, "there is no record").for_key(spelled.view());
+  if (!request.found) return Error(Errc::not_found, "there is no record").for_key(spelled.view());
   std::vector<KeptVersion> all = std::move(request.versions);
   std::erase_if(all, [&](const KeptVersion& each) {
     return (options.from && each.at < *options.from) || (options.to && each.at > *options.to);

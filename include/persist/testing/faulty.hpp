@@ -190,8 +190,8 @@ class Faulty {
     go();
   }
   void read_one(ReadRequest& request, bool is_stale) {
-    const auto asked = std::tuple(request.store.index, std::string(request.key),
-                                  request.wants_data, request.wants_versions, request.version);
+    const auto asked = std::tuple(request.store.index, std::string(request.key), request.wants_data,
+                                  request.wants_versions, request.version);
     const auto before = state_->reads.find(asked);
     if (is_stale && before != state_->reads.end()) {
       const std::string_view key = request.key;

@@ -155,8 +155,8 @@ TEST(FileHistory, of_a_torn_save_the_data_and_its_history_are_there_or_neither) 
     ASSERT_TRUE(other.file->status()) << size;
     const bool is_whole = size == after;
     EXPECT_EQ(other.text("k"), is_whole ? "d" : "c") << size;
-    EXPECT_EQ(kept_of(*other.driver, "k").texts,
-              is_whole ? (std::vector<std::string>{"c", "b"}) : (std::vector<std::string>{"b", "a"}))
+    EXPECT_EQ(kept_of(*other.driver, "k").texts, is_whole ? (std::vector<std::string>{"c", "b"})
+                                                          : (std::vector<std::string>{"b", "a"}))
         << size;
   }
 }
@@ -176,6 +176,7 @@ TEST(FileHistory, a_damaged_state_is_corrupt_and_the_rest_is_fine) {
   for (const char* text : {"first state", "second state", "third state", "fourth state"})
     ASSERT_TRUE(keeper.save("k", text, {.keep = 9}));
   const auto versions = kept_of(*bench.driver, "k").versions;
+  ASSERT_EQ(versions.size(), 3U);
   damage(bench, "second state");
   EXPECT_EQ(read_version(*bench.driver, "k", versions[1].version).error, Errc::corrupt);
   EXPECT_EQ(persist::as_text(read_version(*bench.driver, "k", versions[0].version).record.data),

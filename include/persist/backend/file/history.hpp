@@ -51,9 +51,8 @@ inline constexpr std::size_t history_row = 24;
 /// The one of that version; null where it is not kept.
 [[nodiscard]] inline const KeptPart* find_version(std::span<const KeptPart> kept,
                                                   std::uint64_t version) noexcept {
-  const auto found = std::find_if(kept.begin(), kept.end(), [&](const KeptPart& each) {
-    return each.version == version;
-  });
+  const auto found = std::find_if(kept.begin(), kept.end(),
+                                  [&](const KeptPart& each) { return each.version == version; });
   return found == kept.end() ? nullptr : &*found;
 }
 

@@ -94,9 +94,9 @@ struct StoreState {
     if (request.wants_versions) request.versions.assign(kept.rbegin(), kept.rend());
     const std::uint64_t now = record.has_data ? record.head.version : 0;
     if (request.version == 0 || request.version == now) return;
-    const auto older =
-        std::find_if(kept.begin(), kept.end(),
-                     [&](const KeptData& each) { return each.version == request.version; });
+    const auto older = std::find_if(kept.begin(), kept.end(), [&](const KeptData& each) {
+      return each.version == request.version;
+    });
     if (older == kept.end()) {
       request.error = not_kept(request.version, now, kept);
       return;
