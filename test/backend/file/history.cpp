@@ -112,6 +112,24 @@ TEST(FileHistory, compaction_keeps_what_is_kept_and_drops_what_is_not) {
   EXPECT_LT(bench.file->stats().live_bytes, 3000U);
 }
 
+/// However small they are, and wherever their records were written.
+TEST(FileHistory, the_log_stays_in_proportion_to_what_is_kept) {
+  for (const std::size_t size : {20U, 400U, 6000U}) {
+    Bench bench({}, small);
+    Keeper keeper(bench);
+    const auto check = [&](const std::string& key) {
+      ASSERT_TRUE(keeper.save(key, std::string(size, 'x'), {.keep = 15}));
+      const auto now = bench.file->stats();
+      ASSERT_LE(now.bytes, 5 * now.live_bytes / 2 + 3 * small.segment_bytes) << size << ' ' << key;
+    };
+    for (int save = 0; save < 30 && !::testing::Test::HasFatalFailure(); ++save)
+      for (int player = 0; player < 30; ++player)
+        check("k" + std::to_string(player));
+    for (int save = 0; save < 1500 && !::testing::Test::HasFatalFailure(); ++save)
+      check("hot");
+  }
+}
+
 TEST(FileHistory, what_was_not_synced_is_written_again_with_its_older_states) {
   FileOptions relaxed = small;
   relaxed.durability = persist::backend::Durability::relaxed;
