@@ -115,14 +115,16 @@ TEST(FileHistory, compaction_keeps_what_is_kept_and_drops_what_is_not) {
 /// However small they are, and wherever their records were written.
 TEST(FileHistory, the_log_stays_in_proportion_to_what_is_kept) {
   for (const std::size_t size : {20U, 400U, 6000U}) {
-    Bench bench({}, small);
+    const std::uint64_t segment = size < 100 ? 4096 : 8192;
+    Bench bench({}, {.segment_bytes = segment});
     Keeper keeper(bench);
+    const HistoryRule rule{.keep = size < 100 ? 72U : 15U};
     const auto check = [&](const std::string& key) {
-      ASSERT_TRUE(keeper.save(key, std::string(size, 'x'), {.keep = 15}));
+      ASSERT_TRUE(keeper.save(key, std::string(key == "hot" ? 1400 : size, 'x'), rule));
       const auto now = bench.file->stats();
-      ASSERT_LE(now.bytes, 5 * now.live_bytes / 2 + 3 * small.segment_bytes) << size << ' ' << key;
+      ASSERT_LE(now.bytes, 5 * now.live_bytes / 2 + 3 * segment) << size << ' ' << key;
     };
-    for (int save = 0; save < 30 && !::testing::Test::HasFatalFailure(); ++save)
+    for (std::size_t save = 0; save < 2 * rule.keep && !::testing::Test::HasFatalFailure(); ++save)
       for (int player = 0; player < 30; ++player)
         check("k" + std::to_string(player));
     for (int save = 0; save < 1500 && !::testing::Test::HasFatalFailure(); ++save)

@@ -58,6 +58,7 @@ class BatchEncoder {
     if (staged.history_changed) place_history(staged, *extra);
     fresh_.clear();
     each_place(record, *extra, [&](Place& place) { move(place); });
+    if (stage_.leaving != 0 && record.lies_in(stage_.leaving)) gather(record, *extra);
     if (staged.data) add(record.data, *staged.data);
     if (staged.metadata) replace(extra->metadata, *staged.metadata);
     if (staged.user_ids) replace(extra->user_ids, *staged.user_ids);
@@ -125,6 +126,14 @@ class BatchEncoder {
       return;
     }
     add(place, keep(std::move(*bytes)));
+  }
+  /// Takes older states along that lie elsewhere, so that they lie together from now on.
+  void gather(const Record& record, Extra& extra) {
+    for (Place& place : extra.history) {
+      const bool is_near = place.segment == stage_.leaving || place.segment == log_.newest();
+      if (!place.exists() || is_near || !record.takes_along(place)) continue;
+      if (auto bytes = log_.read(place)) add(place, keep(std::move(*bytes)));
+    }
   }
   void add(Place& place, ByteView bytes) {
     std::erase_if(fresh_, [&](const FreshPart& part) { return part.place == &place; });

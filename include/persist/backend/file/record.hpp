@@ -71,6 +71,11 @@ struct Record {
     each_part([&](PartKind, const Place& place) { sum += place.size; });
     return sum;
   }
+  /// Whether an older state goes along when anything of the record is moved: each move writes the
+  /// entry anew, and what is small against that is moved once for all.
+  [[nodiscard]] bool takes_along(const Place& place) const noexcept {
+    return place.size <= entry_size / 4;
+  }
   [[nodiscard]] bool lies_in(std::uint32_t segment) const {
     bool lies = entry_segment == segment;
     each_part([&](PartKind, const Place& place) { lies = lies || place.segment == segment; });
