@@ -176,9 +176,11 @@ class Host : public HostIndexCalls {
     using R = Result<Peeked<typename Store::DataType>>;
     return ask_key<R>(store, key, call, [options](auto& ask) {
       Calls calls(ask.core);
-      if (options.live && calls.find(ask.key())) return ask.answer(calls.peek(ask.key(), options));
-      ask.on_lane(Priority::save,
-                  [](Calls& of, SpelledKey spelled) { return of.peek(spelled, {}); });
+      if (options.live && options.version == 0 && calls.find(ask.key()))
+        return ask.answer(calls.peek(ask.key(), options));
+      ask.on_lane(Priority::save, [version = options.version](Calls& of, SpelledKey spelled) {
+        return of.peek(spelled, {.version = version});
+      });
     });
   }
   template <class Store, class K>
@@ -254,6 +256,23 @@ class Host : public HostIndexCalls {
                                       CallOptions call = {}) {
     using What = detail::RemoveMessageChange<typename Store::Stack>;
     return change(store, key, call, std::make_shared<What>(position));
+  }
+  template <class Store, class K>
+  Future<Result<std::vector<KeptVersion>>> versions(Store& store, const K& key,
+                                                    VersionsOptions options = {},
+                                                    CallOptions call = {}) {
+    using R = Result<std::vector<KeptVersion>>;
+    return ask_key<R>(store, key, call, [options](auto& ask) {
+      ask.on_lane(Priority::bulk, [=](auto& calls, SpelledKey spelled) {
+        return calls.versions(spelled, options);
+      });
+    });
+  }
+  template <class Store, class K>
+  Future<Result<Saved>> restore(Store& store, const K& key, std::uint64_t version,
+                                CallOptions call = {}) {
+    using What = detail::RestoreChange<typename Store::Stack>;
+    return change(store, key, call, std::make_shared<What>(version));
   }
   template <class Store>
   Future<Result<KeyPage>> scan(Store& store, std::string after = {}, std::size_t most = 1000,

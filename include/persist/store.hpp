@@ -4,6 +4,7 @@
 #include <persist/fwd.hpp>
 #include <persist/store/answers.hpp>
 #include <persist/store/for_each.hpp>
+#include <persist/store/history_calls.hpp>
 #include <persist/store/inbox_calls.hpp>
 #include <persist/store/index_calls.hpp>
 #include <persist/store/loading.hpp>
@@ -157,6 +158,33 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   template <class K>
   Result<void> remove_message(const K& key, std::uint64_t position) {
     return calls().remove_message(key, position);
+  }
+  // Older states of the data, where the store keeps some (`StoreOptions::history`, doc/history.md).
+  // `not_found` says which there are; `corrupt`, `unsupported`.
+  /// Those that are kept, what is there now not among them. `not_found` where there is no record.
+  template <class K>
+  [[nodiscard]] Result<std::vector<KeptVersion>> versions(const K& key,
+                                                          const VersionsOptions& options = {}) {
+    return calls().versions(key, options);
+  }
+  /// The data as it was in that version, migrated to what the type is today.
+  template <class K>
+  [[nodiscard]] Result<Peeked<DataType>> peek(const K& key, std::uint64_t version) {
+    return calls().peek(key, {.version = version});
+  }
+  /// What changes one state into another, as the text of a JSON Patch (RFC 6902); 0 is what is
+  /// there now. Of what the data's type has: fields that this build does not know are not in it.
+  template <class K>
+  [[nodiscard]] Result<std::string> diff(const K& key, std::uint64_t from, std::uint64_t to) {
+    return calls().diff(key, from, to);
+  }
+  /// Overwrites the data with an older state: of the session that is open here, or of the record,
+  /// and whoever has it elsewhere loses it. Receipts, messages, user ids and metadata stay. Saved
+  /// when it returns, as a new version; what it replaces joins the history, so that the version
+  /// before undoes it. A record that cannot be read is left as it is.
+  template <class K>
+  Result<Saved> restore(const K& key, std::uint64_t version) {
+    return calls().restore(key, version);
   }
   /// A purchase of somebody who is not here, or is: `durable` once it is saved, `locked` where
   /// another server holds the record.

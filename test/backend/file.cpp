@@ -25,6 +25,7 @@ using persist::testing::laws::Taken;
 
 static_assert(persist::transactional_backend<File>);
 static_assert(persist::watched_backend<File> && persist::queries_indexes<File>);
+static_assert(persist::versioned_backend<File>);
 
 /// A folder that is gone when the test ends.
 class Folder {

@@ -20,7 +20,7 @@ using Both = backend::Leased<Memory, Memory>;
 namespace laws = persist::testing::laws;
 
 static_assert(transactional_backend<Both> && watched_backend<Both> && holds_schemas<Both> &&
-              queries_indexes<Both>);
+              queries_indexes<Both> && versioned_backend<Both>);
 
 const int count = persist_test::register_laws<Both>(
     "LawsOnLeased", [](ManualClock& clock) { return Both(Memory(clock), Memory(clock)); });

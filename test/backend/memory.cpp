@@ -10,6 +10,7 @@ using persist::backend::Memory;
 
 static_assert(persist::transactional_backend<Memory>);
 static_assert(persist::watched_backend<Memory> && persist::queries_indexes<Memory>);
+static_assert(persist::versioned_backend<Memory>);
 
 const int laws = persist_test::register_laws<Memory>(
     "LawsOnMemory", [](persist::testing::ManualClock& clock) { return Memory(clock); });

@@ -252,6 +252,50 @@ TEST_F(HostChanges, a_shop_is_told_in_its_own_words) {
   EXPECT_EQ(held.outcome, Outcome::retry_later);
 }
 
+struct HostHistory : HostChanges {
+  persist::StoreOptions keeping() {
+    auto told = options();
+    told.history = {.keep = 5};
+    return told;
+  }
+  Players kept{"kept", db, keeping()};
+  Players theirs{"kept", db, keeping()};
+  HostHistory() { EXPECT_TRUE(host.attach(kept)); }
+  void save(std::int64_t coins) {
+    ASSERT_TRUE(theirs.update(1u, [&](Player& player) { player.coins = coins; }, {.create = true}));
+  }
+};
+
+TEST_F(HostHistory, older_states_are_listed_read_and_restored) {
+  save(1), save(2), save(3);
+  auto versions = host.versions(kept, 1u, {.most = 1});
+  auto old = host.peek(kept, 1u, {.live = true, .version = 1});
+  settle();
+  ASSERT_EQ(versions.get()->size(), 1U);
+  EXPECT_EQ(old.get()->data.coins, 1);
+  auto holder = *theirs.load(1u);
+  auto restored = host.restore(kept, 1u, 1);
+  settle();
+  EXPECT_EQ(restored.get()->version, 4U);
+  EXPECT_EQ(theirs.peek(1u)->data.coins, 1);
+  EXPECT_TRUE(holder.save({.force = true}).is(persist::Errc::fenced));
+}
+
+TEST_F(HostHistory, the_session_that_is_open_here_is_restored_while_it_goes_on) {
+  save(1), save(2);
+  auto loaded = host.load(kept, 1u);
+  settle();
+  auto session = *loaded.get();
+  auto gone = host.restore(kept, 1u, 9);
+  auto restored = host.restore(kept, 1u, 1);
+  settle();
+  EXPECT_TRUE(gone.get().is(persist::Errc::not_found));
+  EXPECT_TRUE(restored.get());
+  EXPECT_EQ(session.view()->coins, 1);
+  EXPECT_TRUE(session.is_active());
+  EXPECT_EQ(theirs.peek(1u)->data.coins, 1);
+}
+
 TEST_F(HostChanges, an_inbox_is_looked_at_and_emptied_by_hand) {
   ASSERT_TRUE(tool.load(1u)->release());
   ASSERT_TRUE(tool.post(1u, Gift{5}));

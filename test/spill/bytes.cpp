@@ -64,9 +64,15 @@ TEST(SpillBytes, what_was_written_is_read_again_all_of_it) {
   EXPECT_EQ(a.lease_length, std::chrono::seconds(60));
   EXPECT_EQ(a.claims, persist::Claims::anyway);
   EXPECT_EQ(a.seen_version, 9U);
+  ASSERT_TRUE(a.history);
+  EXPECT_EQ(a.history->keep, 3U);
+  EXPECT_EQ(a.history->every, std::chrono::hours(1));
+  EXPECT_EQ(a.history->for_, std::chrono::hours(24));
+  EXPECT_EQ(a.history->bytes, 5000U);
   EXPECT_EQ(a.seen_position, 6U);
   const Part& b = read->parts[1];
-  EXPECT_FALSE(b.user_ids || b.metadata || b.indexed || b.schema || b.created || b.load_count);
+  EXPECT_FALSE(b.user_ids || b.metadata || b.indexed || b.schema || b.created || b.load_count ||
+               b.history);
   EXPECT_EQ(b.pieces->filled, 3U);
   EXPECT_EQ(as_text(b.pieces->parts[1]), "the second");
 }

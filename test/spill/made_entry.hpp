@@ -42,6 +42,7 @@ inline persist::spill::Entry full_entry() {
   a.lease_length = std::chrono::seconds(60);
   a.claims = Claims::anyway;
   a.seen_version = 9;
+  a.history = HistoryRule{3, std::chrono::hours(1), std::chrono::hours(24), 5000};
   a.seen_position = 6;
   entry.parts.push_back(std::move(a));
   spill::Part b;

@@ -19,6 +19,7 @@ template <class Inner>
 class FlakyBackend {
  public:
   static constexpr bool is_transactional = true;
+  static constexpr bool keeps_history = persist::versioned_backend<Inner>;
 
   struct Fault {
     persist::Errc code;

@@ -202,6 +202,24 @@ TEST_F(FaultyLine, AnswersAReadAsItDidBefore) {
   EXPECT_EQ(players.peek(1u)->data.coins, 2);
 }
 
+TEST_F(FaultyLine, AnswersEachVersionAsItDidThatOne) {
+  auto told = options("eu-2");
+  told.history = {.keep = 5};
+  Players kept("kept", other, told), seen("kept", line, told);
+  auto session = *kept.load(1u);
+  for (const std::int64_t coins : {1, 2, 3}) {
+    session.edit()->coins = coins;
+    ASSERT_TRUE(session.save());
+  }
+  EXPECT_EQ(seen.peek(1u)->data.coins, 3);
+  EXPECT_EQ(seen.peek(1u, 1)->data.coins, 1);
+  line.set_faults({.stale = 1000});
+  EXPECT_EQ(seen.peek(1u, 2)->data.coins, 2) << "what it never read it reads now";
+  EXPECT_EQ(seen.versions(1u)->size(), 2U);
+  EXPECT_EQ(seen.peek(1u)->data.coins, 3);
+  EXPECT_EQ(seen.peek(1u, 1)->data.coins, 1);
+}
+
 TEST_F(FaultyLine, ALateAcquisitionTakesARecordThatNobodyWaitsFor) {
   line.set_faults({.late = 1000});
   EXPECT_FALSE(players.try_load(1u));

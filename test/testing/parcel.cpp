@@ -79,6 +79,26 @@ TEST_F(ParcelCase, OfACommitHoldsAllThatItBrings) {
   EXPECT_EQ(as_text(take.record.inbox[0].payload), "coins");
 }
 
+TEST_F(ParcelCase, OfACommitHoldsTheRuleOfItsHistory) {
+  AcquireRequest take;
+  take.store = store, take.key = "k", take.owner = database.next_owner(ServerId("eu"));
+  database.acquire(std::span(&take, 1));
+  for (std::uint64_t write = 1; write <= 3; ++write) {
+    Buffer data(as_bytes("the data"));
+    HistoryRule rule{.keep = 1};
+    Change change;
+    change.store = store, change.key = "k", change.fence = take.record.fence;
+    change.fence.write = write;
+    change.data = &data, change.history = &rule;
+    Parcel<CommitRequest> parcel(CommitRequest{.changes = std::span(&change, 1)});
+    rule = {.keep = 9};
+    parcel.arrive(database);
+  }
+  ReadRequest request{.store = store, .key = "k", .wants_versions = true};
+  database.read(std::span(&request, 1));
+  EXPECT_EQ(request.versions.size(), 1U);
+}
+
 TEST_F(ParcelCase, OfAPostHoldsItsMessage) {
   std::optional<Parcel<PostRequest>> parcel;
   {

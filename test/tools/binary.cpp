@@ -110,6 +110,45 @@ TEST_F(Program, records_of_suphi_come_in_for_a_store_of_suphis_own_codec_or_any_
   }
 }
 
+TEST_F(Program, an_older_state_is_listed_compared_and_restored) {
+  struct Hero {
+    int coins = 0;
+  };
+  {
+    persist::StoreOptions told;
+    told.history = {.keep = 5};
+    persist::Store<std::string, Hero, File> heroes("Players", File(folder / "save"), told);
+    for (const int coins : {10, 20}) {
+      auto session = *heroes.load("a");
+      session.edit()->coins = coins;
+      ASSERT_TRUE(session.release());
+    }
+  }
+  const Ran listed = run({"history", "a", "--dir", "DIRsave"});
+  EXPECT_EQ(listed.status, 0) << listed.err;
+  EXPECT_EQ(listed.out.find("{\"version\":2,"), 0U) << listed.out;
+  const Ran changed = run({"diff", "a", "--from", "1", "--dir", "DIRsave"});
+  EXPECT_EQ(changed.status, 0) << changed.err;
+  EXPECT_NE(changed.out.find("\"value\": 20"), std::string::npos) << changed.out;
+  EXPECT_NE(
+      run({"diff", "a", "--from", "2", "--to", "1", "--dir", "DIRsave"}).out.find("\"value\": 10"),
+      std::string::npos);
+  EXPECT_EQ(run({"diff", "a", "--from", "first", "--dir", "DIRsave"}).status, 2);
+  EXPECT_EQ(run({"restore", "a", "--dir", "DIRsave"}).status, 2) << "of which version";
+  const Ran restored = run({"restore", "a", "--version", "1", "--dir", "DIRsave"});
+  EXPECT_EQ(restored.status, 0) << restored.err;
+  EXPECT_EQ(restored.out,
+            "version 1 is there again, as version 3; what it replaced is kept as version 2\n");
+  EXPECT_EQ(run({"export", "--dir", "DIRsave"}).out, "{\"key\":\"a\",\"value\":{\"coins\":10}}\n");
+  const Ran gone = run({"restore", "a", "--version", "9", "--dir", "DIRsave"});
+  EXPECT_EQ(gone.status, 1);
+  EXPECT_NE(gone.err.find("version 9 is not kept; there are 3 (now), 2, 1"), std::string::npos)
+      << gone.err;
+  const File held(folder / "save");
+  EXPECT_EQ(run({"restore", "a", "--version", "2", "--dir", "DIRsave"}).status, 3);
+  EXPECT_EQ(run({"history", "a", "--dir", "DIRsave"}).status, 0) << "looking takes nothing";
+}
+
 TEST_F(Program, a_broken_line_is_named_and_nothing_is_imported) {
   write("bad.jsonl", std::string(ProfileText{}) + "{no json\n");
   const Ran ran = run({"import", "--from", "profilestore", "--dir", "DIRsave", "--store", "Players",

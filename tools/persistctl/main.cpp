@@ -3,6 +3,7 @@
 #include <persistctl/audit.hpp>
 #include <persistctl/command_line.hpp>
 #include <persistctl/export.hpp>
+#include <persistctl/history.hpp>
 #include <persistctl/import.hpp>
 #include <persistctl/inbox.hpp>
 #include <persistctl/show.hpp>
@@ -63,6 +64,26 @@ std::vector<Command> spill_commands() {
             dir_option,
             {"--force", "", "writes it over what is there, and also what a rule had refused"}}},
           {"spill drop", "ENTRY", "Forgets an entry: what it holds is lost.", {folder}}};
+}
+
+/// What is done with older states of a record.
+std::vector<Command> history_commands() {
+  return {{"history",
+           "KEY",
+           "Writes the states of a record that are kept, newest first, one a line, as JSON.",
+           {dir_option, store_option}},
+          {"diff",
+           "KEY",
+           "Writes what changes one state of a record into another, as a JSON Patch.",
+           {dir_option,
+            store_option,
+            dictionary_option,
+            {"--from", "VERSION", "the one before"},
+            {"--to", "VERSION", "the one after (default: what is there now)"}}},
+          {"restore",
+           "KEY",
+           "Makes an older state the data of a record; what it replaces is kept, to undo it.",
+           {dir_option, store_option, {"--version", "VERSION", "which"}}}};
 }
 
 /// What is done with one record.
@@ -143,9 +164,8 @@ std::vector<Command> folder_commands() {
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> made = record_commands();
-    for (auto more : {folder_commands(), spill_commands()})
-      for (Command& command : more)
-        made.push_back(std::move(command));
+    for (auto& more : {history_commands(), folder_commands(), spill_commands()})
+      made.insert(made.end(), more.begin(), more.end());
     return made;
   }();
   return all;
@@ -157,8 +177,9 @@ void print_help() {
          "  --dir DIR      the folder of records (backend::File)\n"
          "  --store NAME   the store in it; may be left out where there is only one\n"
       << help_text(commands())
-      << "\nimport, unlock and spill apply need the folder for themselves; the others read it as "
-         "it is,\nalso while a server has it. A key that begins with -- goes behind a single "
+      << "\nimport, unlock, restore and spill apply need the folder for themselves; the others "
+         "read it\nas it is, also while a server has it. A key that begins with -- goes behind a "
+         "single "
          "--.\n\n"
          "exit status: 0 done; 1 failed, or done only in part; 2 a mistake in the command "
          "line;\n3 another process has the folder\n";
@@ -368,6 +389,39 @@ int unlock(const Typed& typed) {
   return done;
 }
 
+int history(const Typed& typed) {
+  auto opened = open(typed, For::reading);
+  if (opened.status != done) return opened.status;
+  const auto listed = list_history(*opened.file, opened.store, typed.word, std::cout);
+  return listed ? done : fail(listed.error());
+}
+
+int diff(const Typed& typed) {
+  const auto from = version_of(typed.get("--from"));
+  if (!from) return fail(from.error(), wrong_command_line);
+  const auto to = typed.has("--to") ? version_of(typed.get("--to")) : Result<std::uint64_t>(0);
+  if (!to) return fail(to.error(), wrong_command_line);
+  auto opened = open(typed, For::reading);
+  if (opened.status != done) return opened.status;
+  const auto text = diff_versions(*opened.file, opened.store, typed.word, *from, *to);
+  if (!text) return fail(text.error());
+  std::cout << *text;
+  return done;
+}
+
+int restore(const Typed& typed) {
+  const auto version = version_of(typed.get("--version"));
+  if (!version) return fail(version.error(), wrong_command_line);
+  auto opened = open(typed, For::writing);
+  if (opened.status != done) return opened.status;
+  const auto restored = restore_version(*opened.file, opened.store, typed.word, *version);
+  if (!restored) return fail(restored.error());
+  std::cout << "version " << *version << " is there again, as version " << restored->version;
+  if (restored->undo != 0) std::cout << "; what it replaced is kept as version " << restored->undo;
+  std::cout << '\n';
+  return done;
+}
+
 #if PERSISTCTL_HAS_ZSTD
 /// Writes the dictionary to a new file: an old one that records need is not to be lost.
 int train(const Typed& typed) {
@@ -537,6 +591,9 @@ int run(std::span<const std::string_view> words) {
       {"unlock", unlock},
       {"audit", audit},
       {"backup", backup},
+      {"history", history},
+      {"diff", diff},
+      {"restore", restore},
       {"train", train},
       {"spill list", spill_list},
       {"spill show", spill_show},

@@ -72,6 +72,11 @@ concept record_backend =
 template <class B>
 concept transactional_backend = record_backend<B> && B::is_transactional;
 
+/// Keeps older states of a record's data (`Change::history`) and reads them. A backend says so with
+/// `static constexpr bool keeps_history = true`.
+template <class B>
+concept versioned_backend = record_backend<B> && requires { requires B::keeps_history; };
+
 /// Can wake a store early. The queue is held weakly: a store that is gone is forgotten.
 template <class B>
 concept watched_backend = requires(B& b, StoreId store, std::weak_ptr<WakeQueue> queue) {

@@ -28,6 +28,7 @@ template <class Files>
 class BasicFile {
  public:
   static constexpr bool is_transactional = true;
+  static constexpr bool keeps_history = true;
 
   /// Opens, and makes where there is none, the folder `path`; its parent must exist.
   explicit BasicFile(std::string path, FileOptions options = {}, Files files = {}) {

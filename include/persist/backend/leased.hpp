@@ -28,6 +28,7 @@ template <record_backend Data, record_backend Leases>
 class Leased {
  public:
   static constexpr bool is_transactional = transactional_backend<Data>;
+  static constexpr bool keeps_history = versioned_backend<Data>;
 
   Leased(Data data, Leases leases)
       : data_(std::move(data)), leases_(std::move(leases)), known_(std::make_shared<Known>()) {}

@@ -20,6 +20,7 @@ namespace persist::inline PERSIST_ABI::backend {
 class Memory {
  public:
   static constexpr bool is_transactional = true;
+  static constexpr bool keeps_history = true;
 
   /// A new, empty database. `clock` judges its leases and must outlive every handle.
   explicit Memory(Clock& clock = SystemClock::instance())
@@ -73,7 +74,6 @@ class Memory {
  private:
   using Record = memory::Record;
   using StoreState = memory::StoreState;
-
   using Database = memory::Database;
   using Found = memory::Found;
   using Moment = memory::Moment;
@@ -260,6 +260,7 @@ inline void Memory::apply(Record& record, Change& change, const Moment& moment) 
     take(record.head, change.fence.owner, Duration::zero(), next_epoch(record.head), moment.now);
   if (change.schema != nullptr && change.sends_schema)
     at(change.store).schemas.try_emplace(change.schema->id, change.schema->bytes);
+  if (change.history != nullptr) at(change.store).keep_older(record, change, moment.wall);
   if (change.data != nullptr) {
     record.data.swap(*change.data);
     record.has_data = true;
@@ -332,6 +333,8 @@ inline void Memory::read_one(ReadRequest& request) {
   fill(request.record, *record);
   if (!request.wants_data) request.record.data = Buffer();
   if (request.wants_inbox) request.record.inbox = record->inbox.messages;
+  if (request.version != 0 || request.wants_versions)
+    at(request.store).read_history(*record, request);
 }
 
 inline void Memory::post_one(PostRequest& request) {
@@ -386,9 +389,7 @@ inline void Memory::erase_one(EraseRequest& request) {
   request.epoch = next_epoch(record->head);
   state.tombstones[self] = {request.epoch, record->head.version};
   const bool asked = record->head.asked();
-  state.relaying.erase(std::string(request.key));
-  state.indexes.drop(request.key);
-  state.records.erase(state.records.find(request.key));
+  state.remove(request.key);
   if (asked) wake(request.store, request.key, Hint::freed);
 }
 

@@ -105,8 +105,7 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
       : ask_(ask), value_(std::move(value)), change_(std::move(change)) {}
 
   void begin() {
-    StoreCalls<S> calls(ask_.core);
-    if (auto here = calls.find(ask_.key())) return change_live(*here);
+    if (!Change::checks_live && begin_live()) return;
     if constexpr (!Change::checks) return load();
     auto fits = std::make_shared<Result<void>>();
     ask_.group().on_lane(
@@ -115,11 +114,18 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
           *fits = self->change_->check(self->ask_.core, self->ask_.key().text);
         },
         [self = this->shared_from_this(), fits] {
-          *fits ? self->load() : self->ask_.answer(fits->error());
+          if (!*fits) return self->ask_.answer(fits->error());
+          if (!Change::checks_live || !self->begin_live()) self->load();
         });
   }
 
  private:
+  [[nodiscard]] bool begin_live() {
+    StoreCalls<S> calls(ask_.core);
+    auto here = calls.find(ask_.key());
+    if (here) change_live(*here);
+    return here.has_value();
+  }
   void change_live(Session<S>& session) {
     if (const Result<void> done = change_->apply(session, true); !done)
       return ask_.answer(done.error());

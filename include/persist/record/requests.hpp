@@ -4,6 +4,7 @@
 #include <persist/clock.hpp>
 #include <persist/error.hpp>
 #include <persist/record/fence.hpp>
+#include <persist/record/history.hpp>
 #include <persist/record/index.hpp>
 #include <persist/record/message.hpp>
 #include <persist/record/schema.hpp>
@@ -165,6 +166,9 @@ struct Change {
   /// them as they are, so that the same bytes can be sent again.
   Buffer* data = nullptr;
   bool removes_data = false;  ///< the record becomes an empty one
+  /// Which older states stay where this writes or removes data: what was there joins them. Null:
+  /// nothing joins or leaves them.
+  const HistoryRule* history = nullptr;
   /// What the data needs to be read beside what is in it. Where the store holds it already naming
   /// it is enough; where it does not, and the bytes are not sent, nothing is written and the answer
   /// is `unknown_schema`.
@@ -196,6 +200,7 @@ struct Change {
   std::vector<Message> messages{};
   WallTime now{};
 
+  [[nodiscard]] bool writes_data() const noexcept { return data != nullptr || removes_data; }
   [[nodiscard]] bool writes() const noexcept {
     return data != nullptr || removes_data || user_ids != nullptr || metadata != nullptr ||
            indexed != nullptr || !acknowledged.empty() || !sends.empty() || !receipts.empty() ||
@@ -234,6 +239,10 @@ struct ReadRequest {
   std::string_view key{};
   bool wants_data = true;
   bool wants_inbox = false;
+  /// The data of that version in the place of what is there now, with its `version` and `updated`;
+  /// 0: what is there. `not_found` says which are kept.
+  std::uint64_t version = 0;
+  bool wants_versions = false;
 
   Error error{Errc{}};
   bool found = false;  ///< there is a record, if only one with messages
@@ -243,6 +252,7 @@ struct ReadRequest {
   std::size_t inbox_messages = 0;
   std::size_t inbox_bytes = 0;
   std::size_t outbox_messages = 0;
+  std::vector<KeptVersion> versions{};  ///< older ones that are kept, newest first
 };
 
 struct PostRequest {

@@ -117,6 +117,11 @@ class SessionNode final : public SessionCore {
   void forget_version() noexcept {
     if (Rare* rare = rare_.load(std::memory_order_acquire)) rare->version.reset();
   }
+  /// What the record says of itself from the next save on, where that is not the usual. Returns
+  /// what it would have been.
+  std::optional<codec::RecordVersion> put_version(std::optional<codec::RecordVersion> now) {
+    return std::exchange(rare().version, now);
+  }
   [[nodiscard]] Signals<Data>& signals() {
     heard_by |= signals_heard;
     return rare().signals;

@@ -3,6 +3,7 @@
 #include <persist/clock.hpp>
 #include <persist/lock/presets.hpp>
 #include <persist/log.hpp>
+#include <persist/record/history.hpp>
 #include <persist/record/message.hpp>
 
 #include <chrono>
@@ -64,6 +65,9 @@ struct StoreOptions {
   /// it is sent again at the next start (doc/spill.md). Stores of one process may share it; two
   /// processes may not. Empty: what could not be saved then is lost, and said to be.
   std::string spill{};
+  /// Older states of each record's data that stay, to be looked at and gone back to
+  /// (doc/history.md). Chosen anew it holds from each record's next save on. None unless told.
+  HistoryRule history{};
   CriticalOptions critical{};
   Clock* clock = nullptr;  ///< must outlive the store; the machine's when null
   Log log{};

@@ -134,6 +134,11 @@ class Session : public Connects<Session<S>> {
   Result<void> request_release(Reason reason = Reason::asked);
   /// Erases the record with all it has, and ends the session.
   Result<void> erase();
+  /// Makes the data what it was in that version (`Store::versions`), as an edit: saved with the
+  /// next save, checked by the rules. Blocks for one read. `not_found` says which versions are
+  /// kept; `corrupt`, `unsupported`, `closed`, `busy`, `invalid`, `too_large`: then nothing has
+  /// changed.
+  Result<void> restore(std::uint64_t version);
   /// What storage holds now. `fenced` if another epoch wrote since, `not_found` if there is nothing
   /// yet; the kept copy where the data policy says `keep_durable`, and otherwise blocks for one
   /// read.

@@ -36,7 +36,7 @@ using persist::detail::Reader;
 struct Has {
   static constexpr std::uint32_t data = 1, removes_data = 2, pieces = 4, schema = 8, user_ids = 16,
                                  metadata = 32, created = 64, load_count = 128, claims = 256,
-                                 indexed = 512, all = 1023;
+                                 indexed = 512, history = 1024, all = 2047;
 };
 
 inline void append_bytes(Buffer& to, ByteView bytes) {
@@ -75,12 +75,20 @@ inline void append_message(Buffer& to, const OutgoingMessage& message) {
   append_bytes(to, message.payload);
 }
 
+inline void append_rule(Buffer& to, const HistoryRule& rule) {
+  append_little(to, std::uint64_t{rule.keep});
+  append_little(to, static_cast<std::uint64_t>(rule.every.count()));
+  append_little(to, static_cast<std::uint64_t>(rule.for_.count()));
+  append_little(to, rule.bytes);
+}
+
 [[nodiscard]] inline std::uint32_t parts_of(const Part& part) noexcept {
   return (part.data ? Has::data : 0) | (part.removes_data ? Has::removes_data : 0) |
          (part.pieces ? Has::pieces : 0) | (part.schema ? Has::schema : 0) |
          (part.user_ids ? Has::user_ids : 0) | (part.metadata ? Has::metadata : 0) |
          (part.created ? Has::created : 0) | (part.load_count ? Has::load_count : 0) |
-         (part.claims != Claims::nothing ? Has::claims : 0) | (part.indexed ? Has::indexed : 0);
+         (part.claims != Claims::nothing ? Has::claims : 0) | (part.indexed ? Has::indexed : 0) |
+         (part.history ? Has::history : 0);
 }
 inline void append_part(Buffer& to, const Part& part) {
   append_little(to, part.store);
@@ -99,6 +107,7 @@ inline void append_part(Buffer& to, const Part& part) {
     append_little(to, part.seen_version);
   }
   if (part.indexed) append_bytes(to, *part.indexed);
+  if (part.history) append_rule(to, *part.history);
   append_numbers(to, part.acknowledged);
   append_little(to, static_cast<std::uint32_t>(part.sends.size()));
   for (const OutgoingMessage& message : part.sends)
@@ -138,6 +147,14 @@ inline void append_part(Buffer& to, const Part& part) {
   fence.owner.session = from.number<std::uint64_t>();
   fence.write = from.number<std::uint64_t>();
   return fence;
+}
+[[nodiscard]] inline HistoryRule read_rule(Reader& from) {
+  HistoryRule rule;
+  rule.keep = static_cast<std::size_t>(from.number<std::uint64_t>());
+  rule.every = Duration(static_cast<std::int64_t>(from.number<std::uint64_t>()));
+  rule.for_ = Duration(static_cast<std::int64_t>(from.number<std::uint64_t>()));
+  rule.bytes = from.number<std::uint64_t>();
+  return rule;
 }
 [[nodiscard]] inline Pieces read_pieces(Reader& from, bool& good) {
   Pieces pieces;
@@ -191,6 +208,7 @@ inline void append_part(Buffer& to, const Part& part) {
     part.indexed = read_bytes(from);
     good = good && are_index_entries(*part.indexed);
   }
+  if ((has & Has::history) != 0) part.history = read_rule(from);
   part.acknowledged = read_numbers(from);
   const std::size_t sends = from.count(31);
   for (std::size_t i = 0; i < sends && from.good(); ++i)

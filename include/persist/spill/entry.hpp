@@ -41,6 +41,7 @@ struct Part {
   std::uint64_t seen_version = 0;
   std::optional<Buffer> data;
   bool removes_data = false;
+  std::optional<HistoryRule> history;
   std::optional<Pieces> pieces;  ///< of a codec that splits records
   Hash128 schema_id{};
   std::optional<Buffer> schema;  ///< what the data needs beside it

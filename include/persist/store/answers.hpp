@@ -5,7 +5,9 @@
 #include <persist/result.hpp>
 #include <persist/schema/value.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,17 @@ struct Peeked {
 
 struct PeekOptions {
   bool live = false;  ///< the data of the session that is open here, saved or not
+  /// The data of a version that is kept, and its time as `updated`; all else as it is now. Goes
+  /// before `live`. 0: what is there.
+  std::uint64_t version = 0;
+};
+
+/// Which of a record's older states are listed.
+struct VersionsOptions {
+  std::optional<WallTime> from{};  ///< written then or later
+  std::optional<WallTime> to{};    ///< written then or earlier
+  bool newest_first = true;
+  std::size_t most = 1000;
 };
 
 /// Who holds a record, and what waits in it.

@@ -14,6 +14,7 @@
 //   Answer             what the caller gets
 //   load_options()     how a session of its own is loaded
 //   check(core, key)   before that, on any thread: whether it may go on; may reach storage
+//   checks_live        whether also before a change of a session of the game's
 //   apply(session, is_live)
 //   saves()            whether a session of the game's is to be saved then, and
 //   forces             whether even if it is clean
@@ -28,6 +29,7 @@ struct AnyChange {
   using LoadOptions = LoadOptionsFor<typename S::Data>;
   static constexpr bool forces = false;
   static constexpr bool checks = false;
+  static constexpr bool checks_live = false;
 
   [[nodiscard]] LoadOptions load_options() const {
     LoadOptions options;

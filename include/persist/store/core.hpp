@@ -28,8 +28,13 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
 
   StoreCore(std::string_view name, typename S::Backend backend, StoreOptions options)
       : Base(name, std::move(backend), std::move(options)) {
-    if constexpr (has_pieces)
+    if constexpr (has_pieces) {
+      if (this->options().history.is_on())
+        this->refuse(Error(Errc::unsupported,
+                           "a store whose codec is Chunked keeps no history: of a record in pieces "
+                           "only the newest are there"));
       pieces_store_ = this->open(this->name() + std::string(pieces_suffix), LockKind::none).store;
+    }
   }
 
   [[nodiscard]] typename Base::Lock lock() { return typename Base::Lock(this->mutex()); }
@@ -116,22 +121,34 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     of.needed = this->hash(key);
   }
 
-  /// Reads the record and hands it to `use(Snapshot&&)`. `not_found` where there is no data.
-  [[nodiscard]] Result<Snapshot> read(std::string_view key) {
+  /// Reads the record, or an older state of it. `not_found` where there is no data; `unsupported`
+  /// for what cannot be read back.
+  [[nodiscard]] Result<Snapshot> read(std::string_view key, std::uint64_t version = 0) {
+    if (version != 0 && !versioned_backend<typename S::Backend>) return keeps_no_history();
     this->waits_for_storage();
     ReadRequest request;
     request.store = this->store();
     request.key = key;
+    request.version = version;
     this->backend().read(std::span(&request, 1));
     if (failed(request.error)) return Error(request.error).for_key(key);
     if (!request.found || !request.record.has_data)
       return Error(Errc::not_found, "there is no record").for_key(key);
+    if (version != 0 && codec::chunked::is_split(request.record.data))
+      return Error(Errc::unsupported, "this state lay in pieces, which are not kept").for_key(key);
     return std::move(request.record);
   }
   /// Where the record lies in pieces and is saved meanwhile, `record` is a newer one afterwards.
   [[nodiscard]] Result<Data> decode(std::string_view key, Snapshot& record) {
     Data data{};
     UnknownFields unknown;
+    const auto info = decode(key, record, data, unknown);
+    if (!info) return info.error();
+    return data;
+  }
+  /// The same, with what this build does not know, and what the record says of itself.
+  [[nodiscard]] Result<codec::RecordInfo> decode(std::string_view key, Snapshot& record, Data& data,
+                                                 UnknownFields& unknown) {
     const auto decode = [&] {
       [[maybe_unused]] const LoadScope<typename S::Policy> hooks;
       return load_record<S>(key, record, this->limits().record_bytes, data, unknown);
@@ -141,9 +158,9 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
       name_pieces(key, record);
       return pieces::read(this->backend(), this->store(), key, this->limits().record_bytes, record);
     };
-    const auto info = with_needs(this->backend(), this->store(), record, decode, join);
+    auto info = with_needs(this->backend(), this->store(), record, decode, join);
     if (!info) return Error(info.error()).for_key(key);
-    return data;
+    return info;
   }
   [[nodiscard]] Result<Data> read_durable(const Node& node) {
     Result<Snapshot> record = read(node.key());

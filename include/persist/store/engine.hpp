@@ -209,6 +209,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   std::atomic<bool> has_listeners_{false};  ///< signals of the store were connected
   /// Opens a store of the database, this one or one beside it; where that fails this is not open.
   [[nodiscard]] OpenStoreRequest open(std::string_view name, LockKind lock);
+  void refuse(Error why) { opening_error_ = std::move(why); }
   [[nodiscard]] Owner next_owner() { return backend_.next_owner(server_.server); }
 
  private:
@@ -358,6 +359,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   std::string name_;
   StoreOptions options_;
   RecordLimits limits_;
+  const HistoryRule* history_ = nullptr;  ///< of `options_`, where there is one
   Clock& clock_;
   Owner server_;  ///< server id and random number of every owner here
   StoreId store_;

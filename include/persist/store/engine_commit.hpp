@@ -210,6 +210,7 @@ void Engine<B, L>::address(SessionCore& session, const Cut& cut, Change& change)
     change.seen_version = session.version;
   }
   change.limits = &limits_;
+  change.history = history_;
   change.seen_position = session.extras ? session.extras->seen_position : 0;
   const bool gives_back = cut.aim == Aim::release || cut.aim == Aim::give_back;
   if (gives_back)

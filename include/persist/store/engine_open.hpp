@@ -38,6 +38,13 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
     opening_error_ = Error(Errc::invalid, "reclaim needs a server_id: a random one was never here");
     return;
   }
+  if (options_.history.is_on()) {
+    if (!versioned_backend<Backend>) {
+      opening_error_ = keeps_no_history();
+      return;
+    }
+    history_ = &options_.history;
+  }
   server_ = backend_.next_owner(ServerId(options_.server_id));
   if (options_.server_id.empty()) {
     server_.server =

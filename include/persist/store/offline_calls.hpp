@@ -43,6 +43,13 @@ Result<Saved> StoreCalls<S>::change_offline(const K& key, LoadOptionsFor<Data> o
 template <class S>
 template <class K, class C>
 typename C::Answer StoreCalls<S>::change(const K& key, C& change) {
+  [[maybe_unused]] const auto check = [&]() -> Result<void> {
+    KeyBuffer spelled;
+    if (auto fits = spell(key, spelled); !fits) return fits;
+    return change.check(core_, spelled.view());
+  };
+  if constexpr (C::checks_live)
+    if (auto fits = check(); !fits) return fits.error();
   if (auto here = find(key)) {
     if (const Result<void> done = change.apply(*here, true); !done) return done.error();
     if (!change.saves()) return change.answer(Saved{}, true);
@@ -50,11 +57,8 @@ typename C::Answer StoreCalls<S>::change(const K& key, C& change) {
         core_.commit_now(here->node(), C::forces ? Aim::force : Aim::save, Reason::asked);
     return change.answer(saved, !ended(here->state()));
   }
-  if constexpr (C::checks) {
-    KeyBuffer spelled;
-    if (auto fits = spell(key, spelled); !fits) return fits.error();
-    if (auto fits = change.check(core_, spelled.view()); !fits) return fits.error();
-  }
+  if constexpr (C::checks && !C::checks_live)
+    if (auto fits = check(); !fits) return fits.error();
   const Result<Saved> saved = change_until_done(
       key, change.load_options(), [&](Handle& session) { return change.apply(session, false); });
   return change.answer(saved, false);

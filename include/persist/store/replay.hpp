@@ -68,6 +68,7 @@ inline void fill_change(const Part& part, StoreId store, Cut& cut, Change& chang
   change.claims = part.claims, change.seen_version = part.seen_version;
   if (cut.has_data) change.data = &cut.data;
   change.removes_data = part.removes_data;
+  if (part.history) change.history = &*part.history;
   change.schema = cut.schema;
   if (cut.has_ids) change.user_ids = &cut.user_ids;
   if (cut.has_metadata) change.metadata = &cut.metadata;

@@ -99,6 +99,7 @@ class Places {
   part.claims = change.claims, part.seen_version = change.seen_version;
   if (change.data != nullptr) part.data = *change.data;
   part.removes_data = change.removes_data;
+  if (change.history != nullptr) part.history = *change.history;
   if (how != nullptr && how->joins) part.pieces = pieces_of(*how, cut.split);
   if (change.schema != nullptr) {
     part.schema_id = change.schema->id;

@@ -89,6 +89,12 @@ class StoreCalls {
   Result<std::vector<InboxMessage>> peek_inbox(const K& key);
   template <class K>
   Result<void> remove_message(const K& key, std::uint64_t position);
+  template <class K>
+  Result<std::vector<KeptVersion>> versions(const K& key, const VersionsOptions& options);
+  template <class K>
+  Result<Saved> restore(const K& key, std::uint64_t version);
+  template <class K>
+  Result<std::string> diff(const K& key, std::uint64_t from, std::uint64_t to);
 
   Result<IndexRequest> query(IndexRequest request);
   template <detail::FixedString Name>
@@ -239,7 +245,7 @@ template <class K>
 Result<Peeked<typename S::Data>> StoreCalls<S>::peek(const K& key, PeekOptions options) {
   KeyBuffer spelled;
   if (auto fits = spell(key, spelled); !fits) return fits.error();
-  if (options.live) {
+  if (options.live && options.version == 0) {
     if (auto here = find(key)) {
       auto metadata = here->metadata();
       if (!metadata) return metadata.error();
@@ -247,7 +253,7 @@ Result<Peeked<typename S::Data>> StoreCalls<S>::peek(const K& key, PeekOptions o
                           here->updated(), here->user_ids(), *std::move(metadata)};
     }
   }
-  Result<Snapshot> record = core_.read(spelled.view());
+  Result<Snapshot> record = core_.read(spelled.view(), options.version);
   if (!record) return record.error();
   Result<Data> data = core_.decode(spelled.view(), *record);
   if (!data) return data.error();

@@ -97,6 +97,7 @@ template <class Inner>
 class Faulty {
  public:
   static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool keeps_history = versioned_backend<Inner>;
   static constexpr bool judges_leases = persist::judges_leases<Inner>;
 
   Faulty(Inner inner, Stragglers& stragglers, Faults faults = {})
@@ -155,7 +156,8 @@ class Faulty {
     std::uint64_t steps_left = std::numeric_limits<std::uint64_t>::max();
     bool last_arrives = false;
     /// The last reply to each read, by what was asked.
-    std::map<std::tuple<std::uint32_t, std::string, bool>, ReadRequest> reads{};
+    std::map<std::tuple<std::uint32_t, std::string, bool, bool, std::uint64_t>, ReadRequest>
+        reads{};
   };
   template <class Request>
   static constexpr bool changes_something = requires { Parcel<Request>(std::declval<Request>()); };
@@ -207,8 +209,8 @@ class Faulty {
     go();
   }
   void read_one(ReadRequest& request, bool is_stale) {
-    const auto asked =
-        std::tuple(request.store.index, std::string(request.key), request.wants_data);
+    const auto asked = std::tuple(request.store.index, std::string(request.key), request.wants_data,
+                                  request.wants_versions, request.version);
     const auto before = state_->reads.find(asked);
     if (is_stale && before != state_->reads.end()) {
       const std::string_view key = request.key;

@@ -38,6 +38,7 @@ class Parcel<CommitRequest> {
     std::deque<std::vector<Send>> sends;
     std::deque<std::vector<Receipt>> receipts;
     std::deque<RecordLimits> limits;
+    std::deque<HistoryRule> rules;
   };
   std::string_view text(std::string_view from) { return kept_->texts.emplace_back(from); }
   ByteView bytes(ByteView from) { return kept_->buffers.emplace_back(from).view(); }
@@ -63,6 +64,7 @@ class Parcel<CommitRequest> {
       send.message.payload = bytes(send.message.payload);
     }
     if (change.limits != nullptr) change.limits = &kept_->limits.emplace_back(*change.limits);
+    if (change.history != nullptr) change.history = &kept_->rules.emplace_back(*change.history);
   }
 
   std::vector<Change> changes_;

@@ -28,6 +28,7 @@ template <class Inner>
 class Witness {
  public:
   static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool keeps_history = versioned_backend<Inner>;
   static constexpr bool judges_leases = persist::judges_leases<Inner>;
 
   explicit Witness(Inner inner) : inner_(std::move(inner)), state_(std::make_shared<State>()) {}

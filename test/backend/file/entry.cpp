@@ -21,6 +21,7 @@ struct Written {
     extra->metadata = {2, 500, 10, 77};
     extra->indexed = {2, 600, 14, 79};
     extra->receipts = {{1, 40, 20, 78}, {}};
+    extra->history = {{}, {1, 60, 30, 79}, {}};
     extra->receipts_forgotten = 3;
     extra->inbox_messages = 4;
     extra->inbox_bytes = 400;
@@ -29,7 +30,9 @@ struct Written {
     write_entry(bytes, StoreEntry{0, "store", {1, 2}, LockKind::lease});
     begin = bytes.size();
     const FreshPart fresh[] = {{&record.data, as_bytes("data")},
-                               {&extra->receipts[1], as_bytes("page")}};
+                               {&extra->receipts[1], as_bytes("page")},
+                               {&extra->history[0], as_bytes("which there are")},
+                               {&extra->history[2], as_bytes("older")}};
     write_record(bytes, 3, 1000, 0, "key", record, fresh);
     for (const FreshPart& part : fresh)
       bytes.append(part.bytes);
@@ -58,6 +61,7 @@ TEST(FileEntry, ARecordIsReadAsItWasWritten) {
   EXPECT_EQ(read.more().metadata, was.more().metadata);
   EXPECT_EQ(read.more().indexed, was.more().indexed);
   EXPECT_EQ(read.more().receipts, was.more().receipts);
+  EXPECT_EQ(read.more().history, was.more().history);
   EXPECT_EQ(read.more().receipts_forgotten, 3u);
   EXPECT_EQ(read.more().last_position, 12u);
   EXPECT_EQ(read.entry_size, was.entry_size);

@@ -129,6 +129,9 @@ Result<void> Engine<Files>::load_parts(Staged& record, const Change& change) {
     if (auto loaded = parts_.inbox(record); !loaded) return loaded;
   if (!change.sends.empty())
     if (auto loaded = parts_.outbox(record); !loaded) return loaded;
+  // A list that is damaged is left as it is, for a person to see: no save fails for it.
+  if (change.history != nullptr && change.writes_data())
+    if (auto loaded = parts_.history(record); !loaded && !loaded.is(Errc::corrupt)) return loaded;
   if (change.forget_receipts != 0 ||
       (!change.receipts.empty() && extra.receipts.size() >= most_receipt_pages)) {
     auto all = parts_.receipts(record);
@@ -152,6 +155,7 @@ bool Engine<Files>::apply(Change& change) {
     stage.new_schemas.push_back({change.store.index, change.schema->id, change.schema->bytes});
     stage.bytes += change.schema->bytes.size();
   }
+  if (change.history != nullptr) keep_older(record, change);
   if (change.data != nullptr) {
     record.data = change.data->view();
   } else if (change.removes_data) {
@@ -176,6 +180,22 @@ bool Engine<Files>::apply(Change& change) {
   if (asked && change.lease == LeaseChange::release)
     wake(change.store.index, change.key, Hint::freed);
   return true;
+}
+
+/// The bytes of the state that is replaced stay where they are.
+template <class Files>
+void Engine<Files>::keep_older(Staged& record, const Change& change) const {
+  if (!record.history || !record.has_data() || !change.writes_data()) return;
+  const Head& head = record.record.head;
+  KeptPart older{{head.version, head.updated, clock_.wall(), 0}, {}, {}};
+  if (record.data)
+    older.fresh = *record.data;
+  else
+    older.place = record.record.data;
+  older.bytes = record.data ? record.data->size() : older.place.size;
+  record.history->push_back(older);
+  retain(*record.history, *change.history, older.until);
+  record.history_changed = true;
 }
 
 template <class Files>

@@ -125,7 +125,11 @@ class Compactor {
     Staged* record = stage.find(index, store, key);
     if (record == nullptr || record->writes || !record->record.lies_in(victim_)) return 0;
     record->writes = true;
-    return record->record.live_bytes();
+    // Older states lie far and wide, and not all of them are moved.
+    std::uint64_t bytes = record->record.live_bytes();
+    for (const Place& place : record->record.more().history)
+      if (place.segment != victim_ && !record->record.takes_along(place)) bytes -= place.size;
+    return bytes;
   }
   std::optional<std::uint64_t> stage_tombstone(Stage& stage, const Index& index,
                                                const RawEntry& raw) {

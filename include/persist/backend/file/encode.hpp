@@ -55,8 +55,10 @@ class BatchEncoder {
     Extra* const extra = spare_.get();
     *extra = record.more();
     extra->receipts.reserve(extra->receipts.size() + 1);
+    if (staged.history_changed) place_history(staged, *extra);
     fresh_.clear();
     each_place(record, *extra, [&](Place& place) { move(place); });
+    if (stage_.leaving != 0 && record.lies_in(stage_.leaving)) gather(record, *extra);
     if (staged.data) add(record.data, *staged.data);
     if (staged.metadata) replace(extra->metadata, *staged.metadata);
     if (staged.user_ids) replace(extra->user_ids, *staged.user_ids);
@@ -73,6 +75,7 @@ class BatchEncoder {
       replace(extra->outbox, empty ? ByteView() : keep(encode_outbox(*staged.outbox)));
     }
     encode_receipts_of(staged, *extra);
+    if (staged.history_changed) encode_history_of(staged, *extra);
     bool plain = extra->receipts_forgotten == 0;
     each_place(record, *extra, [&](Place& place) { plain = plain && &place == &record.data; });
     for (const FreshPart& part : fresh_)
@@ -82,6 +85,21 @@ class BatchEncoder {
                  staged.key, record, fresh_);
     for (const FreshPart& part : fresh_)
       batch_.add(part.bytes);
+  }
+
+  /// The places of the older states that stay; of those that are new, and of the list, empty ones.
+  static void place_history(const Staged& staged, Extra& extra) {
+    const std::vector<KeptPart>& kept = *staged.history;
+    extra.history.assign(kept.empty() ? 0 : kept.size() + 1, Place{});
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      extra.history[i + 1] = kept[i].place;
+  }
+  void encode_history_of(const Staged& staged, Extra& extra) {
+    const std::vector<KeptPart>& kept = *staged.history;
+    if (kept.empty()) return;
+    add(extra.history[0], keep(encode_history(kept)));
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      if (!kept[i].place.exists()) add(extra.history[i + 1], kept[i].fresh);
   }
 
   void encode_receipts_of(Staged& staged, Extra& extra) {
@@ -109,6 +127,14 @@ class BatchEncoder {
       return;
     }
     add(place, keep(std::move(*bytes)));
+  }
+  /// Takes older states along that lie elsewhere, so that they lie together from now on.
+  void gather(const Record& record, Extra& extra) {
+    for (Place& place : extra.history) {
+      const bool is_near = place.segment == stage_.leaving || place.segment == log_.newest();
+      if (!place.exists() || is_near || !record.takes_along(place)) continue;
+      if (auto bytes = log_.read(place)) add(place, keep(std::move(*bytes)));
+    }
   }
   void add(Place& place, ByteView bytes) {
     std::erase_if(fresh_, [&](const FreshPart& part) { return part.place == &place; });

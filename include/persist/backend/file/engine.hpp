@@ -90,6 +90,7 @@ class Engine {
   [[nodiscard]] Result<void> load_parts(Staged& record, const Change& change);
   [[nodiscard]] bool apply(Change& change);
   void apply_receipts(Staged& record, const Change& change);
+  void keep_older(Staged& record, const Change& change) const;
   void deliver(Change& change);
   void answer(Change& change);
   Result<Reception> receive_at(std::uint32_t store, std::string_view key,

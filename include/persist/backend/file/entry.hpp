@@ -286,7 +286,7 @@ inline void write_record(Buffer& batch, std::uint32_t segment, std::uint64_t bas
 }
 
 /// Puts one row of the directory into its place in the record. A part that is there twice (receipts
-/// aside) or lies outside its entry is refused.
+/// and older data aside) or lies outside its entry is refused.
 [[nodiscard]] inline bool read_part(Reader& from, const RawEntry& raw, Record& record,
                                     Extra& extra) {
   const auto kind = static_cast<PartKind>(from.number<std::uint8_t>());
@@ -301,6 +301,10 @@ inline void write_record(Buffer& batch, std::uint32_t segment, std::uint64_t bas
     place.offset = static_cast<std::uint32_t>(raw.body_offset + place.offset);
   }
   if (kind == PartKind::receipts) return extra.receipts.push_back(place), true;
+  if (kind == PartKind::history || kind == PartKind::older) {
+    const bool in_order = extra.history.empty() == (kind == PartKind::history);
+    return extra.history.push_back(place), in_order;
+  }
   Place* const places[] = {nullptr,      &record.data,  &extra.metadata, &extra.user_ids,
                            &extra.inbox, &extra.outbox, nullptr,         &extra.indexed};
   const auto at = static_cast<std::size_t>(kind);

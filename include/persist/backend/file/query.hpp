@@ -35,7 +35,9 @@ void Database<Files>::read(ReadRequest& request) const {
     request.inbox_messages = extra.inbox_messages;
     request.inbox_bytes = extra.inbox_bytes;
     request.outbox_messages = extra.outbox_messages;
-    auto filled = parts_.snapshot(copy, request.wants_data, request.record);
+    const bool wants_now = request.version == 0 || request.version == head.version;
+    auto filled = parts_.snapshot(copy, request.wants_data && wants_now, request.record);
+    if (filled) filled = parts_.older(copy, request);
     if (filled && request.wants_inbox) filled = parts_.inbox(copy);
     if (filled && request.wants_inbox) request.record.inbox = std::move(copy.inbox->messages);
     if (filled) return;

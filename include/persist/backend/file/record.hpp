@@ -18,6 +18,8 @@ enum class PartKind : std::uint8_t {
   outbox = 5,
   receipts = 6,
   indexed = 7,  ///< its entries in the store's indexes
+  history = 8,  ///< which older states of the data there are
+  older = 9,    ///< the data of one of them
 };
 
 /// What many records do not have: everything but data. Shared between a record and its copy in a
@@ -25,6 +27,7 @@ enum class PartKind : std::uint8_t {
 struct Extra {
   Place metadata, user_ids, inbox, outbox, indexed;
   std::vector<Place> receipts;  ///< pages, oldest first
+  std::vector<Place> history;   ///< empty, or the list and behind it the data, oldest first
   std::uint32_t receipts_forgotten = 0;
   std::uint32_t inbox_messages = 0;
   std::uint32_t inbox_bytes = 0;
@@ -61,12 +64,19 @@ struct Record {
     one(PartKind::indexed, extra->indexed);
     for (const Place& page : extra->receipts)
       one(PartKind::receipts, page);
+    for (const Place& place : extra->history)
+      one(&place == extra->history.data() ? PartKind::history : PartKind::older, place);
   }
   /// Bytes of the log that this record keeps alive.
   [[nodiscard]] std::uint64_t live_bytes() const {
     std::uint64_t sum = entry_size;
     each_part([&](PartKind, const Place& place) { sum += place.size; });
     return sum;
+  }
+  /// Whether an older state goes along when anything of the record is moved: each move writes the
+  /// entry anew, and what is small against that is moved once for all.
+  [[nodiscard]] bool takes_along(const Place& place) const noexcept {
+    return place.size <= entry_size / 4;
   }
   [[nodiscard]] bool lies_in(std::uint32_t segment) const {
     bool lies = entry_segment == segment;
@@ -83,6 +93,8 @@ void each_place(Record& record, Extra& extra, F visit) {
     if (place->exists()) visit(*place);
   for (Place& page : extra.receipts)
     visit(page);
+  for (Place& place : extra.history)
+    if (place.exists()) visit(place);
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend::file

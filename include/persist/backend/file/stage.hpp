@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/backend/file/history.hpp>
 #include <persist/backend/file/index.hpp>
 #include <persist/backend/file/log.hpp>
 #include <persist/backend/file/parts.hpp>
@@ -33,6 +34,8 @@ struct Staged {
   std::vector<Receipt> new_receipts;                  ///< a new page
   std::optional<std::vector<Receipt>> kept_receipts;  ///< in place of all pages before
   std::optional<std::uint32_t> forgotten_until;
+  std::optional<std::vector<KeptPart>> history;  ///< loaded
+  bool history_changed = false;
 
   [[nodiscard]] bool has_data() const noexcept { return data || record.has_data(); }
   [[nodiscard]] std::uint64_t last_position() const noexcept {
@@ -51,6 +54,7 @@ struct Staged {
     if (inbox_changed) sum += inbox_size(*inbox);
     if (outbox_changed) sum += outbox_size(*outbox);
     if (kept_receipts) sum += receipt_size * kept_receipts->size();
+    if (history_changed) sum += (part_row + history_row) * history->size();
     return sum;
   }
 };
@@ -80,6 +84,39 @@ class PartReader {
     }
     all.insert(all.end(), of.new_receipts.begin(), of.new_receipts.end());
     return all;
+  }
+  /// Which older states there are.
+  [[nodiscard]] Result<void> history(Staged& of) const {
+    if (of.history) return success;
+    const std::span<const Place> places = of.record.more().history;
+    std::vector<KeptPart> kept;
+    if (!places.empty()) {
+      const auto bytes = log_.read(places.front());
+      if (!bytes) return named(bytes.error(), of);
+      if (!decode_history(*bytes, places.subspan(1), kept)) return named(Errc::corrupt, of);
+    }
+    of.history = std::move(kept);
+    return success;
+  }
+  /// Lists older states, or puts one in the place of what there is now.
+  [[nodiscard]] Result<void> older(Staged& of, ReadRequest& request) const {
+    const std::uint64_t now = of.has_data() ? of.record.head.version : 0;
+    const bool wants_older = request.version != 0 && request.version != now;
+    if (!wants_older && !request.wants_versions) return success;
+    if (const auto loaded = history(of); !loaded) return loaded;
+    const std::vector<KeptPart>& kept = *of.history;
+    if (request.wants_versions) request.versions.assign(kept.rbegin(), kept.rend());
+    if (!wants_older) return success;
+    const KeptPart* const found = find_version(kept, request.version);
+    if (found == nullptr) {
+      request.error = not_kept(request.version, now, kept).for_key(of.key);
+      return success;
+    }
+    request.record.version = found->version;
+    request.record.updated = found->at;
+    request.record.has_data = true;
+    if (!request.wants_data) return success;
+    return copy(std::optional<ByteView>(), found->place, request.record.data, of);
   }
   /// All that a reader or a new holder gets to see; `data` may be left out.
   [[nodiscard]] Result<void> snapshot(Staged& from, bool wants_data, Snapshot& to) const {

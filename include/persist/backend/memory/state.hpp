@@ -3,6 +3,7 @@
 #include <persist/detail/os.hpp>
 #include <persist/detail/text_hash.hpp>
 #include <persist/record/head.hpp>
+#include <persist/record/history.hpp>
 #include <persist/record/index_sets.hpp>
 #include <persist/record/key_hash.hpp>
 #include <persist/record/mailbox.hpp>
@@ -19,6 +20,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI::backend::memory {
@@ -35,6 +37,11 @@ struct Record {
   Outbox outbox;
 };
 
+/// An older state of a record's data.
+struct KeptData : KeptVersion {
+  Buffer data;
+};
+
 /// What is left of an erased record: not its key, only what keeps epochs and versions from going
 /// back.
 struct Tombstone {
@@ -47,6 +54,9 @@ struct StoreState {
   Hash128 birth;
   LockKind lock = LockKind::lease;
   std::unordered_map<std::string, Record, detail::TextHash, std::equal_to<>> records;
+  /// Of records that have any, oldest first.
+  std::unordered_map<std::string, std::vector<KeptData>, detail::TextHash, std::equal_to<>>
+      histories;
   std::map<Hash128, Tombstone> tombstones;
   std::map<Hash128, Buffer> schemas;
   IndexSets indexes;
@@ -67,6 +77,43 @@ struct StoreState {
       head.version = erased->second.version;
     }
     return head;
+  }
+  /// Keeps the data of a record that the change will write or remove.
+  void keep_older(Record& record, const Change& change, WallTime now) {
+    if (!record.has_data || !change.writes_data()) return;
+    auto found = histories.find(change.key);
+    if (found == histories.end()) found = histories.try_emplace(std::string(change.key)).first;
+    std::vector<KeptData>& kept = found->second;
+    kept.push_back({{record.head.version, record.head.updated, now, record.data.size()},
+                    std::exchange(record.data, Buffer())});
+    retain(kept, *change.history, now);
+    if (kept.empty()) histories.erase(found);
+  }
+  void read_history(const Record& record, ReadRequest& request) const {
+    static const std::vector<KeptData> none;
+    const auto found = histories.find(request.key);
+    const std::vector<KeptData>& kept = found != histories.end() ? found->second : none;
+    if (request.wants_versions) request.versions.assign(kept.rbegin(), kept.rend());
+    const std::uint64_t now = record.has_data ? record.head.version : 0;
+    if (request.version == 0 || request.version == now) return;
+    const auto older = std::find_if(kept.begin(), kept.end(), [&](const KeptData& each) {
+      return each.version == request.version;
+    });
+    if (older == kept.end()) {
+      request.error = not_kept(request.version, now, kept);
+      return;
+    }
+    request.record.version = older->version;
+    request.record.updated = older->at;
+    request.record.has_data = true;
+    if (request.wants_data) request.record.data = older->data;
+  }
+  /// Takes a record out, with all but its tombstone.
+  void remove(std::string_view key) {
+    relaying.erase(std::string(key));
+    histories.erase(std::string(key));
+    indexes.drop(key);
+    records.erase(records.find(key));
   }
   void scan(ScanRequest& request) const {
     const std::size_t most = (std::max)(request.most, std::size_t{1});

@@ -3,6 +3,7 @@
 #include <persist/testing/laws/backend/batch.hpp>
 #include <persist/testing/laws/backend/claim.hpp>
 #include <persist/testing/laws/backend/fence.hpp>
+#include <persist/testing/laws/backend/history.hpp>
 #include <persist/testing/laws/backend/index.hpp>
 #include <persist/testing/laws/backend/lease.hpp>
 #include <persist/testing/laws/backend/mail.hpp>
@@ -159,6 +160,27 @@ template <queries_indexes B>
   };
 }
 
+/// What a backend that keeps older states of the data does with them.
+template <versioned_backend B>
+[[nodiscard]] std::vector<BackendLaw<B>> history_laws() {
+  using namespace laws;
+  return {
+      {"what is replaced is kept in the same commit", what_is_replaced_is_kept},
+      {"where nothing is to be kept nothing is", without_a_rule_nothing_is_kept},
+      {"a write without a rule leaves the history as it is",
+       a_write_without_a_rule_leaves_the_history},
+      {"a repeated commit keeps nothing twice", a_repeated_commit_keeps_nothing_twice},
+      {"a commit that is refused keeps nothing", a_refused_commit_keeps_nothing},
+      {"the rule says what stays", the_rule_says_what_stays},
+      {"what is removed is kept", what_is_removed_is_kept},
+      {"an erase takes the history with it", an_erase_takes_the_history_with_it},
+      {"a state that is not kept is not found", a_state_that_is_not_kept_is_not_found},
+      {"states of one batch are kept like others", states_of_one_batch_are_kept},
+      {"a claim keeps what it replaces", a_claim_keeps_what_it_replaces},
+      {"a history belongs to its record", a_history_belongs_to_its_record},
+  };
+}
+
 /// What every backend promises. Give each law a backend of its own; a law that does not pass says
 /// in its report which sentence broke, with the line in the law.
 template <record_backend B>
@@ -171,6 +193,9 @@ template <record_backend B>
       all.push_back(law);
   if constexpr (queries_indexes<B>)
     for (const BackendLaw<B>& law : index_laws<B>())
+      all.push_back(law);
+  if constexpr (versioned_backend<B>)
+    for (const BackendLaw<B>& law : history_laws<B>())
       all.push_back(law);
   return all;
 }

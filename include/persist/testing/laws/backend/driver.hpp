@@ -51,6 +51,7 @@ class Draft {
     return sends_.push_back({change_.store, std::string(key), number, std::string(text)}), *this;
   }
   Draft& seen(std::uint64_t position) { return change_.seen_position = position, *this; }
+  Draft& history(const HistoryRule& rule) { return change_.history = &rule, *this; }
   Draft& limits(const RecordLimits& limits) { return change_.limits = &limits, *this; }
   [[nodiscard]] Change& change() { return change_; }
 
