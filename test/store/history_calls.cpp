@@ -292,6 +292,29 @@ TEST_F(HistoryCalls, what_this_build_does_not_know_survives_a_restore) {
   EXPECT_EQ(newer.peek(1u)->data.coins, 7);
 }
 
+TEST_F(HistoryCalls, a_restore_that_is_refused_leaves_what_this_build_does_not_know) {
+  using Old = persist::Store<std::uint64_t, Lenient, Db>;
+  using New = persist::Store<std::uint64_t, SavesNewer, Db>;
+  using Wary = persist::Store<std::uint64_t, Strict, Db>;
+  std::uint64_t rich = 0;
+  {
+    Old older("purses", db, keeping());
+    rich = save(older, 1, 500);
+    New newer("purses", db, keeping());
+    auto session = *newer.load(1u);
+    session.edit([](Newer& purse) { purse = {50, "duke"}; });
+    ASSERT_TRUE(session.release());
+  }
+  Wary wary("purses", db, keeping());
+  auto session = *wary.load(1u);
+  ASSERT_TRUE(session.restore(rich).is(Errc::invalid));
+  session.edit()->coins = 60;
+  ASSERT_TRUE(session.release());
+  New newer("purses", db, keeping());
+  EXPECT_EQ(newer.peek(1u)->data.coins, 60);
+  EXPECT_EQ(newer.peek(1u)->data.title, "duke");
+}
+
 TEST_F(HistoryCalls, a_difference_is_a_json_patch) {
   const auto first = save(1, 10);
   {
