@@ -206,9 +206,39 @@ TEST_F(Boards, have_no_place_for_data_that_is_empty) {
   session.edit()->emplace().coins = 5;
   ASSERT_TRUE(session.save());
   EXPECT_EQ(text(maybe.top<"coins">(3)), "1=5#0");
+  ASSERT_TRUE(session.add_user_id(7));
+  ASSERT_TRUE(session.save({.force = true}));
+  EXPECT_NE(maybe.export_user(7)->json.find(R"("coins": 5)"), std::string::npos);
   session.edit()->reset();
   ASSERT_TRUE(session.release());
   EXPECT_EQ(text(maybe.top<"coins">(3)), "");
+}
+
+template <class Store>
+std::string board_of(Store& store) {
+  for (std::uint64_t key = 1; key <= 2; ++key)
+    EXPECT_TRUE(store.update(key, [&](Fighter& f) { f.coins += static_cast<std::int64_t>(key); },
+                             {.create = true}));
+  EXPECT_TRUE(store.update(1U, [](Fighter& f) { f.coins += 4; }));
+  return Boards::text(store.template top<"coins">(9));
+}
+
+TEST_F(Boards, are_filled_whatever_the_lock_policy) {
+  using persist::backend::Memory;
+  const std::string filled = "1=5#0 2=2#1";
+  persist::Store<std::uint64_t, FighterSave, Db, persist::lock::None> none("none", db, options());
+  EXPECT_EQ(board_of(none), filled);
+  persist::Store<std::uint64_t, FighterSave, Db, persist::lock::Optimistic> many("many", db,
+                                                                                 options());
+  EXPECT_EQ(board_of(many), filled);
+  persist::Store<std::uint64_t, FighterSave, Db, persist::lock::External<Memory>> leased(
+      "leased", db, Memory(clock), options());
+  EXPECT_EQ(board_of(leased), filled);
+  persist::Store<std::uint64_t, FighterSave, Db, persist::access::Shared<persist::lock::Lease<>>>
+      shared("shared", db, options());
+  EXPECT_EQ(board_of(shared), filled);
+  EXPECT_TRUE(many.rebuild_indexes().done);
+  EXPECT_EQ(Boards::text(many.top<"coins">(9)), filled);
 }
 
 struct ThrowingSave {

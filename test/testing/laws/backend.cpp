@@ -35,4 +35,30 @@ TEST(BackendLaws, ABackendWithoutAFenceBreaksThem) {
   EXPECT_GE(broken, 8u);
 }
 
+/// Keeps indexes, and writes them beside the commit: what is refused changes them too.
+struct BesideTheCommit : Memory {
+  using Memory::Memory;
+  void commit(std::span<persist::CommitRequest> batch) {
+    for (auto& request : batch)
+      for (auto& change : request.changes)
+        if (change.indexed != nullptr) (void)sets.set_entries(change.key, *change.indexed);
+    Memory::commit(batch);
+  }
+  void query(std::span<persist::IndexRequest> batch) {
+    for (auto& request : batch)
+      sets.query(request);
+  }
+  persist::IndexSets sets;
+};
+
+TEST(BackendLaws, ABackendWhoseIndexesAreNotInTheCommitBreaksThem) {
+  std::size_t broken = 0;
+  for (const auto& law : persist::testing::index_laws<BesideTheCommit>()) {
+    ManualClock clock;
+    BesideTheCommit backend(clock);
+    broken += law(backend, clock).passed() ? 0 : 1;
+  }
+  EXPECT_GE(broken, 4u);
+}
+
 }  // namespace
