@@ -15,8 +15,9 @@
 #include <valgrind/callgrind.h>
 
 // What moves between players costs. `between post one|many FOLDER` and `between transact|saves
-// FOLDER` print how many a second reach the disk, `latency` prints polls; `trade`, `two`, `send`
-// and `save` with a number are run under callgrind with --instr-atstart=no, on memory.
+// FOLDER` print how many a second reach the disk, `latency` prints polls; `trade`, `two`, `send`,
+// `save`, `ranked` and `top` with a number are run under callgrind with --instr-atstart=no, on
+// memory; `top` prints microseconds too.
 
 namespace {
 
@@ -28,6 +29,9 @@ struct Gift {
 struct Save {
   using data_type = bench::Small;
   using message = std::variant<Gift>;
+};
+struct RankedSave : Save {
+  using indexes = persist::Indexes<persist::Index<"coins", &bench::Small::coins>>;
 };
 template <class Backend>
 using Players = persist::Store<std::uint64_t, Save, Backend>;
@@ -85,10 +89,31 @@ void latency() {
   std::printf("%d\n", polls);
 }
 
+/// The instructions of `top<"coins">(100)` among so many records, and before that its microseconds.
+void top(std::uint64_t count) {
+  persist::testing::ManualClock clock;
+  const persist::backend::Memory db(clock);
+  persist::Store<std::uint64_t, RankedSave, persist::backend::Memory> players("Players", db,
+                                                                              {.clock = &clock});
+  for (std::uint64_t key = 0; key < count; ++key) {
+    bench::Small player;
+    player.coins = static_cast<std::int64_t>(key * 2654435761U % 1'000'003);
+    bench::need(bool(players.overwrite(key, player)));
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  CALLGRIND_START_INSTRUMENTATION;
+  const auto rows = players.top<"coins">(100);
+  CALLGRIND_STOP_INSTRUMENTATION;
+  const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begun;
+  bench::need(rows && rows->size() == 100 && (*rows)[0].value >= (*rows)[99].value);
+  std::printf("%.1f\n", took.count());
+}
+
+template <class Policy>
 void counted(std::string_view what, std::uint64_t times) {
   persist::testing::ManualClock clock;
-  Players<persist::backend::Memory> players("Players", persist::backend::Memory(clock),
-                                            {.clock = &clock});
+  persist::Store<std::uint64_t, Policy, persist::backend::Memory> players(
+      "Players", persist::backend::Memory(clock), {.clock = &clock});
   handle_gifts(players);
   auto a = players.load(1), b = players.load(2);
   bench::need(a && b);
@@ -124,8 +149,12 @@ int main(int count, char** arguments) {
     post(std::string_view(arguments[2]) == "one", arguments[3]);
   else if (what == "transact" || what == "saves")
     trades(what == "transact", arguments[2]);
+  else if (what == "top")
+    top(std::strtoull(arguments[2], nullptr, 10));
+  else if (what == "ranked")
+    counted<RankedSave>("save", std::strtoull(arguments[2], nullptr, 10));
   else
-    counted(what, std::strtoull(arguments[2], nullptr, 10));
+    counted<Save>(what, std::strtoull(arguments[2], nullptr, 10));
   std::fflush(stdout);
   std::_Exit(0);
 }

@@ -46,6 +46,12 @@ def main():
     row("instructions of a trade, against a save of each of both", each("trade"), each("two"), None)
     row("instructions of a save with a gift, and of the save that handles it, against two plain saves", each("send"),
         each("two"), None)
+    row("instructions of a save of a record that stands in one board, against one in none", each("ranked"), each("save"),
+        None)
+    row("instructions of top(100); a million records against a thousand", instructions(program, "top", 1_000_000,
+        options=COUNTED), instructions(program, "top", 1_000, options=COUNTED), None)
+    row("microseconds of top(100) of a million records", statistics.median(says("top", 1_000_000) for _ in range(3)), 1,
+        None)
 
 
 if __name__ == "__main__":

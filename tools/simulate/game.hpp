@@ -40,7 +40,28 @@ class Game : public Account {
           heard_of_coins(session, old, now);
         }));
   }
+  void choose(persist::StoreOptions& options) const { options.history = {.keep = 3}; }
+  template <class Session>
+  void loaded(Session& session, Violations& violations) {
+    (void)session.add_user_id(user_of(session.key()));
+    Account::loaded(session, violations);
+  }
   void mended() { is_clumsy_ = false; }
+  /// The board is what the records are, now that nobody writes.
+  template <class Players, class Records>
+  void audit(Players& players, const Records& records, Violations& violations) {
+    const auto rows = players.template top<"coins">(players_ + 1);
+    if (!rows) return violations.push_back("in the end there is no board: " + said(rows));
+    if (rows->size() != records.size())
+      violations.push_back("the board has " + std::to_string(rows->size()) + " rows for " +
+                           std::to_string(records.size()) + " records");
+    for (const auto& row : *rows) {
+      const auto record = records.find(std::stoull(row.key));
+      if (record == records.end() || record->second.coins != row.value)
+        violations.push_back("the board says that " + row.key + " has " +
+                             std::to_string(row.value) + " coins");
+    }
+  }
 
   template <class Players, class Session>
   std::string play(Players& players, Session& session, std::vector<Session>& others,
@@ -48,9 +69,12 @@ class Game : public Account {
     is_clumsy_ = random.happens(is_clumsy_ ? 900 : 20);
     const std::uint64_t rare = random.below(1000);
     if (rare == 0) return erase(players, random);
-    if (rare == 1 && style_.overwrites) return overwrite(players, random);
+    if (rare == 1 && style_.overwrites)
+      return random.happens(500) ? overwrite(players, random) : go_back(players, random);
     if (rare < 8) return repair(players, random);
     if (rare < 10) return walk(players, random);
+    if (rare < 20) return look_at_board(players);
+    if (rare < 30) return look_back(players, random);
     switch (random.below(12)) {
       case 0:
         return buy(session, random);
@@ -186,10 +210,67 @@ class Game : public Account {
       seen_.push_back(who + "sees less than was acknowledged");
     return who + "progress " + std::to_string(progress);
   }
+  static constexpr std::uint64_t user_of(std::uint64_t player) { return player + 1000; }
+
+  /// By its key, or all that is a user's.
   template <class Players>
   std::string erase(Players& players, persist::testing::Random& random) {
     const std::uint64_t player = random.below(players_);
-    return "erases " + std::to_string(player) + ": " + said(players.erase(player));
+    if (random.happens(500))
+      return "erases " + std::to_string(player) + ": " + said(players.erase(player));
+    const auto erased = players.erase_user(user_of(player), {.live = persist::LiveRecord::end});
+    if (erased.done() && style_.reads_are_fresh)
+      if (const auto left = players.keys_of(user_of(player)); left && !left->empty())
+        seen_.push_back("something of user " + std::to_string(player) + " is left");
+    return "erases user " + std::to_string(player) + ": " + std::to_string(erased.erased.size()) +
+           " records" + (failed(erased.error) ? ", " + erased.error.message() : "");
+  }
+  /// In which each record stands where what is stored of it says.
+  template <class Players>
+  std::string look_at_board(Players& players) {
+    const auto rows = players.template top<"coins">(players_);
+    if (!rows) return "sees no board: " + said(rows);
+    for (std::size_t i = 0; i < rows->size(); ++i) {
+      const auto& row = (*rows)[i];
+      if (row.rank != i || (i != 0 && (*rows)[i - 1].value < row.value))
+        seen_.push_back("the board is out of order at " + row.key);
+      const auto record = players.peek(std::stoull(row.key));
+      if (style_.reads_are_fresh && record && record->data.coins != row.value)
+        seen_.push_back("the board says that " + row.key + " has " + std::to_string(row.value) +
+                        " coins, and it has " + std::to_string(record->data.coins));
+    }
+    return "looks at the board of " + std::to_string(rows->size());
+  }
+  /// At older states, which were saved one after another.
+  template <class Players>
+  std::string look_back(Players& players, persist::testing::Random& random) {
+    const std::uint64_t player = random.below(players_);
+    const std::string who = "looks back at " + std::to_string(player) + ": ";
+    const auto kept = players.versions(player);
+    if (!kept) return who + said(kept);
+    std::uint64_t progress = tried_[player];
+    for (std::size_t i = 0; i < kept->size(); ++i) {
+      const std::uint64_t version = (*kept)[i].version;
+      if (i != 0 && version >= (*kept)[i - 1].version)
+        seen_.push_back(who + "version " + std::to_string(version) + " is not older");
+      const auto then = players.peek(player, version);
+      if (!then) return who + said(then);
+      if (then->data.progress > progress && !wiped_.contains(player))
+        seen_.push_back(who + "version " + std::to_string(version) + " knows the future");
+      progress = then->data.progress;
+    }
+    return who + std::to_string(kept->size()) + " versions";
+  }
+  /// Puts an older state in the place of what is there, whoever has it.
+  template <class Players>
+  std::string go_back(Players& players, persist::testing::Random& random) {
+    const std::uint64_t player = random.below(players_);
+    const std::string who = "goes back with " + std::to_string(player) + ": ";
+    const auto kept = players.versions(player);
+    if (!kept || kept->empty()) return who + (kept ? "nothing to go back to" : said(kept));
+    wiped_.insert(player);  // of an unknown outcome it may happen later
+    went_back_ = true;
+    return who + said(players.restore(player, kept->back().version));
   }
   /// A tool that asks nobody: its save takes the record, if that is as it was read.
   template <class Players>

@@ -31,6 +31,7 @@ struct Gift {
 struct Save {
   using data_type = Hero;
   using message = std::variant<Gift>;
+  using indexes = persist::Indexes<persist::Index<"coins", &Hero::coins>>;
   static persist::Result<void> validate(const Hero& hero) {
     if (hero.coins ==
         100 + hero.earned + hero.got + hero.bought + hero.traded + hero.refunded - hero.sent)

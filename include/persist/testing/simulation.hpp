@@ -39,7 +39,9 @@ namespace persist::inline PERSIST_ABI::testing {
 /// * `ended(session, was_saved)`: a session is over, and whether all that it held is saved;
 /// * `spilled(session)`, `replayed(session)`: what a session held when its server was stopped lies
 ///   in the journal, and has been sent from there;
+/// * `audit(players, records, violations)`: all is quiet, and there is a server that can be asked;
 /// * `erased(player, data)`: a record was erased that held this, or null;
+/// * `choose(options)`: what its stores are opened with, as their history;
 /// * `mended()`: nothing goes wrong any more;
 /// * `backed_up()`, `put_back()`: the database is what it was at the last `backed_up`: what was
 ///   acknowledged since is gone. A game without them never sees that.
@@ -246,6 +248,8 @@ class Simulation : private SimulatedTrouble<Game, Lock> {
       else if (!record.is(Errc::not_found))
         report_.violations.push_back("in the end nobody can read: " + record.error().message());
     }
+    if constexpr (requires { game_.audit(players, records, report_.violations); })
+      game_.audit(players, records, report_.violations);
     game_.end(records, report_.violations);
     this->check_all_sent();
     for (auto* database : {&database_, &this->leases_})

@@ -130,6 +130,7 @@ class SimulatedWorld {
     told.log.sink = [this, index](LogLevel, std::string_view text) {
       note(index, "log", spills_ ? spills_->without_root(std::string(text)) : std::string(text));
     };
+    if constexpr (requires { game_.choose(told); }) game_.choose(told);
     server.lines.emplace(database_, leases_, stragglers_, faults_of_a_start());
     server.lines->fill(world_.now() < full_until_);
     server.lines->open(server.players, told);
