@@ -258,7 +258,7 @@ TEST(FileHistory, rows_in_another_order_make_no_entry) {
   EXPECT_FALSE(reads({PartKind::older, PartKind::history}));
   EXPECT_FALSE(reads({PartKind::older}));
   EXPECT_FALSE(reads({PartKind::history, PartKind::older, PartKind::history}));
-  EXPECT_FALSE(reads({PartKind::history, static_cast<PartKind>(9)}));
+  EXPECT_FALSE(reads({PartKind::history, static_cast<PartKind>(10)}));
 }
 
 }  // namespace
