@@ -49,7 +49,7 @@ int main() {
   for (const auto& [user, name] : {std::pair(ann, "Ann"), std::pair(bob, "Bob")}) {
     auto session = players.load(user);
     if (!session) return std::cerr << session.error() << '\n', 1;
-    session->edit([&](Player& player) { player = {name, 100}; });
+    *session->edit() = {name, 100};
     if (!session->save() || !session->release()) return 1;
   }
   {  // a record whose key says nothing of its owner
