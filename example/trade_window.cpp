@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <iostream>
 #include <string>
@@ -39,12 +40,12 @@ class TradeWindow {
       : sides_{std::move(left), std::move(right)} {}
 
   /// Whoever changes the offer takes back both acceptances: nobody accepts what he has not seen.
-  void put(int side, Offer offer) {
+  void put(std::size_t side, Offer offer) {
     offers_[side] = std::move(offer);
     accepted_ = {};
   }
   /// The second acceptance makes the trade. An error says why nothing has changed, for either.
-  persist::Result<persist::Transacted> accept(Players& players, int side) {
+  persist::Result<persist::Transacted> accept(Players& players, std::size_t side) {
     accepted_[side] = true;
     if (!accepted_[0] || !accepted_[1])
       return persist::Error(persist::Errc::busy, "the other one has not accepted yet");
