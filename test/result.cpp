@@ -185,4 +185,14 @@ TEST(ResultDeathTest, reading_the_error_of_a_value_ends_the_program) {
   EXPECT_DEATH((void)Result<void>(success).error(), sentence);
 }
 
+TEST(Result, of_a_temporary_gives_what_lives_as_long_as_it_is_needed) {
+  const auto numbers = [] { return persist::Result<std::vector<int>>(std::vector<int>{1, 2, 3}); };
+  static_assert(std::is_same_v<decltype(*numbers()), std::vector<int>>);
+  static_assert(std::is_same_v<decltype(numbers().value()), std::vector<int>>);
+  int sum = 0;
+  for (const int each : *numbers())
+    sum += each;
+  EXPECT_EQ(sum, 6);
+}
+
 }  // namespace

@@ -71,10 +71,12 @@ class [[nodiscard]] Result {
 
   [[nodiscard]] T& value() & { return need_value(), value_; }
   [[nodiscard]] const T& value() const& { return need_value(), value_; }
-  [[nodiscard]] T&& value() && { return need_value(), std::move(value_); }
+  /// Of a temporary the value itself, so that `for (auto& row : *store.top<"coins">(10))` goes over
+  /// rows that are there.
+  [[nodiscard]] T value() && { return need_value(), std::move(value_); }
   [[nodiscard]] T& operator*() & { return value(); }
   [[nodiscard]] const T& operator*() const& { return value(); }
-  [[nodiscard]] T&& operator*() && { return std::move(*this).value(); }
+  [[nodiscard]] T operator*() && { return std::move(*this).value(); }
   [[nodiscard]] T* operator->() { return std::addressof(value()); }
   [[nodiscard]] const T* operator->() const { return std::addressof(value()); }
   template <class U>
