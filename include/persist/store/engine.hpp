@@ -289,7 +289,9 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] std::size_t spill_unknown();
   [[nodiscard]] Flight* cut_for_spill(SessionCore& session);
   [[nodiscard]] std::size_t settle_spilled(Flight& flight);
-  void end_spilled(SessionCore& session, const Flight& flight, Result<Saved>& result);
+  std::size_t follow(Flight& more, std::uint64_t number);
+  void end_spilled(SessionCore& session, const Cut& cut, const Flight& flight,
+                   Result<Saved>& result);
 
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);
