@@ -159,6 +159,22 @@ TEST_F(Users, who_play_are_refused_or_ended_as_told) {
   EXPECT_TRUE(characters.keys_of(7)->empty());
 }
 
+TEST_F(Users, who_come_back_while_they_are_erased_are_not_said_to_be_gone) {
+  auto here = make(1, {7});
+  ASSERT_TRUE(here.save());
+  save(2, {7});
+  auto ends = characters.on_released([&](Characters::Session& session, persist::Reason, bool) {
+    if (session.state() == State::lost) save(1, {7});
+  });
+  auto report = characters.erase_user(7, {.live = LiveRecord::end});
+  EXPECT_EQ(report.erased, (Keys{"1", "2"}));
+  EXPECT_FALSE(report.done()) << "it is there again";
+  EXPECT_EQ(whys(report), std::vector<Errc>{Errc::busy});
+  report = characters.erase_user(7);
+  EXPECT_TRUE(report.done());
+  EXPECT_TRUE(characters.keys_of(7)->empty());
+}
+
 TEST_F(Users, of_a_record_of_several_are_erased_from_it_only_when_told) {
   save(1, {7});
   save(2, {7, 8});

@@ -115,7 +115,7 @@ Error StoreCalls<S>::refusal_to_erase(std::string_view key, const EraseUserOptio
 template <class S>
 UserErased StoreCalls<S>::erase_user(std::uint64_t user, EraseUserOptions options) {
   UserErased report;
-  std::set<std::string> seen;
+  std::set<std::string> seen, gone;
   // Once more as long as that finds records that were not there before.
   for (bool is_new = true; is_new && !failed(report.error);) {
     is_new = false;
@@ -123,7 +123,12 @@ UserErased StoreCalls<S>::erase_user(std::uint64_t user, EraseUserOptions option
     if (!keys) report.error = keys.error();
     for (std::size_t i = 0; keys && i < keys->size() && !failed(report.error); ++i) {
       const std::string& key = (*keys)[i];
-      if (!seen.insert(key).second) continue;
+      if (!seen.insert(key).second) {
+        if (gone.erase(key) != 0)
+          report.refused.push_back(
+              {key, Error(Errc::busy, "somebody made it anew while it was erased").for_key(key)});
+        continue;
+      }
       is_new = true;
       std::size_t messages = 0;
       Error no = refusal_to_erase(key, options, messages);
@@ -131,7 +136,7 @@ UserErased StoreCalls<S>::erase_user(std::uint64_t user, EraseUserOptions option
         EraseRequest request;
         const auto erased = core_.erase_stored(key, true, request);
         core_.end_erased(key, request);
-        if (erased || request.found) report.erased.push_back(key);
+        if (erased || request.found) report.erased.push_back(key), gone.insert(key);
         if (request.found) report.messages_dropped += messages;
         report.messages_sent += request.sent;
         report.messages_dropped += request.dropped;
