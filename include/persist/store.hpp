@@ -288,9 +288,10 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
     return calls().export_user(user);
   }
   /// Erases the records of a user, with their messages, until `keys_of` finds none that may go;
-  /// what else is his the report says. What he sent to others is theirs and stays. A save that
-  /// comes late writes nothing, and what was spilled of these records is not sent. Blocks for three
-  /// round trips a record.
+  /// what else is his the report says, also a session here that was never saved. What he sent to
+  /// others is theirs and stays. What was spilled here is sent before; as long as that cannot be,
+  /// nothing is erased (`unavailable`). A save that comes late writes nothing, nor does what other
+  /// servers spilled of these records. Blocks for three round trips a record.
   UserErased erase_user(std::uint64_t user, EraseUserOptions options = {}) {
     return calls().erase_user(user, options);
   }

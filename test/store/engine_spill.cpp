@@ -300,6 +300,96 @@ TEST_F(SpillReplay, what_was_edited_behind_a_release_of_unknown_outcome_is_spill
   }
 }
 
+TEST_F(SpillReplay, what_a_rule_refuses_behind_a_release_of_unknown_outcome_is_kept_aside) {
+  for (const bool landed : {false, true}) {
+    {
+      auto players = open_spilling();
+      auto session = players.load(7);
+      ASSERT_TRUE(session) << session.error();
+      session->edit()->coins = 5;
+      db.script().commits.push_back({Errc::unknown_outcome, landed});
+      EXPECT_TRUE(session->release().is(Errc::unknown_outcome));
+      session->edit()->coins = -6;
+      down(Errc::unknown_outcome);
+      EXPECT_EQ(players.close_all(10s), 1U);
+      EXPECT_EQ(players.metrics().quarantined, 1U);
+      EXPECT_EQ(files().size(), 2U) << "nothing follows that would say nothing";
+    }
+    up();
+    auto players = open_spilling();
+    EXPECT_EQ(coins(players, 7), 5);
+    EXPECT_EQ(only(players).state, State::quarantined);
+    EXPECT_TRUE(players.try_load(7));
+    std::filesystem::remove(folder + "/" + files().front());
+  }
+}
+
+TEST_F(SpillReplay, what_a_rule_refuses_of_one_partner_keeps_no_edit_of_the_other_out) {
+  {
+    auto players = open_spilling();
+    auto a = players.load(1);
+    auto b = players.load(2);
+    ASSERT_TRUE(a && b);
+    db.script().commits.push_back({Errc::unknown_outcome, false});
+    (void)players.transact(*a, *b, [](Player& from, Player& to) {
+      from.coins -= 30, to.coins += 30;
+      return persist::Result<void>(persist::success);
+    });
+    Errc last_word{};
+    auto heard = b->on_saved([&](const persist::Result<persist::Saved>& saved) {
+      last_word = saved ? Errc{} : saved.error().code();
+    });
+    a->edit()->coins += 1;
+    b->edit()->coins = -5;
+    down(Errc::unknown_outcome);
+    EXPECT_EQ(players.close_all(10s), 2U);
+    EXPECT_EQ(last_word, Errc::invalid) << "not that it is sent again";
+  }
+  up();
+  auto players = open_spilling();
+  EXPECT_EQ(coins(players, 1), 71);
+  EXPECT_EQ(coins(players, 2), 130);
+  EXPECT_EQ(only(players).state, State::quarantined);
+  EXPECT_EQ(only(players).keys, std::vector<std::string>{"2"});
+}
+
+TEST_F(SpillReplay, an_edit_that_is_under_way_behind_an_unknown_release_is_not_lost_unsaid) {
+  auto players = open_spilling();
+  auto session = players.load(7);
+  ASSERT_TRUE(session) << session.error();
+  session->edit()->coins = 5;
+  db.script().commits.push_back({Errc::unknown_outcome, false});
+  EXPECT_TRUE(session->release().is(Errc::unknown_outcome));
+  session->edit()->coins = 6;
+  const auto guard = session->edit();
+  down(Errc::unknown_outcome);
+  EXPECT_EQ(players.close_all(10s), 1U);
+  EXPECT_TRUE(logged("what was edited behind that commit is not saved"));
+}
+
+TEST_F(SpillReplay, of_an_erased_record_what_was_edited_behind_goes_too) {
+  {
+    auto players = open_spilling();
+    auto session = players.load(7);
+    ASSERT_TRUE(session) << session.error();
+    session->edit()->coins = 5;
+    db.script().commits.push_back({Errc::unknown_outcome, false});
+    EXPECT_TRUE(session->release().is(Errc::unknown_outcome));
+    session->edit()->coins = 6;
+    down(Errc::unknown_outcome);
+    EXPECT_EQ(players.close_all(10s), 1U);
+  }
+  up();
+  ASSERT_EQ(files().size(), 2U);
+  ASSERT_TRUE(open("us-1").erase(7));
+  auto players = open_spilling();
+  EXPECT_TRUE(files().empty()) << "nothing of it stays, also not for a person";
+  const auto all = players.spilled();
+  ASSERT_TRUE(all);
+  for (const Spilled& each : *all)
+    EXPECT_EQ(each.state, State::erased);
+}
+
 TEST_F(SpillReplay, one_that_had_landed_before_somebody_wrote_is_no_loss) {
   {
     auto players = open_spilling();

@@ -63,6 +63,21 @@ TEST_F(Buying, a_lost_reply_grants_once) {
   EXPECT_EQ(coins(players, 1), 110);
 }
 
+TEST_F(Buying, where_another_server_was_first_the_shop_hears_that_nothing_was_given_again) {
+  using Guilds = persist::Store<std::uint64_t, Save, Db, persist::lock::Optimistic>;
+  Guilds here("guilds", db, options("eu-1"));
+  Guilds there("guilds", db, options("us-1"));
+  const auto gives = [](Player& player) { player.coins += 50; };
+  int tries = 0;
+  const auto bought = here.purchase(7, {"order 1"}, [&](Player& player) {
+    if (tries++ == 0) EXPECT_EQ(there.purchase(7, {"order 1"}, gives).outcome, Outcome::granted);
+    gives(player);
+  });
+  EXPECT_EQ(tries, 1);
+  EXPECT_EQ(bought.outcome, Outcome::granted_before);
+  EXPECT_EQ(here.peek(7)->data.coins, 150);
+}
+
 TEST_F(Buying, while_another_server_has_the_record_the_shop_asks_again) {
   auto other = open("eu-2");
   auto held = other.load(1u);

@@ -1,12 +1,11 @@
 #include <persist/store/user_calls.hpp>
 
 #include <persist/testing/faulty.hpp>
-
-#include <support/world.hpp>
-
 #include <cmath>
 #include <string>
 #include <vector>
+
+#include "spill_case.hpp"
 
 namespace {
 
@@ -54,7 +53,7 @@ persist::Result<Value> parsed(std::string_view json) {
   return value;
 }
 
-struct Users : World {
+struct Users : SpillCase {
   Characters characters{"characters", db, options()};
 
   Characters::Session make(std::uint64_t id, std::vector<std::uint64_t> users) {
@@ -159,6 +158,38 @@ TEST_F(Users, who_play_are_refused_or_ended_as_told) {
   EXPECT_TRUE(characters.keys_of(7)->empty());
 }
 
+TEST_F(Users, who_come_back_while_they_are_erased_are_not_said_to_be_gone) {
+  auto here = make(1, {7});
+  ASSERT_TRUE(here.save());
+  save(2, {7});
+  auto ends = characters.on_released([&](Characters::Session& session, persist::Reason, bool) {
+    if (session.state() == State::lost) save(1, {7});
+  });
+  auto report = characters.erase_user(7, {.live = LiveRecord::end});
+  EXPECT_EQ(report.erased, (Keys{"1", "2"}));
+  EXPECT_FALSE(report.done()) << "it is there again";
+  EXPECT_EQ(whys(report), std::vector<Errc>{Errc::busy});
+  report = characters.erase_user(7);
+  EXPECT_TRUE(report.done());
+  EXPECT_TRUE(characters.keys_of(7)->empty());
+}
+
+TEST_F(Users, who_play_and_were_never_saved_are_not_overlooked) {
+  auto first = make(1, {7});
+  auto other = make(2, {8});
+  auto report = characters.erase_user(7);
+  EXPECT_FALSE(report.done());
+  EXPECT_EQ(whys(report), std::vector<Errc>{Errc::busy});
+  report = characters.erase_user(7, {.live = LiveRecord::end});
+  EXPECT_TRUE(report.done());
+  EXPECT_EQ(report.erased, Keys{"1"});
+  EXPECT_EQ(first.state(), State::lost);
+  EXPECT_EQ(other.state(), State::open);
+  EXPECT_TRUE(other.release());
+  EXPECT_TRUE(characters.keys_of(7)->empty());
+  EXPECT_EQ(characters.keys_of(8)->size(), 1U);
+}
+
 TEST_F(Users, of_a_record_of_several_are_erased_from_it_only_when_told) {
   save(1, {7});
   save(2, {7, 8});
@@ -195,6 +226,28 @@ TEST_F(Users, whose_records_hold_messages_for_others_send_those_that_have_room) 
   EXPECT_EQ(report.messages_dropped, 1U);
   EXPECT_EQ(narrow.peek_inbox(8U)->at(0).type, "Gift") << "what was sent is the other's";
   EXPECT_EQ(narrow.peek_inbox(9U)->at(0).type, "Letter");
+}
+
+TEST_F(Users, of_whom_something_was_spilled_are_erased_with_it) {
+  {
+    Characters closing("characters", db, spilling("eu-2"));
+    auto fresh = *closing.load(Owned{1, {7}});
+    fresh.edit()->coins = 5;
+    down();
+    EXPECT_EQ(closing.close_all(10s), 1U);
+  }
+  Characters opened("characters", db, spilling("eu-2"));
+  EXPECT_TRUE(opened.keys_of(7)->empty()) << "nothing of it is stored yet";
+  auto report = opened.erase_user(7);
+  EXPECT_FALSE(report.done());
+  EXPECT_EQ(report.error, Errc::unavailable);
+  EXPECT_EQ(files().size(), 1U);
+  up();
+  report = opened.erase_user(7);
+  EXPECT_TRUE(report.done());
+  EXPECT_EQ(report.erased, Keys{"1"});
+  EXPECT_TRUE(files().empty());
+  EXPECT_TRUE(opened.peek(1U).is(Errc::not_found));
 }
 
 TEST_F(Users, whose_records_cannot_be_reached_are_not_said_to_be_gone) {

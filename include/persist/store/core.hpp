@@ -114,6 +114,17 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     return static_cast<Node*>(this->registry().find(key));
   }
 
+  /// Adds the keys of sessions here that hold a record of the user's, saved or not.
+  void add_keys_held(std::uint64_t user, std::vector<std::string>& keys) {
+    const auto hold = lock();
+    for (const SessionPtr& session : this->registry().all()) {
+      if (!session->extras || session->tie == Tie::none) continue;
+      const std::vector<std::uint64_t>& users = session->extras->user_ids.now();
+      if (std::find(users.begin(), users.end(), user) != users.end())
+        keys.emplace_back(session->key());
+    }
+  }
+
   // Where records may lie in pieces: their store, and which are those of a record.
   [[nodiscard]] StoreId pieces_store() const noexcept { return pieces_store_; }
   void name_pieces(std::string_view key, Snapshot& of) const {

@@ -139,6 +139,8 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   std::size_t spill_rest() final;
   /// What of the spill journal was not sent (engine_replay.hpp).
   [[nodiscard]] Result<std::vector<Spilled>> spilled();
+  void hurry_replay(std::string_view key);
+  void send_again_now();
   [[nodiscard]] bool is_critical() {
     const Lock hold(mutex_);
     return critical_.is_on() && now() < critical_.until();
@@ -261,7 +263,6 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] Priority urgency(const SessionCore& session, TimePoint now) const;
   void put_off(std::vector<SessionPtr>& due, const Manifest& mine);
   void send_again(Round& round, Manifest& mine);
-  void send_again_now();
   void collect(SessionCore& session, Round& round, Manifest& mine);
   [[nodiscard]] Result<bool> put_on_board(SessionCore& session, Aim aim, Reason reason,
                                           Round& round, Manifest& mine);
@@ -271,7 +272,6 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void meet_spilled();
   void tell_kept(const Spilled& entry) const;
   [[nodiscard]] bool replay_is_due();
-  void hurry_replay(std::string_view key);
   [[nodiscard]] bool waits_for_replay(SessionCore& session);
   void add_replays(Manifest& mine);
   [[nodiscard]] static Error not_there();
@@ -289,7 +289,9 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] std::size_t spill_unknown();
   [[nodiscard]] Flight* cut_for_spill(SessionCore& session);
   [[nodiscard]] std::size_t settle_spilled(Flight& flight);
-  void end_spilled(SessionCore& session, const Flight& flight, Result<Saved>& result);
+  std::size_t follow(Flight& more, std::uint64_t number);
+  void end_spilled(SessionCore& session, const Cut& cut, const Flight& flight,
+                   Result<Saved>& result);
 
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);

@@ -116,7 +116,7 @@ bool Engine<B, L>::prepare_flight(Flight& flight) {
     flight.hosts[i]->cut(session, flight.cuts[i], flight.changes[i]);
     const Cut& cut = flight.cuts[i];
     // A transaction is written whole or not at all, and no record is given back behind an edit.
-    if (failed(cut.refused) && (flight.size() > 1 || ended(session.state))) no = cut.refused;
+    if (failed(cut.refused) && (flight.group != nullptr || ended(session.state))) no = cut.refused;
     if (cut.held_back && (flight.size() > 1 || cut.aim != Aim::renew))
       no = Error(Errc::busy, "the data is being edited").for_key(session.key());
     any = any || flight.changes[i].writes() || (cut.aim > Aim::force && !cut.is_silent);

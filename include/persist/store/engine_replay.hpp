@@ -181,8 +181,12 @@ void Engine<B, L>::settle_replay(const Replay& replay, Error why) {
   spill_->failures = 0;
   const std::vector<std::string> followers = spill_->followers_of(waiting->number());
   if (failed(why)) {  // first: where this one goes, they must not be taken for what may be sent
-    for (const std::string& file : followers)
-      settle_replay({file}, not_there());
+    for (const std::string& file : followers) {
+      const std::vector<std::string>& keys = spill_->find(file)->keys;
+      const bool was_erased =
+          why == Errc::not_found && std::find(keys.begin(), keys.end(), why.key()) != keys.end();
+      settle_replay({file}, was_erased ? why : not_there());
+    }
     waiting = spill_->find(replay.file);
   } else if (!followers.empty()) {
     spill_->next_try = (std::min)(spill_->next_try, now());

@@ -63,7 +63,7 @@ void Engine<B, L>::settle(SessionCore& session, Cut& cut, Change& change, const 
   if (ended(session.state))  // it was erased, or its transaction was lost with another store
     result = Error(Errc::closed, "the session has ended").for_key(session.key());
   else if (!flight.spilled_as.empty())
-    end_spilled(session, flight, result);
+    end_spilled(session, cut, flight, result);
   else
     settle_open(session, cut, change, flight, result);
   if (!ended(session.state) && tell_lease(session, LeaseUse::free)) reschedule(session);

@@ -171,30 +171,46 @@ std::size_t Engine<B, L>::end_unknown(Flight& flight) {
   for (std::size_t i = 0; i < flight.size(); ++i)
     if (flight.cuts[i].is_aside) quarantine(*flight.sessions[i], flight.cuts[i], flight.changes[i]);
   if (!has_more) return settle_spilled(flight);
-  Flight& more = new_flight();
-  more.group = flight.group;
+  Flight& more = new_flight();  // without a group: what follows a transaction is none
   for (std::size_t i = 0; i < flight.size(); ++i) {
     if (!goes_on(i)) continue;
     SessionHost& host = *flight.hosts[i];
     host.unboard(*flight.sessions[i], flight.cuts[i], false,
                  Error(Errc::unknown_outcome, "nobody knows whether it was saved; it is spilled"));
-    if (failed(host.board(*flight.sessions[i], Aim::release))) continue;
+    const Error no = host.board(*flight.sessions[i], Aim::release);
+    if (failed(no)) {
+      log(LogLevel::error, "what was edited behind that commit is not saved: " + no.message());
+      continue;
+    }
     more.add(flight.sessions[i], host);
     more.cuts[more.size() - 1].aim = Aim::release;
     more.cuts[more.size() - 1].reason = Reason::shutdown;
   }
   for (SessionHost* host : more.hosts)  // listeners hear of the one before the other begins
     host->drain();
-  std::size_t ended_here = 0;
-  if (more.size() != 0 && prepare_flight(more)) {
-    Flight* const one = &more;
-    const auto before = spill::FileName::read(flight.spilled_as);
-    write_entries(std::span(&one, 1), "it was edited behind a commit of unknown outcome",
-                  before ? before->number : 0);
-    ended_here += keep_or_end(more);
-  }
+  const auto before = spill::FileName::read(flight.spilled_as);
+  const std::size_t ended_here = more.size() != 0 ? follow(more, before ? before->number : 0) : 0;
   recycle(more);
   return ended_here + settle_spilled(flight);
+}
+
+/// Writes what was edited behind a commit as an entry that follows it. What a rule refuses is kept
+/// aside, and no partner's edits are lost for it.
+template <class B, class L>
+std::size_t Engine<B, L>::follow(Flight& more, std::uint64_t number) {
+  if (!prepare_flight(more)) {
+    log(LogLevel::error, "what was edited behind a commit of unknown outcome is not saved: " +
+                             more.results[0].error().message());
+    return 0;
+  }
+  for (std::size_t i = 0; i < more.size(); ++i)
+    if (more.cuts[i].is_aside) quarantine(*more.sessions[i], more.cuts[i], more.changes[i]);
+  if (std::none_of(more.changes.begin(), more.changes.end(),
+                   [](const Change& change) { return change.writes(); }))
+    return unboard_all(more), 0;
+  Flight* const one = &more;
+  write_entries(std::span(&one, 1), "it was edited behind a commit of unknown outcome", number);
+  return keep_or_end(more);
 }
 
 /// Ends the sessions of a flight whose entry was written; else they stay, and it is told.
@@ -287,11 +303,15 @@ std::size_t Engine<B, L>::settle_spilled(Flight& flight) {
 
 /// Its changes are in the journal, with those of its partners: it writes no more.
 template <class B, class L>
-void Engine<B, L>::end_spilled(SessionCore& session, const Flight& flight, Result<Saved>& result) {
+void Engine<B, L>::end_spilled(SessionCore& session, const Cut& cut, const Flight& flight,
+                               Result<Saved>& result) {
   if (session.extras) session.extras->group.reset();
-  result = Error(Errc::unavailable,
-                 "not saved but spilled as " + flight.spilled_as + "; it is sent again later")
-               .for_key(session.key());
+  if (failed(cut.refused))
+    result = cut.refused;
+  else
+    result = Error(Errc::unavailable,
+                   "not saved but spilled as " + flight.spilled_as + "; it is sent again later")
+                 .for_key(session.key());
   saved_event(session, result);
   end(session, State::lost, Reason::shutdown, false);
 }

@@ -56,6 +56,7 @@ class PurchaseChange : public AnyChange<S> {
   PurchaseChange(ReceiptId receipt, F& fn) : receipt_(receipt), fn_(fn) {}
   [[nodiscard]] bool saves() const noexcept { return *granted_ == Grant::pending; }
   Result<void> apply(Session<S>& session, bool) {
+    is_new_ = false;  // an earlier try may have come too late
     granted_ = session.grant_once(receipt_, [this](Data& data) -> Result<void> {
       is_new_ = true;
       return call(fn_, data);

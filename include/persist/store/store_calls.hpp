@@ -158,6 +158,10 @@ class StoreCalls {
   [[nodiscard]] typename C::Answer change(const K& key, C& change);
   /// A record as it is exported.
   Result<Value> facts_of(ReadRequest& record);
+  /// Sends what waits in the spill journal of this store; why something still does.
+  Error send_spilled();
+  /// The user's, as they are stored, and of what is open here also what is not saved yet.
+  Result<std::vector<std::string>> keys_to_erase(std::uint64_t user);
   /// Why a record of that user is to stay, or `Errc{}`; `messages` is how many came in.
   Error refusal_to_erase(std::string_view key, const EraseUserOptions& options,
                          std::size_t& messages);

@@ -113,17 +113,56 @@ Error StoreCalls<S>::refusal_to_erase(std::string_view key, const EraseUserOptio
 }
 
 template <class S>
+Error StoreCalls<S>::send_spilled() {
+  for (std::size_t before = 0;;) {
+    std::vector<std::string> keys;
+    if (const auto all = core_.spilled(); all)
+      for (const Spilled& each : *all)
+        if (each.state == Spilled::State::waits)
+          keys.insert(keys.end(), each.keys.begin(), each.keys.end());
+    if (keys.empty()) return Errc{};
+    if (before != 0 && keys.size() >= before)
+      return Error(Errc::unavailable, "what was spilled of it waits, and may be the user's")
+          .for_key(keys.front());
+    before = keys.size();
+    {
+      const auto hold = core_.lock();
+      for (const std::string& key : keys)
+        core_.hurry_replay(key);
+    }
+    core_.send_again_now();
+  }
+}
+
+template <class S>
+Result<std::vector<std::string>> StoreCalls<S>::keys_to_erase(std::uint64_t user) {
+  auto keys = keys_of(user);
+  if (!keys) return keys;
+  core_.add_keys_held(user, *keys);
+  std::sort(keys->begin(), keys->end());
+  keys->erase(std::unique(keys->begin(), keys->end()), keys->end());
+  return keys;
+}
+
+template <class S>
 UserErased StoreCalls<S>::erase_user(std::uint64_t user, EraseUserOptions options) {
   UserErased report;
-  std::set<std::string> seen;
+  if (Error no = core_.refusal(); failed(no)) report.error = std::move(no);
+  if (!failed(report.error)) report.error = send_spilled();
+  std::set<std::string> seen, gone;
   // Once more as long as that finds records that were not there before.
   for (bool is_new = true; is_new && !failed(report.error);) {
     is_new = false;
-    const auto keys = keys_of(user);
+    const auto keys = keys_to_erase(user);
     if (!keys) report.error = keys.error();
     for (std::size_t i = 0; keys && i < keys->size() && !failed(report.error); ++i) {
       const std::string& key = (*keys)[i];
-      if (!seen.insert(key).second) continue;
+      if (!seen.insert(key).second) {
+        if (gone.erase(key) != 0)
+          report.refused.push_back(
+              {key, Error(Errc::busy, "somebody made it anew while it was erased").for_key(key)});
+        continue;
+      }
       is_new = true;
       std::size_t messages = 0;
       Error no = refusal_to_erase(key, options, messages);
@@ -131,7 +170,7 @@ UserErased StoreCalls<S>::erase_user(std::uint64_t user, EraseUserOptions option
         EraseRequest request;
         const auto erased = core_.erase_stored(key, true, request);
         core_.end_erased(key, request);
-        if (erased || request.found) report.erased.push_back(key);
+        if (erased || request.found) report.erased.push_back(key), gone.insert(key);
         if (request.found) report.messages_dropped += messages;
         report.messages_sent += request.sent;
         report.messages_dropped += request.dropped;
