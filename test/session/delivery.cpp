@@ -338,4 +338,25 @@ TEST_F(Delivering, a_hundred_thousand_posts_to_somebody_who_is_away_drop_none_th
   EXPECT_TRUE(narrow.post(1u, Gift{1})) << "there is room again";
 }
 
+TEST_F(Delivering, what_nobody_handles_is_over_in_its_time_while_its_owner_plays) {
+  int over = 0;
+  players.on_expired([&](Player&, const Gift&) { ++over; });
+  auto session = players.load(1u);
+  post(1, 5, {.expires = 5s});
+  play(2s, players);
+  ASSERT_EQ(session->inbox().size(), 1U);
+  play(4s, players);
+  EXPECT_EQ(over, 0);
+  play(20s, players);
+  EXPECT_EQ(over, 1) << "with the next renewal";
+  ASSERT_TRUE(session->save());
+  EXPECT_TRUE(session->inbox().empty());
+}
+
+TEST_F(Delivering, taking_out_what_is_not_there_says_so) {
+  EXPECT_TRUE(players.remove_message(77u, 1).is(Errc::not_found));
+  EXPECT_EQ(players.remove_message(77u, 1).error().detail(),
+            "no such message waits in this record");
+}
+
 }  // namespace

@@ -950,6 +950,47 @@ TEST_F(Quarantine, what_validate_refuses_at_release_is_kept_aside) {
   EXPECT_GT(entry->data_bytes(), 0U);
 }
 
+TEST_F(Quarantine, a_trade_whose_one_partner_is_refused_is_kept_aside_whole) {
+  std::vector<Errc> heard;
+  {
+    Players guilds("guilds", db, spilling());
+    auto players = open_spilling();
+    auto a = players.load(1);
+    auto b = players.load(2);
+    auto c = guilds.load(3);
+    ASSERT_TRUE(a && b && c);
+    auto connection = players.on_released([&](auto& session, Reason, bool was_saved) {
+      heard.push_back(session.state() == persist::State::lost && !was_saved ? Errc::invalid
+                                                                            : Errc{});
+    });
+    down();
+    (void)players.transact(*a, *b, *c, [](Player& from, Player& to, Player& guild) {
+      from.coins -= 30, to.coins += 20, guild.coins += 10;
+      return persist::Result<void>(persist::success);
+    });
+    b->edit()->coins = -5;
+    EXPECT_EQ(players.close_all(10s), 2U);
+    EXPECT_EQ(players.metrics().quarantined, 1U);
+    EXPECT_EQ(a->state(), persist::State::lost);
+    EXPECT_EQ(b->state(), persist::State::lost);
+    EXPECT_EQ(c->state(), persist::State::lost);
+    EXPECT_EQ(files().size(), 1U);
+  }
+  up();
+  EXPECT_EQ(heard, (std::vector<Errc>{Errc::invalid, Errc::invalid}));
+  ASSERT_EQ(files().size(), 1U);
+  const auto entry = persist::spill::decode(persist::as_bytes(bytes_of(files().front())));
+  ASSERT_TRUE(entry) << entry.error();
+  EXPECT_EQ(entry->kind, persist::spill::Kind::quarantined);
+  ASSERT_EQ(entry->parts.size(), 3U);
+  for (const auto& part : entry->parts)
+    EXPECT_TRUE(part.data) << part.key;
+  auto players = open_spilling();
+  EXPECT_EQ(only(players).state, State::quarantined);
+  EXPECT_EQ(only(players).keys, (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(coins(players, 1), -1) << "nothing of it is stored";
+}
+
 TEST_F(Quarantine, a_record_that_is_too_large_is_kept_aside_too) {
   auto told = spilling();
   told.record_limit = 200;

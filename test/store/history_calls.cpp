@@ -68,6 +68,13 @@ TEST_F(HistoryCalls, a_store_that_is_not_told_to_keeps_nothing) {
   EXPECT_TRUE(plain.versions(1u)->empty());
 }
 
+TEST_F(HistoryCalls, half_a_rule_of_periods_is_refused_in_words) {
+  for (const HistoryRule& half : {HistoryRule{.every = 1h}, HistoryRule{.for_ = 24h}}) {
+    Players store("halves", db, keeping(half));
+    EXPECT_TRUE(store.status().is(Errc::invalid));
+  }
+}
+
 TEST_F(HistoryCalls, versions_lists_what_is_kept_in_pages_and_between_times) {
   const auto began = clock.wall();
   for (const std::int64_t coins : {1, 2, 3, 4, 5, 6, 7})

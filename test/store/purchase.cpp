@@ -104,6 +104,24 @@ TEST_F(Buying, a_function_or_a_rule_that_says_no_is_a_refusal_that_leaves_nothin
   EXPECT_EQ(buy(), Outcome::granted) << "the receipt is not used up";
 }
 
+#if PERSIST_HAS_EXCEPTIONS
+TEST_F(Buying, a_function_that_throws_has_not_said_no) {
+  ASSERT_TRUE(players.load(1u)->release());
+  for (const bool is_here : {false, true}) {
+    auto session = is_here ? players.load(1u) : persist::Result<Players::Session>(Errc::closed);
+    const auto bought = players.purchase(1u, "order", [&](Player& player) {
+      ++calls, player.coins = 0;
+      throw 7;
+    });
+    EXPECT_EQ(bought.outcome, Outcome::retry_later);
+    EXPECT_NE(bought.why.message().find("threw"), std::string::npos) << bought.why;
+  }
+  EXPECT_EQ(calls, 2) << "and not again and again";
+  EXPECT_EQ(buy(), Outcome::granted);
+  EXPECT_EQ(coins(players, 1), 110);
+}
+#endif
+
 TEST_F(Buying, a_receipt_older_than_what_is_remembered_is_refused) {
   auto session = players.load(1u);
   session->node().more().receipts_forgotten = 100;

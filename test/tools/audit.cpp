@@ -95,7 +95,10 @@ TYPED_TEST(AuditCase, what_lies_at_a_path_and_is_no_number_is_named) {
 }
 
 TYPED_TEST(AuditCase, a_path_that_leads_nowhere_counts_as_nothing) {
-  EXPECT_EQ(this->look("/gems").report.mismatches.size(), 2U);
+  const Audited audited = this->look("/gems");
+  EXPECT_EQ(audited.report.mismatches.size(), 2U);
+  EXPECT_EQ(audited.unseen, std::vector<std::string>{"/gems"}) << "and is said to";
+  EXPECT_TRUE(this->look().unseen.empty());
 }
 
 TEST(AuditPaths, are_read_or_refused) {

@@ -13,6 +13,11 @@ struct Hero {
   std::string name;
 };
 
+struct RankedHero {
+  using data_type = Hero;
+  using indexes = persist::Indexes<persist::Index<"coins", &Hero::coins>>;
+};
+
 template <class Place>
 class History : public StoreCase<Place> {
  protected:
@@ -97,6 +102,25 @@ TYPED_TEST(History, a_restore_takes_the_record_and_can_be_undone) {
   EXPECT_EQ(game.peek("a")->data.coins, 4);
   this->save({7});
   EXPECT_EQ(game.versions("a")->size(), 3U) << "and the game's rule holds again";
+}
+
+TYPED_TEST(History, after_a_restore_no_board_shows_what_was_replaced) {
+  using Board = persist::Store<std::string, RankedHero, typename TypeParam::Backend>;
+  persist::StoreOptions told;
+  told.clock = &this->place.clock;
+  told.history = {.keep = 3};
+  Board game("Players", this->place.backend, told);
+  for (const std::int64_t each : {1, 99}) {
+    auto session = game.load("a");
+    ASSERT_TRUE(session) << session.error();
+    session->edit()->coins = each;
+    ASSERT_TRUE(session->release());
+  }
+  ASSERT_EQ(game.template top<"coins">(1)->at(0).value, 99);
+  ASSERT_TRUE(this->restore(1));
+  EXPECT_TRUE(game.template top<"coins">(1)->empty()) << "he has 1 now";
+  EXPECT_EQ(game.rebuild_indexes().changed, 1U);
+  EXPECT_EQ(game.template top<"coins">(1)->at(0).value, 1);
 }
 
 TYPED_TEST(History, a_record_that_cannot_be_read_is_mended) {

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <ostream>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -75,7 +76,6 @@ class StoreAudit {
 
   /// `schema_mismatch` where what lies at a path is of another kind; then nothing of it counts.
   [[nodiscard]] Result<void> add(std::string_view key, const Value& data) {
-    using Steps = persist::schema::detail::PointerSteps;
     persist::audit::Account account;
     Result<void> wrong = success;
     persist::audit::Ledger<most_lines> ledger;
@@ -83,7 +83,7 @@ class StoreAudit {
       auto read = at.as<persist::audit::Ledger<most_lines>>();
       read ? void(ledger = *std::move(read)) : void(wrong = read.error());
     };
-    each_at(data, Steps(plan_.ledger), read_ledger);
+    look(data, plan_.ledger, read_ledger);
     account.ledger(ledger);
     for (const auto& [what, path] : plan_.amounts) {
       std::int64_t sum = 0;
@@ -91,7 +91,7 @@ class StoreAudit {
         const auto number = at.as<std::int64_t>();
         number ? void(sum = persist::audit::plus(sum, *number)) : void(wrong = number.error());
       };
-      each_at(data, Steps(path), add);
+      look(data, path, add);
       account.amount(what, sum);
     }
     for (const std::string& path : plan_.unique) {
@@ -100,17 +100,33 @@ class StoreAudit {
         auto spelled = persist::to_json(at);
         spelled ? account.unique(*std::move(spelled)) : void(wrong = spelled.error());
       };
-      each_at(data, Steps(path), add);
+      look(data, path, add);
     }
     if (wrong) auditor_.add(key, account);
     return wrong;
   }
   [[nodiscard]] persist::audit::Report finish() { return auditor_.finish(); }
+  /// The paths at which no record had anything: most likely they are written wrongly.
+  [[nodiscard]] std::vector<std::string> unseen() const {
+    std::vector<std::string> paths;
+    if (!plan_.amounts.empty()) paths.push_back(plan_.ledger);
+    for (const auto& [what, path] : plan_.amounts)
+      paths.push_back(path);
+    paths.insert(paths.end(), plan_.unique.begin(), plan_.unique.end());
+    std::erase_if(paths, [this](const std::string& path) { return seen_.contains(path); });
+    return paths;
+  }
 
  private:
+  template <class F>
+  void look(const Value& data, const std::string& path, F& use) {
+    auto seen = [&](const Value& at) { seen_.insert(path), use(at); };
+    each_at(data, persist::schema::detail::PointerSteps(path), seen);
+  }
   static constexpr std::size_t most_lines = 1'000'000;  ///< as many as the game's ledger may have
   AuditPlan plan_;
   persist::audit::Auditor auditor_;
+  std::set<std::string> seen_;
 };
 
 /// The findings as lines of JSON, and a line of what there is in all.
@@ -154,6 +170,7 @@ class StoreAudit {
 struct Audited {
   persist::audit::Report report;
   std::vector<Error> unreadable;  ///< records that were left out, each with its key
+  std::vector<std::string> unseen;  ///< paths at which no record has anything
 };
 
 /// Looks at every record of the store, a batch at a time.
@@ -180,6 +197,7 @@ template <persist::record_backend Backend>
     }
   }
   audited.report = audit.finish();
+  audited.unseen = audit.unseen();
   return audited;
 }
 

@@ -47,7 +47,9 @@ template <persist::record_backend Backend>
   std::uint64_t version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error == std::errc{} && end == text.data() + text.size() && version != 0) return version;
-  return Error(Errc::invalid, "a version is a whole number from 1 on, not " + std::string(text));
+  return Error(Errc::invalid,
+               "say which version: a whole number from 1 on" +
+                   (text.empty() ? std::string() : ", not " + std::string(text)));
 }
 
 /// Writes each state that there is of a record as a line of JSON, newest first; `replaced` is null
@@ -108,7 +110,8 @@ struct Restored {
 /// Makes an older state the data of its record, byte by byte: its game migrates it as any old
 /// record. Whoever has the record loses it. All that was kept stays, and what is replaced is kept
 /// too; what the game's rule says holds again from its next save on. Reads nothing of the data that
-/// is there, so a record that cannot be read any more is mended this way.
+/// is there, so a record that cannot be read any more is mended this way. What the boards of
+/// the game make of the data only the game knows: the record is in none until its next save.
 ///
 /// `not_found`; `corrupt`, `unsupported` for a state that cannot be read; `fenced` if somebody
 /// wrote or took the record meanwhile: try again.
@@ -129,6 +132,8 @@ template <persist::versioned_backend Backend>
   change.claims = persist::Claims::anyway;
   change.seen_version = now.record.version;
   change.data = &old->record.data;
+  const persist::Buffer in_no_board;
+  change.indexed = &in_no_board;
   change.history = &all;
   change.load_count = now.record.load_count;  // nobody loaded it
   change.lease = persist::LeaseChange::release;

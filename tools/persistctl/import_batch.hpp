@@ -183,9 +183,11 @@ template <persist::record_backend Backend>
 Result<void> ImportBatch<Backend>::commit(ImportItems& items) {
   std::vector<persist::Change> changes(items.size());
   std::vector<persist::CommitRequest> batch;
+  const persist::Buffer in_no_board;  // what was there stands for other data
   for (std::size_t i = 0; i < items.size(); ++i) {
     ImportItem& item = items[i];
     persist::Change& change = changes[i];
+    change.indexed = &in_no_board;
     change.store = store_.id;
     change.key = item.profile.key;
     change.fence = {item.found.fence.epoch, item.found.fence.owner, item.found.fence.write + 1};

@@ -497,9 +497,12 @@ int audit(const Typed& typed) {
   if (!audited) return fail(audited.error());
   for (const Error& error : audited->unreadable)
     fail(error);
+  for (const std::string& path : audited->unseen)
+    fail(Error(Errc::not_found, "no record has anything at " + path));
   if (const auto written = write_findings(audited->report, std::cout); !written)
     return fail(written.error());
-  return audited->unreadable.empty() && audited->report.is_clean() ? done : not_done;
+  const bool is_whole = audited->unreadable.empty() && audited->unseen.empty();
+  return is_whole && audited->report.is_clean() ? done : not_done;
 }
 
 /// Copies a snapshot, so a server may go on writing meanwhile.

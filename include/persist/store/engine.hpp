@@ -274,7 +274,6 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] bool replay_is_due();
   [[nodiscard]] bool waits_for_replay(SessionCore& session);
   void add_replays(Manifest& mine);
-  [[nodiscard]] static Error not_there();
   void complete_replay(Flight& flight);
   void settle_replay(const Replay& replay, Error why);
   void dispose(Spilled& entry);
@@ -284,14 +283,15 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   [[nodiscard]] std::size_t keep_or_end(Flight& flight);
   void unboard_all(Flight& flight);
   void sign(spill::Entry& entry, std::string_view why) const;
-  void quarantine(SessionCore& session, Cut& cut, const Change& change);
+  void quarantine(SessionCore& session, Cut& cut, const Change& change, const Flight& of = {});
+  [[nodiscard]] bool quarantine_all(Flight& flight);
+  std::string keep_aside(Result<spill::Entry> entry, const Error& why, std::string_view key);
   [[nodiscard]] bool can_spill();
   [[nodiscard]] std::size_t spill_unknown();
   [[nodiscard]] Flight* cut_for_spill(SessionCore& session);
   [[nodiscard]] std::size_t settle_spilled(Flight& flight);
   std::size_t follow(Flight& more, std::uint64_t number);
-  void end_spilled(SessionCore& session, const Cut& cut, const Flight& flight,
-                   Result<Saved>& result);
+  void end_spilled(SessionCore& session, const Cut& cut, const Flight& flight, Result<Saved>& to);
 
   void ask(SessionCore& session, AcquireRequest& request);
   void settle_load(SessionCore& session, AcquireRequest& request, const Result<void>& decoded);

@@ -38,6 +38,12 @@ Engine<Backend, LockPolicy>::Engine(std::string_view name, Backend backend, Stor
     opening_error_ = Error(Errc::invalid, "reclaim needs a server_id: a random one was never here");
     return;
   }
+  if ((options_.history.every > Duration::zero()) != (options_.history.for_ > Duration::zero())) {
+    opening_error_ = Error(Errc::invalid,
+                           "of StoreOptions::history, .every and .for_ are given together: one "
+                           "state of each period, for so long");
+    return;
+  }
   if (options_.history.is_on()) {
     if (!versioned_backend<Backend>) {
       opening_error_ = keeps_no_history();

@@ -14,6 +14,11 @@
 
 namespace persist::inline PERSIST_ABI {
 
+/// Why an entry is not sent that follows one which was refused.
+[[nodiscard]] inline Error not_there() {
+  return Error(Errc::fenced, "the commit that it follows is not in the database");
+}
+
 /// What is found in the folder is sent before the first load; where the database does not answer it
 /// goes with the polls.
 template <class B, class L>
@@ -125,12 +130,6 @@ void Engine<B, L>::add_replays(Manifest& mine) {
   }
   for (const std::string& file : refused)
     settle_replay({file}, not_there());
-}
-
-/// Why an entry is not sent that follows one which was refused.
-template <class B, class L>
-Error Engine<B, L>::not_there() {
-  return Error(Errc::fenced, "the commit that it follows is not in the database");
 }
 
 /// What came of an entry that was sent: it is there, or somebody else's word is, or it waits on.

@@ -15,6 +15,15 @@ namespace persist::inline PERSIST_ABI {
   return cut.has_data || cut.aim < Aim::renew || cut.aim == Aim::release;
 }
 
+/// Whether a message waits there whose time is over, and that may still be handled.
+[[nodiscard]] inline bool has_expired_message(const SessionCore& session, WallTime now) {
+  if (!session.extras) return false;
+  const auto& inbox = session.extras->inbox;
+  return std::any_of(inbox.begin(), inbox.end(), [&](const WaitingMessage& each) {
+    return !each.handled && each.tries < most_message_tries && each.message.expires <= now;
+  });
+}
+
 /// Gives every session of the flight its outcome. Where that is unknown and the bytes must go again
 /// as they are, the flight is kept for another try.
 template <class B, class L>
@@ -188,6 +197,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     change_state(session, State::releasing);
   }
   session.check_wanted = false;
+  if (has_expired_message(session, backend_time())) postpone_messages(session);
   if (session.wants_saves() && !session.listed) became_dirty(session);
   reschedule(session);
 }

@@ -57,22 +57,31 @@ void Engine<B, L>::sign(spill::Entry& entry, std::string_view why) const {
 /// What was refused when its session ended is kept aside, for a person to look at, with all that
 /// was to be saved with it.
 template <class B, class L>
-void Engine<B, L>::quarantine(SessionCore& session, Cut& cut, const Change& change) {
+void Engine<B, L>::quarantine(SessionCore& session, Cut& cut, const Change& change,
+                              const Flight& of) {
   const Lock hold(mutex_);
   Change whole;
-  whole.store = store_;
+  whole.store = change.store;
   whole.key = change.key, whole.fence = change.fence;
   whole.data = &cut.data, whole.schema = cut.schema;
   if (cut.has_indexed) whole.indexed = &cut.indexed;
   cut_rest(session, cut, whole);
+  (void)keep_aside(
+      spill::entry_of(std::span(&whole, 1), std::span(&cut, 1), spill::Places(store_, about(), of)),
+      cut.refused, session.key());
+}
+
+/// Writes what is never sent by itself. Returns the name of its file, empty where there is none.
+template <class B, class L>
+std::string Engine<B, L>::keep_aside(Result<spill::Entry> entry, const Error& why,
+                                     std::string_view key) {
+  const Lock hold(mutex_);
   spill::Journal<>::Written written;
-  auto entry =
-      spill::entry_of(std::span(&whole, 1), std::span(&cut, 1), spill::Places(store_, about()));
   if (!entry) {
     written.error = entry.error();
   } else {
     entry->kind = spill::Kind::quarantined;
-    sign(*entry, cut.refused.message());
+    sign(*entry, why.message());
     if (const auto encoded = spill::encode(*entry, written.bytes); !encoded)
       written.error = encoded.error();
     else if (!can_spill())
@@ -80,14 +89,48 @@ void Engine<B, L>::quarantine(SessionCore& session, Cut& cut, const Change& chan
     else
       spill_->journal().write(std::span(&written, 1));
   }
-  const std::string key(session.key());
-  if (failed(written.error))
-    return log(LogLevel::error, key + ": its last changes were refused, and could not be kept " +
-                                    "aside: " + written.error.message());
+  if (failed(written.error)) {
+    log(LogLevel::error, std::string(key) + ": its last changes were refused, and could not be " +
+                             "kept aside: " + written.error.message());
+    return {};
+  }
   ++metrics_.quarantined;
-  Spilled kept{Spilled::State::quarantined, written.file, {key}, entry->at, cut.refused};
+  Spilled kept{Spilled::State::quarantined, written.file, entry->keys_in(spill_->self()), entry->at,
+               why};
   tell_kept(kept);
   spill_->keep(std::move(kept));
+  return written.file;
+}
+
+/// Keeps a transaction aside that cannot be sent because one partner's data is refused: whole, as
+/// it would have been stored. False where there is no such data, or it could not be written.
+template <class B, class L>
+bool Engine<B, L>::quarantine_all(Flight& flight) {
+  std::size_t culprit = flight.size();
+  for (std::size_t i = 0; i < flight.size(); ++i) {
+    Cut& cut = flight.cuts[i];
+    if (!cut.is_aside) continue;
+    culprit = i;
+    Change& change = flight.changes[i];
+    change.data = &cut.data, change.schema = cut.schema;
+    if (cut.has_indexed) change.indexed = &cut.indexed;
+    const Lock hold(mutex_);
+    if (flight.hosts[i] == this) cut_rest(*flight.sessions[i], cut, change);
+  }
+  if (culprit == flight.size()) return false;
+  const Error why = flight.cuts[culprit].refused;
+  const std::string file =
+      keep_aside(spill::entry_of(flight, store_, about()), why, flight.sessions[culprit]->key());
+  if (file.empty()) return false;
+  flight.spilled_as = file;
+  for (std::size_t i = 0; i < flight.size(); ++i)
+    if (!failed(flight.cuts[i].refused))
+      flight.cuts[i].refused = Error(why.code(),
+                                     "a partner's data was refused; all of the "
+                                     "transaction is kept aside as " +
+                                         file)
+                                   .for_key(flight.sessions[i]->key());
+  return true;
 }
 
 template <class B, class L>
@@ -169,7 +212,8 @@ std::size_t Engine<B, L>::end_unknown(Flight& flight) {
         has_more || (goes_on(i) && session.dirty() && session.edited != flight.cuts[i].generation);
   }
   for (std::size_t i = 0; i < flight.size(); ++i)
-    if (flight.cuts[i].is_aside) quarantine(*flight.sessions[i], flight.cuts[i], flight.changes[i]);
+    if (flight.cuts[i].is_aside)
+      quarantine(*flight.sessions[i], flight.cuts[i], flight.changes[i], flight);
   if (!has_more) return settle_spilled(flight);
   Flight& more = new_flight();  // without a group: what follows a transaction is none
   for (std::size_t i = 0; i < flight.size(); ++i) {
@@ -204,7 +248,7 @@ std::size_t Engine<B, L>::follow(Flight& more, std::uint64_t number) {
     return 0;
   }
   for (std::size_t i = 0; i < more.size(); ++i)
-    if (more.cuts[i].is_aside) quarantine(*more.sessions[i], more.cuts[i], more.changes[i]);
+    if (more.cuts[i].is_aside) quarantine(*more.sessions[i], more.cuts[i], more.changes[i], more);
   if (std::none_of(more.changes.begin(), more.changes.end(),
                    [](const Change& change) { return change.writes(); }))
     return unboard_all(more), 0;
@@ -236,17 +280,18 @@ Flight* Engine<B, L>::cut_for_spill(SessionCore& session) {
   Flight& flight = new_flight();
   const auto nothing = [&]() -> Flight* { return recycle(flight), nullptr; };
   if (failed(assemble(flight, session, Aim::release, Reason::shutdown))) return nothing();
-  if (!prepare_flight(flight)) return nothing();
+  for (std::size_t i = 0; i < flight.size(); ++i)  // partners too: none of them goes on
+    flight.cuts[i].aim = Aim::release;
+  if (!prepare_flight(flight)) {
+    if (flight.group != nullptr && quarantine_all(flight)) (void)settle_spilled(flight);
+    return nothing();
+  }
   const auto says_something = [](const Change& change) {
     return change.data != nullptr || change.removes_data || change.user_ids != nullptr ||
            change.metadata != nullptr || !change.acknowledged.empty() || !change.sends.empty() ||
            !change.receipts.empty();
   };
-  if (std::any_of(flight.changes.begin(), flight.changes.end(), says_something)) {
-    for (Change& change : flight.changes)  // partners too: none of them goes on
-      change.lease = LeaseChange::release;
-    return &flight;
-  }
+  if (std::any_of(flight.changes.begin(), flight.changes.end(), says_something)) return &flight;
   const bool was_refused = flight.cuts[0].is_aside;
   if (was_refused) quarantine(session, flight.cuts[0], flight.changes[0]);
   unboard_all(flight);
@@ -272,8 +317,10 @@ std::size_t Engine<B, L>::spill_rest() {
   }
   ended_here += spill_unknown();
   std::vector<Flight*> flights;
+  const std::size_t not_cut = open_sessions();
   for (const SessionPtr& session : everything())
     if (Flight* flight = cut_for_spill(*session)) flights.push_back(flight);
+  ended_here += not_cut - (std::min)(not_cut, open_sessions());  // what was kept aside
   write_entries(flights, "it could not be saved before the store closed");
   for (Flight* flight : flights) {
     ended_here += keep_or_end(*flight);
@@ -304,15 +351,15 @@ std::size_t Engine<B, L>::settle_spilled(Flight& flight) {
 /// Its changes are in the journal, with those of its partners: it writes no more.
 template <class B, class L>
 void Engine<B, L>::end_spilled(SessionCore& session, const Cut& cut, const Flight& flight,
-                               Result<Saved>& result) {
+                               Result<Saved>& to) {
   if (session.extras) session.extras->group.reset();
   if (failed(cut.refused))
-    result = cut.refused;
+    to = cut.refused;
   else
-    result = Error(Errc::unavailable,
-                   "not saved but spilled as " + flight.spilled_as + "; it is sent again later")
-                 .for_key(session.key());
-  saved_event(session, result);
+    to = Error(Errc::unavailable,
+               "not saved but spilled as " + flight.spilled_as + "; it is sent again later")
+             .for_key(session.key());
+  saved_event(session, to);
   end(session, State::lost, Reason::shutdown, false);
 }
 

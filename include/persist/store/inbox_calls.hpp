@@ -30,6 +30,12 @@ class RemoveMessageChange : public AnyChange<S> {
   [[nodiscard]] bool saves() const noexcept { return true; }
   Result<void> apply(Session<S>& session, bool is_live) {
     if (is_live || !session.is_new()) return session.remove_message(position_);
+    const std::vector<InboxMessage> waiting = session.inbox();
+    const bool waits = std::any_of(waiting.begin(), waiting.end(), [this](const auto& each) {
+      return each.position == position_;
+    });
+    if (!waits)
+      return Error(Errc::not_found, "no such message waits in this record").for_key(session.id());
     return Error(Errc::not_found,
                  "the record has messages and no data yet, and would get some; erase removes both")
         .for_key(session.id());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/detail/caught.hpp>
 #include <persist/error.hpp>
 #include <persist/session/grant.hpp>
 #include <persist/store/changes.hpp>
@@ -59,7 +60,9 @@ class PurchaseChange : public AnyChange<S> {
     is_new_ = false;  // an earlier try may have come too late
     granted_ = session.grant_once(receipt_, [this](Data& data) -> Result<void> {
       is_new_ = true;
-      return call(fn_, data);
+      // What broke once may not break again: only what the function answers is a refusal.
+      return caught("the function of a purchase", [&] { return call(fn_, data); },
+                    Errc::cancelled);
     });
     return granted_ ? Result<void>(success) : Result<void>(granted_.error());
   }

@@ -32,8 +32,13 @@ class FolderLock {
       const TimePoint now = clock.now();
       if (now >= deadline) {
         const auto holder = read(files, *file);
-        return Error(Errc::locked, folder + " is open in " +
-                                       (holder ? holder->text() : std::string("another process")));
+        const bool is_ours =
+            holder && holder->process == me.process && holder->host == me.host;
+        return Error(Errc::locked,
+                     folder + " is open in " +
+                         (is_ours  ? std::string("this process: copy the backend that has it")
+                          : holder ? holder->text()
+                                   : std::string("another process")));
       }
       clock.wait_until((std::min)(deadline, now + std::chrono::milliseconds(50)), nobody);
     }
