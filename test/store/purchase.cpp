@@ -70,7 +70,8 @@ TEST_F(Buying, where_another_server_was_first_the_shop_hears_that_nothing_was_gi
   const auto gives = [](Player& player) { player.coins += 50; };
   int tries = 0;
   const auto bought = here.purchase(7, {"order 1"}, [&](Player& player) {
-    if (tries++ == 0) EXPECT_EQ(there.purchase(7, {"order 1"}, gives).outcome, Outcome::granted);
+    const bool is_first = tries++ == 0;
+    EXPECT_TRUE(!is_first || there.purchase(7, {"order 1"}, gives).outcome == Outcome::granted);
     gives(player);
   });
   EXPECT_EQ(tries, 1);

@@ -169,7 +169,7 @@ class StoreAudit {
 
 struct Audited {
   persist::audit::Report report;
-  std::vector<Error> unreadable;  ///< records that were left out, each with its key
+  std::vector<Error> unreadable;    ///< records that were left out, each with its key
   std::vector<std::string> unseen;  ///< paths at which no record has anything
 };
 

@@ -47,9 +47,8 @@ template <persist::record_backend Backend>
   std::uint64_t version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error == std::errc{} && end == text.data() + text.size() && version != 0) return version;
-  return Error(Errc::invalid,
-               "say which version: a whole number from 1 on" +
-                   (text.empty() ? std::string() : ", not " + std::string(text)));
+  return Error(Errc::invalid, "say which version: a whole number from 1 on" +
+                                  (text.empty() ? std::string() : ", not " + std::string(text)));
 }
 
 /// Writes each state that there is of a record as a line of JSON, newest first; `replaced` is null

@@ -197,7 +197,6 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
     change_state(session, State::releasing);
   }
   session.check_wanted = false;
-  if (has_expired_message(session, backend_time())) postpone_messages(session);
   if (session.wants_saves() && !session.listed) became_dirty(session);
   reschedule(session);
 }
@@ -228,6 +227,7 @@ void Engine<B, L>::settle_parts(SessionCore& session, Cut& cut, Change& change) 
   extras.receipts.insert(extras.receipts.end(), cut.receipts.begin(), cut.receipts.end());
   extras.pending_receipts.erase(extras.pending_receipts.begin(),
                                 extras.pending_receipts.begin() + granted);
+  if (has_expired_message(session, backend_time())) postpone_messages(session);
   if (change.messages.empty()) return;
   for (Message& message : change.messages) {
     extras.seen_position = (std::max)(extras.seen_position, message.position);

@@ -31,9 +31,8 @@ class RemoveMessageChange : public AnyChange<S> {
   Result<void> apply(Session<S>& session, bool is_live) {
     if (is_live || !session.is_new()) return session.remove_message(position_);
     const std::vector<InboxMessage> waiting = session.inbox();
-    const bool waits = std::any_of(waiting.begin(), waiting.end(), [this](const auto& each) {
-      return each.position == position_;
-    });
+    const bool waits = std::any_of(waiting.begin(), waiting.end(),
+                                   [this](const auto& each) { return each.position == position_; });
     if (!waits)
       return Error(Errc::not_found, "no such message waits in this record").for_key(session.id());
     return Error(Errc::not_found,

@@ -61,8 +61,8 @@ class PurchaseChange : public AnyChange<S> {
     granted_ = session.grant_once(receipt_, [this](Data& data) -> Result<void> {
       is_new_ = true;
       // What broke once may not break again: only what the function answers is a refusal.
-      return caught("the function of a purchase", [&] { return call(fn_, data); },
-                    Errc::cancelled);
+      return caught(
+          "the function of a purchase", [&] { return call(fn_, data); }, Errc::cancelled);
     });
     return granted_ ? Result<void>(success) : Result<void>(granted_.error());
   }

@@ -32,8 +32,7 @@ class FolderLock {
       const TimePoint now = clock.now();
       if (now >= deadline) {
         const auto holder = read(files, *file);
-        const bool is_ours =
-            holder && holder->process == me.process && holder->host == me.host;
+        const bool is_ours = holder && holder->process == me.process && holder->host == me.host;
         return Error(Errc::locked,
                      folder + " is open in " +
                          (is_ours  ? std::string("this process: copy the backend that has it")
