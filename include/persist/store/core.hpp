@@ -227,7 +227,7 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
       const auto hold = lock();  // one that another thread has opened since is not of that record
       Node* here = find(key);
       if (here != nullptr && here->load() == nullptr && here->epoch < request.epoch)
-        this->end(*here, State::lost, Reason::lost, !here->dirty());
+        this->end(*here, State::lost, Reason::lost, !here->dirty() && !here->in_flight);
     }
     this->drain();
   }
