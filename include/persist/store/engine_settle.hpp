@@ -1,5 +1,6 @@
 #pragma once
 
+#include <persist/session/inbox_message.hpp>
 #include <persist/session/receipts.hpp>
 #include <persist/store/engine_release.hpp>
 
