@@ -30,6 +30,7 @@
 #include <string_view>
 #include <thread>
 #include <tuple>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -1277,8 +1278,7 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
       : ask_(ask), value_(std::move(value)), change_(std::move(change)) {}
 
   void begin() {
-    StoreCalls<S> calls(ask_.core);
-    if (auto here = calls.find(ask_.key())) return change_live(*here);
+    if (!Change::checks_live && begin_live()) return;
     if constexpr (!Change::checks) return load();
     auto fits = std::make_shared<Result<void>>();
     ask_.group().on_lane(
@@ -1287,11 +1287,18 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
           *fits = self->change_->check(self->ask_.core, self->ask_.key().text);
         },
         [self = this->shared_from_this(), fits] {
-          *fits ? self->load() : self->ask_.answer(fits->error());
+          if (!*fits) return self->ask_.answer(fits->error());
+          if (!Change::checks_live || !self->begin_live()) self->load();
         });
   }
 
  private:
+  [[nodiscard]] bool begin_live() {
+    StoreCalls<S> calls(ask_.core);
+    auto here = calls.find(ask_.key());
+    if (here) change_live(*here);
+    return here.has_value();
+  }
   void change_live(Session<S>& session) {
     if (const Result<void> done = change_->apply(session, true); !done)
       return ask_.answer(done.error());
@@ -1457,6 +1464,76 @@ class HostCalls {
   }
 
   std::shared_ptr<HostCore> core_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The twins of a store's calls about its boards and about what is a user's: `host.top<"coins">(
+/// players, 10)`. What each answers is said there.
+class HostIndexCalls : protected HostCalls {
+ public:
+  using HostCalls::HostCalls;
+
+  template <detail::FixedString Name, class Store>
+  auto top(Store& store, std::size_t count, std::optional<IndexPosition> after = {},
+           CallOptions call = {}) {
+    return look(store, call, [count, after = std::move(after)](auto& calls) {
+      return calls.template page_of_board<Name>(true, count, after);
+    });
+  }
+  template <detail::FixedString Name, class Store>
+  auto bottom(Store& store, std::size_t count, std::optional<IndexPosition> after = {},
+              CallOptions call = {}) {
+    return look(store, call, [count, after = std::move(after)](auto& calls) {
+      return calls.template page_of_board<Name>(false, count, after);
+    });
+  }
+  template <detail::FixedString Name, class Store, class K>
+  Future<Result<std::uint64_t>> rank(Store& store, const K& key, CallOptions call = {}) {
+    return ask_key<Result<std::uint64_t>>(store, key, call, [](auto& ask) {
+      ask.on_lane(Priority::bulk, [](auto& calls, SpelledKey spelled) {
+        return calls.template rank_in_board<Name>(spelled);
+      });
+    });
+  }
+  template <detail::FixedString Name, class Store, class K>
+  auto around(Store& store, const K& key, std::size_t beside, CallOptions call = {}) {
+    using Board = detail::Board<Name, typename Store::Stack::Policy>;
+    using R = Result<std::vector<typename Board::Row>>;
+    return ask_key<R>(store, key, call, [beside](auto& ask) {
+      ask.on_lane(Priority::bulk, [beside](auto& calls, SpelledKey spelled) {
+        return calls.template around_in_board<Name>(spelled, beside);
+      });
+    });
+  }
+  template <detail::FixedString Name, class Store>
+  auto index_size(Store& store, CallOptions call = {}) {
+    return look(store, call, [](auto& calls) { return calls.template size_of_board<Name>(); });
+  }
+  template <class Store>
+  auto keys_of(Store& store, std::uint64_t user, CallOptions call = {}) {
+    return look(store, call, [user](auto& calls) { return calls.keys_of(user); });
+  }
+  template <class Store>
+  auto export_user(Store& store, std::uint64_t user, CallOptions call = {}) {
+    return look(store, call, [user](auto& calls) { return calls.export_user(user); });
+  }
+
+ private:
+  /// Has `use(calls)` called on a lane.
+  template <class Store, class F>
+  auto look(Store& store, const CallOptions& call, F use) {
+    using Stack = typename Store::Stack;
+    using R = std::invoke_result_t<F&, StoreCalls<Stack>&>;
+    auto& core = store.core();
+    return ask<R>(core.driver(), call, [&core, use = std::move(use)](auto state) {
+      KeyAsk<Stack, R>(core, state, {}).on_lane(Priority::bulk, [use](auto& calls, SpelledKey) {
+        return use(calls);
+      });
+    });
+  }
 };
 
 }  // namespace persist::inline PERSIST_ABI
@@ -1794,10 +1871,10 @@ namespace persist::inline PERSIST_ABI {
 /// Thread rule: all that is no twin belongs to the thread that polls, and so do the stores. It must
 /// outlive what its lanes do: the destructor waits for calls of backends that have not returned,
 /// answers all that wait with `cancelled`, and leaves stores and sessions as they are.
-class Host : private HostCalls {
+class Host : public HostIndexCalls {
  public:
   explicit Host(HostOptions options = {})
-      : HostCalls(std::make_shared<HostCore>(std::move(options))) {
+      : HostIndexCalls(std::make_shared<HostCore>(std::move(options))) {
     if (!core_->lanes.by_hand())
       timer_.emplace(core_->clock, core_->timer_wake, [this] { return run_timer(); });
   }
@@ -1939,9 +2016,11 @@ class Host : private HostCalls {
     using R = Result<Peeked<typename Store::DataType>>;
     return ask_key<R>(store, key, call, [options](auto& ask) {
       Calls calls(ask.core);
-      if (options.live && calls.find(ask.key())) return ask.answer(calls.peek(ask.key(), options));
-      ask.on_lane(Priority::save,
-                  [](Calls& of, SpelledKey spelled) { return of.peek(spelled, {}); });
+      if (options.live && options.version == 0 && calls.find(ask.key()))
+        return ask.answer(calls.peek(ask.key(), options));
+      ask.on_lane(Priority::save, [version = options.version](Calls& of, SpelledKey spelled) {
+        return of.peek(spelled, {.version = version});
+      });
     });
   }
   template <class Store, class K>
@@ -2017,6 +2096,23 @@ class Host : private HostCalls {
                                       CallOptions call = {}) {
     using What = detail::RemoveMessageChange<typename Store::Stack>;
     return change(store, key, call, std::make_shared<What>(position));
+  }
+  template <class Store, class K>
+  Future<Result<std::vector<KeptVersion>>> versions(Store& store, const K& key,
+                                                    VersionsOptions options = {},
+                                                    CallOptions call = {}) {
+    using R = Result<std::vector<KeptVersion>>;
+    return ask_key<R>(store, key, call, [options](auto& ask) {
+      ask.on_lane(Priority::bulk, [=](auto& calls, SpelledKey spelled) {
+        return calls.versions(spelled, options);
+      });
+    });
+  }
+  template <class Store, class K>
+  Future<Result<Saved>> restore(Store& store, const K& key, std::uint64_t version,
+                                CallOptions call = {}) {
+    using What = detail::RestoreChange<typename Store::Stack>;
+    return change(store, key, call, std::make_shared<What>(version));
   }
   template <class Store>
   Future<Result<KeyPage>> scan(Store& store, std::string after = {}, std::size_t most = 1000,

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -94,6 +95,7 @@ class Parcel<CommitRequest> {
     std::deque<std::vector<Send>> sends;
     std::deque<std::vector<Receipt>> receipts;
     std::deque<RecordLimits> limits;
+    std::deque<HistoryRule> rules;
   };
   std::string_view text(std::string_view from) { return kept_->texts.emplace_back(from); }
   ByteView bytes(ByteView from) { return kept_->buffers.emplace_back(from).view(); }
@@ -108,6 +110,8 @@ class Parcel<CommitRequest> {
       change.user_ids = &kept_->numbers.emplace_back(*change.user_ids);
     if (change.metadata != nullptr)
       change.metadata = &kept_->buffers.emplace_back(change.metadata->view());
+    if (change.indexed != nullptr)
+      change.indexed = &kept_->buffers.emplace_back(change.indexed->view());
     change.acknowledged = all(kept_->numbers, change.acknowledged);
     change.receipts = all(kept_->receipts, change.receipts);
     change.sends = all(kept_->sends, std::span<const Send>(change.sends));
@@ -117,6 +121,7 @@ class Parcel<CommitRequest> {
       send.message.payload = bytes(send.message.payload);
     }
     if (change.limits != nullptr) change.limits = &kept_->limits.emplace_back(*change.limits);
+    if (change.history != nullptr) change.history = &kept_->rules.emplace_back(*change.history);
   }
 
   std::vector<Change> changes_;
@@ -317,6 +322,7 @@ template <class Inner>
 class Faulty {
  public:
   static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool keeps_history = versioned_backend<Inner>;
   static constexpr bool judges_leases = persist::judges_leases<Inner>;
 
   Faulty(Inner inner, Stragglers& stragglers, Faults faults = {})
@@ -326,6 +332,12 @@ class Faulty {
   /// Whether anything gets through at all.
   void cut(bool is_cut) noexcept { state_->is_cut = is_cut; }
   [[nodiscard]] bool is_cut() const noexcept { return state_->is_cut; }
+  /// Nothing gets through any more once `step` more requests have; the one after them is the last
+  /// to arrive, or the first that does not. For tests that take a server away at every step of
+  /// what it does, until it does all of it.
+  void die_at(std::uint64_t step, bool last_arrives) noexcept {
+    state_->steps_left = step, state_->last_arrives = last_arrives;
+  }
   /// Whether the database has no room left: what would write is refused with `io`, as `File` does,
   /// and acquisitions and renewals go on.
   void fill(bool is_full) noexcept { state_->is_full = is_full; }
@@ -348,6 +360,11 @@ class Faulty {
   {
     each(batch, &Inner::read_schemas);
   }
+  void query(std::span<IndexRequest> batch)
+    requires queries_indexes<Inner>
+  {
+    each(batch, &Inner::query);
+  }
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
     requires watched_backend<Inner>
   {
@@ -361,8 +378,11 @@ class Faulty {
     Faults faults;
     bool is_cut = false;
     bool is_full = false;
+    std::uint64_t steps_left = std::numeric_limits<std::uint64_t>::max();
+    bool last_arrives = false;
     /// The last reply to each read, by what was asked.
-    std::map<std::tuple<std::uint32_t, std::string, bool>, ReadRequest> reads{};
+    std::map<std::tuple<std::uint32_t, std::string, bool, bool, std::uint64_t>, ReadRequest>
+        reads{};
   };
   template <class Request>
   static constexpr bool changes_something = requires { Parcel<Request>(std::declval<Request>()); };
@@ -374,6 +394,11 @@ class Faulty {
   }
   template <class Request, class F>
   void one(Request& request, F&& go) {
+    if (state_->steps_left-- == 0) {
+      state_->is_cut = true;
+      if constexpr (changes_something<Request>)
+        if (state_->last_arrives) Parcel<Request>(request).arrive(inner_);
+    }
     if (state_->is_cut) return fail(request, Errc::unavailable);
     const Faults& faults = state_->faults;
     const std::uint64_t dice = state_->stragglers.random().below(1000);
@@ -409,8 +434,8 @@ class Faulty {
     go();
   }
   void read_one(ReadRequest& request, bool is_stale) {
-    const auto asked =
-        std::tuple(request.store.index, std::string(request.key), request.wants_data);
+    const auto asked = std::tuple(request.store.index, std::string(request.key), request.wants_data,
+                                  request.wants_versions, request.version);
     const auto before = state_->reads.find(asked);
     if (is_stale && before != state_->reads.end()) {
       const std::string_view key = request.key;
@@ -536,6 +561,12 @@ class Draft {
   Draft& users(std::vector<std::uint64_t> ids) {
     return users_ = std::move(ids), has_users_ = true, *this;
   }
+  /// An entry in an index, instead of all that the record had before; `in_none` has none.
+  Draft& in(std::string_view index, std::int64_t value) {
+    append_index_entry(entries_, index, value);
+    return has_entries_ = true, *this;
+  }
+  Draft& in_none() { return has_entries_ = true, *this; }
   Draft& acknowledge(std::uint64_t position) { return acknowledged_.push_back(position), *this; }
   Draft& receipt(std::uint64_t id, std::uint32_t day) {
     return receipts_.push_back({{id, id}, day}), *this;
@@ -549,6 +580,7 @@ class Draft {
     return sends_.push_back({change_.store, std::string(key), number, std::string(text)}), *this;
   }
   Draft& seen(std::uint64_t position) { return change_.seen_position = position, *this; }
+  Draft& history(const HistoryRule& rule) { return change_.history = &rule, *this; }
   Draft& limits(const RecordLimits& limits) { return change_.limits = &limits, *this; }
   [[nodiscard]] Change& change() { return change_; }
 
@@ -558,6 +590,7 @@ class Draft {
     change_.data = has_data_ ? &bytes_ : nullptr;
     change_.metadata = has_metadata_ ? &metadata_ : nullptr;
     change_.user_ids = has_users_ ? &users_ : nullptr;
+    change_.indexed = has_entries_ ? &entries_ : nullptr;
     change_.acknowledged = acknowledged_;
     change_.receipts = receipts_;
     views_.clear();
@@ -577,8 +610,8 @@ class Draft {
   };
   std::string key_;
   Change change_;
-  Buffer bytes_, metadata_;
-  bool has_data_ = false, has_metadata_ = false, has_users_ = false;
+  Buffer bytes_, metadata_, entries_;
+  bool has_data_ = false, has_metadata_ = false, has_users_ = false, has_entries_ = false;
   std::vector<std::uint64_t> users_, acknowledged_;
   std::vector<Receipt> receipts_;
   std::vector<Outgoing> sends_;
@@ -888,6 +921,9 @@ class RandomBatches {
     if (random() % 8 == 0) draft.no_data();
     if (random() % 4 == 0) draft.metadata("meta" + std::to_string(random() % 1000));
     if (random() % 4 == 0) draft.users({random() % 10, random() % 10});
+    if (random() % 4 == 0) draft.in_none();
+    for (std::uint64_t entries = random() % 3; entries != 0; --entries)
+      draft.in(random() % 2 == 0 ? "coins" : "power", some_value(random));
     if (random() % 4 == 0) draft.receipt(random(), static_cast<std::uint32_t>(random() % 5));
     if (random() % 16 == 0) draft.forget_receipts(static_cast<std::uint32_t>(random() % 5));
     if (random() % 2 == 0) draft.acknowledge(1 + random() % 12);
@@ -895,6 +931,10 @@ class RandomBatches {
     if (random() % 2 == 0) draft.renew();
     if (random() % 10 == 0) draft.release();
     return draft;
+  }
+
+  static std::int64_t some_value(Random& random) {
+    return static_cast<std::int64_t>(random() % 6) - 2;
   }
 
   template <class S>
@@ -950,6 +990,17 @@ class RandomBatches {
             r.record.user_ids.size(), r.holder.asker.nobody()},
            as_text(r.record.data));
       note(side, {}, as_text(r.record.metadata));
+    }
+    if constexpr (queries_indexes<A> && queries_indexes<B>) look_at_indexes(side);
+  }
+  template <class S>
+  static void look_at_indexes(S& side) {
+    for (const std::string_view index : {"", "coins", "power"}) {
+      IndexRequest request{.store = side.driver.store, .index = index, .most = 100};
+      side.driver.db.query({&request, 1});
+      note(side, {request.size, request.damaged.size()}, index);
+      for (const IndexRow& row : request.rows)
+        note(side, {static_cast<std::uint64_t>(row.value), row.place}, row.key);
     }
   }
 
@@ -1375,6 +1426,435 @@ void owners_are_never_equal(Driver<B>& d) {
   d.save(mine, "seen through both");
   Driver<B> other(copy, d.clock, d.report);
   d.report.that(other.holds_text("k", "seen through both"), "records are shared by copies");
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing::laws
+
+// The laws of a backend that keeps older states of the data.
+
+namespace persist::inline PERSIST_ABI::testing::laws {
+
+inline constexpr HistoryRule three_newest{.keep = 3};
+
+/// What is kept of a record, newest first: versions, and the data as it is read back.
+struct Kept {
+  std::vector<KeptVersion> versions;
+  std::vector<std::string> texts;
+
+  [[nodiscard]] bool holds(std::vector<std::string> wanted) const { return texts == wanted; }
+};
+
+template <class B>
+[[nodiscard]] ReadRequest read_version(Driver<B>& d, std::string_view key, std::uint64_t version) {
+  ReadRequest request{.store = d.store, .key = key, .version = version};
+  d.db.read({&request, 1});
+  return request;
+}
+template <class B>
+[[nodiscard]] Kept kept_of(Driver<B>& d, std::string_view key) {
+  ReadRequest request{.store = d.store, .key = key, .wants_versions = true};
+  d.db.read({&request, 1});
+  d.report.that(!failed(request.error), "the versions are listed");
+  Kept kept{request.versions, {}};
+  for (const KeptVersion& each : kept.versions) {
+    const ReadRequest one = read_version(d, key, each.version);
+    d.report.that(!failed(one.error) && one.record.has_data, "what is listed can be read");
+    d.report.that(one.record.version == each.version && one.record.updated == each.at,
+                  "and says which state it is");
+    d.report.that(one.record.data.size() == each.bytes, "and how large");
+    kept.texts.emplace_back(as_text(one.record.data));
+  }
+  return kept;
+}
+template <class B>
+void save_keeping(Driver<B>& d, Holding& holding, std::string_view text,
+                  const HistoryRule& rule = three_newest) {
+  d.report.that(d.commit(d.next(holding).data(text).history(rule)) == Outcome::applied,
+                "the holder may save");
+}
+
+template <class B>
+void what_is_replaced_is_kept(Driver<B>& d) {
+  Holding mine = d.take("k");
+  save_keeping(d, mine, "first");
+  const WallTime written = d.clock.wall();
+  d.report.that(kept_of(d, "k").versions.empty(), "nothing was there before");
+  const std::uint64_t first = d.read("k").record.version;
+  d.clock.advance(minute / 2);
+  save_keeping(d, mine, "second");
+  const Kept kept = kept_of(d, "k");
+  d.report.that(kept.holds({"first"}), "what was there is kept");
+  if (kept.versions.empty()) return;
+  d.report.that(kept.versions[0].version == first, "under the version that it had");
+  d.report.that(kept.versions[0].at == written && kept.versions[0].until == d.clock.wall(),
+                "with the times when it was written and replaced");
+  d.report.that(d.holds_text("k", "second"), "and the new data is what is there");
+  const ReadRequest now = read_version(d, "k", d.read("k").record.version);
+  d.report.that(!failed(now.error) && as_text(now.record.data) == "second",
+                "which can be read under its version too");
+  (void)d.commit(d.next(mine).metadata("m").history(three_newest));
+  d.report.that(kept_of(d, "k").holds({"first"}), "what writes no data keeps none");
+}
+
+template <class B>
+void without_a_rule_nothing_is_kept(Driver<B>& d) {
+  Holding mine = d.take("k");
+  for (const std::string_view text : {"a", "b", "c"})
+    d.save(mine, text);
+  d.report.that(kept_of(d, "k").versions.empty(), "there is no rule");
+}
+
+template <class B>
+void a_write_without_a_rule_leaves_the_history(Driver<B>& d) {
+  Holding mine = d.take("k");
+  for (const std::string_view text : {"a", "b", "c"})
+    save_keeping(d, mine, text);
+  d.save(mine, "d");
+  d.report.that(kept_of(d, "k").holds({"b", "a"}), "nothing joined and nothing left");
+  save_keeping(d, mine, "e");
+  d.report.that(kept_of(d, "k").holds({"d", "b", "a"}), "and it goes on");
+  (void)d.commit(d.next(mine).release());
+  d.report.that(kept_of(d, "k").holds({"d", "b", "a"}), "the release leaves it too");
+}
+
+template <class B>
+void a_repeated_commit_keeps_nothing_twice(Driver<B>& d) {
+  Holding mine = d.take("k");
+  save_keeping(d, mine, "a");
+  save_keeping(d, mine, "b");
+  for (int i = 0; i < 2; ++i)
+    d.report.that(d.commit(d.again(mine).data("b").history(three_newest)) == Outcome::repeated,
+                  "it is known");
+  d.report.that(kept_of(d, "k").holds({"a"}), "and nothing was kept again");
+}
+
+template <class B>
+void a_refused_commit_keeps_nothing(Driver<B>& d) {
+  Holding old = d.take("k");
+  save_keeping(d, old, "a");
+  Holding now = d.take_away("k");
+  d.report.that(d.commit(d.next(old).data("b").history(three_newest)) == Outcome::fenced,
+                "an old epoch is refused");
+  d.report.that(kept_of(d, "k").versions.empty(), "and keeps nothing");
+  save_keeping(d, now, "c");
+  d.report.that(kept_of(d, "k").holds({"a"}), "the newest one does");
+  --now.fence.write;
+  d.report.that(d.commit(d.again(now).data("d").history(three_newest)) == Outcome::superseded,
+                "a lower write number is refused");
+  d.report.that(kept_of(d, "k").holds({"a"}), "and keeps nothing");
+}
+
+template <class B>
+void the_rule_says_what_stays(Driver<B>& d) {
+  Holding mine = d.take("k");
+  for (const std::string_view text : {"a", "b", "c", "d", "e"})
+    save_keeping(d, mine, text);
+  d.report.that(kept_of(d, "k").holds({"d", "c", "b"}), "the three newest stay");
+  save_keeping(d, mine, "f", {.keep = 1});
+  d.report.that(kept_of(d, "k").holds({"e"}), "a smaller rule drops more");
+  save_keeping(d, mine, "larger", {.keep = 9, .bytes = 2});
+  save_keeping(d, mine, "g", {.keep = 9, .bytes = 2});
+  d.report.that(kept_of(d, "k").versions.empty(), "what is larger than all may be is not kept");
+  const HistoryRule hourly{.every = 60 * minute, .for_ = 180 * minute};
+  for (const std::string_view text : {"h", "i", "j", "k", "l", "m"}) {
+    d.clock.advance(30 * minute);
+    save_keeping(d, mine, text, hourly);
+  }
+  const Kept kept = kept_of(d, "k");
+  for (std::size_t i = 1; i < kept.versions.size(); ++i)
+    d.report.that(detail::period_of(kept.versions[i].at, hourly.every) <
+                      detail::period_of(kept.versions[i - 1].at, hourly.every),
+                  "of each period one stays");
+  d.report.that(kept.texts.size() >= 3, "and of each period there is one");
+}
+
+template <class B>
+void what_is_removed_is_kept(Driver<B>& d) {
+  Holding mine = d.take("k");
+  save_keeping(d, mine, "a");
+  (void)d.commit(d.next(mine).no_data().history(three_newest));
+  d.report.that(!d.read("k").record.has_data, "the data is gone");
+  d.report.that(kept_of(d, "k").holds({"a"}), "and kept");
+  d.report.that(read_version(d, "k", d.read("k").record.version).error == Errc::not_found,
+                "that nothing was there is no state");
+  save_keeping(d, mine, "b");
+  d.report.that(kept_of(d, "k").holds({"a"}), "nor is it kept as one");
+}
+
+template <class B>
+void an_erase_takes_the_history_with_it(Driver<B>& d) {
+  Holding mine = d.take("k");
+  save_keeping(d, mine, "a");
+  save_keeping(d, mine, "b");
+  (void)d.erase("k");
+  d.report.that(kept_of(d, "k").versions.empty(), "nothing is left");
+  Holding again = d.take("k");
+  save_keeping(d, again, "c");
+  save_keeping(d, again, "d");
+  d.report.that(kept_of(d, "k").holds({"c"}), "and nothing comes back");
+}
+
+template <class B>
+void a_state_that_is_not_kept_is_not_found(Driver<B>& d) {
+  d.report.that(!read_version(d, "none", 7).found, "there is no such record");
+  Holding mine = d.take("k");
+  for (const std::string_view text : {"a", "b", "c", "d", "e"})
+    save_keeping(d, mine, text);
+  const std::uint64_t now = d.read("k").record.version;
+  for (const std::uint64_t gone : {now + 1, now - 4}) {
+    const ReadRequest read = read_version(d, "k", gone);
+    d.report.that(read.error == Errc::not_found, "it is not kept");
+    const std::string words = read.error.message();
+    for (std::uint64_t there = now - 3; there <= now; ++there)
+      d.report.that(words.find(' ' + std::to_string(there)) != words.npos,
+                    "and the answer says which are");
+  }
+}
+
+template <class B>
+void states_of_one_batch_are_kept(Driver<B>& d) {
+  Holding mine = d.take("k");
+  save_keeping(d, mine, "a");
+  Draft drafts[] = {d.next(mine).data("b"), d.next(mine).data("c"), d.next(mine).no_data(),
+                    d.next(mine).data("d"), d.next(mine).data("e").release()};
+  std::vector<CommitRequest> batch;
+  for (Draft& draft : drafts)
+    batch.push_back({{&draft.history(three_newest).bind(), 1}});
+  d.db.commit(batch);
+  for (const CommitRequest& each : batch)
+    d.report.that(each.outcome == Outcome::applied, "all are applied");
+  d.report.that(kept_of(d, "k").holds({"d", "c", "b"}), "and each replaced the one before");
+  d.report.that(d.holds_text("k", "e"), "the last is what is there");
+}
+
+template <class B>
+void a_claim_keeps_what_it_replaces(Driver<B>& d) {
+  Holding mine = d.take("k");
+  save_keeping(d, mine, "a");
+  Looker tool = look(d, "k");
+  Draft change = claim_with(d, tool, Claims::anyway).data("b").history(three_newest);
+  d.report.that(d.commit(change) == Outcome::applied, "the claim is applied");
+  d.report.that(kept_of(d, "k").holds({"a"}), "and what it replaced is kept");
+  Looker anew = look(d, "new");
+  Draft first = claim_with(d, anew, Claims::anyway).data("x").history(three_newest);
+  d.report.that(d.commit(first) == Outcome::applied, "a claim makes a record");
+  d.report.that(kept_of(d, "new").versions.empty(), "that has no older state");
+}
+
+template <class B>
+void a_history_belongs_to_its_record(Driver<B>& d) {
+  Holding one = d.take("k");
+  Holding two = d.take("l");
+  save_keeping(d, one, "a");
+  save_keeping(d, two, "x");
+  save_keeping(d, one, "b");
+  save_keeping(d, two, "y");
+  Driver<B> other(d.db, d.clock, d.report, "other");
+  Holding there = other.take("k");
+  save_keeping(other, there, "p");
+  save_keeping(other, there, "q");
+  d.report.that(kept_of(d, "k").holds({"a"}) && kept_of(d, "l").holds({"x"}),
+                "each record has its own");
+  d.report.that(kept_of(other, "k").holds({"p"}), "and each store");
+}
+
+}  // namespace persist::inline PERSIST_ABI::testing::laws
+
+// The laws of a backend that keeps ordered indexes.
+
+namespace persist::inline PERSIST_ABI::testing::laws {
+
+template <class B>
+[[nodiscard]] IndexRequest query(Driver<B>& d, IndexRequest request) {
+  request.store = d.store;
+  d.db.query({&request, 1});
+  d.report.that(!failed(request.error), "an index can be looked into");
+  return request;
+}
+/// A page as text: "key=value@place" each.
+[[nodiscard]] inline std::string rows(const IndexRequest& answer) {
+  std::string all;
+  for (const IndexRow& row : answer.rows)
+    all += (all.empty() ? "" : " ") + row.key + "=" + std::to_string(row.value) + "@" +
+           std::to_string(row.place);
+  return all;
+}
+/// The whole of an index from its lowest entry on.
+template <class B>
+[[nodiscard]] std::string whole(Driver<B>& d, std::string_view index) {
+  return rows(query(d, IndexRequest{.index = index, .most = 1000}));
+}
+/// Saves a new record that is in an index, and lets it go.
+template <class B>
+void list(Driver<B>& d, std::string_view key, std::string_view index, std::int64_t value) {
+  Holding holding = d.take(key);
+  d.report.that(
+      d.commit(d.next(holding).data("data").in(index, value).release()) == Outcome::applied,
+      "a record is saved with its entry");
+}
+
+template <class B>
+void an_index_is_ordered_by_value_and_then_by_key(Driver<B>& d) {
+  using Limits = std::numeric_limits<std::int64_t>;
+  list(d, "b", "coins", 5);
+  list(d, "d", "coins", -3);
+  list(d, "a", "coins", 5);
+  list(d, "e", "coins", (Limits::max)());
+  list(d, "c", "coins", (Limits::min)());
+  const std::string low = std::to_string((Limits::min)()), high = std::to_string((Limits::max)());
+  d.report.that(whole(d, "coins") == "c=" + low + "@0 d=-3@1 a=5@2 b=5@3 e=" + high + "@4",
+                "the lowest comes first, and of one value the lower key");
+  const IndexRequest falls = query(d, {.index = "coins", .key = "b", .falls = true, .most = 3});
+  d.report.that(rows(falls) == "e=" + high + "@4 b=5@3 a=5@2", "and from the other end the other");
+  d.report.that(falls.size == 5 && falls.found && falls.row == IndexRow{"b", 5, 3},
+                "a key's place is known, and how many there are");
+  const IndexRequest none = query(d, {.index = "coins", .key = "z"});
+  d.report.that(!none.found && none.size == 5 && none.rows.empty(), "who is not in it has none");
+  const IndexRequest other = query(d, {.index = "power", .key = "b", .most = 9, .around = true});
+  d.report.that(!other.found && other.size == 0 && other.rows.empty(),
+                "an index that nobody is in is empty");
+}
+
+template <class B>
+void a_page_goes_on_behind_where_the_last_one_ended(Driver<B>& d) {
+  for (const char* key : {"a", "b", "c", "d", "e"})
+    list(d, key, "coins", key[0] == 'e' ? 9 : 7);
+  const auto after = [&](bool falls, std::int64_t value, std::string key) {
+    return rows(query(d, {.index = "coins",
+                          .falls = falls,
+                          .most = 2,
+                          .after = IndexPosition{value, std::move(key)}}));
+  };
+  d.report.that(after(false, 7, "b") == "c=7@2 d=7@3", "up");
+  d.report.that(after(true, 7, "d") == "c=7@2 b=7@1", "and down");
+  d.report.that(after(false, 7, "bb") == "c=7@2 d=7@3" && after(true, 7, "bb") == "b=7@1 a=7@0",
+                "also behind what is not there any more");
+  d.report.that(after(false, 9, "e").empty() && after(true, 7, "a").empty(), "to both ends");
+  const IndexRequest only = query(d, {.index = "coins", .most = 9, .only = 7});
+  d.report.that(rows(only) == "a=7@0 b=7@1 c=7@2 d=7@3", "entries of one value");
+  const IndexRequest behind = query(
+      d, {.index = "coins", .falls = true, .most = 9, .after = IndexPosition{7, "c"}, .only = 7});
+  d.report.that(rows(behind) == "b=7@1 a=7@0", "and a page of them");
+  d.report.that(query(d, {.index = "coins", .most = 9, .only = 8}).rows.empty(), "or none");
+}
+
+template <class B>
+void the_rows_around_a_key_have_it_in_their_middle(Driver<B>& d) {
+  for (const char* key : {"a", "b", "c", "d", "e"})
+    list(d, key, "coins", key[0]);
+  const auto around = [&](std::string_view key, std::size_t most, bool falls = false) {
+    return rows(
+        query(d, {.index = "coins", .key = key, .falls = falls, .most = most, .around = true}));
+  };
+  d.report.that(around("c", 1) == "b=98@1 c=99@2 d=100@3", "one on each side");
+  d.report.that(around("c", 1, true) == "d=100@3 c=99@2 b=98@1", "the other way round");
+  d.report.that(around("a", 1) == "a=97@0 b=98@1" && around("e", 1) == "d=100@3 e=101@4",
+                "at the ends there are fewer");
+  d.report.that(around("c", 0) == "c=99@2", "alone");
+  d.report.that(around("c", 100).size() == whole(d, "coins").size(), "or all");
+  d.report.that(around("z", 2).empty(), "around nobody there is nobody");
+}
+
+template <class B>
+void entries_come_with_their_commit_or_not_at_all(Driver<B>& d) {
+  Holding old = d.take("k");
+  d.report.that(d.commit(d.next(old).data("one").in("coins", 1)) == Outcome::applied, "saved");
+  Holding now = d.take_away("k");
+  d.report.that(d.commit(d.next(old).data("late").in("coins", 2)) == Outcome::fenced,
+                "an old epoch is refused");
+  d.report.that(whole(d, "coins") == "k=1@0", "and changes no index");
+  d.report.that(d.commit(d.next(now).data("two").in("coins", 3).in("power", 4)) == Outcome::applied,
+                "the new one is not");
+  d.report.that(whole(d, "coins") == "k=3@0" && whole(d, "power") == "k=4@0",
+                "its entries stand for all before");
+  Draft repeat = d.again(now).data("two").in("coins", 5);
+  d.report.that(d.commit(repeat) == Outcome::repeated, "the same write again is known");
+  d.report.that(whole(d, "coins") == "k=3@0", "and does nothing");
+  if constexpr (transactional_backend<B>) {
+    Holding partner = d.take("l");
+    Draft stale = d.next(old).data("three").in("coins", 6);
+    Draft theirs = d.next(partner).data("three").in("coins", 6);
+    Change changes[] = {theirs.bind(), stale.bind()};
+    CommitRequest request{changes};
+    d.db.commit({&request, 1});
+    d.report.that(request.outcome == Outcome::fenced && whole(d, "coins") == "k=3@0",
+                  "where a partner is refused no index changes");
+  }
+}
+
+template <class B>
+void entries_stay_until_a_commit_brings_others(Driver<B>& d) {
+  Holding mine = d.take("k");
+  (void)d.commit(d.next(mine).data("one").in("coins", 1).in("power", 2));
+  d.save(mine, "two");
+  d.report.that(d.commit(d.next(mine).metadata("more").renew()) == Outcome::applied, "saved");
+  d.report.that(whole(d, "coins") == "k=1@0" && whole(d, "power") == "k=2@0",
+                "a commit that names none leaves them");
+  (void)d.commit(d.next(mine).data("three").in("power", 3));
+  d.report.that(whole(d, "coins").empty() && whole(d, "power") == "k=3@0", "other entries");
+  (void)d.commit(d.next(mine).data("four").in_none());
+  d.report.that(whole(d, "power").empty(), "none");
+  (void)d.commit(d.next(mine).data("five").in("coins", 5).users({8}));
+  (void)d.commit(d.next(mine).no_data());
+  d.report.that(whole(d, "coins").empty(), "what has no data is in no board");
+  d.report.that(whole(d, "") == "k=8@0", "and keeps its users");
+  d.report.that(
+      d.commit(d.next(mine).in("coins", 6)) == Outcome::applied && whole(d, "coins") == "k=6@0",
+      "entries can come alone");
+}
+
+template <class B>
+void an_erase_takes_a_record_out_of_every_index(Driver<B>& d) {
+  Holding mine = d.take("k");
+  (void)d.commit(d.next(mine).data("one").in("coins", 1).users({7, 8}));
+  list(d, "l", "coins", 2);
+  (void)d.erase("k");
+  d.report.that(whole(d, "coins") == "l=2@0" && whole(d, "").empty(), "it is in none");
+  Holding again = d.take("k");
+  d.save(again, "new");
+  d.report.that(whole(d, "coins") == "l=2@0" && whole(d, "").empty(),
+                "nor is a new record of that key");
+}
+
+template <class B>
+void user_ids_are_an_index_of_their_own(Driver<B>& d) {
+  constexpr std::uint64_t largest = ~std::uint64_t{0};
+  Holding k = d.take("k"), l = d.take("l");
+  (void)d.commit(d.next(k).data("k").users({largest, 7, 7}));
+  (void)d.commit(d.next(l).data("l").users({7}));
+  const auto keys_of = [&](std::uint64_t user) {
+    return rows(query(d, {.most = 9, .only = user_value(user)}));
+  };
+  d.report.that(keys_of(largest) == "k=-1@0" && keys_of(7) == "k=7@1 l=7@2",
+                "each user's records, each once");
+  d.report.that(keys_of(8).empty() && keys_of(0).empty(), "and nobody else's");
+  d.save(k, "more");
+  d.report.that(keys_of(largest) == "k=-1@0", "a save leaves them");
+  (void)d.commit(d.next(k).users({8}));
+  d.report.that(keys_of(largest).empty() && keys_of(7) == "l=7@0" && keys_of(8) == "k=8@1",
+                "other users");
+  (void)d.commit(d.next(k).users({}));
+  d.report.that(whole(d, "") == "l=7@0", "or none");
+}
+
+template <class B>
+void an_index_belongs_to_its_store(Driver<B>& d) {
+  list(d, "k", "coins", 1);
+  Driver<B> other(d.db, d.clock, d.report, "other");
+  d.report.that(whole(other, "coins").empty(), "another store's is empty");
+  list(other, "k", "coins", 2);
+  d.report.that(whole(d, "coins") == "k=1@0" && whole(other, "coins") == "k=2@0",
+                "and has its own entries");
+}
+
+template <class B>
+void entries_of_one_batch_are_all_in(Driver<B>& d) {
+  Holding k = d.take("k"), l = d.take("l");
+  Draft first = d.next(k).data("one").in("coins", 1), second = d.next(l).data("one").in("coins", 2),
+        third = d.next(k).data("two").in("coins", 3);
+  CommitRequest batch[] = {{{&first.bind(), 1}}, {{&second.bind(), 1}}, {{&third.bind(), 1}}};
+  d.db.commit(batch);
+  d.report.that(whole(d, "coins") == "l=2@0 k=3@1", "the last of each record counts");
 }
 
 }  // namespace persist::inline PERSIST_ABI::testing::laws
@@ -2353,6 +2833,48 @@ template <holds_schemas B>
   };
 }
 
+/// What a backend that keeps indexes does with them.
+template <queries_indexes B>
+[[nodiscard]] std::vector<BackendLaw<B>> index_laws() {
+  using namespace laws;
+  return {
+      {"an index is ordered by value and then by key",
+       an_index_is_ordered_by_value_and_then_by_key},
+      {"a page goes on behind where the last one ended",
+       a_page_goes_on_behind_where_the_last_one_ended},
+      {"the rows around a key have it in their middle",
+       the_rows_around_a_key_have_it_in_their_middle},
+      {"entries come with their commit or not at all",
+       entries_come_with_their_commit_or_not_at_all},
+      {"entries stay until a commit brings others", entries_stay_until_a_commit_brings_others},
+      {"an erase takes a record out of every index", an_erase_takes_a_record_out_of_every_index},
+      {"user ids are an index of their own", user_ids_are_an_index_of_their_own},
+      {"an index belongs to its store", an_index_belongs_to_its_store},
+      {"entries of one batch are all in", entries_of_one_batch_are_all_in},
+  };
+}
+
+/// What a backend that keeps older states of the data does with them.
+template <versioned_backend B>
+[[nodiscard]] std::vector<BackendLaw<B>> history_laws() {
+  using namespace laws;
+  return {
+      {"what is replaced is kept in the same commit", what_is_replaced_is_kept},
+      {"where nothing is to be kept nothing is", without_a_rule_nothing_is_kept},
+      {"a write without a rule leaves the history as it is",
+       a_write_without_a_rule_leaves_the_history},
+      {"a repeated commit keeps nothing twice", a_repeated_commit_keeps_nothing_twice},
+      {"a commit that is refused keeps nothing", a_refused_commit_keeps_nothing},
+      {"the rule says what stays", the_rule_says_what_stays},
+      {"what is removed is kept", what_is_removed_is_kept},
+      {"an erase takes the history with it", an_erase_takes_the_history_with_it},
+      {"a state that is not kept is not found", a_state_that_is_not_kept_is_not_found},
+      {"states of one batch are kept like others", states_of_one_batch_are_kept},
+      {"a claim keeps what it replaces", a_claim_keeps_what_it_replaces},
+      {"a history belongs to its record", a_history_belongs_to_its_record},
+  };
+}
+
 /// What every backend promises. Give each law a backend of its own; a law that does not pass says
 /// in its report which sentence broke, with the line in the law.
 template <record_backend B>
@@ -2362,6 +2884,12 @@ template <record_backend B>
     all.push_back(law);
   if constexpr (holds_schemas<B>)
     for (const BackendLaw<B>& law : schema_laws<B>())
+      all.push_back(law);
+  if constexpr (queries_indexes<B>)
+    for (const BackendLaw<B>& law : index_laws<B>())
+      all.push_back(law);
+  if constexpr (versioned_backend<B>)
+    for (const BackendLaw<B>& law : history_laws<B>())
       all.push_back(law);
   return all;
 }
@@ -2384,6 +2912,7 @@ template <class Inner>
 class Witness {
  public:
   static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool keeps_history = versioned_backend<Inner>;
   static constexpr bool judges_leases = persist::judges_leases<Inner>;
 
   explicit Witness(Inner inner) : inner_(std::move(inner)), state_(std::make_shared<State>()) {}
@@ -2462,6 +2991,11 @@ class Witness {
     requires holds_schemas<Inner>
   {
     inner_.read_schemas(batch);
+  }
+  void query(std::span<IndexRequest> batch)
+    requires queries_indexes<Inner>
+  {
+    inner_.query(batch);
   }
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
     requires watched_backend<Inner>
@@ -2626,12 +3160,14 @@ class SpillFolders {
     std::string key;
     Fence fence;
     bool claims = false;
+    bool gives_back = false;
   };
   enum class Fate : std::uint8_t { waits, gone, refused };
   struct Entry {
     spill::FileName name;  ///< while it waits
     std::vector<Write> writes;
     std::uint64_t follows = 0;
+    bool may_be_late = false;  ///< what it follows may have given the record back before
     Fate fate = Fate::waits;
     TimePoint started{};        ///< when whoever wrote it was
     bool is_forgotten = false;  ///< the database was put back since to what it was before
@@ -2703,7 +3239,11 @@ class SpillFolders {
       Entry entry;
       entry.name = name, entry.follows = read->follows, entry.started = started;
       for (const spill::Part& part : read->parts)
-        entry.writes.push_back({part.key, part.fence, part.claims != Claims::nothing});
+        entry.writes.push_back({part.key, part.fence, part.claims != Claims::nothing,
+                                part.lease == LeaseChange::release});
+      if (const Entry* before = find(server, entry.follows))
+        entry.may_be_late = std::any_of(before->writes.begin(), before->writes.end(),
+                                        [](const Write& write) { return write.gives_back; });
       known_[server].push_back(std::move(entry));
       ++met;
     }
@@ -2920,6 +3460,7 @@ class SimulatedWorld {
     told.log.sink = [this, index](LogLevel, std::string_view text) {
       note(index, "log", spills_ ? spills_->without_root(std::string(text)) : std::string(text));
     };
+    if constexpr (requires { game_.choose(told); }) game_.choose(told);
     server.lines.emplace(database_, leases_, stragglers_, faults_of_a_start());
     server.lines->fill(world_.now() < full_until_);
     server.lines->open(server.players, told);
@@ -2972,7 +3513,11 @@ class SimulatedWorld {
           report_.handovers += reason == Reason::handover ? 1U : 0U;
           report_.lost += reason == Reason::lost ? 1U : 0U;
           servers_[index].told.insert(number_of(session));
-          if (!was_saved && reason == Reason::shutdown) servers_[index].unsaved.push_back(session);
+          if (!was_saved && reason == Reason::shutdown) {
+            servers_[index].unsaved.push_back(session);
+            // Now: the same server may still send it.
+            if (spills_) report_.spilled += spills_->meet(index, servers_[index].started);
+          }
           if (servers_[index].saving.erase(number_of(session)) != 0 && was_saved)
             violation(index, std::string(session.id()) + " ended, and nobody was told of its save");
           if constexpr (requires { game_.ended(session, was_saved); })
@@ -3237,6 +3782,7 @@ class SimulatedTrouble : protected SimulatedWorld<Game, Lock> {
     Server& server = servers_[index];
     ++report_.stops;
     look_at_spilled(index);
+    const std::size_t known = spills_ ? spills_->entries(index).size() : 0;
     note(index, "is stopped");
     const std::size_t left = server.players->close_all(std::chrono::seconds(10));
     server.players.reset();
@@ -3249,20 +3795,20 @@ class SimulatedTrouble : protected SimulatedWorld<Game, Lock> {
       violation(index, std::to_string(server.unsaved.size()) +
                            " sessions were told that they are not saved, and it counted " +
                            std::to_string(left));
-    if (spills_) look_what_is_spilled(index);
+    if (spills_) look_what_is_spilled(index, known);
     this->empty(index);
     server.unsaved.clear();
     server.told.clear();
     server.saving.clear();
     server.still_until = some_seconds(60);
   }
-  /// What could not be saved when the server was stopped has to be in its journal.
-  void look_what_is_spilled(std::size_t index) {
+  /// What could not be saved when the server was stopped has to be in its journal, or to have been:
+  /// `known` entries are older.
+  void look_what_is_spilled(std::size_t index, std::size_t known) {
     using Entry = SpillFolders::Entry;
-    const std::size_t met = spills_->meet(index, servers_[index].started);
+    report_.spilled += spills_->meet(index, servers_[index].started);
     std::vector<Entry>& entries = spills_->entries(index);
-    report_.spilled += met;
-    for (std::size_t i = entries.size() - met; i < entries.size(); ++i) {
+    for (std::size_t i = known; i < entries.size(); ++i) {
       note(index, "has spilled", entries[i].file());
       // It was killed before it named what was whole.
       if (random_.happens(100)) spills_->unname(index, entries[i]);
@@ -3320,7 +3866,7 @@ class SimulatedTrouble : protected SimulatedWorld<Game, Lock> {
       violation(index, entry.file() + " is gone, and was never written");
     const SpillFolders::Entry* before = spills_->find(index, entry.follows);
     const bool stands_alone = before == nullptr || before->fate != SpillFolders::Fate::refused;
-    if (!is_gone && !is_overtaken && stands_alone)
+    if (!is_gone && !is_overtaken && stands_alone && !entry.may_be_late)
       violation(index, entry.file() + " was refused, and nobody has written since");
     if (!is_gone || !is_there) return;
     ++report_.replayed;
@@ -3392,7 +3938,10 @@ namespace persist::inline PERSIST_ABI::testing {
 /// * `ended(session, was_saved)`: a session is over, and whether all that it held is saved;
 /// * `spilled(session)`, `replayed(session)`: what a session held when its server was stopped lies
 ///   in the journal, and has been sent from there;
+/// * `audit(players, records, violations)`: all is quiet, and there is a server that can be asked;
 /// * `erased(player, data)`: a record was erased that held this, or null;
+/// * `choose(options)`: what its stores are opened with, as their history;
+/// * `mended()`: nothing goes wrong any more;
 /// * `backed_up()`, `put_back()`: the database is what it was at the last `backed_up`: what was
 ///   acknowledged since is gone. A game without them never sees that.
 template <class Game, class Lock = lock::Lease<conflict::Request>>
@@ -3550,6 +4099,7 @@ class Simulation : private SimulatedTrouble<Game, Lock> {
   /// Nothing goes wrong any more, and what was on its way has arrived.
   void mend() {
     is_mended_ = true;
+    if constexpr (requires { game_.mended(); }) game_.mended();
     stragglers_.arrive_all();
     for (Server& server : servers_) {
       server.still_until = server.cut_until = {};
@@ -3597,6 +4147,8 @@ class Simulation : private SimulatedTrouble<Game, Lock> {
       else if (!record.is(Errc::not_found))
         report_.violations.push_back("in the end nobody can read: " + record.error().message());
     }
+    if constexpr (requires { game_.audit(players, records, report_.violations); })
+      game_.audit(players, records, report_.violations);
     game_.end(records, report_.violations);
     this->check_all_sent();
     for (auto* database : {&database_, &this->leases_})
