@@ -239,13 +239,13 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   /// The best, or those that come next behind `after` (a row's `position()`), whoever has moved
   /// since.
   template <detail::FixedString Name>
-  [[nodiscard]] auto top(std::size_t count, std::optional<IndexPosition> after = {}) {
-    return calls().template page_of_board<Name>(true, count, std::move(after));
+  [[nodiscard]] auto top(std::size_t count, const std::optional<IndexPosition>& after = {}) {
+    return calls().template page_of_board<Name>(true, count, after);
   }
   /// The same from the other end; ranks are those of `top`.
   template <detail::FixedString Name>
-  [[nodiscard]] auto bottom(std::size_t count, std::optional<IndexPosition> after = {}) {
-    return calls().template page_of_board<Name>(false, count, std::move(after));
+  [[nodiscard]] auto bottom(std::size_t count, const std::optional<IndexPosition>& after = {}) {
+    return calls().template page_of_board<Name>(false, count, after);
   }
   /// How many are better; 0 is the best. `not_found` where the record is not in the board.
   template <detail::FixedString Name, class K>

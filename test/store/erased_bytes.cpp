@@ -3,6 +3,7 @@
 #include <persist/testing/manual_clock.hpp>
 
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,8 +12,6 @@
 #include <variant>
 
 #include <gtest/gtest.h>
-
-#include <stdlib.h>
 
 // What was erased is not only out of sight: once the log has moved on, its bytes are in no file.
 

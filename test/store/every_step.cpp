@@ -4,14 +4,13 @@
 #include <support/world.hpp>
 
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <stdlib.h>
 
 // A server that dies at every step of what it does: before each request that it sends, and after
 // each. Whoever comes after it finds all of it or none, and each message once.

@@ -90,7 +90,7 @@ class RestoreChange : public AnyChange<S> {
     auto& node = session.node();
     if (is_live && session.is_ephemeral()) return ephemeral(node.key());
     std::unique_lock<typename SessionNode<S>::SessionLock> writing(node.guard_lock());
-    const Result<void> done = old_.put_into(node);
+    Result<void> done = old_.put_into(node);
     writing.unlock();
     node.tell_changes();
     return done;
@@ -111,7 +111,7 @@ Result<void> Session<S>::restore(std::uint64_t version) {
   detail::OldState<S> old;
   if (auto read = old.read(core(), id(), version); !read) return read;
   std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
-  const Result<void> done = old.put_into(*node_);
+  Result<void> done = old.put_into(*node_);
   writing.unlock();
   node_->tell_changes();
   return done;

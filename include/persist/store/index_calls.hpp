@@ -76,11 +76,11 @@ Result<IndexRequest> StoreCalls<S>::query(IndexRequest request) {
 template <class S>
 template <detail::FixedString Name>
 auto StoreCalls<S>::page_of_board(bool from_the_top, std::size_t most,
-                                  std::optional<IndexPosition> after) {
+                                  const std::optional<IndexPosition>& after) {
   using Board = detail::Board<Name, typename S::Policy>;
   using Answer = Result<std::vector<typename Board::Row>>;
   const auto page =
-      query({.index = Name.view(), .falls = from_the_top, .most = most, .after = std::move(after)});
+      query({.index = Name.view(), .falls = from_the_top, .most = most, .after = after});
   return page ? Answer(Board::rows_of(*page)) : Answer(page.error());
 }
 

@@ -98,7 +98,8 @@ class StoreCalls {
 
   Result<IndexRequest> query(IndexRequest request);
   template <detail::FixedString Name>
-  auto page_of_board(bool from_the_top, std::size_t most, std::optional<IndexPosition> after);
+  auto page_of_board(bool from_the_top, std::size_t most,
+                     const std::optional<IndexPosition>& after);
   template <detail::FixedString Name, class K>
   auto around_in_board(const K& key, std::size_t beside);
   template <detail::FixedString Name, class K>

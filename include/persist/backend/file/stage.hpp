@@ -103,7 +103,7 @@ class PartReader {
     const std::uint64_t now = of.has_data() ? of.record.head.version : 0;
     const bool wants_older = request.version != 0 && request.version != now;
     if (!wants_older && !request.wants_versions) return success;
-    if (const auto loaded = history(of); !loaded) return loaded;
+    if (auto loaded = history(of); !loaded) return loaded;
     const std::vector<KeptPart>& kept = *of.history;
     if (request.wants_versions) request.versions.assign(kept.rbegin(), kept.rend());
     if (!wants_older) return success;
