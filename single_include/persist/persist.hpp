@@ -21417,7 +21417,8 @@ class StoreCalls {
 
   Result<IndexRequest> query(IndexRequest request);
   template <detail::FixedString Name>
-  auto page_of_board(bool from_the_top, std::size_t most, std::optional<IndexPosition> after);
+  auto page_of_board(bool from_the_top, std::size_t most,
+                     const std::optional<IndexPosition>& after);
   template <detail::FixedString Name, class K>
   auto around_in_board(const K& key, std::size_t beside);
   template <detail::FixedString Name, class K>
@@ -24022,7 +24023,7 @@ class PartReader {
     const std::uint64_t now = of.has_data() ? of.record.head.version : 0;
     const bool wants_older = request.version != 0 && request.version != now;
     if (!wants_older && !request.wants_versions) return success;
-    if (const auto loaded = history(of); !loaded) return loaded;
+    if (auto loaded = history(of); !loaded) return loaded;
     const std::vector<KeptPart>& kept = *of.history;
     if (request.wants_versions) request.versions.assign(kept.rbegin(), kept.rend());
     if (!wants_older) return success;
@@ -30800,7 +30801,7 @@ class RestoreChange : public AnyChange<S> {
     auto& node = session.node();
     if (is_live && session.is_ephemeral()) return ephemeral(node.key());
     std::unique_lock<typename SessionNode<S>::SessionLock> writing(node.guard_lock());
-    const Result<void> done = old_.put_into(node);
+    Result<void> done = old_.put_into(node);
     writing.unlock();
     node.tell_changes();
     return done;
@@ -30821,7 +30822,7 @@ Result<void> Session<S>::restore(std::uint64_t version) {
   detail::OldState<S> old;
   if (auto read = old.read(core(), id(), version); !read) return read;
   std::unique_lock<typename Node::SessionLock> writing(node_->guard_lock());
-  const Result<void> done = old.put_into(*node_);
+  Result<void> done = old.put_into(*node_);
   writing.unlock();
   node_->tell_changes();
   return done;
@@ -31092,11 +31093,11 @@ Result<IndexRequest> StoreCalls<S>::query(IndexRequest request) {
 template <class S>
 template <detail::FixedString Name>
 auto StoreCalls<S>::page_of_board(bool from_the_top, std::size_t most,
-                                  std::optional<IndexPosition> after) {
+                                  const std::optional<IndexPosition>& after) {
   using Board = detail::Board<Name, typename S::Policy>;
   using Answer = Result<std::vector<typename Board::Row>>;
   const auto page =
-      query({.index = Name.view(), .falls = from_the_top, .most = most, .after = std::move(after)});
+      query({.index = Name.view(), .falls = from_the_top, .most = most, .after = after});
   return page ? Answer(Board::rows_of(*page)) : Answer(page.error());
 }
 
@@ -32046,13 +32047,13 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   /// The best, or those that come next behind `after` (a row's `position()`), whoever has moved
   /// since.
   template <detail::FixedString Name>
-  [[nodiscard]] auto top(std::size_t count, std::optional<IndexPosition> after = {}) {
-    return calls().template page_of_board<Name>(true, count, std::move(after));
+  [[nodiscard]] auto top(std::size_t count, const std::optional<IndexPosition>& after = {}) {
+    return calls().template page_of_board<Name>(true, count, after);
   }
   /// The same from the other end; ranks are those of `top`.
   template <detail::FixedString Name>
-  [[nodiscard]] auto bottom(std::size_t count, std::optional<IndexPosition> after = {}) {
-    return calls().template page_of_board<Name>(false, count, std::move(after));
+  [[nodiscard]] auto bottom(std::size_t count, const std::optional<IndexPosition>& after = {}) {
+    return calls().template page_of_board<Name>(false, count, after);
   }
   /// How many are better; 0 is the best. `not_found` where the record is not in the board.
   template <detail::FixedString Name, class K>

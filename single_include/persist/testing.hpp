@@ -1441,7 +1441,7 @@ struct Kept {
   std::vector<KeptVersion> versions;
   std::vector<std::string> texts;
 
-  [[nodiscard]] bool holds(std::vector<std::string> wanted) const { return texts == wanted; }
+  [[nodiscard]] bool holds(const std::vector<std::string>& wanted) const { return texts == wanted; }
 };
 
 template <class B>
