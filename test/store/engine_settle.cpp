@@ -107,21 +107,49 @@ TEST_F(EngineSettle, what_was_edited_behind_a_release_that_landed_is_not_said_to
 
 TEST_F(EngineSettle, a_release_that_landed_is_no_loss_however_long_the_database_was_away_after_it) {
   auto players = open();
-  auto session = players.load(7);
-  session->edit()->coins = 5;
-  db.lose_reply();
-  EXPECT_TRUE(session->release().is(Errc::unknown_outcome));
-  db.fail_commits(Errc::unavailable, 10'000);
-  bool was_saved = false;
-  const auto told = session->on_released([&](Reason, bool saved) { was_saved = saved; });
-  play(1h, players);
-  EXPECT_EQ(session->state(), State::releasing);
-  db.script().commits.clear();
-  play(21s, players);
-  EXPECT_EQ(session->state(), State::released);
-  EXPECT_TRUE(was_saved);
+  for (const Errc away : {Errc::unavailable, Errc::io}) {
+    auto session = players.load(7);
+    session->edit()->coins += 5;
+    db.lose_reply();
+    EXPECT_TRUE(session->release().is(Errc::unknown_outcome));
+    db.fail_commits(away, 10'000);
+    bool was_saved = false;
+    const auto told = session->on_released([&](Reason, bool saved) { was_saved = saved; });
+    play(1h, players);
+    EXPECT_EQ(session->state(), State::releasing);
+    EXPECT_EQ(session->node().write, 1U) << "under another number it would be refused";
+    db.script().commits.clear();
+    play(21s, players);
+    EXPECT_EQ(session->state(), State::released);
+    EXPECT_TRUE(was_saved);
+  }
   EXPECT_EQ(players.metrics().lost, 0U);
-  EXPECT_EQ(coins(players, 7), 5);
+  EXPECT_EQ(coins(players, 7), 110);
+}
+
+TEST_F(EngineSettle, a_trade_that_may_be_stored_is_not_said_to_have_failed) {
+  auto players = open();
+  auto one = players.load(1);
+  auto two = players.load(2);
+  db.lose_reply();
+  db.fail_commits(Errc::io, 10'000);
+  std::vector<Errc> told;
+  const auto saved = one->on_saved([&](const persist::Result<persist::Saved>& result) {
+    told.push_back(result ? Errc{} : result.error().code());
+  });
+  const auto traded = players.transact(*one, *two, [](Player& from, Player& to) {
+    from.coins -= 3;
+    to.coins += 3;
+  });
+  EXPECT_EQ(traded.value(), persist::Transacted::pending);
+  while (told.empty())
+    play(20s, players);
+  EXPECT_EQ(told.front(), Errc::unknown_outcome);
+  db.script().commits.clear();
+  play(1min, players);
+  EXPECT_EQ(told.back(), Errc{});
+  EXPECT_EQ(coins(players, 1), 97);
+  EXPECT_EQ(coins(players, 2), 103);
 }
 
 TEST_F(EngineSettle, a_release_of_what_was_not_changed_that_landed_is_no_loss) {

@@ -250,7 +250,9 @@ TEST_F(SpillReplay, an_entry_that_is_there_twice_or_comes_back_changes_nothing) 
 }
 
 TEST_F(SpillReplay, a_release_whose_outcome_nobody_knows_is_spilled_as_it_was_sent) {
-  for (const bool landed : {false, true}) {
+  for (const auto& [landed, after] :
+       {std::pair(false, Errc::unknown_outcome), std::pair(true, Errc::unknown_outcome),
+        std::pair(false, Errc::io), std::pair(true, Errc::io)}) {
     std::uint64_t version = 0;
     {
       auto players = open_spilling();
@@ -260,7 +262,8 @@ TEST_F(SpillReplay, a_release_whose_outcome_nobody_knows_is_spilled_as_it_was_se
       version = session->version();
       db.script().commits.push_back({Errc::unknown_outcome, landed});
       EXPECT_TRUE(session->release().is(Errc::unknown_outcome));
-      down(Errc::unknown_outcome);
+      down(after);
+      players.poll();
     }
     up();
     ASSERT_EQ(files().size(), 1U);

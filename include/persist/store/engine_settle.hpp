@@ -36,19 +36,19 @@ void Engine<B, L>::complete_flight(Flight& flight) {
     ++metrics_.rounds;
     critical_.hear(request.outcome == CommitRequest::Outcome::failed && is_ailing(request.error));
   }
+  const Aim aim = flight.cuts[0].aim;
+  const bool is_failed = request.outcome == CommitRequest::Outcome::failed;
   // What nobody knew of before is not known better when it could not be sent again.
-  const bool unknown = request.outcome == CommitRequest::Outcome::failed &&
-                       (request.error == Errc::unknown_outcome ||
-                        (flight.resend && persist::may_pass(request.error)));
-  const bool must_repeat = flight.size() > 1 || flight.cuts[0].aim == Aim::release ||
-                           flight.cuts[0].aim == Aim::give_back;
+  if (is_failed && flight.resend && is_ailing(request.error))
+    flight.request.error = Error(Errc::unknown_outcome, "sent again: " + request.error.message());
+  const bool unknown = is_failed && request.error == Errc::unknown_outcome;
+  const bool must_repeat = flight.size() > 1 || aim == Aim::release || aim == Aim::give_back;
   // A session that has ended has no other commit that would give its record back.
-  const bool is_last = request.outcome == CommitRequest::Outcome::failed &&
-                       (request.error == Errc::unavailable || request.error == Errc::timeout) &&
-                       flight.cuts[0].aim == Aim::give_back && ended(flight.sessions[0]->state);
+  const bool is_last = is_failed && aim == Aim::give_back && ended(flight.sessions[0]->state) &&
+                       (request.error == Errc::unavailable || request.error == Errc::timeout);
   ++flight.attempts;
   // A release that may have landed has nobody who could write under another number.
-  const bool goes_on = flight.attempts < 16 || flight.cuts[0].aim == Aim::release;
+  const bool goes_on = flight.attempts < 16 || aim == Aim::release;
   flight.resend = ((unknown && must_repeat) || is_last) && goes_on;
   if (flight.resend) {
     const Lock hold(mutex_);
