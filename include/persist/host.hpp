@@ -1,9 +1,9 @@
 #pragma once
 
-#include <persist/host/index_calls.hpp>
 #include <persist/host/rounds.hpp>
 #include <persist/host/stop_signals.hpp>
 #include <persist/host/timer.hpp>
+#include <persist/host/walk_calls.hpp>
 #include <persist/store.hpp>
 
 #include <algorithm>
@@ -31,10 +31,10 @@ namespace persist::inline PERSIST_ABI {
 /// Thread rule: all that is no twin belongs to the thread that polls, and so do the stores. It must
 /// outlive what its lanes do: the destructor waits for calls of backends that have not returned,
 /// answers all that wait with `cancelled`, and leaves stores and sessions as they are.
-class Host : public HostIndexCalls {
+class Host : public HostWalkCalls {
  public:
   explicit Host(HostOptions options = {})
-      : HostIndexCalls(std::make_shared<HostCore>(std::move(options))) {
+      : HostWalkCalls(std::make_shared<HostCore>(std::move(options))) {
     if (!core_->lanes.by_hand())
       timer_.emplace(core_->clock, core_->timer_wake, [this] { return run_timer(); });
   }
@@ -254,8 +254,12 @@ class Host : public HostIndexCalls {
   template <class Store, class K>
   Future<Result<void>> remove_message(Store& store, const K& key, std::uint64_t position,
                                       CallOptions call = {}) {
-    using What = detail::RemoveMessageChange<typename Store::Stack>;
-    return change(store, key, call, std::make_shared<What>(position));
+    return ask_key<Result<void>>(store, key, call, [position](auto& ask) {
+      if (ask.change_live([=](auto& session) { return session.remove_message(position); })) return;
+      ask.on_lane(Priority::save, [position](auto& calls, SpelledKey spelled) {
+        return calls.remove_stored_message(spelled.text, position);
+      });
+    });
   }
   template <class Store, class K>
   Future<Result<std::vector<KeptVersion>>> versions(Store& store, const K& key,

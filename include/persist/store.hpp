@@ -3,6 +3,7 @@
 #include <persist/codec/packed.hpp>
 #include <persist/fwd.hpp>
 #include <persist/store/answers.hpp>
+#include <persist/store/erase_user.hpp>
 #include <persist/store/for_each.hpp>
 #include <persist/store/history_calls.hpp>
 #include <persist/store/inbox_calls.hpp>
@@ -13,7 +14,6 @@
 #include <persist/store/session_table.hpp>
 #include <persist/store/slot.hpp>
 #include <persist/store/transact.hpp>
-#include <persist/store/user_calls.hpp>
 
 #include <memory>
 #include <span>
@@ -289,9 +289,10 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   }
   /// Erases the records of a user, with their messages, until `keys_of` finds none that may go;
   /// what else is his the report says, also a session here that was never saved. What he sent to
-  /// others is theirs and stays. What was spilled here is sent before; as long as that cannot be,
-  /// nothing is erased (`unavailable`). A save that comes late writes nothing, nor does what other
-  /// servers spilled of these records. Blocks for three round trips a record.
+  /// others is theirs and stays, unless `sent` says to remove it. What was spilled here is sent
+  /// before; as long as that cannot be, nothing is erased (`unavailable`). A save that comes late
+  /// writes nothing, nor does what other servers spilled of these records. Blocks for four round
+  /// trips a record, and with `sent` for one per inbox of the store.
   UserErased erase_user(std::uint64_t user, EraseUserOptions options = {}) {
     return calls().erase_user(user, options);
   }

@@ -310,4 +310,22 @@ TEST_F(HostChanges, an_inbox_is_looked_at_and_emptied_by_hand) {
   EXPECT_TRUE(tool.peek_inbox(1u)->empty());
 }
 
+TEST_F(HostChanges, a_message_is_taken_out_of_a_session_that_is_open_here) {
+  auto session = load(1);
+  ASSERT_TRUE(tool.post(1u, Gift{5}));
+  auto saved = host.save(session, {.force = true});
+  settle();
+  ASSERT_EQ(session.inbox().size(), 1U);
+  const auto position = session.inbox().front().position;
+  auto removed = host.remove_message(players, 1u, position);
+  EXPECT_EQ(tool.peek_inbox(1u)->size(), 1U);
+  settle();
+  EXPECT_TRUE(removed.get());
+  EXPECT_TRUE(tool.peek_inbox(1u)->empty());
+  EXPECT_TRUE(session.is_active());
+  auto again = host.remove_message(players, 1u, position);
+  settle();
+  EXPECT_TRUE(again.get().is(Errc::not_found));
+}
+
 }  // namespace

@@ -204,8 +204,11 @@ TEST_F(Delivering, a_record_without_data_does_not_get_some_by_taking_a_message_o
   post(3, 5);
   const auto all = players.peek_inbox(3u);
   ASSERT_EQ(all->size(), 1U);
-  EXPECT_TRUE(players.remove_message(3u, all->front().position).is(Errc::not_found));
+  EXPECT_TRUE(players.remove_message(3u, all->front().position + 1).is(Errc::not_found));
+  ASSERT_TRUE(players.remove_message(3u, all->front().position));
+  EXPECT_TRUE(players.peek_inbox(3u)->empty());
   EXPECT_FALSE(players.inspect(3u)->exists);
+  EXPECT_FALSE(players.inspect(3u)->held);
   EXPECT_TRUE(players.peek_inbox(4u)->empty());
 }
 

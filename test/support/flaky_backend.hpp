@@ -33,8 +33,9 @@ class FlakyBackend {
     std::deque<Fault> takes_fail;         ///< one per request that takes messages out of an outbox
     std::function<void()> during_commit;  ///< runs while a batch is out, once
     std::function<void()> during_acquire;
-    std::function<void()> during_post;  ///< before it arrives, once
-    std::function<void()> after_erase;  ///< runs when it was done, before its reply, once
+    std::function<void()> during_post;   ///< before it arrives, once
+    std::function<void()> before_erase;  ///< before it arrives, once
+    std::function<void()> after_erase;   ///< runs when it was done, before its reply, once
     /// Runs before waiting messages are listed, once.
     std::function<void(const persist::RelayRequest&)> before_list;
     std::size_t opens = 0;
@@ -108,6 +109,7 @@ class FlakyBackend {
         inner_.relay(std::span(&request, 1));
   }
   void erase(std::span<persist::EraseRequest> batch) {
+    if (const auto first = std::exchange(script_->before_erase, nullptr)) first();
     inner_.erase(batch);
     if (const auto then = std::exchange(script_->after_erase, nullptr)) then();
   }

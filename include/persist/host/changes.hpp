@@ -49,6 +49,23 @@ class KeyAsk {
   void on_lane(Priority priority, P perform) const {
     on_lane(priority, std::move(perform), [](StoreCore<S>&, SpelledKey) {});
   }
+  /// Where a session of it is open here: has `change(session)` called, and answers what the next
+  /// save comes to. False where none is.
+  template <class F>
+  bool change_live(F change) const {
+    Calls calls(core);
+    auto here = calls.find(key());
+    if (!here) return false;
+    Result<void> done = change(*here);
+    if (done) done = here->request_save();
+    if (!done)
+      answer(done.error());
+    else
+      core.expect_save(here->node(), [state = state_](const Result<Saved>& saved) {
+        state->answer(saved ? R(success) : R(saved.error()));
+      });
+    return true;
+  }
   [[nodiscard]] HostGroup& group() const {
     return static_cast<HostSeat*>(core.driver())->group;  // this runs in its poll
   }

@@ -53,6 +53,7 @@ class CallState {
   // Of the Host's thread.
   TimePoint deadline = TimePoint::max();
   std::function<void()> take_back;  ///< undoes what has begun, where that can be
+  std::function<void()> goes_on;    ///< what `deadline` is the time of, if it is not the end
 
   void belongs_to(std::weak_ptr<FutureHome> home) { home_ = std::move(home); }
 
@@ -83,7 +84,7 @@ class AnswerState final : public CallState {
       (next ? told : value_).emplace(std::move(value));
       ready_.store(true, std::memory_order_release);
     }
-    take_back = nullptr;
+    take_back = nullptr, goes_on = nullptr;
     Result<void> done = success;
     if (told) done = run(next, *std::move(told));
     wake_.notify();

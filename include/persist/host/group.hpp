@@ -154,6 +154,8 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   /// Waits for what is out and takes it in; then calls `then`, before anything else goes out.
   template <class F>
   void bring_home(F then);
+  /// Of a call that has begun: has `then` called at that time, which ends it no more.
+  void call_at(CallState& state, TimePoint when, std::function<void()> then);
   /// From now on no call of that store is taken.
   void close(HostSeat& seat) {
     const std::lock_guard hold(mutex_);
@@ -369,32 +371,6 @@ void HostGroup::bring_home(F then) {
   }
   then();
   --leaving_;
-}
-
-namespace detail {
-template <class P, class C>
-class LaneCall final : public LaneTask {
- public:
-  LaneCall(std::shared_ptr<HostGroup> group, P perform, C complete)
-      : group_(std::move(group)), perform_(std::move(perform)), complete_(std::move(complete)) {}
-  void perform() override { perform_(); }
-  void complete() override { complete_(); }
-  void hand_back(std::unique_ptr<LaneTask> self) override {
-    const std::shared_ptr<HostGroup> group = group_;
-    group->take_home(std::move(self));
-  }
-
- private:
-  std::shared_ptr<HostGroup> group_;
-  P perform_;
-  C complete_;
-};
-}  // namespace detail
-
-template <class P, class C>
-std::unique_ptr<LaneTask> HostGroup::make_call(P perform, C complete) {
-  return std::make_unique<detail::LaneCall<P, C>>(shared_from_this(), std::move(perform),
-                                                  std::move(complete));
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -9,9 +9,35 @@
 #include <utility>
 #include <vector>
 
-// The beginning and the end of calls.
+// The beginning and the end of calls, and what they have done on lanes.
 
 namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+template <class P, class C>
+class LaneCall final : public LaneTask {
+ public:
+  LaneCall(std::shared_ptr<HostGroup> group, P perform, C complete)
+      : group_(std::move(group)), perform_(std::move(perform)), complete_(std::move(complete)) {}
+  void perform() override { perform_(); }
+  void complete() override { complete_(); }
+  void hand_back(std::unique_ptr<LaneTask> self) override {
+    const std::shared_ptr<HostGroup> group = group_;
+    group->take_home(std::move(self));
+  }
+
+ private:
+  std::shared_ptr<HostGroup> group_;
+  P perform_;
+  C complete_;
+};
+}  // namespace detail
+
+template <class P, class C>
+std::unique_ptr<LaneTask> HostGroup::make_call(P perform, C complete) {
+  return std::make_unique<detail::LaneCall<P, C>>(shared_from_this(), std::move(perform),
+                                                  std::move(complete));
+}
 
 inline void HostGroup::begin_calls() {
   take_each(queued_, [&](Call call) {
@@ -23,11 +49,22 @@ inline void HostGroup::begin_calls() {
   });
 }
 
+inline void HostGroup::call_at(CallState& state, TimePoint when, std::function<void()> then) {
+  state.deadline = when;
+  state.goes_on = std::move(then);
+  first_deadline_ = (std::min)(first_deadline_, when);
+}
+
 inline void HostGroup::end_late_calls(TimePoint now) {
   std::vector<std::shared_ptr<CallState>> late;
+  std::vector<std::function<void()>> due;
   first_deadline_ = TimePoint::max();
   std::erase_if(begun_, [&](const Call& call) {
     if (call.state->ready()) return true;
+    if (now >= call.state->deadline && call.state->goes_on) {
+      due.push_back(std::exchange(call.state->goes_on, nullptr));
+      call.state->deadline = TimePoint::max();
+    }
     const bool ends = call.state->cancelled() || now >= call.state->deadline;
     if (ends)
       late.push_back(call.state);
@@ -45,6 +82,8 @@ inline void HostGroup::end_late_calls(TimePoint now) {
     }
     if (undo) undo();
   }
+  for (const std::function<void()>& each : due)
+    each();
 }
 
 inline std::size_t HostGroup::end_calls(const HostSeat* seat, const Error& why, bool queued_only) {

@@ -304,6 +304,7 @@ struct ScanRequest {
   StoreId store{};
   std::string after{};
   std::size_t most = 1000;
+  bool of_inboxes = false;  ///< instead of those in which messages wait, with data or without
 
   Error error{Errc{}};
   std::vector<std::string> keys{};

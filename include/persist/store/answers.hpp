@@ -99,8 +99,14 @@ enum class LiveRecord : std::uint8_t {
   refuse,  ///< leave it, and say so
   end,     ///< erase it: its session ends, here at once, elsewhere at its next save
 };
+/// What to do about messages that the erased records had sent and that wait with others.
+enum class SentMessages : std::uint8_t {
+  keep,    ///< they are the receivers' by now
+  remove,  ///< take them out, and with them what they bring; looks at every inbox of the store
+};
 struct EraseUserOptions {
   LiveRecord live = LiveRecord::refuse;
+  SentMessages sent = SentMessages::keep;
   /// Erases also records that have other users beside this one, as a guild's has. Else they are
   /// left, and said.
   bool shared = false;
@@ -110,10 +116,14 @@ struct UserErased {
   std::vector<Missed> refused;       ///< the user's too, and still there
   std::size_t messages_sent = 0;     ///< that waited in the records for others, and are with them
   std::size_t messages_dropped = 0;  ///< that waited there for others who had no room, or came in
-  Error error{Errc{}};               ///< why it stopped before the last record
+  std::size_t messages_taken_back = 0;  ///< that had been sent, and waited with others
+  std::vector<Missed> messages_left;    ///< the records of others, from which they were not taken
+  Error error{Errc{}};                  ///< why it stopped before the last record
 
-  /// Whether nothing is left that is this user's.
-  [[nodiscard]] bool done() const noexcept { return refused.empty() && error.code() == Errc{}; }
+  /// Whether nothing is left that is this user's, and that was to go.
+  [[nodiscard]] bool done() const noexcept {
+    return refused.empty() && messages_left.empty() && error.code() == Errc{};
+  }
 };
 
 namespace detail {

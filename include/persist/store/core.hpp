@@ -6,6 +6,7 @@
 #include <persist/session/encode.hpp>
 #include <persist/session/node.hpp>
 #include <persist/store/engine_close.hpp>
+#include <persist/store/stored_mail.hpp>
 
 #include <algorithm>
 #include <list>
@@ -200,6 +201,22 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     }
     if (id.empty()) request.repeated = false;
   }
+  /// Takes out of a stored inbox what `goes(message)` picks (store/stored_mail.hpp), on any thread.
+  template <class Pick>
+  Result<std::size_t> remove_stored(std::string_view key, Pick&& goes) {
+    this->waits_for_storage();
+    return StoredMail(this->backend(), this->store(), short_lease())
+        .remove(key, this->next_owner(), goes);
+  }
+  /// Takes a record that nobody has, for a call that has no session, on any thread. `locked`.
+  Error take_stored(std::string_view key) {
+    AcquireRequest mine{.store = this->store(), .key = key, .owner = this->next_owner()};
+    mine.lease = short_lease();
+    this->backend().acquire(std::span(&mine, 1));
+    if (mine.outcome == AcquireRequest::Outcome::held)
+      return {Errc::locked, "another server holds it"};
+    return mine.outcome == AcquireRequest::Outcome::taken ? Error(Errc{}) : mine.error;
+  }
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {
     EraseRequest request;
@@ -233,6 +250,11 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   }
 
  private:
+  /// For the time of a call.
+  [[nodiscard]] Duration short_lease() const {
+    return S::LockPolicy::is_leased ? (std::min)(this->options().lease, Duration(10s))
+                                    : Duration::zero();
+  }
   /// Of pieces that a crash left when it came before this, too.
   [[nodiscard]] Result<void> sweep(std::string_view key) {
     const auto swept = sweep_pieces(this->backend(), pieces_store_, this->hash(key), this->store(),

@@ -63,11 +63,11 @@ class ForEach {
       : core_(core), calls_(core), fn_(fn), options_(std::move(options)) {
     options_.page = std::clamp<std::size_t>(options_.page, 1, 100'000);
     if (options_.held == Conflict::steal) options_.held = Conflict::request;
+    report_.next = options_.resume;
   }
 
   ForEachReport run() {
     core_.waits_for_storage();
-    report_.next = options_.resume;
     report_.error = core_.refusal();
     if (!failed(report_.error) && core_.is_busy())
       report_.error =
@@ -77,16 +77,17 @@ class ForEach {
       std::vector<std::string> keys = next_keys();
       if (failed(report_.error)) break;
       const std::size_t most = keys.size();
-      options_.dry_run ? look_at(std::move(keys)) : change(std::move(keys));
-      if (most != 0 && options_.on_page && !options_.on_page(report_)) break;
-      if (!report_.done && options_.rate != 0)
-        wait_until(after(began, Duration(std::chrono::seconds(most)) / options_.rate),
-                   [] { return false; });
+      if (options_.dry_run)
+        look_at(read(keys));
+      else
+        change(std::move(keys));
+      if (!goes_on(most)) break;
+      if (options_.rate != 0) wait_until(earliest_next(began, most), [] { return false; });
     }
     return std::move(report_);
   }
 
- private:
+ protected:
   /// One record of a page on its way.
   struct Item {
     std::string key;
@@ -96,15 +97,19 @@ class ForEach {
   };
 
   [[nodiscard]] std::vector<std::string> next_keys() {
-    if (!options_.only.empty()) {
-      const std::size_t most = (std::min)(options_.page, options_.only.size() - passed_);
-      const auto first = options_.only.begin() + static_cast<std::ptrdiff_t>(passed_);
-      std::vector<std::string> keys(first, first + static_cast<std::ptrdiff_t>(most));
-      passed_ += most;
-      report_.done = passed_ == options_.only.size();
-      return keys;
-    }
-    auto page = calls_.scan(report_.next, options_.page);
+    return options_.only.empty() ? take(next_page()) : next_told();
+  }
+  [[nodiscard]] std::vector<std::string> next_told() {
+    const std::size_t most = (std::min)(options_.page, options_.only.size() - passed_);
+    const auto first = options_.only.begin() + static_cast<std::ptrdiff_t>(passed_);
+    std::vector<std::string> keys(first, first + static_cast<std::ptrdiff_t>(most));
+    passed_ += most;
+    report_.done = passed_ == options_.only.size();
+    return keys;
+  }
+  /// Asks storage.
+  [[nodiscard]] Result<KeyPage> next_page() { return calls_.scan(report_.next, options_.page); }
+  [[nodiscard]] std::vector<std::string> take(Result<KeyPage> page) {
     if (!page) {
       report_.error = page.error();
       return {};
@@ -112,6 +117,15 @@ class ForEach {
     report_.next = std::move(page->next);
     report_.done = page->done;
     return std::move(page->keys);
+  }
+  /// Behind a page of so many records.
+  [[nodiscard]] bool goes_on(std::size_t page) {
+    const bool is_wanted = page == 0 || !options_.on_page || options_.on_page(report_);
+    return is_wanted && !report_.done && !failed(report_.error);
+  }
+  [[nodiscard]] TimePoint earliest_next(TimePoint began, std::size_t page) const {
+    if (options_.rate == 0) return began;
+    return after(began, Duration(std::chrono::seconds(page)) / options_.rate);
   }
 
   /// Calls the function. Says whether it made something else of the data.
@@ -136,11 +150,15 @@ class ForEach {
     if (is_ailing(why)) report_.error = why;
   }
 
-  void look_at(std::vector<std::string> keys) {
+  /// Asks storage. What it answers refers to the keys.
+  [[nodiscard]] std::vector<ReadRequest> read(const std::vector<std::string>& keys) {
     std::vector<ReadRequest> reads(keys.size());
     for (std::size_t i = 0; i < keys.size(); ++i)
       reads[i].store = core_.store(), reads[i].key = keys[i];
     core_.backend().read(std::span(reads));
+    return reads;
+  }
+  void look_at(std::vector<ReadRequest> reads) {
     for (ReadRequest& read : reads) {
       if (failed(read.error)) {
         miss(read.key, read.error);
@@ -162,7 +180,8 @@ class ForEach {
     }
   }
 
-  void change(std::vector<std::string> keys) {
+  /// Changes what is open here, and has the others loaded.
+  [[nodiscard]] std::vector<Item> begin_page(std::vector<std::string> keys) {
     const TimePoint until = after(core_.now(), options_.deadline);
     std::vector<Item> page;
     page.reserve(keys.size());
@@ -177,6 +196,10 @@ class ForEach {
                                         std::move(how), LoadKind::offline, until);
       page.push_back({std::move(key), std::move(loading)});
     }
+    return page;
+  }
+  void change(std::vector<std::string> keys) {
+    std::vector<Item> page = begin_page(std::move(keys));
     wait_until(TimePoint::max(), [&] {
       return std::all_of(page.begin(), page.end(), [](Item& each) { return each.loading.ready(); });
     });

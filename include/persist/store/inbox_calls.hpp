@@ -20,32 +20,6 @@ template <class S, class F>
   check_message<typename S::Policy, typename Takes::type>();
   return core_handler<typename S::Data, SessionNode<S>>(std::forward<F>(fn), is_of_expired);
 }
-
-/// Takes a message out of an inbox.
-template <class S>
-class RemoveMessageChange : public AnyChange<S> {
- public:
-  using Answer = Result<void>;
-  explicit RemoveMessageChange(std::uint64_t position) noexcept : position_(position) {}
-  [[nodiscard]] bool saves() const noexcept { return true; }
-  Result<void> apply(Session<S>& session, bool is_live) {
-    if (is_live || !session.is_new()) return session.remove_message(position_);
-    const std::vector<InboxMessage> waiting = session.inbox();
-    const bool waits = std::any_of(waiting.begin(), waiting.end(),
-                                   [this](const auto& each) { return each.position == position_; });
-    if (!waits)
-      return Error(Errc::not_found, "no such message waits in this record").for_key(session.id());
-    return Error(Errc::not_found,
-                 "the record has messages and no data yet, and would get some; erase removes both")
-        .for_key(session.id());
-  }
-  [[nodiscard]] Answer answer(const Result<Saved>& saved, bool) {
-    return saved ? Result<void>(success) : Result<void>(saved.error());
-  }
-
- private:
-  std::uint64_t position_;
-};
 }  // namespace detail
 
 template <class S>
@@ -147,8 +121,22 @@ Result<std::vector<InboxMessage>> StoreCalls<S>::peek_inbox(const K& key) {
 template <class S>
 template <class K>
 Result<void> StoreCalls<S>::remove_message(const K& key, std::uint64_t position) {
-  detail::RemoveMessageChange<S> what(position);
-  return change(key, what);
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits;
+  auto here = find(SpelledKey{spelled.view()});
+  if (!here) return remove_stored_message(spelled.view(), position);
+  if (auto done = here->remove_message(position); !done) return done;
+  const auto saved = core_.commit_now(here->node(), Aim::save, Reason::asked);
+  return saved ? Result<void>(success) : Result<void>(saved.error());
+}
+
+template <class S>
+Result<void> StoreCalls<S>::remove_stored_message(std::string_view key, std::uint64_t position) {
+  const auto removed = core_.remove_stored(
+      key, [position](const Message& message) { return message.position == position; });
+  if (!removed) return removed.error();
+  if (*removed != 0) return success;
+  return Error(Errc::not_found, "no such message waits in this record").for_key(key);
 }
 
 }  // namespace persist::inline PERSIST_ABI

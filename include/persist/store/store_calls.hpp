@@ -89,6 +89,8 @@ class StoreCalls {
   Result<std::vector<InboxMessage>> peek_inbox(const K& key);
   template <class K>
   Result<void> remove_message(const K& key, std::uint64_t position);
+  /// Of a record that is not open here; on any thread.
+  Result<void> remove_stored_message(std::string_view key, std::uint64_t position);
   template <class K>
   Result<std::vector<KeptVersion>> versions(const K& key, const VersionsOptions& options);
   template <class K>
@@ -159,13 +161,6 @@ class StoreCalls {
   [[nodiscard]] typename C::Answer change(const K& key, C& change);
   /// A record as it is exported.
   Result<Value> facts_of(ReadRequest& record);
-  /// Sends what waits in the spill journal of this store; why something still does.
-  Error send_spilled();
-  /// The user's, as they are stored, and of what is open here also what is not saved yet.
-  Result<std::vector<std::string>> keys_to_erase(std::uint64_t user);
-  /// Why a record of that user is to stay, or `Errc{}`; `messages` is how many came in.
-  Error refusal_to_erase(std::string_view key, const EraseUserOptions& options,
-                         std::size_t& messages);
   /// Where the key is in a board, with so many rows on each side of it. `not_found`.
   template <detail::FixedString Name, class K>
   Result<IndexRequest> find_in_board(const K& key, std::size_t beside);

@@ -90,7 +90,9 @@ void Database<Files>::scan(ScanRequest& request) const {
   const std::string_view after = request.after;
   for (const auto& [name, record] : index_.stores[request.store.index].records) {
     const std::string_view key = name;
-    if (!record.has_data() || key <= after) continue;
+    const bool is_meant =
+        request.of_inboxes ? record.more().inbox_messages != 0 : record.has_data();
+    if (!is_meant || key <= after) continue;
     if (page.size() == most && key > *page.rbegin()) continue;
     page.insert(key);
     if (page.size() > most) page.erase(std::prev(page.end()));

@@ -119,7 +119,8 @@ struct StoreState {
     const std::size_t most = (std::max)(request.most, std::size_t{1});
     std::set<std::string_view> page;
     for (const auto& [key, record] : records) {
-      if (!record.has_data || key <= request.after) continue;
+      const bool is_meant = request.of_inboxes ? !record.inbox.messages.empty() : record.has_data;
+      if (!is_meant || key <= request.after) continue;
       if (page.size() == most && key > *page.rbegin()) continue;
       page.insert(key);
       if (page.size() > most) page.erase(std::prev(page.end()));

@@ -113,6 +113,8 @@ template <record_backend B>
       {"the first commit of an epoch counts a load", the_first_commit_of_an_epoch_counts_a_load},
       {"receipts are kept until they are forgotten", receipts_are_kept_until_forgotten},
       {"a scan finds each record with data once", a_scan_finds_each_record_with_data_once},
+      {"a scan of inboxes finds each record in which messages wait",
+       a_scan_of_inboxes_finds_each_record_in_which_messages_wait},
       {"a store is found by its name", a_store_is_found_by_its_name},
       {"a store's header is checked", a_header_is_checked},
       {"the changes of one commit are all or nothing", changes_of_one_commit_are_all_or_nothing},

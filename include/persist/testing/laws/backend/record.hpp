@@ -129,6 +129,32 @@ void a_scan_finds_each_record_with_data_once(Driver<B>& d) {
 }
 
 template <class B>
+void a_scan_of_inboxes_finds_each_record_in_which_messages_wait(Driver<B>& d) {
+  std::set<std::string> expected;
+  for (int i = 0; i < 12; ++i) {
+    Holding mine = d.take("key" + std::to_string(i));
+    if (i % 3 != 0) d.save(mine, "x");
+    d.give_back(mine);
+    if (i % 2 != 0) continue;
+    d.post(mine.key, 1, "hello");
+    expected.insert(mine.key);
+  }
+  d.post("mail only", 1, "hello");
+  expected.insert("mail only");
+  for (const std::size_t most : {std::size_t{1}, std::size_t{5}, std::size_t{1000}}) {
+    std::set<std::string> seen;
+    ScanRequest page{d.store, "", most};
+    page.of_inboxes = true;
+    for (int pages = 0; pages < 40 && !page.done; ++pages) {
+      page.after = page.next;
+      d.db.scan({&page, 1});
+      seen.insert(page.keys.begin(), page.keys.end());
+    }
+    d.report.that(page.done && seen == expected, "those with messages, with data or without");
+  }
+}
+
+template <class B>
 void a_store_is_found_by_its_name(Driver<B>& d) {
   Driver<B> same(d.db, d.clock, d.report);
   Driver<B> other(d.db, d.clock, d.report, "other");
