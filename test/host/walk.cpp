@@ -156,10 +156,12 @@ TEST_F(HostWalkTest, a_deadline_ends_it_between_two_pages_and_says_where) {
 TEST_F(HostWalkTest, called_off_it_gives_back_what_it_waits_for) {
   auto other = open("eu-2");
   auto theirs = other.load(4U);
-  Answer answer = host.for_each(players, doubles, {.held = Conflict::wait, .deadline = 10min});
+  Answer answer = host.for_each(players, doubles, {.held = Conflict::request, .deadline = 10min});
   settle();
+  EXPECT_TRUE(tool.inspect(4U)->release_requested);
   answer.cancel();
   settle();
+  EXPECT_FALSE(tool.inspect(4U)->release_requested) << "nobody wants it any more";
   EXPECT_TRUE(answer.get().is(Errc::cancelled));
   ASSERT_TRUE(theirs->release());
   for (int i = 0; i < 20; ++i)
