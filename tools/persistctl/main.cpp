@@ -157,6 +157,10 @@ std::vector<Command> folder_commands() {
       {"backup",
        "COPY",
        "Writes a copy of the folder, of one moment, that opens like any other.",
+       {dir_option}},
+      {"compact",
+       "",
+       "Writes again what is there and removes the rest: of what was erased no byte stays.",
        {dir_option}}};
 }
 
@@ -513,6 +517,22 @@ int backup(const Typed& typed) {
   return copied ? done : fail(copied.error());
 }
 
+/// Needs the folder for itself: the log has one writer.
+int compact(const Typed& typed) {
+  if (const auto seen = File::open_snapshot(typed.get("--dir")); !seen) return fail(seen.error());
+  auto owned = File::open(typed.get("--dir"));
+  if (!owned) return fail(owned.error(), owned.is(Errc::locked) ? folder_is_held : not_done);
+  const auto before = owned->stats();
+  if (const auto compacted = owned->compact(); !compacted) return fail(compacted.error());
+  const auto after = owned->stats();
+  std::cout << before.bytes << " bytes before, " << after.bytes << " now, of " << after.records
+            << " records\n";
+  if (after.damaged_segments == 0) return done;
+  std::cerr << "persistctl: " << after.damaged_segments
+            << " segments hold damaged bytes of records and stay as they are\n";
+  return not_done;
+}
+
 int spill_list(const Typed& typed) {
   const auto listed = list_spilled(typed.get("--spill"), typed.get("--store"), std::cout);
   return listed ? done : fail(listed.error());
@@ -594,6 +614,7 @@ int run(std::span<const std::string_view> words) {
       {"unlock", unlock},
       {"audit", audit},
       {"backup", backup},
+      {"compact", compact},
       {"history", history},
       {"diff", diff},
       {"restore", restore},

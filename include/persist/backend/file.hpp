@@ -111,6 +111,17 @@ class BasicFile {
 
   /// Makes all that was acknowledged survive a power cut; with `Durability::full` it already does.
   [[nodiscard]] Result<void> flush() { return db_ ? db_->flush() : Result<void>(error_); }
+  /// Writes again what is there, and removes all that was there before: of what was erased or
+  /// written over until now no byte is left in the folder's files (but in segments that are set
+  /// aside as damaged, and in copies).
+  ///
+  /// Goes on by itself as a rule, when the log has grown; this is for who must know that it has.
+  /// Copies every live byte, 4 MiB at a time, with the saves of others in between; needs room for
+  /// as much again. `io`: what has been moved stays moved; call it again. Safe on any thread.
+  [[nodiscard]] Result<void> compact() {
+    if (db_ && !db_->is_snapshot()) return db_->compact();
+    return db_ ? Error(Errc::refused, "this is a snapshot: it can only be read") : error_;
+  }
   [[nodiscard]] FileStats stats() const { return db_ ? db_->stats() : FileStats{}; }
   /// What opening found.
   [[nodiscard]] OpenReport report() const { return db_ ? db_->report() : OpenReport{}; }

@@ -169,6 +169,93 @@ TEST(FileCompaction, ForgetsTheKeyOfAnErasedRecordAndKeepsItsEpoch) {
   EXPECT_EQ(draft.change().version, 2u);
 }
 
+/// In how many files of the disk the word is.
+int files_with(const Bench& bench, std::string_view word) {
+  int found = 0;
+  for (const std::string& name : bench.disk.files()) {
+    const auto& bytes = bench.disk.bytes(name);
+    const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    found += all.find(word) != all.npos ? 1 : 0;
+  }
+  return found;
+}
+
+TEST(FileCompaction, AskedForLeavesNothingOfWhatWasErased) {
+  Bench bench;  // with segments that would never be full
+  Holding secret = bench.driver->take("MARKERkey");
+  bench.driver->save(secret, "MARKERdata");
+  for (int i = 0; i < 20; ++i)
+    ASSERT_TRUE(bench.saved("k" + std::to_string(i), "kept " + std::to_string(i)));
+  ASSERT_TRUE(bench.saved("k3", "MARKERold"));
+  ASSERT_TRUE(bench.saved("k3", "new"));
+  bench.driver->erase("MARKERkey");
+  ASSERT_GT(files_with(bench, "MARKER"), 0);
+  ASSERT_TRUE(bench.file->compact());
+  EXPECT_EQ(files_with(bench, "MARKER"), 0);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 4; i < 20; ++i)
+      EXPECT_EQ(bench.text("k" + std::to_string(i)), "kept " + std::to_string(i)) << round;
+    EXPECT_EQ(bench.text("k3"), "new") << round;
+    EXPECT_EQ(bench.driver->commit(bench.driver->next(secret).data("late")), Outcome::fenced);
+    round == 0 ? bench.reopen() : bench.cut_power_and_open();
+    ASSERT_TRUE(bench.file->compact()) << "and again";
+  }
+}
+
+TEST(FileCompaction, AskedForWithoutRoomLosesNothingAndGoesOnLater) {
+  Bench bench({}, small);
+  Churn churn(bench);
+  for (int i = 0; i < 60; ++i)
+    ASSERT_TRUE(churn.step());
+  bench.disk.state().room = 2000;
+  EXPECT_TRUE(bench.file->compact().is(Errc::io));
+  churn.check(" without room");
+  bench.disk.state().room = ~std::uint64_t{0};
+  if (!bench.file->status()) bench.reopen();
+  ASSERT_TRUE(bench.file->compact());
+  churn.check(" with room again");
+  const auto now = bench.file->stats();
+  EXPECT_LE(now.bytes, now.live_bytes + 2 * small.segment_bytes);
+}
+
+TEST(FileCompaction, AskedForIsSafeWhereverTheProcessStops) {
+  const auto play = [](Bench& bench, Churn& churn) {
+    for (int i = 0; i < 40 && churn.step(); ++i) {
+    }
+    return bench.file->compact() && churn.step() && bench.file->compact();
+  };
+  std::uint64_t operations = 0;
+  {
+    Bench bench({}, small);
+    Churn churn(bench);
+    ASSERT_TRUE(play(bench, churn));
+    operations = bench.disk.state().operations;
+  }
+  for (const bool power : {false, true})
+    for (std::uint64_t stop = 12; stop <= operations; ++stop) {
+      Bench bench({}, small);
+      Churn churn(bench);
+      bench.disk.state().stop_at = stop;
+      (void)play(bench, churn);
+      const std::string where = " stopped at operation " + std::to_string(stop);
+      power ? bench.cut_power_and_open(stop) : bench.kill_and_open();
+      ASSERT_TRUE(bench.file->status()) << bench.file->status().error() << where;
+      churn.check(where);
+      ASSERT_TRUE(churn.step()) << where;
+      ASSERT_TRUE(bench.file->compact()) << where;
+      bench.cut_power_and_open();
+      churn.check(where + " and went on");
+    }
+}
+
+TEST(FileCompaction, OfASnapshotIsRefused) {
+  Bench bench({}, small);
+  ASSERT_TRUE(bench.saved("k", "x"));
+  auto seen = DiskFile::open_snapshot("save", bench.disk);
+  ASSERT_TRUE(seen) << seen.error();
+  EXPECT_TRUE(seen->compact().is(Errc::refused));
+}
+
 TEST(FileCompaction, ManyRestartsDoNotLeaveManySegments) {
   Bench bench({}, small);
   for (int i = 0; i < 60; ++i) {

@@ -70,6 +70,7 @@ class Database {
       request.error = Error(Errc::invalid, "this database has no such store");
   }
   [[nodiscard]] Result<void> flush();
+  [[nodiscard]] Result<void> compact();
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
     const std::lock_guard hold(watchers_mutex_);
     watchers_.emplace_back(store.index, std::move(queue));
@@ -119,7 +120,8 @@ class Database {
   static constexpr std::uint64_t least_copied = std::uint64_t{64} << 10;
 
   void perform(const std::vector<Job*>& jobs) noexcept;
-  void perform_flush(FlushRequest& request);
+  void perform_alone(FlushRequest& request);
+  void perform_alone(CompactRequest& request);
   void note_syncs();
   template <class Request>
   void perform_one(Request& request);
@@ -195,7 +197,7 @@ void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
     std::visit(
         [this](auto requests) {
           if constexpr (std::is_pointer_v<decltype(requests)>)
-            this->perform_flush(*requests);
+            this->perform_alone(*requests);
           else
             for (auto& request : requests)
               this->perform_one(request);
@@ -205,7 +207,7 @@ void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
 }
 
 template <class Files>
-void Database<Files>::perform_flush(FlushRequest& request) {
+void Database<Files>::perform_alone(FlushRequest& request) {
   end_batch();
   Result<void> done = success;
   if (log_.poisoned())
@@ -214,6 +216,26 @@ void Database<Files>::perform_flush(FlushRequest& request) {
     done = log_.sync();
   if (!done) request.error = done.error();
   note_syncs();
+}
+
+/// A few megabytes, so that those who wait for their saves do not wait for the whole of it.
+template <class Files>
+void Database<Files>::perform_alone(CompactRequest& request) {
+  constexpr std::uint64_t at_once = std::uint64_t{4} << 20;
+  end_batch();
+  Result<void> made = log_.poisoned() ? log_.poison() : Result<void>(success);
+  if (made && request.through == 0) {
+    request.through = log_.newest();
+    made = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {});
+  }
+  if (made && index_.oldest <= request.through) {
+    compactor_.stage_some(engine_.stage, index_, log_, at_once);
+    made = write();
+    made ? publish() : note_syncs();
+    engine_.stage.clear();
+  }
+  if (!made) request.error = made.error();
+  request.done = !made || index_.oldest > request.through;
 }
 
 template <class Files>
@@ -358,6 +380,14 @@ template <class Files>
 Result<void> Database<Files>::flush() {
   FlushRequest request;
   run(Job{&request});
+  return failed(request.error) ? Result<void>(request.error) : Result<void>(success);
+}
+
+template <class Files>
+Result<void> Database<Files>::compact() {
+  CompactRequest request;
+  while (!request.done)
+    run(Job{&request});
   return failed(request.error) ? Result<void>(request.error) : Result<void>(success);
 }
 

@@ -3,6 +3,7 @@
 #include <persist/record/requests.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <span>
 #include <variant>
 
@@ -16,11 +17,19 @@ struct FlushRequest {
   Error error{Errc{}};
 };
 
+/// Asks for a step of a compaction of all that lies in segments up to `through`; 0: in all that
+/// there are, and that is told.
+struct CompactRequest {
+  std::uint32_t through = 0;
+  bool done = false;
+  Error error{Errc{}};
+};
+
 /// What one caller handed in, to be performed by whoever leads.
 struct Job {
   std::variant<std::span<OpenStoreRequest>, std::span<AcquireRequest>, std::span<CommitRequest>,
                std::span<PostRequest>, std::span<RelayRequest>, std::span<EraseRequest>,
-               FlushRequest*>
+               FlushRequest*, CompactRequest*>
       requests;
 };
 
