@@ -63,5 +63,8 @@ int main() {
     std::cout << "  " << line << '\n';
   const auto greedy = move(banks, "ravens", "Bob", -1'000'000);
   std::cout << "Bob takes a million: " << (greedy ? "well" : greedy.error().message()) << '\n';
-  return bank->data.coins == rounds * (10 - 4) && !greedy ? 0 : 1;
+  if (bank->data.coins == rounds * (10 - 4) && !greedy) return 0;
+  return std::cerr << "A new bank would have " << rounds * (10 - 4)
+                   << " coins: is there a save of an earlier run?\n",
+         1;
 }

@@ -94,7 +94,9 @@ persist::ForEachReport migrate(Players& players) {
 int main(int argc, char** argv) {
   const std::uint64_t count = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 100'000;
   const persist::backend::File folder{"save"};
-  if (!make_old_records(folder, count)) return 1;
+  if (!make_old_records(folder, count))
+    return std::cerr << "the old build could not make its records: was \"save\" migrated before?\n",
+           1;
 
   Players players("PlayerData", folder);
   const persist::ForEachReport report = migrate(players);
