@@ -655,6 +655,23 @@ TEST_F(SpillReplay, a_damaged_entry_is_left_as_it_is_and_holds_up_no_other) {
   EXPECT_EQ(bytes_of(name), damaged);
 }
 
+TEST_F(SpillReplay, an_entry_that_follows_itself_is_kept_and_holds_nobody_up) {
+  spill_coins(7, 5);
+  const std::string file = files().front();
+  auto entry = persist::spill::read_entry(persist::detail::os::Files(), folder + "/" + file);
+  ASSERT_TRUE(entry) << entry.error();
+  entry->follows = persist::spill::FileName::read(file)->number;
+  persist::Buffer bytes;
+  ASSERT_TRUE(persist::spill::encode(*entry, bytes));
+  write(file, std::string(persist::as_text(bytes)));
+  auto players = open_spilling();
+  EXPECT_EQ(only(players).state, State::unreadable);
+  EXPECT_EQ(only(players).why, Errc::corrupt);
+  EXPECT_EQ(files(), std::vector<std::string>{file});
+  clock.advance(2min);  // the lease of who wrote it
+  EXPECT_TRUE(players.load(7));
+}
+
 TEST_F(SpillReplay, an_entry_that_the_database_will_not_have_is_kept_and_holds_nobody_up) {
   spill_coins(7, 5);
   db.fail_commits(Errc::too_large);

@@ -280,6 +280,8 @@ class SpillBox {
     } else if (name.end == spill::FileName::refused) {
       found.state = Spilled::State::refused;
       found.why = Error(Errc::fenced, "it was refused when it was sent again");
+    } else if (entry->follows >= name.number) {  // it would wait for ever
+      found.why = Error(Errc::corrupt, "it says that it follows itself, or one behind it");
     } else {
       return wait_for({found.file, std::move(found.keys), found.at, entry->follows});
     }
