@@ -230,4 +230,17 @@ TEST_F(ForEachTest, records_with_many_writers_are_walked_too) {
   EXPECT_EQ(guilds.peek(2u)->data.coins, 2);
 }
 
+TEST_F(ForEachTest, what_a_later_try_may_have_stored_is_not_said_to_have_failed) {
+  db.fail_commits(Errc::unavailable);
+  db.lose_reply();
+  db.fail_commits(Errc::unavailable, 1000);
+  const ForEachReport report = players.for_each(doubles, {.only = {"3"}, .deadline = 5s});
+  ASSERT_EQ(report.missed.size(), 1U);
+  EXPECT_EQ(report.missed[0].why, Errc::unknown_outcome) << "the second try was the one";
+  db.script().commits.clear();
+  play(1min, players);
+  EXPECT_EQ(coins(players, 3), 6);
+  EXPECT_FALSE(players.inspect(3u)->held);
+}
+
 }  // namespace

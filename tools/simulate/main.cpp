@@ -195,6 +195,10 @@ int run(const Arguments& told) {
     evening.seed = bad[i];
     explain(evening);
   }
+  constexpr std::size_t most_named = 100;
+  for (std::size_t i = most_explained; i < bad.size() && i < most_named; ++i)
+    std::cout << (i == most_explained ? "also seed " : ", ") << bad[i];
+  if (bad.size() > most_explained) std::cout << '\n';
   std::cout << done << " evenings: " << total.loads << " loads, " << total.saves << " saves, "
             << total.handovers << " handed over, " << total.lost << " sessions lost, "
             << total.crashes << " crashes, " << total.pauses << " pauses, " << total.cuts

@@ -116,6 +116,8 @@ class Faulty {
   /// Whether the database has no room left: what would write is refused with `io`, as `File` does,
   /// and acquisitions and renewals go on.
   void fill(bool is_full) noexcept { state_->is_full = is_full; }
+  /// No reply to a read comes again: the database was put back, and its copies with it.
+  void forget_reads() noexcept { state_->reads.clear(); }
 
   [[nodiscard]] bool same_database(const Faulty& other) const noexcept {
     return inner_.same_database(other.inner_);

@@ -47,6 +47,11 @@ class SimulatedLines {
     leases_.cut(leases);
   }
   [[nodiscard]] bool is_cut() const noexcept { return data_.is_cut() || leases_.is_cut(); }
+  /// The database was put back, and what stood in for it on its way.
+  void forget_reads() noexcept {
+    data_.forget_reads();
+    leases_.forget_reads();
+  }
   /// Whether the database has no room left for data.
   void fill(bool is_full) noexcept { data_.fill(is_full); }
 

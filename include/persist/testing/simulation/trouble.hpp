@@ -137,6 +137,8 @@ class SimulatedTrouble : protected SimulatedWorld<Game, Lock> {
       for (Session& ghost : std::exchange(server.ghosts, {}))
         server.forgotten.push_back(ghost);
     }
+    for (Server& server : servers_)
+      if (server.lines) server.lines->forget_reads();
     spilled_.clear();
     stragglers_.drop_all();
     database_.restore(*this->backup_);
