@@ -7,6 +7,7 @@
 #include <persist/access/shared.hpp>
 #include <persist/audit/check.hpp>
 #include <persist/backend/file.hpp>
+#include <persist/backend/kv.hpp>
 #include <persist/backend/leased.hpp>
 #include <persist/backend/memory.hpp>
 #include <persist/bytes.hpp>

@@ -129,7 +129,11 @@ class Faulty {
   void post(std::span<PostRequest> batch) { each(batch, &Inner::post); }
   void relay(std::span<RelayRequest> batch) { each(batch, &Inner::relay); }
   void erase(std::span<EraseRequest> batch) { each(batch, &Inner::erase); }
-  void scan(std::span<ScanRequest> batch) { each(batch, &Inner::scan); }
+  void scan(std::span<ScanRequest> batch)
+    requires scans_keys<Inner>
+  {
+    each(batch, &Inner::scan);
+  }
   void read_schemas(std::span<SchemaRequest> batch)
     requires holds_schemas<Inner>
   {
