@@ -27,14 +27,13 @@ using KvBare = Kv<BareMap>;
 static_assert(persist::record_backend<KvBare> && !persist::scans_keys<KvBare>);
 static_assert(!persist::queries_indexes<KvBare> && !persist::judges_leases<KvBare>);
 
-const int laws_on_bare = persist_test::register_laws<KvBare>(
-    "LawsOnBareKv", [](persist::testing::ManualClock& clock) {
+const int laws_on_bare =
+    persist_test::register_laws<KvBare>("LawsOnBareKv", [](persist::testing::ManualClock& clock) {
       return KvBare(BareMap{MemoryMap(clock)}, {.calendar = &clock});
     });
 
 const int laws_on_kv = persist_test::register_laws<KvMemory>(
-    "LawsOnKv",
-    [](persist::testing::ManualClock& clock) { return KvMemory(MemoryMap(clock)); });
+    "LawsOnKv", [](persist::testing::ManualClock& clock) { return KvMemory(MemoryMap(clock)); });
 
 TEST(KvBackend, HoldsToEveryLaw) {
   EXPECT_EQ(static_cast<std::size_t>(laws_on_kv),

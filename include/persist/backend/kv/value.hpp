@@ -4,6 +4,7 @@
 #include <persist/backend/file/parts.hpp>
 #include <persist/backend/memory/state.hpp>
 #include <persist/detail/crc32c.hpp>
+#include <persist/result.hpp>
 
 #include <algorithm>
 #include <string>
