@@ -4,7 +4,10 @@
 #include <persist/testing/random.hpp>
 
 #include <gtest/gtest.h>
+#include <support/hex.hpp>
 #include <support/scripted_map.hpp>
+
+#include <fstream>
 
 // The bytes of a value, and what becomes of those that are not ours.
 
@@ -128,6 +131,25 @@ TEST(KvValue, no_bytes_with_the_right_sums_do_harm) {
     (void)held_by(read->head, TimePoint(Duration(longest_time)));
     (void)read->head.leased_at(TimePoint());
   }
+}
+
+TEST(KvValue, the_example_of_the_format_page_is_what_it_says) {
+  std::ifstream page(PERSIST_SOURCE_DIR "/doc/format.md");
+  Buffer bytes;
+  bool there = false;
+  for (std::string line; std::getline(page, line);) {
+    there =
+        (there && !line.starts_with("#")) || line == "<!-- The test of Kv reads these bytes. -->";
+    if (there && line.starts_with("    "))
+      bytes.append(test::from_hex(line.substr(4, line.find("  ", 4) - 4)).view());
+  }
+  const auto read = decode_record(bytes, "name", store_id);
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(encode_record(*read, store_name), bytes);
+  EXPECT_EQ(read->key, "k");
+  EXPECT_EQ(read->head.fence, (Fence{1, {ServerId("eu-1"), 0x1122334455667788, 1}, 1}));
+  EXPECT_EQ(read->head.lease, std::chrono::seconds(60));
+  EXPECT_EQ(as_text(read->data), "hello");
 }
 
 TEST(KvValue, a_header_says_whose_it_is) {
