@@ -5,6 +5,7 @@
 namespace {
 
 using namespace test;
+using persist::TimePoint;
 
 struct HostBudget : World {
   Players tool{"players", db, options("tool")};
