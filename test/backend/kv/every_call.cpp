@@ -54,7 +54,7 @@ struct KvEveryCall : ::testing::Test {
       return Error(Errc::unavailable, "dead");
     };
     script.before_get = dies;
-    script.before_swap = [=, &is_dead](std::string_view key) -> std::optional<Error> {
+    script.before_swap = [=](std::string_view key) -> std::optional<Error> {
       if (last_arrives && calls() == step + 1) return std::nullopt;
       return dies(key);
     };
