@@ -1,3 +1,4 @@
+// builds: tsan
 #include <persist/backend/metered.hpp>
 
 #include "backend/law_cases.hpp"

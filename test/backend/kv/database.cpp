@@ -1,3 +1,4 @@
+// builds: tsan
 #include <persist/backend/kv/database.hpp>
 
 #include <persist/testing/laws/backend/claim.hpp>
