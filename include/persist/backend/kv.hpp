@@ -50,7 +50,12 @@ class Kv {
       : db_(std::make_shared<Database>(std::move(map), options.calendar, options.cache)) {}
 
   [[nodiscard]] bool same_database(const Kv& other) const noexcept { return db_ == other.db_; }
-  [[nodiscard]] Result<void> status() const { return success; }
+  [[nodiscard]] Result<void> status() const {
+    if constexpr (kv::tells_its_status<Map>)
+      return db_->map().status();
+    else
+      return success;
+  }
   [[nodiscard]] Owner next_owner(ServerId server) { return db_->next_owner(server); }
   /// The map, as it was given.
   [[nodiscard]] Map& map() noexcept { return db_->map(); }

@@ -37,6 +37,7 @@ TEST(KvChange, is_what_memory_makes_of_it) {
 struct NarrowMap : MemoryMap {
   using MemoryMap::MemoryMap;
   [[nodiscard]] std::size_t largest_value() const noexcept { return std::size_t{64} << 10; }
+  [[nodiscard]] Result<void> status() const { return Errc::unavailable; }
 };
 using Narrow = Kv<NarrowMap>;
 static_assert(limits_data<Narrow> && !limits_data<Kv<MemoryMap>>);
@@ -50,6 +51,11 @@ struct KvNarrow : ::testing::Test {
   const std::string half = std::string(32 << 10, 'x');
   void TearDown() override { EXPECT_TRUE(report.passed()) << report.text(); }
 };
+
+TEST_F(KvNarrow, is_as_well_as_its_map) {
+  EXPECT_TRUE(kv.status().is(Errc::unavailable));
+  EXPECT_TRUE(Kv<MemoryMap>(MemoryMap(clock)).status());
+}
 
 TEST_F(KvNarrow, older_states_go_where_there_is_no_room) {
   EXPECT_EQ(kv.largest_data(), half.size());

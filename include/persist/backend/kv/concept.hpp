@@ -66,6 +66,11 @@ template <class M>
 concept has_a_clock = requires(M& map) {
   { map.clock() } -> std::same_as<Clock&>;
 };
+/// Says whether it can be reached at all, and why not. One that cannot still answers every call.
+template <class M>
+concept tells_its_status = requires(const M& map) {
+  { map.status() } -> std::same_as<Result<void>>;
+};
 /// Takes no larger value. It says the same each time.
 template <class M>
 concept limits_values = requires(const M& map) {
