@@ -42,4 +42,25 @@ TEST(KvBackend, HoldsToEveryLaw) {
             persist::testing::backend_laws<KvBare>().size());
 }
 
+TEST(KvBackend, KnowsOfAnOutboxThatItSawWhereTheMapListsNothing) {
+  persist::testing::ManualClock clock;
+  persist::testing::Report report;
+  const MemoryMap map(clock);
+  KvBare one(BareMap{map}, {.calendar = &clock}), two(BareMap{map}, {.calendar = &clock});
+  persist::testing::laws::Driver<KvBare> here(one, clock, report), there(two, clock, report);
+  persist::RecordLimits none;
+  none.inbox_messages = 0;
+  auto mine = here.take("sender");
+  (void)here.commit(here.next(mine).data("x").send("receiver", 1, "a").limits(none));
+  EXPECT_EQ(here.waiting().size(), 1U);
+  EXPECT_TRUE(there.waiting().empty()) << "nobody told it";
+  (void)there.take_away("sender");
+  const auto waiting = there.waiting();
+  ASSERT_EQ(waiting.size(), 1U) << "a load does";
+  there.take_out("sender", waiting[0].messages);
+  EXPECT_TRUE(there.waiting().empty());
+  EXPECT_TRUE(here.waiting().empty()) << "and whoever looks finds that it is gone";
+  EXPECT_TRUE(report.passed()) << report.text();
+}
+
 }  // namespace

@@ -179,6 +179,9 @@ Result<bool> Kv<Map>::judge_one(kv::Record& record, CommitRequest& request,
   using Outcome = CommitRequest::Outcome;
   Change& change = request.changes[0];
   const memory::Moment now{db_->now(), db_->wall()};
+  change.messages.clear();  // of a try that came too late
+  for (Send& each : change.sends)
+    each.delivered = false;
   const Verdict verdict = judge(record.head, change, now.now, 0);
   change.version = record.exists ? record.head.version : 0;
   if (verdict == Verdict::fenced || verdict == Verdict::superseded) {

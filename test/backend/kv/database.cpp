@@ -102,9 +102,10 @@ TEST_F(KvRaces, a_save_that_comes_behind_a_takeover_writes_nothing) {
   here.save(mine, "x");
   Holding thief;
   meanwhile([&] { thief = there.take_away("k"); });
-  Draft save = here.next(mine).data("y");
+  Draft save = here.next(mine).data("y").send("k", 1, "to myself");
   EXPECT_EQ(here.commit(save), Outcome::fenced);
   EXPECT_EQ(save.change().holder.owner, thief.fence.owner);
+  EXPECT_TRUE(save.change().messages.empty() && !save.change().sends[0].delivered);
   EXPECT_TRUE(there.holds_text("k", "x"));
   there.save(thief, "z");
 }
