@@ -7,8 +7,11 @@
 #include <persist/access/shared.hpp>
 #include <persist/audit/check.hpp>
 #include <persist/backend/file.hpp>
+#include <persist/backend/kv.hpp>
 #include <persist/backend/leased.hpp>
+#include <persist/backend/limited.hpp>
 #include <persist/backend/memory.hpp>
+#include <persist/backend/metered.hpp>
 #include <persist/bytes.hpp>
 #include <persist/clock.hpp>
 #include <persist/codec/any_of.hpp>

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -32,6 +33,36 @@ TEST(MetricsText, a_label_cannot_end_its_line_or_its_quotes) {
   persist::observe::write_metrics(text, {}, "a\"} 1\nb\\", "");
   const std::string first = text.str().substr(0, text.str().find('\n'));
   EXPECT_EQ(first, R"(persist_loads_total{store="a\"} 1\nb\\",server=""} 0)");
+}
+
+TEST(MetricsText, a_backends_times_are_a_histogram) {
+  persist::backend::BackendMetrics metrics;
+  persist::backend::OperationMetrics& commits =
+      metrics.all[static_cast<std::size_t>(persist::backend::Operation::commit)];
+  commits.batches = 3;
+  commits.requests = 40;
+  commits.failed = 2;
+  commits.latency.counts[2] = 2;
+  commits.latency.counts.back() = 1;
+  commits.latency.total = std::chrono::microseconds(70'000'007);
+  std::ostringstream text;
+  persist::observe::write_metrics(text, metrics, "main");
+  const std::string all = text.str();
+  const auto says = [&](std::string_view name, std::string_view labels, std::string_view value) {
+    const std::string line = "persist_backend_" + std::string(name) +
+                             R"({backend="main",operation="commit")" + std::string(labels) + "} " +
+                             std::string(value) + "\n";
+    return all.find(line) != std::string::npos;
+  };
+  EXPECT_TRUE(says("requests_total", "", "40"));
+  EXPECT_TRUE(says("failed_total", "", "2"));
+  EXPECT_TRUE(says("seconds_bucket", R"(,le="0.000002")", "0"));
+  EXPECT_TRUE(says("seconds_bucket", R"(,le="0.000004")", "2"));
+  EXPECT_TRUE(says("seconds_bucket", R"(,le="67.108864")", "2"));
+  EXPECT_TRUE(says("seconds_bucket", R"(,le="+Inf")", "3"));
+  EXPECT_TRUE(says("seconds_sum", "", "70.000007"));
+  EXPECT_TRUE(says("seconds_count", "", "3"));
+  EXPECT_EQ(all.find("acquire"), std::string::npos) << "what nobody asked has no line";
 }
 
 }  // namespace

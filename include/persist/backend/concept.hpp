@@ -15,7 +15,7 @@
 // by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
 // in testing/laws/backend.hpp say it in tests.
 //
-// Models: backend::Memory (the reference), backend::File.
+// Models: backend::Memory (the reference), backend::File, backend::Kv<Map>.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -58,14 +58,16 @@ concept erases_records = requires(B& b, std::span<EraseRequest> batch) {
   { b.erase(batch) } -> std::same_as<void>;
 };
 template <class B>
-concept scans_keys = requires(B& b, std::span<ScanRequest> batch) {
-  { b.scan(batch) } -> std::same_as<void>;
-};
-template <class B>
 concept record_backend =
     is_a_shared_handle<B> && names_owners<B> && opens_stores<B> && acquires_leases<B> &&
     commits_changes<B> && reads_records<B> && posts_messages<B> && relays_messages<B> &&
-    erases_records<B> && scans_keys<B>;
+    erases_records<B>;
+
+/// Names the keys that have data, in pages. What cannot has no `scan` and no `for_each`.
+template <class B>
+concept scans_keys = requires(B& b, std::span<ScanRequest> batch) {
+  { b.scan(batch) } -> std::same_as<void>;
+};
 
 /// A commit may hold changes of several records, all or nothing. A backend says so with
 /// `static constexpr bool is_transactional = true`.

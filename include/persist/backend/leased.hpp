@@ -49,7 +49,11 @@ class Leased {
   void erase(std::span<EraseRequest> batch);
   void post(std::span<PostRequest> batch) { data_.post(batch); }
   void relay(std::span<RelayRequest> batch) { data_.relay(batch); }
-  void scan(std::span<ScanRequest> batch) { data_.scan(batch); }
+  void scan(std::span<ScanRequest> batch)
+    requires scans_keys<Data>
+  {
+    data_.scan(batch);
+  }
   void read_schemas(std::span<SchemaRequest> batch)
     requires holds_schemas<Data>
   {

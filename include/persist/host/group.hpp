@@ -1,7 +1,7 @@
 #pragma once
 
+#include <persist/detail/budget.hpp>
 #include <persist/detail/caught.hpp>
-#include <persist/host/budget.hpp>
 #include <persist/host/core.hpp>
 #include <persist/host/future.hpp>
 #include <persist/host/leases.hpp>

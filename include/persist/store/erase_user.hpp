@@ -115,7 +115,10 @@ class UserErasure {
   void find_inboxes() {
     inboxes_.store = core_.store(), inboxes_.after = std::move(inboxes_.next);
     inboxes_.of_inboxes = true;
-    core_.backend().scan(std::span(&inboxes_, 1));
+    if constexpr (scans_keys<typename S::Backend>)
+      core_.backend().scan(std::span(&inboxes_, 1));
+    else
+      inboxes_.error = Error(Errc::unsupported, "this backend cannot list the inboxes of a store");
   }
   /// Takes out of what is open here what it had sent; the others are left to `take_out`.
   void take_out_here() {

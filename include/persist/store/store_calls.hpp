@@ -298,6 +298,9 @@ Result<Inspection> StoreCalls<S>::inspect(const K& key) {
 
 template <class S>
 Result<KeyPage> StoreCalls<S>::scan(std::string after, std::size_t most) {
+  static_assert(scans_keys<typename S::Backend>,
+                "persist: this backend cannot name the keys of its records (backend::Kv can where "
+                "its map has `list`)");
   if (Error no = core_.refusal(); failed(no)) return no;
   core_.waits_for_storage();
   ScanRequest request;

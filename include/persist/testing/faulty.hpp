@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/backend/concept.hpp>
+#include <persist/backend/forwarded.hpp>
 #include <persist/testing/parcel.hpp>
 #include <persist/testing/random.hpp>
 
@@ -93,15 +93,12 @@ class Stragglers {
 /// one connection; another server's is made of the same `Inner` anew. For tests.
 ///
 /// Requests of a batch meet their faults one by one, and reach `Inner` one by one. For one thread.
-template <class Inner>
-class Faulty {
+template <record_backend Inner>
+class Faulty : public backend::Forwarded<Faulty<Inner>, Inner> {
  public:
-  static constexpr bool is_transactional = transactional_backend<Inner>;
-  static constexpr bool keeps_history = versioned_backend<Inner>;
-  static constexpr bool judges_leases = persist::judges_leases<Inner>;
-
   Faulty(Inner inner, Stragglers& stragglers, Faults faults = {})
-      : inner_(std::move(inner)), state_(std::make_shared<State>(State{stragglers, faults})) {}
+      : backend::Forwarded<Faulty, Inner>(std::move(inner)),
+        state_(std::make_shared<State>(State{stragglers, faults})) {}
 
   void set_faults(Faults faults) noexcept { state_->faults = faults; }
   /// Whether anything gets through at all.
@@ -119,37 +116,16 @@ class Faulty {
   /// No reply to a read comes again: the database was put back, and its copies with it.
   void forget_reads() noexcept { state_->reads.clear(); }
 
-  [[nodiscard]] bool same_database(const Faulty& other) const noexcept {
-    return inner_.same_database(other.inner_);
-  }
-  [[nodiscard]] Result<void> status() const { return inner_.status(); }
-  [[nodiscard]] Owner next_owner(ServerId server) { return inner_.next_owner(server); }
-  void open_store(std::span<OpenStoreRequest> batch) { each(batch, &Inner::open_store); }
-  void acquire(std::span<AcquireRequest> batch) { each(batch, &Inner::acquire); }
-  void commit(std::span<CommitRequest> batch) { each(batch, &Inner::commit); }
-  void read(std::span<ReadRequest> batch) { each(batch, &Inner::read); }
-  void post(std::span<PostRequest> batch) { each(batch, &Inner::post); }
-  void relay(std::span<RelayRequest> batch) { each(batch, &Inner::relay); }
-  void erase(std::span<EraseRequest> batch) { each(batch, &Inner::erase); }
-  void scan(std::span<ScanRequest> batch) { each(batch, &Inner::scan); }
-  void read_schemas(std::span<SchemaRequest> batch)
-    requires holds_schemas<Inner>
-  {
-    each(batch, &Inner::read_schemas);
-  }
-  void query(std::span<IndexRequest> batch)
-    requires queries_indexes<Inner>
-  {
-    each(batch, &Inner::query);
-  }
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
     requires watched_backend<Inner>
   {
     if (!state_->stragglers.random().happens(state_->faults.unwatched))
-      inner_.watch(store, std::move(queue));
+      this->inner_.watch(store, std::move(queue));
   }
 
  private:
+  friend backend::Forwarded<Faulty, Inner>;
+
   struct State {
     Stragglers& stragglers;
     Faults faults;
@@ -164,17 +140,17 @@ class Faulty {
   template <class Request>
   static constexpr bool changes_something = requires { Parcel<Request>(std::declval<Request>()); };
 
-  template <class Request>
-  void each(std::span<Request> batch, void (Inner::*operation)(std::span<Request>)) {
+  template <class Request, class Go>
+  void around(backend::Operation, std::span<Request> batch, Go go) {
     for (Request& request : batch)
-      one(request, [&] { (inner_.*operation)(std::span(&request, 1)); });
+      one(request, [&] { go(std::span(&request, 1)); });
   }
   template <class Request, class F>
   void one(Request& request, F&& go) {
     if (state_->steps_left-- == 0) {
       state_->is_cut = true;
       if constexpr (changes_something<Request>)
-        if (state_->last_arrives) Parcel<Request>(request).arrive(inner_);
+        if (state_->last_arrives) Parcel<Request>(request).arrive(this->inner_);
     }
     if (state_->is_cut) return fail(request, Errc::unavailable);
     const Faults& faults = state_->faults;
@@ -192,15 +168,15 @@ class Faulty {
       const std::uint64_t no_reply = faults.refused + faults.no_reply;
       const std::uint64_t late = no_reply + faults.late;
       if (dice < no_reply) {
-        Parcel<Request>(request).arrive(inner_);
+        Parcel<Request>(request).arrive(this->inner_);
         return fail(request, Errc::unknown_outcome);
       }
       if (dice < late) {
-        state_->stragglers.add(request, inner_, faults.latest);
+        state_->stragglers.add(request, this->inner_, faults.latest);
         return fail(request, Errc::unknown_outcome);
       }
       const std::uint64_t twice = late + faults.twice;
-      if (dice < twice) state_->stragglers.add(request, inner_, faults.latest);
+      if (dice < twice) state_->stragglers.add(request, this->inner_, faults.latest);
       if (dice >= twice && dice < twice + faults.slow) {
         const Duration slowest = faults.slowest;
         state_->stragglers.let_pass(slowest);
@@ -220,17 +196,14 @@ class Faulty {
       request.key = key;
       return;
     }
-    inner_.read(std::span(&request, 1));
+    this->inner_.read(std::span(&request, 1));
     if (!failed(request.error)) state_->reads.insert_or_assign(asked, request);
   }
-  /// Nothing of a reply has been written into the request, and it still has all that it brought.
   template <class Request>
   static void fail(Request& request, Errc code) {
-    if constexpr (requires { request.outcome; }) request.outcome = Request::Outcome::failed;
-    request.error = Error(code, "the test's network");
+    backend::refuse(request, Error(code, "the test's network"));
   }
 
-  Inner inner_;
   std::shared_ptr<State> state_;
 };
 

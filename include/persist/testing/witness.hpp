@@ -102,7 +102,11 @@ class Witness {
       if (after) after();
     }
   }
-  void scan(std::span<ScanRequest> batch) { inner_.scan(batch); }
+  void scan(std::span<ScanRequest> batch)
+    requires scans_keys<Inner>
+  {
+    inner_.scan(batch);
+  }
   void read_schemas(std::span<SchemaRequest> batch)
     requires holds_schemas<Inner>
   {

@@ -24,6 +24,7 @@
 #include <string_view>
 #include <utility>
 
+#include <backend/kv/made_record.hpp>
 #include <fuzz/everything.hpp>
 #include <fuzz/file_log.hpp>
 #include <fuzz/source.hpp>
@@ -317,6 +318,24 @@ void add_spill() {
   add("spill", "nothing", "");
 }
 
+void add_kv_value() {
+  const auto payload = [](const backend::kv::Record& record) {
+    const Buffer value = backend::kv::encode_record(record, test::named_store);
+    return std::string(as_text(value.view().subspan(backend::kv::frame_size)));
+  };
+  const std::string full = payload(test::full_record());
+  backend::kv::Record small;
+  small.exists = true;
+  add("kv_value", "full", full);
+  add("kv_value", "small", payload(small));
+  add("kv_value", "cut", full.substr(0, full.size() / 2));
+  add("kv_value", "longer", full + '\0');
+  std::string counts = full;
+  std::fill(counts.end() - 80, counts.end() - 70, '\xff');
+  add("kv_value", "a_count_that_lies", counts);
+  add("kv_value", "nothing", "");
+}
+
 struct SeedKeys {
   static std::span<const codec::SealingKey> list() {
     static const codec::SealingKey keys[] = {{1, {1, 2, 3}}};
@@ -367,6 +386,6 @@ int main(int argc, char** argv) {
   corpus = argv[1];
   add_cbor(), add_json(), add_packed(), add_suphi(), add_any_of();
   add_record(), add_packed_schema(), add_generated();
-  add_pointer(), add_patch(), add_file_log(), add_wrapped(), add_spill();
+  add_pointer(), add_patch(), add_file_log(), add_wrapped(), add_spill(), add_kv_value();
   return 0;
 }

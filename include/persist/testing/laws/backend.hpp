@@ -112,15 +112,23 @@ template <record_backend B>
       {"times are the backend's", times_are_the_backends},
       {"the first commit of an epoch counts a load", the_first_commit_of_an_epoch_counts_a_load},
       {"receipts are kept until they are forgotten", receipts_are_kept_until_forgotten},
-      {"a scan finds each record with data once", a_scan_finds_each_record_with_data_once},
-      {"a scan of inboxes finds each record in which messages wait",
-       a_scan_of_inboxes_finds_each_record_in_which_messages_wait},
       {"a store is found by its name", a_store_is_found_by_its_name},
       {"a store's header is checked", a_header_is_checked},
       {"the changes of one commit are all or nothing", changes_of_one_commit_are_all_or_nothing},
       {"a message to oneself is new at once", a_message_to_oneself_is_new_at_once},
       {"every byte of a key is kept", every_key_byte_is_kept},
       {"a batch is equal to its requests one by one", a_batch_is_its_requests_one_by_one},
+  };
+}
+
+/// What a backend that names its keys does.
+template <scans_keys B>
+[[nodiscard]] std::vector<BackendLaw<B>> scan_laws() {
+  using namespace laws;
+  return {
+      {"a scan finds each record with data once", a_scan_finds_each_record_with_data_once},
+      {"a scan of inboxes finds each record in which messages wait",
+       a_scan_of_inboxes_finds_each_record_in_which_messages_wait},
   };
 }
 
@@ -190,6 +198,9 @@ template <record_backend B>
   std::vector<BackendLaw<B>> all = fence_and_lease_laws<B>();
   for (const BackendLaw<B>& law : content_laws<B>())
     all.push_back(law);
+  if constexpr (scans_keys<B>)
+    for (const BackendLaw<B>& law : scan_laws<B>())
+      all.push_back(law);
   if constexpr (holds_schemas<B>)
     for (const BackendLaw<B>& law : schema_laws<B>())
       all.push_back(law);
