@@ -211,7 +211,10 @@ class Query {
   }
   [[nodiscard]] WallTime time() { return WallTime(WallTime::duration(integer())); }
   [[nodiscard]] Duration duration() { return Duration(integer()); }
-  [[nodiscard]] std::string_view text() { return as_text(bytes()); }
+  [[nodiscard]] std::string_view text() {
+    const auto* at = reinterpret_cast<const char*>(sqlite3_column_text(statement_, ++column_));
+    return {at, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column_))};
+  }
   [[nodiscard]] ByteView bytes() {
     const auto* at = static_cast<const std::byte*>(sqlite3_column_blob(statement_, ++column_));
     return {at, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column_))};

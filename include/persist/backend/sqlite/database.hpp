@@ -94,11 +94,10 @@ class Database {
     set_up(writer, options_.durability == Durability::full);
     if (!writer.good()) return;
     // What the file is shows before anything is changed.
-    if (const int code = sqlite3_exec(writer.get(), "BEGIN; SELECT name FROM sqlite_master",
-                                      nullptr, nullptr, nullptr);
-        code != SQLITE_OK)
-      writer.note(code);
-    (void)sqlite3_exec(writer.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    writer.execute("BEGIN");
+    check_encoding(writer);
+    (void)check_tables(writer);
+    roll_back(writer);
     enter_wal(writer);
     writer.execute("BEGIN IMMEDIATE");
     make_tables(writer);

@@ -95,32 +95,38 @@ inline constexpr Made tables[] = {
                              "the store a file of its own"};
 }
 
-/// Makes the tables where there are none, inside a transaction that writes; refuses what is there
-/// and not as this version makes it.
-inline void make_tables(Connection& connection) {
-  const bool is_new = made_by(connection, tables[0].name).empty();
-  if (!is_new && made_by(connection, tables[0].name) == tables[0].sql) {
+/// Looks at what is there, inside a transaction, and refuses what is not as this version makes it.
+/// Says whether there is nothing yet.
+[[nodiscard]] inline bool check_tables(Connection& connection) {
+  const std::string format = made_by(connection, tables[0].name);
+  const bool is_new = format.empty();
+  if (format == tables[0].sql) {
     Statement find(connection, "SELECT version FROM persist_format");
     Query query(find);
     const std::int64_t version = query.row() ? query.integer() : 0;
     if (version > schema_version)
-      return connection.refuse(
-          {Errc::too_new, connection.path() + " has tables of version " + std::to_string(version) +
-                              ", and this build knows " + std::to_string(schema_version) +
-                              "; nothing was changed: open it with the newer build"});
-    if (connection.good() && version != schema_version)
-      return connection.damaged("the version of the tables");
+      connection.refuse({Errc::too_new, connection.path() + " has tables of version " +
+                                            std::to_string(version) + ", and this build knows " +
+                                            std::to_string(schema_version) +
+                                            "; nothing was changed: open it with the newer build"});
+    else if (version != schema_version)
+      connection.damaged("the version of the tables");
   }
   for (const Made& each : tables) {
     const std::string made = made_by(connection, each.name);
-    if (is_new && made.empty())
-      connection.execute(each.sql);
-    else if (made.empty() && connection.good())
+    if (made.empty() && !is_new)
       connection.damaged("the schema: `" + std::string(each.name) + "` is missing, and so it");
-    else if (made != each.sql)
+    else if (!made.empty() && made != each.sql)
       connection.refuse(foreign_table(connection.path(), each.name));
   }
-  if (!is_new) return;
+  return is_new;
+}
+
+/// Makes the tables where there are none, inside a transaction that writes.
+inline void make_tables(Connection& connection) {
+  if (!check_tables(connection)) return;
+  for (const Made& each : tables)
+    connection.execute(each.sql);
   Statement insert(connection, "INSERT INTO persist_format VALUES (?1)");
   Query query(insert);
   (query << schema_version).run();
@@ -146,16 +152,19 @@ inline void set_up(Connection& connection, bool is_full) {
   return query.row() ? std::string(query.text()) : std::string();
 }
 
+/// Refuses text in which not every key can be spelled.
+inline void check_encoding(Connection& connection) {
+  if (answer_of(connection, "PRAGMA encoding") != "UTF-8")
+    connection.refuse({Errc::unsupported, connection.path() +
+                                              " keeps its text as UTF-16, which cannot hold every "
+                                              "key: give the store a file of its own"});
+}
 /// Puts the file into the mode that readers and a writer share.
 inline void enter_wal(Connection& connection) {
   if (answer_of(connection, "PRAGMA journal_mode=WAL") != "wal")
     connection.refuse({Errc::unsupported, connection.path() +
                                               " cannot be put into WAL mode: its file system has "
                                               "no shared memory, or none that works"});
-  if (answer_of(connection, "PRAGMA encoding") != "UTF-8")
-    connection.refuse({Errc::unsupported, connection.path() +
-                                              " keeps its text as UTF-16, which cannot hold every "
-                                              "key: give the store a file of its own"});
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend::sqlite
