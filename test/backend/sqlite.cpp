@@ -26,7 +26,7 @@ using persist_test::SqliteFolder;
 static_assert(persist::transactional_backend<Sqlite> && persist::versioned_backend<Sqlite>);
 static_assert(persist::queries_indexes<Sqlite> && persist::holds_schemas<Sqlite>);
 static_assert(persist::limits_data<Sqlite> && persist::judges_leases<Sqlite>);
-static_assert(!persist::watched_backend<Sqlite>);
+static_assert(persist::watched_backend<Sqlite>);
 
 /// Each law has a file of its own; without syncs, which no law can tell.
 const int sqlite_laws = persist_test::register_laws<Sqlite>(

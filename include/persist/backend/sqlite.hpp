@@ -65,6 +65,13 @@ class Sqlite {
   void read_schemas(std::span<SchemaRequest> batch) { look(batch); }
   void query(std::span<IndexRequest> batch) { look(batch); }
 
+  /// Hears of what other processes do to the store's records too, on a thread that the first call
+  /// makes and the last handle ends; on Linux, and where they share a network namespace. Elsewhere
+  /// of this process alone.
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    if (db_) db_->watch(store, std::move(queue));
+  }
+
   /// What SQLite was built to take in one row: a thousand million bytes unless it was told.
   [[nodiscard]] std::size_t largest_data() const noexcept { return db_ ? db_->largest_data() : 0; }
   using StoreInfo = persist::StoreInfo;

@@ -4,6 +4,7 @@
 #include <persist/backend/sqlite/engine.hpp>
 #include <persist/backend/sqlite/options.hpp>
 #include <persist/backend/sqlite/schema.hpp>
+#include <persist/backend/sqlite/wakes.hpp>
 #include <persist/detail/os_file.hpp>
 
 #include <algorithm>
@@ -56,12 +57,17 @@ class Database {
   /// is in a transaction of its own, so that it stops no other.
   template <class Request>
   void write(std::span<Request> batch) {
-    run(writer_, writing_, batch, begin_, true);
+    std::vector<Hinted> hints;
+    run(writer_, writing_, batch, begin_, &hints);
+    wakes_.send(presence_.nonce(), hints);
+  }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    wakes_.watch(presence_.nonce(), store, std::move(queue));
   }
   /// All of a batch in one transaction that reads: what it answers is of one moment.
   template <class Request>
   void read(std::span<Request> batch) {
-    run(reader_, reading_, batch, look_, false);
+    run(reader_, reading_, batch, look_, nullptr);
   }
   [[nodiscard]] std::vector<StoreInfo> stores() {
     const std::lock_guard hold(reading_);
@@ -129,14 +135,19 @@ class Database {
     }
   }
 
+  /// `hints` takes those of what was committed; null: it only reads.
   template <class Request>
   void run(Engine& engine, std::mutex& mutex, std::span<Request> batch, Statement& begin,
-           bool writes) {
+           std::vector<Hinted>* hints) {
     // Counted from here: who waited for other threads has not as much left for other processes.
     const TimePoint deadline = persist::after(clock_.now(), options_.patience);
     const std::lock_guard hold(mutex);
     const auto all_of = [&](std::span<Request> some) {
-      return patiently(engine.connection, deadline, [&] { transact(engine, some, begin, writes); });
+      Error error = patiently(engine.connection, deadline,
+                              [&] { transact(engine, some, begin, hints != nullptr); });
+      if (!failed(error) && hints != nullptr)
+        hints->insert(hints->end(), engine.hints.begin(), engine.hints.end());
+      return error;
     };
     const Error error = all_of(batch);
     if (!failed(error)) return;
@@ -151,6 +162,7 @@ class Database {
   void transact(Engine& engine, std::span<Request> batch, Statement& begin, bool writes) {
     Connection& connection = engine.connection;
     Query(begin).run();
+    engine.hints.clear();
     for (Request& request : batch) {
       if (!connection.good()) break;
       engine.perform(file::renewed(request));
@@ -169,6 +181,7 @@ class Database {
   Presence presence_;
   std::atomic<std::uint64_t> sessions_{0};
   std::size_t limit_ = 0;
+  Wakes wakes_;
 
   std::mutex writing_;
   Engine writer_;

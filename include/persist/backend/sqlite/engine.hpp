@@ -6,6 +6,7 @@
 #include <persist/backend/sqlite/presence.hpp>
 #include <persist/backend/sqlite/record.hpp>
 #include <persist/backend/sqlite/stores.hpp>
+#include <persist/backend/sqlite/wakes.hpp>
 #include <persist/record/head.hpp>
 
 #include <algorithm>
@@ -39,6 +40,8 @@ class Engine {
   void perform(SchemaRequest& request) { schemas_.read(request); }
   void perform(IndexRequest& request) { indexes_.query(request); }
   [[nodiscard]] std::vector<StoreInfo> stores() { return stores_.all(); }
+  /// Whom to wake once the transaction is there for them to see.
+  std::vector<Hinted> hints;
 
  private:
   static constexpr RecordLimits usual{};
@@ -76,6 +79,9 @@ class Engine {
     else
       presence_.judge(record.head, moment_.now);
     return record;
+  }
+  void wake(const Record& record, const Owner& whom, Hint why) {
+    if (!whom.nobody()) hints.push_back({whom.nonce, record.store, record.key, why});
   }
   void make(Record& record) {
     if (record.exists() || !connection.good()) return;
@@ -124,7 +130,7 @@ inline void Engine::perform(AcquireRequest& request) {
   const Claim claimed = claim(record.head, request, moment.now);
   if (claimed == Claim::held) {
     const Owner before = record.head.asker;
-    (void)ask(record.head, request);
+    if (ask(record.head, request)) wake(record, record.head.fence.owner, Hint::asked);
     record.changed = record.changed || record.head.asker != before;
     request.outcome = AcquireRequest::Outcome::held;
     request.holder = held_by(record.head, moment.now);
@@ -244,6 +250,7 @@ inline void Engine::apply(Record& record, Change& change) {
   mail_.acknowledge(record, change.acknowledged);
   if (change.forget_receipts != 0) receipts_.forget(record, change.forget_receipts);
   receipts_.add(record, change.receipts);
+  if (change.lease == LeaseChange::release) wake(record, record.head.asker, Hint::freed);
   advance(record.head, change, change.writes_data(), moment_.now, moment_.wall);
 }
 
@@ -257,6 +264,7 @@ inline Reception Engine::receive_at(StoreId store, std::string_view key,
   if (got.outcome != Reception::Outcome::accepted) return got;
   make(receiver);  // what is refused makes no record
   mail_.put(receiver, inbox, origin, message, moment_.wall);
+  wake(receiver, receiver.head.fence.owner, Hint::message);
   return got;
 }
 
@@ -352,6 +360,7 @@ inline void Engine::perform(EraseRequest& request) {
   indexes_.remove(record);
   records_.remove(record);
   record.changed = false;
+  wake(record, record.head.asker, Hint::freed);
   end();
 }
 
