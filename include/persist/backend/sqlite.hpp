@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/backend/concept.hpp>
+#include <persist/backend/sqlite/copy.hpp>
 #include <persist/backend/sqlite/database.hpp>
 #include <persist/backend/sqlite/options.hpp>
 
@@ -77,6 +78,14 @@ class Sqlite {
   using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
     return db_ ? db_->stores() : std::vector<StoreInfo>();
+  }
+  /// Writes a copy of one moment to the file `path`, which must not be there, while everybody goes
+  /// on; costs a read and a write of all pages.
+  ///
+  /// The copy appears whole and synced, or (`invalid`, `io`, `corrupt`) not at all. It opens like
+  /// any file; it is the same database, so of the two only one may go on.
+  [[nodiscard]] Result<void> copy_to(const std::string& path) const {
+    return db_ ? sqlite::copy_database(db_->path(), path) : error_;
   }
 
  private:
