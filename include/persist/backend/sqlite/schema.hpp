@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/backend/sqlite/connection.hpp>
+#include <persist/backend/sqlite/readable.hpp>
 
 #include <string>
 #include <string_view>
@@ -119,6 +120,9 @@ inline constexpr Made tables[] = {
     else if (!made.empty() && made != each.sql)
       connection.refuse(foreign_table(connection.path(), each.name));
   }
+  // A view is for people, who may change it or take it away.
+  if (is_new && !made_by(connection, readable_view).empty())
+    connection.refuse(foreign_table(connection.path(), readable_view));
   return is_new;
 }
 
@@ -127,6 +131,7 @@ inline void make_tables(Connection& connection) {
   if (!check_tables(connection)) return;
   for (const Made& each : tables)
     connection.execute(each.sql);
+  connection.execute(readable_sql().c_str());
   Statement insert(connection, "INSERT INTO persist_format VALUES (?1)");
   Query query(insert);
   (query << schema_version).run();
