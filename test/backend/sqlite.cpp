@@ -6,6 +6,7 @@
 
 #include "backend/sqlite/support.hpp"
 
+#include <atomic>
 #include <thread>
 
 namespace {
@@ -218,6 +219,32 @@ TEST_F(SqliteFile, ThreadsShareIt) {
   EXPECT_EQ(driver.read("everyone's").inbox_messages, 200u);
   for (int t = 0; t < 4; ++t)
     EXPECT_TRUE(driver.holds_text("own" + std::to_string(t), "49"));
+}
+
+TEST_F(SqliteFile, WhatABatchReadsIsOfOneMoment) {
+  Sqlite db = open();
+  SqliteDriver driver = drive(db);
+  Holding a = driver.take("a"), b = driver.take("b");
+  std::atomic<bool> ends{false};
+  std::atomic<int> saved{0};
+  std::thread writes([&] {
+    for (int i = 0; !ends; ++i) {
+      auto x = driver.next(a).data(std::to_string(i)), y = driver.next(b).data(std::to_string(i));
+      persist::Change both[] = {x.bind(), y.bind()};
+      persist::CommitRequest request{both};
+      db.commit({&request, 1});
+      saved = i;
+    }
+  });
+  bool same = true;
+  while (saved < 300) {
+    persist::ReadRequest both[] = {{driver.store, "a"}, {driver.store, "b"}};
+    db.read(both);
+    same = same && both[0].record.data == both[1].record.data;
+  }
+  ends = true;
+  writes.join();
+  EXPECT_TRUE(same);
 }
 
 struct Purse {
