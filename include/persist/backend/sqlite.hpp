@@ -5,6 +5,7 @@
 #include <persist/backend/sqlite/database.hpp>
 #include <persist/backend/sqlite/options.hpp>
 
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -74,7 +75,9 @@ class Sqlite {
   }
 
   /// What SQLite was built to take in one row: a thousand million bytes unless it was told.
-  [[nodiscard]] std::size_t largest_data() const noexcept { return db_ ? db_->largest_data() : 0; }
+  [[nodiscard]] std::size_t largest_data() const noexcept {
+    return db_ ? db_->largest_data() : (std::numeric_limits<std::size_t>::max)();
+  }
   using StoreInfo = persist::StoreInfo;
   [[nodiscard]] std::vector<StoreInfo> stores() const {
     return db_ ? db_->stores() : std::vector<StoreInfo>();
@@ -85,7 +88,7 @@ class Sqlite {
   /// The copy appears whole and synced, or (`invalid`, `io`, `corrupt`) not at all. It opens like
   /// any file; it is the same database, so of the two only one may go on.
   [[nodiscard]] Result<void> copy_to(const std::string& path) const {
-    return db_ ? sqlite::copy_database(db_->path(), path) : error_;
+    return db_ ? sqlite::copy_database(db_->file(), path) : error_;
   }
 
  private:

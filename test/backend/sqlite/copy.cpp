@@ -71,6 +71,15 @@ TEST_F(SqliteCopy, IsWholeWhileOthersWrite) {
   EXPECT_TRUE(report.passed()) << report.text();
 }
 
+TEST_F(SqliteCopy, IsOfTheFileThatWasOpenedWhereverTheProcessIsNow) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  const Sqlite db("save.db", options);
+  std::filesystem::current_path(before);
+  const auto copied = db.copy_to(folder / "copy");
+  EXPECT_TRUE(copied) << copied.error();
+}
+
 TEST_F(SqliteCopy, NothingThatIsThereIsOverwritten) {
   Sqlite db(folder.db(), options);
   std::ofstream(folder / "there") << "something";

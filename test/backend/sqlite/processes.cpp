@@ -4,10 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <persist/persist.hpp>
+
 #include "backend/sqlite/support.hpp"
 
 #include <csignal>
 #include <random>
+#include <sched.h>
 
 namespace {
 
@@ -158,6 +161,42 @@ TEST(SqliteProcesses, WhatOneHoldsTheOtherIsRefusedUntilItIsKilled) {
   persist_test::ended(child);
   db.acquire({&mine, 1});
   EXPECT_EQ(mine.outcome, Taken::taken) << "at once, whatever its lease said";
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+struct Coins {
+  int coins = 0;
+};
+using Coffers = persist::Store<int, Coins, Sqlite>;
+
+/// A server that has a player and plays until it is asked to let go.
+int play(const std::string& path, int report_to) {
+  Coffers coffers("coffers", Sqlite(path));
+  auto session = coffers.load(1);
+  if (!session) return 2;
+  session->edit()->coins = 7;
+  if (::write(report_to, "x", 1) != 1) return 3;
+  while (session->state() != persist::State::released) {
+    (void)coffers.poll();
+    ::sched_yield();
+  }
+  return 0;
+}
+
+TEST(SqliteProcesses, AServerThatIsAskedSavesAndLetsGoLongBeforeItWouldHaveLooked) {
+  if (!persist::detail::os::Bell::open()) GTEST_SKIP();
+  const SqliteFolder folder;
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  const pid_t child = persist_test::sqlite_child([&] { return play(folder.db(), pipe[1]); });
+  char ready = 0;
+  ASSERT_EQ(::read(pipe[0], &ready, 1), 1);
+  Coffers coffers("coffers", Sqlite(folder.db()));
+  auto session = coffers.load(1, {.deadline = std::chrono::seconds(15)});
+  ASSERT_TRUE(session) << session.error() << ": it would have looked after 20 s, at its renewal";
+  EXPECT_EQ(session->view()->coins, 7);
+  EXPECT_EQ(persist_test::ended(child), 0);
   ::close(pipe[0]);
   ::close(pipe[1]);
 }

@@ -30,7 +30,7 @@ class Database {
 
   /// Opens, and makes where there is none; once, before anything else.
   [[nodiscard]] Result<void> open() {
-    if (const auto fits = is_local(); !fits) return fits;
+    if (const auto fits = can_be_here(); !fits) return fits;
     if (const auto made = make_file(); !made) return made;
     for (Engine* each : {&writer_, &reader_})
       each->connection.open(path_);
@@ -38,7 +38,8 @@ class Database {
     if (failed(error)) return error;
     set_up(reader_.connection, false);
     if (!reader_.connection.good()) return reader_.connection.error();
-    auto here = Presence::announce(sqlite3_db_filename(writer_.connection.get(), "main"));
+    file_ = sqlite3_db_filename(writer_.connection.get(), "main");
+    auto here = Presence::announce(file_);
     if (!here) return here.error();
     presence_ = std::move(*here);
     limit_ =
@@ -51,7 +52,8 @@ class Database {
   }
   /// What fits a row: SQLite counts the row with its numbers.
   [[nodiscard]] std::size_t largest_data() const noexcept { return limit_ - 64; }
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  /// Its one true path, wherever the process goes.
+  [[nodiscard]] const std::string& file() const noexcept { return file_; }
 
   /// All of a batch in one transaction that writes. Where one of its requests cannot be done, each
   /// is in a transaction of its own, so that it stops no other.
@@ -77,7 +79,9 @@ class Database {
   }
 
  private:
-  [[nodiscard]] Result<void> is_local() const {
+  [[nodiscard]] Result<void> can_be_here() const {
+    if (sqlite3_threadsafe() == 0)
+      return Error(Errc::unsupported, "this SQLite was built for one thread");
     if (path_.empty() || path_.front() == ':')
       return Error(Errc::invalid, "a store of backend::Sqlite is a file, and \"" + path_ +
                                       "\" names none: what is only in memory is backend::Memory");
@@ -175,7 +179,7 @@ class Database {
     roll_back(connection);
   }
 
-  std::string path_;
+  std::string path_, file_;
   SqliteOptions options_;
   Clock& clock_;
   Presence presence_;
