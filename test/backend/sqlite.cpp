@@ -40,7 +40,7 @@ TEST(Sqlite, HoldsToEveryLaw) {
   EXPECT_EQ(static_cast<std::size_t>(sqlite_laws), persist::testing::backend_laws<Sqlite>().size());
 }
 
-struct SqliteTest : testing::Test {
+struct SqliteFile : testing::Test {
   SqliteFolder folder;
   ManualClock clock;
   Report report;
@@ -50,7 +50,6 @@ struct SqliteTest : testing::Test {
   Sqlite open() { return Sqlite(folder.db(), options); }
   SqliteDriver drive(Sqlite& db) { return {db, clock, report}; }
 };
-using SqliteFile = SqliteTest;
 
 TEST_F(SqliteFile, AnswersRandomBatchesAsMemoryDoes) {
   Memory memory(clock);
@@ -245,6 +244,34 @@ TEST_F(SqliteFile, WhatABatchReadsIsOfOneMoment) {
   ends = true;
   writes.join();
   EXPECT_TRUE(same);
+}
+
+TEST_F(SqliteFile, TenThousandRecordsAreOneBatch) {
+  constexpr std::size_t many = 10'000;
+  Sqlite db = open();
+  SqliteDriver driver = drive(db);
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < many; ++i)
+    keys.push_back("k" + std::to_string(i));
+  std::vector<persist::AcquireRequest> loads;
+  for (const std::string& key : keys)
+    loads.push_back({driver.store, key, driver.somebody(), std::chrono::minutes(1)});
+  db.acquire(loads);
+  std::vector<persist::Change> changes(many);
+  std::vector<persist::Buffer> data;
+  std::vector<persist::CommitRequest> commits(many);
+  for (std::size_t i = 0; i < many; ++i)
+    data.emplace_back(persist::as_bytes(keys[i]));
+  for (std::size_t i = 0; i < many; ++i) {
+    changes[i].store = driver.store, changes[i].key = keys[i], changes[i].data = &data[i];
+    changes[i].fence = loads[i].record.fence;
+    ++changes[i].fence.write;
+    commits[i].changes = {&changes[i], 1};
+  }
+  db.commit(commits);
+  for (std::size_t i = 0; i < many; ++i)
+    ASSERT_EQ(commits[i].outcome, Outcome::applied) << i << commits[i].error;
+  EXPECT_TRUE(driver.holds_text("k9999", "k9999"));
 }
 
 struct Purse {

@@ -58,6 +58,7 @@ TEST_F(SqliteConnection, AfterTheFirstFailureNothingIsDoneUntilItIsForgotten) {
   Statement insert(connection, "INSERT INTO t VALUES (?1, 2, 3)");
   Query(insert).run();
   connection.damaged("something else");
+  connection.note(SQLITE_FULL);
   EXPECT_NE(connection.error().message().find("nowhere"), std::string::npos) << "the first";
   EXPECT_NE(connection.error().message().find(folder.db()), std::string::npos);
   connection.forget();
