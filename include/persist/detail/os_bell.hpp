@@ -4,8 +4,8 @@
 #include <persist/detail/os_file.hpp>
 #include <persist/result.hpp>
 
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -74,7 +74,7 @@ class Bell {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;  // behind a first byte of zero it is a name and no path
     const std::string_view fits = name.substr(0, longest_name);
-    std::memcpy(address.sun_path + 1, fits.data(), fits.size());
+    std::copy(fits.begin(), fits.end(), address.sun_path + 1);
     return {address, static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + fits.size())};
   }
 #endif

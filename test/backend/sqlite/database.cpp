@@ -100,6 +100,26 @@ TEST_F(SqliteDatabase, AWriteThatFailedWithinABatchTakesAllOfItBack) {
     EXPECT_EQ(each.outcome, Outcome::applied);
 }
 
+TEST_F(SqliteDatabase, OneThatCannotBeDoneCostsTheOthersOfItsBatchNoSyncEach) {
+  FailingDisk disk;
+  Sqlite db(folder.db(), {.clock = &clock});
+  SqliteDriver driver(db, clock, report);
+  std::vector<std::string> keys;
+  for (int i = 0; i < 20; ++i)
+    keys.push_back("k" + std::to_string(i));
+  for (const std::string& key : keys)
+    (void)driver.post(key, 1, "gift");
+  RawSqlite(folder.db())("UPDATE persist_record SET past = x'00' WHERE key IN ('k3', 'k11')");
+  std::vector<persist::AcquireRequest> batch;
+  for (const std::string& key : keys)
+    batch.push_back({driver.store, key, driver.somebody(), std::chrono::minutes(1)});
+  const int before = FailingDisk::syncs();
+  db.acquire(batch);
+  EXPECT_EQ(FailingDisk::syncs(), before + 1);
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    EXPECT_EQ(batch[i].error.code(), i == 3 || i == 11 ? Errc::corrupt : Errc{}) << i;
+}
+
 TEST_F(SqliteDatabase, EachOperationOfAHandleThatDidNotOpenSaysWhy) {
   Sqlite db(folder / "nowhere/save.db");
   EXPECT_EQ(db.status().error().code(), Errc::io) << db.status().error();

@@ -103,6 +103,11 @@ class FailingDisk {
   }
   void fails_writes(int code) { write_code() = code; }
   void fails_syncs(int code) { sync_code() = code; }
+  /// How often something was synced, ever.
+  static int& syncs() {
+    static int count = 0;
+    return count;
+  }
   void works() { write_code() = sync_code() = SQLITE_OK; }
 
  private:
@@ -127,6 +132,7 @@ class FailingDisk {
       return write_code() != SQLITE_OK ? write_code() : real(f)->xWrite(f, from, size, at);
     };
     made.hooked.xSync = [](sqlite3_file* f, int how) {
+      ++syncs();
       return sync_code() != SQLITE_OK ? sync_code() : real(f)->xSync(f, how);
     };
     return made;

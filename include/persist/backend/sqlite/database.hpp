@@ -30,8 +30,8 @@ class Database {
 
   /// Opens, and makes where there is none; once, before anything else.
   [[nodiscard]] Result<void> open() {
-    if (const auto fits = can_be_here(); !fits) return fits;
-    if (const auto made = make_file(); !made) return made;
+    if (auto fits = can_be_here(); !fits) return fits;
+    if (auto made = make_file(); !made) return made;
     for (Engine* each : {&writer_, &reader_})
       each->connection.open(path_);
     const Error error = patiently(writer_.connection, [&] { set_up_tables(); });
@@ -55,8 +55,7 @@ class Database {
   /// Its one true path, wherever the process goes.
   [[nodiscard]] const std::string& file() const noexcept { return file_; }
 
-  /// All of a batch in one transaction that writes. Where one of its requests cannot be done, each
-  /// is in a transaction of its own, so that it stops no other.
+  /// All of a batch in one transaction that writes, but for what cannot be done.
   template <class Request>
   void write(std::span<Request> batch) {
     std::vector<Hinted> hints;
@@ -146,30 +145,37 @@ class Database {
     // Counted from here: who waited for other threads has not as much left for other processes.
     const TimePoint deadline = persist::after(clock_.now(), options_.patience);
     const std::lock_guard hold(mutex);
-    const auto all_of = [&](std::span<Request> some) {
-      Error error = patiently(engine.connection, deadline,
-                              [&] { transact(engine, some, begin, hints != nullptr); });
-      if (!failed(error) && hints != nullptr)
-        hints->insert(hints->end(), engine.hints.begin(), engine.hints.end());
-      return error;
-    };
-    const Error error = all_of(batch);
-    if (!failed(error)) return;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const auto one = batch.subspan(i, 1);
-      const bool alone = batch.size() == 1 || may_pass(error);
-      if (const Error why = alone ? error : all_of(one); failed(why)) file::fail(one[0], why);
+    std::vector<bool> left_out;
+    for (;;) {
+      std::size_t at = 0;
+      const Error error = patiently(engine.connection, deadline, [&] {
+        at = transact(engine, batch, left_out, begin, hints != nullptr);
+      });
+      if (!failed(error)) break;
+      left_out.resize(batch.size());
+      // What is wrong with one request stops no other, which then go through together.
+      const bool is_its_own = at != batch.size() && !is_ailing(error);
+      for (std::size_t i = is_its_own ? at : 0; i != (is_its_own ? at + 1 : batch.size()); ++i) {
+        if (!left_out[i]) file::fail(batch[i], error);
+        left_out[i] = true;
+      }
+      if (!is_its_own) return;
     }
+    if (hints != nullptr) *hints = std::move(engine.hints);
   }
-  /// Once, all or nothing.
+  /// Once, all or nothing. Says which request could not be done; the batch's size: it was none's
+  /// fault.
   template <class Request>
-  void transact(Engine& engine, std::span<Request> batch, Statement& begin, bool writes) {
+  std::size_t transact(Engine& engine, std::span<Request> batch, const std::vector<bool>& left_out,
+                       Statement& begin, bool writes) {
     Connection& connection = engine.connection;
     Query(begin).run();
     engine.hints.clear();
-    for (Request& request : batch) {
-      if (!connection.good()) break;
-      engine.perform(file::renewed(request));
+    std::size_t culprit = batch.size();
+    for (std::size_t i = 0; i < batch.size() && connection.good(); ++i) {
+      if (!left_out.empty() && left_out[i]) continue;
+      engine.perform(file::renewed(batch[i]));
+      if (!connection.good()) culprit = i;
     }
     if (connection.good()) {
       Query(writes ? commit_ : end_).run();
@@ -177,6 +183,7 @@ class Database {
       if (writes && (connection.code() & 0xff) == SQLITE_IOERR) connection.doubt();
     }
     roll_back(connection);
+    return culprit;
   }
 
   std::string path_, file_;
