@@ -193,6 +193,7 @@ TEST_F(SqliteFile, ThreadsShareIt) {
   SqliteDriver driver = drive(db);
   const persist::StoreId store = driver.store;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([mine = db, store, t]() mutable {
       const std::string own = "own" + std::to_string(t);
@@ -251,14 +252,17 @@ TEST_F(SqliteFile, TenThousandRecordsAreOneBatch) {
   Sqlite db = open();
   SqliteDriver driver = drive(db);
   std::vector<std::string> keys;
+  keys.reserve(many);
   for (std::size_t i = 0; i < many; ++i)
     keys.push_back("k" + std::to_string(i));
   std::vector<persist::AcquireRequest> loads;
+  loads.reserve(many);
   for (const std::string& key : keys)
     loads.push_back({driver.store, key, driver.somebody(), std::chrono::minutes(1)});
   db.acquire(loads);
   std::vector<persist::Change> changes(many);
   std::vector<persist::Buffer> data;
+  data.reserve(many);
   std::vector<persist::CommitRequest> commits(many);
   for (std::size_t i = 0; i < many; ++i)
     data.emplace_back(persist::as_bytes(keys[i]));

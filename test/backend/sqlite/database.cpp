@@ -83,9 +83,11 @@ TEST_F(SqliteDatabase, AWriteThatFailedWithinABatchTakesAllOfItBack) {
   for (const char* key : {"a", "b", "c"})
     all.push_back(driver.take(key));
   std::vector<persist::testing::laws::Draft> drafts;
+  drafts.reserve(all.size());
   for (Holding& each : all)
     drafts.push_back(driver.next(each).data("x"));
   std::vector<persist::CommitRequest> batch;
+  batch.reserve(all.size());
   for (auto& draft : drafts)
     batch.push_back({{&draft.bind(), 1}});
   disk.fails_writes(SQLITE_IOERR_WRITE);
@@ -105,12 +107,14 @@ TEST_F(SqliteDatabase, OneThatCannotBeDoneCostsTheOthersOfItsBatchNoSyncEach) {
   Sqlite db(folder.db(), {.clock = &clock});
   SqliteDriver driver(db, clock, report);
   std::vector<std::string> keys;
+  keys.reserve(20);
   for (int i = 0; i < 20; ++i)
     keys.push_back("k" + std::to_string(i));
   for (const std::string& key : keys)
     (void)driver.post(key, 1, "gift");
   RawSqlite(folder.db())("UPDATE persist_record SET past = x'00' WHERE key IN ('k3', 'k11')");
   std::vector<persist::AcquireRequest> batch;
+  batch.reserve(keys.size());
   for (const std::string& key : keys)
     batch.push_back({driver.store, key, driver.somebody(), std::chrono::minutes(1)});
   const int before = FailingDisk::syncs();

@@ -53,6 +53,7 @@ int count_up(const std::string& path) {
 TEST(SqliteProcesses, NoWriteOfAnyIsLostOrDoubled) {
   const SqliteFolder folder;
   std::vector<pid_t> children;
+  children.reserve(processes);
   for (int i = 0; i < processes; ++i)
     children.push_back(persist_test::sqlite_child([&] { return count_up(folder.db()); }));
   for (const pid_t child : children)
@@ -62,7 +63,7 @@ TEST(SqliteProcesses, NoWriteOfAnyIsLostOrDoubled) {
   Report report;
   SqliteDriver driver(db, clock, report, "counters");
   EXPECT_TRUE(driver.holds_text("all", std::to_string(processes * rounds)));
-  EXPECT_EQ(driver.read("all").record.version, std::uint64_t{processes * rounds});
+  EXPECT_EQ(driver.read("all").record.version, std::uint64_t{processes} * rounds);
 }
 
 constexpr int records = 10;
@@ -74,6 +75,7 @@ int save_batches(const std::string& path, int report_to) {
   Report report;
   SqliteDriver driver(db, clock, report);
   std::vector<persist::testing::laws::Holding> held;
+  held.reserve(records);
   std::uint64_t version = 0;
   for (int i = 0; i < records; ++i) {
     const auto got = driver.acquire("k" + std::to_string(i), driver.somebody());
@@ -85,9 +87,11 @@ int save_batches(const std::string& path, int report_to) {
     ++version;
     const std::string text = std::to_string(version) + std::string(version * 137 % 9000, 'x');
     std::vector<persist::testing::laws::Draft> drafts;
+    drafts.reserve(records);
     for (auto& each : held)
       drafts.push_back(driver.next(each).data(text));
     std::vector<persist::CommitRequest> batch;
+    batch.reserve(records);
     for (auto& draft : drafts)
       batch.push_back({{&draft.bind(), 1}});
     db.commit(batch);
