@@ -66,6 +66,8 @@ class Tree:
         listed = self.root / "tools" / "adapters.txt"
         lines = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
         self.adapters = {line.strip() for line in lines if line.strip() and line[0] != "#"}
+        folders = tuple(name.removesuffix(".hpp") + "/" for name in self.adapters)
+        self.adapter_parts = {name for name in self.text if name.startswith(folders)}
 
     def own_includes(self, name):
         return [i.name.removeprefix("persist/") for i in self.includes[name] if i.own]

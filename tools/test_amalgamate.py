@@ -79,6 +79,17 @@ class Amalgamate(unittest.TestCase):
         self.assertIn('#include "../persist.hpp"\n\n#include <redis.h>\n\nint redis;\n', text)
         self.assertNotIn("int a;", text)
 
+    def test_the_parts_of_an_adapter_are_in_it_and_nowhere_else(self):
+        self.write("backend/redis.hpp",
+                   "#pragma once\n\n#include <persist/backend/redis/part.hpp>\n\nint redis;\n")
+        self.write("backend/redis/part.hpp", "#pragma once\n\n#include <redis.h>\n\nint part;\n")
+        (self.root / "tools").mkdir()
+        (self.root / "tools/adapters.txt").write_text("backend/redis.hpp\n")
+        self.run_it()
+        self.assertIn("#include <redis.h>\n\nint part;\n\nint redis;\n",
+                      self.made("backend/redis.hpp"))
+        self.assertFalse((self.root / "single_include/persist/backend/redis").exists())
+
     def test_it_writes_the_same_again(self):
         self.run_it()
         once = self.made("persist.hpp"), self.made("testing.hpp")

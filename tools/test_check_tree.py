@@ -81,7 +81,7 @@ class Rules(unittest.TestCase):
             "test/detail/x.cpp": "#include <persist/detail/x.hpp>\n"}), [])
 
     def test_the_umbrella_leaves_adapters_and_testing_out(self):
-        for name in ("backend/redis.hpp", "testing/clock.hpp"):
+        for name in ("backend/redis.hpp", "backend/redis/part.hpp", "testing/clock.hpp"):
             self.finds("must leave it out", {
                 f"include/persist/{name}": PRAGMA,
                 f"test/{name.replace('hpp', 'cpp')}": f"#include <persist/{name}>\n",

@@ -1,10 +1,13 @@
 // A program of somebody else that takes what needs client libraries.
+#include <persist/backend/sqlite.hpp>
 #include <persist/codec/sealed.hpp>
 #include <persist/compress/lz4.hpp>
 #include <persist/compress/zstd.hpp>
 #include <persist/persist.hpp>
 
+#include <filesystem>
 #include <iostream>
+#include <string>
 
 namespace {
 
@@ -32,12 +35,29 @@ bool keeps_data() {
   return again && again->data.numbers.size() == 1000;
 }
 
+bool keeps_rows() {
+  const auto folder = std::filesystem::temp_directory_path() /
+                      ("persist-consumer-" + std::to_string(detail::os::process_id()));
+  std::filesystem::create_directory(folder);
+  int saved = 0;
+  for (const int number : {1, 2}) {
+    Store<std::uint64_t, Player, backend::Sqlite> players{
+        "players", backend::Sqlite{(folder / "players.db").string()}};
+    auto session = players.load(7);
+    if (!session || session->view()->numbers.size() + 1 != static_cast<std::size_t>(number)) break;
+    session->edit()->numbers.push_back(number);
+    saved += session->release() ? 1 : 0;
+  }
+  std::filesystem::remove_all(folder);
+  return saved == 2;
+}
+
 }  // namespace
 
 int main() {
   using codec::Compressed, codec::Packed, codec::Sealed;
   const bool all = keeps_data<Compressed<Packed, compress::Lz4>>() &&
-                   keeps_data<Sealed<Compressed<Packed, compress::Zstd<>>, Keys>>();
+                   keeps_data<Sealed<Compressed<Packed, compress::Zstd<>>, Keys>>() && keeps_rows();
   std::cout << (all ? "kept" : "lost") << '\n';
   return all ? 0 : 1;
 }

@@ -114,4 +114,29 @@ TEST_F(OsFile, ALockBelongsToItsHandleAlsoWithinOneProcess) {
   EXPECT_TRUE(*files.lock(*second));
 }
 
+TEST_F(OsFile, ALockOfOneByteIsNoneOfAnother) {
+  auto mine = files.open(folder + "/lock", Access::share);
+  auto other = files.open(folder + "/lock", Access::share);
+  constexpr std::uint64_t far = (std::uint64_t{1} << 62) - 1;
+  for (const std::uint64_t place : {std::uint64_t{0}, std::uint64_t{7}, far}) {
+    EXPECT_TRUE(*files.lock_byte(*mine, place));
+    EXPECT_TRUE(*files.is_byte_locked(*other, place));
+    EXPECT_FALSE(*files.is_byte_locked(*mine, place)) << "by itself";
+    EXPECT_FALSE(*files.lock_byte(*other, place));
+  }
+  EXPECT_FALSE(*files.is_byte_locked(*other, 8));
+  EXPECT_TRUE(*files.lock_byte(*other, 8));
+  mine = files.open(folder + "/another", Access::share);
+  EXPECT_FALSE(*files.is_byte_locked(*other, far)) << "goes with the handle";
+}
+
+TEST_F(OsFile, FileSystemsOfSeveralMachinesHaveNames) {
+  EXPECT_EQ(detail::os::network_name(0x6969), "NFS");
+  EXPECT_EQ(detail::os::network_name(0xfe534d42), "SMB2");
+  EXPECT_EQ(detail::os::network_name(0xef53), "") << "ext4";
+  EXPECT_EQ(detail::os::network_name(0x01021994), "") << "tmpfs";
+  EXPECT_EQ(*detail::os::network_file_system(folder), "");
+  EXPECT_EQ(detail::os::network_file_system(folder + "/nowhere").error().os_error(), ENOENT);
+}
+
 }  // namespace

@@ -115,4 +115,23 @@ TEST(Outbox, KnowsForWhomSomethingWaits) {
   EXPECT_EQ(outbox.numbers(), std::vector<std::uint64_t>{2});
 }
 
+TEST(Inbox, AMessageIsAdmittedByWhatItsOwnOriginLeft) {
+  Inbox whole, part;
+  for (std::uint64_t n = 1; n <= 3; ++n)
+    receive(whole, {{n, 0}, 1, n, {}}, {"Gift", 1, 0, {}, {}}, limits, now);
+  part.last_position = whole.last_position;
+  part.bytes = whole.bytes;
+  part.senders.push_back(*find_sender(whole.senders, {2, 0}));
+  const MessageView message{"Gift", 1, 0, {}, as_bytes("x")};
+  EXPECT_EQ(admit(part, 3, {{2, 0}, 1, 2, {}}, message, limits, now).outcome, Got::repeated);
+  RecordLimits three;
+  three.inbox_messages = 3;
+  EXPECT_EQ(admit(part, 3, {{2, 0}, 1, 3, {}}, message, three, now).outcome, Got::full);
+  const Reception got = admit(part, 3, {{2, 0}, 1, 3, {}}, message, limits, now);
+  EXPECT_TRUE(got.outcome == Got::accepted && got.position == 4);
+  EXPECT_EQ(part.senders[0].number, 3u);
+  EXPECT_EQ(part.bytes, whole.bytes + inbox_cost(message));
+  EXPECT_TRUE(part.messages.empty()) << "which the caller keeps";
+}
+
 }  // namespace

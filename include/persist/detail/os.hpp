@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 // Every call to the operating system that the core makes without a file in it; files are in
-// detail/os_file.hpp. A port to another system is these two headers.
+// detail/os_file.hpp. A port to another system is these two headers, and os_bell.hpp for adapters
+// that have several processes.
 
 namespace persist::inline PERSIST_ABI::detail::os {
 

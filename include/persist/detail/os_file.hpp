@@ -14,6 +14,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#if defined(__linux__)
+#include <sys/vfs.h>
+#else
+#include <sys/mount.h>
+#include <sys/param.h>
+#endif
 #include <unistd.h>
 
 // The only place that makes file system calls. `backend::BasicFile<Files>` takes this policy as a
@@ -24,6 +30,31 @@ namespace persist::inline PERSIST_ABI::detail::os {
 /// `io` with errno's words, saying what was done to which file.
 [[nodiscard]] inline Error io_error(std::string_view what, std::string_view path, int number) {
   return Error(Errc::io, "cannot " + std::string(what) + " " + std::string(path)).with_os(number);
+}
+
+/// The name of a file system that other machines write to as well, by the number that Linux has for
+/// it; empty: none that is known.
+[[nodiscard]] constexpr std::string_view network_name(std::uint64_t type) noexcept {
+  constexpr struct {
+    std::uint64_t type;
+    std::string_view name;
+  } known[] = {{0x6969, "NFS"},      {0x517b, "SMB"},       {0xff534d42, "CIFS"},
+               {0xfe534d42, "SMB2"}, {0x01021997, "9P"},    {0x5346414f, "AFS"},
+               {0x00c36400, "Ceph"}, {0x73757245, "Coda"},  {0x564c, "NCP"},
+               {0x01161970, "GFS2"}, {0x7461636f, "OCFS2"}, {0x786f4256, "VirtualBox"}};
+  for (const auto& each : known)
+    if (each.type == type) return each.name;
+  return {};
+}
+/// On which such file system a file or folder lies, where the system tells; empty: on none.
+[[nodiscard]] inline Result<std::string_view> network_file_system(const std::string& path) {
+  struct statfs about {};
+  if (::statfs(path.c_str(), &about) != 0) return io_error("look at", path, errno);
+#if defined(__linux__)
+  return network_name(static_cast<std::uint32_t>(about.f_type));
+#else
+  return std::string_view((about.f_flags & MNT_LOCAL) != 0 ? "" : "network");
+#endif
 }
 
 /// Where the name of a file or folder lies.
@@ -176,10 +207,19 @@ struct Files {
   }
   /// Takes the file's lock for as long as the handle lives; false where another handle, of this
   /// process or another, has it.
-  [[nodiscard]] Result<bool> lock(const Handle& file) const { return lock_call(file, set_lock); }
+  [[nodiscard]] Result<bool> lock(const Handle& file) const {
+    return lock_call(file, set_lock, 0, 0);
+  }
   /// Whether another handle has the lock; takes nothing.
   [[nodiscard]] Result<bool> is_locked(const Handle& file) const {
-    return lock_call(file, query_lock);
+    return lock_call(file, query_lock, 0, 0);
+  }
+  /// The same for one byte, which need not be there: a place below 2^63.
+  [[nodiscard]] Result<bool> lock_byte(const Handle& file, std::uint64_t place) const {
+    return lock_call(file, set_lock, static_cast<off_t>(place), 1);
+  }
+  [[nodiscard]] Result<bool> is_byte_locked(const Handle& file, std::uint64_t place) const {
+    return lock_call(file, query_lock, static_cast<off_t>(place), 1);
   }
 
  private:
@@ -188,10 +228,12 @@ struct Files {
 #else
   static constexpr int set_lock = F_SETLK, query_lock = F_GETLK;
 #endif
-  static Result<bool> lock_call(const Handle& file, int command) {
+  static Result<bool> lock_call(const Handle& file, int command, off_t start, off_t length) {
     struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
+    lock.l_start = start;
+    lock.l_len = length;
     if (::fcntl(file.descriptor(), command, &lock) == 0)
       return command == set_lock || lock.l_type != F_UNLCK;
     if (command == set_lock && (errno == EAGAIN || errno == EACCES)) return false;

@@ -89,12 +89,14 @@ inline void forget_ids(Inbox& inbox, const RecordLimits& limits, WallTime now) {
   });
 }
 
-/// Puts a message into the inbox, once; refuses what would go over the limits, drops nothing.
-inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const MessageView& message,
-                         const RecordLimits& limits, WallTime now) {
+/// Judges a message and, where it may come in, gives it a position and makes its origin known; the
+/// message itself is the caller's, who has `waiting` of them. For an inbox that is kept elsewhere
+/// `senders` may hold the origin's alone, and for a numbered message `known` may be empty.
+inline Reception admit(Inbox& inbox, std::size_t waiting, const MessageOrigin& origin,
+                       const MessageView& message, const RecordLimits& limits, WallTime now) {
   if (const auto before = recognise(inbox, origin, limits, now)) return *before;
   const std::size_t cost = inbox_cost(message);
-  if (inbox.messages.size() >= limits.inbox_messages || inbox.bytes + cost > limits.inbox_bytes)
+  if (waiting >= limits.inbox_messages || inbox.bytes + cost > limits.inbox_bytes)
     return {Reception::Outcome::full, 0};
   const std::uint64_t position = ++inbox.last_position;
   if (origin.is_numbered()) {
@@ -107,10 +109,18 @@ inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const Messag
     forget_ids(inbox, limits, now);
     inbox.known.push_back({origin.source, origin.first_tried, position});
   }
-  inbox.messages.push_back({position, origin, std::string(message.type), message.codec,
-                            message.priority, now, message.expires, Buffer(message.payload)});
   inbox.bytes += cost;
   return {Reception::Outcome::accepted, position};
+}
+
+/// Puts a message into the inbox, once; refuses what would go over the limits, drops nothing.
+inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const MessageView& message,
+                         const RecordLimits& limits, WallTime now) {
+  const Reception got = admit(inbox, inbox.messages.size(), origin, message, limits, now);
+  if (got.outcome == Reception::Outcome::accepted)
+    inbox.messages.push_back({got.position, origin, std::string(message.type), message.codec,
+                              message.priority, now, message.expires, Buffer(message.payload)});
+  return got;
 }
 
 /// Takes out what was acknowledged; positions that are not there (any more) are passed over, as a
