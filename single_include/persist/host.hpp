@@ -37,43 +37,6 @@
 
 namespace persist::inline PERSIST_ABI {
 
-/// So many operations a second: what a second leaves unused the next one may use, and no more. What
-/// must go goes all the same, and is saved up for afterwards. Zero: as many as there are.
-class Budget {
- public:
-  explicit Budget(std::size_t per_second) noexcept : rate_(static_cast<double>(per_second)) {
-    have_ = rate_;
-  }
-  /// How many may go now.
-  [[nodiscard]] std::size_t left(TimePoint now) noexcept {
-    if (rate_ <= 0) return static_cast<std::size_t>(-1);
-    if (now > at_) {
-      const std::chrono::duration<double> passed = now - at_;
-      if (at_ != TimePoint{}) have_ = (std::min)(rate_, have_ + rate_ * passed.count());
-      at_ = now;
-    }
-    return have_ < least ? 0 : static_cast<std::size_t>(have_ + (1 - least));
-  }
-  void spend(std::size_t operations) noexcept { have_ -= static_cast<double>(operations); }
-  /// When one more may go.
-  [[nodiscard]] TimePoint next(TimePoint now) noexcept {
-    if (left(now) != 0) return now;
-    const double seconds = (1 - have_) / rate_;
-    return after(now, Duration(static_cast<std::int64_t>(seconds * 1e9) + 1));
-  }
-
- private:
-  static constexpr double least = 0.999999;  ///< of one: fractions of a second do not add up to it
-
-  double rate_;
-  double have_ = 0;
-  TimePoint at_{};
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
 /// What a Host is told at run time.
 struct HostOptions {
   /// Threads that call the backends. None: `run_lane` does that, on the thread that calls it.
@@ -362,6 +325,7 @@ class CallState {
   // Of the Host's thread.
   TimePoint deadline = TimePoint::max();
   std::function<void()> take_back;  ///< undoes what has begun, where that can be
+  std::function<void()> goes_on;    ///< what `deadline` is the time of, if it is not the end
 
   void belongs_to(std::weak_ptr<FutureHome> home) { home_ = std::move(home); }
 
@@ -392,7 +356,7 @@ class AnswerState final : public CallState {
       (next ? told : value_).emplace(std::move(value));
       ready_.store(true, std::memory_order_release);
     }
-    take_back = nullptr;
+    take_back = nullptr, goes_on = nullptr;
     Result<void> done = success;
     if (told) done = run(next, *std::move(told));
     wake_.notify();
@@ -860,6 +824,8 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
   /// Waits for what is out and takes it in; then calls `then`, before anything else goes out.
   template <class F>
   void bring_home(F then);
+  /// Of a call that has begun: has `then` called at that time, which ends it no more.
+  void call_at(CallState& state, TimePoint when, std::function<void()> then);
   /// From now on no call of that store is taken.
   void close(HostSeat& seat) {
     const std::lock_guard hold(mutex_);
@@ -1077,6 +1043,12 @@ void HostGroup::bring_home(F then) {
   --leaving_;
 }
 
+}  // namespace persist::inline PERSIST_ABI
+
+// The beginning and the end of calls, and what they have done on lanes.
+
+namespace persist::inline PERSIST_ABI {
+
 namespace detail {
 template <class P, class C>
 class LaneCall final : public LaneTask {
@@ -1103,12 +1075,6 @@ std::unique_ptr<LaneTask> HostGroup::make_call(P perform, C complete) {
                                                   std::move(complete));
 }
 
-}  // namespace persist::inline PERSIST_ABI
-
-// The beginning and the end of calls.
-
-namespace persist::inline PERSIST_ABI {
-
 inline void HostGroup::begin_calls() {
   take_each(queued_, [&](Call call) {
     first_deadline_ = (std::min)(first_deadline_, call.state->deadline);
@@ -1119,11 +1085,22 @@ inline void HostGroup::begin_calls() {
   });
 }
 
+inline void HostGroup::call_at(CallState& state, TimePoint when, std::function<void()> then) {
+  state.deadline = when;
+  state.goes_on = std::move(then);
+  first_deadline_ = (std::min)(first_deadline_, when);
+}
+
 inline void HostGroup::end_late_calls(TimePoint now) {
   std::vector<std::shared_ptr<CallState>> late;
+  std::vector<std::function<void()>> due;
   first_deadline_ = TimePoint::max();
   std::erase_if(begun_, [&](const Call& call) {
     if (call.state->ready()) return true;
+    if (now >= call.state->deadline && call.state->goes_on) {
+      due.push_back(std::exchange(call.state->goes_on, nullptr));
+      call.state->deadline = TimePoint::max();
+    }
     const bool ends = call.state->cancelled() || now >= call.state->deadline;
     if (ends)
       late.push_back(call.state);
@@ -1141,6 +1118,8 @@ inline void HostGroup::end_late_calls(TimePoint now) {
     }
     if (undo) undo();
   }
+  for (const std::function<void()>& each : due)
+    each();
 }
 
 inline std::size_t HostGroup::end_calls(const HostSeat* seat, const Error& why, bool queued_only) {
@@ -1179,362 +1158,6 @@ inline void HostGroup::help() {
   std::unique_lock hold(mutex_);
   came_.wait(hold, [&] { return !home_.empty() || out_ == 0; });
 }
-
-}  // namespace persist::inline PERSIST_ABI
-
-// How the calls without a session go through a Host.
-
-namespace persist::inline PERSIST_ABI {
-
-/// A call on a key, on the stores' thread: whom to answer, and how to have a lane do it.
-template <class S, class R>
-class KeyAsk {
- public:
-  using Calls = StoreCalls<S>;
-
-  KeyAsk(StoreCore<S>& of, std::shared_ptr<AnswerState<R>> state, std::string spelled)
-      : core(of), state_(std::move(state)), spelled_(std::move(spelled)) {}
-
-  [[nodiscard]] SpelledKey key() const noexcept { return {spelled_}; }
-  void answer(R value) const { state_->answer(std::move(value)); }
-  [[nodiscard]] const std::shared_ptr<AnswerState<R>>& state() const noexcept { return state_; }
-
-  /// Answers what `perform(calls, key)` does, which runs on a lane, behind what was asked of the
-  /// same key before; `complete(core, key)` goes before the answer.
-  template <class P, class C>
-  void on_lane(Priority priority, P perform, C complete) const {
-    auto result = std::make_shared<R>();
-    const LaneTurns::Record turn{&core, spelled_};
-    auto task = group().make_call(
-        [self = *this, result, perform = std::move(perform)] {
-          if (self.state_->is_over()) return;  // it waited here longer than its caller
-          Calls calls(self.core);
-          *result = perform(calls, self.key());
-        },
-        [self = *this, result, turn, complete = std::move(complete)] {
-          self.group().end_turn(turn);
-          complete(self.core, self.key());
-          self.answer(std::move(*result));
-        });
-    group().send_in_turn(turn, std::move(task), priority);
-  }
-  template <class P>
-  void on_lane(Priority priority, P perform) const {
-    on_lane(priority, std::move(perform), [](StoreCore<S>&, SpelledKey) {});
-  }
-  [[nodiscard]] HostGroup& group() const {
-    return static_cast<HostSeat*>(core.driver())->group;  // this runs in its poll
-  }
-
-  StoreCore<S>& core;
-
- private:
-  std::shared_ptr<AnswerState<R>> state_;
-  std::string spelled_;
-};
-
-namespace detail {
-
-/// What outlives the call that brought it.
-template <class F>
-struct Kept {
-  F function;
-  std::string id{};
-};
-template <class S, class F>
-class UpdateCall : Kept<F>, public UpdateChange<S, F> {
- public:
-  UpdateCall(F fn, UpdateOptions options)
-      : Kept<F>{std::move(fn)}, UpdateChange<S, F>(Kept<F>::function, options) {}
-  UpdateCall(const UpdateCall&) = delete;
-};
-template <template <class, class> class Change, class S, class F>
-class ReceiptCall : Kept<F>, public Change<S, F> {
- public:
-  ReceiptCall(ReceiptId receipt, F fn)
-      : Kept<F>{std::move(fn), std::string(receipt.id)},
-        Change<S, F>(with(receipt, Kept<F>::id), Kept<F>::function) {}
-  ReceiptCall(const ReceiptCall&) = delete;
-
- private:
-  static ReceiptId with(ReceiptId receipt, std::string_view id) {
-    receipt.id = id;
-    return receipt;
-  }
-};
-
-}  // namespace detail
-
-/// A change of a record by its key (store/changes.hpp) that waits for nothing: of a session of the
-/// game's, or of one that it loads for itself and releases.
-template <class S, class Change>
-class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
- public:
-  using Answer = typename Change::Answer;
-  using Ask = KeyAsk<S, Answer>;
-  using KeyValue = typename S::KeyValue;
-
-  HostChange(const Ask& ask, std::optional<KeyValue> value, std::shared_ptr<Change> change)
-      : ask_(ask), value_(std::move(value)), change_(std::move(change)) {}
-
-  void begin() {
-    if (!Change::checks_live && begin_live()) return;
-    if constexpr (!Change::checks) return load();
-    auto fits = std::make_shared<Result<void>>();
-    ask_.group().on_lane(
-        Priority::save,
-        [self = this->shared_from_this(), fits] {
-          *fits = self->change_->check(self->ask_.core, self->ask_.key().text);
-        },
-        [self = this->shared_from_this(), fits] {
-          if (!*fits) return self->ask_.answer(fits->error());
-          if (!Change::checks_live || !self->begin_live()) self->load();
-        });
-  }
-
- private:
-  [[nodiscard]] bool begin_live() {
-    StoreCalls<S> calls(ask_.core);
-    auto here = calls.find(ask_.key());
-    if (here) change_live(*here);
-    return here.has_value();
-  }
-  void change_live(Session<S>& session) {
-    if (const Result<void> done = change_->apply(session, true); !done)
-      return ask_.answer(done.error());
-    if (!change_->saves()) return ask_.answer(change_->answer(Saved{}, true));
-    if (const Result<void> asked = session.request_save({.force = Change::forces}); !asked)
-      return ask_.answer(change_->answer(asked.error(), session.is_active()));
-    ask_.core.expect_save(session.node(),
-                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
-                            self->ask_.answer(self->change_->answer(saved, session.is_active()));
-                          });
-  }
-  void load() {
-    if (ask_.state()->ready()) return;  // nobody waits any more
-    StoreCalls<S> calls(ask_.core);
-    const TimePoint deadline = after(ask_.core.now(), ask_.core.options().load_deadline);
-    loading_.emplace(
-        calls.begin(ask_.key(), value_, change_->load_options(), LoadKind::offline, deadline));
-    ask_.state()->take_back = [self = this->shared_from_this()] { self->loading_->cancel(); };
-    loading_->when_ready([self = this->shared_from_this()] { self->change_own(); });
-  }
-  void change_own() {
-    ask_.state()->take_back = nullptr;
-    auto loaded = loading_->take();
-    if (!loaded) return goes_again(loaded.error()) ? load() : ask_.answer(loaded.error());
-    Session<S>& session = *loaded;
-    if (const Result<void> done = change_->apply(session, false); !done) {
-      ask_.core.give_back_soon(session.node());
-      return ask_.answer(done.error());
-    }
-    ask_.core.request_release(session.node(), Reason::asked);
-    ask_.core.expect_save(session.node(),
-                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
-                            // What the caller is told has failed must not happen later: the record
-                            // goes back as it was.
-                            if (!saved && session.is_active() && !saved.is(Errc::unknown_outcome))
-                              self->ask_.core.give_back_soon(session.node());
-                            if (!saved && self->goes_again(saved.error())) return self->load();
-                            self->ask_.answer(self->change_->answer(self->last(saved), false));
-                          });
-  }
-
-  /// What is said of the last try.
-  [[nodiscard]] Result<Saved> last(const Result<Saved>& saved) const {
-    constexpr bool many_write = !has_sessions<typename S::LockPolicy>;
-    const bool was_late = many_write && (saved.is(Errc::fenced) || saved.is(Errc::busy));
-    return was_late ? StoreCalls<S>::overtaken(saved.error().key()) : saved;
-  }
-  /// Whether somebody else was first, where many write one record.
-  [[nodiscard]] bool goes_again(const Error& why) {
-    if constexpr (has_sessions<typename S::LockPolicy>) return false;
-    return (why == Errc::fenced || why == Errc::busy) && ++tries_ < StoreCalls<S>::most_tries;
-  }
-
-  Ask ask_;
-  int tries_ = 0;
-  std::optional<KeyValue> value_;
-  std::shared_ptr<Change> change_;
-  std::optional<Loading<S>> loading_;
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-/// How the twins of a Host come to the stores' thread: what they have in common. Any thread.
-class HostCalls {
- protected:
-  explicit HostCalls(std::shared_ptr<HostCore> core) noexcept : core_(std::move(core)) {}
-
-  /// The store's place in this Host, or null.
-  [[nodiscard]] HostSeat* seat_of(Driver* driver) const noexcept {
-    auto* seat = static_cast<HostSeat*>(driver);  // only Hosts drive
-    return seat != nullptr && &seat->group.host() == core_.get() ? seat : nullptr;
-  }
-  /// Has `start(state)` called on the stores' thread.
-  template <class R, class F>
-  Future<R> ask(Driver* driver, const CallOptions& call, F start) {
-    auto state = std::make_shared<AnswerState<R>>();
-    const Duration time =
-        call.deadline > Duration::zero() ? call.deadline : core_->options.patience;
-    if (HostSeat* seat = seat_of(driver))
-      seat->group.submit(
-          *seat, state, [kept = std::make_shared<F>(std::move(start)), state] { (*kept)(state); },
-          after(core_->clock.now(), time));
-    else
-      state->fail(Error(Errc::invalid, "the store is not attached to this Host"));
-    return Future<R>(std::move(state));
-  }
-  template <class R>
-  [[nodiscard]] static Future<R> answered(Error error) {
-    auto state = std::make_shared<AnswerState<R>>();
-    state->fail(std::move(error));
-    return Future<R>(std::move(state));
-  }
-  [[nodiscard]] Duration patience_beyond(Duration time) const noexcept {
-    return time < longest_pause ? time + (std::min)(core_->options.patience, longest_pause) : time;
-  }
-  /// The same for a call on a key, which is spelled here: it may be an object of this thread's.
-  template <class R, class Store, class K, class F>
-  Future<R> ask_key(Store& store, const K& key, const CallOptions& call, F start) {
-    using Stack = typename Store::Stack;
-    KeyBuffer spelled;
-    if (auto fits = key::spell_checked<typename Stack::Key>(key, spelled); !fits)
-      return answered<R>(fits.error());
-    auto& core = store.core();
-    return ask<R>(
-        core.driver(), call,
-        [&core, start = std::move(start), text = std::string(spelled.view())](auto state) {
-          KeyAsk<Stack, R> asked(core, state, text);
-          start(asked);
-        });
-  }
-  template <class Store, class K, class Change>
-  Future<typename Change::Answer> change(Store& store, const K& key, CallOptions call,
-                                         std::shared_ptr<Change> what) {
-    using Stack = typename Store::Stack;
-    using KeyValue = typename Stack::KeyValue;
-    std::optional<KeyValue> value;
-    if constexpr (std::constructible_from<KeyValue, const K&>)
-      value.emplace(static_cast<KeyValue>(key));
-    else
-      static_assert(std::default_initializable<KeyValue>,
-                    "this change of a record needs the key itself, because an empty one cannot be "
-                    "made of the key's type");
-    return ask_key<typename Change::Answer>(store, key, call, [what, value](auto& ask) {
-      std::make_shared<HostChange<Stack, Change>>(ask, value, what)->begin();
-    });
-  }
-  template <class F, class... S>
-  Future<Result<Transacted>> transact_all(F fn, const Session<S>&... sessions) {
-    using R = Result<Transacted>;
-    Driver* first = nullptr;
-    bool all_here = true;
-    const auto look = [&](const auto& session, auto* store) {
-      Driver* driver = store == nullptr ? nullptr : store->driver();
-      all_here = all_here && seat_of(driver) != nullptr;
-      if (first == nullptr) first = driver;
-      (void)session;
-    };
-    (look(sessions, static_cast<StoreCore<S>*>(sessions.node().host())), ...);
-    if (!all_here)
-      return answered<R>(Error(Errc::invalid, "a partner of the transaction is not of this Host"));
-    return ask<R>(
-        first, {}, [all = std::tuple(sessions...), fn = std::move(fn)](auto state) mutable {
-          state->answer(
-              std::apply([&](auto&... each) { return request_transaction(fn, each...); }, all));
-        });
-  }
-  /// Has `request(session)` called there, and answers what its next save comes to.
-  template <class S, class F>
-  Future<Result<Saved>> ask_session(const Session<S>& session, const CallOptions& call, F request) {
-    auto* store = static_cast<StoreCore<S>*>(session.node().host());
-    if (store == nullptr)
-      return answered<Result<Saved>>(
-          Error(Errc::closed, "the session has ended").for_key(session.id()));
-    return ask<Result<Saved>>(store->driver(), call, [request, of = session](auto state) mutable {
-      if (const Result<void> asked = request(of); !asked)
-        state->answer(asked.error());
-      else
-        of.node().core().expect_save(of.node(),
-                                     [state](const Result<Saved>& saved) { state->answer(saved); });
-    });
-  }
-
-  std::shared_ptr<HostCore> core_;
-};
-
-}  // namespace persist::inline PERSIST_ABI
-
-namespace persist::inline PERSIST_ABI {
-
-/// The twins of a store's calls about its boards and about what is a user's: `host.top<"coins">(
-/// players, 10)`. What each answers is said there.
-class HostIndexCalls : protected HostCalls {
- public:
-  using HostCalls::HostCalls;
-
-  template <detail::FixedString Name, class Store>
-  auto top(Store& store, std::size_t count, std::optional<IndexPosition> after = {},
-           CallOptions call = {}) {
-    return look(store, call, [count, after = std::move(after)](auto& calls) {
-      return calls.template page_of_board<Name>(true, count, after);
-    });
-  }
-  template <detail::FixedString Name, class Store>
-  auto bottom(Store& store, std::size_t count, std::optional<IndexPosition> after = {},
-              CallOptions call = {}) {
-    return look(store, call, [count, after = std::move(after)](auto& calls) {
-      return calls.template page_of_board<Name>(false, count, after);
-    });
-  }
-  template <detail::FixedString Name, class Store, class K>
-  Future<Result<std::uint64_t>> rank(Store& store, const K& key, CallOptions call = {}) {
-    return ask_key<Result<std::uint64_t>>(store, key, call, [](auto& ask) {
-      ask.on_lane(Priority::bulk, [](auto& calls, SpelledKey spelled) {
-        return calls.template rank_in_board<Name>(spelled);
-      });
-    });
-  }
-  template <detail::FixedString Name, class Store, class K>
-  auto around(Store& store, const K& key, std::size_t beside, CallOptions call = {}) {
-    using Board = detail::Board<Name, typename Store::Stack::Policy>;
-    using R = Result<std::vector<typename Board::Row>>;
-    return ask_key<R>(store, key, call, [beside](auto& ask) {
-      ask.on_lane(Priority::bulk, [beside](auto& calls, SpelledKey spelled) {
-        return calls.template around_in_board<Name>(spelled, beside);
-      });
-    });
-  }
-  template <detail::FixedString Name, class Store>
-  auto index_size(Store& store, CallOptions call = {}) {
-    return look(store, call, [](auto& calls) { return calls.template size_of_board<Name>(); });
-  }
-  template <class Store>
-  auto keys_of(Store& store, std::uint64_t user, CallOptions call = {}) {
-    return look(store, call, [user](auto& calls) { return calls.keys_of(user); });
-  }
-  template <class Store>
-  auto export_user(Store& store, std::uint64_t user, CallOptions call = {}) {
-    return look(store, call, [user](auto& calls) { return calls.export_user(user); });
-  }
-
- private:
-  /// Has `use(calls)` called on a lane.
-  template <class Store, class F>
-  auto look(Store& store, const CallOptions& call, F use) {
-    using Stack = typename Store::Stack;
-    using R = std::invoke_result_t<F&, StoreCalls<Stack>&>;
-    auto& core = store.core();
-    return ask<R>(core.driver(), call, [&core, use = std::move(use)](auto state) {
-      KeyAsk<Stack, R>(core, state, {}).on_lane(Priority::bulk, [use](auto& calls, SpelledKey) {
-        return use(calls);
-      });
-    });
-  }
-};
 
 }  // namespace persist::inline PERSIST_ABI
 
@@ -1855,6 +1478,654 @@ class HostTimer {
 
 }  // namespace persist::inline PERSIST_ABI
 
+// How the calls without a session go through a Host.
+
+namespace persist::inline PERSIST_ABI {
+
+/// A call on a key, on the stores' thread: whom to answer, and how to have a lane do it.
+template <class S, class R>
+class KeyAsk {
+ public:
+  using Calls = StoreCalls<S>;
+
+  KeyAsk(StoreCore<S>& of, std::shared_ptr<AnswerState<R>> state, std::string spelled)
+      : core(of), state_(std::move(state)), spelled_(std::move(spelled)) {}
+
+  [[nodiscard]] SpelledKey key() const noexcept { return {spelled_}; }
+  void answer(R value) const { state_->answer(std::move(value)); }
+  [[nodiscard]] const std::shared_ptr<AnswerState<R>>& state() const noexcept { return state_; }
+
+  /// Answers what `perform(calls, key)` does, which runs on a lane, behind what was asked of the
+  /// same key before; `complete(core, key)` goes before the answer.
+  template <class P, class C>
+  void on_lane(Priority priority, P perform, C complete) const {
+    auto result = std::make_shared<R>();
+    const LaneTurns::Record turn{&core, spelled_};
+    auto task = group().make_call(
+        [self = *this, result, perform = std::move(perform)] {
+          if (self.state_->is_over()) return;  // it waited here longer than its caller
+          Calls calls(self.core);
+          *result = perform(calls, self.key());
+        },
+        [self = *this, result, turn, complete = std::move(complete)] {
+          self.group().end_turn(turn);
+          complete(self.core, self.key());
+          self.answer(std::move(*result));
+        });
+    group().send_in_turn(turn, std::move(task), priority);
+  }
+  template <class P>
+  void on_lane(Priority priority, P perform) const {
+    on_lane(priority, std::move(perform), [](StoreCore<S>&, SpelledKey) {});
+  }
+  /// Where a session of it is open here: has `change(session)` called, and answers what the next
+  /// save comes to. False where none is.
+  template <class F>
+  bool change_live(F change) const {
+    Calls calls(core);
+    auto here = calls.find(key());
+    if (!here) return false;
+    Result<void> done = change(*here);
+    if (done) done = here->request_save();
+    if (!done)
+      answer(done.error());
+    else
+      core.expect_save(here->node(), [state = state_](const Result<Saved>& saved) {
+        state->answer(saved ? R(success) : R(saved.error()));
+      });
+    return true;
+  }
+  [[nodiscard]] HostGroup& group() const {
+    return static_cast<HostSeat*>(core.driver())->group;  // this runs in its poll
+  }
+
+  StoreCore<S>& core;
+
+ private:
+  std::shared_ptr<AnswerState<R>> state_;
+  std::string spelled_;
+};
+
+namespace detail {
+
+/// What outlives the call that brought it.
+template <class F>
+struct Kept {
+  F function;
+  std::string id{};
+};
+template <class S, class F>
+class UpdateCall : Kept<F>, public UpdateChange<S, F> {
+ public:
+  UpdateCall(F fn, UpdateOptions options)
+      : Kept<F>{std::move(fn)}, UpdateChange<S, F>(Kept<F>::function, options) {}
+  UpdateCall(const UpdateCall&) = delete;
+};
+template <template <class, class> class Change, class S, class F>
+class ReceiptCall : Kept<F>, public Change<S, F> {
+ public:
+  ReceiptCall(ReceiptId receipt, F fn)
+      : Kept<F>{std::move(fn), std::string(receipt.id)},
+        Change<S, F>(with(receipt, Kept<F>::id), Kept<F>::function) {}
+  ReceiptCall(const ReceiptCall&) = delete;
+
+ private:
+  static ReceiptId with(ReceiptId receipt, std::string_view id) {
+    receipt.id = id;
+    return receipt;
+  }
+};
+
+}  // namespace detail
+
+/// A change of a record by its key (store/changes.hpp) that waits for nothing: of a session of the
+/// game's, or of one that it loads for itself and releases.
+template <class S, class Change>
+class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
+ public:
+  using Answer = typename Change::Answer;
+  using Ask = KeyAsk<S, Answer>;
+  using KeyValue = typename S::KeyValue;
+
+  HostChange(const Ask& ask, std::optional<KeyValue> value, std::shared_ptr<Change> change)
+      : ask_(ask), value_(std::move(value)), change_(std::move(change)) {}
+
+  void begin() {
+    if (!Change::checks_live && begin_live()) return;
+    if constexpr (!Change::checks) return load();
+    auto fits = std::make_shared<Result<void>>();
+    ask_.group().on_lane(
+        Priority::save,
+        [self = this->shared_from_this(), fits] {
+          *fits = self->change_->check(self->ask_.core, self->ask_.key().text);
+        },
+        [self = this->shared_from_this(), fits] {
+          if (!*fits) return self->ask_.answer(fits->error());
+          if (!Change::checks_live || !self->begin_live()) self->load();
+        });
+  }
+
+ private:
+  [[nodiscard]] bool begin_live() {
+    StoreCalls<S> calls(ask_.core);
+    auto here = calls.find(ask_.key());
+    if (here) change_live(*here);
+    return here.has_value();
+  }
+  void change_live(Session<S>& session) {
+    if (const Result<void> done = change_->apply(session, true); !done)
+      return ask_.answer(done.error());
+    if (!change_->saves()) return ask_.answer(change_->answer(Saved{}, true));
+    if (const Result<void> asked = session.request_save({.force = Change::forces}); !asked)
+      return ask_.answer(change_->answer(asked.error(), session.is_active()));
+    ask_.core.expect_save(session.node(),
+                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
+                            self->ask_.answer(self->change_->answer(saved, session.is_active()));
+                          });
+  }
+  void load() {
+    if (ask_.state()->ready()) return;  // nobody waits any more
+    StoreCalls<S> calls(ask_.core);
+    const TimePoint deadline = after(ask_.core.now(), ask_.core.options().load_deadline);
+    loading_.emplace(
+        calls.begin(ask_.key(), value_, change_->load_options(), LoadKind::offline, deadline));
+    ask_.state()->take_back = [self = this->shared_from_this()] { self->loading_->cancel(); };
+    loading_->when_ready([self = this->shared_from_this()] { self->change_own(); });
+  }
+  void change_own() {
+    ask_.state()->take_back = nullptr;
+    auto loaded = loading_->take();
+    if (!loaded) return goes_again(loaded.error()) ? load() : ask_.answer(loaded.error());
+    Session<S>& session = *loaded;
+    if (const Result<void> done = change_->apply(session, false); !done) {
+      ask_.core.give_back_soon(session.node());
+      return ask_.answer(done.error());
+    }
+    ask_.core.request_release(session.node(), Reason::asked);
+    ask_.core.expect_save(session.node(),
+                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
+                            // What the caller is told has failed must not happen later: the record
+                            // goes back as it was.
+                            if (!saved && session.is_active() && !saved.is(Errc::unknown_outcome))
+                              self->ask_.core.give_back_soon(session.node());
+                            if (!saved && self->goes_again(saved.error())) return self->load();
+                            self->ask_.answer(self->change_->answer(self->last(saved), false));
+                          });
+  }
+
+  /// What is said of the last try.
+  [[nodiscard]] Result<Saved> last(const Result<Saved>& saved) const {
+    constexpr bool many_write = !has_sessions<typename S::LockPolicy>;
+    const bool was_late = many_write && (saved.is(Errc::fenced) || saved.is(Errc::busy));
+    return was_late ? StoreCalls<S>::overtaken(saved.error().key()) : saved;
+  }
+  /// Whether somebody else was first, where many write one record.
+  [[nodiscard]] bool goes_again(const Error& why) {
+    if constexpr (has_sessions<typename S::LockPolicy>) return false;
+    return (why == Errc::fenced || why == Errc::busy) && ++tries_ < StoreCalls<S>::most_tries;
+  }
+
+  Ask ask_;
+  int tries_ = 0;
+  std::optional<KeyValue> value_;
+  std::shared_ptr<Change> change_;
+  std::optional<Loading<S>> loading_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// An erasure of all that is a user's (store/erase_user.hpp) that waits for nothing: storage is
+/// asked on lanes.
+template <class S>
+class HostErasure : public std::enable_shared_from_this<HostErasure<S>> {
+ public:
+  using Answer = Result<UserErased>;
+  using State = AnswerState<Answer>;
+
+  /// `until` is when it stops, between two records, with what it has done.
+  HostErasure(StoreCore<S>& core, std::uint64_t user, EraseUserOptions options,
+              std::shared_ptr<State> state, TimePoint until)
+      : core_(core),
+        user_(user),
+        steps_(core, user, options),
+        state_(std::move(state)),
+        until_(until) {}
+
+  void begin() {
+    if (steps_.goes_on() && steps_.hurry_spilled() != 0) {
+      if (core_.now() < until_ && waits_ < 30) {
+        ++waits_;
+        return group().call_at(*state_, after(core_.now(), 1s), [self = me()] { self->begin(); });
+      }
+      steps_.stop(steps_.spilled_waits());
+    }
+    find();
+  }
+
+ private:
+  [[nodiscard]] std::shared_ptr<HostErasure> me() { return this->shared_from_this(); }
+  [[nodiscard]] HostGroup& group() const {
+    return static_cast<HostSeat*>(core_.driver())->group;  // this runs in its poll
+  }
+  [[nodiscard]] bool goes_on() {
+    if (state_->is_over()) return false;
+    if (steps_.goes_on() && core_.now() >= until_)
+      steps_.stop(Error(Errc::timeout, "the deadline of the call came; call again for the rest"));
+    if (steps_.goes_on()) return true;
+    state_->answer(steps_.take_report());
+    return false;
+  }
+  /// Once more as long as that finds records that were not there before.
+  void find() {
+    if (!goes_on()) return;
+    auto keys = std::make_shared<Result<std::vector<std::string>>>();
+    group().on_lane(
+        Priority::bulk,
+        [self = me(), keys] { *keys = StoreCalls<S>(self->core_).keys_of(self->user_); },
+        [self = me(), keys] {
+          if (self->steps_.take(std::move(*keys)))
+            self->erase();
+          else
+            self->take_back();
+        });
+  }
+  void erase() {
+    if (!goes_on()) return;
+    auto next = steps_.next();
+    if (!next) return find();
+    auto one = std::make_shared<typename UserErasure<S>::One>(*std::move(next));
+    group().on_lane(
+        Priority::bulk, [self = me(), one] { self->steps_.erase(*one); },
+        [self = me(), one] {
+          self->steps_.settle(*one);
+          self->erase();
+        });
+  }
+  void take_back() {
+    if (!goes_on()) return;
+    if (!steps_.takes_back()) return (void)state_->answer(steps_.take_report());
+    group().on_lane(
+        Priority::bulk, [self = me()] { self->steps_.find_inboxes(); },
+        [self = me()] {
+          self->steps_.take_out_here();
+          if (!self->goes_on()) return;
+          self->group().on_lane(
+              Priority::bulk, [self] { self->steps_.take_out(); }, [self] { self->take_back(); });
+        });
+  }
+
+  StoreCore<S>& core_;
+  std::uint64_t user_;
+  UserErasure<S> steps_;
+  std::shared_ptr<State> state_;
+  TimePoint until_;
+  int waits_ = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// How the twins of a Host come to the stores' thread: what they have in common. Any thread.
+class HostCalls {
+ protected:
+  explicit HostCalls(std::shared_ptr<HostCore> core) noexcept : core_(std::move(core)) {}
+
+  /// The store's place in this Host, or null.
+  [[nodiscard]] HostSeat* seat_of(Driver* driver) const noexcept {
+    auto* seat = static_cast<HostSeat*>(driver);  // only Hosts drive
+    return seat != nullptr && &seat->group.host() == core_.get() ? seat : nullptr;
+  }
+  /// Has `start(state)` called on the stores' thread.
+  template <class R, class F>
+  Future<R> ask(Driver* driver, const CallOptions& call, F start) {
+    auto state = std::make_shared<AnswerState<R>>();
+    const Duration time =
+        call.deadline > Duration::zero() ? call.deadline : core_->options.patience;
+    if (HostSeat* seat = seat_of(driver))
+      seat->group.submit(
+          *seat, state, [kept = std::make_shared<F>(std::move(start)), state] { (*kept)(state); },
+          after(core_->clock.now(), time));
+    else
+      state->fail(Error(Errc::invalid, "the store is not attached to this Host"));
+    return Future<R>(std::move(state));
+  }
+  template <class R>
+  [[nodiscard]] static Future<R> answered(Error error) {
+    auto state = std::make_shared<AnswerState<R>>();
+    state->fail(std::move(error));
+    return Future<R>(std::move(state));
+  }
+  [[nodiscard]] Duration patience_beyond(Duration time) const noexcept {
+    return time < longest_pause ? time + (std::min)(core_->options.patience, longest_pause) : time;
+  }
+  /// The same for a call on a key, which is spelled here: it may be an object of this thread's.
+  template <class R, class Store, class K, class F>
+  Future<R> ask_key(Store& store, const K& key, const CallOptions& call, F start) {
+    using Stack = typename Store::Stack;
+    KeyBuffer spelled;
+    if (auto fits = key::spell_checked<typename Stack::Key>(key, spelled); !fits)
+      return answered<R>(fits.error());
+    auto& core = store.core();
+    return ask<R>(
+        core.driver(), call,
+        [&core, start = std::move(start), text = std::string(spelled.view())](auto state) {
+          KeyAsk<Stack, R> asked(core, state, text);
+          start(asked);
+        });
+  }
+  template <class Store, class K, class Change>
+  Future<typename Change::Answer> change(Store& store, const K& key, CallOptions call,
+                                         std::shared_ptr<Change> what) {
+    using Stack = typename Store::Stack;
+    using KeyValue = typename Stack::KeyValue;
+    std::optional<KeyValue> value;
+    if constexpr (std::constructible_from<KeyValue, const K&>)
+      value.emplace(static_cast<KeyValue>(key));
+    else
+      static_assert(std::default_initializable<KeyValue>,
+                    "this change of a record needs the key itself, because an empty one cannot be "
+                    "made of the key's type");
+    return ask_key<typename Change::Answer>(store, key, call, [what, value](auto& ask) {
+      std::make_shared<HostChange<Stack, Change>>(ask, value, what)->begin();
+    });
+  }
+  template <class F, class... S>
+  Future<Result<Transacted>> transact_all(F fn, const Session<S>&... sessions) {
+    using R = Result<Transacted>;
+    Driver* first = nullptr;
+    bool all_here = true;
+    const auto look = [&](const auto& session, auto* store) {
+      Driver* driver = store == nullptr ? nullptr : store->driver();
+      all_here = all_here && seat_of(driver) != nullptr;
+      if (first == nullptr) first = driver;
+      (void)session;
+    };
+    (look(sessions, static_cast<StoreCore<S>*>(sessions.node().host())), ...);
+    if (!all_here)
+      return answered<R>(Error(Errc::invalid, "a partner of the transaction is not of this Host"));
+    return ask<R>(
+        first, {}, [all = std::tuple(sessions...), fn = std::move(fn)](auto state) mutable {
+          state->answer(
+              std::apply([&](auto&... each) { return request_transaction(fn, each...); }, all));
+        });
+  }
+  /// Has `request(session)` called there, and answers what its next save comes to.
+  template <class S, class F>
+  Future<Result<Saved>> ask_session(const Session<S>& session, const CallOptions& call, F request) {
+    auto* store = static_cast<StoreCore<S>*>(session.node().host());
+    if (store == nullptr)
+      return answered<Result<Saved>>(
+          Error(Errc::closed, "the session has ended").for_key(session.id()));
+    return ask<Result<Saved>>(store->driver(), call, [request, of = session](auto state) mutable {
+      if (const Result<void> asked = request(of); !asked)
+        state->answer(asked.error());
+      else
+        of.node().core().expect_save(of.node(),
+                                     [state](const Result<Saved>& saved) { state->answer(saved); });
+    });
+  }
+
+  std::shared_ptr<HostCore> core_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The twins of a store's calls about its boards and about what is a user's: `host.top<"coins">(
+/// players, 10)`. What each answers is said there.
+class HostIndexCalls : protected HostCalls {
+ public:
+  using HostCalls::HostCalls;
+
+  template <detail::FixedString Name, class Store>
+  auto top(Store& store, std::size_t count, std::optional<IndexPosition> after = {},
+           CallOptions call = {}) {
+    return look(store, call, [count, after = std::move(after)](auto& calls) {
+      return calls.template page_of_board<Name>(true, count, after);
+    });
+  }
+  template <detail::FixedString Name, class Store>
+  auto bottom(Store& store, std::size_t count, std::optional<IndexPosition> after = {},
+              CallOptions call = {}) {
+    return look(store, call, [count, after = std::move(after)](auto& calls) {
+      return calls.template page_of_board<Name>(false, count, after);
+    });
+  }
+  template <detail::FixedString Name, class Store, class K>
+  Future<Result<std::uint64_t>> rank(Store& store, const K& key, CallOptions call = {}) {
+    return ask_key<Result<std::uint64_t>>(store, key, call, [](auto& ask) {
+      ask.on_lane(Priority::bulk, [](auto& calls, SpelledKey spelled) {
+        return calls.template rank_in_board<Name>(spelled);
+      });
+    });
+  }
+  template <detail::FixedString Name, class Store, class K>
+  auto around(Store& store, const K& key, std::size_t beside, CallOptions call = {}) {
+    using Board = detail::Board<Name, typename Store::Stack::Policy>;
+    using R = Result<std::vector<typename Board::Row>>;
+    return ask_key<R>(store, key, call, [beside](auto& ask) {
+      ask.on_lane(Priority::bulk, [beside](auto& calls, SpelledKey spelled) {
+        return calls.template around_in_board<Name>(spelled, beside);
+      });
+    });
+  }
+  template <detail::FixedString Name, class Store>
+  auto index_size(Store& store, CallOptions call = {}) {
+    return look(store, call, [](auto& calls) { return calls.template size_of_board<Name>(); });
+  }
+  template <class Store>
+  auto keys_of(Store& store, std::uint64_t user, CallOptions call = {}) {
+    return look(store, call, [user](auto& calls) { return calls.keys_of(user); });
+  }
+  template <class Store>
+  auto export_user(Store& store, std::uint64_t user, CallOptions call = {}) {
+    return look(store, call, [user](auto& calls) { return calls.export_user(user); });
+  }
+
+ private:
+  /// Has `use(calls)` called on a lane.
+  template <class Store, class F>
+  auto look(Store& store, const CallOptions& call, F use) {
+    using Stack = typename Store::Stack;
+    using R = std::invoke_result_t<F&, StoreCalls<Stack>&>;
+    auto& core = store.core();
+    return ask<R>(core.driver(), call, [&core, use = std::move(use)](auto state) {
+      KeyAsk<Stack, R>(core, state, {}).on_lane(Priority::bulk, [use](auto& calls, SpelledKey) {
+        return use(calls);
+      });
+    });
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// A walk over every record (store/for_each.hpp) that waits for nothing: storage is asked on lanes
+/// and by the store's rounds, and everything else happens on the stores' thread, a page at a time.
+template <class S, class F>
+class HostWalk : private detail::Kept<F>,
+                 private ForEach<S, F>,
+                 public std::enable_shared_from_this<HostWalk<S, F>> {
+ public:
+  using Answer = Result<ForEachReport>;
+  using State = AnswerState<Answer>;
+
+  /// `until` is when it stops, between two pages, with what it has done.
+  HostWalk(StoreCore<S>& core, F fn, ForEachOptions options, std::shared_ptr<State> state,
+           TimePoint until)
+      : detail::Kept<F>{std::move(fn)},
+        ForEach<S, F>(core, detail::Kept<F>::function, std::move(options)),
+        state_(std::move(state)),
+        until_(until) {}
+
+  void begin() {
+    state_->take_back = [walk = this->weak_from_this()] {
+      if (const auto self = walk.lock())
+        for (Item& item : self->page_)
+          item.loading.cancel();
+    };
+    go_on();
+  }
+
+ private:
+  using Item = typename ForEach<S, F>::Item;
+
+  [[nodiscard]] std::shared_ptr<HostWalk> me() { return this->shared_from_this(); }
+  [[nodiscard]] HostGroup& group() const {
+    return static_cast<HostSeat*>(this->core_.driver())->group;  // this runs in its poll
+  }
+  void end() { state_->answer(std::move(this->report_)); }
+
+  /// Begins the next page.
+  void go_on() {
+    if (state_->is_over()) return;
+    began_ = this->core_.now();
+    if (began_ >= until_) {
+      this->report_.error =
+          Error(Errc::timeout, "the walk's deadline came; `next` goes on from here");
+      return end();
+    }
+    if (!this->options_.only.empty()) return walk(this->next_told());
+    auto page = std::make_shared<Result<KeyPage>>();
+    group().on_lane(
+        Priority::bulk, [self = me(), page] { *page = self->next_page(); },
+        [self = me(), page] { self->walk(self->take(std::move(*page))); });
+  }
+
+  void walk(std::vector<std::string> keys) {
+    if (state_->is_over()) return;
+    if (failed(this->report_.error)) return end();
+    keys_ = std::move(keys);
+    if (this->options_.dry_run) return look();
+    page_ = this->begin_page(keys_);
+    left_ = page_.size() + 1;  // the last is this loop's own
+    for (std::size_t i = 0; i < page_.size(); ++i)
+      page_[i].loading.when_ready([self = me(), i] { self->change(self->page_[i]); });
+    one_less();
+  }
+  void look() {
+    auto reads = std::make_shared<std::vector<ReadRequest>>();
+    group().on_lane(
+        Priority::bulk, [self = me(), reads] { *reads = self->read(self->keys_); },
+        [self = me(), reads] {
+          if (self->state_->is_over()) return;
+          self->look_at(std::move(*reads));
+          self->end_page();
+        });
+  }
+  void change(Item& item) {
+    if (state_->is_over()) {  // what was loaded for it goes back
+      if (auto session = item.loading.take()) this->core_.give_back_soon(session->node());
+      return;
+    }
+    this->change_loaded(item);
+    if (!item.saved) return one_less();
+    this->core_.expect_save(item.session->node(), [self = me(), &item](const Result<Saved>&) {
+      self->settle(item);
+      self->one_less();
+    });
+  }
+  void one_less() {
+    if (--left_ == 0) end_page();
+  }
+  void end_page() {
+    page_.clear();
+    if (state_->is_over()) return;
+    if (!this->goes_on(keys_.size())) return end();
+    const TimePoint next = this->earliest_next(began_, keys_.size());
+    group().call_at(*state_, (std::min)(next, until_), [self = me()] { self->go_on(); });
+  }
+
+  std::shared_ptr<State> state_;
+  TimePoint until_;
+  TimePoint began_{};
+  std::vector<std::string> keys_;  ///< of the page
+  std::vector<Item> page_;
+  std::size_t left_ = 0;  ///< of the page, that have not been dealt with
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// The twins of what takes many steps: of walks over all records, of the erasure of a user, and of
+/// what reads two states of a record.
+class HostWalkCalls : public HostIndexCalls {
+ public:
+  using HostIndexCalls::HostIndexCalls;
+
+  /// As the store's. `fn` and `on_page` run on the stores' thread, for a page in one poll: a small
+  /// `page` keeps a tick short. A save that fails is not tried again but listed.
+  ///
+  /// A call deadline ends it between two pages, with `timeout` in the report and `next` to go on
+  /// from; without one it takes as long as it takes. Called off, it stops behind the page that is
+  /// out, and only `on_page` has told how far it came.
+  template <class Store, class F>
+  Future<Result<ForEachReport>> for_each(Store& store, F fn, ForEachOptions options = {},
+                                         CallOptions call = {}) {
+    using Walk = HostWalk<typename Store::Stack, F>;
+    return begin<Result<ForEachReport>>(
+        store, call,
+        [fn = std::move(fn), options = std::move(options)](auto& core, auto state,
+                                                           TimePoint until) mutable {
+          std::make_shared<Walk>(core, std::move(fn), std::move(options), state, until)->begin();
+        });
+  }
+  template <class Store>
+  Future<Result<ForEachReport>> rebuild_indexes(Store& store, ForEachOptions options = {},
+                                                CallOptions call = {}) {
+    static_assert(Store::Stack::Policy::has_indexes,
+                  "persist: the Data policy declares no indexes");
+    options.rewrite = true;
+    return for_each(
+        store, [](const typename Store::DataType&) {}, std::move(options), call);
+  }
+  /// As the store's. What was spilled is waited for up to half a minute. A call deadline ends it
+  /// between two records, with `timeout` in the report.
+  template <class Store>
+  Future<Result<UserErased>> erase_user(Store& store, std::uint64_t user,
+                                        EraseUserOptions options = {}, CallOptions call = {}) {
+    using Erasure = HostErasure<typename Store::Stack>;
+    return begin<Result<UserErased>>(
+        store, call, [user, options](auto& core, auto state, TimePoint until) {
+          std::make_shared<Erasure>(core, user, options, state, until)->begin();
+        });
+  }
+  template <class Store, class K>
+  Future<Result<std::string>> diff(Store& store, const K& key, std::uint64_t from, std::uint64_t to,
+                                   CallOptions call = {}) {
+    return ask_key<Result<std::string>>(store, key, call, [from, to](auto& ask) {
+      ask.on_lane(Priority::bulk, [from, to](auto& calls, SpelledKey spelled) {
+        return calls.diff(spelled, from, to);
+      });
+    });
+  }
+
+ private:
+  /// Has `start(core, state, until)` called on the stores' thread. What takes many steps has its
+  /// deadline looked at by itself, between two of them.
+  template <class R, class Store, class F>
+  Future<R> begin(Store& store, CallOptions call, F start) {
+    auto& core = store.core();
+    const TimePoint until = call.deadline > Duration::zero()
+                                ? after(core_->clock.now(), call.deadline)
+                                : TimePoint::max();
+    call.deadline = longest_pause;
+    return ask<R>(core.driver(), call,
+                  [&core, until, start = std::move(start)](auto state) mutable {
+                    state->deadline = TimePoint::max();
+                    start(core, state, until);
+                  });
+  }
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
 // Threads for stores: a program that wants them includes this; persist.hpp does not, because the
 // library starts none by itself.
 
@@ -1871,10 +2142,10 @@ namespace persist::inline PERSIST_ABI {
 /// Thread rule: all that is no twin belongs to the thread that polls, and so do the stores. It must
 /// outlive what its lanes do: the destructor waits for calls of backends that have not returned,
 /// answers all that wait with `cancelled`, and leaves stores and sessions as they are.
-class Host : public HostIndexCalls {
+class Host : public HostWalkCalls {
  public:
   explicit Host(HostOptions options = {})
-      : HostIndexCalls(std::make_shared<HostCore>(std::move(options))) {
+      : HostWalkCalls(std::make_shared<HostCore>(std::move(options))) {
     if (!core_->lanes.by_hand())
       timer_.emplace(core_->clock, core_->timer_wake, [this] { return run_timer(); });
   }
@@ -2094,8 +2365,12 @@ class Host : public HostIndexCalls {
   template <class Store, class K>
   Future<Result<void>> remove_message(Store& store, const K& key, std::uint64_t position,
                                       CallOptions call = {}) {
-    using What = detail::RemoveMessageChange<typename Store::Stack>;
-    return change(store, key, call, std::make_shared<What>(position));
+    return ask_key<Result<void>>(store, key, call, [position](auto& ask) {
+      if (ask.change_live([=](auto& session) { return session.remove_message(position); })) return;
+      ask.on_lane(Priority::save, [position](auto& calls, SpelledKey spelled) {
+        return calls.remove_stored_message(spelled.text, position);
+      });
+    });
   }
   template <class Store, class K>
   Future<Result<std::vector<KeptVersion>>> versions(Store& store, const K& key,

@@ -211,7 +211,8 @@ struct Shared : LockPolicy {
 }  // namespace persist::inline PERSIST_ABI::access
 
 // Every call to the operating system that the core makes without a file in it; files are in
-// detail/os_file.hpp. A port to another system is these two headers.
+// detail/os_file.hpp. A port to another system is these two headers, and os_bell.hpp for adapters
+// that have several processes.
 
 namespace persist::inline PERSIST_ABI::detail::os {
 
@@ -5595,8 +5596,14 @@ enum class LiveRecord : std::uint8_t {
   refuse,  ///< leave it, and say so
   end,     ///< erase it: its session ends, here at once, elsewhere at its next save
 };
+/// What to do about messages that the erased records had sent and that wait with others.
+enum class SentMessages : std::uint8_t {
+  keep,    ///< they are the receivers' by now
+  remove,  ///< take them out, and with them what they bring; looks at every inbox of the store
+};
 struct EraseUserOptions {
   LiveRecord live = LiveRecord::refuse;
+  SentMessages sent = SentMessages::keep;
   /// Erases also records that have other users beside this one, as a guild's has. Else they are
   /// left, and said.
   bool shared = false;
@@ -5606,10 +5613,14 @@ struct UserErased {
   std::vector<Missed> refused;       ///< the user's too, and still there
   std::size_t messages_sent = 0;     ///< that waited in the records for others, and are with them
   std::size_t messages_dropped = 0;  ///< that waited there for others who had no room, or came in
-  Error error{Errc{}};               ///< why it stopped before the last record
+  std::size_t messages_taken_back = 0;  ///< that had been sent, and waited with others
+  std::vector<Missed> messages_left;    ///< the records of others, from which they were not taken
+  Error error{Errc{}};                  ///< why it stopped before the last record
 
-  /// Whether nothing is left that is this user's.
-  [[nodiscard]] bool done() const noexcept { return refused.empty() && error.code() == Errc{}; }
+  /// Whether nothing is left that is this user's, and that was to go.
+  [[nodiscard]] bool done() const noexcept {
+    return refused.empty() && messages_left.empty() && error.code() == Errc{};
+  }
 };
 
 namespace detail {
@@ -11198,6 +11209,7 @@ struct ScanRequest {
   StoreId store{};
   std::string after{};
   std::size_t most = 1000;
+  bool of_inboxes = false;  ///< instead of those in which messages wait, with data or without
 
   Error error{Errc{}};
   std::vector<std::string> keys{};
@@ -12666,7 +12678,7 @@ class WakeQueue {
 // by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
 // in testing/laws/backend.hpp say it in tests.
 //
-// Models: backend::Memory (the reference), backend::File.
+// Models: backend::Memory (the reference), backend::File, backend::Kv<Map>.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -12709,14 +12721,15 @@ concept erases_records = requires(B& b, std::span<EraseRequest> batch) {
   { b.erase(batch) } -> std::same_as<void>;
 };
 template <class B>
+concept record_backend = is_a_shared_handle<B> && names_owners<B> && opens_stores<B> &&
+                         acquires_leases<B> && commits_changes<B> && reads_records<B> &&
+                         posts_messages<B> && relays_messages<B> && erases_records<B>;
+
+/// Names the keys that have data, in pages. What cannot has no `scan` and no `for_each`.
+template <class B>
 concept scans_keys = requires(B& b, std::span<ScanRequest> batch) {
   { b.scan(batch) } -> std::same_as<void>;
 };
-template <class B>
-concept record_backend =
-    is_a_shared_handle<B> && names_owners<B> && opens_stores<B> && acquires_leases<B> &&
-    commits_changes<B> && reads_records<B> && posts_messages<B> && relays_messages<B> &&
-    erases_records<B> && scans_keys<B>;
 
 /// A commit may hold changes of several records, all or nothing. A backend says so with
 /// `static constexpr bool is_transactional = true`.
@@ -12814,7 +12827,11 @@ class Leased {
   void erase(std::span<EraseRequest> batch);
   void post(std::span<PostRequest> batch) { data_.post(batch); }
   void relay(std::span<RelayRequest> batch) { data_.relay(batch); }
-  void scan(std::span<ScanRequest> batch) { data_.scan(batch); }
+  void scan(std::span<ScanRequest> batch)
+    requires scans_keys<Data>
+  {
+    data_.scan(batch);
+  }
   void read_schemas(std::span<SchemaRequest> batch)
     requires holds_schemas<Data>
   {
@@ -14754,12 +14771,14 @@ inline void forget_ids(Inbox& inbox, const RecordLimits& limits, WallTime now) {
   });
 }
 
-/// Puts a message into the inbox, once; refuses what would go over the limits, drops nothing.
-inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const MessageView& message,
-                         const RecordLimits& limits, WallTime now) {
+/// Judges a message and, where it may come in, gives it a position and makes its origin known; the
+/// message itself is the caller's, who has `waiting` of them. For an inbox that is kept elsewhere
+/// `senders` may hold the origin's alone, and for a numbered message `known` may be empty.
+inline Reception admit(Inbox& inbox, std::size_t waiting, const MessageOrigin& origin,
+                       const MessageView& message, const RecordLimits& limits, WallTime now) {
   if (const auto before = recognise(inbox, origin, limits, now)) return *before;
   const std::size_t cost = inbox_cost(message);
-  if (inbox.messages.size() >= limits.inbox_messages || inbox.bytes + cost > limits.inbox_bytes)
+  if (waiting >= limits.inbox_messages || inbox.bytes + cost > limits.inbox_bytes)
     return {Reception::Outcome::full, 0};
   const std::uint64_t position = ++inbox.last_position;
   if (origin.is_numbered()) {
@@ -14772,10 +14791,18 @@ inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const Messag
     forget_ids(inbox, limits, now);
     inbox.known.push_back({origin.source, origin.first_tried, position});
   }
-  inbox.messages.push_back({position, origin, std::string(message.type), message.codec,
-                            message.priority, now, message.expires, Buffer(message.payload)});
   inbox.bytes += cost;
   return {Reception::Outcome::accepted, position};
+}
+
+/// Puts a message into the inbox, once; refuses what would go over the limits, drops nothing.
+inline Reception receive(Inbox& inbox, const MessageOrigin& origin, const MessageView& message,
+                         const RecordLimits& limits, WallTime now) {
+  const Reception got = admit(inbox, inbox.messages.size(), origin, message, limits, now);
+  if (got.outcome == Reception::Outcome::accepted)
+    inbox.messages.push_back({got.position, origin, std::string(message.type), message.codec,
+                              message.priority, now, message.expires, Buffer(message.payload)});
+  return got;
 }
 
 /// Takes out what was acknowledged; positions that are not there (any more) are passed over, as a
@@ -15946,6 +15973,13 @@ template <class Backend>
 
 }  // namespace persist::inline PERSIST_ABI
 
+#if defined(__linux__)
+#include <sys/vfs.h>
+#else
+#include <sys/mount.h>
+#include <sys/param.h>
+#endif
+
 // The only place that makes file system calls. `backend::BasicFile<Files>` takes this policy as a
 // template argument, so that tests can put a disk that fails in its place and users pay nothing.
 
@@ -15954,6 +15988,31 @@ namespace persist::inline PERSIST_ABI::detail::os {
 /// `io` with errno's words, saying what was done to which file.
 [[nodiscard]] inline Error io_error(std::string_view what, std::string_view path, int number) {
   return Error(Errc::io, "cannot " + std::string(what) + " " + std::string(path)).with_os(number);
+}
+
+/// The name of a file system that other machines write to as well, by the number that Linux has for
+/// it; empty: none that is known.
+[[nodiscard]] constexpr std::string_view network_name(std::uint64_t type) noexcept {
+  constexpr struct {
+    std::uint64_t type;
+    std::string_view name;
+  } known[] = {{0x6969, "NFS"},      {0x517b, "SMB"},       {0xff534d42, "CIFS"},
+               {0xfe534d42, "SMB2"}, {0x01021997, "9P"},    {0x5346414f, "AFS"},
+               {0x00c36400, "Ceph"}, {0x73757245, "Coda"},  {0x564c, "NCP"},
+               {0x01161970, "GFS2"}, {0x7461636f, "OCFS2"}, {0x786f4256, "VirtualBox"}};
+  for (const auto& each : known)
+    if (each.type == type) return each.name;
+  return {};
+}
+/// On which such file system a file or folder lies, where the system tells; empty: on none.
+[[nodiscard]] inline Result<std::string_view> network_file_system(const std::string& path) {
+  struct statfs about {};
+  if (::statfs(path.c_str(), &about) != 0) return io_error("look at", path, errno);
+#if defined(__linux__)
+  return network_name(static_cast<std::uint32_t>(about.f_type));
+#else
+  return std::string_view((about.f_flags & MNT_LOCAL) != 0 ? "" : "network");
+#endif
 }
 
 /// Where the name of a file or folder lies.
@@ -16106,10 +16165,19 @@ struct Files {
   }
   /// Takes the file's lock for as long as the handle lives; false where another handle, of this
   /// process or another, has it.
-  [[nodiscard]] Result<bool> lock(const Handle& file) const { return lock_call(file, set_lock); }
+  [[nodiscard]] Result<bool> lock(const Handle& file) const {
+    return lock_call(file, set_lock, 0, 0);
+  }
   /// Whether another handle has the lock; takes nothing.
   [[nodiscard]] Result<bool> is_locked(const Handle& file) const {
-    return lock_call(file, query_lock);
+    return lock_call(file, query_lock, 0, 0);
+  }
+  /// The same for one byte, which need not be there: a place below 2^63.
+  [[nodiscard]] Result<bool> lock_byte(const Handle& file, std::uint64_t place) const {
+    return lock_call(file, set_lock, static_cast<off_t>(place), 1);
+  }
+  [[nodiscard]] Result<bool> is_byte_locked(const Handle& file, std::uint64_t place) const {
+    return lock_call(file, query_lock, static_cast<off_t>(place), 1);
   }
 
  private:
@@ -16118,10 +16186,12 @@ struct Files {
 #else
   static constexpr int set_lock = F_SETLK, query_lock = F_GETLK;
 #endif
-  static Result<bool> lock_call(const Handle& file, int command) {
+  static Result<bool> lock_call(const Handle& file, int command, off_t start, off_t length) {
     struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
+    lock.l_start = start;
+    lock.l_len = length;
     if (::fcntl(file.descriptor(), command, &lock) == 0)
       return command == set_lock || lock.l_type != F_UNLCK;
     if (command == set_lock && (errno == EAGAIN || errno == EACCES)) return false;
@@ -17429,6 +17499,8 @@ class SpillBox {
     } else if (name.end == spill::FileName::refused) {
       found.state = Spilled::State::refused;
       found.why = Error(Errc::fenced, "it was refused when it was sent again");
+    } else if (entry->follows >= name.number) {  // it would wait for ever
+      found.why = Error(Errc::corrupt, "it says that it follows itself, or one behind it");
     } else {
       return wait_for({found.file, std::move(found.keys), found.at, entry->follows});
     }
@@ -18444,19 +18516,19 @@ void Engine<B, L>::complete_flight(Flight& flight) {
     ++metrics_.rounds;
     critical_.hear(request.outcome == CommitRequest::Outcome::failed && is_ailing(request.error));
   }
+  const Aim aim = flight.cuts[0].aim;
+  const bool is_failed = request.outcome == CommitRequest::Outcome::failed;
   // What nobody knew of before is not known better when it could not be sent again.
-  const bool unknown = request.outcome == CommitRequest::Outcome::failed &&
-                       (request.error == Errc::unknown_outcome ||
-                        (flight.resend && persist::may_pass(request.error)));
-  const bool must_repeat = flight.size() > 1 || flight.cuts[0].aim == Aim::release ||
-                           flight.cuts[0].aim == Aim::give_back;
+  if (is_failed && flight.resend && is_ailing(request.error))
+    flight.request.error = Error(Errc::unknown_outcome, "sent again: " + request.error.message());
+  const bool unknown = is_failed && request.error == Errc::unknown_outcome;
+  const bool must_repeat = flight.size() > 1 || aim == Aim::release || aim == Aim::give_back;
   // A session that has ended has no other commit that would give its record back.
-  const bool is_last = request.outcome == CommitRequest::Outcome::failed &&
-                       (request.error == Errc::unavailable || request.error == Errc::timeout) &&
-                       flight.cuts[0].aim == Aim::give_back && ended(flight.sessions[0]->state);
+  const bool is_last = is_failed && aim == Aim::give_back && ended(flight.sessions[0]->state) &&
+                       (request.error == Errc::unavailable || request.error == Errc::timeout);
   ++flight.attempts;
   // A release that may have landed has nobody who could write under another number.
-  const bool goes_on = flight.attempts < 16 || flight.cuts[0].aim == Aim::release;
+  const bool goes_on = flight.attempts < 16 || aim == Aim::release;
   flight.resend = ((unknown && must_repeat) || is_last) && goes_on;
   if (flight.resend) {
     const Lock hold(mutex_);
@@ -20470,6 +20542,80 @@ bool Engine<B, L>::is_busy() {
 
 namespace persist::inline PERSIST_ABI {
 
+/// Messages of a record that nobody plays, taken out of it without a session: with data or without,
+/// and whatever that is.
+template <class Backend>
+class StoredMail {
+ public:
+  /// `lease` is how long the record is shut while they are taken out, at most; zero where the lock
+  /// policy has no leases.
+  StoredMail(Backend& backend, StoreId store, Duration lease) noexcept
+      : backend_(backend), store_(store), lease_(lease) {}
+
+  /// Takes out those that `goes(message)` picks, all or none, and says how many. None where there
+  /// are none. `locked` where somebody has the record; `fenced` where somebody took it meanwhile;
+  /// errors of storage. One round trip where nothing goes, else three.
+  template <class Pick>
+  [[nodiscard]] Result<std::size_t> remove(std::string_view key, const Owner& owner, Pick&& goes) {
+    ReadRequest read{.store = store_, .key = key, .wants_data = false, .wants_inbox = true};
+    backend_.read(std::span(&read, 1));
+    if (failed(read.error)) return Error(read.error).for_key(key);
+    if (picked(read.record.inbox, goes).empty()) return std::size_t{0};
+    AcquireRequest mine{.store = store_, .key = key, .owner = owner, .lease = lease_};
+    send(mine, [&] { backend_.acquire(std::span(&mine, 1)); });
+    if (mine.outcome == AcquireRequest::Outcome::held)
+      return Error(Errc::locked, "somebody has the record")
+          .for_key(key)
+          .held_by({std::string(mine.holder.owner.server.view()), mine.holder.epoch,
+                    std::chrono::duration_cast<std::chrono::milliseconds>(mine.holder.age)});
+    if (mine.outcome != AcquireRequest::Outcome::taken) return Error(mine.error).for_key(key);
+    return commit(key, mine.record.fence, picked(mine.record.inbox, goes));
+  }
+
+ private:
+  template <class Pick>
+  [[nodiscard]] static std::vector<std::uint64_t> picked(const std::vector<Message>& inbox,
+                                                         Pick&& goes) {
+    std::vector<std::uint64_t> positions;
+    for (const Message& each : inbox)
+      if (goes(each)) positions.push_back(each.position);
+    return positions;
+  }
+  /// Again where the reply was lost: it is known then that it is the same.
+  template <class Request, class F>
+  static void send(Request& request, F&& go) {
+    for (int tries = 0; tries < 3; ++tries) {
+      request.error = Errc{}, request.outcome = Request::Outcome::pending;
+      go();
+      if (request.error != Errc::unknown_outcome) return;
+    }
+  }
+  [[nodiscard]] Result<std::size_t> commit(std::string_view key, Fence fence,
+                                           const std::vector<std::uint64_t>& positions) {
+    ++fence.write;
+    Change change;
+    change.store = store_, change.key = key, change.fence = fence;
+    change.acknowledged = positions;
+    change.lease = LeaseChange::release;
+    CommitRequest request{.changes = std::span(&change, 1)};
+    send(request, [&] { backend_.commit(std::span(&request, 1)); });
+    using Outcome = CommitRequest::Outcome;
+    if (request.outcome == Outcome::applied || request.outcome == Outcome::repeated ||
+        change.landed)
+      return positions.size();
+    if (request.outcome == Outcome::failed) return Error(request.error).for_key(key);
+    return Error(Errc::fenced, "somebody took the record meanwhile").for_key(key);
+  }
+
+  Backend& backend_;
+  StoreId store_;
+  Duration lease_;
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
 /// A store with its types: makes sessions, holds what its listeners connected to, reads records
 /// without a session.
 template <class S>
@@ -20654,6 +20800,22 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     }
     if (id.empty()) request.repeated = false;
   }
+  /// Takes out of a stored inbox what `goes(message)` picks (store/stored_mail.hpp), on any thread.
+  template <class Pick>
+  Result<std::size_t> remove_stored(std::string_view key, Pick&& goes) {
+    this->waits_for_storage();
+    return StoredMail(this->backend(), this->store(), short_lease())
+        .remove(key, this->next_owner(), goes);
+  }
+  /// Takes a record that nobody has, for a call that has no session, on any thread. `locked`.
+  Error take_stored(std::string_view key) {
+    AcquireRequest mine{.store = this->store(), .key = key, .owner = this->next_owner()};
+    mine.lease = short_lease();
+    this->backend().acquire(std::span(&mine, 1));
+    if (mine.outcome == AcquireRequest::Outcome::held)
+      return {Errc::locked, "another server holds it"};
+    return mine.outcome == AcquireRequest::Outcome::taken ? Error(Errc{}) : mine.error;
+  }
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {
     EraseRequest request;
@@ -20687,6 +20849,11 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   }
 
  private:
+  /// For the time of a call.
+  [[nodiscard]] Duration short_lease() const {
+    return S::LockPolicy::is_leased ? (std::min)(this->options().lease, Duration(10s))
+                                    : Duration::zero();
+  }
   /// Of pieces that a crash left when it came before this, too.
   [[nodiscard]] Result<void> sweep(std::string_view key) {
     const auto swept = sweep_pieces(this->backend(), pieces_store_, this->hash(key), this->store(),
@@ -21408,6 +21575,8 @@ class StoreCalls {
   Result<std::vector<InboxMessage>> peek_inbox(const K& key);
   template <class K>
   Result<void> remove_message(const K& key, std::uint64_t position);
+  /// Of a record that is not open here; on any thread.
+  Result<void> remove_stored_message(std::string_view key, std::uint64_t position);
   template <class K>
   Result<std::vector<KeptVersion>> versions(const K& key, const VersionsOptions& options);
   template <class K>
@@ -21478,13 +21647,6 @@ class StoreCalls {
   [[nodiscard]] typename C::Answer change(const K& key, C& change);
   /// A record as it is exported.
   Result<Value> facts_of(ReadRequest& record);
-  /// Sends what waits in the spill journal of this store; why something still does.
-  Error send_spilled();
-  /// The user's, as they are stored, and of what is open here also what is not saved yet.
-  Result<std::vector<std::string>> keys_to_erase(std::uint64_t user);
-  /// Why a record of that user is to stay, or `Errc{}`; `messages` is how many came in.
-  Error refusal_to_erase(std::string_view key, const EraseUserOptions& options,
-                         std::size_t& messages);
   /// Where the key is in a board, with so many rows on each side of it. `not_found`.
   template <detail::FixedString Name, class K>
   Result<IndexRequest> find_in_board(const K& key, std::size_t beside);
@@ -21622,6 +21784,9 @@ Result<Inspection> StoreCalls<S>::inspect(const K& key) {
 
 template <class S>
 Result<KeyPage> StoreCalls<S>::scan(std::string after, std::size_t most) {
+  static_assert(scans_keys<typename S::Backend>,
+                "persist: this backend cannot name the keys of its records (backend::Kv can where "
+                "its map has `list`)");
   if (Error no = core_.refusal(); failed(no)) return no;
   core_.waits_for_storage();
   ScanRequest request;
@@ -21816,11 +21981,11 @@ class ForEach {
       : core_(core), calls_(core), fn_(fn), options_(std::move(options)) {
     options_.page = std::clamp<std::size_t>(options_.page, 1, 100'000);
     if (options_.held == Conflict::steal) options_.held = Conflict::request;
+    report_.next = options_.resume;
   }
 
   ForEachReport run() {
     core_.waits_for_storage();
-    report_.next = options_.resume;
     report_.error = core_.refusal();
     if (!failed(report_.error) && core_.is_busy())
       report_.error =
@@ -21830,16 +21995,17 @@ class ForEach {
       std::vector<std::string> keys = next_keys();
       if (failed(report_.error)) break;
       const std::size_t most = keys.size();
-      options_.dry_run ? look_at(std::move(keys)) : change(std::move(keys));
-      if (most != 0 && options_.on_page && !options_.on_page(report_)) break;
-      if (!report_.done && options_.rate != 0)
-        wait_until(after(began, Duration(std::chrono::seconds(most)) / options_.rate),
-                   [] { return false; });
+      if (options_.dry_run)
+        look_at(read(keys));
+      else
+        change(std::move(keys));
+      if (!goes_on(most)) break;
+      if (options_.rate != 0) wait_until(earliest_next(began, most), [] { return false; });
     }
     return std::move(report_);
   }
 
- private:
+ protected:
   /// One record of a page on its way.
   struct Item {
     std::string key;
@@ -21849,15 +22015,19 @@ class ForEach {
   };
 
   [[nodiscard]] std::vector<std::string> next_keys() {
-    if (!options_.only.empty()) {
-      const std::size_t most = (std::min)(options_.page, options_.only.size() - passed_);
-      const auto first = options_.only.begin() + static_cast<std::ptrdiff_t>(passed_);
-      std::vector<std::string> keys(first, first + static_cast<std::ptrdiff_t>(most));
-      passed_ += most;
-      report_.done = passed_ == options_.only.size();
-      return keys;
-    }
-    auto page = calls_.scan(report_.next, options_.page);
+    return options_.only.empty() ? take(next_page()) : next_told();
+  }
+  [[nodiscard]] std::vector<std::string> next_told() {
+    const std::size_t most = (std::min)(options_.page, options_.only.size() - passed_);
+    const auto first = options_.only.begin() + static_cast<std::ptrdiff_t>(passed_);
+    std::vector<std::string> keys(first, first + static_cast<std::ptrdiff_t>(most));
+    passed_ += most;
+    report_.done = passed_ == options_.only.size();
+    return keys;
+  }
+  /// Asks storage.
+  [[nodiscard]] Result<KeyPage> next_page() { return calls_.scan(report_.next, options_.page); }
+  [[nodiscard]] std::vector<std::string> take(Result<KeyPage> page) {
     if (!page) {
       report_.error = page.error();
       return {};
@@ -21865,6 +22035,15 @@ class ForEach {
     report_.next = std::move(page->next);
     report_.done = page->done;
     return std::move(page->keys);
+  }
+  /// Behind a page of so many records.
+  [[nodiscard]] bool goes_on(std::size_t page) {
+    const bool is_wanted = page == 0 || !options_.on_page || options_.on_page(report_);
+    return is_wanted && !report_.done && !failed(report_.error);
+  }
+  [[nodiscard]] TimePoint earliest_next(TimePoint began, std::size_t page) const {
+    if (options_.rate == 0) return began;
+    return after(began, Duration(std::chrono::seconds(page)) / options_.rate);
   }
 
   /// Calls the function. Says whether it made something else of the data.
@@ -21889,11 +22068,15 @@ class ForEach {
     if (is_ailing(why)) report_.error = why;
   }
 
-  void look_at(std::vector<std::string> keys) {
+  /// Asks storage. What it answers refers to the keys.
+  [[nodiscard]] std::vector<ReadRequest> read(const std::vector<std::string>& keys) {
     std::vector<ReadRequest> reads(keys.size());
     for (std::size_t i = 0; i < keys.size(); ++i)
       reads[i].store = core_.store(), reads[i].key = keys[i];
     core_.backend().read(std::span(reads));
+    return reads;
+  }
+  void look_at(std::vector<ReadRequest> reads) {
     for (ReadRequest& read : reads) {
       if (failed(read.error)) {
         miss(read.key, read.error);
@@ -21915,7 +22098,8 @@ class ForEach {
     }
   }
 
-  void change(std::vector<std::string> keys) {
+  /// Changes what is open here, and has the others loaded.
+  [[nodiscard]] std::vector<Item> begin_page(std::vector<std::string> keys) {
     const TimePoint until = after(core_.now(), options_.deadline);
     std::vector<Item> page;
     page.reserve(keys.size());
@@ -21930,6 +22114,10 @@ class ForEach {
                                         std::move(how), LoadKind::offline, until);
       page.push_back({std::move(key), std::move(loading)});
     }
+    return page;
+  }
+  void change(std::vector<std::string> keys) {
+    std::vector<Item> page = begin_page(std::move(keys));
     wait_until(TimePoint::max(), [&] {
       return std::all_of(page.begin(), page.end(), [](Item& each) { return each.loading.ready(); });
     });
@@ -21985,7 +22173,9 @@ class ForEach {
     Node& node = item.session->node();
     if (ended(node.state) && node.was_saved) return count(true);
     const auto& last = *item.saved;
-    const Error why = last && !*last ? last->error() : Error(Errc::unknown_outcome);
+    // A later try may be out.
+    const bool is_known = last && !*last && !node.in_flight;
+    const Error why = is_known ? last->error() : Error(Errc::unknown_outcome);
     if (!ended(node.state) && why != Errc::unknown_outcome) core_.give_back_soon(node);
     miss(item.key, why);
   }
@@ -25236,11 +25426,19 @@ struct FlushRequest {
   Error error{Errc{}};
 };
 
+/// Asks for a step of a compaction of all that lies in segments up to `through`; 0: in all that
+/// there are, and that is told.
+struct CompactRequest {
+  std::uint32_t through = 0;
+  bool done = false;
+  Error error{Errc{}};
+};
+
 /// What one caller handed in, to be performed by whoever leads.
 struct Job {
   std::variant<std::span<OpenStoreRequest>, std::span<AcquireRequest>, std::span<CommitRequest>,
                std::span<PostRequest>, std::span<RelayRequest>, std::span<EraseRequest>,
-               FlushRequest*>
+               FlushRequest*, CompactRequest*>
       requests;
 };
 
@@ -25754,6 +25952,7 @@ class Database {
       request.error = Error(Errc::invalid, "this database has no such store");
   }
   [[nodiscard]] Result<void> flush();
+  [[nodiscard]] Result<void> compact();
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
     const std::lock_guard hold(watchers_mutex_);
     watchers_.emplace_back(store.index, std::move(queue));
@@ -25803,7 +26002,8 @@ class Database {
   static constexpr std::uint64_t least_copied = std::uint64_t{64} << 10;
 
   void perform(const std::vector<Job*>& jobs) noexcept;
-  void perform_flush(FlushRequest& request);
+  void perform_alone(FlushRequest& request);
+  void perform_alone(CompactRequest& request);
   void note_syncs();
   template <class Request>
   void perform_one(Request& request);
@@ -25879,7 +26079,7 @@ void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
     std::visit(
         [this](auto requests) {
           if constexpr (std::is_pointer_v<decltype(requests)>)
-            this->perform_flush(*requests);
+            this->perform_alone(*requests);
           else
             for (auto& request : requests)
               this->perform_one(request);
@@ -25889,7 +26089,7 @@ void Database<Files>::perform(const std::vector<Job*>& jobs) noexcept {
 }
 
 template <class Files>
-void Database<Files>::perform_flush(FlushRequest& request) {
+void Database<Files>::perform_alone(FlushRequest& request) {
   end_batch();
   Result<void> done = success;
   if (log_.poisoned())
@@ -25898,6 +26098,26 @@ void Database<Files>::perform_flush(FlushRequest& request) {
     done = log_.sync();
   if (!done) request.error = done.error();
   note_syncs();
+}
+
+/// A few megabytes, so that those who wait for their saves do not wait for the whole of it.
+template <class Files>
+void Database<Files>::perform_alone(CompactRequest& request) {
+  constexpr std::uint64_t at_once = std::uint64_t{4} << 20;
+  end_batch();
+  Result<void> made = log_.poisoned() ? log_.poison() : Result<void>(success);
+  if (made && request.through == 0) {
+    request.through = log_.newest();
+    made = log_.begin_segment(index_.oldest, [](std::uint32_t, Buffer&) {});
+  }
+  if (made && index_.oldest <= request.through) {
+    compactor_.stage_some(engine_.stage, index_, log_, at_once);
+    made = write();
+    made ? publish() : note_syncs();
+    engine_.stage.clear();
+  }
+  if (!made) request.error = made.error();
+  request.done = !made || index_.oldest > request.through;
 }
 
 template <class Files>
@@ -26045,6 +26265,14 @@ Result<void> Database<Files>::flush() {
   return failed(request.error) ? Result<void>(request.error) : Result<void>(success);
 }
 
+template <class Files>
+Result<void> Database<Files>::compact() {
+  CompactRequest request;
+  while (!request.done)
+    run(Job{&request});
+  return failed(request.error) ? Result<void>(request.error) : Result<void>(success);
+}
+
 }  // namespace persist::inline PERSIST_ABI::backend::file
 
 // What readers ask of an open folder: answered from what is published, beside the writers.
@@ -26133,7 +26361,9 @@ void Database<Files>::scan(ScanRequest& request) const {
   const std::string_view after = request.after;
   for (const auto& [name, record] : index_.stores[request.store.index].records) {
     const std::string_view key = name;
-    if (!record.has_data() || key <= after) continue;
+    const bool is_meant =
+        request.of_inboxes ? record.more().inbox_messages != 0 : record.has_data();
+    if (!is_meant || key <= after) continue;
     if (page.size() == most && key > *page.rbegin()) continue;
     page.insert(key);
     if (page.size() > most) page.erase(std::prev(page.end()));
@@ -26289,6 +26519,17 @@ class BasicFile {
 
   /// Makes all that was acknowledged survive a power cut; with `Durability::full` it already does.
   [[nodiscard]] Result<void> flush() { return db_ ? db_->flush() : Result<void>(error_); }
+  /// Writes again what is there, and removes all that was there before: of what was erased or
+  /// written over until now no byte is left in the folder's files (but in segments that are set
+  /// aside as damaged, and in copies).
+  ///
+  /// Goes on by itself as a rule, when the log has grown; this is for who must know that it has.
+  /// Copies every live byte, 4 MiB at a time, with the saves of others in between; needs room for
+  /// as much again. `io`: what has been moved stays moved; call it again. Safe on any thread.
+  [[nodiscard]] Result<void> compact() {
+    if (db_ && !db_->is_snapshot()) return db_->compact();
+    return db_ ? Error(Errc::refused, "this is a snapshot: it can only be read") : error_;
+  }
   [[nodiscard]] FileStats stats() const { return db_ ? db_->stats() : FileStats{}; }
   /// What opening found.
   [[nodiscard]] OpenReport report() const { return db_ ? db_->report() : OpenReport{}; }
@@ -26461,7 +26702,8 @@ struct StoreState {
     const std::size_t most = (std::max)(request.most, std::size_t{1});
     std::set<std::string_view> page;
     for (const auto& [key, record] : records) {
-      if (!record.has_data || key <= request.after) continue;
+      const bool is_meant = request.of_inboxes ? !record.inbox.messages.empty() : record.has_data;
+      if (!is_meant || key <= request.after) continue;
       if (page.size() == most && key > *page.rbegin()) continue;
       page.insert(key);
       if (page.size() > most) page.erase(std::prev(page.end()));
@@ -26578,6 +26820,1977 @@ inline void open(Database& db, OpenStoreRequest& request) {
 }
 
 }  // namespace persist::inline PERSIST_ABI::backend::memory
+
+// The bytes of a value: a frame with two sums, and in it a store's header, a schema, or a record
+// with all that belongs to it. doc/format.md has the grammar. Numbers here reach disk: never
+// renumber.
+
+namespace persist::inline PERSIST_ABI::backend::kv {
+
+inline constexpr std::string_view value_magic = "persistK";
+inline constexpr std::uint32_t value_format = 1;
+inline constexpr std::size_t frame_size = 25;
+
+/// Never renumber.
+enum class ValueKind : std::uint8_t { store = 1, record = 2, erased = 3, schema = 4 };
+
+/// A record, or what is left of one, or nothing: then all of it is empty.
+struct Record : memory::Record {
+  bool exists = false;
+  std::uint64_t revision = 0;      ///< grows with each value
+  std::uint64_t erased_epoch = 0;  ///< that the last erase gave
+  std::string key;                 ///< empty in what is left of an erased one
+  Buffer indexed;                  ///< its entries in the store's indexes
+  std::vector<memory::KeptData> history;
+};
+
+/// Begins a value; `seal` ends it.
+inline void begin_value(Buffer& to, ValueKind kind) {
+  (void)to.grow(frame_size);
+  to.data()[12] = static_cast<std::byte>(kind);
+}
+inline void seal_value(Buffer& value) {
+  std::byte* const frame = value.data();
+  const ByteView payload = value.view().subspan(frame_size);
+  std::copy_n(as_bytes(value_magic).begin(), value_magic.size(), frame);
+  store_little(frame + 8, value_format);
+  store_little(frame + 13, static_cast<std::uint32_t>(payload.size()));
+  store_little(frame + 17, detail::crc32c(payload));
+  store_little(frame + 21, detail::crc32c({frame, frame_size - 4}));
+}
+
+[[nodiscard]] inline Error damaged(std::string_view name, std::string_view how) {
+  return {Errc::corrupt, "the value under " + std::string(name) + ' ' + std::string(how) +
+                             "; it was left as it is"};
+}
+struct Opened {
+  ValueKind kind{};
+  ByteView payload{};
+};
+/// What is in a value. `corrupt`, `too_new`.
+[[nodiscard]] inline Result<Opened> open_value(ByteView value, std::string_view name) {
+  detail::Reader from(value);
+  if (as_text(from.bytes(value_magic.size())) != value_magic)
+    return damaged(name, "is none of persist's, or is cut off");
+  const auto format = from.number<std::uint32_t>();
+  if (from.good() && format > value_format)
+    return Error(Errc::too_new, "the value under " + std::string(name) + " has format " +
+                                    std::to_string(format) + ", and this build reads up to " +
+                                    std::to_string(value_format));
+  const auto kind = from.number<std::uint8_t>();
+  const auto length = from.number<std::uint32_t>();
+  const auto sum = from.number<std::uint32_t>();
+  const auto own_sum = from.number<std::uint32_t>();
+  if (!from.good() || format != value_format || kind < 1 || kind > 4 ||
+      own_sum != detail::crc32c(value.first(frame_size - 4)))
+    return damaged(name, "is damaged, or cut off");
+  const ByteView payload = value.subspan(frame_size);
+  if (payload.size() != length || sum != detail::crc32c(payload))
+    return damaged(name, "is damaged, or cut off");
+  return Opened{static_cast<ValueKind>(kind), payload};
+}
+
+[[nodiscard]] inline Buffer encode_header(const StoreInfo& store) {
+  Buffer to;
+  begin_value(to, ValueKind::store);
+  file::append_text(to, store.name);
+  file::append_hash(to, store.birth);
+  append_little(to, static_cast<std::uint8_t>(store.lock));
+  append_little(to, record_format);
+  seal_value(to);
+  return to;
+}
+[[nodiscard]] inline Result<StoreInfo> decode_header(ByteView value, std::string_view name) {
+  const auto opened = open_value(value, name);
+  if (!opened) return opened.error();
+  detail::Reader from(opened->payload);
+  StoreInfo store;
+  store.name = from.text();
+  store.birth = from.hash();
+  const auto lock = from.number<std::uint8_t>();
+  const auto format = from.number<std::uint32_t>();
+  if (opened->kind != ValueKind::store || !from.done() ||
+      lock > static_cast<std::uint8_t>(LockKind::external))
+    return damaged(name, "is no store's header");
+  if (format > record_format)
+    return Error(Errc::too_new, "the records of store \"" + store.name +
+                                    "\" have a newer format than this build reads");
+  store.lock = static_cast<LockKind>(lock);
+  return store;
+}
+
+[[nodiscard]] inline Buffer encode_schema(ByteView bytes) {
+  Buffer to;
+  begin_value(to, ValueKind::schema);
+  to.append(bytes);
+  seal_value(to);
+  return to;
+}
+
+/// Times of the map's clock and lengths of leases beyond this, about 146 years, are none.
+inline constexpr std::int64_t longest_time = std::int64_t{1} << 62;
+
+inline void append_part(Buffer& to, ByteView bytes) {
+  append_little(to, static_cast<std::uint32_t>(bytes.size()));
+  to.append(bytes);
+}
+[[nodiscard]] inline ByteView read_part(detail::Reader& from) {
+  return from.bytes(from.number<std::uint32_t>());
+}
+
+/// The names of the stores that messages in the outbox go to, and the messages.
+template <class NameOf>
+void append_outbox(Buffer& to, const Outbox& outbox, NameOf name_of) {
+  std::vector<StoreId> stores;
+  Outbox numbered = outbox;
+  for (OutgoingMessage& message : numbered.messages) {
+    const auto known = std::find(stores.begin(), stores.end(), message.store);
+    const auto place = static_cast<std::uint32_t>(known - stores.begin());
+    if (known == stores.end()) stores.push_back(message.store);
+    message.store = {place};
+  }
+  append_little(to, static_cast<std::uint32_t>(stores.size()));
+  for (const StoreId store : stores)
+    file::append_text(to, name_of(store));
+  append_part(to, file::encode_outbox(numbered));
+}
+template <class StoreOf>
+[[nodiscard]] bool read_outbox(detail::Reader& from, Outbox& outbox, StoreOf store_of) {
+  std::vector<std::string_view> names;
+  for (std::size_t left = from.count(2); left != 0 && from.good(); --left)
+    names.push_back(from.text());
+  if (!file::decode_outbox(read_part(from), outbox)) return false;
+  for (OutgoingMessage& message : outbox.messages) {
+    if (message.store.index >= names.size()) return false;
+    message.store = store_of(names[message.store.index]);
+  }
+  return from.good();
+}
+
+/// About how many bytes of a value are neither the record's data nor older states of it.
+[[nodiscard]] inline std::uint64_t beside_bytes(const Record& record) noexcept {
+  return 512 + record.key.size() + record.metadata.size() + 8 * record.user_ids.size() +
+         record.indexed.size() + file::receipt_size * record.receipts.size() +
+         file::inbox_size(record.inbox) + file::outbox_size(record.outbox);
+}
+
+/// The value of a record. `name_of(StoreId)` names the stores of messages in the outbox.
+template <class NameOf>
+[[nodiscard]] Buffer encode_record(const Record& record, NameOf name_of) {
+  Buffer to;
+  begin_value(to, record.exists ? ValueKind::record : ValueKind::erased);
+  append_little(to, record.revision);
+  append_little(to, record.erased_epoch);
+  file::append_text(to, record.key);
+  const Head& head = record.head;
+  file::write_head(to, head);
+  append_little(to, head.renewals);
+  append_little(
+      to, static_cast<std::uint64_t>((std::min<std::int64_t>)(head.lease.count(), longest_time)));
+  append_little(to, static_cast<std::uint64_t>(head.renewed.time_since_epoch().count()));
+  file::append_text(to, head.asker.server.view());
+  append_little(to, head.asker.nonce);
+  append_little(to, head.asker.session);
+  if (record.exists) {
+    append_little(to, static_cast<std::uint8_t>(record.has_data));
+    append_part(to, record.data);
+    append_part(to, record.metadata);
+    append_part(to, file::encode_user_ids(record.user_ids));
+    append_part(to, record.indexed);
+    append_little(to, record.receipts_forgotten);
+    append_part(to, file::encode_receipts(record.receipts));
+    append_part(to, record.inbox.never_used() ? Buffer() : file::encode_inbox(record.inbox));
+    append_outbox(to, record.outbox, name_of);
+    append_little(to, static_cast<std::uint32_t>(record.history.size()));
+    for (const memory::KeptData& kept : record.history) {
+      append_little(to, kept.version);
+      file::append_time(to, kept.at);
+      file::append_time(to, kept.until);
+      append_part(to, kept.data);
+    }
+  }
+  seal_value(to);
+  return to;
+}
+
+[[nodiscard]] inline bool read_lease(detail::Reader& from, Head& head) {
+  head.renewals = from.number<std::uint64_t>();
+  const auto lease = static_cast<std::int64_t>(from.number<std::uint64_t>());
+  const auto renewed = static_cast<std::int64_t>(from.number<std::uint64_t>());
+  head.lease = Duration(lease);
+  head.renewed = TimePoint(Duration(renewed));
+  head.asker.server = ServerId(from.text());
+  head.asker.nonce = from.number<std::uint64_t>();
+  head.asker.session = from.number<std::uint64_t>();
+  return lease >= 0 && lease <= longest_time && renewed >= -longest_time && renewed < longest_time;
+}
+template <class StoreOf>
+[[nodiscard]] bool read_content(detail::Reader& from, Record& record, StoreOf store_of) {
+  const auto has_data = from.number<std::uint8_t>();
+  record.has_data = has_data == 1;
+  record.data = Buffer(read_part(from));
+  record.metadata = Buffer(read_part(from));
+  bool good = has_data <= 1 && file::decode_user_ids(read_part(from), record.user_ids);
+  record.indexed = Buffer(read_part(from));
+  record.receipts_forgotten = from.number<std::uint32_t>();
+  good = good && file::decode_receipts(read_part(from), record.receipts);
+  const ByteView inbox = read_part(from);
+  good = good && (inbox.empty() || file::decode_inbox(inbox, record.inbox)) &&
+         read_outbox(from, record.outbox, store_of);
+  for (std::size_t left = good ? from.count(28) : 0; left != 0 && from.good(); --left) {
+    memory::KeptData& kept = record.history.emplace_back();
+    kept.version = from.number<std::uint64_t>();
+    kept.at = from.time();
+    kept.until = from.time();
+    kept.data = Buffer(read_part(from));
+    kept.bytes = kept.data.size();
+  }
+  return good && from.good();
+}
+
+/// Reads the value of a record, all of it or nothing. `store_of(name)` finds the stores that
+/// messages in the outbox go to. `corrupt`, `too_new`.
+template <class StoreOf>
+[[nodiscard]] Result<Record> decode_record(ByteView value, std::string_view name,
+                                           StoreOf store_of) {
+  const auto opened = open_value(value, name);
+  if (!opened) return opened.error();
+  if (opened->kind != ValueKind::record && opened->kind != ValueKind::erased)
+    return damaged(name, "is no record");
+  detail::Reader from(opened->payload);
+  Record record;
+  record.exists = opened->kind == ValueKind::record;
+  record.revision = from.number<std::uint64_t>();
+  record.erased_epoch = from.number<std::uint64_t>();
+  record.key = from.text();
+  if (!file::read_head(from, record.head) || !read_lease(from, record.head) ||
+      (record.exists && !read_content(from, record, store_of)) || !from.done())
+    return damaged(name, "makes no sense");
+  return record;
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::kv
+
+// What requests do to a record that lies in one value, apart from how it gets there. The rules are
+// those of record/; here they meet.
+
+namespace persist::inline PERSIST_ABI::backend::kv {
+
+inline constexpr RecordLimits usual_limits;
+
+/// Whether the record was erased after that epoch was given out.
+[[nodiscard]] inline bool erased_since(const Record& record, std::uint64_t epoch) noexcept {
+  return record.erased_epoch > epoch;
+}
+
+/// The record as a reader sees it, without receipts and inbox.
+inline void fill(Snapshot& to, const Record& from) {
+  to.fence = from.head.fence;
+  to.version = from.head.version;
+  to.has_data = from.has_data;
+  to.data = from.data;
+  memory::copy_some(from.user_ids, to.user_ids);
+  memory::copy_some(from.metadata, to.metadata);
+  to.load_count = from.head.load_count;
+  to.created = from.head.created;
+  to.updated = from.head.updated;
+  if (!from.outbox.messages.empty() || !to.outbox.empty()) to.outbox = from.outbox.numbers();
+}
+/// And as its new holder gets it.
+inline void fill_all(Snapshot& to, const Record& from) {
+  fill(to, from);
+  memory::copy_some(from.receipts, to.receipts);
+  to.receipts_forgotten = from.receipts_forgotten;
+  memory::copy_some(from.inbox.messages, to.inbox);
+}
+
+/// Keeps the data that the change will write over or remove.
+inline void keep_older(Record& record, const Change& change, WallTime now) {
+  if (change.history == nullptr || !record.has_data || !change.writes_data()) return;
+  record.history.push_back({{record.head.version, record.head.updated, now, record.data.size()},
+                            std::exchange(record.data, Buffer())});
+  retain(record.history, *change.history, now);
+}
+
+/// What a change that may be applied does to the record, but for what it sends.
+inline void apply(Record& record, const Change& change, const memory::Moment& now) {
+  record.exists = true;
+  if (takes_first(record.head, change))
+    take(record.head, change.fence.owner, Duration::zero(), record.head.fence.epoch + 1, now.now);
+  keep_older(record, change, now.wall);
+  if (change.data != nullptr) {
+    record.data = Buffer(change.data->view());
+    record.has_data = true;
+  } else if (change.removes_data) {
+    record.data = Buffer();
+    record.has_data = false;
+    record.indexed = Buffer();
+  }
+  if (change.user_ids != nullptr) record.user_ids = *change.user_ids;
+  if (change.indexed != nullptr) record.indexed = Buffer(change.indexed->view());
+  if (change.metadata != nullptr) record.metadata = *change.metadata;
+  acknowledge(record.inbox, change.acknowledged);
+  if (change.forget_receipts != 0) {
+    std::erase_if(record.receipts,
+                  [&](const Receipt& receipt) { return receipt.day <= change.forget_receipts; });
+    record.receipts_forgotten = (std::max)(record.receipts_forgotten, change.forget_receipts);
+  }
+  record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
+  advance(record.head, change, change.writes_data(), now.now, now.wall);
+}
+
+/// What a commit sends waits in its own record, because one write reaches one record; but a message
+/// to oneself is there at once. `self` is the hash of the record's key. Says which may be posted
+/// behind the commit: those that no earlier message to the same receiver waits in front of.
+[[nodiscard]] inline std::vector<Send*> send(Record& record, const Change& change,
+                                             std::uint64_t epoch, const Hash128& self,
+                                             WallTime now) {
+  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual_limits;
+  const Outbox before = record.outbox;
+  std::vector<Send*> next;
+  for (Send& each : change.sends) {
+    if (record.outbox.holds(epoch, each.number)) continue;  // a reply was lost
+    const bool is_own = each.store == change.store && each.key == change.key;
+    const MessageView& m = each.message;
+    if (is_own && !record.outbox.waits_for(each.store, each.key) &&
+        receive(record.inbox, {self, epoch, each.number, {}}, m, limits, now).outcome !=
+            Reception::Outcome::full)
+      continue;
+    record.outbox.messages.push_back({each.store, std::string(each.key), epoch, each.number,
+                                      std::string(m.type), m.codec, m.priority, m.expires,
+                                      Buffer(m.payload)});
+    if (!before.waits_for(each.store, each.key)) next.push_back(&each);
+  }
+  return next;
+}
+
+/// What a commit learns, whether it was applied now or before.
+inline void answer(const Record& record, Change& change, std::uint64_t epoch, WallTime now) {
+  change.version = record.head.version;
+  change.epoch = record.head.fence.epoch;
+  change.release_requested = record.head.asked();
+  change.messages.clear();
+  if (record.inbox.last_position > change.seen_position)
+    change.messages = newer_than(record.inbox, change.seen_position);
+  change.now = now;
+  for (Send& each : change.sends)
+    each.delivered = !record.outbox.holds(epoch, each.number);
+}
+
+/// What is left of a record: that epochs and versions do not go back.
+[[nodiscard]] inline Record erased(const Record& record) {
+  Record left;
+  left.revision = record.revision;
+  left.head.fence.epoch = record.head.fence.epoch + 1;
+  left.head.version = record.head.version;
+  left.erased_epoch = left.head.fence.epoch;
+  return left;
+}
+
+inline void read_history(const Record& record, ReadRequest& request) {
+  const auto& kept = record.history;
+  if (request.wants_versions) request.versions.assign(kept.rbegin(), kept.rend());
+  const std::uint64_t now = record.has_data ? record.head.version : 0;
+  if (request.version == 0 || request.version == now) return;
+  const auto older = std::find_if(kept.begin(), kept.end(), [&](const memory::KeptData& each) {
+    return each.version == request.version;
+  });
+  if (older == kept.end()) {
+    request.error = not_kept(request.version, now, kept);
+    return;
+  }
+  request.record.version = older->version;
+  request.record.updated = older->at;
+  request.record.has_data = true;
+  if (request.wants_data) request.record.data = older->data;
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::kv
+
+namespace persist::inline PERSIST_ABI::backend::kv {
+
+/// A record on its way through an operation: what was seen of it, and under which version.
+struct Cell {
+  std::string name;  ///< in the map
+  std::string version{};
+  Record record{};
+  std::size_t bytes = 0;  ///< of its value
+  bool is_remembered = false;
+};
+
+/// Records that this server holds, as it last wrote them, so that a save needs no read. Only ever a
+/// guess: what is stored on top of it is compared with what is in the map, and no refusal is
+/// given on its word alone. Safe to call from any thread.
+class Cache {
+ public:
+  explicit Cache(std::size_t most) noexcept : most_(most) {}
+
+  /// Takes it out, so that nobody else builds on it.
+  [[nodiscard]] std::optional<Cell> take(const std::string& name) {
+    const std::lock_guard hold(mutex_);
+    const auto found = cells_.find(name);
+    if (found == cells_.end()) return std::nullopt;
+    bytes_ -= found->second.bytes;
+    std::optional<Cell> cell(std::move(found->second));
+    cells_.erase(found);
+    return cell;
+  }
+  /// Others go where there is no room.
+  void keep(Cell&& cell) {
+    const std::lock_guard hold(mutex_);
+    if (cell.bytes > most_) return;
+    while (bytes_ > most_ - cell.bytes && !cells_.empty()) {
+      bytes_ -= cells_.begin()->second.bytes;
+      cells_.erase(cells_.begin());
+    }
+    cell.is_remembered = true;
+    const std::size_t bytes = cell.bytes;
+    std::string name = cell.name;
+    const auto [at, is_new] = cells_.insert_or_assign(std::move(name), std::move(cell));
+    (void)at;
+    if (is_new)
+      bytes_ += bytes;
+    else
+      recount();
+  }
+
+ private:
+  void recount() {
+    bytes_ = 0;
+    for (const auto& [name, cell] : cells_)
+      bytes_ += cell.bytes;
+  }
+
+  std::mutex mutex_;
+  std::size_t most_;
+  std::size_t bytes_ = 0;
+  std::unordered_map<std::string, Cell> cells_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::kv
+
+// What a map must be for `backend::Kv` to keep records in it: anything that holds values under keys
+// and replaces one only where it still is the one that was seen.
+//
+// * Keys are made of letters, digits and `/ . _ - %`, have at most about 700 bytes besides the name
+//   of the store, and compare as bytes.
+// * A version names one value of one key and is never used for another, not even after the key was
+//   taken out. Any text will do; the value's own bytes do too, because no two of ours are equal.
+// * An error of `compare_and_swap` says what became of it: `unknown_outcome` and `timeout` that
+//   nobody knows, every other that nothing was written.
+// * Any thread may call it.
+//
+// Models: kv::MemoryMap.
+
+namespace persist::inline PERSIST_ABI::backend::kv {
+
+/// What lies under a key. Where nothing does the value is empty, and the version is what
+/// `compare_and_swap` takes for that.
+struct Entry {
+  Buffer value{};
+  std::string version{};
+};
+
+/// What became of a `compare_and_swap`.
+struct Swap {
+  bool won = false;       ///< the value is there; otherwise another one was, and nothing changed
+  std::string version{};  ///< of the new value
+};
+
+/// The newest value of a key: what was acknowledged before the call is seen.
+template <class M>
+concept gets_values = requires(M& map, std::string_view key) {
+  { map.get(key) } -> std::same_as<Result<Entry>>;
+};
+/// Puts a value where the version still is the one that was seen, in one atomic step. An empty
+/// value takes the key out; a map that cannot do that keeps the empty value.
+template <class M>
+concept swaps_values = requires(M& map, std::string_view key, std::string_view seen, ByteView to) {
+  { map.compare_and_swap(key, seen, to) } -> std::same_as<Result<Swap>>;
+};
+template <class M>
+concept compare_and_swap_map = std::move_constructible<M> && gets_values<M> && swaps_values<M>;
+
+/// Names the keys that begin with `prefix` and come behind `after`, by rising bytes, up to so many;
+/// fewer where there are no more. A key that was put in or taken out during the call may be missing
+/// or not; any other that is there is named.
+template <class M>
+concept lists_keys =
+    requires(M& map, std::string_view prefix, std::string_view after, std::size_t most) {
+      { map.list(prefix, after, most) } -> std::same_as<Result<std::vector<std::string>>>;
+    };
+/// Everybody who uses the map can read one clock, and that one judges leases. It outlives the map.
+/// Without one nobody's clock does: a load watches a holder until it has been silent for too long.
+template <class M>
+concept has_a_clock = requires(M& map) {
+  { map.clock() } -> std::same_as<Clock&>;
+};
+/// Says whether it can be reached at all, and why not. One that cannot still answers every call.
+template <class M>
+concept tells_its_status = requires(const M& map) {
+  { map.status() } -> std::same_as<Result<void>>;
+};
+/// Takes no larger value. It says the same each time.
+template <class M>
+concept limits_values = requires(const M& map) {
+  { map.largest_value() } -> std::same_as<std::size_t>;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::kv
+
+// How things are called in the map. doc/format.md has the table. A record lies under a hash of its
+// key, so that what is left of an erased one does not spell it; marks spell the key, because they
+// are listed by it. These names reach disk.
+
+namespace persist::inline PERSIST_ABI::backend::kv {
+
+inline void append_hex(std::string& to, std::string_view bytes) {
+  constexpr const char* digits = "0123456789abcdef";
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    to += digits[byte >> 4];
+    to += digits[byte & 15];
+  }
+}
+/// The bytes that were spelled so; nothing where these are no such digits.
+[[nodiscard]] inline std::optional<std::string> from_hex(std::string_view digits) {
+  const auto value = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+    const int high = value(digits[i]), low = value(digits[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    bytes += static_cast<char>(high * 16 + low);
+  }
+  return digits.size() % 2 == 0 ? std::optional(std::move(bytes)) : std::nullopt;
+}
+
+/// What all of a store's keys begin with.
+[[nodiscard]] inline std::string base_of(std::string_view store) {
+  std::string base = "persist/";
+  for (const char c : store) {
+    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                          (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c == '.';
+    if (is_plain)
+      base += c;
+    else
+      base += '%', append_hex(base, {&c, 1});
+  }
+  return base += '/';
+}
+[[nodiscard]] inline std::string header_name(const std::string& base) {
+  return base + "header";
+}
+[[nodiscard]] inline std::string record_names(const std::string& base) {
+  return base + "r/";
+}
+[[nodiscard]] inline std::string record_name(const std::string& base, const Hash128& birth,
+                                             std::string_view key) {
+  return record_names(base) + key_hash(birth, key).text();
+}
+[[nodiscard]] inline std::string schema_name(const std::string& base, const Hash128& id) {
+  return base + "s/" + id.text();
+}
+
+// Marks: keys that say something of a record, so that it is found without being read.
+
+/// Behind it is the key in hexadecimal digits: it has data.
+[[nodiscard]] inline std::string data_marks(const std::string& base) {
+  return base + "k/";
+}
+/// Its outbox waits.
+[[nodiscard]] inline std::string outbox_marks(const std::string& base) {
+  return base + "w/";
+}
+/// It has an entry in that index: behind it are the value, with its sign turned so that digits sort
+/// as numbers do, a slash, and the key.
+[[nodiscard]] inline std::string index_marks(const std::string& base, std::string_view index) {
+  std::string marks = base + "i/";
+  append_hex(marks, index);
+  return marks += '/';
+}
+inline constexpr std::size_t value_digits = 16;
+inline void append_index_value(std::string& to, std::int64_t value) {
+  const std::uint64_t turned = static_cast<std::uint64_t>(value) ^ (std::uint64_t{1} << 63);
+  for (int shift = 56; shift >= 0; shift -= 8) {
+    const char byte = static_cast<char>((turned >> shift) & 0xff);
+    append_hex(to, {&byte, 1});
+  }
+  to += '/';
+}
+/// What a mark says whose name goes on like this behind `index_marks`.
+[[nodiscard]] inline std::optional<IndexPosition> index_position(std::string_view rest) {
+  if (rest.size() <= value_digits || rest[value_digits] != '/') return std::nullopt;
+  const auto value = from_hex(rest.substr(0, value_digits));
+  auto key = from_hex(rest.substr(value_digits + 1));
+  if (!value || !key) return std::nullopt;
+  std::uint64_t turned = 0;
+  for (const char c : *value)
+    turned = turned << 8 | static_cast<unsigned char>(c);
+  return IndexPosition{static_cast<std::int64_t>(turned ^ (std::uint64_t{1} << 63)),
+                       std::move(*key)};
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::kv
+
+namespace persist::inline PERSIST_ABI::backend::kv {
+
+/// A store as one open database knows it. Its name never changes; its birth is nobody's until its
+/// header was read, as that of a store which a message in an outbox names.
+struct KnownStore {
+  std::string name;
+  std::string base;
+  Hash128 birth{};
+  std::set<Hash128> schemas{};                   ///< that are known to be in the map
+  std::set<std::string, std::less<>> waiting{};  ///< keys whose outbox was seen to wait
+  std::vector<std::weak_ptr<WakeQueue>> watchers{};
+
+  [[nodiscard]] bool is_known() const noexcept { return birth != Hash128{}; }
+};
+
+/// The stores of one open database. Safe to call from any thread.
+class Stores {
+ public:
+  /// The place of that store, which gets one where it has none.
+  [[nodiscard]] StoreId id_of(std::string_view name) {
+    const std::lock_guard hold(mutex_);
+    std::uint32_t index = 0;
+    while (index < all_.size() && all_[index].name != name)
+      ++index;
+    if (index == all_.size()) all_.push_back({std::string(name), base_of(name)});
+    return {index};
+  }
+  [[nodiscard]] std::string name_of(StoreId store) const {
+    const std::lock_guard hold(mutex_);
+    return all_[store.index].name;
+  }
+  /// Calls `visit(KnownStore&)` under the lock.
+  template <class F>
+  auto with(StoreId store, F visit) {
+    const std::lock_guard hold(mutex_);
+    return visit(all_[store.index]);
+  }
+  void wake(StoreId store, std::string_view key, Hint why) {
+    const std::lock_guard hold(mutex_);
+    std::erase_if(all_[store.index].watchers, [&](const std::weak_ptr<WakeQueue>& watcher) {
+      const auto queue = watcher.lock();
+      if (queue) queue->push(key, why);
+      return queue == nullptr;
+    });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::deque<KnownStore> all_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::kv
+
+// What all handles of one open database share, and the one way a record changes: read, change,
+// compare and swap, again where somebody else was faster.
+
+namespace persist::inline PERSIST_ABI::backend::kv {
+
+/// So many times in a row others may be faster before an operation gives up: `unavailable`.
+inline constexpr int most_tries = 64;
+
+/// What a failed `compare_and_swap` of a record means for who asked for it.
+[[nodiscard]] inline Error outcome_of(Error error) {
+  if (error != Errc::timeout) return error;
+  return {Errc::unknown_outcome, std::string(error.detail())};
+}
+/// The same where the record itself was not tried yet: nothing of the operation is there.
+[[nodiscard]] inline Error before_outcome(Error error) {
+  if (error != Errc::timeout && error != Errc::unknown_outcome) return error;
+  return {Errc::unavailable, std::string(error.detail())};
+}
+
+template <compare_and_swap_map Map>
+class Database {
+ public:
+  static constexpr bool lists = lists_keys<Map>;
+
+  /// `calendar` is that of a map without a clock; null: the machine's.
+  Database(Map map, Clock* calendar, std::size_t cache)
+      : map_(std::move(map)),
+        clock_(clock_of(map_, calendar)),
+        nonce_(detail::os::random_bits() | 1),
+        cache_(cache) {}
+
+  [[nodiscard]] Map& map() noexcept { return map_; }
+  [[nodiscard]] Stores& stores() noexcept { return stores_; }
+  [[nodiscard]] Owner next_owner(ServerId server) { return {server, nonce_, ++sessions_}; }
+  [[nodiscard]] WallTime wall() const { return clock_.wall(); }
+  /// Where nobody's clock judges leases it stands still: none of them ever runs out.
+  [[nodiscard]] TimePoint now() {
+    if constexpr (has_a_clock<Map>)
+      return clock_.now();
+    else
+      return TimePoint{};
+  }
+
+  /// Reads the store's header, where there is one.
+  [[nodiscard]] Result<std::optional<StoreInfo>> header(std::string_view store);
+  /// Where the store's keys begin, and its birth, which is read once.
+  [[nodiscard]] Result<KnownStore> known(StoreId store);
+
+  /// The record as it is now; nothing is there where it never was.
+  [[nodiscard]] Result<Cell> fetch(StoreId store, std::string_view key);
+  /// The same of what lies in the map under that name.
+  [[nodiscard]] Result<Cell> fetch_named(StoreId store, std::string name);
+  /// Calls `change(Record&)` with the newest state until what it makes of it is stored. It says
+  /// whether there is anything to store, or why not, and may be called several times. `too_big` is
+  /// the answer where the map takes no value of that size.
+  ///
+  /// One read and one write; only the write where this server holds the record. `unavailable` where
+  /// others were faster each time; `unknown_outcome`; `corrupt` and `too_new`, and whatever else
+  /// the map answers: then nothing was written.
+  template <class F>
+  [[nodiscard]] Result<void> update(StoreId store, std::string_view key, Errc too_big, F change);
+
+  /// The record whose mark this is. Nothing where it is none any more: what a server that died left
+  /// is taken away.
+  [[nodiscard]] Result<std::optional<Cell>> marked(StoreId store, std::string_view key,
+                                                   const std::string& mark);
+
+ private:
+  using Marks = std::vector<std::string>;
+
+  [[nodiscard]] static Clock& clock_of(Map& map, Clock* calendar) {
+    if constexpr (has_a_clock<Map>)
+      return map.clock();
+    else
+      return calendar != nullptr ? *calendar : SystemClock::instance();
+  }
+
+  [[nodiscard]] Result<Cell> remembered_or_fetched(StoreId store, std::string_view key,
+                                                   bool may_be_remembered);
+  [[nodiscard]] Result<bool> put(StoreId store, Cell& cell, const Marks& before, Errc too_big);
+  [[nodiscard]] Result<Buffer> encode(Record& record, Errc too_big);
+  [[nodiscard]] Result<void> still_there(StoreId store);
+  void notice(StoreId store, const Record& record);
+
+  [[nodiscard]] Result<Marks> marks_of(StoreId store, const Record& record);
+  [[nodiscard]] Result<void> raise(const std::string& mark);
+  void lower(const std::string& mark, std::string_view seen) {
+    (void)map_.compare_and_swap(mark, seen, {});  // what stays is found out by who reads it
+  }
+
+  Map map_;
+  Clock& clock_;
+  std::uint64_t nonce_;
+  std::atomic<std::uint64_t> sessions_ = 0;
+  Stores stores_;
+  Cache cache_;
+};
+
+template <compare_and_swap_map Map>
+Result<std::optional<StoreInfo>> Database<Map>::header(std::string_view store) {
+  const std::string name = header_name(base_of(store));
+  const auto got = map_.get(name);
+  if (!got) return got.error();
+  if (got->value.empty()) return std::optional<StoreInfo>();
+  auto header = decode_header(got->value, name);
+  if (!header) return header.error();
+  if (header->name != store) return damaged(name, "is another store's header");
+  return std::optional(std::move(*header));
+}
+
+template <compare_and_swap_map Map>
+Result<KnownStore> Database<Map>::known(StoreId store) {
+  const auto copy = [&] {
+    return stores_.with(store, [](const KnownStore& all) {
+      return KnownStore{all.name, all.base, all.birth};
+    });
+  };
+  KnownStore known = copy();
+  if (known.is_known()) return known;
+  const auto found = header(known.name);
+  if (!found) return found.error();
+  if (!*found)
+    return Error(Errc::refused, "there is no store \"" + known.name + "\" in this database");
+  stores_.with(store, [&](KnownStore& all) {
+    if (!all.is_known()) all.birth = (*found)->birth;
+  });
+  return copy();
+}
+
+/// A record that is not there may be one of a database that lost its memory: what is made anew
+/// belongs to the store that this connection knows.
+template <compare_and_swap_map Map>
+Result<void> Database<Map>::still_there(StoreId store) {
+  const auto mine = known(store);
+  if (!mine) return mine.error();
+  const auto found = header(mine->name);
+  if (!found) return found.error();
+  if (*found && (*found)->birth == mine->birth) return success;
+  return Error(Errc::refused, "store \"" + mine->name +
+                                  "\" is not the one this connection knew: its database was "
+                                  "replaced");
+}
+
+template <compare_and_swap_map Map>
+Result<Cell> Database<Map>::fetch(StoreId store, std::string_view key) {
+  const auto known = this->known(store);
+  if (!known) return known.error();
+  auto cell = fetch_named(store, record_name(known->base, known->birth, key));
+  if (!cell) return Error(cell.error()).for_key(key);
+  if (cell->record.exists && cell->record.key != key)
+    return damaged(cell->name, "is another record").for_key(key);
+  return cell;
+}
+
+template <compare_and_swap_map Map>
+Result<Cell> Database<Map>::fetch_named(StoreId store, std::string name) {
+  Cell cell{std::move(name)};
+  auto got = map_.get(cell.name);
+  if (!got) return got.error();
+  cell.version = std::move(got->version);
+  if (got->value.empty()) return cell;
+  auto record = decode_record(got->value, cell.name,
+                              [&](std::string_view other) { return stores_.id_of(other); });
+  if (!record) return record.error();
+  cell.record = std::move(*record);
+  cell.bytes = got->value.size();
+  notice(store, cell.record);
+  return cell;
+}
+
+template <compare_and_swap_map Map>
+Result<Cell> Database<Map>::remembered_or_fetched(StoreId store, std::string_view key,
+                                                  bool may_be_remembered) {
+  if (may_be_remembered) {
+    const auto known = this->known(store);
+    if (!known) return known.error();
+    if (auto cell = cache_.take(record_name(known->base, known->birth, key)))
+      return std::move(*cell);
+  }
+  return fetch(store, key);
+}
+
+/// Where the map lists nothing, this server knows of outboxes that it saw.
+template <compare_and_swap_map Map>
+void Database<Map>::notice(StoreId store, const Record& record) {
+  if constexpr (!lists)
+    stores_.with(store, [&](KnownStore& all) {
+      if (!record.outbox.messages.empty())
+        all.waiting.insert(record.key);
+      else if (const auto found = all.waiting.find(record.key); found != all.waiting.end())
+        all.waiting.erase(found);
+    });
+}
+
+template <compare_and_swap_map Map>
+template <class F>
+Result<void> Database<Map>::update(StoreId store, std::string_view key, Errc too_big, F change) {
+  bool may_be_remembered = true;
+  for (int tries = 0; tries < most_tries; ++tries) {
+    auto cell = remembered_or_fetched(store, key, may_be_remembered);
+    if (!cell) return before_outcome(cell.error());
+    may_be_remembered = false;
+    Marks before;
+    if constexpr (lists) {
+      auto marks = marks_of(store, cell->record);
+      if (!marks) return before_outcome(marks.error());
+      before = std::move(*marks);
+    }
+    const Result<bool> writes = change(cell->record);
+    if ((!writes || !*writes) && cell->is_remembered) continue;
+    if (!writes) return writes.error();
+    if (!*writes) return success;
+    if (cell->record.exists) cell->record.key = key;
+    const auto is_stored = put(store, *cell, before, too_big);
+    if (!is_stored) return is_stored.error();
+    if (!*is_stored) continue;
+    notice(store, cell->record);
+    if (cell->record.head.fence.owner.nonce == nonce_) cache_.keep(std::move(*cell));
+    return success;
+  }
+  return Error(Errc::unavailable, "others changed the record each time, and were faster")
+      .for_key(key);
+}
+
+/// The bytes of a record. Where they are more than the map takes, older states of the data go
+/// first.
+template <compare_and_swap_map Map>
+Result<Buffer> Database<Map>::encode(Record& record, Errc too_big) {
+  const auto name_of = [&](StoreId store) { return stores_.name_of(store); };
+  Buffer value = encode_record(record, name_of);
+  if constexpr (limits_values<Map>) {
+    const std::size_t most = map_.largest_value();
+    while (value.size() > most && !record.history.empty()) {
+      record.history.erase(record.history.begin());
+      value = encode_record(record, name_of);
+    }
+    if (value.size() > most)
+      return Error(too_big, "with all that belongs to it the record has " +
+                                std::to_string(value.size()) + " bytes, and the map takes " +
+                                std::to_string(most));
+  }
+  return value;
+}
+
+/// Stores a record where it still is as it was seen. Marks that it gets are there before it is;
+/// those that it loses go behind it. So a mark may be there for nothing, and none is ever missing.
+///
+/// Who takes a mark away has seen it before he changed the record, and takes it as it was then; who
+/// puts one there does so between reading the record and writing it. Whichever of the two writes
+/// the record second finds it changed, and begins again.
+template <compare_and_swap_map Map>
+Result<bool> Database<Map>::put(StoreId store, Cell& cell, const Marks& before, Errc too_big) {
+  Record& record = cell.record;
+  if (record.revision++ == 0)
+    if (const auto there = still_there(store); !there) return before_outcome(there.error());
+  auto value = encode(record, too_big);
+  if (!value) return value.error();
+  std::vector<std::pair<std::string, std::string>> lost;
+  if constexpr (lists) {
+    const auto after = marks_of(store, record);
+    if (!after) return before_outcome(after.error());
+    Marks raised, lowered;
+    std::set_difference(after->begin(), after->end(), before.begin(), before.end(),
+                        std::back_inserter(raised));
+    std::set_difference(before.begin(), before.end(), after->begin(), after->end(),
+                        std::back_inserter(lowered));
+    for (const std::string& mark : raised)
+      if (const auto is_raised = raise(mark); !is_raised) return is_raised.error();
+    for (std::string& mark : lowered)
+      if (auto seen = map_.get(mark); seen && !seen->value.empty())
+        lost.emplace_back(std::move(mark), std::move(seen->version));
+  }
+  auto swapped = map_.compare_and_swap(cell.name, cell.version, *value);
+  if (!swapped) return outcome_of(swapped.error());
+  if (!swapped->won) return false;
+  cell.version = std::move(swapped->version);
+  cell.bytes = value->size();
+  for (const auto& [mark, seen] : lost)
+    lower(mark, seen);
+  return true;
+}
+
+template <compare_and_swap_map Map>
+Result<typename Database<Map>::Marks> Database<Map>::marks_of(StoreId store, const Record& record) {
+  Marks marks;
+  if (!record.exists) return marks;
+  const auto known = this->known(store);
+  if (!known) return known.error();
+  std::string key;
+  append_hex(key, record.key);
+  if (record.has_data) marks.push_back(data_marks(known->base) + key);
+  if (!record.outbox.messages.empty()) marks.push_back(outbox_marks(known->base) + key);
+  const auto entry = [&](std::string_view index, std::int64_t value) {
+    std::string mark = index_marks(known->base, index);
+    append_index_value(mark, value);
+    marks.push_back(mark += key);
+  };
+  for (const std::uint64_t user : record.user_ids)
+    entry({}, user_value(user));
+  if (are_index_entries(record.indexed)) (void)each_index_entry(record.indexed, entry);
+  std::sort(marks.begin(), marks.end());
+  marks.erase(std::unique(marks.begin(), marks.end()), marks.end());
+  return marks;
+}
+
+/// Puts a mark there, with a value that no other has had.
+template <compare_and_swap_map Map>
+Result<void> Database<Map>::raise(const std::string& mark) {
+  Buffer value;
+  append_little(value, detail::os::random_bits());
+  std::string seen;
+  for (int tries = 0; tries < most_tries; ++tries) {
+    const auto swapped = map_.compare_and_swap(mark, seen, value);
+    if (!swapped) return before_outcome(swapped.error());
+    if (swapped->won) return success;
+    auto now = map_.get(mark);
+    if (!now) return before_outcome(now.error());
+    seen = std::move(now->version);
+  }
+  return Error(Errc::unavailable, "others changed a mark of the record each time");
+}
+
+template <compare_and_swap_map Map>
+Result<std::optional<Cell>> Database<Map>::marked(StoreId store, std::string_view key,
+                                                  const std::string& mark) {
+  auto cell = fetch(store, key);
+  if (!cell) return cell.error();
+  const auto marks = marks_of(store, cell->record);
+  if (!marks) return marks.error();
+  if (std::binary_search(marks->begin(), marks->end(), mark))
+    return std::optional(std::move(*cell));
+  const auto seen = map_.get(mark);
+  if (!seen || seen->value.empty()) return std::optional<Cell>();
+  // Written once more as it is, so that who is about to give it the mark begins again.
+  if (const auto touched = put(store, *cell, *marks, Errc::too_large); touched && *touched)
+    lower(mark, seen->version);
+  return std::optional<Cell>();
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::kv
+
+// What is there once for all records of a store: its header, and schemas.
+
+namespace persist::inline PERSIST_ABI::backend::kv {
+
+/// Whoever is faster makes it.
+template <compare_and_swap_map Map>
+[[nodiscard]] Result<void> make_header(Database<Map>& db, const OpenStoreRequest& request) {
+  const StoreInfo made{std::string(request.name),
+                       request.lock,
+                       {detail::os::random_bits(), detail::os::random_bits()}};
+  const std::string name = header_name(base_of(request.name));
+  const auto seen = db.map().get(name);
+  if (!seen) return seen.error();
+  if (!seen->value.empty()) return success;
+  const auto swapped = db.map().compare_and_swap(name, seen->version, encode_header(made));
+  return swapped ? Result<void>(success) : swapped.error();
+}
+
+template <compare_and_swap_map Map>
+void open_store(Database<Map>& db, OpenStoreRequest& request) {
+  request.now = db.wall();
+  auto found = db.header(request.name);
+  if (found && !*found && !request.expected_birth) {
+    if (const auto made = make_header(db, request); !made) {
+      request.error = made.error();
+      return;
+    }
+    found = db.header(request.name);
+  }
+  if (!found) {
+    request.error = found.error();
+    return;
+  }
+  const std::string name(request.name);
+  if (!*found) {
+    request.error = Error(Errc::refused, "there is no store \"" + name +
+                                             "\" where this connection knew one: its database was "
+                                             "replaced");
+    return;
+  }
+  const StoreInfo& header = **found;
+  request.store = db.stores().id_of(request.name);
+  const Hash128 known = db.stores().with(request.store, [&](KnownStore& all) {
+    return all.is_known() ? all.birth : (all.birth = header.birth);
+  });
+  request.birth = header.birth;
+  if (header.lock != request.lock)
+    request.error =
+        Error(Errc::invalid, "store \"" + name +
+                                 "\" was made with another lock policy; open it with that one, or "
+                                 "move its records to a store of another name");
+  else if (known != header.birth || request.expected_birth.value_or(known) != known)
+    request.error = Error(
+        Errc::refused,
+        "store \"" + name + "\" is not the one this connection knew: its database was replaced");
+}
+
+/// Whether the store holds what the data needs; it is put there where it was sent along. What lies
+/// there is named by what it is, so it does no harm if the commit does not follow.
+template <compare_and_swap_map Map>
+[[nodiscard]] Result<void> hold_schema(Database<Map>& db, const Change& change) {
+  const Hash128 id = change.schema->id;
+  const auto is_held = [&](KnownStore& all) { return all.schemas.contains(id); };
+  if (db.stores().with(change.store, is_held)) return success;
+  const auto known = db.known(change.store);
+  if (!known) return known.error();
+  const std::string name = schema_name(known->base, id);
+  const auto seen = db.map().get(name);
+  if (!seen) return before_outcome(seen.error());
+  if (seen->value.empty()) {
+    if (Error refusal = refusal_of_schema(change); failed(refusal)) return refusal;
+    const auto put =
+        db.map().compare_and_swap(name, seen->version, encode_schema(change.schema->bytes));
+    if (!put) return before_outcome(put.error());  // where it lost, another one put it there
+  }
+  db.stores().with(change.store, [&](KnownStore& all) { all.schemas.insert(id); });
+  return success;
+}
+
+template <compare_and_swap_map Map>
+void read_schema(Database<Map>& db, SchemaRequest& request) {
+  const auto known = db.known(request.store);
+  if (!known) {
+    request.error = known.error();
+    return;
+  }
+  const std::string name = schema_name(known->base, request.id);
+  const auto got = db.map().get(name);
+  if (!got) {
+    request.error = got.error();
+  } else if (got->value.empty()) {
+    request.error = unknown_schema(request.id);
+  } else if (const auto opened = open_value(got->value, name); !opened) {
+    request.error = opened.error();
+  } else if (opened->kind != ValueKind::schema || schema_id(opened->payload) != request.id) {
+    request.error = damaged(name, "is no schema of that name");
+  } else {
+    request.bytes = Buffer(opened->payload);
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::kv
+
+// What is found by marks: keys with data, outboxes that wait, indexes. A mark may be there for
+// nothing, so each record that is named was read, and one that cannot be read is named too.
+
+namespace persist::inline PERSIST_ABI::backend::kv {
+
+/// Calls `visit(rest, name)` for each mark that begins with `prefix` and comes behind `after`, and
+/// stops where it says no. `rest` is what follows the prefix.
+template <compare_and_swap_map Map, class F>
+[[nodiscard]] Result<void> each_mark(Database<Map>& db, const std::string& prefix,
+                                     std::string after, F visit) {
+  constexpr std::size_t page = 1000;
+  while (true) {
+    auto names = db.map().list(prefix, after, page);
+    if (!names) return names.error();
+    for (const std::string& name : *names)
+      if (!visit(std::string_view(name).substr(prefix.size()), name)) return success;
+    if (names->size() < page) return success;
+    after = std::move(names->back());
+  }
+}
+
+/// Whether a record has that mark. One that cannot be read may have it.
+template <compare_and_swap_map Map>
+[[nodiscard]] Result<bool> has_mark(Database<Map>& db, StoreId store, std::string_view key,
+                                    const std::string& mark) {
+  const auto cell = db.marked(store, key, mark);
+  if (cell) return cell->has_value();
+  if (is_ailing(cell.error())) return cell.error();
+  return true;
+}
+
+/// Records in which messages wait. Nothing marks them, so that a message costs no write more: each
+/// record is read. One that cannot be is passed by.
+template <compare_and_swap_map Map>
+void scan_inboxes(Database<Map>& db, ScanRequest& request) {
+  const auto known = db.known(request.store);
+  request.keys.clear();
+  request.next = request.after;
+  request.done = true;
+  Error failure{Errc{}};
+  Result<void> done = known ? Result<void>(success) : known.error();
+  if (known) {
+    const std::string prefix = record_names(known->base);
+    const std::size_t most = (std::max)(request.most, std::size_t{1});
+    done = each_mark(db, prefix, prefix + request.after,
+                     [&](std::string_view rest, const std::string& name) {
+                       if (request.keys.size() == most) return request.done = false;
+                       auto cell = db.fetch_named(request.store, name);
+                       if (!cell && is_ailing(cell.error())) return failure = cell.error(), false;
+                       request.next = rest;
+                       if (cell && !cell->record.inbox.messages.empty())
+                         request.keys.push_back(std::move(cell->record.key));
+                       return true;
+                     });
+  }
+  if (failed(failure)) done = failure;
+  if (!done) request.error = done.error();
+}
+
+template <compare_and_swap_map Map>
+void scan(Database<Map>& db, ScanRequest& request) {
+  if (request.of_inboxes) return scan_inboxes(db, request);
+  const auto known = db.known(request.store);
+  request.keys.clear();
+  request.next = request.after;
+  request.done = true;
+  Result<void> done = known ? Result<void>(success) : known.error();
+  if (known) {
+    const std::string prefix = data_marks(known->base);
+    std::string after = prefix;
+    append_hex(after, request.after);
+    const std::size_t most = (std::max)(request.most, std::size_t{1});
+    Error failure{Errc{}};
+    done = each_mark(db, prefix, after, [&](std::string_view rest, const std::string& mark) {
+      auto key = from_hex(rest);
+      if (!key) return true;
+      if (request.keys.size() == most) return request.done = false;
+      const auto is_there = has_mark(db, request.store, *key, mark);
+      if (!is_there) return failure = is_there.error(), false;
+      request.next = *key;
+      if (*is_there) request.keys.push_back(std::move(*key));
+      return true;
+    });
+    if (failed(failure)) done = failure;
+  }
+  if (!done) request.error = done.error();
+}
+
+/// Records whose outbox waits, by rising key. One that cannot be read holds up nobody else.
+template <compare_and_swap_map Map>
+void list_waiting(Database<Map>& db, RelayRequest& request) {
+  Error failure{Errc{}};
+  const auto add = [&](const std::string& key, Result<std::optional<Cell>> cell) {
+    if (!cell && is_ailing(cell.error())) return failure = cell.error(), false;
+    if (cell && *cell && !(*cell)->record.outbox.messages.empty())
+      request.waiting.push_back({key, std::move((*cell)->record.outbox.messages)});
+    return true;
+  };
+  if constexpr (lists_keys<Map>) {
+    const auto known = db.known(request.store);
+    if (!known) {
+      request.error = known.error();
+      return;
+    }
+    const std::string prefix = outbox_marks(known->base);
+    std::string after = prefix;
+    append_hex(after, request.after);
+    const auto done =
+        each_mark(db, prefix, after, [&](std::string_view rest, const std::string& mark) {
+          const auto key = from_hex(rest);
+          if (!key) return true;
+          if (request.waiting.size() == request.most) return false;
+          return add(*key, db.marked(request.store, *key, mark));
+        });
+    if (!done) failure = done.error();
+  } else {
+    const auto keys = db.stores().with(request.store, [&](KnownStore& all) {
+      return std::vector<std::string>(all.waiting.upper_bound(request.after), all.waiting.end());
+    });
+    for (const std::string& key : keys) {
+      if (request.waiting.size() == request.most) break;
+      auto cell = db.fetch(request.store, key);
+      if (!add(key,
+               cell ? Result<std::optional<Cell>>(std::optional(std::move(*cell))) : cell.error()))
+        break;
+    }
+  }
+  request.error = std::move(failure);
+}
+
+/// The entries of an index, by the keys that have them.
+using Entries = std::map<std::string, std::vector<std::int64_t>>;
+
+inline void answer_from(const Entries& entries, IndexRequest& request) {
+  IndexSets sets;
+  for (const auto& [key, values] : entries) {
+    if (request.index.empty()) {
+      std::vector<std::uint64_t> users;
+      for (const std::int64_t value : values)
+        users.push_back(static_cast<std::uint64_t>(value));
+      sets.set_users(key, users);
+    } else {
+      Buffer bytes;
+      for (const std::int64_t value : values)
+        append_index_entry(bytes, request.index, value);
+      (void)sets.set_entries(key, bytes);
+    }
+  }
+  sets.query(request);
+}
+
+/// Answers from the names of all marks of the index, and reads the records of the rows that it
+/// answers with: where a row stands, and how many there are, counts marks that are there for
+/// nothing.
+template <compare_and_swap_map Map>
+void query(Database<Map>& db, IndexRequest& request) {
+  const auto known = db.known(request.store);
+  if (!known) {
+    request.error = known.error();
+    return;
+  }
+  const std::string prefix = index_marks(known->base, request.index);
+  Entries entries;
+  const auto done = each_mark(db, prefix, {}, [&](std::string_view rest, const std::string&) {
+    if (auto at = index_position(rest)) entries[std::move(at->key)].push_back(at->value);
+    return true;
+  });
+  if (!done) {
+    request.error = done.error();
+    return;
+  }
+  std::map<std::string, bool> looked_at;  // marks, and whether they stand
+  for (bool again = true; again;) {
+    again = false;
+    request.rows.clear(), request.found = false, request.row = {};
+    answer_from(entries, request);
+    std::vector<IndexRow> rows = request.rows;
+    if (request.found) rows.push_back(request.row);
+    for (const IndexRow& row : rows) {
+      std::string mark = prefix;
+      append_index_value(mark, row.value);
+      append_hex(mark, row.key);
+      const auto seen = looked_at.find(mark);
+      if (seen != looked_at.end()) continue;
+      const auto stands = has_mark(db, request.store, row.key, mark);
+      if (!stands) {
+        request.error = stands.error();
+        return;
+      }
+      looked_at.emplace(std::move(mark), *stands);
+      if (*stands) continue;
+      again = true;
+      std::erase(entries[row.key], row.value);
+    }
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::kv
+
+namespace persist::inline PERSIST_ABI::backend::kv {
+
+/// A map in this process's memory: for tests, and as the shortest model of what `Kv` needs. Copies
+/// share what is in it; what was put there is gone with the last of them. Safe to call from any
+/// thread: one lock, held for a copy of the value.
+class MemoryMap {
+ public:
+  /// `clock` judges leases and must outlive every copy.
+  explicit MemoryMap(Clock& clock = SystemClock::instance())
+      : state_(std::make_shared<State>(clock)) {}
+
+  [[nodiscard]] Result<Entry> get(std::string_view key) {
+    const std::lock_guard hold(state_->mutex);
+    const auto found = state_->entries.find(key);
+    return found == state_->entries.end() ? Entry{} : found->second;
+  }
+  [[nodiscard]] Result<Swap> compare_and_swap(std::string_view key, std::string_view seen,
+                                              ByteView value) {
+    const std::lock_guard hold(state_->mutex);
+    const auto found = state_->entries.find(key);
+    const bool is_there = found != state_->entries.end();
+    if (seen != (is_there ? std::string_view(found->second.version) : "")) return Swap{};
+    std::string version = std::to_string(++state_->writes);
+    if (!value.empty())
+      state_->entries[std::string(key)] = {Buffer(value), version};
+    else if (is_there)
+      state_->entries.erase(found);
+    return Swap{true, std::move(version)};
+  }
+  [[nodiscard]] Result<std::vector<std::string>> list(std::string_view prefix,
+                                                      std::string_view after, std::size_t most) {
+    const std::lock_guard hold(state_->mutex);
+    std::vector<std::string> keys;
+    auto at =
+        after < prefix ? state_->entries.lower_bound(prefix) : state_->entries.upper_bound(after);
+    for (; at != state_->entries.end() && at->first.starts_with(prefix); ++at) {
+      if (keys.size() == most) break;
+      keys.push_back(at->first);
+    }
+    return keys;
+  }
+  [[nodiscard]] Clock& clock() noexcept { return state_->clock; }
+
+ private:
+  struct State {
+    explicit State(Clock& time) : clock(time) {}
+
+    std::mutex mutex;
+    Clock& clock;
+    std::map<std::string, Entry, std::less<>> entries;
+    std::uint64_t writes = 0;
+  };
+
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::kv
+
+namespace persist::inline PERSIST_ABI::backend {
+
+struct KvOptions {
+  /// The calendar of a map that has no clock. It dates records and messages, and must outlive every
+  /// handle.
+  Clock* calendar = nullptr;
+  /// Bytes of records that this server holds and remembers, so that a save needs no read.
+  std::size_t cache = std::size_t{64} << 20;
+};
+
+/// Records in anything that has `get` and `compare_and_swap` (backend/kv/concept.hpp).
+///
+/// A record is one value: data, mail, receipts and history with its head, so every operation on it
+/// is one atomic write, and as durable as the map makes a write. A load is a read and a write, a
+/// save one write where this server remembers what it wrote last and a read more where it does not,
+/// and either moves the whole value. The requests of a batch go one by one. There are no
+/// transactions, and a message to another record is written into its sender first and posted behind
+/// that: two writes more, of which the last may be left to the relay.
+///
+/// Scans, users and indexes are there where the map has `list`; they cost up to two writes more for
+/// each entry that a save changes, and a query reads the names of a whole index. Where the map has
+/// none, outboxes that a server left full when it died are relayed once somebody loads the record.
+/// Where the map has no clock a holder that died is found out by watching it (`judges_leases`).
+///
+/// Thread rule: any thread.
+template <kv::compare_and_swap_map Map>
+class Kv {
+ public:
+  static constexpr bool is_transactional = false;
+  static constexpr bool keeps_history = true;
+  static constexpr bool judges_leases = kv::has_a_clock<Map>;
+
+  explicit Kv(Map map, KvOptions options = {})
+      : db_(std::make_shared<Database>(std::move(map), options.calendar, options.cache)) {}
+
+  [[nodiscard]] bool same_database(const Kv& other) const noexcept { return db_ == other.db_; }
+  [[nodiscard]] Result<void> status() const {
+    if constexpr (kv::tells_its_status<Map>)
+      return db_->map().status();
+    else
+      return success;
+  }
+  [[nodiscard]] Owner next_owner(ServerId server) { return db_->next_owner(server); }
+  /// The map, as it was given.
+  [[nodiscard]] Map& map() noexcept { return db_->map(); }
+
+  void open_store(std::span<OpenStoreRequest> batch) { each(batch, &Kv::open_one); }
+  void acquire(std::span<AcquireRequest> batch) { each(batch, &Kv::acquire_one); }
+  void commit(std::span<CommitRequest> batch) { each(batch, &Kv::commit_one); }
+  void read(std::span<ReadRequest> batch) { each(batch, &Kv::read_one); }
+  void post(std::span<PostRequest> batch) { each(batch, &Kv::post_one); }
+  void relay(std::span<RelayRequest> batch) { each(batch, &Kv::relay_one); }
+  void erase(std::span<EraseRequest> batch) { each(batch, &Kv::erase_one); }
+  void read_schemas(std::span<SchemaRequest> batch) { each(batch, &Kv::read_schema); }
+  void scan(std::span<ScanRequest> batch)
+    requires kv::lists_keys<Map>
+  {
+    for (ScanRequest& request : batch)
+      kv::scan(*db_, request);
+  }
+  void query(std::span<IndexRequest> batch)
+    requires kv::lists_keys<Map>
+  {
+    for (IndexRequest& request : batch)
+      kv::query(*db_, request);
+  }
+  /// Half of what the map takes. A quarter is for messages that come, and the rest for what else
+  /// belongs to the record.
+  [[nodiscard]] std::size_t largest_data() const
+    requires kv::limits_values<Map>
+  {
+    return db_->map().largest_value() / 2;
+  }
+  /// Of what the stores of this process do; another process wakes nobody here.
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    db_->stores().with(store,
+                       [&](kv::KnownStore& all) { all.watchers.push_back(std::move(queue)); });
+  }
+
+ private:
+  using Database = kv::Database<Map>;
+
+  template <class Request>
+  void each(std::span<Request> batch, void (Kv::*one)(Request&)) {
+    for (Request& request : batch)
+      (this->*one)(request);
+  }
+  void open_one(OpenStoreRequest& request) { kv::open_store(*db_, request); }
+  void acquire_one(AcquireRequest& request);
+  void commit_one(CommitRequest& request);
+  void read_one(ReadRequest& request);
+  void post_one(PostRequest& request);
+  void relay_one(RelayRequest& request);
+  void erase_one(EraseRequest& request);
+  void read_schema(SchemaRequest& request) { kv::read_schema(*db_, request); }
+
+  [[nodiscard]] Result<bool> acquire_from(kv::Record& record, AcquireRequest& request);
+  [[nodiscard]] Result<bool> judge_one(kv::Record& record, CommitRequest& request,
+                                       std::vector<Send*>& next);
+  [[nodiscard]] Result<Reception> receive_at(StoreId store, std::string_view key,
+                                             const MessageOrigin& origin,
+                                             const MessageView& message,
+                                             const RecordLimits& limits);
+  void deliver(const Change& change, std::span<Send* const> next);
+  [[nodiscard]] Result<void> take_out(StoreId store, std::string_view key,
+                                      std::span<const OutgoingMessage> messages);
+  [[nodiscard]] Result<std::vector<OutgoingMessage>> empty_outbox(EraseRequest& request);
+  [[nodiscard]] Hash128 hash(StoreId store, std::string_view key) {
+    const auto known = db_->known(store);
+    return known ? key_hash(known->birth, key) : Hash128{};
+  }
+
+  std::shared_ptr<Database> db_;
+};
+
+/// Whether anything changed.
+template <kv::compare_and_swap_map Map>
+Result<bool> Kv<Map>::acquire_from(kv::Record& record, AcquireRequest& request) {
+  using Outcome = AcquireRequest::Outcome;
+  const TimePoint now = db_->now();
+  request.record.now = db_->wall();
+  if (const bool looks = request.intent == Intent::look;
+      !record.exists && (looks || request.intent == Intent::withdraw)) {
+    request.outcome = looks ? Outcome::taken : Outcome::held;
+    request.record.fence.epoch = record.head.fence.epoch;
+    request.record.version = record.head.version;
+    return false;
+  }
+  const Claim claimed = claim(record.head, request, now);
+  if (claimed == Claim::held) {
+    const Owner asker = record.head.asker;
+    if (ask(record.head, request)) db_->stores().wake(request.store, request.key, Hint::asked);
+    request.outcome = Outcome::held;
+    request.holder = held_by(record.head, now);
+    return record.head.asker != asker;
+  }
+  if (claimed == Claim::fresh) {
+    const std::uint64_t next = (std::max)(record.head.fence.epoch + 1, request.least_epoch);
+    const std::uint64_t epoch = request.claim_epoch != 0 ? request.claim_epoch : next;
+    if (epoch >= epoch_limit) return Error(Errc::invalid, "epochs stay below 2^53");
+    take(record.head, request.owner, request.lease, epoch, now);
+    record.exists = true;
+  }
+  request.outcome = Outcome::taken;
+  kv::fill_all(request.record, record);
+  return claimed == Claim::fresh;
+}
+
+template <kv::compare_and_swap_map Map>
+void Kv<Map>::acquire_one(AcquireRequest& request) {
+  const auto done = db_->update(request.store, request.key, Errc::too_large,
+                                [&](kv::Record& record) { return acquire_from(record, request); });
+  if (done) return;
+  request.outcome = AcquireRequest::Outcome::failed;
+  request.error = done.error();
+}
+
+/// Whether the change applies, and then the record with it. `next` is what may be posted behind it.
+template <kv::compare_and_swap_map Map>
+Result<bool> Kv<Map>::judge_one(kv::Record& record, CommitRequest& request,
+                                std::vector<Send*>& next) {
+  next.clear();
+  using Outcome = CommitRequest::Outcome;
+  Change& change = request.changes[0];
+  const memory::Moment now{db_->now(), db_->wall()};
+  change.messages.clear();  // of a try that came too late
+  for (Send& each : change.sends)
+    each.delivered = false;
+  const Verdict verdict = judge(record.head, change, now.now, 0);
+  change.version = record.exists ? record.head.version : 0;
+  if (verdict == Verdict::fenced || verdict == Verdict::superseded) {
+    request.outcome = verdict == Verdict::fenced ? Outcome::fenced : Outcome::superseded;
+    if (record.exists) {
+      change.landed = landed(record.head, change);
+      change.holder = held_by(record.head, now.now);
+    }
+    change.erased = kv::erased_since(record, change.fence.epoch);
+    return false;
+  }
+  std::uint64_t epoch = record.head.fence.epoch;
+  if (verdict == Verdict::apply) {
+    if (change.schema != nullptr)
+      if (const auto readable = kv::hold_schema(*db_, change); !readable) return readable.error();
+    const bool was_asked = record.head.asked();
+    if (takes_first(record.head, change)) ++epoch;
+    kv::apply(record, change, now);
+    next = kv::send(record, change, epoch, hash(change.store, change.key), now.wall);
+    if (was_asked && change.lease == LeaseChange::release)
+      db_->stores().wake(change.store, change.key, Hint::freed);
+  }
+  kv::answer(record, change, epoch, now.wall);
+  request.outcome = verdict == Verdict::apply ? Outcome::applied : Outcome::repeated;
+  return verdict == Verdict::apply;
+}
+
+template <kv::compare_and_swap_map Map>
+void Kv<Map>::commit_one(CommitRequest& request) {
+  if (request.changes.empty()) {
+    request.outcome = CommitRequest::Outcome::repeated;
+    return;
+  }
+  Result<void> done = Error(Errc::unsupported, "this backend writes one record at a time");
+  Change& change = request.changes[0];
+  std::vector<Send*> next;
+  if (request.changes.size() == 1)
+    done = db_->update(change.store, change.key, Errc::too_large,
+                       [&](kv::Record& record) { return judge_one(record, request, next); });
+  if (!done) {
+    request.outcome = CommitRequest::Outcome::failed;
+    request.error = done.error();
+  } else if (request.outcome == CommitRequest::Outcome::applied && !next.empty()) {
+    deliver(change, next);
+  }
+}
+
+/// Behind the commit: what it sent goes to who is to have it, and out of the outbox. What does not
+/// get there waits for a relay, with all behind it to the same receiver.
+template <kv::compare_and_swap_map Map>
+void Kv<Map>::deliver(const Change& change, std::span<Send* const> next) {
+  const RecordLimits& limits = change.limits != nullptr ? *change.limits : kv::usual_limits;
+  const Hash128 self = hash(change.store, change.key);
+  std::vector<Send*> sent, waits;
+  std::vector<OutgoingMessage> taken;
+  for (Send* const send : next) {
+    const auto is_in_front = [&](const Send* other) {
+      return other->store == send->store && other->key == send->key;
+    };
+    if (std::any_of(waits.begin(), waits.end(), is_in_front)) continue;
+    const auto got = receive_at(send->store, send->key, {self, change.epoch, send->number, {}},
+                                send->message, limits);
+    if (!got || got->outcome == Reception::Outcome::full) {
+      waits.push_back(send);
+      continue;
+    }
+    sent.push_back(send);
+    OutgoingMessage& out = taken.emplace_back();
+    out.epoch = change.epoch, out.number = send->number;
+  }
+  if (taken.empty() || !take_out(change.store, change.key, taken)) return;
+  for (Send* const send : sent)
+    send->delivered = true;
+}
+
+template <kv::compare_and_swap_map Map>
+Result<void> Kv<Map>::take_out(StoreId store, std::string_view key,
+                               std::span<const OutgoingMessage> messages) {
+  return db_->update(store, key, Errc::too_large, [&](kv::Record& record) -> Result<bool> {
+    const std::size_t before = record.outbox.messages.size();
+    record.outbox.take_out(messages);
+    return record.outbox.messages.size() != before;
+  });
+}
+
+template <kv::compare_and_swap_map Map>
+Result<Reception> Kv<Map>::receive_at(StoreId store, std::string_view key,
+                                      const MessageOrigin& origin, const MessageView& message,
+                                      const RecordLimits& limits) {
+  Reception got;
+  bool is_held = false;
+  const auto done = db_->update(store, key, Errc::full, [&](kv::Record& record) -> Result<bool> {
+    got = receive(record.inbox, origin, message, limits, db_->wall());
+    is_held = !record.head.fence.owner.nobody();
+    if (got.outcome != Reception::Outcome::accepted) return false;
+    if constexpr (kv::limits_values<Map>)
+      if (kv::beside_bytes(record) > db_->map().largest_value() / 4) return Error(Errc::full);
+    return record.exists = true;
+  });
+  if (!done && done.error() == Errc::full) return Reception{Reception::Outcome::full, 0};
+  if (!done) return done.error();
+  if (is_held && got.outcome == Reception::Outcome::accepted)
+    db_->stores().wake(store, key, Hint::message);
+  return got;
+}
+
+template <kv::compare_and_swap_map Map>
+void Kv<Map>::post_one(PostRequest& request) {
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : kv::usual_limits;
+  const auto got = receive_at(request.store, request.key, request.origin, request.message, limits);
+  if (got)
+    answer_post(request, *got);
+  else
+    request.error = got.error();
+}
+
+template <kv::compare_and_swap_map Map>
+void Kv<Map>::read_one(ReadRequest& request) {
+  const auto cell = db_->fetch(request.store, request.key);
+  request.record.now = db_->wall();
+  if (!cell) {
+    request.error = cell.error();
+    return;
+  }
+  const kv::Record& record = cell->record;
+  request.found = record.exists;
+  if (!record.exists) return;
+  const TimePoint now = db_->now();
+  request.held = record.head.leased_at(now);
+  request.holder = held_by(record.head, now);
+  request.inbox_messages = record.inbox.messages.size();
+  request.inbox_bytes = record.inbox.bytes;
+  request.outbox_messages = record.outbox.messages.size();
+  kv::fill(request.record, record);
+  if (!request.wants_data) request.record.data = Buffer();
+  if (request.wants_inbox) request.record.inbox = record.inbox.messages;
+  if (request.version != 0 || request.wants_versions) kv::read_history(record, request);
+}
+
+template <kv::compare_and_swap_map Map>
+void Kv<Map>::relay_one(RelayRequest& request) {
+  request.now = db_->wall();
+  if (request.take_from.empty()) return kv::list_waiting(*db_, request);
+  if (const auto done = take_out(request.store, request.take_from, request.take); !done)
+    request.error = done.error();
+}
+
+/// Sends what waits in the record's outbox, counts it, and says what that was. A message may have
+/// been sent before.
+template <kv::compare_and_swap_map Map>
+Result<std::vector<OutgoingMessage>> Kv<Map>::empty_outbox(EraseRequest& request) {
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : kv::usual_limits;
+  auto cell = db_->fetch(request.store, request.key);
+  if (!cell) return cell.error();
+  request.sent = request.dropped = 0;
+  const Hash128 self = hash(request.store, request.key);
+  for (const OutgoingMessage& m : cell->record.outbox.messages) {
+    const auto got = receive_at(m.store, m.key, {self, m.epoch, m.number, {}}, m.view(), limits);
+    if (!got && (!request.drop_outbox || may_pass(got.error()))) return got.error();
+    const bool sent = got && got->outcome != Reception::Outcome::full;
+    if (!sent && !request.drop_outbox)
+      return Error(Errc::full, "a message in the outbox has no room at " + m.key +
+                                   "; nothing was erased: try later, or erase with drop_outbox");
+    ++(sent ? request.sent : request.dropped);
+  }
+  return std::move(cell->record.outbox.messages);
+}
+
+template <kv::compare_and_swap_map Map>
+void Kv<Map>::erase_one(EraseRequest& request) {
+  bool has_more = true;
+  for (int tries = 0; has_more && tries < kv::most_tries; ++tries) {
+    const auto handled = empty_outbox(request);
+    if (!handled) {
+      request.error = handled.error();
+      return;
+    }
+    const auto erase = [&](kv::Record& record) -> Result<bool> {
+      request.found = record.exists;
+      Outbox left = record.outbox;
+      left.take_out(*handled);
+      has_more = !left.messages.empty();  // somebody sent more since
+      if (!record.exists || has_more) return false;
+      if (record.head.asked()) db_->stores().wake(request.store, request.key, Hint::freed);
+      record = kv::erased(record);
+      request.epoch = record.head.fence.epoch;
+      return true;
+    };
+    const auto done = db_->update(request.store, request.key, Errc::too_large, erase);
+    if (done) continue;
+    request.error = done.error();
+    return;
+  }
+  if (has_more)
+    request.error = Error(Errc::unavailable, "the record sends messages faster than they leave");
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
+// What decorators of a backend have in common.
+
+namespace persist::inline PERSIST_ABI::backend {
+
+/// What is asked of a backend. Never renumber: the numbers may be logged.
+enum class Operation : std::uint8_t {
+  open_store = 0,
+  acquire = 1,
+  commit = 2,
+  read = 3,
+  post = 4,
+  relay = 5,
+  erase = 6,
+  scan = 7,
+  read_schemas = 8,
+  query = 9,
+};
+inline constexpr std::size_t operations = 10;
+
+[[nodiscard]] constexpr std::string_view name(Operation operation) noexcept {
+  constexpr std::string_view names[operations] = {"open_store",   "acquire", "commit", "read",
+                                                  "post",         "relay",   "erase",  "scan",
+                                                  "read_schemas", "query"};
+  return names[static_cast<std::size_t>(operation)];
+}
+
+/// Whether there is no other answer to the request than an error.
+template <class Request>
+[[nodiscard]] bool has_failed(const Request& request) noexcept {
+  if constexpr (requires { request.outcome; })
+    return request.outcome == Request::Outcome::failed;
+  else
+    return failed(request.error);
+}
+/// Answers a request with that error. Nothing else of a reply is written into it, and it still has
+/// all that it brought.
+template <class Request>
+void refuse(Request& request, Error error) {
+  if constexpr (requires { request.outcome; }) request.outcome = Request::Outcome::failed;
+  request.error = std::move(error);
+}
+
+/// A backend that hands everything to another one, and can do what that one can. `Self`, which
+/// derives from this, says what becomes of a batch on its way:
+///
+///     template <class Request, class Go>
+///     void around(Operation operation, std::span<Request> batch, Go go);
+///
+/// `go(part)` hands a part of the batch on, and returns when it is answered.
+template <class Self, record_backend Inner>
+class Forwarded {
+ public:
+  static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool keeps_history = versioned_backend<Inner>;
+  static constexpr bool judges_leases = persist::judges_leases<Inner>;
+
+  [[nodiscard]] bool same_database(const Self& other) const noexcept {
+    return inner_.same_database(static_cast<const Forwarded&>(other).inner_);
+  }
+  [[nodiscard]] Result<void> status() const { return inner_.status(); }
+  [[nodiscard]] Owner next_owner(ServerId server) { return inner_.next_owner(server); }
+
+  void open_store(std::span<OpenStoreRequest> batch) {
+    self().around(Operation::open_store, batch, [&](auto part) { inner_.open_store(part); });
+  }
+  void acquire(std::span<AcquireRequest> batch) {
+    self().around(Operation::acquire, batch, [&](auto part) { inner_.acquire(part); });
+  }
+  void commit(std::span<CommitRequest> batch) {
+    self().around(Operation::commit, batch, [&](auto part) { inner_.commit(part); });
+  }
+  void read(std::span<ReadRequest> batch) {
+    self().around(Operation::read, batch, [&](auto part) { inner_.read(part); });
+  }
+  void post(std::span<PostRequest> batch) {
+    self().around(Operation::post, batch, [&](auto part) { inner_.post(part); });
+  }
+  void relay(std::span<RelayRequest> batch) {
+    self().around(Operation::relay, batch, [&](auto part) { inner_.relay(part); });
+  }
+  void erase(std::span<EraseRequest> batch) {
+    self().around(Operation::erase, batch, [&](auto part) { inner_.erase(part); });
+  }
+  void scan(std::span<ScanRequest> batch)
+    requires scans_keys<Inner>
+  {
+    self().around(Operation::scan, batch, [&](auto part) { inner_.scan(part); });
+  }
+  void read_schemas(std::span<SchemaRequest> batch)
+    requires holds_schemas<Inner>
+  {
+    self().around(Operation::read_schemas, batch, [&](auto part) { inner_.read_schemas(part); });
+  }
+  void query(std::span<IndexRequest> batch)
+    requires queries_indexes<Inner>
+  {
+    self().around(Operation::query, batch, [&](auto part) { inner_.query(part); });
+  }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
+    requires watched_backend<Inner>
+  {
+    inner_.watch(store, std::move(queue));
+  }
+  [[nodiscard]] std::size_t largest_data() const
+    requires limits_data<Inner>
+  {
+    return inner_.largest_data();
+  }
+
+ protected:
+  explicit Forwarded(Inner inner) : inner_(std::move(inner)) {}
+
+  Inner inner_;
+
+ private:
+  [[nodiscard]] Self& self() noexcept { return static_cast<Self&>(*this); }
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
+namespace persist::inline PERSIST_ABI {
+
+/// So many operations a second: what a second leaves unused the next one may use, and no more. What
+/// must go goes all the same, and is saved up for afterwards. Zero: as many as there are.
+class Budget {
+ public:
+  explicit Budget(std::size_t per_second) noexcept : rate_(static_cast<double>(per_second)) {
+    have_ = rate_;
+  }
+  /// How many may go now.
+  [[nodiscard]] std::size_t left(TimePoint now) noexcept {
+    if (rate_ <= 0) return static_cast<std::size_t>(-1);
+    if (now > at_) {
+      const std::chrono::duration<double> passed = now - at_;
+      if (at_ != TimePoint{}) have_ = (std::min)(rate_, have_ + rate_ * passed.count());
+      at_ = now;
+    }
+    return have_ < least ? 0 : static_cast<std::size_t>(have_ + (1 - least));
+  }
+  void spend(std::size_t operations) noexcept { have_ -= static_cast<double>(operations); }
+  /// When one more may go.
+  [[nodiscard]] TimePoint next(TimePoint now) noexcept {
+    if (left(now) != 0) return now;
+    const double seconds = (1 - have_) / rate_;
+    return after(now, Duration(static_cast<std::int64_t>(seconds * 1e9) + 1));
+  }
+
+ private:
+  static constexpr double least = 0.999999;  ///< of one: fractions of a second do not add up to it
+
+  double rate_;
+  double have_ = 0;
+  TimePoint at_{};
+};
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI::backend {
+
+struct LimitOptions {
+  /// Requests a second, whatever they ask. What one second leaves unused the next one may use, and
+  /// no more. Zero: as many as there are.
+  std::size_t per_second = 0;
+  /// How long a batch waits for its turn in the call that brings it. What does not have it by then
+  /// is answered `unavailable`, and the store tries again. Zero: nobody waits.
+  Duration patience = std::chrono::seconds(1);
+  /// Where time comes from and is waited for; it must outlive every handle.
+  Clock* clock = nullptr;
+};
+
+/// Sends no more requests a second than it is told, for a database that bills them or that others
+/// need too. What is over that waits, and then is answered `unavailable`: nothing was sent.
+///
+/// Copies share one budget. A batch is handed on in parts as it has its turn; a commit of several
+/// records is one request. Which request is more urgent it does not know: a `Host` does
+/// (`HostOptions`), so give it the lower budget of the two. Any thread may call it; one that waits
+/// holds up no other.
+template <record_backend Inner>
+class Limited : public Forwarded<Limited<Inner>, Inner> {
+ public:
+  Limited(Inner inner, const LimitOptions& options)
+      : Forwarded<Limited, Inner>(std::move(inner)), state_(std::make_shared<State>(options)) {}
+
+ private:
+  friend Forwarded<Limited, Inner>;
+
+  struct State {
+    explicit State(const LimitOptions& told)
+        : options(told),
+          clock(told.clock != nullptr ? *told.clock : SystemClock::instance()),
+          budget(told.per_second) {}
+
+    LimitOptions options;
+    Clock& clock;
+    std::mutex mutex;
+    Budget budget;
+  };
+
+  template <class Request, class Go>
+  void around(Operation, std::span<Request> batch, Go go) {
+    const TimePoint give_up = after(state_->clock.now(), state_->options.patience);
+    while (!batch.empty()) {
+      const std::size_t granted = take(batch.size(), give_up);
+      if (granted == 0) break;
+      go(batch.first(granted));
+      batch = batch.subspan(granted);
+    }
+    for (Request& request : batch)
+      refuse(request, over_budget());
+  }
+  /// How many of so many may go, once any may; 0 where that is too long away.
+  [[nodiscard]] std::size_t take(std::size_t wanted, TimePoint give_up) {
+    Wake nobody;
+    while (true) {
+      TimePoint next;
+      {
+        const std::lock_guard hold(state_->mutex);
+        const TimePoint now = state_->clock.now();
+        const std::size_t granted = (std::min)(wanted, state_->budget.left(now));
+        state_->budget.spend(granted);
+        if (granted != 0) return granted;
+        next = state_->budget.next(now);
+      }
+      if (next > give_up) return 0;
+      state_->clock.wait_until(next, nobody);
+    }
+  }
+  [[nodiscard]] Error over_budget() const {
+    return {Errc::unavailable, "the budget of " + std::to_string(state_->options.per_second) +
+                                   " requests a second is used up; nothing was sent"};
+  }
+
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend
 
 namespace persist::inline PERSIST_ABI::backend {
 
@@ -26962,6 +29175,128 @@ inline void Memory::erase_one(EraseRequest& request) {
   state.remove(request.key);
   if (asked) wake(request.store, request.key, Hint::freed);
 }
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
+namespace persist::inline PERSIST_ABI::backend {
+
+/// How long batches took, in classes that each reach twice as far as the one before: up to 1, 2, 4
+/// … microseconds, and the last one as long as it takes.
+struct LatencyHistogram {
+  static constexpr std::size_t classes = 28;  ///< the last but one ends at 67 s
+
+  std::array<std::uint64_t, classes> counts{};
+  Duration total{};
+
+  /// The longest that is counted in that class.
+  [[nodiscard]] static constexpr Duration limit(std::size_t which) noexcept {
+    return which + 1 < classes ? Duration(std::chrono::microseconds(std::int64_t{1} << which))
+                               : (Duration::max)();
+  }
+  [[nodiscard]] static constexpr std::size_t class_of(Duration took) noexcept {
+    const auto micros = std::chrono::ceil<std::chrono::microseconds>(took).count();
+    if (micros <= 1) return 0;
+    const auto width = std::bit_width(static_cast<std::uint64_t>(micros - 1));
+    return (std::min)(static_cast<std::size_t>(width), classes - 1);
+  }
+  [[nodiscard]] std::uint64_t count() const noexcept {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t each : counts)
+      sum += each;
+    return sum;
+  }
+  /// So long at most took that share of the batches, from 0 to 1; zero where there was none.
+  [[nodiscard]] Duration quantile(double share) const noexcept {
+    const auto all = static_cast<double>(count());
+    double seen = 0;
+    for (std::size_t i = 0; i < classes && all > 0; ++i) {
+      seen += static_cast<double>(counts[i]);
+      if (seen >= share * all && seen > 0) return limit(i);
+    }
+    return Duration::zero();
+  }
+};
+
+/// What was asked of a backend in one operation.
+struct OperationMetrics {
+  std::uint64_t batches = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t failed = 0;  ///< requests that were answered with an error
+  LatencyHistogram latency;  ///< of batches, from the call to its return
+};
+
+struct BackendMetrics {
+  std::array<OperationMetrics, operations> all{};
+
+  [[nodiscard]] const OperationMetrics& operator[](Operation operation) const noexcept {
+    return all[static_cast<std::size_t>(operation)];
+  }
+};
+
+/// Counts what goes to a backend, and how long it takes. `observe::write_metrics` writes it down.
+///
+/// Copies count together. A batch costs two looks at the clock and a few atomic additions. Any
+/// thread may call it.
+template <record_backend Inner>
+class Metered : public Forwarded<Metered<Inner>, Inner> {
+ public:
+  /// `clock` must outlive every handle.
+  explicit Metered(Inner inner, Clock& clock = SystemClock::instance())
+      : Forwarded<Metered, Inner>(std::move(inner)), state_(std::make_shared<State>(clock)) {}
+
+  /// What was counted until now. Batches that are under way meanwhile may be in some of the numbers
+  /// and not yet in others.
+  [[nodiscard]] BackendMetrics metrics() const {
+    BackendMetrics now;
+    for (std::size_t i = 0; i < operations; ++i) {
+      const Counters& from = state_->counters[i];
+      OperationMetrics& to = now.all[i];
+      to.batches = from.batches.load(std::memory_order_relaxed);
+      to.requests = from.requests.load(std::memory_order_relaxed);
+      to.failed = from.failed.load(std::memory_order_relaxed);
+      to.latency.total = Duration(from.total.load(std::memory_order_relaxed));
+      for (std::size_t c = 0; c < LatencyHistogram::classes; ++c)
+        to.latency.counts[c] = from.latency[c].load(std::memory_order_relaxed);
+    }
+    return now;
+  }
+
+ private:
+  friend Forwarded<Metered, Inner>;
+
+  struct Counters {
+    std::atomic<std::uint64_t> batches = 0, requests = 0, failed = 0;
+    std::atomic<Duration::rep> total = 0;
+    std::array<std::atomic<std::uint64_t>, LatencyHistogram::classes> latency{};
+  };
+  struct State {
+    explicit State(Clock& time) : clock(time) {}
+
+    Clock& clock;
+    std::array<Counters, operations> counters{};
+  };
+
+  template <class Request, class Go>
+  void around(Operation operation, std::span<Request> batch, Go go) {
+    const TimePoint begin = state_->clock.now();
+    go(batch);
+    const Duration took = state_->clock.now() - begin;
+    std::uint64_t failures = 0;
+    for (const Request& request : batch)
+      failures += has_failed(request) ? 1 : 0;
+    Counters& to = state_->counters[static_cast<std::size_t>(operation)];
+    const auto add = [](auto& counter, auto by) {
+      counter.fetch_add(by, std::memory_order_relaxed);
+    };
+    add(to.batches, std::uint64_t{1});
+    add(to.requests, std::uint64_t{batch.size()});
+    add(to.failed, failures);
+    add(to.total, took.count());
+    add(to.latency[LatencyHistogram::class_of(took)], std::uint64_t{1});
+  }
+
+  std::shared_ptr<State> state_;
+};
 
 }  // namespace persist::inline PERSIST_ABI::backend
 
@@ -30724,6 +33059,432 @@ class SessionRef {
 
 }  // namespace persist::inline PERSIST_ABI
 
+namespace persist::inline PERSIST_ABI::detail {
+
+/// Calendar time as ISO 8601 has it, in UTC and to the millisecond.
+[[nodiscard]] inline std::string time_text(WallTime time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss of_day(time - day);
+  char text[48];
+  std::snprintf(
+      text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(of_day.hours().count()), static_cast<int>(of_day.minutes().count()),
+      static_cast<int>(of_day.seconds().count()), static_cast<int>(of_day.subseconds().count()));
+  return text;
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail
+
+// The calls of a store about its boards, and about which records are a user's. What they are asked
+// of is what is stored: an edit that is not saved is in none.
+
+namespace persist::inline PERSIST_ABI {
+
+/// One row of a board.
+template <class T>
+struct Standing {
+  std::string key;         ///< as storage spells it
+  T value{};               ///< as it was when the record was saved last
+  std::uint64_t rank = 0;  ///< 0 is the best, which is the highest value
+
+  std::int64_t number = 0;  ///< the value as the board orders it
+  /// Where the next page goes on.
+  [[nodiscard]] IndexPosition position() const { return {number, key}; }
+};
+
+namespace detail {
+
+template <class B>
+constexpr void needs_indexes() {
+  static_assert(queries_indexes<B>,
+                "persist: this Backend keeps no indexes: it cannot say who is where in a board, or "
+                "which records are a user's");
+}
+/// The board of that name, of a store with that Data policy.
+template <FixedString Name, class Policy>
+struct Board {
+  static constexpr bool is_there = Policy::IndexList::has(Name.view());
+  static_assert(is_there, "persist: the Data policy declares no index of this name");
+
+  struct NoRow {
+    using type = int;
+  };
+  using Data = typename schema::detail::RecordType<typename Policy::data_type>::type;
+  using value_type = typename std::conditional_t<
+      is_there, schema::detail::RowValue<Name, typename Policy::indexes, Data>, NoRow>::type;
+  using Row = Standing<value_type>;
+
+  [[nodiscard]] static std::vector<Row> rows_of(const IndexRequest& answer) {
+    std::vector<Row> rows;
+    rows.reserve(answer.rows.size());
+    for (const IndexRow& row : answer.rows)
+      rows.push_back({row.key, schema::indexed_value<value_type>(row.value),
+                      answer.size - 1 - row.place, row.value});
+    return rows;
+  }
+};
+
+}  // namespace detail
+
+template <class S>
+Result<IndexRequest> StoreCalls<S>::query(IndexRequest request) {
+  detail::needs_indexes<typename S::Backend>();
+  if (Error no = core_.refusal(); failed(no)) return no;
+  core_.waits_for_storage();
+  request.store = core_.store();
+  core_.backend().query(std::span(&request, 1));
+  if (failed(request.error)) return request.error;
+  return request;
+}
+
+template <class S>
+template <detail::FixedString Name>
+auto StoreCalls<S>::page_of_board(bool from_the_top, std::size_t most,
+                                  const std::optional<IndexPosition>& after) {
+  using Board = detail::Board<Name, typename S::Policy>;
+  using Answer = Result<std::vector<typename Board::Row>>;
+  const auto page =
+      query({.index = Name.view(), .falls = from_the_top, .most = most, .after = after});
+  return page ? Answer(Board::rows_of(*page)) : Answer(page.error());
+}
+
+template <class S>
+template <detail::FixedString Name, class K>
+auto StoreCalls<S>::around_in_board(const K& key, std::size_t beside) {
+  using Board = detail::Board<Name, typename S::Policy>;
+  using Answer = Result<std::vector<typename Board::Row>>;
+  const auto found = find_in_board<Name>(key, beside);
+  return found ? Answer(Board::rows_of(*found)) : Answer(found.error());
+}
+
+template <class S>
+template <detail::FixedString Name, class K>
+Result<std::uint64_t> StoreCalls<S>::rank_in_board(const K& key) {
+  const auto found = find_in_board<Name>(key, 0);
+  if (!found) return found.error();
+  return found->size - 1 - found->row.place;
+}
+
+template <class S>
+template <detail::FixedString Name, class K>
+Result<IndexRequest> StoreCalls<S>::find_in_board(const K& key, std::size_t beside) {
+  static_assert(detail::Board<Name, typename S::Policy>::is_there);
+  KeyBuffer spelled;
+  if (auto fits = spell(key, spelled); !fits) return fits.error();
+  auto found = query(
+      {.index = Name.view(), .key = spelled.view(), .falls = true, .most = beside, .around = true});
+  if (found && !found->found)
+    return Error(Errc::not_found,
+                 "the record is not in the index \"" + std::string(Name.view()) + "\"")
+        .for_key(spelled.view());
+  return found;
+}
+
+template <class S>
+template <detail::FixedString Name>
+Result<std::uint64_t> StoreCalls<S>::size_of_board() {
+  static_assert(detail::Board<Name, typename S::Policy>::is_there);
+  const auto found = query({.index = Name.view()});
+  return found ? Result<std::uint64_t>(found->size) : Result<std::uint64_t>(found.error());
+}
+
+template <class S>
+Result<std::vector<std::string>> StoreCalls<S>::keys_of(std::uint64_t user) {
+  std::vector<std::string> keys;
+  IndexRequest next{.most = 1000, .only = user_value(user)};
+  while (true) {
+    auto page = query(next);
+    if (!page) return page.error();
+    if (!page->damaged.empty())
+      return Error(Errc::corrupt, "the user ids of " + std::to_string(page->damaged.size()) +
+                                      " records are damaged, this one's among them: whose they "
+                                      "are is not known")
+          .for_key(page->damaged.front());
+    for (IndexRow& row : page->rows)
+      keys.push_back(std::move(row.key));
+    if (page->rows.size() < next.most) return keys;
+    next.after = IndexPosition{user_value(user), keys.back()};
+  }
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+// What is stored of a user, given out.
+
+namespace persist::inline PERSIST_ABI {
+
+namespace detail {
+[[nodiscard]] inline Value facts_of(const Message& message) {
+  Value facts = Value::map({{"position", message.position},
+                            {"type", message.type},
+                            {"posted", time_text(message.posted)},
+                            {"expires", time_text(message.expires)}});
+  const auto value = InboxMessage(message).as<Value>();
+  facts[value ? "value" : "unreadable"] = value ? *value : Value(value.error().message());
+  return facts;
+}
+}  // namespace detail
+
+template <class S>
+Result<Value> StoreCalls<S>::facts_of(ReadRequest& record) {
+  Snapshot& found = record.record;
+  Value facts =
+      Value::map({{"key", record.key},
+                  {"created", detail::time_text(found.created)},
+                  {"updated", detail::time_text(found.updated)},
+                  {"load_count", found.load_count},
+                  {"version", found.version},
+                  {"user_ids", Value::Array(found.user_ids.begin(), found.user_ids.end())}});
+  if (found.has_data) {
+    const auto data = core_.decode(record.key, found);
+    if (!data) return data.error();
+    auto value = persist::get<typename S::Policy>(*data, "");
+    if (!value) return value.error();
+    facts["data"] = *std::move(value);
+  }
+  if (!found.metadata.empty()) {
+    UnknownFields none;
+    const auto read =
+        codec::Cbor::decode<schema::NoPolicy>(found.metadata, facts["metadata"], none);
+    if (!read) return read.error();
+  }
+  Value::Array inbox;
+  for (const Message& message : found.inbox)
+    inbox.push_back(detail::facts_of(message));
+  facts["inbox"] = std::move(inbox);
+  // What JSON does not have keeps this record out, and no other.
+  if (const auto text = to_json(facts); !text) return text.error();
+  return facts;
+}
+
+template <class S>
+Result<UserExport> StoreCalls<S>::export_user(std::uint64_t user) {
+  const auto keys = keys_of(user);
+  if (!keys) return keys.error();
+  UserExport all;
+  Value::Array records;
+  for (const std::string& key : *keys) {
+    ReadRequest read;
+    read.store = core_.store(), read.key = key;
+    read.wants_inbox = true;
+    core_.backend().read(std::span(&read, 1));
+    if (failed(read.error) && is_ailing(read.error)) return Error(read.error).for_key(key);
+    if (!failed(read.error) && !read.found) continue;  // erased since
+    auto facts = failed(read.error) ? Result<Value>(read.error) : facts_of(read);
+    if (facts)
+      records.push_back(*std::move(facts)), ++all.records;
+    else
+      all.missed.push_back({key, facts.error()});
+  }
+  auto text = to_json(Value::map(
+      {{"store", core_.name()}, {"user", user}, {"records", Value(std::move(records))}}));
+  if (!text) return text.error();
+  all.json = *std::move(text);
+  return all;
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
+namespace persist::inline PERSIST_ABI {
+
+/// An erasure of all that is a user's, in the steps of which it is made. Those that ask storage are
+/// said to, and may run on another thread while nobody else uses this; all others belong to the
+/// store's.
+template <class S>
+class UserErasure {
+ public:
+  /// A record on its way.
+  struct One {
+    std::string key;
+    Error no{Errc{}};
+    EraseRequest request{};
+    std::size_t messages = 0;  ///< that had come in
+    bool is_gone = false;
+  };
+
+  UserErasure(StoreCore<S>& core, std::uint64_t user, EraseUserOptions options)
+      : core_(core), user_(user), options_(options) {
+    report_.error = core_.refusal();
+  }
+
+  [[nodiscard]] bool goes_on() const noexcept { return !failed(report_.error); }
+  [[nodiscard]] UserErased take_report() { return std::move(report_); }
+  void stop(Error why) { report_.error = std::move(why); }
+
+  /// How many records have something in the spill journal that waits: it may be the user's. It is
+  /// sent as soon as may be.
+  [[nodiscard]] std::size_t hurry_spilled() {
+    std::size_t waiting = 0;
+    const auto all = core_.spilled();
+    for (std::size_t i = 0; all && i < all->size(); ++i) {
+      if (all->at(i).state != Spilled::State::waits) continue;
+      const auto hold = core_.lock();
+      for (const std::string& key : all->at(i).keys)
+        core_.hurry_replay(key), ++waiting, spilled_ = key;
+    }
+    return waiting;
+  }
+  [[nodiscard]] Error spilled_waits() const {
+    return Error(Errc::unavailable, "what was spilled of it waits, and may be the user's")
+        .for_key(spilled_);
+  }
+
+  /// Takes in what `keys_of` says, and what is open here. Whether records are among them that were
+  /// not seen before.
+  [[nodiscard]] bool take(Result<std::vector<std::string>> keys) {
+    if (!keys) report_.error = keys.error();
+    if (!goes_on()) return false;
+    core_.add_keys_held(user_, *keys);
+    std::sort(keys->begin(), keys->end());
+    keys->erase(std::unique(keys->begin(), keys->end()), keys->end());
+    for (std::string& key : *keys) {
+      if (seen_.insert(key).second)
+        next_.push_back(std::move(key));
+      else if (gone_.erase(key) != 0)
+        refuse(key, Error(Errc::busy, "somebody made it anew while it was erased"));
+    }
+    return !next_.empty();
+  }
+  [[nodiscard]] std::optional<One> next() {
+    while (goes_on() && !next_.empty()) {
+      One one{.key = std::move(next_.front())};
+      next_.pop_front();
+      if (options_.live == LiveRecord::end || !is_open_here(one.key)) return one;
+      refuse(one.key, Error(Errc::busy, "a session of it is open here"));
+    }
+    return std::nullopt;
+  }
+  /// Asks storage.
+  void erase(One& one) {
+    one.no = refusal(one);
+    // So that nobody begins to play what is about to go.
+    if (!failed(one.no) && options_.live == LiveRecord::refuse) one.no = core_.take_stored(one.key);
+    if (failed(one.no)) return;
+    const auto erased = core_.erase_stored(one.key, true, one.request);
+    one.is_gone = erased || one.request.found;
+    if (!erased && !erased.is(Errc::not_found)) one.no = erased.error();
+  }
+  void settle(One& one) {
+    core_.end_erased(one.key, one.request);
+    if (one.is_gone) {
+      report_.erased.push_back(one.key);
+      gone_.insert(one.key);
+      sources_.insert(core_.hash(one.key));
+    }
+    if (one.request.found) report_.messages_dropped += one.messages;
+    report_.messages_sent += one.request.sent;
+    report_.messages_dropped += one.request.dropped;
+    if (!failed(one.no)) return;
+    if (is_ailing(one.no)) report_.error = Error(one.no).for_key(one.key);
+    refuse(one.key, one.no);
+  }
+
+  // What the erased records had sent and what waits with others.
+  [[nodiscard]] bool takes_back() const noexcept {
+    return goes_on() && options_.sent == SentMessages::remove && !sources_.empty() &&
+           !inboxes_.done;
+  }
+  /// Asks storage for the next inboxes.
+  void find_inboxes() {
+    inboxes_.store = core_.store(), inboxes_.after = std::move(inboxes_.next);
+    inboxes_.of_inboxes = true;
+    if constexpr (scans_keys<typename S::Backend>)
+      core_.backend().scan(std::span(&inboxes_, 1));
+    else
+      inboxes_.error = Error(Errc::unsupported, "this backend cannot list the inboxes of a store");
+  }
+  /// Takes out of what is open here what it had sent; the others are left to `take_out`.
+  void take_out_here() {
+    report_.error = inboxes_.error;
+    std::erase_if(inboxes_.keys, [&](const std::string& key) {
+      auto here = StoreCalls<S>(core_).find(SpelledKey{key});
+      if (here) take_out_of(*here);
+      return here.has_value();
+    });
+  }
+  /// Asks storage.
+  void take_out() {
+    for (const std::string& key : inboxes_.keys) {
+      const auto removed =
+          core_.remove_stored(key, [&](const Message& each) { return is_mine(each); });
+      if (removed)
+        report_.messages_taken_back += *removed;
+      else if (report_.messages_left.push_back({key, removed.error()}); is_ailing(removed.error()))
+        return stop(removed.error());
+    }
+  }
+
+ private:
+  [[nodiscard]] bool is_mine(const Message& message) const {
+    return message.origin.is_numbered() && sources_.contains(message.origin.source);
+  }
+  void refuse(const std::string& key, const Error& why) {
+    report_.refused.push_back({key, Error(why).for_key(key)});
+  }
+  [[nodiscard]] bool is_open_here(std::string_view key) {
+    const auto hold = core_.lock();
+    const auto* here = core_.find(key);
+    return here != nullptr && !ended(here->state);
+  }
+  /// Why a record of that user is to stay, or `Errc{}`.
+  [[nodiscard]] Error refusal(One& one) {
+    ReadRequest read{.store = core_.store(), .key = one.key, .wants_data = false};
+    core_.backend().read(std::span(&read, 1));
+    // What cannot be read may go all the same, but not unseen.
+    if (failed(read.error)) return read.error;
+    one.messages = read.inbox_messages;
+    if (read.record.user_ids.size() > 1 && !options_.shared)
+      return {Errc::refused,
+              "it has other users too: take this one out with remove_user_id, or erase it with "
+              "`shared`"};
+    return Errc{};
+  }
+  void take_out_of(Session<S>& session) {
+    std::size_t taken = 0;
+    for (const InboxMessage& each : session.inbox())
+      if (is_mine(each) && session.remove_message(each.position)) ++taken;
+    report_.messages_taken_back += taken;
+    if (taken != 0) (void)session.request_save();
+  }
+
+  StoreCore<S>& core_;
+  std::uint64_t user_;
+  EraseUserOptions options_;
+  UserErased report_;
+  std::string spilled_;  ///< one of those that wait
+  std::deque<std::string> next_;
+  std::set<std::string> seen_, gone_;
+  std::set<Hash128> sources_;  ///< as which the erased records sent
+  ScanRequest inboxes_{};
+};
+
+template <class S>
+UserErased StoreCalls<S>::erase_user(std::uint64_t user, EraseUserOptions options) {
+  UserErasure<S> all(core_, user, options);
+  for (std::size_t before = 0, waiting = 0; all.goes_on(); before = waiting) {
+    waiting = all.hurry_spilled();
+    if (waiting == 0) break;
+    if (before != 0 && waiting >= before)
+      all.stop(all.spilled_waits());
+    else
+      core_.send_again_now();
+  }
+  // Once more as long as that finds records that were not there before.
+  while (all.goes_on() && all.take(keys_of(user)))
+    while (auto one = all.next())
+      all.erase(*one), all.settle(*one);
+  while (all.takes_back()) {
+    all.find_inboxes();
+    all.take_out_here();
+    if (all.goes_on()) all.take_out();
+  }
+  return all.take_report();
+}
+
+}  // namespace persist::inline PERSIST_ABI
+
 // The calls of a session and of a store about older states of the data.
 
 namespace persist::inline PERSIST_ABI {
@@ -30895,32 +33656,6 @@ template <class S, class F>
   check_message<typename S::Policy, typename Takes::type>();
   return core_handler<typename S::Data, SessionNode<S>>(std::forward<F>(fn), is_of_expired);
 }
-
-/// Takes a message out of an inbox.
-template <class S>
-class RemoveMessageChange : public AnyChange<S> {
- public:
-  using Answer = Result<void>;
-  explicit RemoveMessageChange(std::uint64_t position) noexcept : position_(position) {}
-  [[nodiscard]] bool saves() const noexcept { return true; }
-  Result<void> apply(Session<S>& session, bool is_live) {
-    if (is_live || !session.is_new()) return session.remove_message(position_);
-    const std::vector<InboxMessage> waiting = session.inbox();
-    const bool waits = std::any_of(waiting.begin(), waiting.end(),
-                                   [this](const auto& each) { return each.position == position_; });
-    if (!waits)
-      return Error(Errc::not_found, "no such message waits in this record").for_key(session.id());
-    return Error(Errc::not_found,
-                 "the record has messages and no data yet, and would get some; erase removes both")
-        .for_key(session.id());
-  }
-  [[nodiscard]] Answer answer(const Result<Saved>& saved, bool) {
-    return saved ? Result<void>(success) : Result<void>(saved.error());
-  }
-
- private:
-  std::uint64_t position_;
-};
 }  // namespace detail
 
 template <class S>
@@ -31022,142 +33757,22 @@ Result<std::vector<InboxMessage>> StoreCalls<S>::peek_inbox(const K& key) {
 template <class S>
 template <class K>
 Result<void> StoreCalls<S>::remove_message(const K& key, std::uint64_t position) {
-  detail::RemoveMessageChange<S> what(position);
-  return change(key, what);
-}
-
-}  // namespace persist::inline PERSIST_ABI
-
-// The calls of a store about its boards, and about which records are a user's. What they are asked
-// of is what is stored: an edit that is not saved is in none.
-
-namespace persist::inline PERSIST_ABI {
-
-/// One row of a board.
-template <class T>
-struct Standing {
-  std::string key;         ///< as storage spells it
-  T value{};               ///< as it was when the record was saved last
-  std::uint64_t rank = 0;  ///< 0 is the best, which is the highest value
-
-  std::int64_t number = 0;  ///< the value as the board orders it
-  /// Where the next page goes on.
-  [[nodiscard]] IndexPosition position() const { return {number, key}; }
-};
-
-namespace detail {
-
-template <class B>
-constexpr void needs_indexes() {
-  static_assert(queries_indexes<B>,
-                "persist: this Backend keeps no indexes: it cannot say who is where in a board, or "
-                "which records are a user's");
-}
-/// The board of that name, of a store with that Data policy.
-template <FixedString Name, class Policy>
-struct Board {
-  static constexpr bool is_there = Policy::IndexList::has(Name.view());
-  static_assert(is_there, "persist: the Data policy declares no index of this name");
-
-  struct NoRow {
-    using type = int;
-  };
-  using Data = typename schema::detail::RecordType<typename Policy::data_type>::type;
-  using value_type = typename std::conditional_t<
-      is_there, schema::detail::RowValue<Name, typename Policy::indexes, Data>, NoRow>::type;
-  using Row = Standing<value_type>;
-
-  [[nodiscard]] static std::vector<Row> rows_of(const IndexRequest& answer) {
-    std::vector<Row> rows;
-    rows.reserve(answer.rows.size());
-    for (const IndexRow& row : answer.rows)
-      rows.push_back({row.key, schema::indexed_value<value_type>(row.value),
-                      answer.size - 1 - row.place, row.value});
-    return rows;
-  }
-};
-
-}  // namespace detail
-
-template <class S>
-Result<IndexRequest> StoreCalls<S>::query(IndexRequest request) {
-  detail::needs_indexes<typename S::Backend>();
-  if (Error no = core_.refusal(); failed(no)) return no;
-  core_.waits_for_storage();
-  request.store = core_.store();
-  core_.backend().query(std::span(&request, 1));
-  if (failed(request.error)) return request.error;
-  return request;
-}
-
-template <class S>
-template <detail::FixedString Name>
-auto StoreCalls<S>::page_of_board(bool from_the_top, std::size_t most,
-                                  const std::optional<IndexPosition>& after) {
-  using Board = detail::Board<Name, typename S::Policy>;
-  using Answer = Result<std::vector<typename Board::Row>>;
-  const auto page =
-      query({.index = Name.view(), .falls = from_the_top, .most = most, .after = after});
-  return page ? Answer(Board::rows_of(*page)) : Answer(page.error());
-}
-
-template <class S>
-template <detail::FixedString Name, class K>
-auto StoreCalls<S>::around_in_board(const K& key, std::size_t beside) {
-  using Board = detail::Board<Name, typename S::Policy>;
-  using Answer = Result<std::vector<typename Board::Row>>;
-  const auto found = find_in_board<Name>(key, beside);
-  return found ? Answer(Board::rows_of(*found)) : Answer(found.error());
-}
-
-template <class S>
-template <detail::FixedString Name, class K>
-Result<std::uint64_t> StoreCalls<S>::rank_in_board(const K& key) {
-  const auto found = find_in_board<Name>(key, 0);
-  if (!found) return found.error();
-  return found->size - 1 - found->row.place;
-}
-
-template <class S>
-template <detail::FixedString Name, class K>
-Result<IndexRequest> StoreCalls<S>::find_in_board(const K& key, std::size_t beside) {
-  static_assert(detail::Board<Name, typename S::Policy>::is_there);
   KeyBuffer spelled;
-  if (auto fits = spell(key, spelled); !fits) return fits.error();
-  auto found = query(
-      {.index = Name.view(), .key = spelled.view(), .falls = true, .most = beside, .around = true});
-  if (found && !found->found)
-    return Error(Errc::not_found,
-                 "the record is not in the index \"" + std::string(Name.view()) + "\"")
-        .for_key(spelled.view());
-  return found;
+  if (auto fits = spell(key, spelled); !fits) return fits;
+  auto here = find(SpelledKey{spelled.view()});
+  if (!here) return remove_stored_message(spelled.view(), position);
+  if (auto done = here->remove_message(position); !done) return done;
+  const auto saved = core_.commit_now(here->node(), Aim::save, Reason::asked);
+  return saved ? Result<void>(success) : Result<void>(saved.error());
 }
 
 template <class S>
-template <detail::FixedString Name>
-Result<std::uint64_t> StoreCalls<S>::size_of_board() {
-  static_assert(detail::Board<Name, typename S::Policy>::is_there);
-  const auto found = query({.index = Name.view()});
-  return found ? Result<std::uint64_t>(found->size) : Result<std::uint64_t>(found.error());
-}
-
-template <class S>
-Result<std::vector<std::string>> StoreCalls<S>::keys_of(std::uint64_t user) {
-  std::vector<std::string> keys;
-  IndexRequest next{.most = 1000, .only = user_value(user)};
-  while (true) {
-    auto page = query(next);
-    if (!page) return page.error();
-    if (!page->damaged.empty())
-      return Error(Errc::corrupt, "the user ids of " + std::to_string(page->damaged.size()) +
-                                      " records are damaged, this one's among them: whose they "
-                                      "are is not known")
-          .for_key(page->damaged.front());
-    for (IndexRow& row : page->rows)
-      keys.push_back(std::move(row.key));
-    if (page->rows.size() < next.most) return keys;
-    next.after = IndexPosition{user_value(user), keys.back()};
-  }
+Result<void> StoreCalls<S>::remove_stored_message(std::string_view key, std::uint64_t position) {
+  const auto removed = core_.remove_stored(
+      key, [position](const Message& message) { return message.position == position; });
+  if (!removed) return removed.error();
+  if (*removed != 0) return success;
+  return Error(Errc::not_found, "no such message waits in this record").for_key(key);
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -31639,196 +34254,6 @@ Result<Transacted> request_transaction(F&& fn, Session<S>&... sessions) {
 
 }  // namespace persist::inline PERSIST_ABI
 
-namespace persist::inline PERSIST_ABI::detail {
-
-/// Calendar time as ISO 8601 has it, in UTC and to the millisecond.
-[[nodiscard]] inline std::string time_text(WallTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss of_day(time - day);
-  char text[48];
-  std::snprintf(
-      text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      static_cast<int>(of_day.hours().count()), static_cast<int>(of_day.minutes().count()),
-      static_cast<int>(of_day.seconds().count()), static_cast<int>(of_day.subseconds().count()));
-  return text;
-}
-
-}  // namespace persist::inline PERSIST_ABI::detail
-
-// What is stored of a user: given out, and erased.
-
-namespace persist::inline PERSIST_ABI {
-
-namespace detail {
-[[nodiscard]] inline Value facts_of(const Message& message) {
-  Value facts = Value::map({{"position", message.position},
-                            {"type", message.type},
-                            {"posted", time_text(message.posted)},
-                            {"expires", time_text(message.expires)}});
-  const auto value = InboxMessage(message).as<Value>();
-  facts[value ? "value" : "unreadable"] = value ? *value : Value(value.error().message());
-  return facts;
-}
-}  // namespace detail
-
-template <class S>
-Result<Value> StoreCalls<S>::facts_of(ReadRequest& record) {
-  Snapshot& found = record.record;
-  Value facts =
-      Value::map({{"key", record.key},
-                  {"created", detail::time_text(found.created)},
-                  {"updated", detail::time_text(found.updated)},
-                  {"load_count", found.load_count},
-                  {"version", found.version},
-                  {"user_ids", Value::Array(found.user_ids.begin(), found.user_ids.end())}});
-  if (found.has_data) {
-    const auto data = core_.decode(record.key, found);
-    if (!data) return data.error();
-    auto value = persist::get<typename S::Policy>(*data, "");
-    if (!value) return value.error();
-    facts["data"] = *std::move(value);
-  }
-  if (!found.metadata.empty()) {
-    UnknownFields none;
-    const auto read =
-        codec::Cbor::decode<schema::NoPolicy>(found.metadata, facts["metadata"], none);
-    if (!read) return read.error();
-  }
-  Value::Array inbox;
-  for (const Message& message : found.inbox)
-    inbox.push_back(detail::facts_of(message));
-  facts["inbox"] = std::move(inbox);
-  // What JSON does not have keeps this record out, and no other.
-  if (const auto text = to_json(facts); !text) return text.error();
-  return facts;
-}
-
-template <class S>
-Result<UserExport> StoreCalls<S>::export_user(std::uint64_t user) {
-  const auto keys = keys_of(user);
-  if (!keys) return keys.error();
-  UserExport all;
-  Value::Array records;
-  for (const std::string& key : *keys) {
-    ReadRequest read;
-    read.store = core_.store(), read.key = key;
-    read.wants_inbox = true;
-    core_.backend().read(std::span(&read, 1));
-    if (failed(read.error) && is_ailing(read.error)) return Error(read.error).for_key(key);
-    if (!failed(read.error) && !read.found) continue;  // erased since
-    auto facts = failed(read.error) ? Result<Value>(read.error) : facts_of(read);
-    if (facts)
-      records.push_back(*std::move(facts)), ++all.records;
-    else
-      all.missed.push_back({key, facts.error()});
-  }
-  auto text = to_json(Value::map(
-      {{"store", core_.name()}, {"user", user}, {"records", Value(std::move(records))}}));
-  if (!text) return text.error();
-  all.json = *std::move(text);
-  return all;
-}
-
-template <class S>
-Error StoreCalls<S>::refusal_to_erase(std::string_view key, const EraseUserOptions& options,
-                                      std::size_t& messages) {
-  if (options.live == LiveRecord::refuse) {
-    const auto hold = core_.lock();
-    if (const Node* here = core_.find(key); here != nullptr && !ended(here->state))
-      return {Errc::busy, "a session of it is open here"};
-  }
-  ReadRequest read;
-  read.store = core_.store(), read.key = key;
-  read.wants_data = false;
-  core_.backend().read(std::span(&read, 1));
-  // What cannot be read may go all the same, but not unseen.
-  if (failed(read.error)) return read.error;
-  messages = read.inbox_messages;
-  if (read.held && options.live == LiveRecord::refuse)
-    return {Errc::locked, "another server holds it"};
-  if (read.record.user_ids.size() > 1 && !options.shared)
-    return {Errc::refused,
-            "it has other users too: take this one out with remove_user_id, or erase it with "
-            "`shared`"};
-  return Errc{};
-}
-
-template <class S>
-Error StoreCalls<S>::send_spilled() {
-  for (std::size_t before = 0;;) {
-    std::vector<std::string> keys;
-    if (const auto all = core_.spilled(); all)
-      for (const Spilled& each : *all)
-        if (each.state == Spilled::State::waits)
-          keys.insert(keys.end(), each.keys.begin(), each.keys.end());
-    if (keys.empty()) return Errc{};
-    if (before != 0 && keys.size() >= before)
-      return Error(Errc::unavailable, "what was spilled of it waits, and may be the user's")
-          .for_key(keys.front());
-    before = keys.size();
-    {
-      const auto hold = core_.lock();
-      for (const std::string& key : keys)
-        core_.hurry_replay(key);
-    }
-    core_.send_again_now();
-  }
-}
-
-template <class S>
-Result<std::vector<std::string>> StoreCalls<S>::keys_to_erase(std::uint64_t user) {
-  auto keys = keys_of(user);
-  if (!keys) return keys;
-  core_.add_keys_held(user, *keys);
-  std::sort(keys->begin(), keys->end());
-  keys->erase(std::unique(keys->begin(), keys->end()), keys->end());
-  return keys;
-}
-
-template <class S>
-UserErased StoreCalls<S>::erase_user(std::uint64_t user, EraseUserOptions options) {
-  UserErased report;
-  if (Error no = core_.refusal(); failed(no)) report.error = std::move(no);
-  if (!failed(report.error)) report.error = send_spilled();
-  std::set<std::string> seen, gone;
-  // Once more as long as that finds records that were not there before.
-  for (bool is_new = true; is_new && !failed(report.error);) {
-    is_new = false;
-    const auto keys = keys_to_erase(user);
-    if (!keys) report.error = keys.error();
-    for (std::size_t i = 0; keys && i < keys->size() && !failed(report.error); ++i) {
-      const std::string& key = (*keys)[i];
-      if (!seen.insert(key).second) {
-        if (gone.erase(key) != 0)
-          report.refused.push_back(
-              {key, Error(Errc::busy, "somebody made it anew while it was erased").for_key(key)});
-        continue;
-      }
-      is_new = true;
-      std::size_t messages = 0;
-      Error no = refusal_to_erase(key, options, messages);
-      if (!failed(no)) {
-        EraseRequest request;
-        const auto erased = core_.erase_stored(key, true, request);
-        core_.end_erased(key, request);
-        if (erased || request.found) report.erased.push_back(key), gone.insert(key);
-        if (request.found) report.messages_dropped += messages;
-        report.messages_sent += request.sent;
-        report.messages_dropped += request.dropped;
-        if (!erased && !erased.is(Errc::not_found)) no = erased.error();
-      }
-      if (!failed(no)) continue;
-      if (is_ailing(no)) report.error = Error(no).for_key(key);
-      report.refused.push_back({key, Error(no).for_key(key)});
-    }
-  }
-  return report;
-}
-
-}  // namespace persist::inline PERSIST_ABI
-
 namespace persist::inline PERSIST_ABI {
 
 /// The records of one name in a database, and the sessions on them.
@@ -32097,9 +34522,10 @@ class Store : public Connects<Store<Key, Data, Backend, LockPolicy, Codec>> {
   }
   /// Erases the records of a user, with their messages, until `keys_of` finds none that may go;
   /// what else is his the report says, also a session here that was never saved. What he sent to
-  /// others is theirs and stays. What was spilled here is sent before; as long as that cannot be,
-  /// nothing is erased (`unavailable`). A save that comes late writes nothing, nor does what other
-  /// servers spilled of these records. Blocks for three round trips a record.
+  /// others is theirs and stays, unless `sent` says to remove it. What was spilled here is sent
+  /// before; as long as that cannot be, nothing is erased (`unavailable`). A save that comes late
+  /// writes nothing, nor does what other servers spilled of these records. Blocks for four round
+  /// trips a record, and with `sent` for one per inbox of the store.
   UserErased erase_user(std::uint64_t user, EraseUserOptions options = {}) {
     return calls().erase_user(user, options);
   }
