@@ -58,10 +58,9 @@ concept erases_records = requires(B& b, std::span<EraseRequest> batch) {
   { b.erase(batch) } -> std::same_as<void>;
 };
 template <class B>
-concept record_backend =
-    is_a_shared_handle<B> && names_owners<B> && opens_stores<B> && acquires_leases<B> &&
-    commits_changes<B> && reads_records<B> && posts_messages<B> && relays_messages<B> &&
-    erases_records<B>;
+concept record_backend = is_a_shared_handle<B> && names_owners<B> && opens_stores<B> &&
+                         acquires_leases<B> && commits_changes<B> && reads_records<B> &&
+                         posts_messages<B> && relays_messages<B> && erases_records<B>;
 
 /// Names the keys that have data, in pages. What cannot has no `scan` and no `for_each`.
 template <class B>
