@@ -85,6 +85,7 @@ TEST(Metered, loses_no_count_among_threads) {
   Metered metered(Slow(clock, 0s), clock);
   persist::testing::laws::Driver<Metered> d(metered, clock, report);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([copy = metered, store = d.store]() mutable {
       for (int i = 0; i < 1000; ++i) {

@@ -289,6 +289,7 @@ TEST_F(KvRaces, a_database_that_lost_its_memory_is_refused) {
 TEST_F(KvRaces, threads_lose_nothing_of_each_other) {
   constexpr std::uint64_t each = 200;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   std::atomic<int> refused = 0;
   for (std::uint64_t t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
