@@ -27,8 +27,9 @@ namespace persist::inline PERSIST_ABI::backend {
 /// disk is full or cannot be written; nothing was written, and later calls may work again),
 /// `unknown_outcome` (the disk failed while a transaction was committed), `too_large`, `corrupt`
 /// (the record is left alone, others go on).
-/// Threads: any may call. Writes go one after another, reads wait for none of them. Copies share
-/// the open file; the last one closes it. A handle must not be taken over a `fork`.
+/// Threads: any may call. All that threads hand in while a transaction is under way is the next
+/// one; reads wait for none of them. Copies share the open file; the last one closes it. A handle
+/// must not be taken over a `fork`.
 class Sqlite {
  public:
   static constexpr bool is_transactional = true;
@@ -90,6 +91,8 @@ class Sqlite {
   [[nodiscard]] Result<void> copy_to(const std::string& path) const {
     return db_ ? sqlite::copy_database(db_->file(), path) : error_;
   }
+  /// How many callers wait for the transaction that is being written; for tests and the curious.
+  [[nodiscard]] std::size_t waiting() const { return db_ ? db_->waiting() : 0; }
 
  private:
   template <class Request>

@@ -4,6 +4,10 @@
 
 #include "backend/sqlite/support.hpp"
 
+#include <string>
+#include <thread>
+#include <vector>
+
 #include <sys/stat.h>
 
 namespace {
@@ -122,6 +126,37 @@ TEST_F(SqliteDatabase, OneThatCannotBeDoneCostsTheOthersOfItsBatchNoSyncEach) {
   EXPECT_EQ(FailingDisk::syncs(), before + 1);
   for (std::size_t i = 0; i < keys.size(); ++i)
     EXPECT_EQ(batch[i].error.code(), i == 3 || i == 11 ? Errc::corrupt : Errc{}) << i;
+}
+
+TEST_F(SqliteDatabase, ThreadsShareTheSyncThatComesAfterTheOneUnderWay) {
+  FailingDisk disk;
+  Sqlite db(folder.db(), {.clock = &clock});
+  SqliteDriver driver(db, clock, report);
+  constexpr std::size_t others = 3;
+  const persist::StoreId store = driver.store;
+  const auto post = [&db, store](std::uint64_t id) {
+    Sqlite mine = db;
+    const std::string key = "k" + std::to_string(id);
+    persist::PostRequest request{store, key, {{id, 1}, 9, 1, {}}, {"Gift", 1, 0, {}, {}}};
+    mine.post({&request, 1});
+    EXPECT_FALSE(persist::failed(request.error)) << request.error;
+  };
+  std::vector<std::thread> threads;
+  threads.reserve(others);
+  const int before = FailingDisk::syncs();
+  FailingDisk::on_sync() = [&] {
+    if (!threads.empty()) return;  // the first alone
+    for (std::size_t i = 0; i < others; ++i)
+      threads.emplace_back(post, 100 + i);
+    while (db.waiting() != others)
+      std::this_thread::yield();
+  };
+  post(1);
+  for (std::thread& each : threads)
+    each.join();
+  EXPECT_EQ(FailingDisk::syncs(), before + 2);
+  for (const char* key : {"k1", "k100", "k101", "k102"})
+    EXPECT_EQ(driver.read(key).inbox_messages, 1u) << key;
 }
 
 TEST_F(SqliteDatabase, EachOperationOfAHandleThatDidNotOpenSaysWhy) {

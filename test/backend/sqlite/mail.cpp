@@ -38,6 +38,7 @@ struct SqliteMail : testing::Test {
 };
 
 TEST_F(SqliteMail, IdsBeyondThoseThatMustBeKnownAreForgotten) {
+  const auto then = clock.wall().time_since_epoch().count();
   for (std::uint64_t id = 1; id <= 200; ++id)
     (void)driver.post("k", id, "gift");
   EXPECT_EQ(raw("SELECT count(*) FROM persist_known"), "200");
@@ -45,6 +46,7 @@ TEST_F(SqliteMail, IdsBeyondThoseThatMustBeKnownAreForgotten) {
   (void)driver.post("k", 201, "gift");
   EXPECT_EQ(raw("SELECT count(*) FROM persist_known"), std::to_string(persist::ids_kept));
   EXPECT_EQ(raw("SELECT max(position) FROM persist_known"), "201");
+  EXPECT_EQ(raw("SELECT ids_forgotten_ms FROM persist_record"), std::to_string(then));
   expect_counted("k");
 }
 

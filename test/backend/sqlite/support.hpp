@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -103,12 +104,17 @@ class FailingDisk {
   }
   void fails_writes(int code) { write_code() = code; }
   void fails_syncs(int code) { sync_code() = code; }
+  /// Called before each sync.
+  static std::function<void()>& on_sync() {
+    static std::function<void()> call;
+    return call;
+  }
   /// How often something was synced, ever.
   static int& syncs() {
     static int count = 0;
     return count;
   }
-  void works() { write_code() = sync_code() = SQLITE_OK; }
+  void works() { write_code() = sync_code() = SQLITE_OK, on_sync() = nullptr; }
 
  private:
   static sqlite3_vfs*& usual() {
@@ -133,6 +139,7 @@ class FailingDisk {
     };
     made.hooked.xSync = [](sqlite3_file* f, int how) {
       ++syncs();
+      if (on_sync()) on_sync()();
       return sync_code() != SQLITE_OK ? sync_code() : real(f)->xSync(f, how);
     };
     return made;
