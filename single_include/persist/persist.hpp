@@ -28592,9 +28592,9 @@ template <class Request>
 /// Answers a request with that error. Nothing else of a reply is written into it, and it still has
 /// all that it brought.
 template <class Request>
-void refuse(Request& request, Error error) {
+void refuse(Request& request, const Error& error) {
   if constexpr (requires { request.outcome; }) request.outcome = Request::Outcome::failed;
-  request.error = std::move(error);
+  request.error = error;
 }
 
 /// A backend that hands everything to another one, and can do what that one can. `Self`, which

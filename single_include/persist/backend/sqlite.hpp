@@ -30,6 +30,7 @@
 #include <thread>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 // SQLite's C interface in as few words as the tables need. A connection remembers the first thing
@@ -2086,20 +2087,23 @@ class Database {
   /// Its one true path, wherever the process goes.
   [[nodiscard]] const std::string& file() const noexcept { return file_; }
 
-  /// All of a batch in one transaction that writes, but for what cannot be done.
+  /// All of a batch in one transaction that writes, but for what cannot be done, with all that
+  /// other threads hand in while the one before is under way.
   template <class Request>
   void write(std::span<Request> batch) {
-    std::vector<Hinted> hints;
-    run(writer_, writing_, batch, begin_, &hints);
-    wakes_.send(presence_.nonce(), hints);
+    file::Job job{batch};
+    group_.run(job, [this](const std::vector<file::Job*>& jobs) { write_all(jobs); });
   }
+  /// How many threads wait for the transaction that is under way.
+  [[nodiscard]] std::size_t waiting() const { return group_.waiting(); }
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
     wakes_.watch(presence_.nonce(), store, std::move(queue));
   }
   /// All of a batch in one transaction that reads: what it answers is of one moment.
   template <class Request>
   void read(std::span<Request> batch) {
-    run(reader_, reading_, batch, look_, nullptr);
+    const std::lock_guard hold(reading_);
+    run(reader_, batch, look_, false);
   }
   [[nodiscard]] std::vector<StoreInfo> stores() {
     const std::lock_guard hold(reading_);
@@ -2169,30 +2173,58 @@ class Database {
     }
   }
 
-  /// `hints` takes those of what was committed; null: it only reads.
+  /// A request of any kind that writes.
+  using Asked = std::variant<OpenStoreRequest*, AcquireRequest*, CommitRequest*, PostRequest*,
+                             RelayRequest*, EraseRequest*>;
+
+  void write_all(const std::vector<file::Job*>& jobs) {
+    std::vector<Asked> all;
+    const auto add = [&](auto& batch) {
+      if constexpr (requires { batch.size(); }) {
+        all.reserve(all.size() + batch.size());
+        for (auto& request : batch)
+          all.emplace_back(&request);
+      }
+    };
+    for (const file::Job* job : jobs)
+      std::visit(add, job->requests);
+    writer_.hints.clear();
+    run(writer_, std::span(all), begin_, true);
+    wakes_.send(presence_.nonce(), writer_.hints);
+  }
+  static void perform(Engine& engine, Asked& asked) {
+    std::visit([&](auto* request) { perform(engine, *request); }, asked);
+  }
   template <class Request>
-  void run(Engine& engine, std::mutex& mutex, std::span<Request> batch, Statement& begin,
-           std::vector<Hinted>* hints) {
-    // Counted from here: who waited for other threads has not as much left for other processes.
+  static void perform(Engine& engine, Request& request) {
+    engine.perform(file::renewed(request));
+  }
+  static void fail(Asked& asked, const Error& error) {
+    std::visit([&](auto* request) { file::fail(*request, error); }, asked);
+  }
+  template <class Request>
+  static void fail(Request& request, const Error& error) {
+    file::fail(request, error);
+  }
+
+  template <class Request>
+  void run(Engine& engine, std::span<Request> batch, Statement& begin, bool writes) {
     const TimePoint deadline = persist::after(clock_.now(), options_.patience);
-    const std::lock_guard hold(mutex);
     std::vector<bool> left_out;
     for (;;) {
       std::size_t at = 0;
-      const Error error = patiently(engine.connection, deadline, [&] {
-        at = transact(engine, batch, left_out, begin, hints != nullptr);
-      });
+      const Error error = patiently(engine.connection, deadline,
+                                    [&] { at = transact(engine, batch, left_out, begin, writes); });
       if (!failed(error)) break;
       left_out.resize(batch.size());
       // What is wrong with one request stops no other, which then go through together.
       const bool is_its_own = at != batch.size() && !is_ailing(error);
       for (std::size_t i = is_its_own ? at : 0; i != (is_its_own ? at + 1 : batch.size()); ++i) {
-        if (!left_out[i]) file::fail(batch[i], error);
+        if (!left_out[i]) fail(batch[i], error);
         left_out[i] = true;
       }
-      if (!is_its_own) return;
+      if (!is_its_own) return engine.hints.clear();
     }
-    if (hints != nullptr) *hints = std::move(engine.hints);
   }
   /// Once, all or nothing. Says which request could not be done; the batch's size: it was none's
   /// fault.
@@ -2205,7 +2237,7 @@ class Database {
     std::size_t culprit = batch.size();
     for (std::size_t i = 0; i < batch.size() && connection.good(); ++i) {
       if (!left_out.empty() && left_out[i]) continue;
-      engine.perform(file::renewed(batch[i]));
+      perform(engine, batch[i]);
       if (!connection.good()) culprit = i;
     }
     if (connection.good()) {
@@ -2225,7 +2257,7 @@ class Database {
   std::size_t limit_ = 0;
   Wakes wakes_;
 
-  std::mutex writing_;
+  file::GroupCommit<file::Job> group_;  // only who leads writes
   Engine writer_;
   Statement begin_{writer_.connection, "BEGIN IMMEDIATE"};
   Statement commit_{writer_.connection, "COMMIT"};
@@ -2253,8 +2285,9 @@ namespace persist::inline PERSIST_ABI::backend {
 /// disk is full or cannot be written; nothing was written, and later calls may work again),
 /// `unknown_outcome` (the disk failed while a transaction was committed), `too_large`, `corrupt`
 /// (the record is left alone, others go on).
-/// Threads: any may call. Writes go one after another, reads wait for none of them. Copies share
-/// the open file; the last one closes it. A handle must not be taken over a `fork`.
+/// Threads: any may call. All that threads hand in while a transaction is under way is the next
+/// one; reads wait for none of them. Copies share the open file; the last one closes it. A handle
+/// must not be taken over a `fork`.
 class Sqlite {
  public:
   static constexpr bool is_transactional = true;
@@ -2316,6 +2349,8 @@ class Sqlite {
   [[nodiscard]] Result<void> copy_to(const std::string& path) const {
     return db_ ? sqlite::copy_database(db_->file(), path) : error_;
   }
+  /// How many callers wait for the transaction that is being written; for tests and the curious.
+  [[nodiscard]] std::size_t waiting() const { return db_ ? db_->waiting() : 0; }
 
  private:
   template <class Request>
