@@ -11,6 +11,7 @@ namespace {
 
 using namespace persist;
 using namespace persist::testing::laws;
+using persist::testing::laws::Driver;
 using persist::backend::Kv;
 using test::MemoryMap;
 using test::ScriptedMap;
