@@ -11070,6 +11070,7 @@ struct Change {
   /// The new envelope. Its bytes may be taken when the commit is applied; any other outcome leaves
   /// them as they are, so that the same bytes can be sent again.
   Buffer* data = nullptr;
+  bool data_stays = false;    ///< they are not taken: who asks may make another outcome of it
   bool removes_data = false;  ///< the record becomes an empty one
   /// Which older states stay where this writes or removes data: what was there joins them. Null:
   /// nothing joins or leaves them.
@@ -13003,6 +13004,7 @@ void Leased<Data, Leases>::commit(std::span<CommitRequest> batch) {
         mine.store = *leases, mine.key = change.key, mine.fence = change.fence;
         mine.lease = change.lease, mine.lease_length = change.lease_length;
         commits.push_back({mine, &change, &request});
+        change.data_stays = true;  // where the lease cannot be reached the same bytes go again
       }
   data_.commit(batch);
   commit_leases(commits);
@@ -29045,7 +29047,10 @@ inline void Memory::apply(Record& record, Change& change, const Moment& moment) 
     at(change.store).schemas.try_emplace(change.schema->id, change.schema->bytes);
   if (change.history != nullptr) at(change.store).keep_older(record, change, moment.wall);
   if (change.data != nullptr) {
-    record.data.swap(*change.data);
+    if (change.data_stays)
+      record.data = *change.data;
+    else
+      record.data.swap(*change.data);
     record.has_data = true;
   } else if (change.removes_data) {
     record.data = Buffer();

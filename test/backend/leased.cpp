@@ -1,6 +1,7 @@
 #include <persist/backend/leased.hpp>
 
 #include <gtest/gtest.h>
+#include <support/flaky_backend.hpp>
 
 #include <persist/backend/memory.hpp>
 #include <persist/testing/manual_clock.hpp>
@@ -82,6 +83,19 @@ TEST_F(LeasedTest, somebody_elses_lease_is_seen_as_a_request_to_let_go) {
   laws::Draft save = d.next(mine).data("x").renew();
   EXPECT_EQ(d.commit(save), laws::Outcome::applied) << "the claim is the fence";
   EXPECT_TRUE(save.change().release_requested);
+}
+
+TEST_F(LeasedTest, what_is_written_and_cannot_be_said_to_be_can_be_sent_again) {
+  using Unsure = test::FlakyBackend<Memory>;
+  Unsure leases{Memory(clock)};
+  persist::backend::Leased<Memory, Unsure> both(data, leases);
+  laws::Driver<decltype(both)> d(both, clock, report, "players", LockKind::external);
+  laws::Holding mine = d.take("k");
+  leases.fail_commits(persist::Errc::unavailable);
+  auto draft = d.next(mine).data("hello").renew();
+  EXPECT_EQ(d.commit(draft), laws::Outcome::failed);
+  EXPECT_TRUE(d.holds_text("k", "hello"));
+  EXPECT_EQ(persist::as_text(*draft.change().data), "hello") << "the same bytes go again";
 }
 
 }  // namespace

@@ -225,6 +225,7 @@ void Leased<Data, Leases>::commit(std::span<CommitRequest> batch) {
         mine.store = *leases, mine.key = change.key, mine.fence = change.fence;
         mine.lease = change.lease, mine.lease_length = change.lease_length;
         commits.push_back({mine, &change, &request});
+        change.data_stays = true;  // where the lease cannot be reached the same bytes go again
       }
   data_.commit(batch);
   commit_leases(commits);

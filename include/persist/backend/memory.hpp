@@ -262,7 +262,10 @@ inline void Memory::apply(Record& record, Change& change, const Moment& moment) 
     at(change.store).schemas.try_emplace(change.schema->id, change.schema->bytes);
   if (change.history != nullptr) at(change.store).keep_older(record, change, moment.wall);
   if (change.data != nullptr) {
-    record.data.swap(*change.data);
+    if (change.data_stays)
+      record.data = *change.data;
+    else
+      record.data.swap(*change.data);
     record.has_data = true;
   } else if (change.removes_data) {
     record.data = Buffer();

@@ -165,6 +165,7 @@ struct Change {
   /// The new envelope. Its bytes may be taken when the commit is applied; any other outcome leaves
   /// them as they are, so that the same bytes can be sent again.
   Buffer* data = nullptr;
+  bool data_stays = false;    ///< they are not taken: who asks may make another outcome of it
   bool removes_data = false;  ///< the record becomes an empty one
   /// Which older states stay where this writes or removes data: what was there joins them. Null:
   /// nothing joins or leaves them.
