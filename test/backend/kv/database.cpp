@@ -15,8 +15,8 @@ namespace {
 
 using namespace persist;
 using namespace persist::testing::laws;
-using persist::testing::laws::Driver;
 using persist::backend::Kv;
+using persist::testing::laws::Driver;
 using test::MemoryMap;
 using test::ScriptedMap;
 using ScriptedKv = Kv<ScriptedMap>;

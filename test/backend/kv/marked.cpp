@@ -11,8 +11,8 @@ namespace {
 
 using namespace persist;
 using namespace persist::testing::laws;
-using persist::testing::laws::Driver;
 using persist::backend::Kv;
+using persist::testing::laws::Driver;
 using test::MemoryMap;
 using test::ScriptedMap;
 
