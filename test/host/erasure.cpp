@@ -2,6 +2,7 @@
 
 #include <persist/host.hpp>
 
+#include <store/spill_case.hpp>
 #include <support/hosted.hpp>
 
 #include <string>
@@ -114,6 +115,56 @@ TEST_F(HostErasureTest, called_off_it_goes_no_further) {
   settle();
   EXPECT_TRUE(answer.get().is(Errc::cancelled));
   EXPECT_EQ(tool.keys_of(7)->size(), 2U);
+}
+
+/// A store whose folder holds something that was spilled, of records that the user may have.
+struct HostErasureAfterASpill : SpillCase {
+  persist::HostOptions host_options() {
+    persist::HostOptions told;
+    told.lanes = 0;
+    told.clock = &clock;
+    return told;
+  }
+  persist::Host host{host_options()};
+  void settle() {
+    do {
+      host.poll();
+    } while (host.run_lane() || host.poll() <= clock.now());
+  }
+};
+
+TEST_F(HostErasureAfterASpill, waits_until_it_is_sent) {
+  spill_coins(1, 5);
+  down();
+  auto players = open_spilling();
+  ASSERT_TRUE(host.attach(players));
+  auto answer = host.erase_user(players, 7);
+  settle();
+  clock.advance(3s);
+  settle();
+  EXPECT_FALSE(answer.ready()) << "it may be the user's";
+  up();
+  for (int i = 0; i < 10; ++i)
+    clock.advance(1s), settle();
+  ASSERT_TRUE(answer.ready());
+  EXPECT_TRUE(answer.get()->done());
+  EXPECT_TRUE(files().empty());
+}
+
+TEST_F(HostErasureAfterASpill, does_not_wait_for_ever_and_erases_nothing) {
+  spill_coins(1, 5);
+  down();
+  auto players = open_spilling();
+  ASSERT_TRUE(host.attach(players));
+  auto answer = host.erase_user(players, 7);
+  for (int i = 0; i < 40; ++i)
+    settle(), clock.advance(1s);
+  ASSERT_TRUE(answer.ready());
+  const auto report = answer.get();
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_EQ(report->error, Errc::unavailable);
+  EXPECT_TRUE(report->erased.empty());
+  EXPECT_EQ(files().size(), 1U);
 }
 
 }  // namespace

@@ -210,12 +210,9 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   }
   /// Takes a record that nobody has, for a call that has no session, on any thread. `locked`.
   Error take_stored(std::string_view key) {
-    AcquireRequest mine{.store = this->store(), .key = key, .owner = this->next_owner()};
-    mine.lease = short_lease();
-    this->backend().acquire(std::span(&mine, 1));
-    if (mine.outcome == AcquireRequest::Outcome::held)
-      return {Errc::locked, "another server holds it"};
-    return mine.outcome == AcquireRequest::Outcome::taken ? Error(Errc{}) : mine.error;
+    const auto taken =
+        StoredMail(this->backend(), this->store(), short_lease()).take(key, this->next_owner());
+    return taken ? Error(Errc{}) : taken.error();
   }
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {
