@@ -1097,7 +1097,7 @@ inline void HostGroup::end_late_calls(TimePoint now) {
   first_deadline_ = TimePoint::max();
   std::erase_if(begun_, [&](const Call& call) {
     if (call.state->ready()) return true;
-    if (now >= call.state->deadline && call.state->goes_on) {
+    if (now >= call.state->deadline && call.state->goes_on && !call.state->cancelled()) {
       due.push_back(std::exchange(call.state->goes_on, nullptr));
       call.state->deadline = TimePoint::max();
     }

@@ -20563,15 +20563,21 @@ class StoredMail {
     backend_.read(std::span(&read, 1));
     if (failed(read.error)) return Error(read.error).for_key(key);
     if (picked(read.record.inbox, goes).empty()) return std::size_t{0};
+    const auto mine = take(key, owner);
+    if (!mine) return mine.error();
+    return commit(key, mine->fence, picked(mine->inbox, goes));
+  }
+  /// Takes a record that nobody has; it is shut until it is given back, or the lease ends.
+  /// `locked`, and errors of storage.
+  [[nodiscard]] Result<Snapshot> take(std::string_view key, const Owner& owner) {
     AcquireRequest mine{.store = store_, .key = key, .owner = owner, .lease = lease_};
     send(mine, [&] { backend_.acquire(std::span(&mine, 1)); });
-    if (mine.outcome == AcquireRequest::Outcome::held)
-      return Error(Errc::locked, "somebody has the record")
-          .for_key(key)
-          .held_by({std::string(mine.holder.owner.server.view()), mine.holder.epoch,
-                    std::chrono::duration_cast<std::chrono::milliseconds>(mine.holder.age)});
-    if (mine.outcome != AcquireRequest::Outcome::taken) return Error(mine.error).for_key(key);
-    return commit(key, mine.record.fence, picked(mine.record.inbox, goes));
+    if (mine.outcome == AcquireRequest::Outcome::taken) return std::move(mine.record);
+    if (mine.outcome != AcquireRequest::Outcome::held) return Error(mine.error).for_key(key);
+    return Error(Errc::locked, "somebody has the record")
+        .for_key(key)
+        .held_by({std::string(mine.holder.owner.server.view()), mine.holder.epoch,
+                  std::chrono::duration_cast<std::chrono::milliseconds>(mine.holder.age)});
   }
 
  private:
@@ -20811,12 +20817,9 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
   }
   /// Takes a record that nobody has, for a call that has no session, on any thread. `locked`.
   Error take_stored(std::string_view key) {
-    AcquireRequest mine{.store = this->store(), .key = key, .owner = this->next_owner()};
-    mine.lease = short_lease();
-    this->backend().acquire(std::span(&mine, 1));
-    if (mine.outcome == AcquireRequest::Outcome::held)
-      return {Errc::locked, "another server holds it"};
-    return mine.outcome == AcquireRequest::Outcome::taken ? Error(Errc{}) : mine.error;
+    const auto taken =
+        StoredMail(this->backend(), this->store(), short_lease()).take(key, this->next_owner());
+    return taken ? Error(Errc{}) : taken.error();
   }
   /// Erases the record; a session of it that is open here ends with it.
   Result<void> erase(std::string_view key, bool drop_outbox) {

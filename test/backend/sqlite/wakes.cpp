@@ -16,7 +16,7 @@ using persist_test::Sqlite;
 using persist_test::SqliteDriver;
 
 bool can_hear() {
-  return static_cast<bool>(persist::detail::os::Bell::open());
+  return !persist::detail::os::Bell::open().is(persist::Errc::unsupported);
 }
 /// Waits for the next hint; it comes or the test does not end well.
 std::vector<Woken> next(WakeQueue& queue) {
