@@ -52,15 +52,14 @@ class SessionRef {
   SessionRef(const SessionRef& other) noexcept
       : core_(other.core_), data_(other.data_), table_(other.table_) {
     core_->refs.fetch_add(1, std::memory_order_relaxed);
-    core_->handles.fetch_add(1, std::memory_order_relaxed);
+    core_->take_handle();
   }
   SessionRef& operator=(SessionRef other) noexcept {
     std::swap(core_, other.core_), std::swap(data_, other.data_), std::swap(table_, other.table_);
     return *this;
   }
   ~SessionRef() {
-    if (core_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && core_->host() != nullptr)
-      core_->host()->last_handle_dropped(*core_);
+    core_->drop_handle();
     if (core_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete core_;
   }
   friend bool operator==(const SessionRef& a, const SessionRef& b) noexcept {

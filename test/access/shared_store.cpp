@@ -394,6 +394,63 @@ TEST_F(SharedStore, an_update_and_a_load_of_other_threads_never_share_a_session)
   EXPECT_GE(players.peek(1u)->data.coins, 100 + updated);
 }
 
+/// Lets a test in where somebody waits.
+struct WatchedClock : persist::Clock {
+  persist::testing::ManualClock& time;
+  std::function<void()> in_wait;
+  explicit WatchedClock(persist::testing::ManualClock& of) : time(of) {}
+  [[nodiscard]] persist::TimePoint now() const override { return time.now(); }
+  [[nodiscard]] persist::WallTime wall() const override { return time.wall(); }
+  void wait_until(persist::TimePoint deadline, persist::Wake& wake) override {
+    if (const auto now = std::exchange(in_wait, nullptr)) now();
+    time.wait_until(deadline, wake);
+  }
+};
+
+TEST_F(SharedStore, who_waits_for_a_release_leaves_the_session_alone_that_was_loaded_after_it) {
+  WatchedClock watched(clock);
+  auto told = quiet();
+  told.clock = &watched;
+  Everybodys players("players", memory, told);
+  std::optional<Everybodys::Session> first(*players.load(1u));
+  ASSERT_TRUE(first->request_release());
+  std::optional<Everybodys::Session::Edit> guard(first->edit());
+  std::optional<Everybodys::Session> next;
+  watched.in_wait = [&] {  // another thread's release, and the player is back
+    guard.reset();
+    ASSERT_TRUE(players.poll() > persist::TimePoint{});
+    ASSERT_EQ(first->state(), State::released);
+    next = *players.load(1u);
+  };
+  const auto updated = players.update(1u, [](Player& player) { ++player.coins; });
+  EXPECT_TRUE(updated.is(Errc::busy));
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->state(), State::open);
+  EXPECT_TRUE(players.update(1u, [](Player& player) { ++player.coins; }));
+  EXPECT_EQ(next->clone().coins, 101);
+}
+
+TEST_F(SharedStore, a_last_handle_may_go_while_another_thread_ends_the_session) {
+  Everybodys players("players", memory, quiet());
+  std::atomic<bool> is_over{false};
+  const auto polls = [&] {
+    while (!is_over)
+      (void)players.poll();
+  };
+  std::thread one(polls);
+  std::thread other(polls);
+  for (int turn = 0; turn < 4000; ++turn) {
+    auto session = players.load(1u);
+    if (session) (void)session->request_release();
+    for (int spin = 0; spin < (turn * 37) % 2000; ++spin)
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // a moment, of another length each time
+  }
+  is_over = true;
+  one.join();
+  other.join();
+  EXPECT_EQ(players.close_all(60s), 0U);
+}
+
 TEST_F(SharedStore, a_partners_store_may_be_closed_by_another_thread_while_a_trade_is_out) {
   for (std::uint64_t key = 0; key < 120; key += 2) {
     Everybodys east("players", memory, quiet());

@@ -104,6 +104,13 @@ class SessionCore {
     return static_cast<std::uint32_t>(std::hash<std::string_view>{}(key));
   }
   [[nodiscard]] SessionHost* host() const noexcept { return host_.load(std::memory_order_acquire); }
+  void take_handle() noexcept { handles.fetch_add(1, std::memory_order_relaxed); }
+  /// Needs a reference. Another thread may end the session meanwhile, and without handles it has no
+  /// host from then on: that is asked for once.
+  void drop_handle() {
+    if (handles.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (SessionHost* store = host()) store->last_handle_dropped(*this);
+  }
   void detach() noexcept { host_.store(nullptr, std::memory_order_release); }
   [[nodiscard]] bool dirty() const noexcept {
     return edited.load(std::memory_order_relaxed) != saved;

@@ -31,8 +31,9 @@ void SessionNode<S>::fire_saving(Reason reason) {
 
 template <class S>
 void SessionNode<S>::remember_watched() {
-  if (host() == nullptr) return;
-  auto& core = this->core();
+  StoreCore<S>* const here = store();
+  if (here == nullptr) return;
+  auto& core = *here;
   auto& before = rare().before;
   call_listeners(core, [&] {
     before.clear();
@@ -54,8 +55,9 @@ void SessionNode<S>::remember_watched() {
 
 template <class S>
 void SessionNode<S>::compare_watched() {
-  if (host() == nullptr) return;
-  auto& core = this->core();
+  StoreCore<S>* const here = store();
+  if (here == nullptr) return;
+  auto& core = *here;
   call_listeners(core, [&] {
     for (const auto& compare : std::exchange(rare().before, {})) {
       Event event;

@@ -94,7 +94,7 @@ class SessionNode final : public SessionCore {
     Rare& rare = this->rare();
     if (!rare.after_end) {
       rare.after_end = std::make_unique<Data>(data_);
-      if (host() != nullptr) core().edited_after_end(*this);
+      if (StoreCore<S>* core = store()) core->edited_after_end(*this);
     }
     return *rare.after_end;
   }
@@ -165,8 +165,8 @@ class SessionNode final : public SessionCore {
   /// Whether the last save has left or is over, so that a change would be in none; while a function
   /// runs on a copy none leaves. Another thread may have ended the session since it was found.
   [[nodiscard]] Error ends() {
-    if (host() != nullptr) {
-      const auto hold = core().lock();
+    if (StoreCore<S>* core = store()) {
+      const auto hold = core->lock();
       if (!ended(state) && (state != State::releasing || !in_flight)) return Errc{};
     }
     return Error(Errc::closed, "the session has ended").for_key(key());
@@ -186,13 +186,15 @@ class SessionNode final : public SessionCore {
   /// that and the drafts of what lies beside the data. By number: a save that is out may end
   /// meanwhile and take older ones from the list.
   [[nodiscard]] std::uint64_t last_sent() {
-    if (host() == nullptr) return 0;
-    const auto hold = core().lock();
+    StoreCore<S>* core = store();
+    if (core == nullptr) return 0;
+    const auto hold = core->lock();
     return extras ? extras->send_number : 0;
   }
   void take_back(std::uint64_t last) {
-    if (!extras || host() == nullptr) return;
-    const auto hold = core().lock();
+    StoreCore<S>* core = store();
+    if (!extras || core == nullptr) return;
+    const auto hold = core->lock();
     std::erase_if(extras->sends, [last](const OutgoingMessage& m) { return m.number > last; });
     extras->user_ids.draft = nullptr;
     extras->metadata.draft = nullptr;
@@ -261,6 +263,9 @@ class SessionNode final : public SessionCore {
   /// Whether such data could be saved: valid, and not too large.
   [[nodiscard]] Result<void> check(const Data& data);
   [[nodiscard]] StoreCore<S>& core() { return static_cast<StoreCore<S>&>(*host()); }
+  /// Null once the store is gone, or nobody has a handle of a session that has ended; of another
+  /// thread's doing that may be any moment, so ask once.
+  [[nodiscard]] StoreCore<S>* store() const noexcept { return static_cast<StoreCore<S>*>(host()); }
 
  private:
   struct Rare {
@@ -289,9 +294,8 @@ class SessionNode final : public SessionCore {
   }
   /// What a record may have when unwrapped; its store may be closed meanwhile.
   [[nodiscard]] std::size_t record_limit() const noexcept {
-    const SessionHost* store = host();
-    return store != nullptr ? static_cast<const StoreCore<S>*>(store)->limits().record_bytes
-                            : RecordLimits{}.record_bytes;
+    const StoreCore<S>* core = store();
+    return core != nullptr ? core->limits().record_bytes : RecordLimits{}.record_bytes;
   }
   [[nodiscard]] codec::RecordVersion record_version() const noexcept {
     const Rare* rare = rare_.load(std::memory_order_acquire);

@@ -30,13 +30,12 @@ class Session : public Connects<Session<S>> {
 
   explicit Session(Node& node) noexcept : node_(&node) {
     node_->add_ref();
-    node_->handles.fetch_add(1, std::memory_order_relaxed);
+    node_->take_handle();
   }
   Session(const Session& other) noexcept : Session(*other.node_) {}
   Session& operator=(Session other) noexcept { return std::swap(node_, other.node_), *this; }
   ~Session() {
-    if (node_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && node_->host() != nullptr)
-      node_->host()->last_handle_dropped(*node_);
+    node_->drop_handle();
     node_->drop_ref();
   }
   friend bool operator==(const Session& a, const Session& b) noexcept { return a.node_ == b.node_; }
@@ -218,7 +217,8 @@ class Session : public Connects<Session<S>> {
   /// the store is gone.
   [[nodiscard]] auto lock() const {
     using Lock = std::unique_lock<typename S::Access::Mutex>;
-    return node_->host() == nullptr ? Lock() : Lock(core().mutex());
+    StoreCore<S>* store = node_->store();
+    return store == nullptr ? Lock() : Lock(store->mutex());
   }
   template <class T>
   [[nodiscard]] T read(const T& field) const {

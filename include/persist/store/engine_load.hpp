@@ -34,8 +34,14 @@ void Engine<B, L>::start_queued_loads() {
   std::vector<SessionPtr> queued = std::move(queued_loads_);
   queued_loads_.clear();
   for (SessionPtr& session : queued) {
-    if (registry_.find(*session) != nullptr) {
-      if (session->load()->has_waiters() && now() < session->load()->deadline) {
+    if (const SessionCore* there = registry_.find(*session)) {
+      // The game loaded the record first: that session stays, and a change by key is one of it.
+      const bool was_overtaken =
+          session->is_offline && !there->is_offline && there->state != State::releasing;
+      if (was_overtaken) {
+        load_done(*session, Error(Errc::busy, "the record was loaded here meanwhile: try again")
+                                .for_key(session->key()));
+      } else if (session->load()->has_waiters() && now() < session->load()->deadline) {
         queued_loads_.push_back(std::move(session));
       } else {
         load_done(*session, Error(Errc::busy, "its last session here is still being saved")
@@ -305,8 +311,8 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       is_sent = asks && !waits_for_replay(session);
       if (is_sent) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
-      waits_for_release =
-          before && before.get() != &session && (!before->is_offline || before->gives_back);
+      waits_for_release = before && before.get() != &session && before->state == State::releasing &&
+                          (!before->is_offline || before->gives_back);
       if (before) reason = before->ending;
     }
     if (is_sent) {

@@ -66,7 +66,7 @@ SessionRef<Data>::SessionRef(const Session<S>& session)
       data_(&session.node().data()),
       table_(&detail::SessionTableOf<S>::table) {
   core_->refs.fetch_add(1, std::memory_order_relaxed);
-  core_->handles.fetch_add(1, std::memory_order_relaxed);
+  core_->take_handle();
 }
 
 }  // namespace persist::inline PERSIST_ABI
