@@ -4,28 +4,38 @@
 #include "report.hpp"
 #include "servers.hpp"
 
+#include <persist/backend/any.hpp>
+#if DAY_HAS_SQLITE
+#include <persist/backend/sqlite.hpp>
+#endif
+
 #include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <optional>
 
 #include <unistd.h>
 
-// Imports the players of a day, plays the day on four servers over one database in a folder,
-// exports the evening and says whether it is right.
+// Imports the players of a day, plays the day on four servers over one database, exports the
+// evening and says whether it is right. Which database is chosen while it runs: the game is the
+// same on each.
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace day;
-using Database = persist::backend::File;
+using persist::backend::File;
+using Database = persist::backend::Any;
 
 constexpr const char* usage =
-    "usage: day [--day DIR] [--out DIR] [--crash] [--seed N]\n\n"
+    "usage: day [--day DIR] [--out DIR] [--store URI] [--crash] [--seed N]\n\n"
     "  --day DIR   the day: profiles.jsonl, day.csv and, to compare with, expected.jsonl;\n"
     "              example/day/data if it is not given\n"
     "  --out DIR   for evening.jsonl and day.save, the database of the day; those of an earlier\n"
     "              day are removed; build/day if it is not given\n"
+    "  --store URI the database of the day, and not a folder in DIR: memory:, file:save,\n"
+    "              sqlite:/srv/game.db; no day may have been played in it before\n"
     "  --crash     the process that plays is killed ten times in the middle of the day, and its\n"
     "              successor goes on: nothing that was acknowledged may be missing\n"
     "  --seed N    where it is killed\n";
@@ -33,6 +43,7 @@ constexpr const char* usage =
 struct Options {
   fs::path day = "example/day/data";
   fs::path out = "build/day";
+  std::string store;
   bool crashes = false;
   std::uint64_t seed = 1;
 };
@@ -46,20 +57,24 @@ Result<Options> read_options(int count, char** words) {
       options.crashes = true;
       continue;
     }
-    if (word != "--day" && word != "--out" && word != "--seed")
+    if (word != "--day" && word != "--out" && word != "--seed" && word != "--store")
       return Error(Errc::invalid, "there is no option " + std::string(word));
-    const bool is_number = word == "--seed";
     if (++i == count)
-      return Error(Errc::invalid,
-                   std::string(word) + (is_number ? " needs a number" : " needs a folder"));
+      return Error(Errc::invalid, std::string(word) + (word == "--seed"    ? " needs a number"
+                                                       : word == "--store" ? " needs a URI"
+                                                                           : " needs a folder"));
     const std::string_view what = words[i];
-    if (!is_number)
+    if (word == "--store")
+      options.store = what;
+    else if (word != "--seed")
       (word == "--day" ? options.day : options.out) = what;
     else if (const auto read =
                  std::from_chars(what.data(), what.data() + what.size(), options.seed);
              read.ec != std::errc() || read.ptr != what.data() + what.size())
       return Error(Errc::invalid, "--seed needs a number");
   }
+  if (options.crashes && !options.store.empty())
+    return Error(Errc::invalid, "--crash plays in a folder of its own, not in a --store");
   return options;
 }
 
@@ -109,9 +124,15 @@ Result<std::vector<Event>> prepare(const Options& options, Database& database, R
   return events;
 }
 
+/// What the database counts itself; none where it does not.
+std::optional<persist::backend::FileStats> stats_of(Database& database) {
+  const File* file = database.get<File>();
+  return file != nullptr ? std::optional(file->stats()) : std::nullopt;
+}
+
 Result<void> play(const std::vector<Event>& events, const std::vector<std::uint64_t>& players,
                   Database& database, persist::testing::ManualClock& clock, Report& report) {
-  report.before = database.stats();
+  report.before = stats_of(database);
   const auto begin = std::chrono::steady_clock::now();
   {
     Servers<Database> servers(database, clock);
@@ -124,7 +145,7 @@ Result<void> play(const std::vector<Event>& events, const std::vector<std::uint6
     report.add(servers.stores());
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  report.after = database.stats();
+  report.after = stats_of(database);
   return success;
 }
 
@@ -168,7 +189,7 @@ Result<bool> run_crashes(const Options& options) {
   std::vector<std::uint64_t> players;
   Result<std::vector<Event>> events;
   {
-    Database database(folder);
+    Database database{File(folder)};
     if (auto open = database.status(); !open) return open.error();
     events = prepare(options, database, report, players);
     if (!events) return events.error();
@@ -176,7 +197,7 @@ Result<bool> run_crashes(const Options& options) {
   std::printf("\nA game day on a process that is killed %zu times\n\n", kills);
   CrashingDay crashes(folder, *events, players, options.seed);
   if (auto played = crashes.run(kills); !played) return played.error();
-  Database database(folder);
+  Database database{File(folder)};
   if (auto open = database.status(); !open) return open.error();
   std::string words;
   auto right = end_day(options, database, words);
@@ -186,12 +207,25 @@ Result<bool> run_crashes(const Options& options) {
   return right;
 }
 
+Result<Database> open_database(const Options& options, persist::testing::ManualClock& clock) {
+  if (options.store.empty()) {
+    auto file = File::open((options.out / "day.save").string(), {.clock = &clock});
+    return file ? Result<Database>(Database(*std::move(file))) : file.error();
+  }
+#if DAY_HAS_SQLITE
+  return persist::backend::open<persist::backend::Sqlite>(options.store, &clock);
+#else
+  return persist::backend::open(options.store, &clock);
+#endif
+}
+
 /// Whether the evening is right.
 Result<bool> run(const Options& options) {
   if (auto cleared = clear_out(options.out); !cleared) return cleared.error();
   persist::testing::ManualClock clock;
-  Database database((options.out / "day.save").string(), {.clock = &clock});
-  if (auto open = database.status(); !open) return open.error();
+  auto opened = open_database(options, clock);
+  if (!opened) return opened.error();
+  Database& database = *opened;
   Report report;
   std::vector<std::uint64_t> players;
   const auto events = prepare(options, database, report, players);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 // What a person is shown: a bar while the day is played, a table when it is over.
 
@@ -57,7 +58,8 @@ struct Report {
   double seconds = 0;  // of playing, the evening included
   Tally game;
   persist::Metrics stores;
-  persist::backend::FileStats before, after;  // the import and the day; only the day counts
+  // Of a folder: the import and the day; only the day counts.
+  std::optional<persist::backend::FileStats> before, after;
 
   template <class Stores>
   void add(Stores& all) {
@@ -79,16 +81,16 @@ inline void print_row(const char* what, const std::string& number, const std::st
   std::printf("  %-12s %12s%s%s\n", what, number.c_str(), more.empty() ? "" : "   ", more.c_str());
 }
 
+inline double per(double amount, std::uint64_t of) {
+  return of == 0 ? 0.0 : amount / static_cast<double>(of);
+}
+
 inline void print(const Report& report, const std::string& evening) {
   const persist::Metrics& stores = report.stores;
-  const auto syncs = report.after.syncs - report.before.syncs;
-  const auto sync_time = report.after.sync_time - report.before.sync_time;
-  const double sync_ms = std::chrono::duration<double, std::milli>(sync_time).count();
-  const auto per_sync = [syncs](double amount) {
-    return fixed(syncs == 0 ? 0.0 : amount / static_cast<double>(syncs), 2);
-  };
   const double rate =
       report.seconds > 0 ? static_cast<double>(report.game.events) / report.seconds : 0.0;
+  const bool counts = report.before && report.after;
+  const auto syncs = counts ? report.after->syncs - report.before->syncs : 0;
   std::printf("\nA game day on four servers\n\n");
   print_row("players", grouped(report.players), "");
   print_row("events", grouped(report.game.events),
@@ -96,19 +98,25 @@ inline void print(const Report& report, const std::string& evening) {
                 " a second; " + grouped(report.game.waited) + " waited for a load");
   print_row("loads", grouped(stores.loads), "");
   print_row("handovers", grouped(stores.handovers), "to a server that asked");
-  print_row("saves", grouped(stores.saves),
-            per_sync(static_cast<double>(stores.saves)) + " to a sync; " +
-                grouped(stores.saves_failed) + " failed");
-  print_row("syncs", grouped(syncs),
-            fixed(sync_ms / 1000, 1) + " s, " + per_sync(sync_ms) + " ms each");
+  print_row(
+      "saves", grouped(stores.saves),
+      (counts ? fixed(per(static_cast<double>(stores.saves), syncs), 2) + " to a sync; " : "") +
+          grouped(stores.saves_failed) + " failed");
+  if (counts) {
+    const auto sync_time = report.after->sync_time - report.before->sync_time;
+    const double sync_ms = std::chrono::duration<double, std::milli>(sync_time).count();
+    print_row("syncs", grouped(syncs),
+              fixed(sync_ms / 1000, 1) + " s, " + fixed(per(sync_ms, syncs), 2) + " ms each");
+  }
   print_row("messages", grouped(stores.messages_sent),
             grouped(stores.messages_handled) + " taken in, with those that waited in the morning");
   print_row("trades", grouped(stores.transactions), "");
   print_row("purchases", grouped(report.game.purchases - stores.grants_repeated),
             grouped(stores.grants_repeated) + " repeats refused");
   print_row("refused", grouped(report.game.refused_by_rules), "by the rules of the game");
-  print_row("on disk", grouped(report.after.bytes),
-            "bytes, " + grouped(report.after.live_bytes) + " of them in use");
+  if (counts)
+    print_row("on disk", grouped(report.after->bytes),
+              "bytes, " + grouped(report.after->live_bytes) + " of them in use");
   std::printf("\n  The evening %s\n", evening.c_str());
 }
 

@@ -6,6 +6,7 @@
 #include <persist/access/confined.hpp>
 #include <persist/access/shared.hpp>
 #include <persist/audit/check.hpp>
+#include <persist/backend/any.hpp>
 #include <persist/backend/file.hpp>
 #include <persist/backend/kv.hpp>
 #include <persist/backend/leased.hpp>

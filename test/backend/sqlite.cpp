@@ -1,3 +1,4 @@
+#include <persist/backend/any.hpp>
 #include <persist/backend/sqlite.hpp>
 
 #include "backend/law_cases.hpp"
@@ -50,6 +51,19 @@ struct SqliteFile : testing::Test {
   Sqlite open() { return Sqlite(folder.db(), options); }
   SqliteDriver drive(Sqlite& db) { return {db, clock, report}; }
 };
+
+TEST_F(SqliteFile, IsOpenedByAUri) {
+  using persist::backend::open;
+  const std::string uri = "sqlite:" + folder.db();
+  const auto full = open<Sqlite>(uri, &clock);
+  ASSERT_TRUE(full) << full.error().message();
+  EXPECT_TRUE(open<Sqlite>(uri + "?durability=relaxed&patience=250ms", &clock));
+  EXPECT_TRUE(open<Sqlite>(uri + "?durability=most", &clock).is(Errc::invalid));
+  EXPECT_TRUE(open<Sqlite>(uri + "?patience=1", &clock).is(Errc::invalid));
+  EXPECT_TRUE(open<Sqlite>(uri + "?synchronous=full", &clock).is(Errc::invalid));
+  EXPECT_TRUE(open<Sqlite>("sqlite:", &clock).is(Errc::invalid));
+  EXPECT_TRUE(open(uri).is(Errc::unsupported)) << "without the adapter";
+}
 
 TEST_F(SqliteFile, AnswersRandomBatchesAsMemoryDoes) {
   Memory memory(clock);

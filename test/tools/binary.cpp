@@ -74,6 +74,48 @@ TEST_F(Program, what_was_imported_is_listed_shown_and_exported) {
             std::string::npos);
 }
 
+TEST_F(Program, a_database_of_sqlite_is_named_by_a_uri) {
+  const std::string db = "sqlite:DIRgame.db#Players";
+  const Ran missing = run({"list", "--store", db});
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_NE(missing.err.find("there is no database"), std::string::npos) << missing.err;
+  const Ran imported = run({"import", "--from", "profilestore", "--store", db, "--as-message",
+                            "Gift", PERSIST_SOURCE_DIR "/test/tools/data/profiles.jsonl"});
+  ASSERT_EQ(imported.status, 0) << imported.err;
+  fill();
+  EXPECT_EQ(run({"list", "--store", db}).out, run({"list", "--dir", "DIRsave"}).out);
+  EXPECT_EQ(run({"export", "--store", db}).out, run({"export", "--dir", "DIRsave"}).out);
+  EXPECT_EQ(run({"list", "--store", "file:DIRsave#Players"}).out,
+            run({"list", "--dir", "DIRsave"}).out);
+  const Ran holder = run({"holder", some_key(), "--store", db});
+  EXPECT_EQ(holder.out.find("the record: "), 0U) << holder.out;
+  EXPECT_EQ(run({"backup", "DIRcopy.db", "--store", db}).status, 0);
+  EXPECT_EQ(run({"export", "--store", "sqlite:DIRcopy.db"}).out,
+            run({"export", "--dir", "DIRsave"}).out);
+  EXPECT_EQ(run({"compact", "--store", db}).status, 1);
+  EXPECT_EQ(run({"list", "--store", "Players"}).status, 2);
+  const Ran secret = run({"list", "--store", "postgres://ann:secret@host/db"});
+  EXPECT_EQ(secret.status, 2);
+  EXPECT_EQ(secret.err.find("secret"), std::string::npos) << secret.err;
+}
+
+TEST_F(Program, a_message_is_posted_once_per_id) {
+  fill();
+  const std::string key = some_key();
+  const std::vector<std::string> words{"post", key,      "--dir",          "DIRsave", "--type",
+                                       "Gift", "--json", R"({"coins":5})", "--id",    "order-7"};
+  const Ran first = run(words);
+  EXPECT_EQ(first.status, 0) << first.err;
+  EXPECT_EQ(first.out.find("posted at position "), 0U) << first.out;
+  const Ran again = run(words);
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(again.out.find("it was posted before, at position "), 0U) << again.out;
+  EXPECT_NE(run({"inbox", key, "--dir", "DIRsave"}).out.find(R"("value":{"coins":5})"),
+            std::string::npos);
+  EXPECT_EQ(run({"post", key, "--dir", "DIRsave", "--type", "Gift"}).status, 2);
+  EXPECT_EQ(run({"post", key, "--dir", "DIRsave", "--type", "Gift", "--json", "{"}).status, 2);
+}
+
 TEST_F(Program, a_second_import_does_what_on_conflict_says) {
   fill();
   const std::string file = PERSIST_SOURCE_DIR "/test/tools/data/profiles.jsonl";

@@ -1,11 +1,11 @@
-#include <persist/backend/file.hpp>
-
 #include <persistctl/audit.hpp>
 #include <persistctl/command_line.hpp>
 #include <persistctl/export.hpp>
 #include <persistctl/history.hpp>
 #include <persistctl/import.hpp>
 #include <persistctl/inbox.hpp>
+#include <persistctl/open.hpp>
+#include <persistctl/post.hpp>
 #include <persistctl/show.hpp>
 #include <persistctl/sources.hpp>
 #include <persistctl/spill.hpp>
@@ -27,13 +27,11 @@
 #include <string_view>
 #include <vector>
 
-// persistctl: what an operator does with a folder of records. Each command is a function; what it
-// does lies in a header of its own, which knows no folder.
+// persistctl: what an operator does with a database of records. Each command is a function; what it
+// does lies in a header of its own, which knows no database.
 
 namespace persistctl {
 namespace {
-
-using persist::backend::File;
 
 constexpr int done = 0;
 constexpr int not_done = 1;  // or only in part
@@ -62,6 +60,7 @@ std::vector<Command> spill_commands() {
            "Sends an entry, as the game does when it starts; where somebody wrote since, nothing.",
            {folder,
             dir_option,
+            {"--store", "URI", ""},
             {"--force", "", "writes it over what is there, and also what a rule had refused"}}},
           {"spill drop", "ENTRY", "Forgets an entry: what it holds is lost.", {folder}}};
 }
@@ -96,6 +95,16 @@ std::vector<Command> record_commands() {
            "KEY",
            "Writes the messages that wait in a record, one a line, as JSON.",
            {dir_option, store_option}},
+          {"post",
+           "KEY",
+           "Sends a message to a record, whoever holds it, and if there is none yet.",
+           {dir_option,
+            store_option,
+            {"--type", "TYPE", "the game's type for it"},
+            {"--json", "JSON", "the message"},
+            {"--id", "ID", "names this one: sent again under it, it comes once (default: drawn)"},
+            {"--priority", "N", "the higher, the sooner it is handled; 0 (the default) to 255"},
+            {"--days", "N", "how long it waits to be handled (default: 30; at most 45)"}}},
           {"holder",
            "KEY",
            "Says which process has the folder, and which server wrote the record last.",
@@ -156,12 +165,12 @@ std::vector<Command> folder_commands() {
         {"--hours", "N", "only what moved in the last N hours (default: all)"}}},
       {"backup",
        "COPY",
-       "Writes a copy of the folder, of one moment, that opens like any other.",
-       {dir_option}},
+       "Writes a copy of a folder, or of an SQLite file, of one moment; it opens like any other.",
+       {dir_option, store_option}},
       {"compact",
        "",
-       "Writes again what is there and removes the rest: of what was erased no byte stays.",
-       {dir_option}}};
+       "Writes a folder again and removes what was there: of what was erased no byte stays.",
+       {dir_option, store_option}}};
 }
 
 /// All that can be typed; `--help` is made of it.
@@ -177,12 +186,18 @@ const std::vector<Command>& commands() {
 
 void print_help() {
   std::cout
-      << "usage: persistctl COMMAND --dir DIR [--store NAME] ...\n\n"
+      << "usage: persistctl COMMAND --dir DIR [--store NAME] ...\n"
+         "       persistctl COMMAND --store URI ...\n\n"
          "  --dir DIR      the folder of records (backend::File)\n"
          "  --store NAME   the store in it; may be left out where there is only one\n"
+         "  --store URI    any database, and behind a # the store in it: file:save#Players,\n"
+         "                 sqlite:/srv/game.db#Players; a password goes into the environment\n"
       << help_text(commands())
-      << "\nimport, unlock, restore and spill apply need the folder for themselves; the others "
-         "read it\nas it is, also while a server has it. A key that begins with -- goes behind a "
+      << "\nimport, unlock, restore, post, compact and spill apply need a folder for themselves; "
+         "the "
+         "others\nread it as it is, also while a server has it. Of other databases many have one "
+         "at "
+         "once. A key that begins with -- goes behind a "
          "single "
          "--.\n\n"
          "exit status: 0 done; 1 failed, or done only in part; 2 a mistake in the command "
@@ -201,12 +216,16 @@ int fail(const Error& error, int status = not_done) {
   return status;
 }
 
-/// The folder and a store in it. Not yet open where an error is set.
+/// The database and a store in it. Not yet open where an error is set.
 struct Opened {
-  std::optional<File> file;
+  std::optional<Database> db;
   OpenedStore store;
   int status = done;  ///< of the whole command, where it could not be opened
 };
+
+int fail_to_open(const Error& error) {
+  return fail(error, error == Errc::locked ? folder_is_held : not_done);
+}
 
 #if PERSISTCTL_HAS_ZSTD
 Result<void> load_dictionaries(const std::string& files) {
@@ -229,29 +248,16 @@ Result<void> load_dictionaries(const std::string& files) {
 }
 #endif
 
-/// Readers get a snapshot, which takes no lock and so works beside a server.
-enum class For : std::uint8_t { reading, writing, importing };
-
 Opened open(const Typed& typed, For what) {
   Opened opened;
   if (const auto known = load_dictionaries(typed.get("--dictionary")); !known)
     return opened.status = fail(known.error()), opened;
-  const std::string dir = typed.get("--dir");
-  // Opening for writing makes a folder where there is none, which only an import may mean.
-  if (what != For::importing) {
-    auto seen = File::open_snapshot(dir);
-    if (!seen) return opened.status = fail(seen.error()), opened;
-    opened.file = *std::move(seen);
-  }
-  if (what != For::reading) {
-    auto owned = File::open(dir);
-    if (!owned)
-      return opened.status =
-                 fail(owned.error(), owned.is(Errc::locked) ? folder_is_held : not_done),
-             opened;
-    opened.file = *std::move(owned);
-  }
-  auto store = open_store(*opened.file, typed.get("--store"), what == For::importing);
+  const auto place = place_of(typed.get("--dir"), typed.get("--store"));
+  if (!place) return opened.status = fail(place.error(), wrong_command_line), opened;
+  auto db = open_database(*place, what);
+  if (!db) return opened.status = fail_to_open(db.error()), opened;
+  opened.db = *std::move(db);
+  auto store = open_store(*opened.db, place->store, what == For::importing);
   if (!store) return opened.status = fail(store.error()), opened;
   opened.store = *std::move(store);
   return opened;
@@ -270,8 +276,9 @@ std::optional<ImportOptions> import_options(const Typed& typed) {
   if (source == nullptr)
     return wrong("say what wrote the file: --from profilestore, suphi, rbx-persist or lapis");
   options.read = source->read;
-  if (typed.has("--store"))
-    if (const auto named = persist::check_store_name(typed.get("--store")); !named)
+  if (const auto place = place_of(typed.get("--dir"), typed.get("--store"));
+      place && !place->store.empty())
+    if (const auto named = persist::check_store_name(place->store); !named)
       return wrong(std::string(named.error().detail()));
   const std::string policy = typed.get("--on-conflict", "fail");
   if (policy == "skip")
@@ -321,7 +328,7 @@ int import(const Typed& typed) {
   if (!file) return fail(of_system("cannot open " + typed.word));
   auto opened = open(typed, For::importing);
   if (opened.status != done) return opened.status;
-  Import import(*opened.file, opened.store, *options);
+  Import import(*opened.db, opened.store, *options);
   const auto ran = import.run(file, typed.word);
   const ImportReport& report = import.report();
   if (ran || report.imported + report.replaced + report.messages != 0) print(report);
@@ -336,7 +343,7 @@ int export_all(const Typed& typed) {
   auto opened = open(typed, For::reading);
   if (opened.status != done) return opened.status;
   const auto report =
-      export_store(*opened.file, opened.store, std::cout, {.all = typed.has("--all")});
+      export_store(*opened.db, opened.store, std::cout, {.all = typed.has("--all")});
   if (!report) return fail(report.error());
   for (const Error& error : report->unreadable)
     fail(error);
@@ -346,14 +353,14 @@ int export_all(const Typed& typed) {
 int list(const Typed& typed) {
   auto opened = open(typed, For::reading);
   if (opened.status != done) return opened.status;
-  const auto listed = list_records(*opened.file, opened.store, std::cout, typed.has("--details"));
+  const auto listed = list_records(*opened.db, opened.store, std::cout, typed.has("--details"));
   return listed ? done : fail(listed.error());
 }
 
 int show(const Typed& typed) {
   auto opened = open(typed, For::reading);
   if (opened.status != done) return opened.status;
-  const auto text = show_record(*opened.file, opened.store, typed.word);
+  const auto text = show_record(*opened.db, opened.store, typed.word);
   if (!text) return fail(text.error());
   std::cout << *text;
   return done;
@@ -362,21 +369,37 @@ int show(const Typed& typed) {
 int inbox(const Typed& typed) {
   auto opened = open(typed, For::reading);
   if (opened.status != done) return opened.status;
-  const auto listed = list_inbox(*opened.file, opened.store, typed.word, std::cout);
+  const auto listed = list_inbox(*opened.db, opened.store, typed.word, std::cout);
   return listed ? done : fail(listed.error());
 }
 
-/// Two answers, since a process may have the folder while nobody plays, and a record may still name
-/// a server whose process is gone.
+/// Of a folder two answers, since a process may have it while nobody plays, and a record may still
+/// name a server whose process is gone.
 int holder(const Typed& typed) {
   auto opened = open(typed, For::reading);
   if (opened.status != done) return opened.status;
-  const auto process = File::holder(typed.get("--dir"));
-  if (!process) return fail(process.error());
-  const auto text = holder_text(*opened.file, opened.store, typed.word);
+  const auto place = place_of(typed.get("--dir"), typed.get("--store"));
+  const auto text = holder_text(*opened.db, opened.store, typed.word);
   if (!text) return fail(text.error());
-  std::cout << "the folder: " << (*process ? "open in " + (*process)->text() : "nobody has it open")
-            << "\nthe record: " << *text << '\n';
+  if (!place->uri) {
+    const auto process = File::holder(place->folder);
+    if (!process) return fail(process.error());
+    std::cout << "the folder: "
+              << (*process ? "open in " + (*process)->text() : "nobody has it open") << '\n';
+  }
+  std::cout << "the record: " << *text << '\n';
+  return done;
+}
+
+int post(const Typed& typed) {
+  const auto message = message_of(typed);
+  if (!message) return fail(message.error(), wrong_command_line);
+  auto opened = open(typed, For::writing);
+  if (opened.status != done) return opened.status;
+  const auto posted = post_message(*opened.db, opened.store, typed.word, *message);
+  if (!posted) return fail(posted.error());
+  std::cout << (posted->repeated ? "it was posted before, at position " : "posted at position ")
+            << posted->position << '\n';
   return done;
 }
 
@@ -384,7 +407,7 @@ int holder(const Typed& typed) {
 int unlock(const Typed& typed) {
   auto opened = open(typed, For::writing);
   if (opened.status != done) return opened.status;
-  const auto unlocked = unlock_record(*opened.file, opened.store, typed.word);
+  const auto unlocked = unlock_record(*opened.db, opened.store, typed.word);
   if (!unlocked) return fail(unlocked.error());
   std::cout << "free, under epoch " << unlocked->epoch << "; before: "
             << (unlocked->before.nobody() ? "free too"
@@ -396,7 +419,7 @@ int unlock(const Typed& typed) {
 int history(const Typed& typed) {
   auto opened = open(typed, For::reading);
   if (opened.status != done) return opened.status;
-  const auto listed = list_history(*opened.file, opened.store, typed.word, std::cout);
+  const auto listed = list_history(*opened.db, opened.store, typed.word, std::cout);
   return listed ? done : fail(listed.error());
 }
 
@@ -407,7 +430,7 @@ int diff(const Typed& typed) {
   if (!to) return fail(to.error(), wrong_command_line);
   auto opened = open(typed, For::reading);
   if (opened.status != done) return opened.status;
-  const auto text = diff_versions(*opened.file, opened.store, typed.word, *from, *to);
+  const auto text = diff_versions(*opened.db, opened.store, typed.word, *from, *to);
   if (!text) return fail(text.error());
   std::cout << *text;
   return done;
@@ -418,7 +441,7 @@ int restore(const Typed& typed) {
   if (!version) return fail(version.error(), wrong_command_line);
   auto opened = open(typed, For::writing);
   if (opened.status != done) return opened.status;
-  const auto restored = restore_version(*opened.file, opened.store, typed.word, *version);
+  const auto restored = restore_version(*opened.db, opened.store, typed.word, *version);
   if (!restored) return fail(restored.error());
   std::cout << "version " << *version << " is there again, as version " << restored->version;
   if (restored->undo != 0) std::cout << "; what it replaced is kept as version " << restored->undo;
@@ -443,7 +466,7 @@ int train(const Typed& typed) {
     return fail(Error(Errc::invalid, typed.word + " is there already"));
   auto opened = open(typed, For::reading);
   if (opened.status != done) return opened.status;
-  const auto made = persistctl::train(*opened.file, opened.store, most);
+  const auto made = persistctl::train(*opened.db, opened.store, most);
   if (!made) return fail(made.error());
   const std::string_view bytes = as_text(made->first);
   errno = 0;
@@ -497,7 +520,7 @@ int audit(const Typed& typed) {
   if (!plan) return wrong_command_line;
   auto opened = open(typed, For::reading);
   if (opened.status != done) return opened.status;
-  const auto audited = audit_store(*opened.file, opened.store, *std::move(plan));
+  const auto audited = audit_store(*opened.db, opened.store, *std::move(plan));
   if (!audited) return fail(audited.error());
   for (const Error& error : audited->unreadable)
     fail(error);
@@ -509,19 +532,30 @@ int audit(const Typed& typed) {
   return is_whole && audited->report.is_clean() ? done : not_done;
 }
 
-/// Copies a snapshot, so a server may go on writing meanwhile.
+/// Copies one moment, so a server may go on writing meanwhile.
 int backup(const Typed& typed) {
-  const auto seen = File::open_snapshot(typed.get("--dir"));
-  if (!seen) return fail(seen.error());
-  const auto copied = seen->copy_to(typed.word);
+  const auto place = place_of(typed.get("--dir"), typed.get("--store"));
+  if (!place) return fail(place.error(), wrong_command_line);
+  auto db = open_database(*place, For::reading);
+  if (!db) return fail_to_open(db.error());
+  Result<void> copied =
+      Error(Errc::unsupported, "a copy of such a database is made by its own programs");
+  if (const File* file = db->get<File>()) copied = file->copy_to(typed.word);
+#if PERSISTCTL_HAS_SQLITE
+  if (const auto* file = db->get<persist::backend::Sqlite>()) copied = file->copy_to(typed.word);
+#endif
   return copied ? done : fail(copied.error());
 }
 
 /// Needs the folder for itself: the log has one writer.
 int compact(const Typed& typed) {
-  if (const auto seen = File::open_snapshot(typed.get("--dir")); !seen) return fail(seen.error());
-  auto owned = File::open(typed.get("--dir"));
-  if (!owned) return fail(owned.error(), owned.is(Errc::locked) ? folder_is_held : not_done);
+  const auto place = place_of(typed.get("--dir"), typed.get("--store"));
+  if (!place) return fail(place.error(), wrong_command_line);
+  if (place->uri)
+    return fail(Error(Errc::unsupported, "only a folder of records (file:) is compacted"));
+  if (const auto seen = File::open_snapshot(place->folder); !seen) return fail(seen.error());
+  auto owned = File::open(place->folder);
+  if (!owned) return fail_to_open(owned.error());
   const auto before = owned->stats();
   if (const auto compacted = owned->compact(); !compacted) return fail(compacted.error());
   const auto after = owned->stats();
@@ -571,11 +605,13 @@ int spill_apply(const Typed& typed) {
   if (!entry) return fail(entry.error());
   if (const auto first = comes_first(typed.get("--spill"), *entry); !first)
     return fail(first.error());
-  Typed in = typed;
-  in.options["--store"] = entry->entry.stores[0].name;
-  auto opened = open(in, For::writing);
-  if (opened.status != done) return opened.status;
-  const auto applied = apply_spilled(*opened.file, *std::move(entry), typed.has("--force"));
+  auto place = place_of(typed.get("--dir"), typed.get("--store"));
+  if (!place) return fail(place.error(), wrong_command_line);
+  auto db = open_database(*place, For::writing);
+  if (!db) return fail_to_open(db.error());
+  if (const auto there = open_store(*db, entry->entry.stores[0].name); !there)
+    return fail(there.error());
+  const auto applied = apply_spilled(*db, *std::move(entry), typed.has("--force"));
   if (!applied) return fail(applied.error());
   return forget(typed, *applied == Applied::now ? "saved; the entry is gone"
                                                 : "it was saved before; the entry is gone");
@@ -599,10 +635,11 @@ int run(std::span<const std::string_view> words) {
   if (!typed) return fail(typed.error(), wrong_command_line);
   if (typed->command == nullptr) return print_help(), done;
   for (const Option& option : typed->command->options) {
-    if ((option.name != "--dir" && option.name != "--spill") || typed->has(option.name)) continue;
-    return fail(Error(Errc::invalid, "say which folder: " + std::string(option.name) + " " +
-                                         std::string(option.metavar)),
-                wrong_command_line);
+    if (option.name == "--spill" && !typed->has("--spill"))
+      return fail(Error(Errc::invalid, "say which folder: --spill FOLDER"), wrong_command_line);
+    if (option.name != "--dir") continue;
+    if (const auto place = place_of(typed->get("--dir"), typed->get("--store")); !place)
+      return fail(place.error(), wrong_command_line);
   }
   constexpr std::pair<std::string_view, int (*)(const Typed&)> functions[] = {
       {"import", import},
@@ -611,6 +648,7 @@ int run(std::span<const std::string_view> words) {
       {"show", show},
       {"inbox", inbox},
       {"holder", holder},
+      {"post", post},
       {"unlock", unlock},
       {"audit", audit},
       {"backup", backup},

@@ -4,11 +4,13 @@
 #include <persist/backend/sqlite/copy.hpp>
 #include <persist/backend/sqlite/database.hpp>
 #include <persist/backend/sqlite/options.hpp>
+#include <persist/backend/uri.hpp>
 
 #include <limits>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -111,6 +113,25 @@ class Sqlite {
 
   std::shared_ptr<sqlite::Database> db_;
   Error error_{Errc{}};
+};
+
+/// `sqlite:FILE`, with `durability=full|relaxed` and `patience=TIME`.
+template <>
+struct UriOpener<Sqlite> {
+  static constexpr std::string_view schemes[] = {"sqlite"};
+  static Result<Sqlite> open(Uri& uri, Clock* clock) {
+    SqliteOptions options;
+    options.clock = clock;
+    const auto durability = uri.take_durability();
+    if (!durability) return durability.error();
+    options.durability = *durability;
+    const auto patience = uri.take_duration("patience", options.patience);
+    if (!patience) return patience.error();
+    options.patience = *patience;
+    if (const auto all = uri.finish("durability, patience"); !all) return all.error();
+    auto path = uri.path();
+    return path ? Sqlite::open(*std::move(path), options) : path.error();
+  }
 };
 
 }  // namespace persist::inline PERSIST_ABI::backend
