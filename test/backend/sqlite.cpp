@@ -1,5 +1,6 @@
-#include <persist/backend/any.hpp>
 #include <persist/backend/sqlite.hpp>
+
+#include <persist/backend/any.hpp>
 
 #include "backend/law_cases.hpp"
 
