@@ -422,8 +422,10 @@ TEST_F(SharedStore, who_waits_for_a_release_leaves_the_session_alone_that_was_lo
     ASSERT_EQ(first->state(), State::released);
     next = *players.load(1u);
   };
+  const auto began = clock.now();
   const auto updated = players.update(1u, [](Player& player) { ++player.coins; });
   EXPECT_TRUE(updated.is(Errc::busy));
+  EXPECT_LT(clock.now() - began, 1s) << "it waited for what does not come";
   ASSERT_TRUE(next);
   EXPECT_EQ(next->state(), State::open);
   EXPECT_TRUE(players.update(1u, [](Player& player) { ++player.coins; }));
