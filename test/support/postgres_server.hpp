@@ -65,13 +65,15 @@ class PostgresServer {
       ::usleep(10'000);
     }
     std::ifstream words(log);
-    ADD_FAILURE() << "the server did not start: " << std::string(std::istreambuf_iterator<char>(words), {});
+    ADD_FAILURE() << "the server did not start: "
+                  << std::string(std::istreambuf_iterator<char>(words), {});
     server_ = -1;
   }
   /// All of its processes at once, as a crash would, or as a clean end is.
   void stop(int how) {
     if (server_ <= 0) return;
-    const std::vector<pid_t> children = how == SIGKILL ? children_of(server_) : std::vector<pid_t>();
+    const std::vector<pid_t> children =
+        how == SIGKILL ? children_of(server_) : std::vector<pid_t>();
     ::kill(server_, how);
     for (const pid_t child : children)
       ::kill(child, SIGKILL);
@@ -158,7 +160,8 @@ class PostgresServer {
 class RawPostgres {
  public:
   explicit RawPostgres(const std::string& uri) : pg_(PQconnectdb(uri.c_str())) {
-    PQsetNoticeProcessor(pg_, [](void*, const char*) {}, nullptr);
+    PQsetNoticeProcessor(
+        pg_, [](void*, const char*) {}, nullptr);
   }
   RawPostgres(const RawPostgres&) = delete;
   RawPostgres& operator=(const RawPostgres&) = delete;

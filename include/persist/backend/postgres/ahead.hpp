@@ -97,7 +97,8 @@ class Ahead {
   /// Gives records that nobody has to those who ask, in the order of `claims`; null: somebody has
   /// it, or it is not there. This is the one rule of record/head.hpp that SQL says too: `take`, of
   /// a record without an owner.
-  void claim(const std::vector<AcquireRequest*>& claims, TimePoint now, std::deque<Query>& answers) {
+  void claim(const std::vector<AcquireRequest*>& claims, TimePoint now,
+             std::deque<Query>& answers) {
     for (const AcquireRequest* request : claims) {
       Query& q = answers.emplace_back(claim_);
       q << request->store.index << request->key << request->least_epoch
@@ -124,8 +125,7 @@ class Ahead {
 
  private:
   [[nodiscard]] static std::string columns_and_data(const char* when) {
-    return rows::Records<Sql>::columns() +
-           ", user_ids, metadata, CASE WHEN " + when +
+    return rows::Records<Sql>::columns() + ", user_ids, metadata, CASE WHEN " + when +
            " THEN (SELECT data FROM persist_data d WHERE d.record = r.id) END ";
   }
 

@@ -108,7 +108,9 @@ class Connection {
     expected_.push_back({kind, statement, taker, at_request});
   }
   void send(Statement& statement, Query& query, bool is_taken, Kind kind = Kind::query);
-  void sync() { sent(wire.is_open() ? PQpipelineSync(wire.get()) : 0, Kind::sync, nullptr, nullptr); }
+  void sync() {
+    sent(wire.is_open() ? PQpipelineSync(wire.get()) : 0, Kind::sync, nullptr, nullptr);
+  }
   /// Hears answers in the order in which the questions went out, until this is answered; null: all.
   void hear(const Query* until);
   void hear_one();
@@ -218,9 +220,8 @@ class Query {
     Argument& to = next();
     to.type = bytea_type;
     to.size = 16;
-    std::transform(bytes, bytes + 16, to.own.begin(), [](std::byte b) {
-      return static_cast<char>(b);
-    });
+    std::transform(bytes, bytes + 16, to.own.begin(),
+                   [](std::byte b) { return static_cast<char>(b); });
     return *this;
   }
   Query& operator<<(std::nullptr_t) {
@@ -289,7 +290,7 @@ class Query {
     std::array<char, 16> own;
   };
 
-  Argument& next() { 
+  Argument& next() {
     Argument& to = arguments_[count_++];
     to.at = to.own.data();
     return to;
@@ -392,12 +393,12 @@ inline void Connection::note(const PGresult* answer, const Expected& whose) {
 /// The connection is gone. What was written depends on whether the end of the transaction was sent.
 inline void Connection::lose() {
   const std::string where = path();
-  const std::string how = wire.was_late()
-                              ? " did not answer in time"
-                              : " ended the connection" +
-                                    (wire.is_open() && *PQerrorMessage(wire.get()) != '\0'
-                                         ? " (" + in_one_line(PQerrorMessage(wire.get())) + ")"
-                                         : std::string());
+  const std::string how =
+      wire.was_late()
+          ? " did not answer in time"
+          : " ended the connection" + (wire.is_open() && *PQerrorMessage(wire.get()) != '\0'
+                                           ? " (" + in_one_line(PQerrorMessage(wire.get())) + ")"
+                                           : std::string());
   wire.close();
   for (const Expected& each : expected_)
     if (each.taker != nullptr) each.taker->is_awaited_ = false;

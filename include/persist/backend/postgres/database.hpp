@@ -30,8 +30,8 @@ class Database {
   /// Opens, and makes the tables where there are none; once, before anything else.
   [[nodiscard]] Result<void> open() {
     if (!is_schema_name(options_.schema))
-      return Error(Errc::invalid, "\"" + options_.schema +
-                                      "\" is no name for a schema: letters, digits and _");
+      return Error(Errc::invalid,
+                   "\"" + options_.schema + "\" is no name for a schema: letters, digits and _");
     for (Link* each : {&writer_, &reader_})
       if (const Error error = each->open(each == &writer_); failed(error)) return error;
     return success;

@@ -34,7 +34,9 @@ class Known {
     to.record.beside = to.record.exists() ? &to.beside : nullptr;
   }
   /// Takes it as it was left.
-  void trust(const rows::Record& record) { current_[name(record.store, record.key)].record = record; }
+  void trust(const rows::Record& record) {
+    current_[name(record.store, record.key)].record = record;
+  }
   /// It was written as this, and had this revision before.
   void remember(const rows::Record& record) {
     rows::Record& to = current_[name(record.store, record.key)].record;

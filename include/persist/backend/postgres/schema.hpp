@@ -158,10 +158,10 @@ class Maker {
     const std::int64_t version = q.row() ? q.integer() : 0;
     if (!connection_.good()) return;
     if (version > schema_version)
-      connection_.refuse({Errc::too_new, connection_.path() + " has tables of version " +
-                                             std::to_string(version) + ", and this build knows " +
-                                             std::to_string(schema_version) +
-                                             "; nothing was changed: open it with the newer build"});
+      connection_.refuse(
+          {Errc::too_new, connection_.path() + " has tables of version " + std::to_string(version) +
+                              ", and this build knows " + std::to_string(schema_version) +
+                              "; nothing was changed: open it with the newer build"});
     else if (version != schema_version)
       connection_.damaged("the version of the tables");
   }

@@ -15,7 +15,9 @@ class ServerTime {
   void heard(std::int64_t microseconds) {
     ahead_ = std::chrono::microseconds(microseconds) - here_now().time_since_epoch();
   }
-  [[nodiscard]] TimePoint now() const { return fixed_ != nullptr ? fixed_->now() : here_now() + ahead_; }
+  [[nodiscard]] TimePoint now() const {
+    return fixed_ != nullptr ? fixed_->now() : here_now() + ahead_;
+  }
   [[nodiscard]] WallTime wall() const {
     if (fixed_ != nullptr) return fixed_->wall();
     return WallTime(std::chrono::floor<WallTime::duration>(now().time_since_epoch()));

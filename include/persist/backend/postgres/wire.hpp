@@ -68,7 +68,8 @@ class Wire {
     close();
     pg_ = PQconnectStart(uri.c_str());
     if (pg_ == nullptr) return {Errc::unavailable, "there is no memory for a connection"};
-    PQsetNoticeProcessor(pg_, [](void*, const char*) {}, nullptr);
+    PQsetNoticeProcessor(
+        pg_, [](void*, const char*) {}, nullptr);
     if (PQstatus(pg_) != CONNECTION_BAD) place_ = place_of(pg_);
     for (auto next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK; next = PQconnectPoll(pg_)) {
       if (PQstatus(pg_) == CONNECTION_BAD || next == PGRES_POLLING_FAILED) return refused();
