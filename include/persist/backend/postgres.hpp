@@ -75,6 +75,15 @@ class Postgres {
   void read_schemas(std::span<SchemaRequest> batch) { look(batch); }
   void query(std::span<IndexRequest> batch) { look(batch); }
 
+  /// Hears of what other servers do to the store's records too, on a thread and a connection that
+  /// the first call makes and the last handle ends; through a pooler, and where
+  /// `PostgresOptions::listens` is off, of this process alone.
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    if (db_) db_->watch(store, std::move(queue));
+  }
+  /// Whether hints of other servers come in at the moment; for tests and the curious.
+  [[nodiscard]] bool hears() const noexcept { return db_ && db_->hears(); }
+
   [[nodiscard]] std::size_t largest_data() const noexcept {
     return postgres::Database::largest_data();
   }

@@ -96,7 +96,7 @@ class Ahead {
   }
   /// Gives records that nobody has to those who ask, in the order of `claims`; null: somebody has
   /// it, or it is not there. This is the one rule of record/head.hpp that SQL says too: `take`, of
-  /// a record without an owner.
+  /// a record that was loaded before and has no owner.
   void claim(const std::vector<AcquireRequest*>& claims, TimePoint now,
              std::deque<Query>& answers) {
     for (const AcquireRequest* request : claims) {
@@ -138,7 +138,7 @@ class Ahead {
       "owner_nonce = ?5, owner_session = ?6, write_number = 0, lease_ns = ?7, renewed_ns = ?8, "
       "renewals = renewals + 1, asker = '', asker_nonce = 0, asker_session = 0, "
       "revision = revision + 1 WHERE store = ?1 AND key = ?2 AND owner_nonce = 0 "
-      "AND owner_session = 0 RETURNING *) SELECT " +
+      "AND owner_session = 0 AND epoch > 0 RETURNING *) SELECT " +
       columns_and_data("true") + "FROM r";
   Statement look_{connection_, look_sql_.c_str()};
   Statement lock_{connection_, lock_sql_.c_str()};

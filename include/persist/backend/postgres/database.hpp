@@ -4,10 +4,11 @@
 #include <persist/backend/file/job.hpp>
 #include <persist/backend/postgres/link.hpp>
 #include <persist/backend/postgres/options.hpp>
+#include <persist/backend/postgres/wakes.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <map>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -25,7 +26,8 @@ class Database {
       : options_(options),
         nonce_(detail::os::random_bits() | 1),
         writer_(uri, options_, nonce_, births_),
-        reader_(std::move(uri), options_, nonce_, births_) {}
+        reader_(uri, options_, nonce_, births_),
+        wakes_(std::move(uri), nonce_) {}
 
   /// Opens, and makes the tables where there are none; once, before anything else.
   [[nodiscard]] Result<void> open() {
@@ -57,6 +59,11 @@ class Database {
     const std::lock_guard hold(reading_);
     return reader_.stores();
   }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    wakes_.watch(store, std::move(queue), options_.listens && !options_.pooled);
+  }
+  /// Whether hints of other servers come in at the moment.
+  [[nodiscard]] bool hears() const noexcept { return wakes_.hears(); }
   /// How often the server was waited for, ever.
   [[nodiscard]] std::uint64_t round_trips() const {
     return writer_.round_trips() + reader_.round_trips();
@@ -76,6 +83,7 @@ class Database {
     for (const file::Job* job : jobs)
       std::visit(add, job->requests);
     writer_.write(all);
+    wakes_.push_mine(writer_.hints());
   }
 
   PostgresOptions options_;
@@ -87,6 +95,7 @@ class Database {
   Link writer_;
   std::mutex reading_;
   Link reader_;
+  Wakes wakes_;
 };
 
 }  // namespace persist::inline PERSIST_ABI::backend::postgres

@@ -18,10 +18,11 @@ enum class Trouble : std::uint8_t {
   return state.substr(0, 2) == whole;
 }
 
-/// A row that two made at once and the guard of a remembered row (22012) are contention too.
+/// What two made at once, a row or a table, and the guard of a remembered row (22012) are
+/// contention too.
 [[nodiscard]] inline Trouble trouble_of(std::string_view state) noexcept {
   if (state == "40001" || state == "40P01" || state == "23505" || state == "22012" ||
-      state == "55P03")
+      state == "55P03" || state == "42P06" || state == "42P07")
     return Trouble::contended;
   if (is_of_class(state, "08") || state == "57P01" || state == "57P02" || state == "57P03" ||
       state == "57P05" || state == "53300" || state == "25P03")

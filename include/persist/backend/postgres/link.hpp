@@ -5,6 +5,7 @@
 #include <persist/backend/postgres/options.hpp>
 #include <persist/backend/postgres/schema.hpp>
 #include <persist/backend/postgres/tables.hpp>
+#include <persist/backend/postgres/wakes.hpp>
 
 #include <algorithm>
 #include <deque>
@@ -67,7 +68,7 @@ class Link {
     return engine_.connection.round_trips();
   }
   /// Whom to wake, after a call that wrote.
-  [[nodiscard]] std::vector<rows::Hinted>& hints() noexcept { return engine_.hints; }
+  [[nodiscard]] const std::vector<rows::Hinted>& hints() const noexcept { return engine_.hints; }
 
  private:
   static constexpr int most_tries = 20;
@@ -110,6 +111,15 @@ class Link {
   template <class Request>
   void transact(std::span<Request> batch, const std::vector<bool>& left_out, bool writes,
                 bool may_trust);
+  /// Tells other servers, when and if the transaction is there for them to see.
+  void notify() {
+    for (const rows::Hinted& hint : engine_.hints) {
+      if (hint.nonce == nonce_) continue;
+      const std::string channel = channel_of(hint.nonce), words = spell_hint(hint);
+      Query q(notify_);
+      (q << std::string_view(channel) << std::string_view(words)).run();
+    }
+  }
   void hear_time(Query& time) {
     if (time.row()) time_.heard(time.integer());
   }
@@ -130,6 +140,8 @@ class Link {
   Statement commit_{engine_.connection, "COMMIT"};
   Statement now_{engine_.connection,
                  "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"};
+  Statement notify_{engine_.connection,
+                    "SELECT pg_notify(convert_from(?1, 'UTF8'), convert_from(?2, 'UTF8'))"};
   Statement births_sql_{engine_.connection, "SELECT id, birth FROM persist_store"};
 };
 
@@ -307,6 +319,7 @@ void Link::transact(std::span<Request> batch, const std::vector<bool>& left_out,
     if (!is_out(i)) perform(batch[i]);
   }
   c.at_request = batch.size();
+  if (writes && options_.listens) notify();
   writes ? c.end(commit_, true) : c.end_later(commit_);
   if (writes) hear_time(time);
   c.good() ? c.seen.commit(nonce_) : c.seen.roll_back();

@@ -113,6 +113,10 @@ class Maker {
   }
 
  private:
+  static constexpr const char* names[] = {"store",  "record", "data",      "history", "receipt",
+                                          "inbox",  "sender", "known",     "outbox",  "index",
+                                          "erased", "schema", "record_ids"};
+
   void run(const std::string& sql) {
     Statement statement(connection_, sql.c_str(), false);
     Query q(statement);
@@ -131,8 +135,8 @@ class Maker {
   [[nodiscard]] bool has_format() { return exists("format"); }
   void make() {
     const std::string& schema = connection_.schema;
-    for (const char* each : {"record", "data", "store"})
-      if (exists(each))
+    for (const char* each : names)
+      if (connection_.good() && exists(each))
         return connection_.refuse(
             {Errc::invalid, connection_.path() + " has a table `" + schema + "." + each +
                                 "` that persist did not make; nothing was changed: rename it, or "
@@ -166,8 +170,7 @@ class Maker {
       connection_.damaged("the version of the tables");
   }
   void check_tables() {
-    for (const char* each : {"store", "record", "data", "history", "receipt", "inbox", "sender",
-                             "known", "outbox", "index", "erased", "schema", "record_ids"})
+    for (const char* each : names)
       if (connection_.good() && !exists(each))
         connection_.damaged("the schema: `" + std::string(each) + "` is missing, and so it");
   }

@@ -38,6 +38,7 @@ struct Sql {
   using Time = ServerTime;
   static constexpr const char* for_update = " FOR UPDATE";
   static constexpr bool remembers_rows = true;
+  static constexpr bool others_post = true;
 };
 
 using Engine = rows::Engine<Sql>;

@@ -3,16 +3,15 @@
 #include <persist/backend/postgres/errors.hpp>
 #include <persist/clock.hpp>
 #include <persist/detail/os.hpp>
+#include <persist/detail/os_poll.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include <poll.h>
 #if __has_include(<libpq-fe.h>)
 #include <libpq-fe.h>
 #else
@@ -73,7 +72,7 @@ class Wire {
     if (PQstatus(pg_) != CONNECTION_BAD) place_ = place_of(pg_);
     for (auto next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK; next = PQconnectPoll(pg_)) {
       if (PQstatus(pg_) == CONNECTION_BAD || next == PGRES_POLLING_FAILED) return refused();
-      if (!wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline)) {
+      if (!wait(next == PGRES_POLLING_WRITING, deadline)) {
         close();
         return {Errc::unavailable, place_ + " does not answer; nothing was written: try later"};
       }
@@ -95,7 +94,7 @@ class Wire {
       const int left = PQflush(pg_);
       if (left < 0) return lost();
       if (PQisBusy(pg_) == 0) return Answer(PQgetResult(pg_));
-      if (!wait(static_cast<short>(left == 1 ? POLLIN | POLLOUT : POLLIN), deadline)) {
+      if (!wait(left == 1, deadline)) {
         was_late_ = true;
         return lost();
       }
@@ -105,17 +104,14 @@ class Wire {
   [[nodiscard]] bool is_lost() const noexcept { return is_lost_; }
 
   /// False: the time was over first.
-  [[nodiscard]] bool wait(short events, TimePoint deadline) {
+  [[nodiscard]] bool wait(bool writes, TimePoint deadline) {
     if (on_wait) on_wait();
     for (;;) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - here_now()).count();
-      ::pollfd on{PQsocket(pg_), events, 0};
-      constexpr std::int64_t longest = 1 << 30;
-      const int timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, longest));
-      const int done = ::poll(&on, 1, timeout);
-      if (done > 0) return true;
-      if (done == 0 && left <= 0) return false;
-      if (done < 0 && errno != EINTR) return true;  // who reads next hears why
+      if (persist::detail::os::wait_for_socket(PQsocket(pg_), writes, left) !=
+          persist::detail::os::Woke::nothing)
+        return true;
+      if (left <= 0) return false;
     }
   }
 

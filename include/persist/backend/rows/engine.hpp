@@ -81,6 +81,12 @@ class Engine {
       record.head = erased_.absent(store, stores_.hash(store, key));
     else
       time_.judge(record.head, moment_.now);
+    if constexpr (Sql::others_post)  // they cannot know what an erased one left
+      if (record.exists() && record.head.fence.epoch == 0) {
+        const Head left = erased_.absent(store, stores_.hash(store, key));
+        record.head.fence.epoch = left.fence.epoch;
+        record.head.version = left.version;
+      }
     return record;
   }
   void wake(const Record& record, const Owner& whom, Hint why) {

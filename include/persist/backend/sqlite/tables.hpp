@@ -22,6 +22,7 @@ struct Sql {
   };
   static constexpr const char* for_update = "";  // who writes has the whole file
   static constexpr bool remembers_rows = false;
+  static constexpr bool others_post = false;
 };
 
 using Engine = rows::Engine<Sql>;
