@@ -22,7 +22,7 @@ struct PostgresOptions {
   /// For tests: judges leases and dates records in the place of the server's clock. Must outlive
   /// every handle.
   Clock* clock = nullptr;
-  /// For tests: called before each time that the server is waited for.
+  /// For tests: called before the server is connected to and each time that it is waited for.
   std::function<void()> on_wait{};
 };
 

@@ -34,8 +34,9 @@ inline constexpr std::string_view hexadecimal = "0123456789abcdef";
 }
 /// A hint as text, because a NOTIFY carries nothing else.
 [[nodiscard]] inline std::string spell_hint(const rows::Hinted& hint) {
+  const Buffer bytes = rows::encode_hint(hint);
   std::string text;
-  for (const std::byte each : rows::encode_hint(hint).view()) {
+  for (const std::byte each : bytes.view()) {
     text += hexadecimal[std::to_integer<std::size_t>(each >> 4)];
     text += hexadecimal[std::to_integer<std::size_t>(each & std::byte{15})];
   }

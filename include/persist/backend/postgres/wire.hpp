@@ -4,6 +4,7 @@
 #include <persist/clock.hpp>
 #include <persist/detail/os.hpp>
 #include <persist/detail/os_poll.hpp>
+#include <persist/record/requests.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -65,6 +66,11 @@ class Wire {
   /// Connects; in pipeline mode where that is wanted.
   [[nodiscard]] Error open(const std::string& uri, TimePoint deadline, bool in_pipeline = true) {
     close();
+    if (on_wait) on_wait();
+    PQconninfoOption* const options = PQconninfoParse(uri.c_str(), nullptr);
+    if (options == nullptr)  // libpq's words would show the string, and what is secret in it
+      return {Errc::invalid, "the connection string is wrong; its form is in libpq's manual"};
+    PQconninfoFree(options);
     pg_ = PQconnectStart(uri.c_str());
     if (pg_ == nullptr) return {Errc::unavailable, "there is no memory for a connection"};
     PQsetNoticeProcessor(
@@ -130,8 +136,6 @@ class Wire {
       state = "3D000";
     else if (says("role \"") && says("does not exist"))
       state = "28000";
-    else if (says("invalid connection option") || says("invalid URI") || says("missing \"=\""))
-      return {Errc::invalid, "the connection string is wrong; its form is in libpq's manual"};
     return describe(state, words, place_);
   }
 
