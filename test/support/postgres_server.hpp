@@ -113,7 +113,7 @@ class PostgresServer {
       if (::chown(folder_.c_str(), who->pw_uid, who->pw_gid) != 0) return false;
     }
     const pid_t made = run({bin_ + "/initdb", "-D", folder_ + "/data", "-A", "trust", "-U",
-                            "persist", "--no-sync", "-E", "UTF8", "--locale=C"},
+                            "persist", "--no-sync", "--wal-segsize=1", "-E", "UTF8", "--locale=C"},
                            folder_ + "/initdb");
     int status = 0;
     ::waitpid(made, &status, 0);

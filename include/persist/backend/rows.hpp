@@ -13,4 +13,5 @@
 //   counts; Time         now(), wall() and judge(head, now), which may end the lease of who is
 //   gone; for_update   what is said behind a SELECT that a write follows; remembers_rows   whether
 //   the connection keeps rows: known(store, key), remember, forget.
+//   Packed       reads rows of other tables that came along with a record's, where it keeps rows;
 //   others_post      whether records may come in by other programs, which know no epochs.

@@ -4,17 +4,22 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace persist::inline PERSIST_ABI::backend::postgres {
 
+/// How much of a record is read along with its row.
+inline constexpr std::uint64_t the_row = 0, its_data = 1, everything = 2;
+
 /// A record that a request will look at.
 struct Place {
   StoreId store{};
   std::string_view key{};
-  bool wants_data = false;
+  std::uint64_t wants = 0;  ///< `the_row` or more
   std::size_t request = 0;  ///< the first that does
 
   friend bool operator<(const Place& a, const Place& b) noexcept {
@@ -26,7 +31,7 @@ struct Place {
 };
 
 inline void list_places(const AcquireRequest& request, std::vector<Place>& to) {
-  to.push_back({request.store, request.key, request.intent != Intent::look});
+  to.push_back({request.store, request.key, request.intent != Intent::look ? everything : the_row});
 }
 inline void list_places(const CommitRequest& request, std::vector<Place>& to) {
   for (const Change& change : request.changes) {
@@ -36,7 +41,7 @@ inline void list_places(const CommitRequest& request, std::vector<Place>& to) {
   }
 }
 inline void list_places(const ReadRequest& request, std::vector<Place>& to) {
-  to.push_back({request.store, request.key, request.wants_data});
+  to.push_back({request.store, request.key, request.wants_data ? its_data : the_row});
 }
 inline void list_places(const PostRequest& request, std::vector<Place>& to) {
   to.push_back({request.store, request.key});
@@ -56,7 +61,7 @@ inline void put_in_order(std::vector<Place>& places) {
   std::size_t last = 0;
   for (std::size_t i = 1; i < places.size(); ++i) {
     if (places[i].is(places[last]))
-      places[last].wants_data |= places[i].wants_data;
+      places[last].wants = (std::max)(places[last].wants, places[i].wants);
     else
       places[++last] = places[i];
   }
@@ -74,7 +79,7 @@ class Ahead {
     for (const Place& place : places) {
       connection_.at_request = place.request;
       Query& q = queries.emplace_back(locks ? lock_ : look_);
-      (q << place.store.index << place.key << std::uint64_t{place.wants_data ? 1U : 0U}).ahead();
+      (q << place.store.index << place.key << place.wants).ahead();
     }
     for (std::size_t i = 0; i < places.size() && connection_.good(); ++i) {
       connection_.at_request = places[i].request;
@@ -117,20 +122,44 @@ class Ahead {
       rows::Records<Sql>::read(connection_, q, record);
       beside.user_ids.append(q.bytes());
       beside.metadata.append(q.bytes());
-      if (!q.next_is_null()) beside.data.emplace(q.bytes());
+      for (std::optional<Buffer>* each :
+           {&beside.data, &beside.receipts, &beside.inbox, &beside.outbox}) {
+        const bool is_absent = q.next_is_null();
+        const ByteView bytes = q.bytes();
+        if (!is_absent) each->emplace(bytes);
+      }
     }
     connection_.seen.read(std::move(record), std::move(beside));
     return is_there;
   }
 
  private:
-  [[nodiscard]] static std::string columns_and_data(const char* when) {
-    return rows::Records<Sql>::columns() + ", user_ids, metadata, CASE WHEN " + when +
-           " THEN (SELECT data FROM persist_data d WHERE d.record = r.id) END ";
+  /// The row `r`, and of what lies beside it as much as is wanted.
+  [[nodiscard]] static std::string columns(const std::string& wants_data,
+                                           const std::string& wants_all) {
+    const auto when = [](const std::string& wanted, const std::string& what) {
+      return ", CASE WHEN " + wanted + " THEN " + what + " END";
+    };
+    return rows::Records<Sql>::columns() + ", user_ids, metadata" +
+           when(wants_data, "(SELECT data FROM persist_data d WHERE d.record = r.id)") +
+           when(wants_all + " AND receipts > 0",
+                packed_sql({"*s.id", "s.day"},
+                           "persist_receipt s WHERE s.record = r.id "
+                           "ORDER BY s.n")) +
+           when(wants_all + " AND inbox_messages > 0",
+                packed_sql({"s.position", "*s.source", "s.epoch", "s.number", "s.first_tried_ms",
+                            "*s.type", "s.codec", "s.priority", "s.posted_ms", "s.expires_ms",
+                            "*s.payload"},
+                           "persist_inbox s WHERE s.record = r.id ORDER BY s.position")) +
+           when(wants_all + " AND outbox_messages > 0",
+                packed_sql({"s.number"},
+                           "persist_outbox s WHERE s.store = r.store "
+                           "AND s.key = r.key ORDER BY s.id")) +
+           " ";
   }
 
   Connection& connection_;
-  std::string look_sql_ = "SELECT " + columns_and_data("?3 = 1") +
+  std::string look_sql_ = "SELECT " + columns("?3 > 0", "?3 > 1") +
                           "FROM persist_record r WHERE store = ?1 AND key = ?2";
   std::string lock_sql_ = look_sql_ + " FOR UPDATE";
   std::string claim_sql_ =
@@ -139,7 +168,7 @@ class Ahead {
       "renewals = renewals + 1, asker = '', asker_nonce = 0, asker_session = 0, "
       "revision = revision + 1 WHERE store = ?1 AND key = ?2 AND owner_nonce = 0 "
       "AND owner_session = 0 AND epoch > 0 RETURNING *) SELECT " +
-      columns_and_data("true") + "FROM r";
+      columns("true", "true") + "FROM r";
   Statement look_{connection_, look_sql_.c_str()};
   Statement lock_{connection_, lock_sql_.c_str()};
   Statement claim_{connection_, claim_sql_.c_str()};

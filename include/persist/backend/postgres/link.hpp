@@ -218,7 +218,7 @@ inline void Link::claim(std::vector<Asked>& all) {
   std::vector<AcquireRequest*> claims;
   for (const Asked& asked : all)
     claims.push_back(&file::renewed(*std::get<AcquireRequest*>(asked)));
-  const auto place = [](const AcquireRequest* r) { return Place{r->store, r->key, true}; };
+  const auto place = [](const AcquireRequest* r) { return Place{r->store, r->key, everything}; };
   std::stable_sort(claims.begin(), claims.end(),
                    [&](const auto* a, const auto* b) { return place(a) < place(b); });
   std::deque<Query> answers;

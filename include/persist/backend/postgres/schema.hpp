@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/backend/postgres/connection.hpp>
+#include <persist/backend/postgres/query.hpp>
 #include <persist/backend/postgres/readable.hpp>
 
 #include <cctype>

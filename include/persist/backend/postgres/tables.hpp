@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/backend/postgres/connection.hpp>
+#include <persist/backend/postgres/query.hpp>
 #include <persist/backend/rows/engine.hpp>
 
 namespace persist::inline PERSIST_ABI::backend::postgres {
@@ -36,6 +36,7 @@ struct Sql {
   using Statement = postgres::Statement;
   using Query = postgres::Query;
   using Time = ServerTime;
+  using Packed = postgres::Packed;
   static constexpr const char* for_update = " FOR UPDATE";
   static constexpr bool remembers_rows = true;
   static constexpr bool others_post = true;

@@ -25,12 +25,20 @@ class Receipts {
   void read(const Record& record, std::vector<Receipt>& to) {
     to.clear();
     if (record.receipts == 0) return;
-    Query q(all_);
-    q << record.id;
-    while (q.row()) {
+    const auto take = [&](auto& q) {
       const Hash128 id = q.hash();
       to.push_back({id, q.template small<std::uint32_t>()});
-    }
+    };
+    if constexpr (Sql::remembers_rows)
+      if (record.beside != nullptr && record.beside->receipts) {
+        for (typename Sql::Packed rows(*record.beside->receipts); rows.row();)
+          take(rows);
+        return;
+      }
+    Query q(all_);
+    q << record.id;
+    while (q.row())
+      take(q);
   }
   void forget(Record& record, std::uint32_t day) {
     record.receipts_forgotten = (std::max)(record.receipts_forgotten, day);

@@ -16,8 +16,8 @@
 #include <vector>
 
 // What each operation does to the tables, inside a transaction that somebody else begins and ends.
-// What was judged is written before the next request is looked at; what fails is remembered by the
-// connection, and then nothing of the transaction stays.
+// What was judged is written before the next request is looked at; the connection remembers what
+// fails, and then nothing of the transaction stays.
 
 namespace persist::inline PERSIST_ABI::backend::rows {
 
@@ -40,8 +40,7 @@ class Engine {
   void perform(SchemaRequest& request) { schemas_.read(request); }
   void perform(IndexRequest& request) { indexes_.query(request); }
   [[nodiscard]] std::vector<StoreInfo> stores() { return stores_.all(); }
-  /// Answers who has taken a record in another way, by what was read along with its row; says
-  /// whether that is all there is.
+  /// Answers who took a record in another way, by what was read along with its row.
   [[nodiscard]] bool answer_taken(AcquireRequest& request, const Record& record, WallTime now);
   /// Whom to wake once the transaction is there for them to see.
   std::vector<Hinted> hints;
@@ -84,8 +83,7 @@ class Engine {
     if constexpr (Sql::others_post)  // they cannot know what an erased one left
       if (record.exists() && record.head.fence.epoch == 0) {
         const Head left = erased_.absent(store, stores_.hash(store, key));
-        record.head.fence.epoch = left.fence.epoch;
-        record.head.version = left.version;
+        record.head.fence.epoch = left.fence.epoch, record.head.version = left.version;
       }
     return record;
   }
@@ -133,13 +131,10 @@ void Engine<Sql>::fill_taken(AcquireRequest& request, const Record& record) {
 
 template <class Sql>
 bool Engine<Sql>::answer_taken(AcquireRequest& request, const Record& record, WallTime now) {
-  if (record.receipts != 0 || record.inbox_messages != 0 || record.outbox_messages != 0)
-    return false;
   fill_taken(request, record);
-  if (!connection.good()) return false;
   request.outcome = AcquireRequest::Outcome::taken;
   request.record.now = now;
-  return true;
+  return connection.good();
 }
 
 template <class Sql>

@@ -71,6 +71,12 @@ class Mail {
   [[nodiscard]] std::vector<Message> newer_than(const Record& record, std::uint64_t seen) {
     std::vector<Message> all;
     if (record.inbox_messages == 0) return all;
+    if constexpr (Sql::remembers_rows)
+      if (seen == 0 && record.beside != nullptr && record.beside->inbox) {
+        for (typename Sql::Packed rows(*record.beside->inbox); rows.row();)
+          all.push_back(message(rows));
+        return all;
+      }
     Query q(newer_);
     q << record.id << seen;
     while (q.row())
@@ -141,6 +147,12 @@ class Mail {
   void numbers(const Record& sender, std::vector<std::uint64_t>& to) {
     to.clear();
     if (sender.outbox_messages == 0) return;
+    if constexpr (Sql::remembers_rows)
+      if (sender.beside != nullptr && sender.beside->outbox) {
+        for (typename Sql::Packed rows(*sender.beside->outbox); rows.row();)
+          to.push_back(rows.number());
+        return;
+      }
     Query q(numbers_);
     q << sender.store.index << std::string_view(sender.key);
     while (q.row())
@@ -198,7 +210,8 @@ class Mail {
       (q << record.id << position).run();
     }
   }
-  [[nodiscard]] static Message message(Query& q) {
+  template <class Rows>
+  [[nodiscard]] static Message message(Rows& q) {
     Message m;
     m.position = q.number();
     m.origin.source = q.hash();

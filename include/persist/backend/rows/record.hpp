@@ -21,6 +21,8 @@ struct Beside {
   Buffer user_ids{};
   Buffer metadata{};
   std::optional<Buffer> data{};
+  /// Of other tables, as `Sql::Packed` reads them; there where it was asked for and there are any.
+  std::optional<Buffer> receipts{}, inbox{}, outbox{};
 };
 
 /// A record as one transaction sees it.
