@@ -14,6 +14,7 @@ TEST(PostgresErrors, EachStateIsTheErrorThatTellsWhatToDo) {
   };
   EXPECT_EQ(code("40001"), Errc::timeout);
   EXPECT_EQ(code("40P01"), Errc::timeout);
+  EXPECT_EQ(code("57014"), Errc::timeout) << "the server's own statement_timeout";
   EXPECT_EQ(code("57P01"), Errc::unavailable);
   EXPECT_EQ(code("08006"), Errc::unavailable);
   EXPECT_EQ(code("53300"), Errc::unavailable) << "too many connections";

@@ -89,7 +89,7 @@ TEST_F(PostgresTwo, AHolderIsWokenByAMessageFromWhereverItComes) {
 TEST_F(PostgresTwo, WhatWasNotCommittedWakesNobody) {
   auto mine = holder.take("k");
   RawPostgres raw(server.uri());
-  raw("ALTER TABLE " + (*this)["inbox"] + " RENAME TO away");
+  raw("ALTER TABLE " + (*this)["known"] + " RENAME TO away");
   EXPECT_TRUE(persist::failed(asker.post("k", 2, "hello").error));
   (void)asker.acquire("k", asker.somebody(), persist::Intent::request);
   expect_hint(*holders, "k", Hint::asked);

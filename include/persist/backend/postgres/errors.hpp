@@ -39,6 +39,8 @@ enum class Trouble : std::uint8_t {
     return {Errc::timeout, said + "; others were at work on the same records, nothing was written"};
   if (trouble_of(state) == Trouble::lost)
     return {Errc::unavailable, said + "; nothing was written"};
+  if (state == "57014")
+    return {Errc::timeout, said + "; nothing was written: see the server's statement_timeout"};
   if (is_of_class(state, "28") || state == "42501")
     return {Errc::refused, said + "; see the user, the password and the privileges it has"};
   if (state == "3D000") return {Errc::not_found, said + "; make it, or name another"};

@@ -195,7 +195,9 @@ inline void Connection::hear_one() {
   if (!is_done) return note(answer.get(), whose);
   if (whose.kind == Kind::commit && std::string_view(PQcmdStatus(answer.get())) == "ROLLBACK")
     return refuse({Errc::io, path() + " rolled a transaction back; nothing was written"});
-  if (whose.taker != nullptr) whose.taker->answer_ = std::move(answer);
+  if (whose.taker == nullptr) return;
+  whose.taker->answer_ = std::move(answer);
+  whose.taker->is_awaited_ = false;
 }
 
 inline void Connection::note(const PGresult* answer, const Expected& whose) {

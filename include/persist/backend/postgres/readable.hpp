@@ -39,7 +39,7 @@ FROM persist_index i JOIN persist_store s ON s.id = i.store)";
 inline constexpr const char* post_function = R"(CREATE FUNCTION persist_post(
   to_store text, to_key text, id text, type text, json json,
   expires interval DEFAULT '7 days', first_tried timestamptz DEFAULT clock_timestamp())
-RETURNS bigint LANGUAGE plpgsql AS $$
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
   key_bytes bytea := convert_to(to_key, 'UTF8');
