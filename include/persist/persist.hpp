@@ -13,6 +13,7 @@
 #include <persist/backend/limited.hpp>
 #include <persist/backend/memory.hpp>
 #include <persist/backend/metered.hpp>
+#include <persist/backend/rows.hpp>
 #include <persist/bytes.hpp>
 #include <persist/clock.hpp>
 #include <persist/codec/any_of.hpp>

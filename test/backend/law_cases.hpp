@@ -48,4 +48,16 @@ int register_laws(const char* suite, Make make) {
   return count;
 }
 
+/// All of them in one case, for a backend whose server takes a while to start: each case is a
+/// process of its own.
+template <class B, class Make>
+void run_laws(Make make) {
+  for (const auto& law : persist::testing::backend_laws<B>()) {
+    persist::testing::ManualClock clock;
+    B backend = make(clock);
+    const auto report = law(backend, clock);
+    EXPECT_TRUE(report.passed()) << law.sentence << "\n" << report.text();
+  }
+}
+
 }  // namespace persist_test

@@ -1,4 +1,5 @@
 // A program of somebody else that takes what needs client libraries.
+#include <persist/backend/postgres.hpp>
 #include <persist/backend/sqlite.hpp>
 #include <persist/codec/sealed.hpp>
 #include <persist/compress/lz4.hpp>
@@ -52,12 +53,19 @@ bool keeps_rows() {
   return saved == 2;
 }
 
+/// A server is somebody else's: without one the answer is a clear one.
+bool knows_servers() {
+  const backend::Postgres nowhere{"host=/nowhere user=nobody"};
+  return !nowhere.status() && nowhere.status().error() == Errc::unavailable;
+}
+
 }  // namespace
 
 int main() {
   using codec::Compressed, codec::Packed, codec::Sealed;
   const bool all = keeps_data<Compressed<Packed, compress::Lz4>>() &&
-                   keeps_data<Sealed<Compressed<Packed, compress::Zstd<>>, Keys>>() && keeps_rows();
+                   keeps_data<Sealed<Compressed<Packed, compress::Zstd<>>, Keys>>() &&
+                   keeps_rows() && knows_servers();
   std::cout << (all ? "kept" : "lost") << '\n';
   return all ? 0 : 1;
 }

@@ -15,7 +15,8 @@
 // by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
 // in testing/laws/backend.hpp say it in tests.
 //
-// Models: backend::Memory (the reference), backend::File, backend::Kv<Map>.
+// Models: backend::Memory (the reference), backend::File, backend::Kv<Map>; adapters:
+// backend::Sqlite, backend::Postgres.
 
 namespace persist::inline PERSIST_ABI {
 

@@ -29,23 +29,24 @@ std::vector<Woken> next(WakeQueue& queue) {
 }
 
 TEST(SqliteWakes, AHintIsReadAsItWasSent) {
-  const auto hint = sqlite::decode_hint(sqlite::encode_hint({7, {3}, "k{1}", Hint::message}));
+  const auto hint = persist::backend::rows::decode_hint(
+      persist::backend::rows::encode_hint({7, {3}, "k{1}", Hint::message}));
   ASSERT_TRUE(hint);
   EXPECT_TRUE(hint->store.index == 3 && hint->key == "k{1}" && hint->why == Hint::message);
 }
 
 TEST(SqliteWakes, WhatIsNoHintIsNone) {
-  const persist::Buffer good = sqlite::encode_hint({7, {3}, "k", Hint::asked});
+  const persist::Buffer good = persist::backend::rows::encode_hint({7, {3}, "k", Hint::asked});
   for (std::size_t size = 0; size < good.size(); ++size)
-    EXPECT_FALSE(sqlite::decode_hint(good.view().first(size))) << size;
+    EXPECT_FALSE(persist::backend::rows::decode_hint(good.view().first(size))) << size;
   persist::Buffer bad = good;
   bad.data()[0] = std::byte{'q'};
-  EXPECT_FALSE(sqlite::decode_hint(bad));
+  EXPECT_FALSE(persist::backend::rows::decode_hint(bad));
   bad = good;
   bad.data()[4] = std::byte{3};
-  EXPECT_FALSE(sqlite::decode_hint(bad));
-  EXPECT_FALSE(
-      sqlite::decode_hint(sqlite::encode_hint({7, {3}, std::string(256, 'k'), Hint::asked})));
+  EXPECT_FALSE(persist::backend::rows::decode_hint(bad));
+  EXPECT_FALSE(persist::backend::rows::decode_hint(
+      persist::backend::rows::encode_hint({7, {3}, std::string(256, 'k'), Hint::asked})));
 }
 
 TEST(SqliteWakes, RubbishWakesNobodyAndStopsNothing) {

@@ -106,6 +106,10 @@ class Connection {
                                "backup, or erase the record"});
   }
 
+  /// An id for a new row; 0: the database finds one, and then says which.
+  [[nodiscard]] static std::int64_t fresh_id() noexcept { return 0; }
+  [[nodiscard]] std::int64_t inserted_id() const noexcept { return sqlite3_last_insert_rowid(db_); }
+
   [[nodiscard]] sqlite3* get() const noexcept { return db_; }
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
@@ -197,6 +201,11 @@ class Query {
   void run() {
     while (row()) {
     }
+  }
+  /// Runs it; how many rows it has changed.
+  [[nodiscard]] std::uint64_t changed() {
+    run();
+    return good() ? static_cast<std::uint64_t>(sqlite3_changes(connection_.get())) : 0;
   }
 
   /// The columns of a row, one after the other.

@@ -2,9 +2,9 @@
 
 #include <persist/backend/file/group.hpp>
 #include <persist/backend/file/job.hpp>
-#include <persist/backend/sqlite/engine.hpp>
 #include <persist/backend/sqlite/options.hpp>
 #include <persist/backend/sqlite/schema.hpp>
+#include <persist/backend/sqlite/tables.hpp>
 #include <persist/backend/sqlite/wakes.hpp>
 #include <persist/detail/os_file.hpp>
 
@@ -27,8 +27,8 @@ class Database {
       : path_(std::move(path)),
         options_(options),
         clock_(options.clock != nullptr ? *options.clock : SystemClock::instance()),
-        writer_(clock_, presence_),
-        reader_(clock_, presence_) {}
+        writer_(time_),
+        reader_(time_) {}
 
   /// Opens, and makes where there is none; once, before anything else.
   [[nodiscard]] Result<void> open() {
@@ -223,6 +223,7 @@ class Database {
   SqliteOptions options_;
   Clock& clock_;
   Presence presence_;
+  Sql::Time time_{clock_, presence_};
   std::atomic<std::uint64_t> sessions_{0};
   std::size_t limit_ = 0;
   Wakes wakes_;

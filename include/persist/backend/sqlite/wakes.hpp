@@ -1,8 +1,7 @@
 #pragma once
 
+#include <persist/backend/rows/hint.hpp>
 #include <persist/detail/os_bell.hpp>
-#include <persist/record/message.hpp>
-#include <persist/record/reader.hpp>
 #include <persist/record/wake.hpp>
 
 #include <atomic>
@@ -24,32 +23,8 @@
 
 namespace persist::inline PERSIST_ABI::backend::sqlite {
 
-/// A hint, and for whom.
-struct Hinted {
-  std::uint64_t nonce = 0;
-  StoreId store{};
-  std::string key;
-  Hint why = Hint::freed;
-};
+using rows::Hinted;
 
-/// As it is sent. Whoever sends need not be one of ours.
-[[nodiscard]] inline Buffer encode_hint(const Hinted& hint) {
-  Buffer bytes(as_bytes("psth"));
-  append_little(bytes, static_cast<std::uint8_t>(hint.why));
-  append_little(bytes, hint.store.index);
-  bytes.append(std::string_view(hint.key));
-  return bytes;
-}
-[[nodiscard]] inline std::optional<Hinted> decode_hint(ByteView bytes) {
-  persist::detail::Reader from(bytes);
-  const bool is_ours = as_text(from.bytes(4)) == "psth";
-  const auto why = from.number<std::uint8_t>();
-  const auto store = from.number<std::uint32_t>();
-  const std::string_view key = as_text(from.bytes(from.left()));
-  if (!is_ours || !from.good() || why > static_cast<std::uint8_t>(Hint::message)) return {};
-  if (key.empty() || key.size() > 255) return {};
-  return Hinted{0, {store}, std::string(key), static_cast<Hint>(why)};
-}
 [[nodiscard]] inline std::string bell_of(std::uint64_t nonce) {
   char digits[16];
   const auto end = std::to_chars(digits, digits + sizeof digits, nonce, 16).ptr;
@@ -89,7 +64,7 @@ class Wakes {
         push(hint);
         continue;
       }
-      sender_.ring(bell_of(hint.nonce), encode_hint(hint));
+      sender_.ring(bell_of(hint.nonce), rows::encode_hint(hint));
     }
   }
 
@@ -98,7 +73,7 @@ class Wakes {
     std::byte bytes[512];
     while (const auto size = bell_.wait(bytes)) {
       if (ends_) return;
-      const auto hint = decode_hint(ByteView(bytes, *size));
+      const auto hint = rows::decode_hint(ByteView(bytes, *size));
       if (!hint) continue;
       const std::lock_guard hold(mutex_);
       push(*hint);

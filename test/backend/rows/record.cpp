@@ -1,8 +1,9 @@
-#include <persist/backend/sqlite/record.hpp>
+#include <persist/backend/rows/record.hpp>
 
 #include <gtest/gtest.h>
 
 #include <persist/backend/sqlite/schema.hpp>
+#include <persist/backend/sqlite/tables.hpp>
 
 #include "backend/sqlite/support.hpp"
 
@@ -14,12 +15,12 @@ using persist::PastWrite;
 
 TEST(SqliteRecord, ThePastIsReadAsItWasWritten) {
   std::array<PastWrite, 4> past{}, again{};
-  EXPECT_TRUE(sqlite::encode_past(past).empty());
+  EXPECT_TRUE(persist::backend::rows::encode_past(past).empty());
   past[0] = {9, ~std::uint64_t{0}, 3, 4};
   past[1] = {8, 2, 1, 0};
-  const persist::Buffer bytes = sqlite::encode_past(past);
+  const persist::Buffer bytes = persist::backend::rows::encode_past(past);
   EXPECT_EQ(bytes.size(), 64u);
-  ASSERT_TRUE(sqlite::decode_past(bytes, again));
+  ASSERT_TRUE(persist::backend::rows::decode_past(bytes, again));
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(again[i].epoch, past[i].epoch);
     EXPECT_EQ(again[i].nonce, past[i].nonce);
@@ -37,8 +38,8 @@ TEST(SqliteRecord, APastOfAnotherLengthIsRefused) {
   }();
   for (const std::size_t size :
        {std::size_t{1}, std::size_t{31}, std::size_t{33}, std::size_t{160}})
-    EXPECT_FALSE(sqlite::decode_past(bytes.view().first(size), past)) << size;
-  EXPECT_TRUE(sqlite::decode_past({}, past));
+    EXPECT_FALSE(persist::backend::rows::decode_past(bytes.view().first(size), past)) << size;
+  EXPECT_TRUE(persist::backend::rows::decode_past({}, past));
 }
 
 TEST(SqliteRecord, EveryFieldOfARowComesBack) {
@@ -46,8 +47,8 @@ TEST(SqliteRecord, EveryFieldOfARowComesBack) {
   ASSERT_TRUE(persist_test::Sqlite(folder.db()).status());
   sqlite::Connection connection;
   connection.open(folder.db());
-  sqlite::Records records(connection);
-  sqlite::Record record = records.find({7}, "k");
+  persist::backend::rows::Records<sqlite::Sql> records(connection);
+  persist::backend::rows::Record record = records.find({7}, "k");
   EXPECT_FALSE(record.exists());
   records.insert(record);
   using std::chrono::milliseconds;
@@ -72,7 +73,7 @@ TEST(SqliteRecord, EveryFieldOfARowComesBack) {
   record.outbox_messages = 24;
   records.write(record);
   ASSERT_TRUE(connection.good()) << connection.error();
-  const sqlite::Record again = records.find({7}, "k");
+  const persist::backend::rows::Record again = records.find({7}, "k");
   const Head &a = again.head, &b = record.head;
   EXPECT_EQ(again.id, record.id);
   EXPECT_TRUE(a.fence == b.fence && a.asker == b.asker && a.past[0].write == 7);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/backend/sqlite/record.hpp>
+#include <persist/backend/rows/record.hpp>
 #include <persist/record/history.hpp>
 #include <persist/record/schema.hpp>
 
@@ -11,30 +11,41 @@
 // What lies beside a record's row: receipts, older states of its data, what an erased one left; and
 // the schemas of a store.
 
-namespace persist::inline PERSIST_ABI::backend::sqlite {
+namespace persist::inline PERSIST_ABI::backend::rows {
 
+template <class Sql>
 class Receipts {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
  public:
   explicit Receipts(Connection& connection) : connection_(connection) {}
 
   void read(const Record& record, std::vector<Receipt>& to) {
     to.clear();
     if (record.receipts == 0) return;
+    const auto take = [&](auto& q) {
+      const Hash128 id = q.hash();
+      to.push_back({id, q.template small<std::uint32_t>()});
+    };
+    if constexpr (Sql::remembers_rows)
+      if (record.beside != nullptr && record.beside->receipts) {
+        for (typename Sql::Packed rows(*record.beside->receipts); rows.row();)
+          take(rows);
+        return;
+      }
     Query q(all_);
     q << record.id;
-    while (q.row()) {
-      const Hash128 id = q.hash();
-      to.push_back({id, q.small<std::uint32_t>()});
-    }
+    while (q.row())
+      take(q);
   }
   void forget(Record& record, std::uint32_t day) {
     record.receipts_forgotten = (std::max)(record.receipts_forgotten, day);
     record.changed = true;
     if (record.receipts == 0) return;
     Query q(forget_);
-    (q << record.id << day).run();
-    if (!connection_.good()) return;
-    const auto gone = static_cast<std::uint64_t>(sqlite3_changes(connection_.get()));
+    const std::uint64_t gone = (q << record.id << day).changed();
     record.receipts -= (std::min)(record.receipts, gone);
   }
   void add(Record& record, std::span<const Receipt> receipts) {
@@ -60,7 +71,12 @@ class Receipts {
   Statement remove_{connection_, "DELETE FROM persist_receipt WHERE record = ?1"};
 };
 
+template <class Sql>
 class History {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
  public:
   explicit History(Connection& connection) : connection_(connection) {}
 
@@ -139,7 +155,12 @@ class History {
 };
 
 /// What an erased record left: not its key, only what keeps epochs and versions from going back.
+template <class Sql>
 class Erased {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
  public:
   explicit Erased(Connection& connection) : connection_(connection) {}
 
@@ -163,11 +184,18 @@ class Erased {
   Connection& connection_;
   Statement find_{connection_,
                   "SELECT epoch, version FROM persist_erased WHERE store = ?1 AND hash = ?2"};
-  Statement leave_{connection_, "INSERT OR REPLACE INTO persist_erased VALUES (?1, ?2, ?3, ?4)"};
+  Statement leave_{connection_,
+                   "INSERT INTO persist_erased VALUES (?1, ?2, ?3, ?4) ON CONFLICT (store, hash) "
+                   "DO UPDATE SET epoch = excluded.epoch, version = excluded.version"};
 };
 
 /// The schemas that records of a store need (record/schema.hpp).
+template <class Sql>
 class Schemas {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
  public:
   explicit Schemas(Connection& connection) : connection_(connection) {}
 
@@ -197,7 +225,8 @@ class Schemas {
  private:
   Connection& connection_;
   Statement find_{connection_, "SELECT bytes FROM persist_schema WHERE store = ?1 AND id = ?2"};
-  Statement keep_{connection_, "INSERT OR IGNORE INTO persist_schema VALUES (?1, ?2, ?3)"};
+  Statement keep_{connection_,
+                  "INSERT INTO persist_schema VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"};
 };
 
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
+}  // namespace persist::inline PERSIST_ABI::backend::rows

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/backend/sqlite/record.hpp>
+#include <persist/backend/rows/record.hpp>
 #include <persist/record/index.hpp>
 
 #include <algorithm>
@@ -11,12 +11,17 @@
 #include <utility>
 #include <vector>
 
-// The table of indexes. SQLite finds an entry and a page of them in the logarithm of their number;
-// a place and a size it counts, entry by entry.
+// The table of indexes. The database finds an entry and a page of them in the logarithm of their
+// number; a place and a size it counts, entry by entry.
 
-namespace persist::inline PERSIST_ABI::backend::sqlite {
+namespace persist::inline PERSIST_ABI::backend::rows {
 
+template <class Sql>
 class Indexes {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
  public:
   explicit Indexes(Connection& connection) : connection_(connection) {}
 
@@ -173,4 +178,4 @@ class Indexes {
                      "ORDER BY value DESC, key DESC LIMIT ?7"};
 };
 
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
+}  // namespace persist::inline PERSIST_ABI::backend::rows

@@ -1,8 +1,9 @@
-#include <persist/backend/sqlite/index.hpp>
+#include <persist/backend/rows/index.hpp>
 
 #include <gtest/gtest.h>
 
 #include <persist/backend/sqlite/schema.hpp>
+#include <persist/backend/sqlite/tables.hpp>
 #include <persist/record/index_sets.hpp>
 
 #include "backend/sqlite/support.hpp"
@@ -25,7 +26,7 @@ struct SqliteIndex : testing::Test {
   }
   persist_test::SqliteFolder folder;
   sqlite::Connection connection;
-  sqlite::Indexes table{connection};
+  persist::backend::rows::Indexes<sqlite::Sql> table{connection};
   persist::IndexSets sets;
 
   void set(const std::string& key, const std::vector<std::int64_t>& coins,

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <persist/backend/sqlite/beside.hpp>
-#include <persist/backend/sqlite/index.hpp>
-#include <persist/backend/sqlite/mail.hpp>
-#include <persist/backend/sqlite/presence.hpp>
-#include <persist/backend/sqlite/record.hpp>
-#include <persist/backend/sqlite/stores.hpp>
-#include <persist/backend/sqlite/wakes.hpp>
+#include <persist/backend/rows/beside.hpp>
+#include <persist/backend/rows/hint.hpp>
+#include <persist/backend/rows/index.hpp>
+#include <persist/backend/rows/mail.hpp>
+#include <persist/backend/rows/record.hpp>
+#include <persist/backend/rows/stores.hpp>
 #include <persist/record/head.hpp>
 
 #include <algorithm>
@@ -17,19 +16,20 @@
 #include <vector>
 
 // What each operation does to the tables, inside a transaction that somebody else begins and ends.
-// What was judged is written before the next request is looked at; what fails is remembered by the
-// connection, and then nothing of the transaction stays.
+// What was judged is written before the next request is looked at; the connection remembers what
+// fails, and then nothing of the transaction stays.
 
-namespace persist::inline PERSIST_ABI::backend::sqlite {
+namespace persist::inline PERSIST_ABI::backend::rows {
 
 /// The tables over one connection. Not synchronised.
+template <class Sql>
 class Engine {
  public:
-  Engine(Clock& clock, const Presence& presence) : clock_(clock), presence_(presence) {}
+  explicit Engine(typename Sql::Time& time) : time_(time) {}
 
-  Connection connection;
+  typename Sql::Connection connection;
 
-  void perform(OpenStoreRequest& request) { stores_.open(request, clock_.wall()); }
+  void perform(OpenStoreRequest& request) { stores_.open(request, time_.wall()); }
   void perform(AcquireRequest& request);
   void perform(CommitRequest& request);
   void perform(PostRequest& request);
@@ -40,6 +40,8 @@ class Engine {
   void perform(SchemaRequest& request) { schemas_.read(request); }
   void perform(IndexRequest& request) { indexes_.query(request); }
   [[nodiscard]] std::vector<StoreInfo> stores() { return stores_.all(); }
+  /// Answers who took a record in another way, by what was read along with its row.
+  [[nodiscard]] bool answer_taken(AcquireRequest& request, const Record& record, WallTime now);
   /// Whom to wake once the transaction is there for them to see.
   std::vector<Hinted> hints;
 
@@ -63,7 +65,7 @@ class Engine {
   /// Begins a request: what it touches is read once, and written once at its end.
   [[nodiscard]] Moment begin() {
     touched_.clear();
-    return moment_ = {clock_.now(), clock_.wall()};
+    return moment_ = {time_.now(), time_.wall()};
   }
   void end() {
     for (Record& record : touched_)
@@ -77,7 +79,12 @@ class Engine {
     if (!record.exists())
       record.head = erased_.absent(store, stores_.hash(store, key));
     else
-      presence_.judge(record.head, moment_.now);
+      time_.judge(record.head, moment_.now);
+    if constexpr (Sql::others_post)  // they cannot know what an erased one left
+      if (record.exists() && record.head.fence.epoch == 0) {
+        const Head left = erased_.absent(store, stores_.hash(store, key));
+        record.head.fence.epoch = left.fence.epoch, record.head.version = left.version;
+      }
     return record;
   }
   void wake(const Record& record, const Owner& whom, Hint why) {
@@ -92,6 +99,7 @@ class Engine {
   [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Record*>& found,
                                std::vector<bool>& fresh);
   [[nodiscard]] bool can_be_read(CommitRequest& request, const std::vector<bool>& fresh);
+  void fill_taken(AcquireRequest& request, const Record& record);
   void apply(Record& record, Change& change);
   void deliver(Record& sender, Change& change);
   void answer(const Record& record, Change& change);
@@ -99,21 +107,38 @@ class Engine {
                                      const MessageOrigin& origin, const MessageView& message,
                                      const RecordLimits& limits);
 
-  Clock& clock_;
-  const Presence& presence_;
-  Stores stores_{connection};
-  Records records_{connection};
-  Mail mail_{connection};
-  Receipts receipts_{connection};
-  History history_{connection};
-  Erased erased_{connection};
-  Schemas schemas_{connection};
-  Indexes indexes_{connection};
+  typename Sql::Time& time_;
+  Stores<Sql> stores_{connection};
+  Records<Sql> records_{connection};
+  Mail<Sql> mail_{connection};
+  Receipts<Sql> receipts_{connection};
+  History<Sql> history_{connection};
+  Erased<Sql> erased_{connection};
+  Schemas<Sql> schemas_{connection};
+  Indexes<Sql> indexes_{connection};
   std::deque<Record> touched_;  ///< by the request at hand
   Moment moment_{};
 };
 
-inline void Engine::perform(AcquireRequest& request) {
+template <class Sql>
+void Engine<Sql>::fill_taken(AcquireRequest& request, const Record& record) {
+  records_.fill(request.record, record, true);
+  mail_.numbers(record, request.record.outbox);
+  receipts_.read(record, request.record.receipts);
+  request.record.receipts_forgotten = record.receipts_forgotten;
+  request.record.inbox = mail_.newer_than(record, 0);
+}
+
+template <class Sql>
+bool Engine<Sql>::answer_taken(AcquireRequest& request, const Record& record, WallTime now) {
+  fill_taken(request, record);
+  request.outcome = AcquireRequest::Outcome::taken;
+  request.record.now = now;
+  return connection.good();
+}
+
+template <class Sql>
+void Engine<Sql>::perform(AcquireRequest& request) {
   if (!valid(request.key, request.error))
     return (void)(request.outcome = AcquireRequest::Outcome::failed);
   const Moment moment = begin();
@@ -144,17 +169,14 @@ inline void Engine::perform(AcquireRequest& request) {
     record.changed = true;
   }
   request.outcome = AcquireRequest::Outcome::taken;
-  records_.fill(request.record, record, true);
-  mail_.numbers(record, request.record.outbox);
-  receipts_.read(record, request.record.receipts);
-  request.record.receipts_forgotten = record.receipts_forgotten;
-  request.record.inbox = mail_.newer_than(record, 0);
+  fill_taken(request, record);
   end();
 }
 
 /// Whether anything is to be applied; marks what is.
-inline bool Engine::judge_all(CommitRequest& request, std::vector<Record*>& found,
-                              std::vector<bool>& fresh) {
+template <class Sql>
+bool Engine<Sql>::judge_all(CommitRequest& request, std::vector<Record*>& found,
+                            std::vector<bool>& fresh) {
   request.outcome = CommitRequest::Outcome::repeated;
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     Change& change = request.changes[i];
@@ -178,7 +200,8 @@ inline bool Engine::judge_all(CommitRequest& request, std::vector<Record*>& foun
 }
 
 /// Whether the store holds, or is sent, the schemas that the new data needs.
-inline bool Engine::can_be_read(CommitRequest& request, const std::vector<bool>& fresh) {
+template <class Sql>
+bool Engine<Sql>::can_be_read(CommitRequest& request, const std::vector<bool>& fresh) {
   for (std::size_t i = 0; i < fresh.size(); ++i) {
     const Change& change = request.changes[i];
     if (!fresh[i] || change.schema == nullptr) continue;
@@ -191,7 +214,8 @@ inline bool Engine::can_be_read(CommitRequest& request, const std::vector<bool>&
   return true;
 }
 
-inline void Engine::perform(CommitRequest& request) {
+template <class Sql>
+void Engine<Sql>::perform(CommitRequest& request) {
   for (std::size_t i = 0; i < request.changes.size(); ++i) {
     if (valid(request.changes[i].key, request.error)) continue;
     request.culprit = i;
@@ -215,7 +239,8 @@ inline void Engine::perform(CommitRequest& request) {
 }
 
 /// What a commit learns, whether it was applied now or before.
-inline void Engine::answer(const Record& record, Change& change) {
+template <class Sql>
+void Engine<Sql>::answer(const Record& record, Change& change) {
   change.version = record.head.version;
   change.epoch = record.head.fence.epoch;
   change.release_requested = record.head.asked();
@@ -227,7 +252,8 @@ inline void Engine::answer(const Record& record, Change& change) {
     send.delivered = !mail_.holds(record, record.head.fence.epoch, send.number);
 }
 
-inline void Engine::apply(Record& record, Change& change) {
+template <class Sql>
+void Engine<Sql>::apply(Record& record, Change& change) {
   make(record);  // only a change that claims is new to a record that is not
   record.changed = true;
   if (takes_first(record.head, change))
@@ -254,9 +280,9 @@ inline void Engine::apply(Record& record, Change& change) {
   advance(record.head, change, change.writes_data(), moment_.now, moment_.wall);
 }
 
-inline Reception Engine::receive_at(StoreId store, std::string_view key,
-                                    const MessageOrigin& origin, const MessageView& message,
-                                    const RecordLimits& limits) {
+template <class Sql>
+Reception Engine<Sql>::receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
+                                  const MessageView& message, const RecordLimits& limits) {
   Record& receiver = at(store, key);
   Inbox inbox = mail_.inbox_for(receiver, origin);
   const auto waiting = static_cast<std::size_t>(receiver.inbox_messages);
@@ -268,7 +294,8 @@ inline Reception Engine::receive_at(StoreId store, std::string_view key,
   return got;
 }
 
-inline void Engine::deliver(Record& sender, Change& change) {
+template <class Sql>
+void Engine<Sql>::deliver(Record& sender, Change& change) {
   const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
   const std::uint64_t epoch = sender.head.fence.epoch;
   for (const Send& send : change.sends) {
@@ -282,7 +309,8 @@ inline void Engine::deliver(Record& sender, Change& change) {
   }
 }
 
-inline void Engine::perform(ReadRequest& request) {
+template <class Sql>
+void Engine<Sql>::perform(ReadRequest& request) {
   if (!valid(request.key, request.error)) return;
   const Moment moment = begin();
   const Record& record = at(request.store, request.key);
@@ -302,7 +330,8 @@ inline void Engine::perform(ReadRequest& request) {
   if (request.version != 0 || request.wants_versions) history_.read(record, request);
 }
 
-inline void Engine::perform(PostRequest& request) {
+template <class Sql>
+void Engine<Sql>::perform(PostRequest& request) {
   if (!valid(request.key, request.error)) return;
   (void)begin();
   const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
@@ -312,7 +341,8 @@ inline void Engine::perform(PostRequest& request) {
 }
 
 /// Lists what waits, or takes messages out of one record.
-inline void Engine::perform(RelayRequest& request) {
+template <class Sql>
+void Engine<Sql>::perform(RelayRequest& request) {
   request.now = begin().wall;
   if (request.take_from.empty()) {
     request.waiting.clear();
@@ -329,7 +359,8 @@ inline void Engine::perform(RelayRequest& request) {
   end();
 }
 
-inline void Engine::perform(EraseRequest& request) {
+template <class Sql>
+void Engine<Sql>::perform(EraseRequest& request) {
   if (!valid(request.key, request.error)) return;
   (void)begin();
   const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
@@ -364,4 +395,4 @@ inline void Engine::perform(EraseRequest& request) {
   end();
 }
 
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
+}  // namespace persist::inline PERSIST_ABI::backend::rows

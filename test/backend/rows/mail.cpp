@@ -1,4 +1,4 @@
-#include <persist/backend/sqlite/mail.hpp>
+#include <persist/backend/rows/mail.hpp>
 
 #include <gtest/gtest.h>
 

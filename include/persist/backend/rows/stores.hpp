@@ -1,6 +1,5 @@
 #pragma once
 
-#include <persist/backend/sqlite/connection.hpp>
 #include <persist/detail/os.hpp>
 #include <persist/record/key_hash.hpp>
 #include <persist/record/requests.hpp>
@@ -12,9 +11,14 @@
 
 // The table of stores. A store's id within the open database is its row's.
 
-namespace persist::inline PERSIST_ABI::backend::sqlite {
+namespace persist::inline PERSIST_ABI::backend::rows {
 
+template <class Sql>
 class Stores {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
  public:
   explicit Stores(Connection& connection) : connection_(connection) {}
 
@@ -32,7 +36,11 @@ class Stores {
                                                "replaced");
       return;
     }
-    if (!found) found = make(request);
+    if (!found) {
+      make(request);
+      found = find(request);
+    }
+    if (!found) return;  // the connection knows why
     if (found->lock != request.lock) {
       request.error =
           Error(Errc::invalid,
@@ -84,7 +92,7 @@ class Stores {
     q << request.name;
     if (!q.row()) return std::nullopt;
     StoreInfo store = info(q);
-    request.store = {q.small<std::uint32_t>()};
+    request.store = {q.template small<std::uint32_t>()};
     const auto format = q.number();
     if (format > record_format)
       connection_.refuse({Errc::too_new, "store \"" + store.name + "\" of " + connection_.path() +
@@ -92,15 +100,11 @@ class Stores {
                                              "; open it with the newer build"});
     return store;
   }
-  [[nodiscard]] StoreInfo make(OpenStoreRequest& request) {
-    StoreInfo store{std::string(request.name),
-                    request.lock,
-                    {detail::os::random_bits(), detail::os::random_bits()}};
+  void make(const OpenStoreRequest& request) {
+    const Hash128 birth{detail::os::random_bits(), detail::os::random_bits()};
     Query q(make_);
-    q << request.name << static_cast<std::int64_t>(store.lock) << store.birth << record_format;
+    q << request.name << static_cast<std::int64_t>(request.lock) << birth << record_format;
     q.run();
-    request.store = {static_cast<std::uint32_t>(sqlite3_last_insert_rowid(connection_.get()))};
-    return store;
   }
 
   Connection& connection_;
@@ -113,4 +117,4 @@ class Stores {
   Statement birth_{connection_, "SELECT birth FROM persist_store WHERE id = ?1"};
 };
 
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
+}  // namespace persist::inline PERSIST_ABI::backend::rows

@@ -1,8 +1,9 @@
-#include <persist/backend/sqlite/stores.hpp>
+#include <persist/backend/rows/stores.hpp>
 
 #include <gtest/gtest.h>
 
 #include <persist/backend/sqlite/schema.hpp>
+#include <persist/backend/sqlite/tables.hpp>
 
 #include "backend/sqlite/support.hpp"
 
@@ -19,7 +20,7 @@ struct SqliteStores : testing::Test {
   }
   persist_test::SqliteFolder folder;
   sqlite::Connection connection;
-  sqlite::Stores stores{connection};
+  persist::backend::rows::Stores<sqlite::Sql> stores{connection};
 
   persist::OpenStoreRequest open(std::string_view name) {
     persist::OpenStoreRequest request{name, LockKind::lease, {}};

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <persist/backend/sqlite/record.hpp>
+#include <persist/backend/rows/record.hpp>
 #include <persist/record/mailbox.hpp>
 
 #include <algorithm>
@@ -12,9 +12,14 @@
 // The tables of messages. What may come in is judged by record/mailbox.hpp, of an inbox that holds
 // what the judgement needs and no message: those stay where they are until somebody wants them.
 
-namespace persist::inline PERSIST_ABI::backend::sqlite {
+namespace persist::inline PERSIST_ABI::backend::rows {
 
+template <class Sql>
 class Mail {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
  public:
   explicit Mail(Connection& connection) : connection_(connection) {}
 
@@ -66,6 +71,12 @@ class Mail {
   [[nodiscard]] std::vector<Message> newer_than(const Record& record, std::uint64_t seen) {
     std::vector<Message> all;
     if (record.inbox_messages == 0) return all;
+    if constexpr (Sql::remembers_rows)
+      if (seen == 0 && record.beside != nullptr && record.beside->inbox) {
+        for (typename Sql::Packed rows(*record.beside->inbox); rows.row();)
+          all.push_back(message(rows));
+        return all;
+      }
     Query q(newer_);
     q << record.id << seen;
     while (q.row())
@@ -120,13 +131,13 @@ class Mail {
     q << store.index << key;
     while (q.row()) {
       OutgoingMessage m;
-      m.store = {q.small<std::uint32_t>()};
+      m.store = {q.template small<std::uint32_t>()};
       m.key = q.text();
       m.epoch = q.number();
       m.number = q.number();
       m.type = q.text();
-      m.codec = q.small<std::uint16_t>();
-      m.priority = q.small<std::uint8_t>();
+      m.codec = q.template small<std::uint16_t>();
+      m.priority = q.template small<std::uint8_t>();
       m.expires = q.time();
       m.payload.append(q.bytes());
       all.push_back(std::move(m));
@@ -136,6 +147,12 @@ class Mail {
   void numbers(const Record& sender, std::vector<std::uint64_t>& to) {
     to.clear();
     if (sender.outbox_messages == 0) return;
+    if constexpr (Sql::remembers_rows)
+      if (sender.beside != nullptr && sender.beside->outbox) {
+        for (typename Sql::Packed rows(*sender.beside->outbox); rows.row();)
+          to.push_back(rows.number());
+        return;
+      }
     Query q(numbers_);
     q << sender.store.index << std::string_view(sender.key);
     while (q.row())
@@ -143,9 +160,8 @@ class Mail {
   }
   void take_out(Record& sender, std::uint64_t epoch, std::uint64_t number) {
     Query q(take_out_);
-    (q << sender.store.index << std::string_view(sender.key) << epoch << number).run();
-    if (!connection_.good()) return;
-    const auto gone = static_cast<std::uint64_t>(sqlite3_changes(connection_.get()));
+    q << sender.store.index << std::string_view(sender.key) << epoch << number;
+    const std::uint64_t gone = q.changed();
     if (gone == 0) return;
     sender.outbox_messages -= (std::min)(sender.outbox_messages, gone);
     sender.changed = true;
@@ -194,7 +210,8 @@ class Mail {
       (q << record.id << position).run();
     }
   }
-  [[nodiscard]] static Message message(Query& q) {
+  template <class Rows>
+  [[nodiscard]] static Message message(Rows& q) {
     Message m;
     m.position = q.number();
     m.origin.source = q.hash();
@@ -202,8 +219,8 @@ class Mail {
     m.origin.number = q.number();
     m.origin.first_tried = q.time();
     m.type = q.text();
-    m.codec = q.small<std::uint16_t>();
-    m.priority = q.small<std::uint8_t>();
+    m.codec = q.template small<std::uint16_t>();
+    m.priority = q.template small<std::uint8_t>();
     m.posted = q.time();
     m.expires = q.time();
     m.payload.append(q.bytes());
@@ -213,7 +230,9 @@ class Mail {
   Connection& connection_;
   Statement sender_{connection_,
                     "SELECT epoch, number FROM persist_sender WHERE record = ?1 AND source = ?2"};
-  Statement know_sender_{connection_, "INSERT OR REPLACE INTO persist_sender VALUES (?1,?2,?3,?4)"};
+  Statement know_sender_{connection_,
+                         "INSERT INTO persist_sender VALUES (?1, ?2, ?3, ?4) ON CONFLICT (record, "
+                         "source) DO UPDATE SET epoch = excluded.epoch, number = excluded.number"};
   Statement known_{connection_,
                    "SELECT position, id, first_tried_ms FROM persist_known WHERE record = ?1 "
                    "ORDER BY position"};
@@ -257,4 +276,4 @@ class Mail {
   Statement no_outbox_{connection_, "DELETE FROM persist_outbox WHERE store = ?1 AND key = ?2"};
 };
 
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
+}  // namespace persist::inline PERSIST_ABI::backend::rows
