@@ -58,7 +58,7 @@ class Batch {
     std::vector<Job<Request>*> ready;
     for (;;) {
       ready.clear();
-      std::set<std::pair<std::uint32_t, std::string_view>> busy;
+      Busy busy;
       bool all_done = true;
       for (Job<Request>& job : jobs_) {
         if (job.is_done) continue;
@@ -76,17 +76,30 @@ class Batch {
  private:
   using Mine = Job<Request>;
 
-  /// Requests for one record go in their order.
-  template <class Busy>
+  /// What requests before are at work on.
+  struct Busy {
+    std::set<std::pair<std::uint32_t, std::string_view>> records;
+    std::set<std::pair<std::uint32_t, Hash128>> schemas;
+  };
+  /// Requests for one record go in their order, and those for a schema that is not known to be
+  /// there.
   [[nodiscard]] bool is_its_turn(Mine& job, Busy& busy) {
     wanted_.clear();
     wanted_by(*job.request, job.turn, wanted_);
     bool is_free = true;
     for (const Wanted& each : wanted_)
-      is_free = !busy.contains({each.store.index, each.key}) && is_free;
+      is_free = !busy.records.contains({each.store.index, each.key}) && is_free;
     for (const Wanted& each : wanted_)
-      busy.insert({each.store.index, each.key});
+      busy.records.insert({each.store.index, each.key});
+    if constexpr (std::same_as<Request, CommitRequest>)
+      for (const Change& change : job.request->changes)
+        if (change.schema != nullptr && !holds(change.store, change.schema->id))
+          is_free = busy.schemas.insert({change.store.index, change.schema->id}).second && is_free;
     return is_free;
+  }
+  [[nodiscard]] bool holds(StoreId store, const Hash128& id) {
+    return db_.stores().stores().with(
+        store, [&](const kv::KnownStore& all) { return all.schemas.contains(id); });
   }
   void fail(Mine& job, const Error& error) {
     file::fail(*job.request, error);
@@ -94,15 +107,17 @@ class Batch {
   }
 
   void prepare(Mine& job);
-  [[nodiscard]] bool hold_schemas(Mine& job);
+  [[nodiscard]] bool find_schemas(Mine& job);
   [[nodiscard]] bool look(Mine& job);
   void perform_or_look(Mine& job);
+  void note_schema(const Change& change) {
+    db_.stores().stores().with(
+        change.store, [&](kv::KnownStore& all) { all.schemas.insert(change.schema->id); });
+  }
   void perform_now(Mine& job) {
     if constexpr (std::same_as<Request, CommitRequest>)
-      perform(*job.request, job.turn, [&](StoreId store, const Hash128& id) {
-        return db_.stores().stores().with(
-            store, [&](const kv::KnownStore& all) { return all.schemas.contains(id); });
-      });
+      perform(*job.request, job.turn,
+              [&](StoreId store, const Hash128& id) { return holds(store, id); });
     else
       perform(*job.request, job.turn);
   }
@@ -129,13 +144,13 @@ void Batch<Request>::prepare(Mine& job) {
   if (++job.tries > most_tries)
     return fail(job, {Errc::unavailable, "others changed the record each time, and were faster"});
   if constexpr (std::same_as<Request, CommitRequest>)
-    if (job.tries == 1 && !hold_schemas(job)) return;
+    if (job.tries == 1 && !find_schemas(job)) return;
   if (!look(job) || !job.commands.empty()) return;
   perform_or_look(job);
 }
 template <class Request>
 void Batch<Request>::perform_or_look(Mine& job) {
-  job.turn.hints.clear();
+  job.turn.hints.clear(), job.turn.schemas.clear();
   job.turn.moment = db_.moment();
   perform_now(job);
   if (job.turn.has_changes()) {
@@ -155,14 +170,17 @@ void Batch<Request>::perform_or_look(Mine& job) {
   (void)look(job);
 }
 
-/// Puts there what is not known to be there yet; that it may not be is said once the change was
-/// judged. False where nothing could be learned.
+/// Learns which schemas the store holds that the changes name and do not bring. False where nothing
+/// could be learned.
 template <class Request>
-bool Batch<Request>::hold_schemas(Mine& job) {
+bool Batch<Request>::find_schemas(Mine& job) {
   for (const Change& change : job.request->changes) {
-    if (change.schema == nullptr) continue;
-    const auto held = kv::hold_schema(db_.stores(), change);
-    if (!held && is_ailing(held.error())) return fail(job, held.error()), false;
+    if (change.schema == nullptr || change.sends_schema || holds(change.store, change.schema->id))
+      continue;
+    SchemaRequest asked{change.store, change.schema->id};
+    kv::read_schema(db_.stores(), asked);
+    if (is_ailing(asked.error)) return fail(job, asked.error), false;
+    if (!failed(asked.error)) note_schema(change);
   }
   return true;
 }
@@ -332,6 +350,8 @@ void Batch<Request>::finish(Mine& job) {
           cell.seen.bytes += sum.size;
         db_.cache().keep(cell.name, std::move(cell.seen));
       }
+  for (const Change* const change : job.turn.schemas)
+    note_schema(*change);
   for (const Hinted& hint : job.turn.hints)
     if (hint.nonce == db_.nonce()) db_.wake(hint);
 }

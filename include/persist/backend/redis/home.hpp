@@ -29,6 +29,7 @@ struct Home {
   [[nodiscard]] std::string record(std::string_view key) const {
     return prefix + "r/" + key_hash(birth, key).text();
   }
+  [[nodiscard]] std::string schema(const Hash128& id) const { return prefix + "s/" + id.text(); }
   /// Keys with data; keys whose outbox waits; keys in whose inbox messages wait.
   [[nodiscard]] std::string keys() const { return prefix + "k"; }
   [[nodiscard]] std::string waiting() const { return prefix + "w"; }

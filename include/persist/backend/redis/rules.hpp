@@ -157,6 +157,10 @@ void perform(CommitRequest& request, Turn& turn, Holds holds) {
     const Change& change = request.changes[i];
     if (!fresh[i] || change.schema == nullptr || holds(change.store, change.schema->id)) continue;
     request.error = refusal_of_schema(change);
+    if (!failed(request.error)) {
+      turn.schemas.push_back(&change);
+      continue;
+    }
     request.outcome = CommitRequest::Outcome::failed;
     return (void)(request.culprit = i);
   }

@@ -36,14 +36,15 @@ return {time[1], time[2], took, redis.call('HGETALL', KEYS[2])}
 )lua";
 
 /// Writes records where all of them still are as they were seen, or answers with all of them.
-/// KEYS headers, records, sets. ARGV their counts and the headers' bytes; time; whether that is
-/// another clock's; the revisions seen; fields to put and to take out; entries of sets to put and to
-/// take out; hints and to whom.
+/// KEYS headers, records, sets, schemas. ARGV their counts and the headers' bytes; time; whether that
+/// is another clock's; the revisions seen; fields to put and to take out; entries of sets to put and
+/// to take out; schemas; hints and to whom.
 inline constexpr std::string_view write_script = R"lua(
 local time = redis.call('TIME')
-local at = 3
+local at = 4
 local function arg() at = at + 1 return ARGV[at] end
 local headers, records, sets = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local all = headers + records + sets
 for i = 1, headers do
   if redis.call('GET', KEYS[i]) ~= arg() then return {time[1], time[2], 'birth'} end
 end
@@ -57,7 +58,7 @@ if not fits then
   for i = 1, records do answer[3 + i] = redis.call('HGETALL', KEYS[headers + i]) end
   return answer
 end
-for i = headers + records + 1, headers + records + sets do redis.call('ZCARD', KEYS[i]) end
+for i = headers + records + 1, all do redis.call('ZCARD', KEYS[i]) end
 for i = headers + 1, headers + records do
   local put = tonumber(arg())
   if put > 0 then redis.call('HSET', KEYS[i], unpack(ARGV, at + 1, at + put)) end
@@ -66,10 +67,11 @@ for i = headers + 1, headers + records do
   if out > 0 then redis.call('HDEL', KEYS[i], unpack(ARGV, at + 1, at + out)) end
   at = at + out
 end
-for i = headers + records + 1, headers + records + sets do
+for i = headers + records + 1, all do
   if arg() == '+' then redis.call('ZADD', KEYS[i], 0, arg())
   else redis.call('ZREM', KEYS[i], arg()) end
 end
+for i = all + 1, all + ARGV[4] do redis.call('SETNX', KEYS[i], arg()) end
 while at < #ARGV do redis.call('PUBLISH', arg(), arg()) end
 return {time[1], time[2], 'done'}
 )lua";

@@ -56,6 +56,7 @@ struct Turn {
   memory::Moment moment{};
   std::vector<Cell> cells{};
   std::vector<Hinted> hints{};
+  std::vector<const Change*> schemas{};  ///< that bring one
 
   [[nodiscard]] Cell* find(StoreId store, std::string_view key) noexcept {
     for (Cell& cell : cells)
@@ -145,7 +146,11 @@ template <class NameOf>
   for (const Cell& cell : turn.cells)
     add_entries(to, entries, cell);
   to.words = {std::to_string(headers.size()), std::to_string(turn.cells.size()),
-              std::to_string(to.keys.size() - before)};
+              std::to_string(to.keys.size() - before), std::to_string(turn.schemas.size())};
+  for (const Change* const change : turn.schemas) {
+    to.keys.push_back(turn.at(change->store, change->key).home->schema(change->schema->id));
+    entries.emplace_back(as_text(kv::encode_schema(change->schema->bytes)));
+  }
   std::move(headers.begin(), headers.end(), std::back_inserter(to.words));
   to.words.push_back(micros(turn.moment.now));
   to.words.emplace_back(is_own_clock ? "1" : "0");
