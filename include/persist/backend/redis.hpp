@@ -55,8 +55,8 @@ class Redis {
 
   void open_store(std::span<OpenStoreRequest> batch) {
     for (OpenStoreRequest& request : batch) {
-      if (const auto reached = status(); !reached)
-        request.error = reached.error();
+      if (const auto fit = redis::may_write(*db_, request.name); !fit)
+        request.error = fit.error();
       else
         kv::open_store(db_->stores(), request);
     }

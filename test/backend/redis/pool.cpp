@@ -63,6 +63,11 @@ TEST_F(OnRedis, a_user_who_may_not_ask_for_evictions_needs_a_word) {
   RedisDriver driver = drive(db);
   Holding mine = driver.take("k");
   driver.save(mine, "one");
+  server({"ACL", "SETUSER", "game", "-zrem"});
+  Redis careless = open();
+  persist::OpenStoreRequest opens{"laws"};
+  careless.open_store({&opens, 1});
+  EXPECT_EQ(opens.error.code(), Errc::refused) << "before half of something is written";
   server({"ACL", "SETUSER", "game", "-evalsha", "-eval"});
   auto draft = driver.next(mine).data("two");
   const auto done = committed(db, draft);

@@ -154,7 +154,7 @@ void Batch<Request>::perform_or_look(Mine& job) {
   job.turn.moment = db_.moment();
   perform_now(job);
   if (job.turn.has_changes()) {
-    job.commands.push_back(write_of(job.turn, db_.is_own_clock(),
+    job.commands.push_back(write_of(job.turn, db_.is_own_clock(), db_.next_write_id(),
                                     [&](StoreId store) { return db_.name_of(store); }));
     for (const Hinted& hint : job.turn.hints)
       if (hint.nonce != db_.nonce() && db_.options().wakes) {

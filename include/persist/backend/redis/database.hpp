@@ -4,6 +4,7 @@
 #include <persist/backend/redis/turn.hpp>
 #include <persist/backend/redis/wakes.hpp>
 
+#include <atomic>
 #include <list>
 #include <map>
 #include <memory>
@@ -86,6 +87,8 @@ class Database {
   [[nodiscard]] Owner next_owner(ServerId server) { return stores_.next_owner(server); }
   [[nodiscard]] std::uint64_t nonce() const noexcept { return nonce_; }
   [[nodiscard]] Cache& cache() noexcept { return cache_; }
+  /// Never given out twice, by anybody.
+  [[nodiscard]] std::string next_write_id() { return text_of(Owner{{}, nonce_, ++writes_}); }
 
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
     stores_.stores().with(
@@ -108,6 +111,7 @@ class Database {
   std::shared_ptr<Pool> pool_;
   kv::Database<Values> stores_;
   std::uint64_t nonce_;
+  std::atomic<std::uint64_t> writes_{0};
   Cache cache_;
   std::mutex mutex_;
   std::map<std::uint32_t, std::shared_ptr<const Home>> homes_;

@@ -40,6 +40,38 @@ namespace persist::inline PERSIST_ABI::backend::redis {
   return reply;
 }
 
+/// Whether this user may do all that a script does to a store: one that is refused half way leaves
+/// half of it.
+[[nodiscard]] inline Result<void> may_write(Database& db, std::string_view store) {
+  static constexpr std::string_view tries = R"lua(
+local key = KEYS[1]
+redis.call('DEL', key)
+redis.call('SETNX', key, '')
+redis.call('GET', key)
+redis.call('DEL', key)
+redis.call('HSET', key, 'a', '', 'b', '')
+redis.call('HGET', key, 'a')
+redis.call('HMGET', key, 'a', 'b')
+redis.call('HGETALL', key)
+redis.call('EXISTS', key)
+redis.call('HDEL', key, 'a', 'b')
+redis.call('ZADD', key, 0, 'a')
+redis.call('ZCARD', key)
+redis.call('ZRANK', key, 'a')
+redis.call('ZRANGE', key, 0, 1)
+redis.call('ZRANGEBYLEX', key, '-', '+', 'LIMIT', 0, 1)
+redis.call('ZREVRANGEBYLEX', key, '+', '-', 'LIMIT', 0, 1)
+redis.call('ZREM', key, 'a')
+return redis.call('PUBLISH', ARGV[1], '')
+)lua";
+  auto line = db.pool().take();
+  if (!line) return line.error();
+  const std::string key = tagged(kv::base_of(store)) + "try", channel = channel_of(0);
+  const auto done = (*line)->call({"EVAL", tries, "1", key, channel});
+  db.pool().give_back(std::move(*line));
+  return done ? Result<void>(success) : done.error();
+}
+
 /// Members of a set behind `after`, by rising bytes. The store's header is looked at in the same
 /// moment.
 [[nodiscard]] inline Result<std::vector<std::string>> members(Database& db, const Home& home,
@@ -157,7 +189,7 @@ inline void query(Database& db, IndexRequest& request) {
   for (int tries = 0; tries < most_tries; ++tries) {
     Command ask{Script::query};
     ask.keys = {(*home)->header_key, (*home)->index(request.index), (*home)->index(request.index)};
-    std::string revision;
+    std::string version;
     std::optional<std::string> entry;
     if (!request.key.empty()) {
       Command look;
@@ -170,10 +202,10 @@ inline void query(Database& db, IndexRequest& request) {
                                         [&](std::string_view store) { return db.id_of(store); });
       if (!stored) return (void)(request.error = stored.error());
       entry = entry_in(**home, stored->record, request.index);
-      revision = std::to_string(stored->revision);
+      version = stored->version;
     }
     ask.words = {(*home)->header,
-                 revision,
+                 version,
                  entry.value_or(""),
                  request.around  ? "around"
                  : request.falls ? "down"

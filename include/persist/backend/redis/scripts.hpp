@@ -7,6 +7,9 @@
 // answers with what is there. The one thing it decides itself is to give a record to a new holder
 // that nobody holds, so that a load is one round trip.
 //
+// A version of a record is a count and, because a database that lost its newest writes counts the
+// same numbers again, who made it: no two are ever equal.
+//
 // A time that comes along is this server's clock as the caller last read it, and so never ahead of
 // it but for drift; one that is too far off is corrected by another try. Replies begin with TIME.
 
@@ -24,10 +27,11 @@ if ARGV[2] ~= '' then
   if ARGV[4] == '1' then now = seen end
   local is = redis.call('HMGET', KEYS[2], 'v', 'e', 'l', 'o')
   local fresh = not is[1] and redis.call('EXISTS', KEYS[2]) == 0
-  local v, e, l = tonumber(fresh and 0 or is[1]), tonumber(is[2] or 0), tonumber(is[3] or 0)
+  local v = fresh and 0 or tonumber(string.match(is[1] or '', '^(%d+)-'))
+  local e, l = tonumber(is[2] or 0), tonumber(is[3] or 0)
   if v and e and l and e < 9e15 and seen <= now + 100000 and seen > now - 5000000 and now >= l
       and is[4] ~= ARGV[5] then
-    redis.call('HSET', KEYS[2], 'v', string.format('%.0f', v + 1),
+    redis.call('HSET', KEYS[2], 'v', string.format('%.0f-o', v + 1) .. ARGV[5],
                'e', string.format('%.0f', e + 1), 'l', '1e300', 'o', ARGV[5], 't', ARGV[2])
     took = 'took'
   end
@@ -37,7 +41,7 @@ return {time[1], time[2], took, redis.call('HGETALL', KEYS[2])}
 
 /// Writes records where all of them still are as they were seen, or answers with all of them.
 /// KEYS headers, records, sets, schemas. ARGV their counts and the headers' bytes; time; whether that
-/// is another clock's; the revisions seen; fields to put and to take out; entries of sets to put and
+/// is another clock's; the versions seen; fields to put and to take out; entries of sets to put and
 /// to take out; schemas; hints and to whom.
 inline constexpr std::string_view write_script = R"lua(
 local time = redis.call('TIME')
@@ -77,7 +81,7 @@ return {time[1], time[2], 'done'}
 )lua";
 
 /// Looks into an ordered index, all of one moment.
-/// KEYS header, set, record. ARGV header's bytes; revision of the record, or empty; its entry, or
+/// KEYS header, set, record. ARGV header's bytes; version of the record, or empty; its entry, or
 /// empty; `up`, `down` or `around`; bounds of the page; how many.
 inline constexpr std::string_view query_script = R"lua(
 local time = redis.call('TIME')

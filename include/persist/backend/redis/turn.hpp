@@ -81,11 +81,12 @@ struct Turn {
 
 /// Adds what one record's hash becomes; its fields are counted before they are named.
 template <class NameOf>
-void add_fields(std::vector<std::string>& words, Cell& cell, NameOf name_of) {
+void add_fields(std::vector<std::string>& words, Cell& cell, const std::string& write_id,
+                NameOf name_of) {
   std::vector<std::string> put, out;
   Record& record = cell.record();
   if (cell.is_changed) {
-    ++cell.seen.revision;
+    cell.seen.version = std::to_string(++cell.seen.revision) + '-' + write_id;
     for (std::size_t i = 0; i < part_count; ++i) {
       const auto part = static_cast<Part>(i);
       if ((cell.changed & bit_of(part)) == 0) continue;
@@ -98,7 +99,7 @@ void add_fields(std::vector<std::string>& words, Cell& cell, NameOf name_of) {
         out.emplace_back(part_fields[i]);
     }
     const Buffer head = encode_head(record, cell.seen.revision, cell.seen.sums);
-    put.insert(put.end(), {std::string(revision_field), std::to_string(cell.seen.revision),
+    put.insert(put.end(), {std::string(version_field), cell.seen.version,
                            std::string(epoch_field), std::to_string(record.head.fence.epoch),
                            std::string(until_field), until_of(record.head),
                            std::string(owner_field), text_of(record.head.fence.owner),
@@ -128,11 +129,13 @@ inline void add_entries(Command& to, std::vector<std::string>& words, const Cell
   add(cell.entries_before, now, "-");
 }
 
-/// The command that writes a turn. It counts the revisions of what it writes on.
+/// The command that writes a turn. It counts the versions of what it writes on; nobody else ever
+/// has that id.
 template <class NameOf>
-[[nodiscard]] Command write_of(Turn& turn, bool is_own_clock, NameOf name_of) {
+[[nodiscard]] Command write_of(Turn& turn, bool is_own_clock, const std::string& write_id,
+                               NameOf name_of) {
   Command to{Script::write};
-  std::vector<std::string> headers, revisions, entries;
+  std::vector<std::string> headers, versions, entries;
   for (const Cell& cell : turn.cells)
     if (std::find(to.keys.begin(), to.keys.end(), cell.home->header_key) == to.keys.end()) {
       to.keys.push_back(cell.home->header_key);
@@ -140,7 +143,7 @@ template <class NameOf>
     }
   for (const Cell& cell : turn.cells) {
     to.keys.push_back(cell.name);
-    revisions.push_back(std::to_string(cell.seen.revision));
+    versions.push_back(cell.seen.version);
   }
   const std::size_t before = to.keys.size();
   for (const Cell& cell : turn.cells)
@@ -154,9 +157,9 @@ template <class NameOf>
   std::move(headers.begin(), headers.end(), std::back_inserter(to.words));
   to.words.push_back(micros(turn.moment.now));
   to.words.emplace_back(is_own_clock ? "1" : "0");
-  std::move(revisions.begin(), revisions.end(), std::back_inserter(to.words));
+  std::move(versions.begin(), versions.end(), std::back_inserter(to.words));
   for (Cell& cell : turn.cells)
-    add_fields(to.words, cell, name_of);
+    add_fields(to.words, cell, write_id, name_of);
   std::move(entries.begin(), entries.end(), std::back_inserter(to.words));
   return to;
 }

@@ -40,10 +40,10 @@ using Parts = unsigned;
 }
 inline constexpr Parts all_parts = (1U << part_count) - 1;
 
-/// What scripts read and write besides the head: the revision, the epoch, from when on anybody may
+/// What scripts read and write besides the head: the version, the epoch, from when on anybody may
 /// take the record (in microseconds), by whom it is held, and how it was taken since the head was
 /// written.
-inline constexpr std::string_view revision_field = "v", epoch_field = "e", until_field = "l",
+inline constexpr std::string_view version_field = "v", epoch_field = "e", until_field = "l",
                                   owner_field = "o", taken_field = "t", head_field = "h";
 inline constexpr std::string_view never = "1e300";
 
@@ -167,7 +167,7 @@ template <class StoreOf>
 
 /// The fields of a hash, as they came.
 struct Fields {
-  std::string_view revision, epoch, until, owner, taken, head;
+  std::string_view version, epoch, until, owner, taken, head;
   std::array<std::string_view, part_count> parts{};
   bool any = false;
 
@@ -178,7 +178,7 @@ struct Fields {
 
  private:
   [[nodiscard]] std::string_view* find(std::string_view name) noexcept {
-    if (name == revision_field) return &revision;
+    if (name == version_field) return &version;
     if (name == epoch_field) return &epoch;
     if (name == until_field) return &until;
     if (name == owner_field) return &owner;
@@ -194,7 +194,8 @@ struct Fields {
 struct Stored {
   Record record{};
   Sums sums{};
-  std::uint64_t revision = 0;
+  std::uint64_t revision = 0;  ///< the count in the version
+  std::string version = "0";
   std::size_t bytes = 0;
 };
 
@@ -241,7 +242,8 @@ template <class StoreOf>
   const Fields from(all);
   Stored to;
   if (!from.any) return to;
-  const auto revision = number_in(from.revision), epoch = number_in(from.epoch);
+  const auto revision = number_in(from.version.substr(0, from.version.find('-')));
+  const auto epoch = number_in(from.epoch);
   if (!revision || !epoch) return kv::damaged(name, "is none of persist's, or is damaged");
   if (!from.head.empty() || from.taken.empty())
     if (const auto read = read_stored_head(from, name, to); !read) return read.error();
@@ -261,6 +263,7 @@ template <class StoreOf>
   }
   if (*revision != to.revision || *epoch != to.record.head.fence.epoch)
     return kv::damaged(name, "is of two minds");
+  to.version = from.version;
   to.bytes += 512 + name.size();
   return to;
 }
