@@ -165,6 +165,17 @@ template <class StoreOf>
          file::inbox_size(record.inbox) + file::outbox_size(record.outbox);
 }
 
+/// What `file::write_head` leaves out.
+inline void append_lease(Buffer& to, const Head& head) {
+  append_little(to, head.renewals);
+  append_little(
+      to, static_cast<std::uint64_t>((std::min<std::int64_t>)(head.lease.count(), longest_time)));
+  append_little(to, static_cast<std::uint64_t>(head.renewed.time_since_epoch().count()));
+  file::append_text(to, head.asker.server.view());
+  append_little(to, head.asker.nonce);
+  append_little(to, head.asker.session);
+}
+
 /// The value of a record. `name_of(StoreId)` names the stores of messages in the outbox.
 template <class NameOf>
 [[nodiscard]] Buffer encode_record(const Record& record, NameOf name_of) {
@@ -175,13 +186,7 @@ template <class NameOf>
   file::append_text(to, record.key);
   const Head& head = record.head;
   file::write_head(to, head);
-  append_little(to, head.renewals);
-  append_little(
-      to, static_cast<std::uint64_t>((std::min<std::int64_t>)(head.lease.count(), longest_time)));
-  append_little(to, static_cast<std::uint64_t>(head.renewed.time_since_epoch().count()));
-  file::append_text(to, head.asker.server.view());
-  append_little(to, head.asker.nonce);
-  append_little(to, head.asker.session);
+  append_lease(to, head);
   if (record.exists) {
     append_little(to, static_cast<std::uint8_t>(record.has_data));
     append_part(to, record.data);
