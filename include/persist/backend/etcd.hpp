@@ -4,6 +4,7 @@
 #include <persist/backend/kv.hpp>
 #include <persist/backend/uri.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -24,8 +25,8 @@ struct Etcd : Kv<etcd::Map> {
       : Kv(etcd::Map(std::move(options)), kv) {}
 };
 
-/// `etcd:HOST:PORT,HOST:PORT…`, or `etcd:https://HOST:PORT,…`, with `timeout=TIME`, `user=NAME`,
-/// and of TLS `ca`, `certificate` and `key`. The password is in the environment, as
+/// `etcd:HOST:PORT,HOST:PORT…`, or `etcd:https://HOST:PORT,…`, with `prefix`, `timeout=TIME`,
+/// `user=NAME`, and of TLS `ca`, `certificate` and `key`. The password is in the environment, as
 /// `PERSIST_ETCD_PASSWORD`.
 template <>
 struct UriOpener<Etcd> {
@@ -36,10 +37,11 @@ struct UriOpener<Etcd> {
     if (!timeout) return timeout.error();
     options.timeout = *timeout;
     options.user = uri.take("user").value_or("");
+    options.prefix = uri.take("prefix").value_or("");
     options.ca_file = uri.take("ca").value_or("");
     options.certificate_file = uri.take("certificate").value_or("");
     options.key_file = uri.take("key").value_or("");
-    if (const auto all = uri.finish("timeout, user, ca, certificate, key"); !all)
+    if (const auto all = uri.finish("prefix, timeout, user, ca, certificate, key"); !all)
       return all.error();
     if (const char* password = std::getenv("PERSIST_ETCD_PASSWORD")) options.password = password;
     options.endpoints.clear();

@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <curl/curl.h>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+#include <curl/curl.h>
 
 namespace persist::inline PERSIST_ABI::backend::etcd {
 

@@ -3,7 +3,6 @@
 #include <persist/backend/etcd/answers.hpp>
 #include <persist/backend/etcd/options.hpp>
 #include <persist/backend/kv/concept.hpp>
-#include <persist/detail/base64.hpp>
 
 #include <atomic>
 #include <memory>
@@ -15,30 +14,31 @@
 
 namespace persist::inline PERSIST_ABI::backend::etcd {
 
-/// etcd as a map for `Kv`: a value is replaced in a transaction of etcd's that compares the revision
-/// in which it was written last. Reads are linearizable, so each is answered by a majority.
+/// etcd as a map for `Kv`: a value is replaced in a transaction of etcd's that compares the
+/// revision in which it was written last. Reads are linearizable, so each is answered by a
+/// majority.
 ///
-/// Safe to call from any thread; each call is one round trip, and after the first one more where the
-/// cluster asks who it is. Copies share their connections.
+/// Safe to call from any thread; each call is one round trip, and after the first one more where
+/// the cluster asks who it is. Copies share their connections.
 class Map {
  public:
   explicit Map(EtcdOptions options) : state_(std::make_shared<State>(std::move(options))) {}
 
   /// `timeout`, `unavailable`, `refused`, `io`.
   [[nodiscard]] Result<kv::Entry> get(std::string_view key) {
-    const auto body = call("/v3/kv/range", "{\"key\":\"" + encoded(key) + "\"}", false);
+    const auto body = call("/v3/kv/range", "{\"key\":\"" + name_of(key) + "\"}", false);
     if (!body) return body.error();
-    auto answer = read_answer<RangeAnswer>(*body);
+    auto answer = read_range(*body);
     if (!answer) return answer.error();
-    if (answer->kvs.empty()) return kv::Entry{};
-    KeyValue& found = answer->kvs.front();
+    if (answer->empty()) return kv::Entry{};
+    KeyValue& found = answer->front();
     return kv::Entry{std::move(found.value), std::move(found.mod_revision)};
   }
   /// `unknown_outcome` where no reply came, or a cluster that changes its leader does not know;
   /// `unavailable`, `too_large`, `refused`, `io`: nothing was written.
   [[nodiscard]] Result<kv::Swap> compare_and_swap(std::string_view key, std::string_view seen,
                                                   ByteView value) {
-    const std::string name = encoded(key);
+    const std::string name = name_of(key);
     std::string request = R"({"compare":[{"target":"MOD","result":"EQUAL","key":")" + name +
                           R"(","mod_revision":")" + std::string(seen.empty() ? "0" : seen) +
                           R"("}],"success":[{)";
@@ -49,10 +49,10 @@ class Map {
                  R"("}}]})";
     const auto body = call("/v3/kv/txn", request, true);
     if (!body) return body.error();
-    auto answer = read_answer<TxnAnswer>(*body);
+    auto answer = read_txn(*body);
     if (!answer) return Error(Errc::unknown_outcome, std::string(answer.error().detail()));
     if (!answer->succeeded) return kv::Swap{};
-    return kv::Swap{true, std::move(answer->header.revision)};
+    return kv::Swap{true, std::move(answer->revision)};
   }
   [[nodiscard]] Result<std::vector<std::string>> list(std::string_view prefix,
                                                       std::string_view after, std::size_t most) {
@@ -60,20 +60,19 @@ class Map {
     if (after >= prefix) from = std::string(after) + '\0';  // the next key there can be
     ++end.back();                                           // prefixes end in a slash
     const auto body = call("/v3/kv/range",
-                           "{\"key\":\"" + encoded(from) + "\",\"range_end\":\"" + encoded(end) +
+                           "{\"key\":\"" + name_of(from) + "\",\"range_end\":\"" + name_of(end) +
                                "\",\"limit\":\"" + std::to_string(most) + "\",\"keys_only\":true}",
                            false);
     if (!body) return body.error();
-    const auto answer = read_answer<RangeAnswer>(*body);
+    const auto answer = read_range(*body);
     if (!answer) return answer.error();
     std::vector<std::string> keys;
-    for (const KeyValue& each : answer->kvs)
-      keys.emplace_back(as_text(each.key));
+    const std::size_t before = state_->options.prefix.size();
+    for (const KeyValue& each : *answer)
+      if (each.key.size() >= before) keys.push_back(each.key.substr(before));
     return keys;
   }
-  [[nodiscard]] std::size_t largest_value() const noexcept {
-    return state_->options.largest_value;
-  }
+  [[nodiscard]] std::size_t largest_value() const noexcept { return state_->options.largest_value; }
   /// `invalid`: there is nobody to ask.
   [[nodiscard]] Result<void> status() const {
     if (!state_->options.endpoints.empty()) return success;
@@ -93,6 +92,9 @@ class Map {
     std::string token;
   };
 
+  [[nodiscard]] std::string name_of(std::string_view key) const {
+    return encoded(state_->options.prefix + std::string(key));
+  }
   [[nodiscard]] static std::string encoded(std::string_view bytes) {
     std::string text(detail::base64_size(bytes.size()), '\0');
     detail::put_base64(text.data(), as_bytes(bytes));
@@ -108,9 +110,8 @@ class Map {
       if (!token) return token.error();
       Reply reply = send(path, body, *token, deadline);
       if (reply.status == 200) return std::move(reply.body);
-      const auto refusal = read_answer<Refusal>(reply.body);
       // It was not done, and may be done for whoever says anew who he is.
-      const bool wants_token = refusal && is_unknown_token(*refusal) && !again;
+      const bool wants_token = is_unknown_token(read_refusal(reply.body)) && !again;
       if (!wants_token || state_->options.user.empty()) return error_of(reply, writes);
     }
   }
@@ -140,21 +141,15 @@ class Map {
     if (options.user.empty()) return std::string();
     const std::lock_guard hold(state_->mutex);
     if (!state_->token.empty() && !anew) return state_->token;
-    std::string body;
-    Buffer request;
-    UnknownFields none;
-    const Login login{options.user, options.password};
-    if (auto done = codec::Json::encode<schema::NoPolicy>(login, none, request); !done)
-      return done.error();
-    const Reply reply = send("/v3/auth/authenticate", as_text(request.view()), "", deadline);
+    // A name that is no UTF-8 is none of the cluster's.
+    const std::string request = Json{{"name", options.user}, {"password", options.password}}.dump(
+        -1, ' ', false, Json::error_handler_t::replace);
+    const Reply reply = send("/v3/auth/authenticate", request, "", deadline);
     if (reply.status != 200) return error_of(reply, false);
-    auto answer = read_answer<TokenAnswer>(reply.body);
+    const auto answer = read_object(reply.body);
     if (!answer) return answer.error();
-    return state_->token = std::move(answer->token);
+    return state_->token = text_of(*answer, "token");
   }
-  struct Login {
-    std::string name, password;
-  };
   [[nodiscard]] TimePoint after_timeout() const {
     return persist::after(SystemClock::instance().now(), state_->options.timeout);
   }

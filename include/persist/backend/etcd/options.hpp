@@ -20,6 +20,9 @@ struct EtcdOptions {
   std::string ca_file{};
   std::string certificate_file{};
   std::string key_file{};
+  /// What all keys begin with, for clusters that are not a game's alone: of letters, digits and
+  /// `/ . _ -`.
+  std::string prefix{};
   /// How long a call waits for the cluster, all of its members together.
   Duration timeout = std::chrono::seconds(5);
   /// What a record may have with all that belongs to it, as long as the cluster's own
