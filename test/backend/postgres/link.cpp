@@ -228,6 +228,21 @@ TEST_F(PostgresFaults, ADatabaseThatWasReplacedIsNotWrittenTo) {
   EXPECT_TRUE(drive(other).holds_text("k", "theirs"));
 }
 
+TEST_F(PostgresFaults, WhatIsReadToBeWrittenIsLockedAndReadAsItIsThen) {
+  Postgres db = open();
+  PostgresDriver driver = drive(db);
+  (void)driver.post("k", 1, "first");
+  RawPostgres watcher(server.uri());
+  EXPECT_EQ(raw("BEGIN; UPDATE " + (*this)["record"] + " SET last_position = 10"), "");
+  at_wait(1, [&] {
+    const char* blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    for (int tries = 0; watcher(blocked) == "0" && tries < 1000; ++tries)
+      ::usleep(1000);
+    raw("COMMIT");
+  });
+  EXPECT_EQ(driver.post("k", 2, "second").position, 11u);
+}
+
 TEST_F(PostgresFaults, DeadlocksAndRacesAreTriedAgain) {
   Postgres one = open(), two = open();
   PostgresDriver first = drive(one), second = drive(two);

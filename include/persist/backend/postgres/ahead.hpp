@@ -78,8 +78,8 @@ class Ahead {
     std::deque<Query> queries;
     for (const Place& place : places) {
       connection_.at_request = place.request;
-      Query& q = queries.emplace_back(locks ? lock_ : look_);
-      (q << place.store.index << place.key << place.wants).ahead();
+      Query& q = queries.emplace_back(look_at(place.wants, locks));
+      (q << place.store.index << place.key).ahead();
     }
     for (std::size_t i = 0; i < places.size() && connection_.good(); ++i) {
       connection_.at_request = places[i].request;
@@ -134,43 +134,57 @@ class Ahead {
   }
 
  private:
-  /// The row `r`, and of what lies beside it as much as is wanted.
-  [[nodiscard]] static std::string columns(const std::string& wants_data,
-                                           const std::string& wants_all) {
-    const auto when = [](const std::string& wanted, const std::string& what) {
-      return ", CASE WHEN " + wanted + " THEN " + what + " END";
+  /// The row `r` and as much of what lies beside it. A text for each, because a plan that depends
+  /// on an argument is made anew each time.
+  [[nodiscard]] static std::string columns(std::uint64_t wants) {
+    const auto when = [&](std::uint64_t least, const char* there, const std::string& what) {
+      return wants < least ? std::string(", CAST(NULL AS bytea)")
+                           : ", CASE WHEN " + std::string(there) + " THEN " + what + " END";
     };
     return rows::Records<Sql>::columns() + ", user_ids, metadata" +
-           when(wants_data, "(SELECT data FROM persist_data d WHERE d.record = r.id)") +
-           when(wants_all + " AND receipts > 0",
+           when(its_data, "data_bytes IS NOT NULL",
+                "(SELECT data FROM persist_data d WHERE d.record = r.id)") +
+           when(everything, "receipts > 0",
                 packed_sql({"*s.id", "s.day"},
-                           "persist_receipt s WHERE s.record = r.id "
-                           "ORDER BY s.n")) +
-           when(wants_all + " AND inbox_messages > 0",
+                           "persist_receipt s WHERE s.record = r.id ORDER BY s.n")) +
+           when(everything, "inbox_messages > 0",
                 packed_sql({"s.position", "*s.source", "s.epoch", "s.number", "s.first_tried_ms",
                             "*s.type", "s.codec", "s.priority", "s.posted_ms", "s.expires_ms",
                             "*s.payload"},
                            "persist_inbox s WHERE s.record = r.id ORDER BY s.position")) +
-           when(wants_all + " AND outbox_messages > 0",
+           when(its_data, "outbox_messages > 0",
                 packed_sql({"s.number"},
                            "persist_outbox s WHERE s.store = r.store "
                            "AND s.key = r.key ORDER BY s.id")) +
            " ";
   }
+  /// Reads a record, and locks it where it is told to.
+  struct Look {
+    Look(Connection& connection, std::uint64_t wants, const char* locks)
+        : sql("SELECT " + columns(wants) + "FROM persist_record r WHERE store = ?1 AND key = ?2" +
+              locks),
+          statement(connection, sql.c_str()) {}
+    std::string sql;
+    Statement statement;
+  };
+  [[nodiscard]] Statement& look_at(std::uint64_t wants, bool locks) {
+    Look* const all[] = {&row_, &data_, &all_, &lock_row_, &lock_data_, &lock_all_};
+    return all[wants + (locks ? 3 : 0)]->statement;
+  }
 
   Connection& connection_;
-  std::string look_sql_ = "SELECT " + columns("?3 > 0", "?3 > 1") +
-                          "FROM persist_record r WHERE store = ?1 AND key = ?2";
-  std::string lock_sql_ = look_sql_ + " FOR UPDATE";
+  Look row_{connection_, the_row, ""}, data_{connection_, its_data, ""},
+      all_{connection_, everything, ""};
+  Look lock_row_{connection_, the_row, " FOR UPDATE"},
+      lock_data_{connection_, its_data, " FOR UPDATE"},
+      lock_all_{connection_, everything, " FOR UPDATE"};
   std::string claim_sql_ =
       "WITH r AS (UPDATE persist_record SET epoch = greatest(epoch + 1, ?3), owner = ?4, "
       "owner_nonce = ?5, owner_session = ?6, write_number = 0, lease_ns = ?7, renewed_ns = ?8, "
       "renewals = renewals + 1, asker = '', asker_nonce = 0, asker_session = 0, "
       "revision = revision + 1 WHERE store = ?1 AND key = ?2 AND owner_nonce = 0 "
       "AND owner_session = 0 AND epoch > 0 RETURNING *) SELECT " +
-      columns("true", "true") + "FROM r";
-  Statement look_{connection_, look_sql_.c_str()};
-  Statement lock_{connection_, lock_sql_.c_str()};
+      columns(everything) + "FROM r";
   Statement claim_{connection_, claim_sql_.c_str()};
   Statement guard_{connection_,
                    "SELECT 1 / count(*) FROM (SELECT 1 FROM persist_record WHERE id = ?1 "

@@ -72,10 +72,11 @@ class Connection {
   }
 
   /// Sends the end of a transaction and hears how all of it went. Whatever happened, nothing is
-  /// under way afterwards.
-  void end(Statement& how, bool writes);
+  /// under way afterwards. Null: it had no beginning either, and what was sent since the last end
+  /// is one transaction all the same; only where nothing is refused here once something was sent.
+  void end(Statement* how, bool writes);
   /// The same for one that only looked: its end is heard of later.
-  void end_later(Statement& how);
+  void end_later(Statement* how);
 
   /// The ids of new rows come in blocks, so that most are known without a look.
   [[nodiscard]] std::int64_t fresh_id();

@@ -109,6 +109,8 @@ class Link {
   template <class Request>
   [[nodiscard]] bool can_trust(std::span<Request> batch, const std::vector<Place>& places);
   template <class Request>
+  [[nodiscard]] static bool is_one_look([[maybe_unused]] std::span<Request> batch);
+  template <class Request>
   void transact(std::span<Request> batch, const std::vector<bool>& left_out, bool writes,
                 bool may_trust);
   /// Tells other servers, when and if the transaction is there for them to see.
@@ -159,7 +161,7 @@ inline Error Link::open(bool makes_tables) {
   c.start_over();
   Query time(now_);
   hear_time(time);
-  c.end(commit_, false);
+  c.end(nullptr, false);
   return c.good() ? Error(Errc{}) : c.error();
 }
 
@@ -196,7 +198,7 @@ inline void Link::check_births() {
     c.refuse({Errc::refused, c.path() +
                                  " has not the stores that this connection knew: its database was "
                                  "replaced; nothing is written there"});
-  c.end(commit_, false);
+  c.end(nullptr, false);
 }
 
 inline bool Link::can_be_claimed(const std::vector<Asked>& all) {
@@ -222,11 +224,10 @@ inline void Link::claim(std::vector<Asked>& all) {
   std::stable_sort(claims.begin(), claims.end(),
                    [&](const auto* a, const auto* b) { return place(a) < place(b); });
   std::deque<Query> answers;
-  Query(begin_).run();
   Query time(now_);
   time.ahead();
   ahead_.claim(claims, time_.now(), answers);
-  c.end(commit_, true);
+  c.end(nullptr, true);
   if (!c.good() && c.is_contended()) return;  // another way then
   if (!c.good()) {
     for (Asked& asked : all)
@@ -288,6 +289,16 @@ bool Link::can_trust(std::span<Request> batch, const std::vector<Place>& places)
   }
 }
 
+/// Whether one statement answers it, which is of one moment by itself.
+template <class Request>
+bool Link::is_one_look(std::span<Request> batch) {
+  if constexpr (std::is_same_v<Request, ReadRequest>)
+    return batch.size() == 1 && batch[0].wants_data && batch[0].version == 0 &&
+           !batch[0].wants_versions && !batch[0].wants_inbox;
+  else
+    return false;
+}
+
 /// Once, all or nothing.
 template <class Request>
 void Link::transact(std::span<Request> batch, const std::vector<bool>& left_out, bool writes,
@@ -305,14 +316,17 @@ void Link::transact(std::span<Request> batch, const std::vector<bool>& left_out,
   engine_.hints.clear();
   c.seen.begin();
   c.at_request = batch.size();
-  Query(writes ? begin_ : look_).run();
+  const bool is_alone = is_one_look(batch);
+  if (!is_alone) Query(writes ? begin_ : look_).run();
+  const bool trusts = may_trust && can_trust(batch, places);
   Query time(now_);
-  time.ahead();
-  if (may_trust && can_trust(batch, places)) {
+  const bool asks_time = (writes && !trusts) || !time_.is_fresh();
+  if (asks_time) time.ahead();
+  if (trusts) {
     ahead_.trust(places);
   } else if (!places.empty()) {
     ahead_.read(places, writes);
-    hear_time(time);
+    if (asks_time) hear_time(time);
   }
   for (std::size_t i = 0; i < batch.size() && c.good(); ++i) {
     c.at_request = i;
@@ -320,8 +334,8 @@ void Link::transact(std::span<Request> batch, const std::vector<bool>& left_out,
   }
   c.at_request = batch.size();
   if (writes && options_.listens) notify();
-  writes ? c.end(commit_, true) : c.end_later(commit_);
-  if (writes) hear_time(time);
+  writes ? c.end(&commit_, true) : c.end_later(is_alone ? nullptr : &commit_);
+  if (writes && asks_time) hear_time(time);
   c.good() ? c.seen.commit(nonce_) : c.seen.roll_back();
 }
 
@@ -331,7 +345,7 @@ inline std::vector<StoreInfo> Link::stores() {
   c.start_over();
   connect_again();
   std::vector<StoreInfo> all = engine_.stores();
-  c.end(commit_, false);
+  c.end(nullptr, false);
   return all;
 }
 

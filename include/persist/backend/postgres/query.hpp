@@ -183,7 +183,8 @@ inline void Connection::hear_one() {
   if (expected_.empty()) return lose();
   const Expected whose = expected_.front();
   const bool is_sync = status == PGRES_PIPELINE_SYNC;
-  if (is_sync != (whose.kind == Kind::sync)) return note(answer.get(), whose), lose();
+  if (is_sync && whose.kind != Kind::sync) return lose();
+  if (!is_sync && whose.kind == Kind::sync) return note(answer.get(), whose);  // the end failed
   expected_.pop_front();
   if (is_sync) return;
   const bool is_done = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
@@ -210,7 +211,8 @@ inline void Connection::note(const PGresult* answer, const Expected& whose) {
   culprit_ = whose.request;
   contended_ = trouble_of(state) == Trouble::contended;
   error_ = describe(state, words != nullptr ? words : "", path());
-  if (is_fatal && whose.kind != Kind::commit) is_committing_ = false;  // it never came so far
+  const bool is_the_end = whose.kind == Kind::commit || whose.kind == Kind::sync;
+  if (is_fatal && !is_the_end) is_committing_ = false;  // it never came so far
   if (is_fatal) lose();
 }
 
@@ -235,12 +237,14 @@ inline void Connection::lose() {
               where + how + "; nothing was written: try later"};
 }
 
-inline void Connection::end(Statement& how, bool writes) {
+inline void Connection::end(Statement* how, bool writes) {
   if (!wire.is_open()) return;
   if (good()) {
     is_committing_ = writes;
-    Query last(how);
-    send(how, last, false, Kind::commit);
+    if (how != nullptr) {
+      Query last(*how);
+      send(*how, last, false, Kind::commit);
+    }
   }
   if (wire.is_open()) sync();
   if (wire.is_open()) hear(nullptr);
@@ -254,10 +258,12 @@ inline void Connection::end(Statement& how, bool writes) {
   if (wire.is_open()) hear(nullptr);
 }
 
-inline void Connection::end_later(Statement& how) {
+inline void Connection::end_later(Statement* how) {
   if (!good()) return end(how, false);
-  Query last(how);
-  send(how, last, false, Kind::commit);
+  if (how != nullptr) {
+    Query last(*how);
+    send(*how, last, false, Kind::commit);
+  }
   if (wire.is_open()) sync();
   if (wire.is_open()) (void)PQflush(wire.get());
 }

@@ -109,7 +109,7 @@ class Maker {
     if (connection_.good()) check_version();
     if (connection_.good() && !is_new) check_tables();
     Statement commit(connection_, "COMMIT", false);
-    connection_.end(commit, true);
+    connection_.end(&commit, true);
   }
 
  private:

@@ -13,8 +13,11 @@ class ServerTime {
   explicit ServerTime(Clock* fixed = nullptr) : fixed_(fixed) {}
 
   void heard(std::int64_t microseconds) {
-    ahead_ = std::chrono::microseconds(microseconds) - here_now().time_since_epoch();
+    heard_at_ = here_now();
+    ahead_ = std::chrono::microseconds(microseconds) - heard_at_.time_since_epoch();
   }
+  /// Whether it was heard so lately that a save need not ask again.
+  [[nodiscard]] bool is_fresh() const { return here_now() - heard_at_ < std::chrono::seconds(1); }
   [[nodiscard]] TimePoint now() const {
     return fixed_ != nullptr ? fixed_->now() : here_now() + ahead_;
   }
@@ -28,6 +31,7 @@ class ServerTime {
  private:
   Clock* fixed_;
   Duration ahead_{};
+  TimePoint heard_at_{};
 };
 
 /// PostgreSQL as backend/rows.hpp wants a database.
