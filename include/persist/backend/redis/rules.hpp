@@ -212,8 +212,8 @@ inline void wanted_by(const PostRequest& request, Turn&, std::vector<Wanted>& to
 }
 inline void perform(PostRequest& request, Turn& turn) {
   request.error = Error(Errc{});
-  answer_post(request, receive_at(turn, request.store, request.key, request.origin,
-                                  request.message, limits_or_usual(request.limits)));
+  answer_post(request, receive_at(turn, request.store, request.key, request.origin, request.message,
+                                  limits_or_usual(request.limits)));
 }
 
 /// Of those that take out.
