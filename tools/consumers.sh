@@ -39,7 +39,7 @@ if [ -e "$root/single_include/persist/persist.hpp" ]; then
     quietly $compiler -std=c++20 -Wall -Wextra -Werror -I. main.cpp second.cpp -o consumer
     ./consumer >/dev/null
     quietly $compiler -std=c++20 -Wall -Wextra -Werror -I. adapters.cpp -o adapters \
-      -llz4 -lzstd -lsodium -lsqlite3 -lpq
+      -llz4 -lzstd -lsodium -lsqlite3 -lpq -lhiredis -lcurl
     ./adapters >/dev/null
     echo "consumer: single header, $compiler: builds and runs"
   done

@@ -95,8 +95,8 @@ class CuttingProxy {
     const ssize_t got = ::recv(from, bytes.data(), bytes.size(), MSG_DONTWAIT);
     if (got <= 0) return false;
     for (ssize_t sent = 0; sent < got;) {
-      const ssize_t now = ::send(to, bytes.data() + sent, static_cast<std::size_t>(got - sent),
-                                 MSG_NOSIGNAL);
+      const ssize_t now =
+          ::send(to, bytes.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL);
       if (now <= 0) return false;
       sent += now;
     }

@@ -81,12 +81,9 @@ class RedisServer {
     persist::backend::redis::Connection line;
     const auto in_time =
         persist::SystemClock::instance().now() + persist::Duration(std::chrono::seconds(10));
-    if (const auto opened = line.open(options(), in_time); !opened)
-      return opened.error().message();
-    const auto reply =
-        line.call(persist::backend::redis::Arguments(words.begin(), words.end()));
-    return reply ? text_of(persist::backend::redis::Answer(reply->get()))
-                 : reply.error().message();
+    if (const auto opened = line.open(options(), in_time); !opened) return opened.error().message();
+    const auto reply = line.call(persist::backend::redis::Arguments(words.begin(), words.end()));
+    return reply ? text_of(persist::backend::redis::Answer(reply->get())) : reply.error().message();
   }
 
  private:

@@ -84,9 +84,7 @@ class Redis {
   }
   /// Hears of what other servers do to the store's records too, by a connection and a thread that
   /// the first call makes and the last handle ends; `RedisOptions::wakes` says whether.
-  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
-    db_->watch(store, std::move(queue));
-  }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) { db_->watch(store, std::move(queue)); }
   /// Half of what one value of Redis may be.
   [[nodiscard]] std::size_t largest_data() const noexcept { return std::size_t{256} << 20; }
 

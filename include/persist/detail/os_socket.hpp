@@ -14,8 +14,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-// Bytes over a connected socket, with a deadline and without SIGPIPE: calls to the operating system,
-// like detail/os.hpp. Needed by adapters to servers alone.
+// Bytes over a connected socket, with a deadline and without SIGPIPE: calls to the operating
+// system, like detail/os.hpp. Needed by adapters to servers alone.
 
 namespace persist::inline PERSIST_ABI::detail::os {
 
@@ -39,8 +39,8 @@ namespace persist::inline PERSIST_ABI::detail::os {
 [[nodiscard]] inline std::size_t send_bytes(int socket, ByteView bytes, TimePoint deadline) {
   std::size_t sent = 0;
   while (sent < bytes.size()) {
-    const ssize_t got = ::send(socket, bytes.data() + sent, bytes.size() - sent,
-                               MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t got =
+        ::send(socket, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (got > 0)
       sent += static_cast<std::size_t>(got);
     else if (got < 0 && errno == EINTR)
@@ -64,7 +64,8 @@ namespace persist::inline PERSIST_ABI::detail::os {
   }
 }
 
-/// Whether a connection on which nothing is awaited can be used: nobody closed it, and nothing came.
+/// Whether a connection on which nothing is awaited can be used: nobody closed it, and nothing
+/// came.
 [[nodiscard]] inline bool is_quiet(int socket) {
   std::byte one{};
   const ssize_t got = ::recv(socket, &one, 1, MSG_PEEK | MSG_DONTWAIT);

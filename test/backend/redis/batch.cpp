@@ -174,8 +174,8 @@ TEST_F(RedisBatch, a_connection_cut_at_each_step_leaves_all_or_nothing_and_says_
       ASSERT_EQ(done.outcome, Outcome::failed) << step;
       const bool is_there = driver.holds_text("k", "new");
       EXPECT_EQ(driver.read("other").inbox_messages, is_there ? 1u : 0u) << "together or not";
-      EXPECT_EQ(is_there, how == CuttingProxy::Cut::before_reply &&
-                              done.error == Errc::unknown_outcome);
+      EXPECT_EQ(is_there,
+                how == CuttingProxy::Cut::before_reply && done.error == Errc::unknown_outcome);
       EXPECT_TRUE(done.error == Errc::unknown_outcome || done.error == Errc::unavailable)
           << done.error;
       const auto again = committed(db, draft);
@@ -249,8 +249,8 @@ TEST_F(RedisBatch, the_servers_clock_judges_leases_and_dates_records) {
   EXPECT_LE(held.holder.left, std::chrono::seconds(61));
   const auto apart = here.read("k").record.updated - persist::SystemClock::instance().wall();
   EXPECT_LT(std::chrono::abs(apart), std::chrono::seconds(10));
-  auto brief = here.acquire("brief", here.somebody(), persist::Intent::wait,
-                            std::chrono::nanoseconds(1));
+  auto brief =
+      here.acquire("brief", here.somebody(), persist::Intent::wait, std::chrono::nanoseconds(1));
   EXPECT_EQ(there.acquire("brief", there.somebody()).outcome, Taken::taken);
 }
 

@@ -18,7 +18,7 @@ struct RedisIndex : OnRedis {};
 
 TEST_F(RedisIndex, values_are_ordered_as_bytes_as_they_are_as_numbers) {
   using Limits = std::numeric_limits<std::int64_t>;
-  const std::int64_t rising[] = {(Limits::min)(), -(1LL << 53) - 1, -(1LL << 53), -1, 0, 1,
+  const std::int64_t rising[] = {(Limits::min)(), -(1LL << 53) - 1, -(1LL << 53),   -1, 0, 1,
                                  (1LL << 53),     (1LL << 53) + 1,  (Limits::max)()};
   std::string before;
   for (const std::int64_t value : rising) {

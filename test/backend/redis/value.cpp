@@ -94,9 +94,8 @@ TEST_F(RedisValue, a_part_of_another_state_or_another_record_is_noticed) {
   Holding other = driver.take("l");
   driver.save(other, "x");
   const std::string names = server({"KEYS", "*r/*"});
-  const std::string theirs = names.substr(0, name.size()) == name
-                                 ? names.substr(name.size() + 1)
-                                 : names.substr(0, name.size());
+  const std::string theirs = names.substr(0, name.size()) == name ? names.substr(name.size() + 1)
+                                                                  : names.substr(0, name.size());
   server({"COPY", name, theirs, "REPLACE"});
   EXPECT_EQ(driver.read("l").error.code(), Errc::corrupt);
 }

@@ -111,8 +111,8 @@ class Batch {
   [[nodiscard]] bool look(Mine& job);
   void perform_or_look(Mine& job);
   void note_schema(const Change& change) {
-    db_.stores().stores().with(
-        change.store, [&](kv::KnownStore& all) { all.schemas.insert(change.schema->id); });
+    db_.stores().stores().with(change.store,
+                               [&](kv::KnownStore& all) { all.schemas.insert(change.schema->id); });
   }
   void perform_now(Mine& job) {
     if constexpr (std::same_as<Request, CommitRequest>)
@@ -193,8 +193,8 @@ bool Batch<Request>::look(Mine& job) {
   for (const Wanted& each : wanted) {
     if (job.turn.find(each.store, each.key) != nullptr) continue;
     if (each.key.empty() || each.key.size() > 255)
-      return fail(job, {Errc::invalid, "a key has 1 to 255 bytes, this one " +
-                                           std::to_string(each.key.size())}),
+      return fail(job, {Errc::invalid,
+                        "a key has 1 to 255 bytes, this one " + std::to_string(each.key.size())}),
              false;
     auto home = db_.home(each.store);
     if (!home) return fail(job, kv::before_outcome(home.error())), false;
@@ -260,8 +260,8 @@ void Batch<Request>::round(std::span<Mine* const> ready) {
     else if (job->is_written)
       finish(*job);
     if (job->is_done || is_whole) continue;
-    const bool is_known = std::none_of(
-        job->commands.begin(), job->commands.end(), [](const Command& command) {
+    const bool is_known =
+        std::none_of(job->commands.begin(), job->commands.end(), [](const Command& command) {
           return command.script == Script::write ||
                  (command.script == Script::look && command.words.size() > 2);
         });

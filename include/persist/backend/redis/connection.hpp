@@ -12,8 +12,8 @@
 #include <vector>
 
 // One connection: commands go out together, replies come back in their order. Reading, writing and
-// waiting are ours, because a call has one deadline and a broken pipe is no signal; hiredis connects
-// and understands replies.
+// waiting are ours, because a call has one deadline and a broken pipe is no signal; hiredis
+// connects and understands replies.
 
 namespace persist::inline PERSIST_ABI::backend::redis {
 
@@ -21,9 +21,8 @@ using Arguments = std::vector<std::string_view>;
 
 /// Where the server is, for errors.
 [[nodiscard]] inline std::string place_of(const RedisOptions& options) {
-  const std::string at = options.socket.empty()
-                             ? options.host + ':' + std::to_string(options.port)
-                             : options.socket;
+  const std::string at =
+      options.socket.empty() ? options.host + ':' + std::to_string(options.port) : options.socket;
   return "redis at " + at;
 }
 
@@ -39,8 +38,8 @@ class Connection {
   [[nodiscard]] Result<void> open(const RedisOptions& options, TimePoint deadline) {
     place_ = place_of(options);
     deadline_ = deadline;
-    const auto left = std::chrono::duration_cast<std::chrono::microseconds>(
-        (std::max)(deadline - SystemClock::instance().now(), Duration(std::chrono::milliseconds(1))));
+    const auto left = std::chrono::duration_cast<std::chrono::microseconds>((std::max)(
+        deadline - SystemClock::instance().now(), Duration(std::chrono::milliseconds(1))));
     timeval wait{};
     wait.tv_sec = static_cast<decltype(wait.tv_sec)>(left.count() / 1'000'000);
     wait.tv_usec = static_cast<decltype(wait.tv_usec)>(left.count() % 1'000'000);

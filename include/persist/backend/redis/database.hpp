@@ -91,8 +91,8 @@ class Database {
   [[nodiscard]] std::string next_write_id() { return text_of(Owner{{}, nonce_, ++writes_}); }
 
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
-    stores_.stores().with(
-        store, [&](kv::KnownStore& all) { all.watchers.push_back(std::move(queue)); });
+    stores_.stores().with(store,
+                          [&](kv::KnownStore& all) { all.watchers.push_back(std::move(queue)); });
     if (options().wakes) listener_.start();
   }
   void wake(const Hinted& hint) { stores_.stores().wake(hint.store, hint.key, hint.why); }

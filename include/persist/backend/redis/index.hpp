@@ -23,10 +23,10 @@ namespace persist::inline PERSIST_ABI::backend::redis {
   for (const bool sends_it : {false, true}) {
     const std::string sha = db.pool().sha(command.script);
     const std::string counted = std::to_string(command.keys.size());
-    Arguments words{sends_it ? "EVAL" : "EVALSHA",
-                    sends_it ? all_scripts[static_cast<std::size_t>(command.script)]
-                             : std::string_view(sha),
-                    counted};
+    Arguments words{
+        sends_it ? "EVAL" : "EVALSHA",
+        sends_it ? all_scripts[static_cast<std::size_t>(command.script)] : std::string_view(sha),
+        counted};
     words.insert(words.end(), command.keys.begin(), command.keys.end());
     words.insert(words.end(), command.words.begin(), command.words.end());
     (*line)->add(words);

@@ -54,8 +54,8 @@ class Pool {
     return shas_[static_cast<std::size_t>(script)];
   }
 
-  /// One that is ready, made where none is. `unavailable`, `refused` (user, password), `unsupported`
-  /// (a server that evicts), `io`.
+  /// One that is ready, made where none is. `unavailable`, `refused` (user, password),
+  /// `unsupported` (a server that evicts), `io`.
   [[nodiscard]] Result<Line> take() {
     const TimePoint now = SystemClock::instance().now();
     {

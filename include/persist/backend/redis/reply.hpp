@@ -23,7 +23,9 @@ class Answer {
  public:
   explicit Answer(const redisReply* reply = nullptr) noexcept : reply_(reply) {}
 
-  [[nodiscard]] bool is(int type) const noexcept { return reply_ != nullptr && reply_->type == type; }
+  [[nodiscard]] bool is(int type) const noexcept {
+    return reply_ != nullptr && reply_->type == type;
+  }
   [[nodiscard]] bool is_error() const noexcept { return is(REDIS_REPLY_ERROR); }
   [[nodiscard]] bool is_text() const noexcept {
     return is(REDIS_REPLY_STRING) || is(REDIS_REPLY_STATUS) || is_error();

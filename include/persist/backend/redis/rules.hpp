@@ -148,9 +148,21 @@ inline void deliver(Change& change, Turn& turn) {
                                Buffer(m.payload)});
   }
 }
+/// What an earlier try answered.
+inline void forget_answers(CommitRequest& request) {
+  for (Change& change : request.changes) {
+    change.version = change.epoch = 0;
+    change.release_requested = change.erased = change.landed = false;
+    change.holder = HeldBy{};
+    change.messages.clear();
+    for (Send& send : change.sends)
+      send.delivered = false;
+  }
+}
 /// `holds(store, id)` says whether the store has that schema.
 template <class Holds>
 void perform(CommitRequest& request, Turn& turn, Holds holds) {
+  forget_answers(request);
   std::vector<bool> fresh;
   if (!judge_all(request, turn, fresh)) return;
   for (std::size_t i = 0; i < fresh.size(); ++i) {
@@ -200,8 +212,8 @@ inline void wanted_by(const PostRequest& request, Turn&, std::vector<Wanted>& to
 }
 inline void perform(PostRequest& request, Turn& turn) {
   request.error = Error(Errc{});
-  answer_post(request, receive_at(turn, request.store, request.key, request.origin,
-                                  request.message, limits_or_usual(request.limits)));
+  answer_post(request, receive_at(turn, request.store, request.key, request.origin, request.message,
+                                  limits_or_usual(request.limits)));
 }
 
 /// Of those that take out.

@@ -40,9 +40,9 @@ return {time[1], time[2], took, redis.call('HGETALL', KEYS[2])}
 )lua";
 
 /// Writes records where all of them still are as they were seen, or answers with all of them.
-/// KEYS headers, records, sets, schemas. ARGV their counts and the headers' bytes; time; whether that
-/// is another clock's; the versions seen; fields to put and to take out; entries of sets to put and
-/// to take out; schemas; hints and to whom.
+/// KEYS headers, records, sets, schemas. ARGV their counts and the headers' bytes; time; whether
+/// that is another clock's; the versions seen; fields to put and to take out; entries of sets to
+/// put and to take out; schemas; hints and to whom.
 inline constexpr std::string_view write_script = R"lua(
 local time = redis.call('TIME')
 local at = 4

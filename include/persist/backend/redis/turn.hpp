@@ -99,11 +99,11 @@ void add_fields(std::vector<std::string>& words, Cell& cell, const std::string& 
         out.emplace_back(part_fields[i]);
     }
     const Buffer head = encode_head(record, cell.seen.revision, cell.seen.sums);
-    put.insert(put.end(), {std::string(version_field), cell.seen.version,
-                           std::string(epoch_field), std::to_string(record.head.fence.epoch),
-                           std::string(until_field), until_of(record.head),
-                           std::string(owner_field), text_of(record.head.fence.owner),
-                           std::string(head_field), std::string(as_text(head))});
+    put.insert(put.end(),
+               {std::string(version_field), cell.seen.version, std::string(epoch_field),
+                std::to_string(record.head.fence.epoch), std::string(until_field),
+                until_of(record.head), std::string(owner_field), text_of(record.head.fence.owner),
+                std::string(head_field), std::string(as_text(head))});
     out.emplace_back(taken_field);
   }
   words.push_back(std::to_string(put.size()));

@@ -21,16 +21,7 @@ namespace persist::inline PERSIST_ABI::backend::redis {
 using kv::Record;
 
 /// Parts of a record, each in a field of its own where it has bytes.
-enum class Part : std::uint8_t {
-  data,
-  metadata,
-  users,
-  indexed,
-  receipts,
-  inbox,
-  outbox,
-  history
-};
+enum class Part : std::uint8_t { data, metadata, users, indexed, receipts, inbox, outbox, history };
 inline constexpr std::size_t part_count = 8;
 inline constexpr std::array<std::string_view, part_count> part_fields = {"d", "m", "u", "x",
                                                                          "r", "i", "b", "y"};
@@ -216,9 +207,9 @@ struct Stored {
   record.receipts_forgotten = head.number<std::uint32_t>();
   for (Sum& sum : to.sums)
     sum.size = head.number<std::uint32_t>(), sum.crc = head.number<std::uint32_t>();
-  const bool is_ours = opened->kind == kv::ValueKind::record || opened->kind == kv::ValueKind::erased;
-  if (!is_ours || !good || has_data > 1 || !head.done())
-    return kv::damaged(name, "makes no sense");
+  const bool is_ours =
+      opened->kind == kv::ValueKind::record || opened->kind == kv::ValueKind::erased;
+  if (!is_ours || !good || has_data > 1 || !head.done()) return kv::damaged(name, "makes no sense");
   return success;
 }
 /// What became of the record by being taken since its head was written.
