@@ -1,5 +1,7 @@
 #include <persist/backend/postgres.hpp>
 
+#include <persist/backend/any.hpp>
+
 #include "backend/law_cases.hpp"
 
 #include <persist/persist.hpp>
@@ -44,6 +46,22 @@ TEST(Postgres, HoldsToEveryLaw) {
 
 TEST(Postgres, HoldsToEveryLawThroughAPooler) {
   hold_to_every_law({.pooled = true});
+}
+
+TEST(Postgres, IsOpenedByAUri) {
+  using persist::backend::open;
+  const PostgresServer& server = PostgresServer::instance();
+  const std::string uri = "postgres:///postgres?user=persist&host=" + server.folder();
+  const auto opened = open<Postgres>(uri + "&schema=by_uri&pooled=yes&listens=no&patience=3s");
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_TRUE(open<Postgres>("postgresql" + uri.substr(8) + "&schema=by_uri"));
+  EXPECT_TRUE(open<Postgres>(uri + "&pooled=1").is(Errc::invalid));
+  EXPECT_TRUE(open<Postgres>(uri + "&patience=long").is(Errc::invalid));
+  EXPECT_TRUE(open<Postgres>("postgres:game").is(Errc::invalid));
+  EXPECT_FALSE(open<Postgres>(uri + "&colour=red")) << "libpq knows none";
+  const auto nobody = open<Postgres>("postgres://ann:secret@127.0.0.1:1/game?patience=100ms");
+  EXPECT_TRUE(nobody.is(Errc::unavailable)) << nobody.error().message();
+  EXPECT_EQ(nobody.error().message().find("secret"), std::string::npos);
 }
 
 using PostgresTables = persist_test::PostgresTest;

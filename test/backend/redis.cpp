@@ -1,5 +1,7 @@
 #include <persist/backend/redis.hpp>
 
+#include <persist/backend/any.hpp>
+
 #include "backend/law_cases.hpp"
 
 #include <persist/persist.hpp>
@@ -39,6 +41,21 @@ TEST(RedisLaws, every_one_is_tried) {
 }
 
 struct RedisBackend : OnRedis {};
+
+TEST_F(RedisBackend, is_opened_by_a_uri) {
+  using persist::Errc;
+  using persist::backend::open;
+  const std::string socket = "redis:" + server.socket();
+  const auto opened = open<Redis>(socket + "?replicas=0&wakes=no&deadline=3s");
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_TRUE(open<Redis>(socket + "?wakes=perhaps").is(Errc::invalid));
+  EXPECT_TRUE(open<Redis>(socket + "?replicas=-1").is(Errc::invalid));
+  EXPECT_TRUE(open<Redis>(socket + "?ttl=5").is(Errc::invalid));
+  EXPECT_TRUE(open<Redis>("redis://127.0.0.1:1/x").is(Errc::invalid));
+  const auto nobody = open<Redis>("redis://ann:secret@127.0.0.1:1/0?deadline=100ms");
+  EXPECT_TRUE(nobody.is(Errc::unavailable)) << nobody.error().message();
+  EXPECT_EQ(nobody.error().message().find("secret"), std::string::npos);
+}
 
 TEST_F(RedisBackend, answers_random_batches_as_memory_does) {
   persist::backend::Memory memory(clock);

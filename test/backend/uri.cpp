@@ -19,9 +19,11 @@ TEST_F(UriText, is_taken_apart) {
   EXPECT_EQ(uri->scheme(), "sqlite");
   EXPECT_EQ(*uri->path(), "/srv/my game.db");
   EXPECT_EQ(uri->store(), "play#ers");
-  EXPECT_EQ(uri->plain(), "/srv/my%20game.db?durability=relaxed&patience=250ms");
+  EXPECT_EQ(uri->rest(), "/srv/my%20game.db?durability=relaxed&patience=250ms");
   EXPECT_EQ(*uri->take_durability(), Durability::relaxed);
+  EXPECT_EQ(uri->rest(), "/srv/my%20game.db?patience=250ms");
   EXPECT_EQ(*uri->take_duration("patience", 5s), persist::Duration(250ms));
+  EXPECT_EQ(uri->rest(), "/srv/my%20game.db");
   EXPECT_TRUE(uri->finish("durability, patience"));
 }
 
@@ -66,6 +68,38 @@ TEST_F(UriText, options_that_make_no_sense_are_named) {
     auto odd = Uri::read("file:a?wait=" + std::string(time));
     EXPECT_TRUE(odd->take_duration("wait", 1s).is(Errc::invalid)) << time;
   }
+}
+
+TEST_F(UriText, names_a_server) {
+  const auto full = Uri::read("redis://ann:s%40cret@db.example:6380/2?x=y")->authority();
+  ASSERT_TRUE(full);
+  EXPECT_EQ(full->user, "ann");
+  EXPECT_EQ(full->password, "s@cret");
+  EXPECT_EQ(full->host, "db.example");
+  EXPECT_EQ(full->port, 6380);
+  EXPECT_EQ(full->path, "2");
+  const auto short_one = Uri::read("redis://db")->authority();
+  EXPECT_EQ(short_one->host, "db");
+  EXPECT_EQ(short_one->port, 0);
+  EXPECT_EQ(Uri::read("redis://:secret@db")->authority()->password, "secret");
+  EXPECT_EQ(Uri::read("redis://[::1]:7000")->authority()->host, "::1");
+  EXPECT_EQ(Uri::read("redis://[::1]:7000")->authority()->port, 7000);
+  EXPECT_EQ(Uri::read("redis://[::1]")->authority()->host, "::1");
+  EXPECT_EQ(Uri::read("redis:")->authority()->host, "");
+  for (const char* text : {"redis://db:", "redis://db:x", "redis://db:-1", "redis://db:65536"})
+    EXPECT_TRUE(Uri::read(text)->authority().is(Errc::invalid)) << text;
+}
+
+TEST_F(UriText, options_are_flags_and_numbers) {
+  auto uri = Uri::read("redis:?a=yes&b=no&c=maybe&d=7&e=-7&f=7x");
+  EXPECT_TRUE(*uri->take_flag("a", false));
+  EXPECT_FALSE(*uri->take_flag("b", true));
+  EXPECT_TRUE(uri->take_flag("c", true).is(Errc::invalid));
+  EXPECT_TRUE(*uri->take_flag("none", true));
+  EXPECT_EQ(*uri->take_number("d", 1), 7);
+  EXPECT_EQ(*uri->take_number("none", 1), 1);
+  EXPECT_TRUE(uri->take_number("e", 1).is(Errc::invalid));
+  EXPECT_TRUE(uri->take_number("f", 1).is(Errc::invalid));
 }
 
 TEST_F(UriText, with_a_password_shows_it_in_no_error) {

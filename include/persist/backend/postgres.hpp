@@ -3,11 +3,13 @@
 #include <persist/backend/concept.hpp>
 #include <persist/backend/postgres/database.hpp>
 #include <persist/backend/postgres/options.hpp>
+#include <persist/backend/uri.hpp>
 
 #include <limits>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -113,6 +115,30 @@ class Postgres {
 
   std::shared_ptr<postgres::Database> db_;
   Error error_{Errc{}};
+};
+
+/// `postgres://USER@HOST:PORT/DATABASE?…` and `postgresql://…`, with all that libpq's URIs have,
+/// and `schema`, `pooled=yes`, `listens=no` and `patience=TIME`. What is left out says libpq's
+/// environment (`PGHOST`, `PGPASSWORD`, …) or its password file.
+template <>
+struct UriOpener<Postgres> {
+  static constexpr std::string_view schemes[] = {"postgres", "postgresql"};
+  static Result<Postgres> open(Uri& uri, Clock* /*a server has its own*/) {
+    PostgresOptions options;
+    if (auto schema = uri.take("schema")) options.schema = *std::move(schema);
+    const auto pooled = uri.take_flag("pooled", options.pooled);
+    const auto listens = uri.take_flag("listens", options.listens);
+    const auto patience = uri.take_duration("patience", options.patience);
+    if (!pooled || !listens || !patience)
+      return !pooled ? pooled.error() : !listens ? listens.error() : patience.error();
+    options.pooled = *pooled;
+    options.listens = *listens;
+    options.patience = *patience;
+    std::string rest = uri.rest();
+    if (!rest.empty() && !rest.starts_with("//") && !rest.starts_with('?'))
+      return uri.wrong("is none of libpq's: behind the scheme come two slashes");
+    return Postgres::open("postgresql:" + (rest.starts_with("//") ? rest : "//" + rest), options);
+  }
 };
 
 }  // namespace persist::inline PERSIST_ABI::backend

@@ -5,9 +5,12 @@
 #include <persist/backend/redis/database.hpp>
 #include <persist/backend/redis/index.hpp>
 #include <persist/backend/redis/options.hpp>
+#include <persist/backend/uri.hpp>
 
+#include <cstdlib>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -95,6 +98,38 @@ class Redis {
   }
 
   std::shared_ptr<redis::Database> db_;
+};
+
+/// `redis://USER@HOST:PORT/DATABASE`, or `redis:SOCKET` for a Unix socket of this machine, with
+/// `replicas=N`, `wakes=no` and `deadline=TIME`. The password is in the environment, as
+/// `PERSIST_REDIS_PASSWORD`, or behind the user's name.
+template <>
+struct UriOpener<Redis> {
+  static constexpr std::string_view schemes[] = {"redis"};
+  static Result<Redis> open(Uri& uri, Clock* /*a server has its own*/) {
+    RedisOptions options;
+    const auto wakes = uri.take_flag("wakes", options.wakes);
+    const auto deadline = uri.take_duration("deadline", options.deadline);
+    const auto replicas = uri.take_number("replicas", options.replicas);
+    if (!wakes || !deadline || !replicas)
+      return !wakes ? wakes.error() : !deadline ? deadline.error() : replicas.error();
+    options.wakes = *wakes;
+    options.deadline = *deadline;
+    options.replicas = *replicas;
+    if (const auto all = uri.finish("replicas, wakes, deadline"); !all) return all.error();
+    if (const char* password = std::getenv("PERSIST_REDIS_PASSWORD")) options.password = password;
+    const Result<Authority> server = uri.authority();
+    if (!server) return server.error();
+    if (!server->user.empty()) options.user = server->user;
+    if (!server->password.empty()) options.password = server->password;
+    if (!server->host.empty()) options.host = server->host;
+    if (server->port != 0) options.port = server->port;
+    if (!uri.place().empty() && !uri.place().starts_with("//"))
+      options.socket = uri.place();
+    else if (!server->path.empty() && !read_number(server->path, options.database))
+      return uri.wrong("names no database: behind the server comes a number");
+    return Redis::open(options);
+  }
 };
 
 }  // namespace persist::inline PERSIST_ABI::backend

@@ -18,6 +18,20 @@
 
 namespace persist::inline PERSIST_ABI::backend {
 
+/// A whole number without a sign, and nothing else.
+[[nodiscard]] inline bool read_number(std::string_view text, int& to) noexcept {
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, to);
+  return error == std::errc{} && end == last && to >= 0;
+}
+
+/// `//USER:PASSWORD@HOST:PORT/PATH`, of which everything may be left out.
+struct Authority {
+  std::string user, password, host;
+  int port = 0;      ///< 0: not given
+  std::string path;  ///< without its slash
+};
+
 /// A URI (RFC 3986) taken apart: `SCHEME:PLACE?OPTION=VALUE&…#STORE`. Everything behind the scheme
 /// may hold percent-encoded bytes.
 class Uri {
@@ -50,13 +64,20 @@ class Uri {
   [[nodiscard]] const std::string& place() const noexcept { return place_; }
   /// The store that is meant, where one is named.
   [[nodiscard]] const std::string& store() const noexcept { return store_; }
-  /// Place and options as they were written, for a client library with URIs of its own.
-  [[nodiscard]] const std::string& plain() const noexcept { return plain_; }
+  /// The place, and of the options those that nobody took, as they were written: for a client
+  /// library with URIs of its own.
+  [[nodiscard]] std::string rest() const {
+    std::string text = plain_.substr(0, plain_.find('?'));
+    char before = '?';
+    for (const Option& each : options_)
+      text += before + each.plain, before = '&';
+    return text;
+  }
 
   /// Whether it has a password, which is not to be shown: `//USER:PASSWORD@…`, or an option.
   [[nodiscard]] bool holds_password() const {
-    for (const auto& [name, unused] : options_)
-      if (name == "password") return true;
+    for (const Option& each : options_)
+      if (each.name == "password") return true;
     if (!plain_.starts_with("//")) return false;
     const std::string_view authority = std::string_view(plain_).substr(2, plain_.find('/', 2) - 2);
     const std::size_t at = authority.rfind('@');
@@ -79,8 +100,8 @@ class Uri {
   /// An option's value; asked for once, so that `finish` knows what nobody asked for.
   [[nodiscard]] std::optional<std::string> take(std::string_view name) {
     for (auto at = options_.begin(); at != options_.end(); ++at) {
-      if (at->first != name) continue;
-      std::optional<std::string> value = std::move(at->second);
+      if (at->name != name) continue;
+      std::optional<std::string> value = std::move(at->value);
       options_.erase(at);
       return value;
     }
@@ -105,10 +126,54 @@ class Uri {
     if (error == std::errc{} && unit == "ms") return std::chrono::milliseconds(number);
     return wrong("says " + std::string(name) + "=" + *said + "; it is a time like 5s or 250ms");
   }
+  /// `yes` or `no`.
+  [[nodiscard]] Result<bool> take_flag(std::string_view name, bool usual) {
+    const auto said = take(name);
+    if (!said) return usual;
+    if (*said == "yes" || *said == "no") return *said == "yes";
+    return wrong("says " + std::string(name) + "=" + *said + "; it is yes or no");
+  }
+  [[nodiscard]] Result<int> take_number(std::string_view name, int usual) {
+    const auto said = take(name);
+    int number = usual;
+    if (!said || read_number(*said, number)) return number;
+    return wrong("says " + std::string(name) + "=" + *said + "; it is a whole number");
+  }
+  /// The place as a server. `invalid` where it is none.
+  [[nodiscard]] Result<Authority> authority() const {
+    Authority server;
+    std::string_view text = std::string_view(plain_).substr(0, plain_.find('?'));
+    if (!text.starts_with("//")) return server;
+    text.remove_prefix(2);
+    std::string_view path = cut_off(text, '/');
+    std::string_view user, password;
+    if (const std::size_t at = text.rfind('@'); at != std::string_view::npos) {
+      user = text.substr(0, at);
+      password = cut_off(user, ':');
+      text.remove_prefix(at + 1);
+    }
+    // The colons of an address of IPv6 stand between brackets.
+    const std::size_t colon = text.rfind(':');
+    std::string_view host = text;
+    if (colon != std::string_view::npos && text.find(']', colon) == std::string_view::npos) {
+      host = text.substr(0, colon);
+      if (!read_number(text.substr(colon + 1), server.port) || server.port > 65535)
+        return wrong("names no port behind the colon of its host");
+    }
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    for (const auto& [from, to] :
+         {std::pair{user, &server.user}, std::pair{password, &server.password},
+          std::pair{host, &server.host}, std::pair{path, &server.path}}) {
+      auto plain = decoded(from);
+      if (!plain) return plain.error();
+      *to = *std::move(plain);
+    }
+    return server;
+  }
   /// `invalid` where there is an option that nobody took; `known` names those there are.
   [[nodiscard]] Result<void> finish(std::string_view known) const {
     if (options_.empty()) return success;
-    return wrong("has an option \"" + options_.front().first + "\"; there " +
+    return wrong("has an option \"" + options_.front().name + "\"; there " +
                  (known.empty() ? std::string("is none") : "are: " + std::string(known)));
   }
   [[nodiscard]] Error wrong(const std::string& what) const {
@@ -116,6 +181,10 @@ class Uri {
   }
 
  private:
+  struct Option {
+    std::string name, value;
+    std::string plain;  ///< both, as they were written
+  };
   [[nodiscard]] static bool is_scheme(std::string_view text) {
     constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz", more = "0123456789+-.";
     return letters.find(text[0]) != std::string_view::npos &&
@@ -153,19 +222,20 @@ class Uri {
     while (!text.empty()) {
       std::string_view one = text;
       text = cut_off(one, '&');
+      std::string plain(one);
       auto value = decoded(cut_off(one, '='));
       auto name = decoded(one);
       if (!name || !value) return name ? value.error() : name.error();
       if (name->empty()) return wrong("has an option without a name");
-      for (const auto& [known, unused] : options_)
-        if (known == *name) return wrong("says \"" + *name + "\" twice");
-      options_.emplace_back(*std::move(name), *std::move(value));
+      for (const Option& known : options_)
+        if (known.name == *name) return wrong("says \"" + *name + "\" twice");
+      options_.push_back({*std::move(name), *std::move(value), std::move(plain)});
     }
     return success;
   }
 
   std::string scheme_, place_, store_, plain_;
-  std::vector<std::pair<std::string, std::string>> options_;
+  std::vector<Option> options_;
 };
 
 /// How a backend is opened by a URI; specialise it for one of your own:
