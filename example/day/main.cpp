@@ -4,10 +4,7 @@
 #include "report.hpp"
 #include "servers.hpp"
 
-#include <persist/backend/any.hpp>
-#if DAY_HAS_SQLITE
-#include <persist/backend/sqlite.hpp>
-#endif
+#include <persistctl/databases.hpp>
 
 #include <charconv>
 #include <filesystem>
@@ -35,7 +32,8 @@ constexpr const char* usage =
     "  --out DIR   for evening.jsonl and day.save, the database of the day; those of an earlier\n"
     "              day are removed; build/day if it is not given\n"
     "  --store URI the database of the day, and not a folder in DIR: memory:, file:save,\n"
-    "              sqlite:/srv/game.db; no day may have been played in it before\n"
+    "              sqlite:/srv/game.db, postgres:, redis:; no day may have been played in it "
+    "before\n"
     "  --crash     the process that plays is killed ten times in the middle of the day, and its\n"
     "              successor goes on: nothing that was acknowledged may be missing\n"
     "  --seed N    where it is killed\n";
@@ -212,11 +210,8 @@ Result<Database> open_database(const Options& options, persist::testing::ManualC
     auto file = File::open((options.out / "day.save").string(), {.clock = &clock});
     return file ? Result<Database>(Database(*std::move(file))) : file.error();
   }
-#if DAY_HAS_SQLITE
-  return persist::backend::open<persist::backend::Sqlite>(options.store, &clock);
-#else
-  return persist::backend::open(options.store, &clock);
-#endif
+  const auto uri = persist::backend::Uri::read(options.store);
+  return uri ? persistctl::open_uri<Database>(*uri, &clock) : Result<Database>(uri.error());
 }
 
 /// Whether the evening is right.

@@ -191,7 +191,8 @@ void print_help() {
          "  --dir DIR      the folder of records (backend::File)\n"
          "  --store NAME   the store in it; may be left out where there is only one\n"
          "  --store URI    any database, and behind a # the store in it: file:save#Players,\n"
-         "                 sqlite:/srv/game.db#Players; a password goes into the environment\n"
+         "                 sqlite:/srv/game.db, postgres://game@db/game, redis://cache,\n"
+         "                 etcd:10.0.0.1:2379; a password goes into the environment\n"
       << help_text(commands())
       << "\nimport, unlock, restore, post, compact and spill apply need a folder for themselves; "
          "the "

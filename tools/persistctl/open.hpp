@@ -1,10 +1,6 @@
 #pragma once
 
-#include <persist/backend/any.hpp>
-#if PERSISTCTL_HAS_SQLITE
-#include <persist/backend/sqlite.hpp>
-#endif
-
+#include <persistctl/databases.hpp>
 #include <persistctl/store.hpp>
 
 #include <cstdint>
@@ -72,11 +68,7 @@ enum class For : std::uint8_t { reading, writing, importing };
     if (path && !std::filesystem::exists(*path, ignored))
       return Error(Errc::not_found, "there is no database " + *path);
   }
-#if PERSISTCTL_HAS_SQLITE
-  return persist::backend::open<Database, persist::backend::Sqlite>(*place.uri);
-#else
-  return persist::backend::open<Database>(*place.uri);
-#endif
+  return open_uri<Database>(*place.uri);
 }
 
 }  // namespace persistctl
