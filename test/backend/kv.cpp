@@ -42,6 +42,26 @@ TEST(KvBackend, HoldsToEveryLaw) {
             persist::testing::backend_laws<KvBare>().size());
 }
 
+TEST(KvBackend, ListsItsStores) {
+  const MemoryMap map;
+  KvMemory here{map};
+  const std::vector<std::string> names = {"a", "a/b", "players", "players2", "~", "Ü"};
+  for (const std::string& name : names) {
+    persist::OpenStoreRequest request;
+    request.name = name;
+    request.lock = name == "a" ? persist::LockKind::optimistic : persist::LockKind::lease;
+    here.open_store(std::span(&request, 1));
+    ASSERT_FALSE(failed(request.error)) << request.error;
+  }
+  std::vector<std::string> found;
+  for (const auto& store : KvMemory{map}.stores()) {
+    found.push_back(store.name);
+    EXPECT_EQ(store.lock == persist::LockKind::optimistic, store.name == "a");
+  }
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, (std::vector<std::string>{"a", "a/b", "players", "players2", "~", "Ü"}));
+}
+
 TEST(KvBackend, KnowsOfAnOutboxThatItSawWhereTheMapListsNothing) {
   persist::testing::ManualClock clock;
   persist::testing::Report report;

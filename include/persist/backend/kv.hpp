@@ -57,6 +57,13 @@ class Kv {
       return success;
   }
   [[nodiscard]] Owner next_owner(ServerId server) { return db_->next_owner(server); }
+  using StoreInfo = persist::StoreInfo;
+  /// Of all stores; two round trips each. What cannot be read is left out.
+  [[nodiscard]] std::vector<StoreInfo> stores() const
+    requires kv::lists_keys<Map>
+  {
+    return db_->all_stores();
+  }
   /// The map, as it was given.
   [[nodiscard]] Map& map() noexcept { return db_->map(); }
 

@@ -54,6 +54,8 @@ class Database {
 
   /// Reads the store's header, where there is one.
   [[nodiscard]] Result<std::optional<StoreInfo>> header(std::string_view store);
+  /// The headers of all stores, where the map can list its keys.
+  [[nodiscard]] std::vector<StoreInfo> all_stores();
   /// Where the store's keys begin, and its birth, which is read once.
   [[nodiscard]] Result<KnownStore> known(StoreId store);
 
@@ -117,6 +119,20 @@ Result<std::optional<StoreInfo>> Database<Map>::header(std::string_view store) {
   if (!header) return header.error();
   if (header->name != store) return damaged(name, "is another store's header");
   return std::optional(std::move(*header));
+}
+
+template <compare_and_swap_map Map>
+std::vector<StoreInfo> Database<Map>::all_stores() {
+  std::vector<StoreInfo> all;
+  for (std::string after;;) {
+    const auto next = map_.list(all_names, after, 1);
+    if (!next || next->empty()) return all;
+    const std::string base = next->front().substr(0, next->front().find('/', all_names.size()) + 1);
+    const std::string name = header_name(base);
+    if (const auto got = map_.get(name); got && !got->value.empty())
+      if (auto header = decode_header(got->value, name)) all.push_back(*std::move(header));
+    after = base + behind_all_names;
+  }
 }
 
 template <compare_and_swap_map Map>

@@ -37,9 +37,13 @@ inline void append_hex(std::string& to, std::string_view bytes) {
   return digits.size() % 2 == 0 ? std::optional(std::move(bytes)) : std::nullopt;
 }
 
+/// What all keys begin with, and what comes behind all that go on from any beginning.
+inline constexpr std::string_view all_names = "persist/";
+inline constexpr char behind_all_names = '~';
+
 /// What all of a store's keys begin with.
 [[nodiscard]] inline std::string base_of(std::string_view store) {
-  std::string base = "persist/";
+  std::string base(all_names);
   for (const char c : store) {
     const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
                           (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c == '.';
