@@ -187,6 +187,8 @@ inline void Link::connect_again() {
 inline void Link::check_births() {
   Connection& c = connection();
   std::map<std::uint32_t, Hash128> known = births_.all();
+  Query time(now_);  // of another server, it may be
+  time.ahead();
   Query q(births_sql_);
   while (q.row()) {
     const auto id = q.small<std::uint32_t>();
@@ -194,6 +196,7 @@ inline void Link::check_births() {
     const auto found = known.find(id);
     if (found != known.end() && found->second == birth) known.erase(found);
   }
+  hear_time(time);
   if (c.good() && !known.empty())
     c.refuse({Errc::refused, c.path() +
                                  " has not the stores that this connection knew: its database was "
