@@ -223,9 +223,14 @@ TEST_F(PostgresFaults, ADatabaseThatWasReplacedIsNotWrittenTo) {
   cut();
   auto draft = driver.next(mine).data("mine");
   draft.change().data_stays = true;
+  int tries = 0;
   const auto refused = until_answered([&] { return committed(db, draft.bind()); });
   EXPECT_EQ(refused.outcome, Outcome::failed);
   EXPECT_EQ(refused.error.code(), Errc::refused) << refused.error;
+  *hook = [&tries] { ++tries; };
+  EXPECT_EQ(committed(db, draft.bind()).error.code(), Errc::refused);
+  EXPECT_LT(tries, 20) << "one call looks once";
+  *hook = nullptr;
   Postgres other = open();
   EXPECT_TRUE(drive(other).holds_text("k", "theirs"));
 }

@@ -256,6 +256,7 @@ void Link::run(std::span<Request> batch, bool writes) {
   bool may_trust = writes && !options_.pooled;
   for (int tries = 0;;) {
     c.start_over();
+    c.at_request = batch.size();  // no request's fault
     connect_again();
     transact(batch, left_out, writes, may_trust);
     if (c.good()) return;
@@ -264,8 +265,8 @@ void Link::run(std::span<Request> batch, bool writes) {
     const Error error = c.error();
     const std::size_t at = c.culprit();
     // What is wrong with one request stops no other, which then go through together.
-    const bool is_its_own = at < batch.size() && !is_ailing(error);
     left_out.resize(batch.size());
+    const bool is_its_own = at < batch.size() && !left_out[at] && !is_ailing(error);
     for (std::size_t i = is_its_own ? at : 0; i != (is_its_own ? at + 1 : batch.size()); ++i) {
       if (!left_out[i]) fail(batch[i], error);
       left_out[i] = true;
