@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,6 +137,8 @@ class PostgresServer {
     if (who != nullptr &&
         (::setgroups(0, nullptr) != 0 || ::setgid(who->pw_gid) != 0 || ::setuid(who->pw_uid) != 0))
       ::_exit(126);
+    // Whatever becomes of this program, the server does not outlive it.
+    ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
     const int to = ::open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
     ::dup2(to, 1), ::dup2(to, 2);
     if (::chdir("/") != 0) ::_exit(126);

@@ -4,7 +4,9 @@
 
 #include "backend/postgres/support.hpp"
 
+#include <algorithm>
 #include <functional>
+#include <thread>
 
 namespace {
 
@@ -221,9 +223,14 @@ TEST_F(PostgresFaults, ADatabaseThatWasReplacedIsNotWrittenTo) {
   cut();
   auto draft = driver.next(mine).data("mine");
   draft.change().data_stays = true;
+  int tries = 0;
   const auto refused = until_answered([&] { return committed(db, draft.bind()); });
   EXPECT_EQ(refused.outcome, Outcome::failed);
   EXPECT_EQ(refused.error.code(), Errc::refused) << refused.error;
+  *hook = [&tries] { ++tries; };
+  EXPECT_EQ(committed(db, draft.bind()).error.code(), Errc::refused);
+  EXPECT_LT(tries, 20) << "one call looks once";
+  *hook = nullptr;
   Postgres other = open();
   EXPECT_TRUE(drive(other).holds_text("k", "theirs"));
 }
@@ -241,6 +248,47 @@ TEST_F(PostgresFaults, WhatIsReadToBeWrittenIsLockedAndReadAsItIsThen) {
     raw("COMMIT");
   });
   EXPECT_EQ(driver.post("k", 2, "second").position, 11u);
+}
+
+TEST_F(PostgresFaults, OfTwoWhoFightForOneRecordEachSaveThatWasAppliedCounts) {
+  constexpr int rounds = 60;
+  Postgres dbs[] = {open(), open()};
+  PostgresDriver first = drive(dbs[0]);
+  (void)drive(dbs[1]);
+  std::vector<std::uint64_t> epochs[2];
+  int applied[2] = {0, 0};
+  const auto fights = [&, store = first.store](std::size_t me) {
+    Postgres& db = dbs[me];
+    for (int i = 0; i < rounds; ++i) {
+      persist::AcquireRequest got{store, "k", db.next_owner({}), std::chrono::minutes(1)};
+      db.acquire({&got, 1});
+      if (got.outcome == Taken::held) {
+        got.intent = persist::Intent::steal;
+        got.seen_epoch = got.holder.epoch, got.seen_renewals = got.holder.renewals;
+        db.acquire({&got, 1});
+      }
+      if (got.outcome != Taken::taken) continue;  // the other was faster
+      epochs[me].push_back(got.record.fence.epoch);
+      persist::Fence fence = got.record.fence;
+      for (int save = 0; save < 3; ++save) {
+        ++fence.write;
+        persist::Buffer bytes(persist::as_bytes("x"));
+        persist::Change change;
+        change.store = store, change.key = "k", change.fence = fence, change.data = &bytes;
+        if (committed(db, change).outcome != Outcome::applied) break;
+        ++applied[me];
+      }
+    }
+  };
+  std::thread other(fights, 1);
+  fights(0);
+  other.join();
+  std::vector<std::uint64_t> all = epochs[0];
+  all.insert(all.end(), epochs[1].begin(), epochs[1].end());
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end()) << "an epoch had two owners";
+  EXPECT_EQ(first.read("k").record.version,
+            static_cast<std::uint64_t>(applied[0]) + static_cast<std::uint64_t>(applied[1]));
 }
 
 TEST_F(PostgresFaults, DeadlocksAndRacesAreTriedAgain) {

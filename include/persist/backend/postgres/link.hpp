@@ -187,6 +187,8 @@ inline void Link::connect_again() {
 inline void Link::check_births() {
   Connection& c = connection();
   std::map<std::uint32_t, Hash128> known = births_.all();
+  Query time(now_);  // of another server, it may be
+  time.ahead();
   Query q(births_sql_);
   while (q.row()) {
     const auto id = q.small<std::uint32_t>();
@@ -194,6 +196,7 @@ inline void Link::check_births() {
     const auto found = known.find(id);
     if (found != known.end() && found->second == birth) known.erase(found);
   }
+  hear_time(time);
   if (c.good() && !known.empty())
     c.refuse({Errc::refused, c.path() +
                                  " has not the stores that this connection knew: its database was "
@@ -253,6 +256,7 @@ void Link::run(std::span<Request> batch, bool writes) {
   bool may_trust = writes && !options_.pooled;
   for (int tries = 0;;) {
     c.start_over();
+    c.at_request = batch.size();  // no request's fault
     connect_again();
     transact(batch, left_out, writes, may_trust);
     if (c.good()) return;
@@ -261,8 +265,8 @@ void Link::run(std::span<Request> batch, bool writes) {
     const Error error = c.error();
     const std::size_t at = c.culprit();
     // What is wrong with one request stops no other, which then go through together.
-    const bool is_its_own = at < batch.size() && !is_ailing(error);
     left_out.resize(batch.size());
+    const bool is_its_own = at < batch.size() && !left_out[at] && !is_ailing(error);
     for (std::size_t i = is_its_own ? at : 0; i != (is_its_own ? at + 1 : batch.size()); ++i) {
       if (!left_out[i]) fail(batch[i], error);
       left_out[i] = true;
