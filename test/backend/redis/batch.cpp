@@ -61,6 +61,22 @@ TEST_F(RedisBatch, a_thousand_saves_are_a_script_each_and_share_their_round_trip
     ASSERT_EQ(commit.outcome, Outcome::applied) << commit.error;
 }
 
+TEST_F(RedisBatch, ten_thousand_records_are_one_batch) {
+  Redis db = open();
+  RedisDriver driver = drive(db);
+  std::vector<std::string> keys;
+  for (int i = 0; i < 10'000; ++i)
+    keys.push_back("k" + std::to_string(i));
+  std::vector<persist::AcquireRequest> loads;
+  for (const std::string& key : keys)
+    loads.push_back({driver.store, key, driver.somebody(), std::chrono::minutes(1)});
+  const int before = scripts_run();
+  db.acquire(loads);
+  EXPECT_EQ(scripts_run(), before + 10'000);
+  for (const auto& load : loads)
+    ASSERT_EQ(load.outcome, Taken::taken) << load.error;
+}
+
 TEST_F(RedisBatch, scripts_that_the_server_forgot_are_sent_again) {
   Redis db = open();
   RedisDriver driver = drive(db);

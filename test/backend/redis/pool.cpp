@@ -90,7 +90,7 @@ TEST_F(OnRedis, a_user_who_may_not_ask_for_evictions_needs_a_word) {
   mine = driver.take("k");
   server({"ACL", "SETUSER", "game", "-zrem"});
   Redis careless = open();
-  persist::OpenStoreRequest opens{"laws"};
+  persist::OpenStoreRequest opens{"laws", persist::LockKind::lease, {}};
   careless.open_store({&opens, 1});
   EXPECT_EQ(opens.error.code(), Errc::refused) << "before half of something is written";
   server({"ACL", "SETUSER", "game", "-evalsha", "-eval"});

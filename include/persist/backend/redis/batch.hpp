@@ -49,7 +49,7 @@ struct Job {
 template <class Request>
 class Batch {
  public:
-  Batch(Database& db, std::span<Request> requests) : db_(db) {
+  Batch(Database& db, std::span<Request> requests) : db_(db), deadline_(db.pool().deadline()) {
     for (Request& request : requests)
       jobs_.emplace_back().request = &request;
   }
@@ -130,6 +130,7 @@ class Batch {
   void finish(Mine& job);
 
   Database& db_;
+  TimePoint deadline_;
   std::deque<Mine> jobs_;
   std::vector<Wanted> wanted_;
 };
@@ -243,7 +244,7 @@ void Batch<Request>::add(Connection& line, const Mine& job, const Command& comma
 /// breaks, what has no reply yet and may have changed something is `unknown_outcome`.
 template <class Request>
 void Batch<Request>::round(std::span<Mine* const> ready) {
-  auto line = db_.pool().take();
+  auto line = db_.pool().take(deadline_);
   if (!line) {
     for (Mine* const job : ready)
       fail(*job, line.error());

@@ -56,19 +56,26 @@ class Pool {
 
   /// One that is ready, made where none is. `unavailable`, `refused` (user, password),
   /// `unsupported` (a server that evicts), `io`.
-  [[nodiscard]] Result<Line> take() {
+  [[nodiscard]] Result<Line> take() { return take(deadline()); }
+  /// When a call that begins now must have ended.
+  [[nodiscard]] TimePoint deadline() const {
+    return after(SystemClock::instance().now(), options_.deadline);
+  }
+  [[nodiscard]] Result<Line> take(TimePoint until) {
     const TimePoint now = SystemClock::instance().now();
+    if (until <= now)
+      return Error(Errc::unavailable, place_of(options_) + " did not get to it in time");
     {
       const std::lock_guard hold(mutex_);
       while (!idle_.empty()) {
         Line line = std::move(idle_.back());
         idle_.pop_back();
-        line->until(now + options_.deadline);
+        line->until(until);
         if (line->is_usable()) return line;
       }
       if (now < not_before_) return Error(last_);
     }
-    auto made = make(now + options_.deadline);
+    auto made = make(until);
     const std::lock_guard hold(mutex_);
     if (made) {
       delay_ = options_.retry_after, not_before_ = TimePoint{};

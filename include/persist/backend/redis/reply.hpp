@@ -73,6 +73,8 @@ using Reply = std::unique_ptr<redisReply, FreeReply>;
       {"WRONGPASS", Errc::refused, "does not take this user and password"},
       {"ERR AUTH", Errc::refused, "wants no password, or knows no users: see RedisOptions::user"},
       {"NOPERM", Errc::refused, "does not let this user do what persist needs (doc/redis.md)"},
+      {"ERR The user executing the script", Errc::refused,
+       "does not let this user do what persist needs (doc/redis.md)"},
       {"READONLY", Errc::unavailable, "is a replica and takes no writes: name the master"},
       {"LOADING", Errc::unavailable, "is still loading its records"},
       {"MASTERDOWN", Errc::unavailable, "is a replica that has lost its master"},
