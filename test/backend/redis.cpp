@@ -8,6 +8,7 @@
 
 #include "backend/redis/support.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -41,6 +42,25 @@ TEST(RedisLaws, every_one_is_tried) {
 }
 
 struct RedisBackend : OnRedis {};
+
+TEST_F(RedisBackend, lists_its_stores) {
+  Redis db = open();
+  EXPECT_TRUE(db.stores().empty());
+  for (const char* name : {"a", "a/b", "players", "{x}"}) {
+    persist::OpenStoreRequest request;
+    request.name = name;
+    db.open_store(std::span(&request, 1));
+    ASSERT_FALSE(failed(request.error)) << request.error;
+  }
+  for (int i = 0; i < 3000; ++i)
+    server({"SET", "other" + std::to_string(i), "x"});
+  server({"SET", "{persist/fake}/header", "no header"});
+  std::vector<std::string> names;
+  for (const auto& store : db.stores())
+    names.push_back(store.name);
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(names, (std::vector<std::string>{"a", "a/b", "players", "{x}"}));
+}
 
 TEST_F(RedisBackend, is_opened_by_a_uri) {
   using persist::Errc;

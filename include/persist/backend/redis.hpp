@@ -90,6 +90,16 @@ class Redis {
   void watch(StoreId store, std::weak_ptr<WakeQueue> queue) { db_->watch(store, std::move(queue)); }
   /// Half of what one value of Redis may be.
   [[nodiscard]] std::size_t largest_data() const noexcept { return std::size_t{256} << 20; }
+  using StoreInfo = persist::StoreInfo;
+  /// For tools: looks at every key of the server. None where it cannot be reached.
+  [[nodiscard]] std::vector<StoreInfo> stores() const {
+    std::vector<StoreInfo> all;
+    const auto headers = db_->stores().map().headers();
+    if (!headers) return all;
+    for (const Buffer& header : *headers)
+      if (auto store = kv::decode_header(header, "a header")) all.push_back(*std::move(store));
+    return all;
+  }
 
  private:
   template <class Request>

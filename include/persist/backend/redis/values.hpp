@@ -4,9 +4,11 @@
 #include <persist/backend/redis/pool.hpp>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace persist::inline PERSIST_ABI::backend::redis {
 
@@ -37,6 +39,26 @@ class Values {
       return Error(Errc::unknown_outcome, std::string(reply.error().detail()));
     if (!reply) return reply.error();
     return kv::Swap{Answer(reply->get()).is_text(), std::string(as_text(value))};
+  }
+  /// What lies under the headers of all stores, whatever that is. Looks at every key of the server,
+  /// a thousand in a round trip.
+  [[nodiscard]] Result<std::vector<Buffer>> headers() {
+    std::set<std::string> keys;  // one that is moved meanwhile is named twice
+    std::string at = "0";
+    do {
+      auto reply = call({"SCAN", at, "MATCH", "{persist/*}/header", "COUNT", "1000"});
+      if (!reply) return reply.error();
+      const Answer page(reply->get());
+      at = page[0].text();
+      for (std::size_t i = 0; i < page[1].size(); ++i)
+        keys.emplace(page[1][i].text());
+    } while (at != "0" && !at.empty());
+    std::vector<Buffer> all;
+    for (const std::string& key : keys) {
+      auto reply = call({"GET", key});
+      if (reply) all.emplace_back(as_bytes(Answer(reply->get()).text()));
+    }
+    return all;
   }
   [[nodiscard]] Clock& clock() noexcept { return *clock_; }
 
