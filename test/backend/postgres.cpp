@@ -52,9 +52,11 @@ TEST(Postgres, IsOpenedByAUri) {
   using persist::backend::open;
   const PostgresServer& server = PostgresServer::instance();
   const std::string uri = "postgres:///postgres?user=persist&host=" + server.folder();
+  EXPECT_TRUE(open<Postgres>(uri + "&schema=by_uri&creates=no").is(Errc::not_found));
   const auto opened = open<Postgres>(uri + "&schema=by_uri&pooled=yes&listens=no&patience=3s");
   ASSERT_TRUE(opened) << opened.error().message();
   EXPECT_TRUE(open<Postgres>("postgresql" + uri.substr(8) + "&schema=by_uri"));
+  EXPECT_TRUE(open<Postgres>(uri + "&schema=by_uri&creates=no"));
   EXPECT_TRUE(open<Postgres>(uri + "&pooled=1").is(Errc::invalid));
   EXPECT_TRUE(open<Postgres>(uri + "&patience=long").is(Errc::invalid));
   EXPECT_TRUE(open<Postgres>("postgres:game").is(Errc::invalid));

@@ -56,9 +56,12 @@ struct SqliteFile : testing::Test {
 TEST_F(SqliteFile, IsOpenedByAUri) {
   using persist::backend::open;
   const std::string uri = "sqlite:" + folder.db();
+  EXPECT_TRUE(open<Sqlite>(uri + "?creates=no", &clock).is(Errc::not_found));
+  EXPECT_FALSE(std::filesystem::exists(folder.db()));
   const auto full = open<Sqlite>(uri, &clock);
   ASSERT_TRUE(full) << full.error().message();
   EXPECT_TRUE(open<Sqlite>(uri + "?durability=relaxed&patience=250ms", &clock));
+  EXPECT_TRUE(open<Sqlite>(uri + "?creates=no", &clock));
   EXPECT_TRUE(open<Sqlite>(uri + "?durability=most", &clock).is(Errc::invalid));
   EXPECT_TRUE(open<Sqlite>(uri + "?patience=1", &clock).is(Errc::invalid));
   EXPECT_TRUE(open<Sqlite>(uri + "?synchronous=full", &clock).is(Errc::invalid));

@@ -90,6 +90,15 @@ TEST_F(UriText, names_a_server) {
     EXPECT_TRUE(Uri::read(text)->authority().is(Errc::invalid)) << text;
 }
 
+TEST_F(UriText, has_what_is_usual_unless_it_says_otherwise) {
+  auto uri = Uri::read("sqlite:a?x=1");
+  uri->put_usual("creates", "no");
+  uri->put_usual("x", "2");
+  EXPECT_EQ(uri->rest(), "a?x=1&creates=no");
+  EXPECT_EQ(uri->take("creates"), "no");
+  EXPECT_EQ(uri->take("x"), "1");
+}
+
 TEST_F(UriText, options_are_flags_and_numbers) {
   auto uri = Uri::read("redis:?a=yes&b=no&c=maybe&d=7&e=-7&f=7x");
   EXPECT_TRUE(*uri->take_flag("a", false));

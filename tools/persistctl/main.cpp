@@ -167,6 +167,10 @@ std::vector<Command> folder_commands() {
        "COPY",
        "Writes a copy of a folder, or of an SQLite file, of one moment; it opens like any other.",
        {dir_option, store_option}},
+      {"migrate",
+       "",
+       "Writes the SQL that makes the tables of a PostgreSQL database.",
+       {dir_option, store_option, {"--apply", "", "and runs it where there are none"}}},
       {"compact",
        "",
        "Writes a folder again and removes what was there: of what was erased no byte stays.",
@@ -568,6 +572,24 @@ int compact(const Typed& typed) {
   return not_done;
 }
 
+/// For who wants to see it first, and for databases whose game may make no tables.
+int migrate(const Typed& typed) {
+  auto place = place_of(typed.get("--dir"), typed.get("--store"));
+  if (!place) return fail(place.error(), wrong_command_line);
+  if (!place->uri || !place->uri->scheme().starts_with("postgres"))
+    return fail(
+        Error(Errc::unsupported, "what is no PostgreSQL database makes what it needs itself"));
+#if PERSISTCTL_HAS_POSTGRES
+  Uri uri = *place->uri;
+  std::cout << persist::backend::Postgres::schema_sql(uri.take("schema").value_or("persist"));
+  if (!typed.has("--apply")) return done;
+  const auto made = open_database(*place, For::importing);
+  return made ? done : fail_to_open(made.error());
+#else
+  return fail(Error(Errc::unsupported, "this persistctl was built without libpq"));
+#endif
+}
+
 int spill_list(const Typed& typed) {
   const auto listed = list_spilled(typed.get("--spill"), typed.get("--store"), std::cout);
   return listed ? done : fail(listed.error());
@@ -654,6 +676,7 @@ int run(std::span<const std::string_view> words) {
       {"audit", audit},
       {"backup", backup},
       {"compact", compact},
+      {"migrate", migrate},
       {"history", history},
       {"diff", diff},
       {"restore", restore},

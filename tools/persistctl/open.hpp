@@ -4,11 +4,9 @@
 #include <persistctl/store.hpp>
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 // Which database a command works on, and how it is opened.
@@ -62,13 +60,10 @@ enum class For : std::uint8_t { reading, writing, importing };
     auto owned = File::open(place.folder);
     return owned ? Result<Database>(Database(*std::move(owned))) : owned.error();
   }
-  if (place.uri->scheme() == "sqlite" && what != For::importing) {
-    const auto path = place.uri->path();
-    std::error_code ignored;
-    if (path && !std::filesystem::exists(*path, ignored))
-      return Error(Errc::not_found, "there is no database " + *path);
-  }
-  return open_uri<Database>(*place.uri);
+  Uri uri = *place.uri;
+  const bool makes_tables = uri.scheme() == "sqlite" || uri.scheme().starts_with("postgres");
+  if (makes_tables && what != For::importing) uri.put_usual("creates", "no");
+  return open_uri<Database>(uri);
 }
 
 }  // namespace persistctl

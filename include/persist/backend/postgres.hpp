@@ -118,14 +118,17 @@ class Postgres {
 };
 
 /// `postgres://USER@HOST:PORT/DATABASE?…` and `postgresql://…`, with all that libpq's URIs have,
-/// and `schema`, `pooled=yes`, `listens=no` and `patience=TIME`. What is left out says libpq's
-/// environment (`PGHOST`, `PGPASSWORD`, …) or its password file.
+/// and `schema`, `creates=no`, `pooled=yes`, `listens=no` and `patience=TIME`. What is left out
+/// says libpq's environment (`PGHOST`, `PGPASSWORD`, …) or its password file.
 template <>
 struct UriOpener<Postgres> {
   static constexpr std::string_view schemes[] = {"postgres", "postgresql"};
   static Result<Postgres> open(Uri& uri, Clock* /*a server has its own*/) {
     PostgresOptions options;
     if (auto schema = uri.take("schema")) options.schema = *std::move(schema);
+    const auto creates = uri.take_flag("creates", options.creates);
+    if (!creates) return creates.error();
+    options.creates = *creates;
     const auto pooled = uri.take_flag("pooled", options.pooled);
     const auto listens = uri.take_flag("listens", options.listens);
     const auto patience = uri.take_duration("patience", options.patience);

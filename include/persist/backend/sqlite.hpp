@@ -115,7 +115,7 @@ class Sqlite {
   Error error_{Errc{}};
 };
 
-/// `sqlite:FILE`, with `durability=full|relaxed` and `patience=TIME`.
+/// `sqlite:FILE`, with `durability=full|relaxed`, `creates=no` and `patience=TIME`.
 template <>
 struct UriOpener<Sqlite> {
   static constexpr std::string_view schemes[] = {"sqlite"};
@@ -125,10 +125,13 @@ struct UriOpener<Sqlite> {
     const auto durability = uri.take_durability();
     if (!durability) return durability.error();
     options.durability = *durability;
+    const auto creates = uri.take_flag("creates", options.creates);
+    if (!creates) return creates.error();
+    options.creates = *creates;
     const auto patience = uri.take_duration("patience", options.patience);
     if (!patience) return patience.error();
     options.patience = *patience;
-    if (const auto all = uri.finish("durability, patience"); !all) return all.error();
+    if (const auto all = uri.finish("durability, creates, patience"); !all) return all.error();
     auto path = uri.path();
     return path ? Sqlite::open(*std::move(path), options) : path.error();
   }

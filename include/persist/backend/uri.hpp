@@ -107,6 +107,12 @@ class Uri {
     }
     return std::nullopt;
   }
+  /// Says it where it was not said.
+  void put_usual(const std::string& name, const std::string& value) {
+    for (const Option& each : options_)
+      if (each.name == name) return;
+    options_.push_back({name, value, name + '=' + value});
+  }
   /// `full` or `relaxed`.
   [[nodiscard]] Result<Durability> take_durability() {
     const auto said = take("durability");

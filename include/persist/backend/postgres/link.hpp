@@ -154,7 +154,7 @@ inline Error Link::open(bool makes_tables) {
   if (failed(error)) return error;
   c.opened();
   for (int tries = 0; makes_tables && tries < most_tries; ++tries) {
-    Maker(c).look_and_make();
+    Maker(c, options_.creates).look_and_make();
     if (!c.is_contended()) break;
   }
   if (!c.good()) return c.error();

@@ -11,6 +11,9 @@ namespace persist::inline PERSIST_ABI::backend {
 struct PostgresOptions {
   /// Where the tables lie, in a namespace of their own: letters, digits and `_`.
   std::string schema = "persist";
+  /// Makes the tables where there are none; without it `not_found`, for tools, and where the game's
+  /// user may make none (`persistctl migrate` prints their SQL).
+  bool creates = true;
   /// Through a pooler that gives a connection to another client after each transaction: nothing is
   /// prepared, nothing is listened to, and a save looks at its record first (two round trips).
   bool pooled = false;

@@ -98,14 +98,20 @@ inline constexpr const char* tables[] = {
 /// one makes them, and the others are to try again (`is_contended`).
 class Maker {
  public:
-  explicit Maker(Connection& connection) : connection_(connection) {}
+  explicit Maker(Connection& connection, bool creates = true)
+      : connection_(connection), creates_(creates) {}
 
   void look_and_make() {
     connection_.start_over();
     run("BEGIN");
     // One after the other: whoever comes second sees what the first one made.
     const bool is_new = !has_format();
-    if (is_new) make();
+    if (is_new && !creates_)
+      connection_.refuse({Errc::not_found, connection_.path() + " has no tables of persist in `" +
+                                               connection_.schema +
+                                               "`: a server or `persistctl migrate` makes them"});
+    else if (is_new)
+      make();
     if (connection_.good()) check_version();
     if (connection_.good() && !is_new) check_tables();
     Statement commit(connection_, "COMMIT", false);
@@ -176,6 +182,7 @@ class Maker {
   }
 
   Connection& connection_;
+  bool creates_;
 };
 
 }  // namespace persist::inline PERSIST_ABI::backend::postgres

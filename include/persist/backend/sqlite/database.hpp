@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <mutex>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -99,6 +101,11 @@ class Database {
   /// Nobody but this user reads players' data. One that is there is left alone, because to close it
   /// would drop the locks that this process has on it.
   [[nodiscard]] Result<void> make_file() const {
+    if (!options_.creates) {
+      std::error_code unknown;
+      if (std::filesystem::exists(path_, unknown) || unknown) return success;
+      return Error(Errc::not_found, "there is no database " + path_);
+    }
     const auto made = detail::os::Files{}.open(path_, detail::os::Access::create);
     if (made || made.error().os_error() == EEXIST) return success;
     return made.error();

@@ -13,6 +13,8 @@ struct SqliteOptions {
   /// newest saves since the last checkpoint, whole transactions at a time. Each process chooses for
   /// what it writes itself.
   Durability durability = Durability::full;
+  /// Makes the file where there is none; without it `not_found`, for tools.
+  bool creates = true;
   /// How long an operation waits while others write to the database; then it answers `timeout`.
   Duration patience = std::chrono::seconds(5);
   /// Judges leases; null: the system's. Must outlive every handle. All processes of one database
