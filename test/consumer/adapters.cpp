@@ -1,5 +1,7 @@
 // A program of somebody else that takes what needs client libraries.
+#include <persist/backend/etcd.hpp>
 #include <persist/backend/postgres.hpp>
+#include <persist/backend/redis.hpp>
 #include <persist/backend/sqlite.hpp>
 #include <persist/codec/sealed.hpp>
 #include <persist/compress/lz4.hpp>
@@ -56,7 +58,11 @@ bool keeps_rows() {
 /// A server is somebody else's: without one the answer is a clear one.
 bool knows_servers() {
   const backend::Postgres nowhere{"host=/nowhere user=nobody"};
-  return !nowhere.status() && nowhere.status().error() == Errc::unavailable;
+  const auto redis = backend::open<backend::Redis>("redis:/nowhere");
+  const auto etcd = backend::Uri::read("etcd:127.0.0.1:1?lease=no");
+  using Leases = backend::AnyOf<backend::Needs{.transactions = false, .clock = false}>;
+  return nowhere.status().is(Errc::unavailable) && redis.is(Errc::unavailable) &&
+         backend::open<Leases, backend::Etcd>(*etcd).is(Errc::invalid);
 }
 
 }  // namespace
