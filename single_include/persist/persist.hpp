@@ -12181,6 +12181,13 @@ class SessionCore {
     return static_cast<std::uint32_t>(std::hash<std::string_view>{}(key));
   }
   [[nodiscard]] SessionHost* host() const noexcept { return host_.load(std::memory_order_acquire); }
+  void take_handle() noexcept { handles.fetch_add(1, std::memory_order_relaxed); }
+  /// Needs a reference. Another thread may end the session meanwhile, and without handles it has no
+  /// host from then on: that is asked for once.
+  void drop_handle() {
+    if (handles.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (SessionHost* store = host()) store->last_handle_dropped(*this);
+  }
   void detach() noexcept { host_.store(nullptr, std::memory_order_release); }
   [[nodiscard]] bool dirty() const noexcept {
     return edited.load(std::memory_order_relaxed) != saved;
@@ -12679,7 +12686,8 @@ class WakeQueue {
 // by nothing but `commit` under the newest fence, `post`, `relay` and `erase`; the laws
 // in testing/laws/backend.hpp say it in tests.
 //
-// Models: backend::Memory (the reference), backend::File, backend::Kv<Map>.
+// Models: backend::Memory (the reference), backend::File, backend::Kv<Map>; adapters:
+// backend::Sqlite, backend::Postgres.
 
 namespace persist::inline PERSIST_ABI {
 
@@ -14012,7 +14020,7 @@ class SessionNode final : public SessionCore {
     Rare& rare = this->rare();
     if (!rare.after_end) {
       rare.after_end = std::make_unique<Data>(data_);
-      if (host() != nullptr) core().edited_after_end(*this);
+      if (StoreCore<S>* core = store()) core->edited_after_end(*this);
     }
     return *rare.after_end;
   }
@@ -14083,8 +14091,8 @@ class SessionNode final : public SessionCore {
   /// Whether the last save has left or is over, so that a change would be in none; while a function
   /// runs on a copy none leaves. Another thread may have ended the session since it was found.
   [[nodiscard]] Error ends() {
-    if (host() != nullptr) {
-      const auto hold = core().lock();
+    if (StoreCore<S>* core = store()) {
+      const auto hold = core->lock();
       if (!ended(state) && (state != State::releasing || !in_flight)) return Errc{};
     }
     return Error(Errc::closed, "the session has ended").for_key(key());
@@ -14104,13 +14112,15 @@ class SessionNode final : public SessionCore {
   /// that and the drafts of what lies beside the data. By number: a save that is out may end
   /// meanwhile and take older ones from the list.
   [[nodiscard]] std::uint64_t last_sent() {
-    if (host() == nullptr) return 0;
-    const auto hold = core().lock();
+    StoreCore<S>* core = store();
+    if (core == nullptr) return 0;
+    const auto hold = core->lock();
     return extras ? extras->send_number : 0;
   }
   void take_back(std::uint64_t last) {
-    if (!extras || host() == nullptr) return;
-    const auto hold = core().lock();
+    StoreCore<S>* core = store();
+    if (!extras || core == nullptr) return;
+    const auto hold = core->lock();
     std::erase_if(extras->sends, [last](const OutgoingMessage& m) { return m.number > last; });
     extras->user_ids.draft = nullptr;
     extras->metadata.draft = nullptr;
@@ -14179,6 +14189,9 @@ class SessionNode final : public SessionCore {
   /// Whether such data could be saved: valid, and not too large.
   [[nodiscard]] Result<void> check(const Data& data);
   [[nodiscard]] StoreCore<S>& core() { return static_cast<StoreCore<S>&>(*host()); }
+  /// Null once the store is gone, or nobody has a handle of a session that has ended; of another
+  /// thread's doing that may be any moment, so ask once.
+  [[nodiscard]] StoreCore<S>* store() const noexcept { return static_cast<StoreCore<S>*>(host()); }
 
  private:
   struct Rare {
@@ -14207,9 +14220,8 @@ class SessionNode final : public SessionCore {
   }
   /// What a record may have when unwrapped; its store may be closed meanwhile.
   [[nodiscard]] std::size_t record_limit() const noexcept {
-    const SessionHost* store = host();
-    return store != nullptr ? static_cast<const StoreCore<S>*>(store)->limits().record_bytes
-                            : RecordLimits{}.record_bytes;
+    const StoreCore<S>* core = store();
+    return core != nullptr ? core->limits().record_bytes : RecordLimits{}.record_bytes;
   }
   [[nodiscard]] codec::RecordVersion record_version() const noexcept {
     const Rare* rare = rare_.load(std::memory_order_acquire);
@@ -14326,8 +14338,9 @@ void SessionNode<S>::fire_saving(Reason reason) {
 
 template <class S>
 void SessionNode<S>::remember_watched() {
-  if (host() == nullptr) return;
-  auto& core = this->core();
+  StoreCore<S>* const here = store();
+  if (here == nullptr) return;
+  auto& core = *here;
   auto& before = rare().before;
   call_listeners(core, [&] {
     before.clear();
@@ -14349,8 +14362,9 @@ void SessionNode<S>::remember_watched() {
 
 template <class S>
 void SessionNode<S>::compare_watched() {
-  if (host() == nullptr) return;
-  auto& core = this->core();
+  StoreCore<S>* const here = store();
+  if (here == nullptr) return;
+  auto& core = *here;
   call_listeners(core, [&] {
     for (const auto& compare : std::exchange(rare().before, {})) {
       Event event;
@@ -14472,13 +14486,12 @@ class Session : public Connects<Session<S>> {
 
   explicit Session(Node& node) noexcept : node_(&node) {
     node_->add_ref();
-    node_->handles.fetch_add(1, std::memory_order_relaxed);
+    node_->take_handle();
   }
   Session(const Session& other) noexcept : Session(*other.node_) {}
   Session& operator=(Session other) noexcept { return std::swap(node_, other.node_), *this; }
   ~Session() {
-    if (node_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && node_->host() != nullptr)
-      node_->host()->last_handle_dropped(*node_);
+    node_->drop_handle();
     node_->drop_ref();
   }
   friend bool operator==(const Session& a, const Session& b) noexcept { return a.node_ == b.node_; }
@@ -14660,7 +14673,8 @@ class Session : public Connects<Session<S>> {
   /// the store is gone.
   [[nodiscard]] auto lock() const {
     using Lock = std::unique_lock<typename S::Access::Mutex>;
-    return node_->host() == nullptr ? Lock() : Lock(core().mutex());
+    StoreCore<S>* store = node_->store();
+    return store == nullptr ? Lock() : Lock(store->mutex());
   }
   template <class T>
   [[nodiscard]] T read(const T& field) const {
@@ -19041,8 +19055,14 @@ void Engine<B, L>::start_queued_loads() {
   std::vector<SessionPtr> queued = std::move(queued_loads_);
   queued_loads_.clear();
   for (SessionPtr& session : queued) {
-    if (registry_.find(*session) != nullptr) {
-      if (session->load()->has_waiters() && now() < session->load()->deadline) {
+    if (const SessionCore* there = registry_.find(*session)) {
+      // The game loaded the record first: that session stays, and a change by key is one of it.
+      const bool was_overtaken =
+          session->is_offline && !there->is_offline && there->state != State::releasing;
+      if (was_overtaken) {
+        load_done(*session, Error(Errc::busy, "the record was loaded here meanwhile: try again")
+                                .for_key(session->key()));
+      } else if (session->load()->has_waiters() && now() < session->load()->deadline) {
         queued_loads_.push_back(std::move(session));
       } else {
         load_done(*session, Error(Errc::busy, "its last session here is still being saved")
@@ -19312,8 +19332,8 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       is_sent = asks && !waits_for_replay(session);
       if (is_sent) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
-      waits_for_release =
-          before && before.get() != &session && (!before->is_offline || before->gives_back);
+      waits_for_release = before && before.get() != &session && before->state == State::releasing &&
+                          (!before->is_offline || before->gives_back);
       if (before) reason = before->ending;
     }
     if (is_sent) {
@@ -22249,6 +22269,250 @@ template <class Store, class F>
 }
 
 }  // namespace persist::inline PERSIST_ABI::audit
+
+// What decorators of a backend have in common.
+
+namespace persist::inline PERSIST_ABI::backend {
+
+/// What is asked of a backend. Never renumber: the numbers may be logged.
+enum class Operation : std::uint8_t {
+  open_store = 0,
+  acquire = 1,
+  commit = 2,
+  read = 3,
+  post = 4,
+  relay = 5,
+  erase = 6,
+  scan = 7,
+  read_schemas = 8,
+  query = 9,
+};
+inline constexpr std::size_t operations = 10;
+
+[[nodiscard]] constexpr std::string_view name(Operation operation) noexcept {
+  constexpr std::string_view names[operations] = {"open_store",   "acquire", "commit", "read",
+                                                  "post",         "relay",   "erase",  "scan",
+                                                  "read_schemas", "query"};
+  return names[static_cast<std::size_t>(operation)];
+}
+
+/// Whether there is no other answer to the request than an error.
+template <class Request>
+[[nodiscard]] bool has_failed(const Request& request) noexcept {
+  if constexpr (requires { request.outcome; })
+    return request.outcome == Request::Outcome::failed;
+  else
+    return failed(request.error);
+}
+/// Answers a request with that error. Nothing else of a reply is written into it, and it still has
+/// all that it brought.
+template <class Request>
+void refuse(Request& request, const Error& error) {
+  if constexpr (requires { request.outcome; }) request.outcome = Request::Outcome::failed;
+  request.error = error;
+}
+
+/// A backend that hands everything to another one, and can do what that one can. `Self`, which
+/// derives from this, says what becomes of a batch on its way:
+///
+///     template <class Request, class Go>
+///     void around(Operation operation, std::span<Request> batch, Go go);
+///
+/// `go(part)` hands a part of the batch on, and returns when it is answered.
+template <class Self, record_backend Inner>
+class Forwarded {
+ public:
+  static constexpr bool is_transactional = transactional_backend<Inner>;
+  static constexpr bool keeps_history = versioned_backend<Inner>;
+  static constexpr bool judges_leases = persist::judges_leases<Inner>;
+
+  [[nodiscard]] bool same_database(const Self& other) const noexcept {
+    return inner_.same_database(static_cast<const Forwarded&>(other).inner_);
+  }
+  [[nodiscard]] Result<void> status() const { return inner_.status(); }
+  [[nodiscard]] Owner next_owner(ServerId server) { return inner_.next_owner(server); }
+
+  void open_store(std::span<OpenStoreRequest> batch) {
+    self().around(Operation::open_store, batch, [&](auto part) { inner_.open_store(part); });
+  }
+  void acquire(std::span<AcquireRequest> batch) {
+    self().around(Operation::acquire, batch, [&](auto part) { inner_.acquire(part); });
+  }
+  void commit(std::span<CommitRequest> batch) {
+    self().around(Operation::commit, batch, [&](auto part) { inner_.commit(part); });
+  }
+  void read(std::span<ReadRequest> batch) {
+    self().around(Operation::read, batch, [&](auto part) { inner_.read(part); });
+  }
+  void post(std::span<PostRequest> batch) {
+    self().around(Operation::post, batch, [&](auto part) { inner_.post(part); });
+  }
+  void relay(std::span<RelayRequest> batch) {
+    self().around(Operation::relay, batch, [&](auto part) { inner_.relay(part); });
+  }
+  void erase(std::span<EraseRequest> batch) {
+    self().around(Operation::erase, batch, [&](auto part) { inner_.erase(part); });
+  }
+  void scan(std::span<ScanRequest> batch)
+    requires scans_keys<Inner>
+  {
+    self().around(Operation::scan, batch, [&](auto part) { inner_.scan(part); });
+  }
+  void read_schemas(std::span<SchemaRequest> batch)
+    requires holds_schemas<Inner>
+  {
+    self().around(Operation::read_schemas, batch, [&](auto part) { inner_.read_schemas(part); });
+  }
+  void query(std::span<IndexRequest> batch)
+    requires queries_indexes<Inner>
+  {
+    self().around(Operation::query, batch, [&](auto part) { inner_.query(part); });
+  }
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
+    requires watched_backend<Inner>
+  {
+    inner_.watch(store, std::move(queue));
+  }
+  [[nodiscard]] std::size_t largest_data() const
+    requires limits_data<Inner>
+  {
+    return inner_.largest_data();
+  }
+
+ protected:
+  explicit Forwarded(Inner inner) : inner_(std::move(inner)) {}
+
+  Inner inner_;
+
+ private:
+  [[nodiscard]] Self& self() noexcept { return static_cast<Self&>(*this); }
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
+namespace persist::inline PERSIST_ABI::backend {
+
+/// What a program asks of a database that is chosen while it runs. What it does not ask for it
+/// cannot use, and may run without.
+struct Needs {
+  bool transactions = true;  ///< several records in one commit: `transact`
+  bool history = true;       ///< older states
+  bool indexes = true;       ///< leaderboards, and the records of a user
+  bool scan = true;          ///< all records
+  bool schemas = true;       ///< `codec::SharedPacked`
+  bool clock = true;         ///< says itself when a lease has run out
+};
+
+namespace any {
+
+/// The first of the needs that the backend cannot meet; empty: it can do all.
+template <record_backend B>
+[[nodiscard]] constexpr std::string_view missing(const Needs& needs) noexcept {
+  if (needs.transactions && !transactional_backend<B>) return "transactions over records";
+  if (needs.history && !versioned_backend<B>) return "older states of records";
+  if (needs.indexes && !queries_indexes<B>) return "ordered indexes";
+  if (needs.scan && !scans_keys<B>) return "list of its records";
+  if (needs.schemas && !holds_schemas<B>) return "place for shared schemas";
+  if (needs.clock && !persist::judges_leases<B>) return "clock that judges leases";
+  return {};
+}
+
+/// The same for the same type, and for no other: no run-time type information is needed.
+template <class B>
+[[nodiscard]] const void* tag_of() noexcept {
+  static constexpr char tag = 0;
+  return &tag;
+}
+
+/// A backend behind virtual functions.
+class Database {
+ public:
+  Database() = default;
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  virtual ~Database() = default;
+
+  [[nodiscard]] virtual const void* tag() const noexcept = 0;
+  [[nodiscard]] virtual bool same(const Database& other) const noexcept = 0;
+  [[nodiscard]] virtual Result<void> status() const = 0;
+  [[nodiscard]] virtual Owner next_owner(ServerId server) = 0;
+  virtual void open_store(std::span<OpenStoreRequest> batch) = 0;
+  virtual void acquire(std::span<AcquireRequest> batch) = 0;
+  virtual void commit(std::span<CommitRequest> batch) = 0;
+  virtual void read(std::span<ReadRequest> batch) = 0;
+  virtual void post(std::span<PostRequest> batch) = 0;
+  virtual void relay(std::span<RelayRequest> batch) = 0;
+  virtual void erase(std::span<EraseRequest> batch) = 0;
+  virtual void scan(std::span<ScanRequest> batch) = 0;
+  virtual void read_schemas(std::span<SchemaRequest> batch) = 0;
+  virtual void query(std::span<IndexRequest> batch) = 0;
+  virtual void watch(StoreId store, std::weak_ptr<WakeQueue> queue) = 0;
+  [[nodiscard]] virtual std::size_t largest_data() const = 0;
+  [[nodiscard]] virtual std::vector<StoreInfo> stores() const = 0;
+};
+
+/// The backend `B`. What it cannot do is answered `unsupported`; nobody asks whose needs it meets.
+template <record_backend B>
+class Model final : public Database {
+ public:
+  explicit Model(B backend) : of(std::move(backend)) {}
+
+  [[nodiscard]] const void* tag() const noexcept override { return tag_of<B>(); }
+  [[nodiscard]] bool same(const Database& other) const noexcept override {
+    return other.tag() == tag() && of.same_database(static_cast<const Model&>(other).of);
+  }
+  [[nodiscard]] Result<void> status() const override { return of.status(); }
+  [[nodiscard]] Owner next_owner(ServerId server) override { return of.next_owner(server); }
+  void open_store(std::span<OpenStoreRequest> batch) override { of.open_store(batch); }
+  void acquire(std::span<AcquireRequest> batch) override { of.acquire(batch); }
+  void commit(std::span<CommitRequest> batch) override { of.commit(batch); }
+  void read(std::span<ReadRequest> batch) override { of.read(batch); }
+  void post(std::span<PostRequest> batch) override { of.post(batch); }
+  void relay(std::span<RelayRequest> batch) override { of.relay(batch); }
+  void erase(std::span<EraseRequest> batch) override { of.erase(batch); }
+  void scan(std::span<ScanRequest> batch) override {
+    if constexpr (scans_keys<B>)
+      of.scan(batch);
+    else
+      refuse_all(batch);
+  }
+  void read_schemas(std::span<SchemaRequest> batch) override {
+    if constexpr (holds_schemas<B>)
+      of.read_schemas(batch);
+    else
+      refuse_all(batch);
+  }
+  void query(std::span<IndexRequest> batch) override {
+    if constexpr (queries_indexes<B>)
+      of.query(batch);
+    else
+      refuse_all(batch);
+  }
+  void watch([[maybe_unused]] StoreId store,
+             [[maybe_unused]] std::weak_ptr<WakeQueue> queue) override {
+    if constexpr (watched_backend<B>) of.watch(store, std::move(queue));
+  }
+  [[nodiscard]] std::size_t largest_data() const override { return persist::largest_data(of); }
+  [[nodiscard]] std::vector<StoreInfo> stores() const override {
+    if constexpr (requires { of.stores(); })
+      return of.stores();
+    else
+      return {};
+  }
+
+  B of;
+
+ private:
+  template <class Request>
+  static void refuse_all(std::span<Request> batch) {
+    for (Request& request : batch)
+      refuse(request, Error(Errc::unsupported, "this database cannot do that"));
+  }
+};
+
+}  // namespace any
+
+}  // namespace persist::inline PERSIST_ABI::backend
 
 // The bytes of the log's frame: segments and batches. doc/format.md has the grammar, the reasons
 // and an example in hex. Numbers here reach disk: never renumber.
@@ -26826,6 +27090,793 @@ inline void open(Database& db, OpenStoreRequest& request) {
 
 }  // namespace persist::inline PERSIST_ABI::backend::memory
 
+namespace persist::inline PERSIST_ABI::backend {
+
+/// Records in this process's memory: for tests, for tools, and as the reference of what every
+/// backend does.
+///
+/// Durability: none; what was saved is gone with the last handle. Every operation takes one lock
+/// for the whole batch and copies the bytes it hands out. Scans cost a walk over all keys of the
+/// store per page. Memory for indexes as `IndexSets`. Safe to call from any thread.
+class Memory {
+ public:
+  static constexpr bool is_transactional = true;
+  static constexpr bool keeps_history = true;
+
+  /// A new, empty database. `clock` judges its leases and must outlive every handle.
+  explicit Memory(Clock& clock = SystemClock::instance())
+      : db_(std::make_shared<Database>(clock)) {}
+
+  [[nodiscard]] bool same_database(const Memory& other) const noexcept { return db_ == other.db_; }
+  [[nodiscard]] Result<void> status() const { return success; }
+  [[nodiscard]] Owner next_owner(ServerId server) {
+    const std::lock_guard hold(db_->mutex);
+    return {server, db_->nonce, ++db_->sessions};
+  }
+
+  void open_store(std::span<OpenStoreRequest> batch) { each(batch, &Memory::open_one); }
+  void acquire(std::span<AcquireRequest> batch) { each(batch, &Memory::acquire_one); }
+  void commit(std::span<CommitRequest> batch) { each(batch, &Memory::commit_one); }
+  void read(std::span<ReadRequest> batch) { each(batch, &Memory::read_one); }
+  void post(std::span<PostRequest> batch) { each(batch, &Memory::post_one); }
+  void relay(std::span<RelayRequest> batch) { each(batch, &Memory::relay_one); }
+  void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
+  void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
+  void read_schemas(std::span<SchemaRequest> batch) { each(batch, &Memory::read_schema); }
+  void query(std::span<IndexRequest> batch) { each(batch, &Memory::query_one); }
+
+  using StoreInfo = persist::StoreInfo;
+  [[nodiscard]] std::vector<StoreInfo> stores() const {
+    const std::lock_guard hold(db_->mutex);
+    std::vector<StoreInfo> all;
+    for (const StoreState& store : db_->stores)
+      all.push_back({store.name, store.lock, store.birth});
+    return all;
+  }
+
+  using Backup = memory::Backup;
+  /// A copy of all that is stored; costs as much memory again.
+  [[nodiscard]] Backup backup() const {
+    const std::lock_guard hold(db_->mutex);
+    return {db_->stores, db_->epochs};
+  }
+  /// Puts back what was stored then. Who loaded a record since is fenced by its owner; who held it
+  /// then may go on writing, so end such sessions first.
+  void restore(const Backup& from) {
+    const std::lock_guard hold(db_->mutex);
+    memory::put_back(*db_, from);
+  }
+
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
+    const std::lock_guard hold(db_->mutex);
+    db_->stores[store.index].watchers.push_back(std::move(queue));
+  }
+
+ private:
+  using Record = memory::Record;
+  using StoreState = memory::StoreState;
+  using Database = memory::Database;
+  using Found = memory::Found;
+  using Moment = memory::Moment;
+
+  template <class Request>
+  void each(std::span<Request> batch, void (Memory::*one)(Request&)) {
+    const std::lock_guard hold(db_->mutex);
+    for (Request& request : batch)
+      (this->*one)(request);
+  }
+
+  [[nodiscard]] StoreState& at(StoreId store) { return db_->stores[store.index]; }
+  [[nodiscard]] Record* find(StoreId store, std::string_view key) {
+    const auto found = at(store).records.find(key);
+    return found == at(store).records.end() ? nullptr : &found->second;
+  }
+  /// The record of that key, made where there is none: with the version an erased one had.
+  [[nodiscard]] Record& make(StoreId store, std::string_view key) {
+    if (Record* record = find(store, key)) return *record;
+    Record& record = at(store).records.try_emplace(std::string(key)).first->second;
+    record.head = at(store).absent(key);
+    return record;
+  }
+  [[nodiscard]] std::uint64_t next_epoch(const Head& head, std::uint64_t least = 0) {
+    return db_->epochs = (std::max)({db_->epochs + 1, head.fence.epoch + 1, least});
+  }
+  void wake(StoreId store, std::string_view key, Hint why) {
+    std::erase_if(at(store).watchers, [&](const std::weak_ptr<WakeQueue>& watcher) {
+      const auto queue = watcher.lock();
+      if (queue) queue->push(key, why);
+      return queue == nullptr;
+    });
+  }
+
+  void open_one(OpenStoreRequest& request) { memory::open(*db_, request); }
+  void acquire_one(AcquireRequest& request);
+  void commit_one(CommitRequest& request);
+  void read_one(ReadRequest& request);
+  void post_one(PostRequest& request);
+  void relay_one(RelayRequest& request);
+  void erase_one(EraseRequest& request);
+  void scan_one(ScanRequest& request) { at(request.store).scan(request); }
+  void read_schema(SchemaRequest& request) { at(request.store).read(request); }
+  void query_one(IndexRequest& request) { at(request.store).indexes.query(request); }
+
+  [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
+  [[nodiscard]] bool can_be_read(CommitRequest& request, const std::vector<Found>& found);
+  void apply(Record& record, Change& change, const Moment& moment);
+  void deliver(Change& change, Record& sender);
+  void answer(const Record& record, Change& change, const Moment& moment);
+  Reception receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
+                       const MessageView& message, const RecordLimits& limits);
+  void fill(Snapshot& to, const Record& from) const;
+
+  std::shared_ptr<Database> db_;
+};
+
+inline void Memory::fill(Snapshot& to, const Record& from) const {
+  to.fence = from.head.fence;
+  to.version = from.head.version;
+  to.has_data = from.has_data;
+  to.data = from.data;
+  memory::copy_some(from.user_ids, to.user_ids);
+  memory::copy_some(from.metadata, to.metadata);
+  to.load_count = from.head.load_count;
+  to.created = from.head.created;
+  to.updated = from.head.updated;
+  if (!from.outbox.messages.empty() || !to.outbox.empty()) to.outbox = from.outbox.numbers();
+}
+
+inline void Memory::acquire_one(AcquireRequest& request) {
+  const TimePoint now = db_->clock.now();
+  if (const bool looks = request.intent == Intent::look;
+      (looks || request.intent == Intent::withdraw) &&
+      find(request.store, request.key) == nullptr) {
+    request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
+    const Head nothing = at(request.store).absent(request.key);
+    request.record.fence.epoch = nothing.fence.epoch;
+    request.record.version = nothing.version;
+    request.record.now = db_->clock.wall();
+    return;
+  }
+  Record& record = make(request.store, request.key);
+  const Claim claimed = claim(record.head, request, now);
+  if (claimed == Claim::held) {
+    if (ask(record.head, request)) wake(request.store, request.key, Hint::asked);
+    request.outcome = AcquireRequest::Outcome::held;
+    request.holder = held_by(record.head, now);
+    return;
+  }
+  if (claimed == Claim::fresh) {
+    const std::uint64_t epoch = request.claim_epoch != 0
+                                    ? request.claim_epoch
+                                    : next_epoch(record.head, request.least_epoch);
+    take(record.head, request.owner, request.lease, epoch, now);
+  }
+  request.outcome = AcquireRequest::Outcome::taken;
+  fill(request.record, record);
+  memory::copy_some(record.receipts, request.record.receipts);
+  request.record.receipts_forgotten = record.receipts_forgotten;
+  memory::copy_some(record.inbox.messages, request.record.inbox);
+  request.record.now = db_->clock.wall();
+}
+
+/// Whether anything is to be applied; marks what is.
+inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found) {
+  bool any_new = false;
+  request.outcome = CommitRequest::Outcome::repeated;
+  for (std::size_t i = 0; i < request.changes.size(); ++i) {
+    Change& change = request.changes[i];
+    const Record* record = found[i].record;
+    const Verdict verdict = judge(record ? record->head : at(change.store).absent(change.key),
+                                  change, db_->clock.now(), 0);
+    if (record) change.version = record->head.version;
+    found[i].fresh = verdict == Verdict::apply;
+    any_new = any_new || found[i].fresh;
+    if (verdict == Verdict::apply || verdict == Verdict::repeated) continue;
+    request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
+                                                 : CommitRequest::Outcome::superseded;
+    request.culprit = i;
+    if (record) {
+      change.landed = landed(record->head, change);
+      change.holder = held_by(record->head, db_->clock.now());
+    }
+    change.erased = at(change.store).erased_since(change.key, change.fence.epoch);
+    return false;
+  }
+  return any_new;
+}
+
+/// Whether the store holds, or is sent, the schemas that the new data needs.
+inline bool Memory::can_be_read(CommitRequest& request, const std::vector<Found>& found) {
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const Change& change = request.changes[i];
+    if (!found[i].fresh || change.schema == nullptr) continue;
+    request.error = at(change.store).refusal_of(change);
+    if (!failed(request.error)) continue;
+    request.outcome = CommitRequest::Outcome::failed;
+    request.culprit = i;
+    return false;
+  }
+  return true;
+}
+
+inline void Memory::commit_one(CommitRequest& request) {
+  std::vector<Found>& found = db_->found;
+  found.clear();
+  for (const Change& change : request.changes)
+    found.push_back({find(change.store, change.key), false});
+  const bool any_new = judge_all(request, found);
+  if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
+  const auto needs_schema = [](const Change& change) { return change.schema != nullptr; };
+  if (std::any_of(request.changes.begin(), request.changes.end(), needs_schema) &&
+      !can_be_read(request, found))
+    return;
+  const Moment moment{db_->clock.now(), db_->clock.wall()};
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i].record == nullptr)  // only a change that claims is new to a record that is not
+      found[i].record = &make(request.changes[i].store, request.changes[i].key);
+    if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);
+  }
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (found[i].fresh) deliver(request.changes[i], *found[i].record);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    answer(*found[i].record, request.changes[i], moment);
+  if (any_new) request.outcome = CommitRequest::Outcome::applied;
+}
+
+/// What a commit learns, whether it was applied now or before.
+inline void Memory::answer(const Record& record, Change& change, const Moment& moment) {
+  change.version = record.head.version;
+  change.epoch = record.head.fence.epoch;
+  change.release_requested = record.head.asked();
+  change.messages.clear();
+  if (record.inbox.last_position > change.seen_position)
+    change.messages = newer_than(record.inbox, change.seen_position);
+  change.now = moment.wall;
+  for (Send& send : change.sends)
+    send.delivered = !record.outbox.holds(record.head.fence.epoch, send.number);
+}
+
+inline void Memory::apply(Record& record, Change& change, const Moment& moment) {
+  if (takes_first(record.head, change))
+    take(record.head, change.fence.owner, Duration::zero(), next_epoch(record.head), moment.now);
+  if (change.schema != nullptr && change.sends_schema)
+    at(change.store).schemas.try_emplace(change.schema->id, change.schema->bytes);
+  if (change.history != nullptr) at(change.store).keep_older(record, change, moment.wall);
+  if (change.data != nullptr) {
+    if (change.data_stays)
+      record.data = *change.data;
+    else
+      record.data.swap(*change.data);
+    record.has_data = true;
+  } else if (change.removes_data) {
+    record.data = Buffer();
+    record.has_data = false;
+  }
+  if (change.user_ids != nullptr) record.user_ids = *change.user_ids;
+  if (change.user_ids != nullptr || change.indexed != nullptr || change.removes_data)
+    at(change.store).index(change);
+  if (change.metadata != nullptr) record.metadata = *change.metadata;
+  acknowledge(record.inbox, change.acknowledged);
+  if (change.forget_receipts != 0) {
+    std::erase_if(record.receipts,
+                  [&](const Receipt& r) { return r.day <= change.forget_receipts; });
+    record.receipts_forgotten = (std::max)(record.receipts_forgotten, change.forget_receipts);
+  }
+  if (!change.receipts.empty())
+    record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
+  const bool asked = record.head.asked();
+  const bool wrote = change.data != nullptr || change.removes_data;
+  advance(record.head, change, wrote, moment.now, moment.wall);
+  if (asked && change.lease == LeaseChange::release) wake(change.store, change.key, Hint::freed);
+}
+
+inline Reception Memory::receive_at(StoreId store, std::string_view key,
+                                    const MessageOrigin& origin, const MessageView& message,
+                                    const RecordLimits& limits) {
+  Record* found = find(store, key);
+  Inbox fresh;  // what is refused makes no record
+  Inbox& inbox = found != nullptr ? found->inbox : fresh;
+  const Reception reception = receive(inbox, origin, message, limits, db_->clock.wall());
+  if (reception.outcome != Reception::Outcome::accepted) return reception;
+  Record& receiver = found != nullptr ? *found : make(store, key);
+  if (found == nullptr) receiver.inbox = std::move(fresh);
+  if (!receiver.head.fence.owner.nobody()) wake(store, key, Hint::message);
+  return reception;
+}
+
+inline void Memory::deliver(Change& change, Record& sender) {
+  static constexpr RecordLimits usual;
+  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
+  const std::uint64_t epoch = sender.head.fence.epoch;
+  for (Send& send : change.sends) {
+    const MessageOrigin origin{at(change.store).hash(change.key), epoch, send.number, {}};
+    if (sender.outbox.holds(epoch, send.number)) continue;  // a reply was lost
+    if (!sender.outbox.waits_for(send.store, send.key) &&
+        receive_at(send.store, send.key, origin, send.message, limits).outcome !=
+            Reception::Outcome::full)
+      continue;
+    const MessageView& m = send.message;
+    sender.outbox.messages.push_back({send.store, std::string(send.key), epoch, send.number,
+                                      std::string(m.type), m.codec, m.priority, m.expires,
+                                      Buffer(m.payload)});
+    at(change.store).relaying.emplace(change.key);
+  }
+}
+
+inline void Memory::read_one(ReadRequest& request) {
+  const Record* record = find(request.store, request.key);
+  request.record.now = db_->clock.wall();
+  request.found = record != nullptr;
+  if (record == nullptr) return;
+  const TimePoint now = db_->clock.now();
+  request.held = record->head.leased_at(now);
+  request.holder = held_by(record->head, now);
+  request.inbox_messages = record->inbox.messages.size();
+  request.inbox_bytes = record->inbox.bytes;
+  request.outbox_messages = record->outbox.messages.size();
+  fill(request.record, *record);
+  if (!request.wants_data) request.record.data = Buffer();
+  if (request.wants_inbox) request.record.inbox = record->inbox.messages;
+  if (request.version != 0 || request.wants_versions)
+    at(request.store).read_history(*record, request);
+}
+
+inline void Memory::post_one(PostRequest& request) {
+  static constexpr RecordLimits usual;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
+  const Reception got =
+      receive_at(request.store, request.key, request.origin, request.message, limits);
+  answer_post(request, got);
+}
+
+inline void Memory::relay_one(RelayRequest& request) {
+  StoreState& state = at(request.store);
+  request.now = db_->clock.wall();
+  if (request.take_from.empty()) {
+    for (auto key = state.relaying.upper_bound(request.after);
+         key != state.relaying.end() && request.waiting.size() < request.most; ++key)
+      request.waiting.push_back({*key, find(request.store, *key)->outbox.messages});
+    return;
+  }
+  Record* record = find(request.store, request.take_from);
+  if (record == nullptr) return;
+  record->outbox.take_out(request.take);
+  if (record->outbox.messages.empty())
+    if (const auto key = state.relaying.find(request.take_from); key != state.relaying.end())
+      state.relaying.erase(key);
+}
+
+inline void Memory::erase_one(EraseRequest& request) {
+  static constexpr RecordLimits usual;
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
+  Record* record = find(request.store, request.key);
+  request.found = record != nullptr;
+  if (record == nullptr) return;
+  StoreState& state = at(request.store);
+  const Hash128 self = state.hash(request.key);
+  auto& waiting = record->outbox.messages;
+  while (!waiting.empty()) {
+    const OutgoingMessage message = waiting.front();
+    const Reception got =
+        receive_at(message.store, message.key, {self, message.epoch, message.number, {}},
+                   message.view(), limits);
+    const bool sent = got.outcome != Reception::Outcome::full;
+    if (!sent && !request.drop_outbox) {
+      request.error =
+          Error(Errc::full, "a message in the outbox has no room at " + message.key +
+                                "; nothing was erased: try later, or erase with drop_outbox");
+      return;
+    }
+    ++(sent ? request.sent : request.dropped);
+    waiting.erase(waiting.begin());
+  }
+  request.epoch = next_epoch(record->head);
+  state.tombstones[self] = {request.epoch, record->head.version};
+  const bool asked = record->head.asked();
+  state.remove(request.key);
+  if (asked) wake(request.store, request.key, Hint::freed);
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
+// Which database, as text: `sqlite:/srv/game.db?durability=relaxed#players`.
+
+namespace persist::inline PERSIST_ABI::backend {
+
+/// A whole number without a sign, and nothing else.
+[[nodiscard]] inline bool read_number(std::string_view text, int& to) noexcept {
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, to);
+  return error == std::errc{} && end == last && to >= 0;
+}
+
+/// `//USER:PASSWORD@HOST:PORT/PATH`, of which everything may be left out.
+struct Authority {
+  std::string user, password, host;
+  int port = 0;      ///< 0: not given
+  std::string path;  ///< without its slash
+};
+
+/// A URI (RFC 3986) taken apart: `SCHEME:PLACE?OPTION=VALUE&…#STORE`. Everything behind the scheme
+/// may hold percent-encoded bytes.
+class Uri {
+ public:
+  /// `invalid`: no scheme, `%` without two hexadecimal digits, a NUL, an option without a name or
+  /// given twice. No error repeats the text: it may hold a password.
+  [[nodiscard]] static Result<Uri> read(std::string_view text) {
+    Uri uri;
+    const std::size_t colon = text.find(':');
+    if (colon == std::string_view::npos || colon == 0 || !is_scheme(text.substr(0, colon)))
+      return Error(
+          Errc::invalid,
+          "this is no URI of a database; one looks like file:saves or sqlite:/srv/game.db");
+    uri.scheme_ = text.substr(0, colon);
+    text.remove_prefix(colon + 1);
+    const std::string_view store = cut_off(text, '#');
+    uri.plain_ = text;
+    const std::string_view options = cut_off(text, '?');
+    auto place = decoded(text);
+    auto named = decoded(store);
+    if (!place || !named) return place ? named.error() : place.error();
+    uri.place_ = *std::move(place);
+    uri.store_ = *std::move(named);
+    if (auto taken = uri.read_options(options); !taken) return taken.error();
+    return uri;
+  }
+
+  [[nodiscard]] const std::string& scheme() const noexcept { return scheme_; }
+  /// What is between the scheme and the first `?` or `#`, decoded.
+  [[nodiscard]] const std::string& place() const noexcept { return place_; }
+  /// The store that is meant, where one is named.
+  [[nodiscard]] const std::string& store() const noexcept { return store_; }
+  /// The place, and of the options those that nobody took, as they were written: for a client
+  /// library with URIs of its own.
+  [[nodiscard]] std::string rest() const {
+    std::string text = plain_.substr(0, plain_.find('?'));
+    char before = '?';
+    for (const Option& each : options_)
+      text += before + each.plain, before = '&';
+    return text;
+  }
+
+  /// Whether it has a password, which is not to be shown: `//USER:PASSWORD@…`, or an option.
+  [[nodiscard]] bool holds_password() const {
+    for (const Option& each : options_)
+      if (each.name == "password") return true;
+    if (!plain_.starts_with("//")) return false;
+    const std::string_view authority = std::string_view(plain_).substr(2, plain_.find('/', 2) - 2);
+    const std::size_t at = authority.rfind('@');
+    return at != std::string_view::npos &&
+           authority.substr(0, at).find(':') != std::string_view::npos;
+  }
+  /// The place as a path on this machine: `DIR`, `/DIR` or `///DIR`. `invalid` where there is none,
+  /// or another machine is named.
+  [[nodiscard]] Result<std::string> path() const {
+    std::string_view path = place_;
+    if (path.starts_with("//")) {
+      path.remove_prefix(2);
+      if (!path.starts_with('/'))
+        return wrong("names a machine; a path begins with one slash or three");
+    }
+    if (path.empty()) return wrong("names no file or folder");
+    return std::string(path);
+  }
+
+  /// An option's value; asked for once, so that `finish` knows what nobody asked for.
+  [[nodiscard]] std::optional<std::string> take(std::string_view name) {
+    for (auto at = options_.begin(); at != options_.end(); ++at) {
+      if (at->name != name) continue;
+      std::optional<std::string> value = std::move(at->value);
+      options_.erase(at);
+      return value;
+    }
+    return std::nullopt;
+  }
+  /// Says it where it was not said.
+  void put_usual(const std::string& name, const std::string& value) {
+    for (const Option& each : options_)
+      if (each.name == name) return;
+    options_.push_back({name, value, name + '=' + value});
+  }
+  /// `full` or `relaxed`.
+  [[nodiscard]] Result<Durability> take_durability() {
+    const auto said = take("durability");
+    if (!said || *said == "full") return Durability::full;
+    if (*said == "relaxed") return Durability::relaxed;
+    return wrong("says durability=" + *said + "; it is full or relaxed");
+  }
+  /// A whole number of `s` or `ms`.
+  [[nodiscard]] Result<Duration> take_duration(std::string_view name, Duration usual) {
+    const auto said = take(name);
+    if (!said) return usual;
+    std::uint32_t number = 0;
+    const char* const last = said->data() + said->size();
+    const auto [end, error] = std::from_chars(said->data(), last, number);
+    const std::string_view unit(end, static_cast<std::size_t>(last - end));
+    if (error == std::errc{} && unit == "s") return std::chrono::seconds(number);
+    if (error == std::errc{} && unit == "ms") return std::chrono::milliseconds(number);
+    return wrong("says " + std::string(name) + "=" + *said + "; it is a time like 5s or 250ms");
+  }
+  /// `yes` or `no`.
+  [[nodiscard]] Result<bool> take_flag(std::string_view name, bool usual) {
+    const auto said = take(name);
+    if (!said) return usual;
+    if (*said == "yes" || *said == "no") return *said == "yes";
+    return wrong("says " + std::string(name) + "=" + *said + "; it is yes or no");
+  }
+  [[nodiscard]] Result<int> take_number(std::string_view name, int usual) {
+    const auto said = take(name);
+    int number = usual;
+    if (!said || read_number(*said, number)) return number;
+    return wrong("says " + std::string(name) + "=" + *said + "; it is a whole number");
+  }
+  /// The place as a server. `invalid` where it is none.
+  [[nodiscard]] Result<Authority> authority() const {
+    Authority server;
+    std::string_view text = std::string_view(plain_).substr(0, plain_.find('?'));
+    if (!text.starts_with("//")) return server;
+    text.remove_prefix(2);
+    std::string_view path = cut_off(text, '/');
+    std::string_view user, password;
+    if (const std::size_t at = text.rfind('@'); at != std::string_view::npos) {
+      user = text.substr(0, at);
+      password = cut_off(user, ':');
+      text.remove_prefix(at + 1);
+    }
+    // The colons of an address of IPv6 stand between brackets.
+    const std::size_t colon = text.rfind(':');
+    std::string_view host = text;
+    if (colon != std::string_view::npos && text.find(']', colon) == std::string_view::npos) {
+      host = text.substr(0, colon);
+      if (!read_number(text.substr(colon + 1), server.port) || server.port > 65535)
+        return wrong("names no port behind the colon of its host");
+    }
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    for (const auto& [from, to] :
+         {std::pair{user, &server.user}, std::pair{password, &server.password},
+          std::pair{host, &server.host}, std::pair{path, &server.path}}) {
+      auto plain = decoded(from);
+      if (!plain) return plain.error();
+      *to = *std::move(plain);
+    }
+    return server;
+  }
+  /// `invalid` where there is an option that nobody took; `known` names those there are.
+  [[nodiscard]] Result<void> finish(std::string_view known) const {
+    if (options_.empty()) return success;
+    return wrong("has an option \"" + options_.front().name + "\"; there " +
+                 (known.empty() ? std::string("is none") : "are: " + std::string(known)));
+  }
+  [[nodiscard]] Error wrong(const std::string& what) const {
+    return {Errc::invalid, "the URI (" + scheme_ + ":) " + what};
+  }
+
+ private:
+  struct Option {
+    std::string name, value;
+    std::string plain;  ///< both, as they were written
+  };
+  [[nodiscard]] static bool is_scheme(std::string_view text) {
+    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz", more = "0123456789+-.";
+    return letters.find(text[0]) != std::string_view::npos &&
+           text.find_first_not_of(std::string(letters) + std::string(more)) ==
+               std::string_view::npos;
+  }
+  /// What is behind the first `mark`; that and the mark are gone from `text` then.
+  [[nodiscard]] static std::string_view cut_off(std::string_view& text, char mark) {
+    const std::size_t at = text.find(mark);
+    if (at == std::string_view::npos) return {};
+    const std::string_view behind = text.substr(at + 1);
+    text = text.substr(0, at);
+    return behind;
+  }
+  [[nodiscard]] static Result<std::string> decoded(std::string_view text) {
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      char c = text[i];
+      if (c == '%') {
+        unsigned byte = 0;
+        const std::string_view digits = text.substr(i + 1, 2);
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+        if (digits.size() != 2 || error != std::errc{} || end != digits.data() + 2)
+          return Error(Errc::invalid, "in a URI two hexadecimal digits follow a %; a % is %25");
+        c = static_cast<char>(byte);
+        i += 2;
+      }
+      if (c == '\0') return Error(Errc::invalid, "a URI of a database holds no NUL");
+      plain.push_back(c);
+    }
+    return plain;
+  }
+  Result<void> read_options(std::string_view text) {
+    while (!text.empty()) {
+      std::string_view one = text;
+      text = cut_off(one, '&');
+      std::string plain(one);
+      auto value = decoded(cut_off(one, '='));
+      auto name = decoded(one);
+      if (!name || !value) return name ? value.error() : name.error();
+      if (name->empty()) return wrong("has an option without a name");
+      for (const Option& known : options_)
+        if (known.name == *name) return wrong("says \"" + *name + "\" twice");
+      options_.push_back({*std::move(name), *std::move(value), std::move(plain)});
+    }
+    return success;
+  }
+
+  std::string scheme_, place_, store_, plain_;
+  std::vector<Option> options_;
+};
+
+/// How a backend is opened by a URI; specialise it for one of your own:
+///
+///     static constexpr std::string_view schemes[] = {"redis"};
+///     static Result<B> open(Uri& uri, Clock* clock);
+template <class B>
+struct UriOpener;
+
+template <class B>
+concept opened_by_uri = requires(Uri& uri, Clock* clock) {
+  UriOpener<B>::schemes[0];
+  { UriOpener<B>::open(uri, clock) } -> std::same_as<Result<B>>;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
+namespace persist::inline PERSIST_ABI::backend {
+
+/// A backend that is chosen while the program runs: one binary keeps its records in memory in
+/// tests, in a folder on a desk and in a database in production. Holds any backend that can do what
+/// `needs` says, and that is what its type offers; nothing else compiles.
+///
+/// Cost: one virtual call a batch. Durability, errors and thread rule: those of what it holds.
+template <Needs needs>
+class AnyOf {
+ public:
+  static constexpr bool is_transactional = needs.transactions;
+  static constexpr bool keeps_history = needs.history;
+  static constexpr bool judges_leases = needs.clock;
+
+  template <class B>
+    requires(!std::same_as<B, AnyOf> && record_backend<B>)
+  explicit AnyOf(B of) : db_(std::make_shared<any::Model<B>>(std::move(of))) {
+    static_assert(any::missing<B>(needs).empty(),
+                  "this backend cannot do all that AnyOf's Needs say: ask for less");
+  }
+
+  [[nodiscard]] bool same_database(const AnyOf& other) const noexcept {
+    return db_->same(*other.db_);
+  }
+  [[nodiscard]] Result<void> status() const { return db_->status(); }
+  [[nodiscard]] Owner next_owner(ServerId server) { return db_->next_owner(server); }
+
+  void open_store(std::span<OpenStoreRequest> batch) { db_->open_store(batch); }
+  void acquire(std::span<AcquireRequest> batch) { db_->acquire(batch); }
+  void commit(std::span<CommitRequest> batch) { db_->commit(batch); }
+  void read(std::span<ReadRequest> batch) { db_->read(batch); }
+  void post(std::span<PostRequest> batch) { db_->post(batch); }
+  void relay(std::span<RelayRequest> batch) { db_->relay(batch); }
+  void erase(std::span<EraseRequest> batch) { db_->erase(batch); }
+  void scan(std::span<ScanRequest> batch)
+    requires(needs.scan)
+  {
+    db_->scan(batch);
+  }
+  void read_schemas(std::span<SchemaRequest> batch)
+    requires(needs.schemas)
+  {
+    db_->read_schemas(batch);
+  }
+  void query(std::span<IndexRequest> batch)
+    requires(needs.indexes)
+  {
+    db_->query(batch);
+  }
+  /// Hints come as those of what it holds: where that gives none, none do.
+  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) { db_->watch(store, std::move(queue)); }
+  [[nodiscard]] std::size_t largest_data() const { return db_->largest_data(); }
+  using StoreInfo = persist::StoreInfo;
+  /// Where what it holds can list them; otherwise none.
+  [[nodiscard]] std::vector<StoreInfo> stores() const { return db_->stores(); }
+
+  /// What it holds, if that is a `B`; null otherwise.
+  template <record_backend B>
+  [[nodiscard]] B* get() noexcept {
+    return db_->tag() == any::tag_of<B>() ? &static_cast<any::Model<B>&>(*db_).of : nullptr;
+  }
+
+ private:
+  std::shared_ptr<any::Database> db_;
+};
+
+/// Everything that a game may ask of a backend.
+using Any = AnyOf<Needs{}>;
+
+template <>
+struct UriOpener<Memory> {
+  static constexpr std::string_view schemes[] = {"memory"};
+  static Result<Memory> open(Uri& uri, Clock* clock) {
+    if (!uri.place().empty()) return uri.wrong("names a place; memory has none");
+    if (const auto all = uri.finish(""); !all) return all.error();
+    return clock != nullptr ? Memory(*clock) : Memory();
+  }
+};
+
+/// `file:FOLDER`, with `durability=full|relaxed` and `wait=TIME` for a folder that another process
+/// has.
+template <class Files>
+struct UriOpener<BasicFile<Files>> {
+  static constexpr std::string_view schemes[] = {"file"};
+  static Result<BasicFile<Files>> open(Uri& uri, Clock* clock) {
+    FileOptions options;
+    options.clock = clock;
+    const auto durability = uri.take_durability();
+    if (!durability) return durability.error();
+    options.durability = *durability;
+    const auto wait = uri.take_duration("wait", options.wait_for_lock);
+    if (!wait) return wait.error();
+    options.wait_for_lock = *wait;
+    if (const auto all = uri.finish("durability, wait"); !all) return all.error();
+    const auto path = uri.path();
+    if (!path) return path.error();
+    return BasicFile<Files>::open(*path, options);
+  }
+};
+
+namespace any {
+
+/// Opens a `B`, if that is what the scheme says and it can do what is needed. False: the scheme is
+/// another's.
+template <opened_by_uri B, Needs needs>
+[[nodiscard]] bool opens(Uri& uri, Clock* clock, Result<AnyOf<needs>>& opened, std::string& known) {
+  bool is_meant = false;
+  for (const std::string_view scheme : UriOpener<B>::schemes) {
+    is_meant = is_meant || uri.scheme() == scheme;
+    known += (known.empty() ? "" : ", ") + std::string(scheme) + ':';
+  }
+  if (!is_meant) return false;
+  if constexpr (constexpr std::string_view missing = any::missing<B>(needs); !missing.empty()) {
+    opened = Error(Errc::unsupported, "a database of " + uri.scheme() + ": has no " +
+                                          std::string(missing) + ", which this program needs");
+  } else {
+    auto made = UriOpener<B>::open(uri, clock);
+    if (made)
+      opened = AnyOf<needs>(*std::move(made));
+    else
+      opened = made.error();
+  }
+  return true;
+}
+
+}  // namespace any
+
+/// Opens what a URI names: `memory:`, `file:FOLDER`, and those of `Adapters`, whose headers the
+/// program includes, as in `open<Any, Sqlite, Postgres>(uri)`.
+///
+/// `unsupported`: the scheme is none of these, or that database lacks what `Handle` needs;
+/// `invalid`: no URI, or an option that makes no sense; and what opening says. `clock`: of an
+/// embedded database; null: the system's. No error shows the URI, which may hold a password.
+template <class Handle, class... Adapters>
+[[nodiscard]] Result<Handle> open(const Uri& uri, Clock* clock = nullptr) {
+  Uri asked = uri;
+  Result<Handle> opened = Error(Errc::unsupported);
+  std::string known;
+  const bool is_known = (any::opens<Memory>(asked, clock, opened, known) || ... ||
+                         any::opens<Adapters>(asked, clock, opened, known));
+  if (is_known || any::opens<File>(asked, clock, opened, known)) return opened;
+  return Error(Errc::unsupported, "this program opens no database of the scheme " + uri.scheme() +
+                                      ":; it knows " + known +
+                                      " (others are adapters: see doc/choose-a-backend.md)");
+}
+template <class... Adapters>
+[[nodiscard]] Result<Any> open(std::string_view uri, Clock* clock = nullptr) {
+  const auto read = Uri::read(uri);
+  return read ? backend::open<Any, Adapters...>(*read, clock) : Result<Any>(read.error());
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend
+
 // The bytes of a value: a frame with two sums, and in it a store's header, a schema, or a record
 // with all that belongs to it. doc/format.md has the grammar. Numbers here reach disk: never
 // renumber.
@@ -26979,6 +28030,17 @@ template <class StoreOf>
          file::inbox_size(record.inbox) + file::outbox_size(record.outbox);
 }
 
+/// What `file::write_head` leaves out.
+inline void append_lease(Buffer& to, const Head& head) {
+  append_little(to, head.renewals);
+  append_little(
+      to, static_cast<std::uint64_t>((std::min<std::int64_t>)(head.lease.count(), longest_time)));
+  append_little(to, static_cast<std::uint64_t>(head.renewed.time_since_epoch().count()));
+  file::append_text(to, head.asker.server.view());
+  append_little(to, head.asker.nonce);
+  append_little(to, head.asker.session);
+}
+
 /// The value of a record. `name_of(StoreId)` names the stores of messages in the outbox.
 template <class NameOf>
 [[nodiscard]] Buffer encode_record(const Record& record, NameOf name_of) {
@@ -26989,13 +28051,7 @@ template <class NameOf>
   file::append_text(to, record.key);
   const Head& head = record.head;
   file::write_head(to, head);
-  append_little(to, head.renewals);
-  append_little(
-      to, static_cast<std::uint64_t>((std::min<std::int64_t>)(head.lease.count(), longest_time)));
-  append_little(to, static_cast<std::uint64_t>(head.renewed.time_since_epoch().count()));
-  file::append_text(to, head.asker.server.view());
-  append_little(to, head.asker.nonce);
-  append_little(to, head.asker.session);
+  append_lease(to, head);
   if (record.exists) {
     append_little(to, static_cast<std::uint8_t>(record.has_data));
     append_part(to, record.data);
@@ -27371,9 +28427,13 @@ inline void append_hex(std::string& to, std::string_view bytes) {
   return digits.size() % 2 == 0 ? std::optional(std::move(bytes)) : std::nullopt;
 }
 
+/// What all keys begin with, and what comes behind all that go on from any beginning.
+inline constexpr std::string_view all_names = "persist/";
+inline constexpr char behind_all_names = '~';
+
 /// What all of a store's keys begin with.
 [[nodiscard]] inline std::string base_of(std::string_view store) {
-  std::string base = "persist/";
+  std::string base(all_names);
   for (const char c : store) {
     const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
                           (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c == '.';
@@ -27537,6 +28597,8 @@ class Database {
 
   /// Reads the store's header, where there is one.
   [[nodiscard]] Result<std::optional<StoreInfo>> header(std::string_view store);
+  /// The headers of all stores, where the map can list its keys.
+  [[nodiscard]] std::vector<StoreInfo> all_stores();
   /// Where the store's keys begin, and its birth, which is read once.
   [[nodiscard]] Result<KnownStore> known(StoreId store);
 
@@ -27600,6 +28662,20 @@ Result<std::optional<StoreInfo>> Database<Map>::header(std::string_view store) {
   if (!header) return header.error();
   if (header->name != store) return damaged(name, "is another store's header");
   return std::optional(std::move(*header));
+}
+
+template <compare_and_swap_map Map>
+std::vector<StoreInfo> Database<Map>::all_stores() {
+  std::vector<StoreInfo> all;
+  for (std::string after;;) {
+    const auto next = map_.list(all_names, after, 1);
+    if (!next || next->empty()) return all;
+    const std::string base = next->front().substr(0, next->front().find('/', all_names.size()) + 1);
+    const std::string name = header_name(base);
+    if (const auto got = map_.get(name); got && !got->value.empty())
+      if (auto header = decode_header(got->value, name)) all.push_back(*std::move(header));
+    after = base + behind_all_names;
+  }
 }
 
 template <compare_and_swap_map Map>
@@ -28236,6 +29312,13 @@ class Kv {
       return success;
   }
   [[nodiscard]] Owner next_owner(ServerId server) { return db_->next_owner(server); }
+  using StoreInfo = persist::StoreInfo;
+  /// Of all stores; two round trips each. What cannot be read is left out.
+  [[nodiscard]] std::vector<StoreInfo> stores() const
+    requires kv::lists_keys<Map>
+  {
+    return db_->all_stores();
+  }
   /// The map, as it was given.
   [[nodiscard]] Map& map() noexcept { return db_->map(); }
 
@@ -28560,126 +29643,6 @@ void Kv<Map>::erase_one(EraseRequest& request) {
 
 }  // namespace persist::inline PERSIST_ABI::backend
 
-// What decorators of a backend have in common.
-
-namespace persist::inline PERSIST_ABI::backend {
-
-/// What is asked of a backend. Never renumber: the numbers may be logged.
-enum class Operation : std::uint8_t {
-  open_store = 0,
-  acquire = 1,
-  commit = 2,
-  read = 3,
-  post = 4,
-  relay = 5,
-  erase = 6,
-  scan = 7,
-  read_schemas = 8,
-  query = 9,
-};
-inline constexpr std::size_t operations = 10;
-
-[[nodiscard]] constexpr std::string_view name(Operation operation) noexcept {
-  constexpr std::string_view names[operations] = {"open_store",   "acquire", "commit", "read",
-                                                  "post",         "relay",   "erase",  "scan",
-                                                  "read_schemas", "query"};
-  return names[static_cast<std::size_t>(operation)];
-}
-
-/// Whether there is no other answer to the request than an error.
-template <class Request>
-[[nodiscard]] bool has_failed(const Request& request) noexcept {
-  if constexpr (requires { request.outcome; })
-    return request.outcome == Request::Outcome::failed;
-  else
-    return failed(request.error);
-}
-/// Answers a request with that error. Nothing else of a reply is written into it, and it still has
-/// all that it brought.
-template <class Request>
-void refuse(Request& request, const Error& error) {
-  if constexpr (requires { request.outcome; }) request.outcome = Request::Outcome::failed;
-  request.error = error;
-}
-
-/// A backend that hands everything to another one, and can do what that one can. `Self`, which
-/// derives from this, says what becomes of a batch on its way:
-///
-///     template <class Request, class Go>
-///     void around(Operation operation, std::span<Request> batch, Go go);
-///
-/// `go(part)` hands a part of the batch on, and returns when it is answered.
-template <class Self, record_backend Inner>
-class Forwarded {
- public:
-  static constexpr bool is_transactional = transactional_backend<Inner>;
-  static constexpr bool keeps_history = versioned_backend<Inner>;
-  static constexpr bool judges_leases = persist::judges_leases<Inner>;
-
-  [[nodiscard]] bool same_database(const Self& other) const noexcept {
-    return inner_.same_database(static_cast<const Forwarded&>(other).inner_);
-  }
-  [[nodiscard]] Result<void> status() const { return inner_.status(); }
-  [[nodiscard]] Owner next_owner(ServerId server) { return inner_.next_owner(server); }
-
-  void open_store(std::span<OpenStoreRequest> batch) {
-    self().around(Operation::open_store, batch, [&](auto part) { inner_.open_store(part); });
-  }
-  void acquire(std::span<AcquireRequest> batch) {
-    self().around(Operation::acquire, batch, [&](auto part) { inner_.acquire(part); });
-  }
-  void commit(std::span<CommitRequest> batch) {
-    self().around(Operation::commit, batch, [&](auto part) { inner_.commit(part); });
-  }
-  void read(std::span<ReadRequest> batch) {
-    self().around(Operation::read, batch, [&](auto part) { inner_.read(part); });
-  }
-  void post(std::span<PostRequest> batch) {
-    self().around(Operation::post, batch, [&](auto part) { inner_.post(part); });
-  }
-  void relay(std::span<RelayRequest> batch) {
-    self().around(Operation::relay, batch, [&](auto part) { inner_.relay(part); });
-  }
-  void erase(std::span<EraseRequest> batch) {
-    self().around(Operation::erase, batch, [&](auto part) { inner_.erase(part); });
-  }
-  void scan(std::span<ScanRequest> batch)
-    requires scans_keys<Inner>
-  {
-    self().around(Operation::scan, batch, [&](auto part) { inner_.scan(part); });
-  }
-  void read_schemas(std::span<SchemaRequest> batch)
-    requires holds_schemas<Inner>
-  {
-    self().around(Operation::read_schemas, batch, [&](auto part) { inner_.read_schemas(part); });
-  }
-  void query(std::span<IndexRequest> batch)
-    requires queries_indexes<Inner>
-  {
-    self().around(Operation::query, batch, [&](auto part) { inner_.query(part); });
-  }
-  void watch(StoreId store, std::weak_ptr<WakeQueue> queue)
-    requires watched_backend<Inner>
-  {
-    inner_.watch(store, std::move(queue));
-  }
-  [[nodiscard]] std::size_t largest_data() const
-    requires limits_data<Inner>
-  {
-    return inner_.largest_data();
-  }
-
- protected:
-  explicit Forwarded(Inner inner) : inner_(std::move(inner)) {}
-
-  Inner inner_;
-
- private:
-  [[nodiscard]] Self& self() noexcept { return static_cast<Self&>(*this); }
-};
-
-}  // namespace persist::inline PERSIST_ABI::backend
-
 namespace persist::inline PERSIST_ABI {
 
 /// So many operations a second: what a second leaves unused the next one may use, and no more. What
@@ -28794,395 +29757,6 @@ class Limited : public Forwarded<Limited<Inner>, Inner> {
 
   std::shared_ptr<State> state_;
 };
-
-}  // namespace persist::inline PERSIST_ABI::backend
-
-namespace persist::inline PERSIST_ABI::backend {
-
-/// Records in this process's memory: for tests, for tools, and as the reference of what every
-/// backend does.
-///
-/// Durability: none; what was saved is gone with the last handle. Every operation takes one lock
-/// for the whole batch and copies the bytes it hands out. Scans cost a walk over all keys of the
-/// store per page. Memory for indexes as `IndexSets`. Safe to call from any thread.
-class Memory {
- public:
-  static constexpr bool is_transactional = true;
-  static constexpr bool keeps_history = true;
-
-  /// A new, empty database. `clock` judges its leases and must outlive every handle.
-  explicit Memory(Clock& clock = SystemClock::instance())
-      : db_(std::make_shared<Database>(clock)) {}
-
-  [[nodiscard]] bool same_database(const Memory& other) const noexcept { return db_ == other.db_; }
-  [[nodiscard]] Result<void> status() const { return success; }
-  [[nodiscard]] Owner next_owner(ServerId server) {
-    const std::lock_guard hold(db_->mutex);
-    return {server, db_->nonce, ++db_->sessions};
-  }
-
-  void open_store(std::span<OpenStoreRequest> batch) { each(batch, &Memory::open_one); }
-  void acquire(std::span<AcquireRequest> batch) { each(batch, &Memory::acquire_one); }
-  void commit(std::span<CommitRequest> batch) { each(batch, &Memory::commit_one); }
-  void read(std::span<ReadRequest> batch) { each(batch, &Memory::read_one); }
-  void post(std::span<PostRequest> batch) { each(batch, &Memory::post_one); }
-  void relay(std::span<RelayRequest> batch) { each(batch, &Memory::relay_one); }
-  void erase(std::span<EraseRequest> batch) { each(batch, &Memory::erase_one); }
-  void scan(std::span<ScanRequest> batch) { each(batch, &Memory::scan_one); }
-  void read_schemas(std::span<SchemaRequest> batch) { each(batch, &Memory::read_schema); }
-  void query(std::span<IndexRequest> batch) { each(batch, &Memory::query_one); }
-
-  using StoreInfo = persist::StoreInfo;
-  [[nodiscard]] std::vector<StoreInfo> stores() const {
-    const std::lock_guard hold(db_->mutex);
-    std::vector<StoreInfo> all;
-    for (const StoreState& store : db_->stores)
-      all.push_back({store.name, store.lock, store.birth});
-    return all;
-  }
-
-  using Backup = memory::Backup;
-  /// A copy of all that is stored; costs as much memory again.
-  [[nodiscard]] Backup backup() const {
-    const std::lock_guard hold(db_->mutex);
-    return {db_->stores, db_->epochs};
-  }
-  /// Puts back what was stored then. Who loaded a record since is fenced by its owner; who held it
-  /// then may go on writing, so end such sessions first.
-  void restore(const Backup& from) {
-    const std::lock_guard hold(db_->mutex);
-    memory::put_back(*db_, from);
-  }
-
-  void watch(StoreId store, std::weak_ptr<WakeQueue> queue) {
-    const std::lock_guard hold(db_->mutex);
-    db_->stores[store.index].watchers.push_back(std::move(queue));
-  }
-
- private:
-  using Record = memory::Record;
-  using StoreState = memory::StoreState;
-  using Database = memory::Database;
-  using Found = memory::Found;
-  using Moment = memory::Moment;
-
-  template <class Request>
-  void each(std::span<Request> batch, void (Memory::*one)(Request&)) {
-    const std::lock_guard hold(db_->mutex);
-    for (Request& request : batch)
-      (this->*one)(request);
-  }
-
-  [[nodiscard]] StoreState& at(StoreId store) { return db_->stores[store.index]; }
-  [[nodiscard]] Record* find(StoreId store, std::string_view key) {
-    const auto found = at(store).records.find(key);
-    return found == at(store).records.end() ? nullptr : &found->second;
-  }
-  /// The record of that key, made where there is none: with the version an erased one had.
-  [[nodiscard]] Record& make(StoreId store, std::string_view key) {
-    if (Record* record = find(store, key)) return *record;
-    Record& record = at(store).records.try_emplace(std::string(key)).first->second;
-    record.head = at(store).absent(key);
-    return record;
-  }
-  [[nodiscard]] std::uint64_t next_epoch(const Head& head, std::uint64_t least = 0) {
-    return db_->epochs = (std::max)({db_->epochs + 1, head.fence.epoch + 1, least});
-  }
-  void wake(StoreId store, std::string_view key, Hint why) {
-    std::erase_if(at(store).watchers, [&](const std::weak_ptr<WakeQueue>& watcher) {
-      const auto queue = watcher.lock();
-      if (queue) queue->push(key, why);
-      return queue == nullptr;
-    });
-  }
-
-  void open_one(OpenStoreRequest& request) { memory::open(*db_, request); }
-  void acquire_one(AcquireRequest& request);
-  void commit_one(CommitRequest& request);
-  void read_one(ReadRequest& request);
-  void post_one(PostRequest& request);
-  void relay_one(RelayRequest& request);
-  void erase_one(EraseRequest& request);
-  void scan_one(ScanRequest& request) { at(request.store).scan(request); }
-  void read_schema(SchemaRequest& request) { at(request.store).read(request); }
-  void query_one(IndexRequest& request) { at(request.store).indexes.query(request); }
-
-  [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Found>& found);
-  [[nodiscard]] bool can_be_read(CommitRequest& request, const std::vector<Found>& found);
-  void apply(Record& record, Change& change, const Moment& moment);
-  void deliver(Change& change, Record& sender);
-  void answer(const Record& record, Change& change, const Moment& moment);
-  Reception receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
-                       const MessageView& message, const RecordLimits& limits);
-  void fill(Snapshot& to, const Record& from) const;
-
-  std::shared_ptr<Database> db_;
-};
-
-inline void Memory::fill(Snapshot& to, const Record& from) const {
-  to.fence = from.head.fence;
-  to.version = from.head.version;
-  to.has_data = from.has_data;
-  to.data = from.data;
-  memory::copy_some(from.user_ids, to.user_ids);
-  memory::copy_some(from.metadata, to.metadata);
-  to.load_count = from.head.load_count;
-  to.created = from.head.created;
-  to.updated = from.head.updated;
-  if (!from.outbox.messages.empty() || !to.outbox.empty()) to.outbox = from.outbox.numbers();
-}
-
-inline void Memory::acquire_one(AcquireRequest& request) {
-  const TimePoint now = db_->clock.now();
-  if (const bool looks = request.intent == Intent::look;
-      (looks || request.intent == Intent::withdraw) &&
-      find(request.store, request.key) == nullptr) {
-    request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
-    const Head nothing = at(request.store).absent(request.key);
-    request.record.fence.epoch = nothing.fence.epoch;
-    request.record.version = nothing.version;
-    request.record.now = db_->clock.wall();
-    return;
-  }
-  Record& record = make(request.store, request.key);
-  const Claim claimed = claim(record.head, request, now);
-  if (claimed == Claim::held) {
-    if (ask(record.head, request)) wake(request.store, request.key, Hint::asked);
-    request.outcome = AcquireRequest::Outcome::held;
-    request.holder = held_by(record.head, now);
-    return;
-  }
-  if (claimed == Claim::fresh) {
-    const std::uint64_t epoch = request.claim_epoch != 0
-                                    ? request.claim_epoch
-                                    : next_epoch(record.head, request.least_epoch);
-    take(record.head, request.owner, request.lease, epoch, now);
-  }
-  request.outcome = AcquireRequest::Outcome::taken;
-  fill(request.record, record);
-  memory::copy_some(record.receipts, request.record.receipts);
-  request.record.receipts_forgotten = record.receipts_forgotten;
-  memory::copy_some(record.inbox.messages, request.record.inbox);
-  request.record.now = db_->clock.wall();
-}
-
-/// Whether anything is to be applied; marks what is.
-inline bool Memory::judge_all(CommitRequest& request, std::vector<Found>& found) {
-  bool any_new = false;
-  request.outcome = CommitRequest::Outcome::repeated;
-  for (std::size_t i = 0; i < request.changes.size(); ++i) {
-    Change& change = request.changes[i];
-    const Record* record = found[i].record;
-    const Verdict verdict = judge(record ? record->head : at(change.store).absent(change.key),
-                                  change, db_->clock.now(), 0);
-    if (record) change.version = record->head.version;
-    found[i].fresh = verdict == Verdict::apply;
-    any_new = any_new || found[i].fresh;
-    if (verdict == Verdict::apply || verdict == Verdict::repeated) continue;
-    request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
-                                                 : CommitRequest::Outcome::superseded;
-    request.culprit = i;
-    if (record) {
-      change.landed = landed(record->head, change);
-      change.holder = held_by(record->head, db_->clock.now());
-    }
-    change.erased = at(change.store).erased_since(change.key, change.fence.epoch);
-    return false;
-  }
-  return any_new;
-}
-
-/// Whether the store holds, or is sent, the schemas that the new data needs.
-inline bool Memory::can_be_read(CommitRequest& request, const std::vector<Found>& found) {
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const Change& change = request.changes[i];
-    if (!found[i].fresh || change.schema == nullptr) continue;
-    request.error = at(change.store).refusal_of(change);
-    if (!failed(request.error)) continue;
-    request.outcome = CommitRequest::Outcome::failed;
-    request.culprit = i;
-    return false;
-  }
-  return true;
-}
-
-inline void Memory::commit_one(CommitRequest& request) {
-  std::vector<Found>& found = db_->found;
-  found.clear();
-  for (const Change& change : request.changes)
-    found.push_back({find(change.store, change.key), false});
-  const bool any_new = judge_all(request, found);
-  if (!any_new && request.outcome != CommitRequest::Outcome::repeated) return;
-  const auto needs_schema = [](const Change& change) { return change.schema != nullptr; };
-  if (std::any_of(request.changes.begin(), request.changes.end(), needs_schema) &&
-      !can_be_read(request, found))
-    return;
-  const Moment moment{db_->clock.now(), db_->clock.wall()};
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (found[i].record == nullptr)  // only a change that claims is new to a record that is not
-      found[i].record = &make(request.changes[i].store, request.changes[i].key);
-    if (found[i].fresh) apply(*found[i].record, request.changes[i], moment);
-  }
-  for (std::size_t i = 0; i < found.size(); ++i)
-    if (found[i].fresh) deliver(request.changes[i], *found[i].record);
-  for (std::size_t i = 0; i < found.size(); ++i)
-    answer(*found[i].record, request.changes[i], moment);
-  if (any_new) request.outcome = CommitRequest::Outcome::applied;
-}
-
-/// What a commit learns, whether it was applied now or before.
-inline void Memory::answer(const Record& record, Change& change, const Moment& moment) {
-  change.version = record.head.version;
-  change.epoch = record.head.fence.epoch;
-  change.release_requested = record.head.asked();
-  change.messages.clear();
-  if (record.inbox.last_position > change.seen_position)
-    change.messages = newer_than(record.inbox, change.seen_position);
-  change.now = moment.wall;
-  for (Send& send : change.sends)
-    send.delivered = !record.outbox.holds(record.head.fence.epoch, send.number);
-}
-
-inline void Memory::apply(Record& record, Change& change, const Moment& moment) {
-  if (takes_first(record.head, change))
-    take(record.head, change.fence.owner, Duration::zero(), next_epoch(record.head), moment.now);
-  if (change.schema != nullptr && change.sends_schema)
-    at(change.store).schemas.try_emplace(change.schema->id, change.schema->bytes);
-  if (change.history != nullptr) at(change.store).keep_older(record, change, moment.wall);
-  if (change.data != nullptr) {
-    if (change.data_stays)
-      record.data = *change.data;
-    else
-      record.data.swap(*change.data);
-    record.has_data = true;
-  } else if (change.removes_data) {
-    record.data = Buffer();
-    record.has_data = false;
-  }
-  if (change.user_ids != nullptr) record.user_ids = *change.user_ids;
-  if (change.user_ids != nullptr || change.indexed != nullptr || change.removes_data)
-    at(change.store).index(change);
-  if (change.metadata != nullptr) record.metadata = *change.metadata;
-  acknowledge(record.inbox, change.acknowledged);
-  if (change.forget_receipts != 0) {
-    std::erase_if(record.receipts,
-                  [&](const Receipt& r) { return r.day <= change.forget_receipts; });
-    record.receipts_forgotten = (std::max)(record.receipts_forgotten, change.forget_receipts);
-  }
-  if (!change.receipts.empty())
-    record.receipts.insert(record.receipts.end(), change.receipts.begin(), change.receipts.end());
-  const bool asked = record.head.asked();
-  const bool wrote = change.data != nullptr || change.removes_data;
-  advance(record.head, change, wrote, moment.now, moment.wall);
-  if (asked && change.lease == LeaseChange::release) wake(change.store, change.key, Hint::freed);
-}
-
-inline Reception Memory::receive_at(StoreId store, std::string_view key,
-                                    const MessageOrigin& origin, const MessageView& message,
-                                    const RecordLimits& limits) {
-  Record* found = find(store, key);
-  Inbox fresh;  // what is refused makes no record
-  Inbox& inbox = found != nullptr ? found->inbox : fresh;
-  const Reception reception = receive(inbox, origin, message, limits, db_->clock.wall());
-  if (reception.outcome != Reception::Outcome::accepted) return reception;
-  Record& receiver = found != nullptr ? *found : make(store, key);
-  if (found == nullptr) receiver.inbox = std::move(fresh);
-  if (!receiver.head.fence.owner.nobody()) wake(store, key, Hint::message);
-  return reception;
-}
-
-inline void Memory::deliver(Change& change, Record& sender) {
-  static constexpr RecordLimits usual;
-  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
-  const std::uint64_t epoch = sender.head.fence.epoch;
-  for (Send& send : change.sends) {
-    const MessageOrigin origin{at(change.store).hash(change.key), epoch, send.number, {}};
-    if (sender.outbox.holds(epoch, send.number)) continue;  // a reply was lost
-    if (!sender.outbox.waits_for(send.store, send.key) &&
-        receive_at(send.store, send.key, origin, send.message, limits).outcome !=
-            Reception::Outcome::full)
-      continue;
-    const MessageView& m = send.message;
-    sender.outbox.messages.push_back({send.store, std::string(send.key), epoch, send.number,
-                                      std::string(m.type), m.codec, m.priority, m.expires,
-                                      Buffer(m.payload)});
-    at(change.store).relaying.emplace(change.key);
-  }
-}
-
-inline void Memory::read_one(ReadRequest& request) {
-  const Record* record = find(request.store, request.key);
-  request.record.now = db_->clock.wall();
-  request.found = record != nullptr;
-  if (record == nullptr) return;
-  const TimePoint now = db_->clock.now();
-  request.held = record->head.leased_at(now);
-  request.holder = held_by(record->head, now);
-  request.inbox_messages = record->inbox.messages.size();
-  request.inbox_bytes = record->inbox.bytes;
-  request.outbox_messages = record->outbox.messages.size();
-  fill(request.record, *record);
-  if (!request.wants_data) request.record.data = Buffer();
-  if (request.wants_inbox) request.record.inbox = record->inbox.messages;
-  if (request.version != 0 || request.wants_versions)
-    at(request.store).read_history(*record, request);
-}
-
-inline void Memory::post_one(PostRequest& request) {
-  static constexpr RecordLimits usual;
-  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
-  const Reception got =
-      receive_at(request.store, request.key, request.origin, request.message, limits);
-  answer_post(request, got);
-}
-
-inline void Memory::relay_one(RelayRequest& request) {
-  StoreState& state = at(request.store);
-  request.now = db_->clock.wall();
-  if (request.take_from.empty()) {
-    for (auto key = state.relaying.upper_bound(request.after);
-         key != state.relaying.end() && request.waiting.size() < request.most; ++key)
-      request.waiting.push_back({*key, find(request.store, *key)->outbox.messages});
-    return;
-  }
-  Record* record = find(request.store, request.take_from);
-  if (record == nullptr) return;
-  record->outbox.take_out(request.take);
-  if (record->outbox.messages.empty())
-    if (const auto key = state.relaying.find(request.take_from); key != state.relaying.end())
-      state.relaying.erase(key);
-}
-
-inline void Memory::erase_one(EraseRequest& request) {
-  static constexpr RecordLimits usual;
-  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
-  Record* record = find(request.store, request.key);
-  request.found = record != nullptr;
-  if (record == nullptr) return;
-  StoreState& state = at(request.store);
-  const Hash128 self = state.hash(request.key);
-  auto& waiting = record->outbox.messages;
-  while (!waiting.empty()) {
-    const OutgoingMessage message = waiting.front();
-    const Reception got =
-        receive_at(message.store, message.key, {self, message.epoch, message.number, {}},
-                   message.view(), limits);
-    const bool sent = got.outcome != Reception::Outcome::full;
-    if (!sent && !request.drop_outbox) {
-      request.error =
-          Error(Errc::full, "a message in the outbox has no room at " + message.key +
-                                "; nothing was erased: try later, or erase with drop_outbox");
-      return;
-    }
-    ++(sent ? request.sent : request.dropped);
-    waiting.erase(waiting.begin());
-  }
-  request.epoch = next_epoch(record->head);
-  state.tombstones[self] = {request.epoch, record->head.version};
-  const bool asked = record->head.asked();
-  state.remove(request.key);
-  if (asked) wake(request.store, request.key, Hint::freed);
-}
 
 }  // namespace persist::inline PERSIST_ABI::backend
 
@@ -29307,6 +29881,1465 @@ class Metered : public Forwarded<Metered<Inner>, Inner> {
 };
 
 }  // namespace persist::inline PERSIST_ABI::backend
+
+// The table of records: a row as the rules of record/head.hpp want it, and back.
+
+namespace persist::inline PERSIST_ABI::backend::rows {
+
+/// The large parts of a record.
+struct Beside {
+  Buffer user_ids{};
+  Buffer metadata{};
+  std::optional<Buffer> data{};
+  /// Of other tables, as `Sql::Packed` reads them; there where it was asked for and there are any.
+  std::optional<Buffer> receipts{}, inbox{}, outbox{};
+};
+
+/// A record as one transaction sees it.
+struct Record {
+  StoreId store{};
+  std::string key;
+  std::int64_t id = 0;  ///< 0: there is no such record
+  Head head{};
+  bool has_data = false;
+  std::uint64_t data_bytes = 0;
+  std::uint64_t receipts = 0;
+  std::uint32_t receipts_forgotten = 0;
+  std::uint64_t inbox_messages = 0;
+  std::uint64_t inbox_bytes = 0;
+  std::uint64_t last_position = 0;
+  WallTime ids_forgotten{};
+  std::uint64_t outbox_messages = 0;
+  bool changed = false;  ///< and is to be written
+  /// Grows with each write of the row, where the database's rows are remembered between
+  /// transactions.
+  std::uint64_t revision = 0;
+  const Beside* beside = nullptr;  ///< what was read along with the row, if anything was
+
+  [[nodiscard]] bool exists() const noexcept { return id != 0; }
+};
+
+inline constexpr std::size_t past_size = 32;
+
+[[nodiscard]] inline Buffer encode_past(const std::array<PastWrite, 4>& past) {
+  Buffer bytes;
+  for (const PastWrite& each : past) {
+    if (each.epoch == 0) break;  // none is older
+    for (const std::uint64_t number : {each.epoch, each.nonce, each.session, each.write})
+      append_little(bytes, number);
+  }
+  return bytes;
+}
+/// False where the bytes are no list of epochs.
+[[nodiscard]] inline bool decode_past(ByteView bytes, std::array<PastWrite, 4>& past) {
+  if (bytes.size() % past_size != 0 || bytes.size() > past.size() * past_size) return false;
+  for (std::size_t i = 0; i * past_size < bytes.size(); ++i) {
+    const std::byte* at = bytes.data() + i * past_size;
+    const auto number = [at](std::size_t n) { return load_little<std::uint64_t>(at + 8 * n); };
+    past[i] = {number(0), number(1), number(2), number(3)};
+  }
+  return true;
+}
+
+[[nodiscard]] inline Buffer encode_users(std::span<const std::uint64_t> users) {
+  Buffer bytes;
+  for (const std::uint64_t user : users)
+    append_little(bytes, user);
+  return bytes;
+}
+
+template <class Sql>
+class Records {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
+ public:
+  explicit Records(Connection& connection) : connection_(connection) {}
+
+  /// The record of that key; one without an id where there is none.
+  [[nodiscard]] Record find(StoreId store, std::string_view key) {
+    if constexpr (Sql::remembers_rows)
+      if (const Record* known = connection_.known(store, key)) return *known;
+    Record record{.store = store, .key = std::string(key)};
+    Query q(find_);
+    q << store.index << key;
+    if (q.row()) read(connection_, q, record);
+    return record;
+  }
+  /// Gives it a row, which has nothing but its name until it is written.
+  void insert(Record& record) {
+    const std::int64_t id = connection_.fresh_id();
+    Query q(insert_);
+    id != 0 ? q << id : q << nullptr;
+    (q << record.store.index << std::string_view(record.key)).run();
+    if (connection_.good()) record.id = id != 0 ? id : connection_.inserted_id();
+  }
+  void write(Record& r) {
+    const Head& h = r.head;
+    const Buffer past = encode_past(h.past);
+    Query q(write_);
+    q << r.id << h.fence.epoch << h.fence.owner.server.view() << h.fence.owner.nonce
+      << h.fence.owner.session << h.fence.write << h.version << h.load_count << h.renewals
+      << h.lease << h.renewed.time_since_epoch() << h.created << h.updated << h.asker.server.view()
+      << h.asker.nonce << h.asker.session << past.view();
+    r.has_data ? q << r.data_bytes : q << nullptr;
+    q << r.receipts << r.receipts_forgotten << r.inbox_messages << r.inbox_bytes << r.last_position
+      << r.ids_forgotten << r.outbox_messages;
+    q.run();
+    if constexpr (Sql::remembers_rows) connection_.remember(r);
+  }
+  void set_users(const Record& record, std::span<const std::uint64_t> users) {
+    const Buffer bytes = encode_users(users);
+    Query q(set_users_);
+    (q << record.id << bytes.view()).run();
+  }
+  void set_metadata(const Record& record, ByteView bytes) {
+    Query q(set_metadata_);
+    (q << record.id << bytes).run();
+  }
+  void set_data(const Record& record, ByteView bytes) {
+    Query q(set_data_);
+    (q << record.id << bytes).run();
+  }
+  void remove_data(const Record& record) {
+    Query q(remove_data_);
+    (q << record.id).run();
+  }
+  void remove(const Record& record) {
+    remove_data(record);
+    Query q(remove_);
+    (q << record.id).run();
+    if constexpr (Sql::remembers_rows) connection_.forget(record);
+  }
+
+  /// What a reader gets of it but for messages and receipts.
+  void fill(Snapshot& to, const Record& from, bool wants_data) {
+    to.fence = from.head.fence;
+    to.version = from.head.version;
+    to.has_data = from.has_data;
+    to.load_count = from.head.load_count;
+    to.created = from.head.created;
+    to.updated = from.head.updated;
+    to.data.clear();
+    to.metadata.clear();
+    to.user_ids.clear();
+    if (!from.exists()) return;
+    fill_beside(to, from);
+    if (!wants_data || !from.has_data) return;
+    if (from.beside != nullptr && from.beside->data) {
+      to.data = Buffer(from.beside->data->view());
+      return;
+    }
+    Query data(data_);
+    data << from.id;
+    if (data.row())
+      to.data.append(data.bytes());
+    else
+      connection_.damaged("the data of " + from.key);
+  }
+  /// A page of keys with data, or with messages.
+  void scan(ScanRequest& request) {
+    const std::size_t most = request.most != 0 ? request.most : 1;
+    request.keys.clear();
+    Query q(scan_);
+    q << request.store.index << std::string_view(request.after) << std::uint64_t{most}
+      << std::uint64_t{request.of_inboxes ? 1U : 0U};
+    while (q.row())
+      request.keys.emplace_back(q.text());
+    request.next = request.keys.empty() ? request.after : request.keys.back();
+    request.done = request.keys.size() < most;
+  }
+
+  /// What `read` reads, in its order.
+  [[nodiscard]] static const std::string& columns() {
+    static const std::string all =
+        std::string(
+            "id, epoch, owner, owner_nonce, owner_session, write_number, version, load_count, "
+            "renewals, lease_ns, renewed_ns, created_ms, updated_ms, asker, asker_nonce, "
+            "asker_session, past, data_bytes, receipts, receipts_forgotten, inbox_messages, "
+            "inbox_bytes, last_position, ids_forgotten_ms, outbox_messages") +
+        (Sql::remembers_rows ? ", revision" : "");
+    return all;
+  }
+  static void read(Connection& connection, Query& q, Record& r) {
+    Head& h = r.head;
+    r.id = q.integer();
+    h.fence.epoch = q.number();
+    h.fence.owner = owner(q);
+    h.fence.write = q.number();
+    h.version = q.number();
+    h.load_count = q.number();
+    h.renewals = q.number();
+    h.lease = q.duration();
+    h.renewed = TimePoint(q.duration());
+    h.created = q.time();
+    h.updated = q.time();
+    h.asker = owner(q);
+    if (!decode_past(q.bytes(), h.past)) connection.damaged("the last epochs of " + r.key);
+    r.has_data = !q.next_is_null();
+    r.data_bytes = q.number();
+    r.receipts = q.number();
+    r.receipts_forgotten = q.template small<std::uint32_t>();
+    r.inbox_messages = q.number();
+    r.inbox_bytes = q.number();
+    r.last_position = q.number();
+    r.ids_forgotten = q.time();
+    r.outbox_messages = q.number();
+    if constexpr (Sql::remembers_rows) r.revision = q.number();
+  }
+
+ private:
+  void fill_beside(Snapshot& to, const Record& from) {
+    const auto fill = [&](ByteView users, ByteView metadata) {
+      if (users.size() % 8 != 0) connection_.damaged("the user ids of " + from.key);
+      for (std::size_t i = 0; i + 8 <= users.size(); i += 8)
+        to.user_ids.push_back(load_little<std::uint64_t>(users.data() + i));
+      to.metadata.append(metadata);
+    };
+    if (from.beside != nullptr) return fill(from.beside->user_ids, from.beside->metadata);
+    Query q(beside_);
+    q << from.id;
+    if (!q.row()) return;
+    const ByteView users = q.bytes();
+    fill(users, q.bytes());
+  }
+  [[nodiscard]] static Owner owner(Query& q) {
+    const ServerId server(q.text());
+    const std::uint64_t nonce = q.number();
+    return {server, nonce, q.number()};
+  }
+  Connection& connection_;
+  std::string find_sql_ = "SELECT " + columns() +
+                          " FROM persist_record WHERE store = ?1 AND key = ?2" + Sql::for_update;
+  Statement find_{connection_, find_sql_.c_str()};
+  Statement insert_{connection_, "INSERT INTO persist_record (id, store, key) VALUES (?1, ?2, ?3)"};
+  std::string write_sql_ =
+      std::string(
+          "UPDATE persist_record SET epoch = ?2, owner = ?3, owner_nonce = ?4, "
+          "owner_session = ?5, write_number = ?6, version = ?7, load_count = ?8, "
+          "renewals = ?9, lease_ns = ?10, renewed_ns = ?11, created_ms = ?12, "
+          "updated_ms = ?13, asker = ?14, asker_nonce = ?15, asker_session = ?16, "
+          "past = ?17, data_bytes = ?18, receipts = ?19, receipts_forgotten = ?20, "
+          "inbox_messages = ?21, inbox_bytes = ?22, last_position = ?23, "
+          "ids_forgotten_ms = ?24, outbox_messages = ?25") +
+      (Sql::remembers_rows ? ", revision = revision + 1" : "") + " WHERE id = ?1";
+  Statement write_{connection_, write_sql_.c_str()};
+  Statement set_users_{connection_, "UPDATE persist_record SET user_ids = ?2 WHERE id = ?1"};
+  Statement set_metadata_{connection_, "UPDATE persist_record SET metadata = ?2 WHERE id = ?1"};
+  Statement set_data_{connection_,
+                      "INSERT INTO persist_data VALUES (?1, ?2) "
+                      "ON CONFLICT (record) DO UPDATE SET data = excluded.data"};
+  Statement remove_data_{connection_, "DELETE FROM persist_data WHERE record = ?1"};
+  Statement remove_{connection_, "DELETE FROM persist_record WHERE id = ?1"};
+  Statement beside_{connection_, "SELECT user_ids, metadata FROM persist_record WHERE id = ?1"};
+  Statement data_{connection_, "SELECT data FROM persist_data WHERE record = ?1"};
+  Statement scan_{
+      connection_,
+      "SELECT key FROM persist_record WHERE store = ?1 AND key > ?2 "
+      "AND CASE CAST(?4 AS BIGINT) WHEN 0 THEN data_bytes IS NOT NULL ELSE inbox_messages > 0 END "
+      "ORDER BY key LIMIT ?3"};
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::rows
+
+// What lies beside a record's row: receipts, older states of its data, what an erased one left; and
+// the schemas of a store.
+
+namespace persist::inline PERSIST_ABI::backend::rows {
+
+template <class Sql>
+class Receipts {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
+ public:
+  explicit Receipts(Connection& connection) : connection_(connection) {}
+
+  void read(const Record& record, std::vector<Receipt>& to) {
+    to.clear();
+    if (record.receipts == 0) return;
+    const auto take = [&](auto& q) {
+      const Hash128 id = q.hash();
+      to.push_back({id, q.template small<std::uint32_t>()});
+    };
+    if constexpr (Sql::remembers_rows)
+      if (record.beside != nullptr && record.beside->receipts) {
+        for (typename Sql::Packed rows(*record.beside->receipts); rows.row();)
+          take(rows);
+        return;
+      }
+    Query q(all_);
+    q << record.id;
+    while (q.row())
+      take(q);
+  }
+  void forget(Record& record, std::uint32_t day) {
+    record.receipts_forgotten = (std::max)(record.receipts_forgotten, day);
+    record.changed = true;
+    if (record.receipts == 0) return;
+    Query q(forget_);
+    const std::uint64_t gone = (q << record.id << day).changed();
+    record.receipts -= (std::min)(record.receipts, gone);
+  }
+  void add(Record& record, std::span<const Receipt> receipts) {
+    for (const Receipt& receipt : receipts) {
+      Query q(add_);
+      (q << record.id << receipt.id << receipt.day).run();
+    }
+    record.receipts += receipts.size();
+    record.changed = record.changed || !receipts.empty();
+  }
+  void remove(const Record& record) {
+    Query q(remove_);
+    (q << record.id).run();
+  }
+
+ private:
+  Connection& connection_;
+  Statement all_{connection_, "SELECT id, day FROM persist_receipt WHERE record = ?1 ORDER BY n"};
+  Statement forget_{connection_, "DELETE FROM persist_receipt WHERE record = ?1 AND day <= ?2"};
+  Statement add_{connection_,
+                 "INSERT INTO persist_receipt SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3 "
+                 "FROM persist_receipt WHERE record = ?1"};
+  Statement remove_{connection_, "DELETE FROM persist_receipt WHERE record = ?1"};
+};
+
+template <class Sql>
+class History {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
+ public:
+  explicit History(Connection& connection) : connection_(connection) {}
+
+  /// Oldest first.
+  [[nodiscard]] std::vector<KeptVersion> kept(const Record& record) {
+    std::vector<KeptVersion> all;
+    Query q(kept_);
+    q << record.id;
+    while (q.row()) {
+      KeptVersion each;
+      each.version = q.number();
+      each.at = q.time();
+      each.until = q.time();
+      each.bytes = q.number();
+      all.push_back(each);
+    }
+    return all;
+  }
+  /// Keeps the data of a record that is to be written or removed, as its rule has it.
+  void keep_older(const Record& record, const HistoryRule& rule, WallTime now) {
+    if (!record.has_data) return;
+    const std::vector<KeptVersion> before = kept(record);
+    std::vector<KeptVersion> after = before;
+    after.push_back({record.head.version, record.head.updated, now, record.data_bytes});
+    retain(after, rule, now);
+    if (!after.empty() && after.back().version == record.head.version) {
+      Query q(keep_);
+      (q << record.id << record.head.version << record.head.updated << now).run();
+    }
+    for (const KeptVersion& each : before) {
+      const auto stays = [&](const KeptVersion& other) { return other.version == each.version; };
+      if (std::any_of(after.begin(), after.end(), stays)) continue;
+      Query q(drop_);
+      (q << record.id << each.version).run();
+    }
+  }
+  /// Answers what a read asks of older states.
+  void read(const Record& record, ReadRequest& request) {
+    const std::vector<KeptVersion> all = kept(record);
+    if (request.wants_versions) request.versions.assign(all.rbegin(), all.rend());
+    const std::uint64_t now = record.has_data ? record.head.version : 0;
+    if (request.version == 0 || request.version == now) return;
+    const auto older = std::find_if(all.begin(), all.end(), [&](const KeptVersion& each) {
+      return each.version == request.version;
+    });
+    if (older == all.end()) {
+      request.error = not_kept(request.version, now, all);
+      return;
+    }
+    request.record.version = older->version;
+    request.record.updated = older->at;
+    request.record.has_data = true;
+    if (!request.wants_data) return;
+    Query q(data_);
+    q << record.id << older->version;
+    request.record.data.clear();
+    if (q.row()) request.record.data.append(q.bytes());
+  }
+  void remove(const Record& record) {
+    Query q(remove_);
+    (q << record.id).run();
+  }
+
+ private:
+  Connection& connection_;
+  Statement kept_{connection_,
+                  "SELECT version, at_ms, until_ms, length(data) FROM persist_history "
+                  "WHERE record = ?1 ORDER BY version"};
+  Statement keep_{connection_,
+                  "INSERT INTO persist_history (record, version, at_ms, until_ms, data) "
+                  "SELECT ?1, ?2, ?3, ?4, data FROM persist_data WHERE record = ?1"};
+  Statement drop_{connection_, "DELETE FROM persist_history WHERE record = ?1 AND version = ?2"};
+  Statement data_{connection_,
+                  "SELECT data FROM persist_history WHERE record = ?1 AND version = ?2"};
+  Statement remove_{connection_, "DELETE FROM persist_history WHERE record = ?1"};
+};
+
+/// What an erased record left: not its key, only what keeps epochs and versions from going back.
+template <class Sql>
+class Erased {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
+ public:
+  explicit Erased(Connection& connection) : connection_(connection) {}
+
+  /// What stands for a record that is not there.
+  [[nodiscard]] Head absent(StoreId store, const Hash128& hash) {
+    Head head;
+    Query q(find_);
+    q << store.index << hash;
+    if (q.row()) {
+      head.fence.epoch = q.number();
+      head.version = q.number();
+    }
+    return head;
+  }
+  void leave(StoreId store, const Hash128& hash, std::uint64_t epoch, std::uint64_t version) {
+    Query q(leave_);
+    (q << store.index << hash << epoch << version).run();
+  }
+
+ private:
+  Connection& connection_;
+  Statement find_{connection_,
+                  "SELECT epoch, version FROM persist_erased WHERE store = ?1 AND hash = ?2"};
+  Statement leave_{connection_,
+                   "INSERT INTO persist_erased VALUES (?1, ?2, ?3, ?4) ON CONFLICT (store, hash) "
+                   "DO UPDATE SET epoch = excluded.epoch, version = excluded.version"};
+};
+
+/// The schemas that records of a store need (record/schema.hpp).
+template <class Sql>
+class Schemas {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
+ public:
+  explicit Schemas(Connection& connection) : connection_(connection) {}
+
+  /// Why the data of a change could not be read later, or `Errc{}`.
+  [[nodiscard]] Error refusal_of(const Change& change) {
+    if (!change.sends_schema) {
+      Query q(find_);
+      q << change.store.index << change.schema->id;
+      if (q.row()) return Errc{};
+    }
+    return refusal_of_schema(change);
+  }
+  void keep(const Change& change) {
+    Query q(keep_);
+    (q << change.store.index << change.schema->id << change.schema->bytes).run();
+  }
+  void read(SchemaRequest& request) {
+    request.bytes.clear();
+    Query q(find_);
+    q << request.store.index << request.id;
+    if (q.row())
+      request.bytes.append(q.bytes());
+    else
+      request.error = unknown_schema(request.id);
+  }
+
+ private:
+  Connection& connection_;
+  Statement find_{connection_, "SELECT bytes FROM persist_schema WHERE store = ?1 AND id = ?2"};
+  Statement keep_{connection_,
+                  "INSERT INTO persist_schema VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"};
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::rows
+
+namespace persist::inline PERSIST_ABI::backend::rows {
+
+/// A hint, and for whom.
+struct Hinted {
+  std::uint64_t nonce = 0;
+  StoreId store{};
+  std::string key;
+  Hint why = Hint::freed;
+};
+
+/// As it is sent. Whoever sends need not be one of ours.
+[[nodiscard]] inline Buffer encode_hint(const Hinted& hint) {
+  Buffer bytes(as_bytes("psth"));
+  append_little(bytes, static_cast<std::uint8_t>(hint.why));
+  append_little(bytes, hint.store.index);
+  bytes.append(std::string_view(hint.key));
+  return bytes;
+}
+[[nodiscard]] inline std::optional<Hinted> decode_hint(ByteView bytes) {
+  persist::detail::Reader from(bytes);
+  const bool is_ours = as_text(from.bytes(4)) == "psth";
+  const auto why = from.number<std::uint8_t>();
+  const auto store = from.number<std::uint32_t>();
+  const std::string_view key = as_text(from.bytes(from.left()));
+  if (!is_ours || !from.good() || why > static_cast<std::uint8_t>(Hint::message)) return {};
+  if (key.empty() || key.size() > 255) return {};
+  return Hinted{0, {store}, std::string(key), static_cast<Hint>(why)};
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::rows
+
+// The table of indexes. The database finds an entry and a page of them in the logarithm of their
+// number; a place and a size it counts, entry by entry.
+
+namespace persist::inline PERSIST_ABI::backend::rows {
+
+template <class Sql>
+class Indexes {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
+ public:
+  explicit Indexes(Connection& connection) : connection_(connection) {}
+
+  /// What a change does to the record's entries.
+  void change(const Record& record, const Change& change) {
+    std::vector<Entry> next;
+    if (change.user_ids != nullptr) {
+      for (const std::uint64_t user : *change.user_ids)
+        next.emplace_back(std::string(), user_value(user));
+      replace(record, std::move(next), true);
+    }
+    next.clear();
+    const bool empties = change.data == nullptr && change.removes_data;
+    if (change.indexed == nullptr && !empties) return;
+    if (change.indexed != nullptr &&
+        !each_index_entry(*change.indexed, [&](std::string_view name, std::int64_t value) {
+          next.emplace_back(std::string(name), value);
+        }))
+      return;
+    replace(record, std::move(next), false);
+  }
+  void remove(const Record& record) {
+    replace(record, {}, true);
+    replace(record, {}, false);
+  }
+
+  /// Answers all of a request but its `error`.
+  void query(IndexRequest& request) {
+    request.rows.clear();
+    request.found = false;
+    request.size = count(size_, request, {});
+    if (!request.key.empty()) find(request);
+    if (!request.around)
+      page(request);
+    else if (request.found)
+      page_around(request);
+  }
+
+ private:
+  using Entry = std::pair<std::string, std::int64_t>;
+  static constexpr auto lowest = (std::numeric_limits<std::int64_t>::min)();
+  static constexpr auto highest = (std::numeric_limits<std::int64_t>::max)();
+
+  /// Makes these the record's entries, of users or of boards, touching what is another.
+  void replace(const Record& record, std::vector<Entry> next, bool are_users) {
+    std::vector<Entry> before;
+    {
+      Query q(of_);
+      q << record.store.index << std::string_view(record.key);
+      while (q.row()) {
+        const std::string_view name = q.text();
+        if (name.empty() == are_users) before.emplace_back(std::string(name), q.integer());
+      }
+    }
+    std::sort(before.begin(), before.end());
+    std::sort(next.begin(), next.end());
+    next.erase(std::unique(next.begin(), next.end()), next.end());
+    for (const Entry& entry : before)
+      if (!std::binary_search(next.begin(), next.end(), entry)) run(drop_, record, entry);
+    for (const Entry& entry : next)
+      if (!std::binary_search(before.begin(), before.end(), entry)) run(add_, record, entry);
+  }
+  static void run(Statement& statement, const Record& record, const Entry& entry) {
+    Query q(statement);
+    (q << record.store.index << std::string_view(entry.first) << entry.second
+       << std::string_view(record.key))
+        .run();
+  }
+
+  /// How many entries a statement counts; `at` where it compares.
+  [[nodiscard]] std::uint64_t count(Statement& statement, const IndexRequest& request,
+                                    const IndexPosition& at) {
+    Query q(statement);
+    q << request.store.index << request.index;
+    if (&statement != &size_) q << at.value << std::string_view(at.key);
+    return q.row() ? q.number() : 0;
+  }
+  [[nodiscard]] std::uint64_t place(const IndexRequest& request, const IndexPosition& at) {
+    return count(lower_, request, at) + count(equal_, request, at);
+  }
+  void find(IndexRequest& request) {
+    Query q(find_);
+    q << request.store.index << request.key << request.index;
+    if (!q.row() || q.next_is_null()) return;
+    request.found = true;
+    request.row.key = request.key;
+    request.row.value = q.integer();
+    request.row.place = place(request, {request.row.value, request.row.key});
+  }
+  /// Rows behind `after`, or before it where the page falls; their places go on from `first`.
+  void rows(IndexRequest& request, bool falls, std::int64_t low, std::int64_t high,
+            const IndexPosition& after) {
+    if (request.most == 0) return;
+    const std::size_t begin = request.rows.size();
+    {
+      Query q(falls ? falling_ : rising_);
+      q << request.store.index << request.index << low << high << after.value
+        << std::string_view(after.key) << std::uint64_t{request.most};
+      while (q.row()) {
+        const std::string_view key = q.text();
+        request.rows.push_back({std::string(key), q.integer(), 0});
+      }
+    }
+    if (request.rows.size() == begin) return;
+    const IndexRow& first = request.rows[begin];
+    std::uint64_t at = place(request, {first.value, first.key});
+    for (std::size_t i = begin; i < request.rows.size(); ++i)
+      request.rows[i].place = falls ? at-- : at++;
+  }
+  void page(IndexRequest& request) {
+    std::int64_t low = request.only.value_or(lowest), high = request.only.value_or(highest);
+    if (!request.after) {
+      // Behind everything: no key is greater than this, and none is empty.
+      const IndexPosition end{highest, std::string(256, '\xff')}, begin{lowest, {}};
+      return rows(request, request.falls, low, high, request.falls ? end : begin);
+    }
+    request.falls ? high = (std::min)(high, request.after->value)
+                  : low = (std::max)(low, request.after->value);
+    rows(request, request.falls, low, high, *request.after);
+  }
+  void page_around(IndexRequest& request) {
+    const IndexPosition at{request.row.value, request.row.key};
+    rows(request, !request.falls, request.falls ? at.value : lowest,
+         request.falls ? highest : at.value, at);
+    std::reverse(request.rows.begin(), request.rows.end());
+    request.rows.push_back(request.row);
+    rows(request, request.falls, request.falls ? lowest : at.value,
+         request.falls ? at.value : highest, at);
+  }
+
+  Connection& connection_;
+  Statement of_{connection_, "SELECT name, value FROM persist_index WHERE store = ?1 AND key = ?2"};
+  Statement drop_{connection_,
+                  "DELETE FROM persist_index WHERE store = ?1 AND name = ?2 AND value = ?3 "
+                  "AND key = ?4"};
+  Statement add_{connection_, "INSERT INTO persist_index VALUES (?1, ?2, ?3, ?4)"};
+  Statement size_{connection_, "SELECT count(*) FROM persist_index WHERE store = ?1 AND name = ?2"};
+  Statement lower_{connection_,
+                   "SELECT count(*) FROM persist_index WHERE store = ?1 AND name = ?2 "
+                   "AND value < ?3 AND ?4 IS NOT NULL"};
+  Statement equal_{connection_,
+                   "SELECT count(*) FROM persist_index WHERE store = ?1 AND name = ?2 "
+                   "AND value = ?3 AND key < ?4"};
+  Statement find_{connection_,
+                  "SELECT min(value) FROM persist_index WHERE store = ?1 AND key = ?2 "
+                  "AND name = ?3"};
+  Statement rising_{connection_,
+                    "SELECT key, value FROM persist_index WHERE store = ?1 AND name = ?2 "
+                    "AND value >= ?3 AND value <= ?4 AND (value, key) > (?5, ?6) "
+                    "ORDER BY value, key LIMIT ?7"};
+  Statement falling_{connection_,
+                     "SELECT key, value FROM persist_index WHERE store = ?1 AND name = ?2 "
+                     "AND value >= ?3 AND value <= ?4 AND (value, key) < (?5, ?6) "
+                     "ORDER BY value DESC, key DESC LIMIT ?7"};
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::rows
+
+// The tables of messages. What may come in is judged by record/mailbox.hpp, of an inbox that holds
+// what the judgement needs and no message: those stay where they are until somebody wants them.
+
+namespace persist::inline PERSIST_ABI::backend::rows {
+
+template <class Sql>
+class Mail {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
+ public:
+  explicit Mail(Connection& connection) : connection_(connection) {}
+
+  /// What `admit` needs to know of a record's inbox to judge a message from there.
+  [[nodiscard]] Inbox inbox_for(const Record& record, const MessageOrigin& origin) {
+    Inbox inbox;
+    inbox.last_position = record.last_position;
+    inbox.bytes = static_cast<std::size_t>(record.inbox_bytes);
+    inbox.forgotten = record.ids_forgotten;
+    if (!record.exists() || inbox.never_used()) return inbox;
+    if (origin.is_numbered()) {
+      Query q(sender_);
+      q << record.id << origin.source;
+      if (q.row()) {
+        const std::uint64_t epoch = q.number();
+        inbox.senders.push_back({origin.source, epoch, q.number()});
+      }
+      return inbox;
+    }
+    Query q(known_);
+    q << record.id;
+    while (q.row()) {
+      const std::uint64_t position = q.number();
+      const Hash128 id = q.hash();
+      inbox.known.push_back({id, q.time(), position});
+    }
+    return inbox;
+  }
+  /// Puts in what was admitted.
+  void put(Record& record, const Inbox& inbox, const MessageOrigin& origin,
+           const MessageView& message, WallTime now) {
+    record.last_position = inbox.last_position;
+    record.inbox_bytes = inbox.bytes;
+    record.ids_forgotten = inbox.forgotten;
+    ++record.inbox_messages;
+    record.changed = true;
+    if (origin.is_numbered()) {
+      Query q(know_sender_);
+      (q << record.id << origin.source << origin.epoch << origin.number).run();
+    } else {
+      remember(record, inbox);
+    }
+    Query q(put_);
+    q << record.id << inbox.last_position << origin.source << origin.epoch << origin.number
+      << origin.first_tried << message.type << std::uint32_t{message.codec}
+      << std::uint32_t{message.priority} << now << message.expires << message.payload;
+    q.run();
+  }
+  [[nodiscard]] std::vector<Message> newer_than(const Record& record, std::uint64_t seen) {
+    std::vector<Message> all;
+    if (record.inbox_messages == 0) return all;
+    if constexpr (Sql::remembers_rows)
+      if (seen == 0 && record.beside != nullptr && record.beside->inbox) {
+        for (typename Sql::Packed rows(*record.beside->inbox); rows.row();)
+          all.push_back(message(rows));
+        return all;
+      }
+    Query q(newer_);
+    q << record.id << seen;
+    while (q.row())
+      all.push_back(message(q));
+    return all;
+  }
+  void acknowledge(Record& record, std::span<const std::uint64_t> positions) {
+    for (const std::uint64_t position : positions) {
+      if (record.inbox_messages == 0) return;
+      std::size_t cost = 0;
+      {
+        Query q(look_);
+        q << record.id << position;
+        if (!q.row()) continue;
+        const std::string_view type = q.text();
+        cost = inbox_cost({type, 0, 0, {}, q.bytes()});
+      }
+      Query q(take_);
+      (q << record.id << position).run();
+      --record.inbox_messages;
+      record.inbox_bytes -= (std::min)(record.inbox_bytes, std::uint64_t{cost});
+      record.changed = true;
+    }
+  }
+
+  /// Whether an earlier message to that receiver still waits.
+  [[nodiscard]] bool waits_for(const Record& sender, StoreId store, std::string_view key) {
+    if (sender.outbox_messages == 0) return false;
+    Query q(waits_for_);
+    q << sender.store.index << std::string_view(sender.key) << store.index << key;
+    return q.row();
+  }
+  [[nodiscard]] bool holds(const Record& sender, std::uint64_t epoch, std::uint64_t number) {
+    if (sender.outbox_messages == 0) return false;
+    Query q(holds_);
+    q << sender.store.index << std::string_view(sender.key) << epoch << number;
+    return q.row();
+  }
+  void keep(Record& sender, std::uint64_t epoch, const Send& send) {
+    const MessageView& m = send.message;
+    Query q(keep_);
+    q << sender.store.index << std::string_view(sender.key) << send.store.index << send.key << epoch
+      << send.number << m.type << std::uint32_t{m.codec} << std::uint32_t{m.priority} << m.expires
+      << m.payload;
+    q.run();
+    ++sender.outbox_messages;
+    sender.changed = true;
+  }
+  [[nodiscard]] std::vector<OutgoingMessage> waiting(StoreId store, std::string_view key) {
+    std::vector<OutgoingMessage> all;
+    Query q(waiting_);
+    q << store.index << key;
+    while (q.row()) {
+      OutgoingMessage m;
+      m.store = {q.template small<std::uint32_t>()};
+      m.key = q.text();
+      m.epoch = q.number();
+      m.number = q.number();
+      m.type = q.text();
+      m.codec = q.template small<std::uint16_t>();
+      m.priority = q.template small<std::uint8_t>();
+      m.expires = q.time();
+      m.payload.append(q.bytes());
+      all.push_back(std::move(m));
+    }
+    return all;
+  }
+  void numbers(const Record& sender, std::vector<std::uint64_t>& to) {
+    to.clear();
+    if (sender.outbox_messages == 0) return;
+    if constexpr (Sql::remembers_rows)
+      if (sender.beside != nullptr && sender.beside->outbox) {
+        for (typename Sql::Packed rows(*sender.beside->outbox); rows.row();)
+          to.push_back(rows.number());
+        return;
+      }
+    Query q(numbers_);
+    q << sender.store.index << std::string_view(sender.key);
+    while (q.row())
+      to.push_back(q.number());
+  }
+  void take_out(Record& sender, std::uint64_t epoch, std::uint64_t number) {
+    Query q(take_out_);
+    q << sender.store.index << std::string_view(sender.key) << epoch << number;
+    const std::uint64_t gone = q.changed();
+    if (gone == 0) return;
+    sender.outbox_messages -= (std::min)(sender.outbox_messages, gone);
+    sender.changed = true;
+  }
+  /// Keys of records whose outbox waits, by rising key.
+  [[nodiscard]] std::vector<std::string> senders_after(StoreId store, std::string_view after,
+                                                       std::size_t most) {
+    std::vector<std::string> keys;
+    Query q(senders_after_);
+    q << store.index << after << std::uint64_t{most};
+    while (q.row())
+      keys.emplace_back(q.text());
+    return keys;
+  }
+  /// All that came to a record, and what waits there.
+  void remove(const Record& record) {
+    for (Statement* each : {&no_inbox_, &no_senders_, &no_known_}) {
+      Query q(*each);
+      (q << record.id).run();
+    }
+    Query q(no_outbox_);
+    (q << record.store.index << std::string_view(record.key)).run();
+  }
+
+ private:
+  /// Of the ids that are known the last is new, and older ones may have been forgotten.
+  void remember(const Record& record, const Inbox& inbox) {
+    const Inbox::Known& last = inbox.known.back();
+    Query in(know_);
+    (in << record.id << last.position << last.id << last.first_tried).run();
+    std::vector<std::uint64_t> gone;
+    {
+      Query q(known_);
+      q << record.id;
+      auto kept = inbox.known.begin();  // both by rising position
+      while (q.row()) {
+        const std::uint64_t position = q.number();
+        if (kept != inbox.known.end() && kept->position == position)
+          ++kept;
+        else
+          gone.push_back(position);
+      }
+    }
+    for (const std::uint64_t position : gone) {
+      Query q(forget_);
+      (q << record.id << position).run();
+    }
+  }
+  template <class Rows>
+  [[nodiscard]] static Message message(Rows& q) {
+    Message m;
+    m.position = q.number();
+    m.origin.source = q.hash();
+    m.origin.epoch = q.number();
+    m.origin.number = q.number();
+    m.origin.first_tried = q.time();
+    m.type = q.text();
+    m.codec = q.template small<std::uint16_t>();
+    m.priority = q.template small<std::uint8_t>();
+    m.posted = q.time();
+    m.expires = q.time();
+    m.payload.append(q.bytes());
+    return m;
+  }
+
+  Connection& connection_;
+  Statement sender_{connection_,
+                    "SELECT epoch, number FROM persist_sender WHERE record = ?1 AND source = ?2"};
+  Statement know_sender_{connection_,
+                         "INSERT INTO persist_sender VALUES (?1, ?2, ?3, ?4) ON CONFLICT (record, "
+                         "source) DO UPDATE SET epoch = excluded.epoch, number = excluded.number"};
+  Statement known_{connection_,
+                   "SELECT position, id, first_tried_ms FROM persist_known WHERE record = ?1 "
+                   "ORDER BY position"};
+  Statement know_{connection_, "INSERT INTO persist_known VALUES (?1, ?2, ?3, ?4)"};
+  Statement forget_{connection_, "DELETE FROM persist_known WHERE record = ?1 AND position = ?2"};
+  Statement put_{connection_,
+                 "INSERT INTO persist_inbox (record, position, source, epoch, number, "
+                 "first_tried_ms, type, codec, priority, posted_ms, expires_ms, payload) "
+                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"};
+  Statement newer_{connection_,
+                   "SELECT position, source, epoch, number, first_tried_ms, type, codec, priority, "
+                   "posted_ms, expires_ms, payload FROM persist_inbox "
+                   "WHERE record = ?1 AND position > ?2 ORDER BY position"};
+  Statement look_{connection_,
+                  "SELECT type, payload FROM persist_inbox WHERE record = ?1 AND position = ?2"};
+  Statement take_{connection_, "DELETE FROM persist_inbox WHERE record = ?1 AND position = ?2"};
+  Statement waits_for_{connection_,
+                       "SELECT 1 FROM persist_outbox WHERE store = ?1 AND key = ?2 "
+                       "AND to_store = ?3 AND to_key = ?4 LIMIT 1"};
+  Statement holds_{connection_,
+                   "SELECT 1 FROM persist_outbox WHERE store = ?1 AND key = ?2 "
+                   "AND epoch = ?3 AND number = ?4 LIMIT 1"};
+  Statement keep_{connection_,
+                  "INSERT INTO persist_outbox (store, key, to_store, to_key, epoch, number, type, "
+                  "codec, priority, expires_ms, payload) "
+                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"};
+  Statement waiting_{connection_,
+                     "SELECT to_store, to_key, epoch, number, type, codec, priority, expires_ms, "
+                     "payload FROM persist_outbox WHERE store = ?1 AND key = ?2 ORDER BY id"};
+  Statement numbers_{connection_,
+                     "SELECT number FROM persist_outbox WHERE store = ?1 AND key = ?2 ORDER BY id"};
+  Statement take_out_{connection_,
+                      "DELETE FROM persist_outbox WHERE store = ?1 AND key = ?2 AND epoch = ?3 "
+                      "AND number = ?4"};
+  Statement senders_after_{connection_,
+                           "SELECT DISTINCT key FROM persist_outbox WHERE store = ?1 AND key > ?2 "
+                           "ORDER BY key LIMIT ?3"};
+  Statement no_inbox_{connection_, "DELETE FROM persist_inbox WHERE record = ?1"};
+  Statement no_senders_{connection_, "DELETE FROM persist_sender WHERE record = ?1"};
+  Statement no_known_{connection_, "DELETE FROM persist_known WHERE record = ?1"};
+  Statement no_outbox_{connection_, "DELETE FROM persist_outbox WHERE store = ?1 AND key = ?2"};
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::rows
+
+// The table of stores. A store's id within the open database is its row's.
+
+namespace persist::inline PERSIST_ABI::backend::rows {
+
+template <class Sql>
+class Stores {
+  using Connection = typename Sql::Connection;
+  using Statement = typename Sql::Statement;
+  using Query = typename Sql::Query;
+
+ public:
+  explicit Stores(Connection& connection) : connection_(connection) {}
+
+  /// Finds the store or makes it.
+  void open(OpenStoreRequest& request, WallTime now) {
+    if (request.name.empty() || request.name.size() > 255) {
+      request.error = Error(Errc::invalid, "the name of a store has 1 to 255 bytes");
+      return;
+    }
+    std::optional<StoreInfo> found = find(request);
+    if (!found && request.expected_birth) {
+      request.error = Error(Errc::refused, "there is no store \"" + std::string(request.name) +
+                                               "\" in " + connection_.path() +
+                                               " where this connection knew one: its database was "
+                                               "replaced");
+      return;
+    }
+    if (!found) {
+      make(request);
+      found = find(request);
+    }
+    if (!found) return;  // the connection knows why
+    if (found->lock != request.lock) {
+      request.error =
+          Error(Errc::invalid,
+                "store \"" + found->name +
+                    "\" was made with another lock policy; open it with that one, or move its "
+                    "records to a store of another name");
+    } else if (request.expected_birth && *request.expected_birth != found->birth) {
+      request.error = Error(
+          Errc::refused, "store \"" + found->name +
+                             "\" is not the one this connection knew: its database was replaced");
+    }
+    request.birth = found->birth;
+    request.now = now;
+  }
+  [[nodiscard]] std::vector<StoreInfo> all() {
+    std::vector<StoreInfo> stores;
+    Query q(all_);
+    while (q.row())
+      stores.push_back(info(q));
+    return stores;
+  }
+  /// What stands for a key of the store where it must not be spelled. Refuses a store that is not
+  /// there.
+  [[nodiscard]] Hash128 hash(StoreId store, std::string_view key) {
+    auto known = births_.find(store.index);
+    if (known == births_.end()) {
+      Query q(birth_);
+      q << store.index;
+      if (!q.row()) {
+        connection_.refuse({Errc::invalid, connection_.path() + " has no such store"});
+        return {};
+      }
+      known = births_.emplace(store.index, q.hash()).first;
+    }
+    return key_hash(known->second, key);
+  }
+
+ private:
+  [[nodiscard]] static StoreInfo info(Query& q) {
+    StoreInfo store;
+    store.name = q.text();
+    store.lock = static_cast<LockKind>(q.integer());
+    store.birth = q.hash();
+    return store;
+  }
+  /// Also says its id.
+  [[nodiscard]] std::optional<StoreInfo> find(OpenStoreRequest& request) {
+    Query q(find_);
+    q << request.name;
+    if (!q.row()) return std::nullopt;
+    StoreInfo store = info(q);
+    request.store = {q.template small<std::uint32_t>()};
+    const auto format = q.number();
+    if (format > record_format)
+      connection_.refuse({Errc::too_new, "store \"" + store.name + "\" of " + connection_.path() +
+                                             " has records of format " + std::to_string(format) +
+                                             "; open it with the newer build"});
+    return store;
+  }
+  void make(const OpenStoreRequest& request) {
+    const Hash128 birth{detail::os::random_bits(), detail::os::random_bits()};
+    Query q(make_);
+    q << request.name << static_cast<std::int64_t>(request.lock) << birth << record_format;
+    q.run();
+  }
+
+  Connection& connection_;
+  std::unordered_map<std::uint32_t, Hash128> births_;
+  Statement find_{connection_,
+                  "SELECT name, lock, birth, id, format FROM persist_store WHERE name = ?1"};
+  Statement make_{connection_,
+                  "INSERT INTO persist_store (name, lock, birth, format) VALUES (?1, ?2, ?3, ?4)"};
+  Statement all_{connection_, "SELECT name, lock, birth FROM persist_store ORDER BY id"};
+  Statement birth_{connection_, "SELECT birth FROM persist_store WHERE id = ?1"};
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::rows
+
+// What each operation does to the tables, inside a transaction that somebody else begins and ends.
+// What was judged is written before the next request is looked at; the connection remembers what
+// fails, and then nothing of the transaction stays.
+
+namespace persist::inline PERSIST_ABI::backend::rows {
+
+/// The tables over one connection. Not synchronised.
+template <class Sql>
+class Engine {
+ public:
+  explicit Engine(typename Sql::Time& time) : time_(time) {}
+
+  typename Sql::Connection connection;
+
+  void perform(OpenStoreRequest& request) { stores_.open(request, time_.wall()); }
+  void perform(AcquireRequest& request);
+  void perform(CommitRequest& request);
+  void perform(PostRequest& request);
+  void perform(RelayRequest& request);
+  void perform(EraseRequest& request);
+  void perform(ReadRequest& request);
+  void perform(ScanRequest& request) { records_.scan(request); }
+  void perform(SchemaRequest& request) { schemas_.read(request); }
+  void perform(IndexRequest& request) { indexes_.query(request); }
+  [[nodiscard]] std::vector<StoreInfo> stores() { return stores_.all(); }
+  /// Answers who took a record in another way, by what was read along with its row.
+  [[nodiscard]] bool answer_taken(AcquireRequest& request, const Record& record, WallTime now);
+  /// Whom to wake once the transaction is there for them to see.
+  std::vector<Hinted> hints;
+
+ private:
+  static constexpr RecordLimits usual{};
+  struct Moment {
+    TimePoint now;
+    WallTime wall;
+  };
+
+  [[nodiscard]] static bool valid(std::string_view key, Error& error) {
+    if (!key.empty() && key.size() <= 255) return true;
+    return error = Error(Errc::invalid,
+                         "a key has 1 to 255 bytes, this one " + std::to_string(key.size())),
+           false;
+  }
+  [[nodiscard]] static std::uint64_t next_epoch(const Head& head, std::uint64_t least = 0) {
+    return (std::max)(head.fence.epoch + 1, least);
+  }
+
+  /// Begins a request: what it touches is read once, and written once at its end.
+  [[nodiscard]] Moment begin() {
+    touched_.clear();
+    return moment_ = {time_.now(), time_.wall()};
+  }
+  void end() {
+    for (Record& record : touched_)
+      if (record.changed && connection.good()) records_.write(record);
+    touched_.clear();
+  }
+  [[nodiscard]] Record& at(StoreId store, std::string_view key) {
+    for (Record& record : touched_)
+      if (record.store == store && record.key == key) return record;
+    Record& record = touched_.emplace_back(records_.find(store, key));
+    if (!record.exists())
+      record.head = erased_.absent(store, stores_.hash(store, key));
+    else
+      time_.judge(record.head, moment_.now);
+    if constexpr (Sql::others_post)  // they cannot know what an erased one left
+      if (record.exists() && record.head.fence.epoch == 0) {
+        const Head left = erased_.absent(store, stores_.hash(store, key));
+        record.head.fence.epoch = left.fence.epoch, record.head.version = left.version;
+      }
+    return record;
+  }
+  void wake(const Record& record, const Owner& whom, Hint why) {
+    if (!whom.nobody()) hints.push_back({whom.nonce, record.store, record.key, why});
+  }
+  void make(Record& record) {
+    if (record.exists() || !connection.good()) return;
+    records_.insert(record);
+    record.changed = true;
+  }
+
+  [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Record*>& found,
+                               std::vector<bool>& fresh);
+  [[nodiscard]] bool can_be_read(CommitRequest& request, const std::vector<bool>& fresh);
+  void fill_taken(AcquireRequest& request, const Record& record);
+  void apply(Record& record, Change& change);
+  void deliver(Record& sender, Change& change);
+  void answer(const Record& record, Change& change);
+  [[nodiscard]] Reception receive_at(StoreId store, std::string_view key,
+                                     const MessageOrigin& origin, const MessageView& message,
+                                     const RecordLimits& limits);
+
+  typename Sql::Time& time_;
+  Stores<Sql> stores_{connection};
+  Records<Sql> records_{connection};
+  Mail<Sql> mail_{connection};
+  Receipts<Sql> receipts_{connection};
+  History<Sql> history_{connection};
+  Erased<Sql> erased_{connection};
+  Schemas<Sql> schemas_{connection};
+  Indexes<Sql> indexes_{connection};
+  std::deque<Record> touched_;  ///< by the request at hand
+  Moment moment_{};
+};
+
+template <class Sql>
+void Engine<Sql>::fill_taken(AcquireRequest& request, const Record& record) {
+  records_.fill(request.record, record, true);
+  mail_.numbers(record, request.record.outbox);
+  receipts_.read(record, request.record.receipts);
+  request.record.receipts_forgotten = record.receipts_forgotten;
+  request.record.inbox = mail_.newer_than(record, 0);
+}
+
+template <class Sql>
+bool Engine<Sql>::answer_taken(AcquireRequest& request, const Record& record, WallTime now) {
+  fill_taken(request, record);
+  request.outcome = AcquireRequest::Outcome::taken;
+  request.record.now = now;
+  return connection.good();
+}
+
+template <class Sql>
+void Engine<Sql>::perform(AcquireRequest& request) {
+  if (!valid(request.key, request.error))
+    return (void)(request.outcome = AcquireRequest::Outcome::failed);
+  const Moment moment = begin();
+  Record& record = at(request.store, request.key);
+  request.record.now = moment.wall;
+  if (const bool looks = request.intent == Intent::look;
+      (looks || request.intent == Intent::withdraw) && !record.exists()) {
+    request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
+    request.record.fence.epoch = record.head.fence.epoch;
+    request.record.version = record.head.version;
+    return;
+  }
+  make(record);
+  const Claim claimed = claim(record.head, request, moment.now);
+  if (claimed == Claim::held) {
+    const Owner before = record.head.asker;
+    if (ask(record.head, request)) wake(record, record.head.fence.owner, Hint::asked);
+    record.changed = record.changed || record.head.asker != before;
+    request.outcome = AcquireRequest::Outcome::held;
+    request.holder = held_by(record.head, moment.now);
+    return end();
+  }
+  if (claimed == Claim::fresh) {
+    const std::uint64_t epoch = request.claim_epoch != 0
+                                    ? request.claim_epoch
+                                    : next_epoch(record.head, request.least_epoch);
+    take(record.head, request.owner, request.lease, epoch, moment.now);
+    record.changed = true;
+  }
+  request.outcome = AcquireRequest::Outcome::taken;
+  fill_taken(request, record);
+  end();
+}
+
+/// Whether anything is to be applied; marks what is.
+template <class Sql>
+bool Engine<Sql>::judge_all(CommitRequest& request, std::vector<Record*>& found,
+                            std::vector<bool>& fresh) {
+  request.outcome = CommitRequest::Outcome::repeated;
+  for (std::size_t i = 0; i < request.changes.size(); ++i) {
+    Change& change = request.changes[i];
+    const Record& record = *found[i];
+    const Verdict verdict = judge(record.head, change, moment_.now, 0);
+    if (record.exists()) change.version = record.head.version;
+    fresh.push_back(verdict == Verdict::apply);
+    if (verdict == Verdict::apply || verdict == Verdict::repeated) continue;
+    request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
+                                                 : CommitRequest::Outcome::superseded;
+    request.culprit = i;
+    if (record.exists()) {
+      change.landed = landed(record.head, change);
+      change.holder = held_by(record.head, moment_.now);
+    }
+    const Hash128 self = stores_.hash(change.store, change.key);
+    change.erased = erased_.absent(change.store, self).fence.epoch > change.fence.epoch;
+    return false;
+  }
+  return true;
+}
+
+/// Whether the store holds, or is sent, the schemas that the new data needs.
+template <class Sql>
+bool Engine<Sql>::can_be_read(CommitRequest& request, const std::vector<bool>& fresh) {
+  for (std::size_t i = 0; i < fresh.size(); ++i) {
+    const Change& change = request.changes[i];
+    if (!fresh[i] || change.schema == nullptr) continue;
+    request.error = schemas_.refusal_of(change);
+    if (!failed(request.error)) continue;
+    request.outcome = CommitRequest::Outcome::failed;
+    request.culprit = i;
+    return false;
+  }
+  return true;
+}
+
+template <class Sql>
+void Engine<Sql>::perform(CommitRequest& request) {
+  for (std::size_t i = 0; i < request.changes.size(); ++i) {
+    if (valid(request.changes[i].key, request.error)) continue;
+    request.culprit = i;
+    return (void)(request.outcome = CommitRequest::Outcome::failed);
+  }
+  (void)begin();
+  std::vector<Record*> found;
+  std::vector<bool> fresh;
+  for (const Change& change : request.changes)
+    found.push_back(&at(change.store, change.key));
+  if (!judge_all(request, found, fresh) || !can_be_read(request, fresh)) return;
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (fresh[i]) apply(*found[i], request.changes[i]);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (fresh[i]) deliver(*found[i], request.changes[i]);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    answer(*found[i], request.changes[i]);
+  if (std::find(fresh.begin(), fresh.end(), true) != fresh.end())
+    request.outcome = CommitRequest::Outcome::applied;
+  end();
+}
+
+/// What a commit learns, whether it was applied now or before.
+template <class Sql>
+void Engine<Sql>::answer(const Record& record, Change& change) {
+  change.version = record.head.version;
+  change.epoch = record.head.fence.epoch;
+  change.release_requested = record.head.asked();
+  change.messages.clear();
+  if (record.last_position > change.seen_position)
+    change.messages = mail_.newer_than(record, change.seen_position);
+  change.now = moment_.wall;
+  for (Send& send : change.sends)
+    send.delivered = !mail_.holds(record, record.head.fence.epoch, send.number);
+}
+
+template <class Sql>
+void Engine<Sql>::apply(Record& record, Change& change) {
+  make(record);  // only a change that claims is new to a record that is not
+  record.changed = true;
+  if (takes_first(record.head, change))
+    take(record.head, change.fence.owner, Duration::zero(), next_epoch(record.head), moment_.now);
+  if (change.schema != nullptr && change.sends_schema) schemas_.keep(change);
+  if (change.history != nullptr && change.writes_data())
+    history_.keep_older(record, *change.history, moment_.wall);
+  if (change.data != nullptr) {
+    records_.set_data(record, *change.data);
+    record.has_data = true;
+    record.data_bytes = change.data->size();
+  } else if (change.removes_data) {
+    records_.remove_data(record);
+    record.has_data = false;
+  }
+  if (change.user_ids != nullptr) records_.set_users(record, *change.user_ids);
+  if (change.user_ids != nullptr || change.indexed != nullptr || change.removes_data)
+    indexes_.change(record, change);
+  if (change.metadata != nullptr) records_.set_metadata(record, *change.metadata);
+  mail_.acknowledge(record, change.acknowledged);
+  if (change.forget_receipts != 0) receipts_.forget(record, change.forget_receipts);
+  receipts_.add(record, change.receipts);
+  if (change.lease == LeaseChange::release) wake(record, record.head.asker, Hint::freed);
+  advance(record.head, change, change.writes_data(), moment_.now, moment_.wall);
+}
+
+template <class Sql>
+Reception Engine<Sql>::receive_at(StoreId store, std::string_view key, const MessageOrigin& origin,
+                                  const MessageView& message, const RecordLimits& limits) {
+  Record& receiver = at(store, key);
+  Inbox inbox = mail_.inbox_for(receiver, origin);
+  const auto waiting = static_cast<std::size_t>(receiver.inbox_messages);
+  const Reception got = admit(inbox, waiting, origin, message, limits, moment_.wall);
+  if (got.outcome != Reception::Outcome::accepted) return got;
+  make(receiver);  // what is refused makes no record
+  mail_.put(receiver, inbox, origin, message, moment_.wall);
+  wake(receiver, receiver.head.fence.owner, Hint::message);
+  return got;
+}
+
+template <class Sql>
+void Engine<Sql>::deliver(Record& sender, Change& change) {
+  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
+  const std::uint64_t epoch = sender.head.fence.epoch;
+  for (const Send& send : change.sends) {
+    const MessageOrigin origin{stores_.hash(change.store, change.key), epoch, send.number, {}};
+    if (mail_.holds(sender, epoch, send.number)) continue;  // a reply was lost
+    if (!mail_.waits_for(sender, send.store, send.key) &&
+        receive_at(send.store, send.key, origin, send.message, limits).outcome !=
+            Reception::Outcome::full)
+      continue;
+    mail_.keep(sender, epoch, send);
+  }
+}
+
+template <class Sql>
+void Engine<Sql>::perform(ReadRequest& request) {
+  if (!valid(request.key, request.error)) return;
+  const Moment moment = begin();
+  const Record& record = at(request.store, request.key);
+  request.record.now = moment.wall;
+  request.found = record.exists();
+  if (!record.exists()) return;
+  request.held = record.head.leased_at(moment.now);
+  request.holder = held_by(record.head, moment.now);
+  request.inbox_messages = static_cast<std::size_t>(record.inbox_messages);
+  request.inbox_bytes = static_cast<std::size_t>(record.inbox_bytes);
+  request.outbox_messages = static_cast<std::size_t>(record.outbox_messages);
+  const bool is_older = request.version != 0 && request.version != record.head.version;
+  records_.fill(request.record, record, request.wants_data && !is_older);
+  mail_.numbers(record, request.record.outbox);
+  request.record.inbox.clear();
+  if (request.wants_inbox) request.record.inbox = mail_.newer_than(record, 0);
+  if (request.version != 0 || request.wants_versions) history_.read(record, request);
+}
+
+template <class Sql>
+void Engine<Sql>::perform(PostRequest& request) {
+  if (!valid(request.key, request.error)) return;
+  (void)begin();
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
+  answer_post(request,
+              receive_at(request.store, request.key, request.origin, request.message, limits));
+  end();
+}
+
+/// Lists what waits, or takes messages out of one record.
+template <class Sql>
+void Engine<Sql>::perform(RelayRequest& request) {
+  request.now = begin().wall;
+  if (request.take_from.empty()) {
+    request.waiting.clear();
+    for (std::string& key : mail_.senders_after(request.store, request.after, request.most)) {
+      std::vector<OutgoingMessage> messages = mail_.waiting(request.store, key);
+      request.waiting.push_back({std::move(key), std::move(messages)});
+    }
+    return;
+  }
+  Record& record = at(request.store, request.take_from);
+  if (!record.exists()) return;
+  for (const OutgoingMessage& message : request.take)
+    mail_.take_out(record, message.epoch, message.number);
+  end();
+}
+
+template <class Sql>
+void Engine<Sql>::perform(EraseRequest& request) {
+  if (!valid(request.key, request.error)) return;
+  (void)begin();
+  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
+  Record& record = at(request.store, request.key);
+  request.sent = request.dropped = 0;
+  request.found = record.exists();
+  if (!record.exists()) return;
+  const Hash128 self = stores_.hash(request.store, request.key);
+  for (const OutgoingMessage& message : mail_.waiting(request.store, request.key)) {
+    const Reception got =
+        receive_at(message.store, message.key, {self, message.epoch, message.number, {}},
+                   message.view(), limits);
+    const bool sent = got.outcome != Reception::Outcome::full;
+    if (!sent && !request.drop_outbox) {
+      request.error =
+          Error(Errc::full, "a message in the outbox has no room at " + message.key +
+                                "; nothing was erased: try later, or erase with drop_outbox");
+      return end();
+    }
+    ++(sent ? request.sent : request.dropped);
+    mail_.take_out(record, message.epoch, message.number);
+  }
+  request.epoch = next_epoch(record.head);
+  erased_.leave(request.store, self, request.epoch, record.head.version);
+  mail_.remove(record);
+  receipts_.remove(record);
+  history_.remove(record);
+  indexes_.remove(record);
+  records_.remove(record);
+  record.changed = false;
+  wake(record, record.head.asker, Hint::freed);
+  end();
+}
+
+}  // namespace persist::inline PERSIST_ABI::backend::rows
+
+// What the backends over a database of rows have in common: which tables there are, what each
+// operation does to them, and how a record's head is spelled in columns. A database gives a struct
+// `Sql` with
+//   Connection   remembers the first thing that went wrong and then does nothing more until it is
+//                told to go on: good(), refuse(error), damaged(what), path(), fresh_id(),
+//                inserted_id();
+//   Statement    a text with ?1, ?2, …, kept by the connection;
+//   Query        one use of a statement: << binds, row() steps, run() has no rows, changed()
+//   counts; Time         now(), wall() and judge(head, now), which may end the lease of who is
+//   gone; for_update   what is said behind a SELECT that a write follows; remembers_rows   whether
+//   the connection keeps rows: known(store, key), remember, forget.
+//   Packed       reads rows of other tables that came along with a record's, where it keeps rows;
+//   others_post      whether records may come in by other programs, which know no epochs.
 
 namespace persist::inline PERSIST_ABI::codec {
 
@@ -32957,15 +34990,14 @@ class SessionRef {
   SessionRef(const SessionRef& other) noexcept
       : core_(other.core_), data_(other.data_), table_(other.table_) {
     core_->refs.fetch_add(1, std::memory_order_relaxed);
-    core_->handles.fetch_add(1, std::memory_order_relaxed);
+    core_->take_handle();
   }
   SessionRef& operator=(SessionRef other) noexcept {
     std::swap(core_, other.core_), std::swap(data_, other.data_), std::swap(table_, other.table_);
     return *this;
   }
   ~SessionRef() {
-    if (core_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1 && core_->host() != nullptr)
-      core_->host()->last_handle_dropped(*core_);
+    core_->drop_handle();
     if (core_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete core_;
   }
   friend bool operator==(const SessionRef& a, const SessionRef& b) noexcept {
@@ -33846,7 +35878,7 @@ SessionRef<Data>::SessionRef(const Session<S>& session)
       data_(&session.node().data()),
       table_(&detail::SessionTableOf<S>::table) {
   core_->refs.fetch_add(1, std::memory_order_relaxed);
-  core_->handles.fetch_add(1, std::memory_order_relaxed);
+  core_->take_handle();
 }
 
 }  // namespace persist::inline PERSIST_ABI

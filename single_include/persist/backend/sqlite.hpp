@@ -8,14 +8,13 @@
 #include "../persist.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <memory>
@@ -27,8 +26,8 @@
 #include <string_view>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <system_error>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -127,6 +126,10 @@ class Connection {
                                "backup, or erase the record"});
   }
 
+  /// An id for a new row; 0: the database finds one, and then says which.
+  [[nodiscard]] static std::int64_t fresh_id() noexcept { return 0; }
+  [[nodiscard]] std::int64_t inserted_id() const noexcept { return sqlite3_last_insert_rowid(db_); }
+
   [[nodiscard]] sqlite3* get() const noexcept { return db_; }
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
@@ -218,6 +221,11 @@ class Query {
   void run() {
     while (row()) {
     }
+  }
+  /// Runs it; how many rows it has changed.
+  [[nodiscard]] std::uint64_t changed() {
+    run();
+    return good() ? static_cast<std::uint64_t>(sqlite3_changes(connection_.get())) : 0;
   }
 
   /// The columns of a row, one after the other.
@@ -312,1515 +320,6 @@ namespace persist::inline PERSIST_ABI::backend::sqlite {
 
 }  // namespace persist::inline PERSIST_ABI::backend::sqlite
 
-// The table of records: a row as the rules of record/head.hpp want it, and back.
-
-namespace persist::inline PERSIST_ABI::backend::sqlite {
-
-/// A record as one transaction sees it.
-struct Record {
-  StoreId store{};
-  std::string key;
-  std::int64_t id = 0;  ///< 0: there is no such record
-  Head head{};
-  bool has_data = false;
-  std::uint64_t data_bytes = 0;
-  std::uint64_t receipts = 0;
-  std::uint32_t receipts_forgotten = 0;
-  std::uint64_t inbox_messages = 0;
-  std::uint64_t inbox_bytes = 0;
-  std::uint64_t last_position = 0;
-  WallTime ids_forgotten{};
-  std::uint64_t outbox_messages = 0;
-  bool changed = false;  ///< and is to be written
-
-  [[nodiscard]] bool exists() const noexcept { return id != 0; }
-};
-
-inline constexpr std::size_t past_size = 32;
-
-[[nodiscard]] inline Buffer encode_past(const std::array<PastWrite, 4>& past) {
-  Buffer bytes;
-  for (const PastWrite& each : past) {
-    if (each.epoch == 0) break;  // none is older
-    for (const std::uint64_t number : {each.epoch, each.nonce, each.session, each.write})
-      append_little(bytes, number);
-  }
-  return bytes;
-}
-/// False where the bytes are no list of epochs.
-[[nodiscard]] inline bool decode_past(ByteView bytes, std::array<PastWrite, 4>& past) {
-  if (bytes.size() % past_size != 0 || bytes.size() > past.size() * past_size) return false;
-  for (std::size_t i = 0; i * past_size < bytes.size(); ++i) {
-    const std::byte* at = bytes.data() + i * past_size;
-    const auto number = [at](std::size_t n) { return load_little<std::uint64_t>(at + 8 * n); };
-    past[i] = {number(0), number(1), number(2), number(3)};
-  }
-  return true;
-}
-
-[[nodiscard]] inline Buffer encode_users(std::span<const std::uint64_t> users) {
-  Buffer bytes;
-  for (const std::uint64_t user : users)
-    append_little(bytes, user);
-  return bytes;
-}
-
-class Records {
- public:
-  explicit Records(Connection& connection) : connection_(connection) {}
-
-  /// The record of that key; one without an id where there is none.
-  [[nodiscard]] Record find(StoreId store, std::string_view key) {
-    Record record{.store = store, .key = std::string(key)};
-    Query q(find_);
-    q << store.index << key;
-    if (q.row()) read(q, record);
-    return record;
-  }
-  /// Gives it a row, which has nothing but its name until it is written.
-  void insert(Record& record) {
-    Query q(insert_);
-    (q << record.store.index << std::string_view(record.key)).run();
-    if (connection_.good()) record.id = sqlite3_last_insert_rowid(connection_.get());
-  }
-  void write(const Record& r) {
-    const Head& h = r.head;
-    const Buffer past = encode_past(h.past);
-    Query q(write_);
-    q << r.id << h.fence.epoch << h.fence.owner.server.view() << h.fence.owner.nonce
-      << h.fence.owner.session << h.fence.write << h.version << h.load_count << h.renewals
-      << h.lease << h.renewed.time_since_epoch() << h.created << h.updated << h.asker.server.view()
-      << h.asker.nonce << h.asker.session << past.view();
-    r.has_data ? q << r.data_bytes : q << nullptr;
-    q << r.receipts << r.receipts_forgotten << r.inbox_messages << r.inbox_bytes << r.last_position
-      << r.ids_forgotten << r.outbox_messages;
-    q.run();
-  }
-  void set_users(const Record& record, std::span<const std::uint64_t> users) {
-    const Buffer bytes = encode_users(users);
-    Query q(set_users_);
-    (q << record.id << bytes.view()).run();
-  }
-  void set_metadata(const Record& record, ByteView bytes) {
-    Query q(set_metadata_);
-    (q << record.id << bytes).run();
-  }
-  void set_data(const Record& record, ByteView bytes) {
-    Query q(set_data_);
-    (q << record.id << bytes).run();
-  }
-  void remove_data(const Record& record) {
-    Query q(remove_data_);
-    (q << record.id).run();
-  }
-  void remove(const Record& record) {
-    remove_data(record);
-    Query q(remove_);
-    (q << record.id).run();
-  }
-
-  /// What a reader gets of it but for messages and receipts.
-  void fill(Snapshot& to, const Record& from, bool wants_data) {
-    to.fence = from.head.fence;
-    to.version = from.head.version;
-    to.has_data = from.has_data;
-    to.load_count = from.head.load_count;
-    to.created = from.head.created;
-    to.updated = from.head.updated;
-    to.data.clear();
-    to.metadata.clear();
-    to.user_ids.clear();
-    if (!from.exists()) return;
-    Query beside(beside_);
-    beside << from.id;
-    if (beside.row()) {
-      const ByteView users = beside.bytes();
-      if (users.size() % 8 != 0) connection_.damaged("the user ids of " + from.key);
-      for (std::size_t i = 0; i + 8 <= users.size(); i += 8)
-        to.user_ids.push_back(load_little<std::uint64_t>(users.data() + i));
-      to.metadata.append(beside.bytes());
-    }
-    if (!wants_data || !from.has_data) return;
-    Query data(data_);
-    data << from.id;
-    if (data.row())
-      to.data.append(data.bytes());
-    else
-      connection_.damaged("the data of " + from.key);
-  }
-  /// A page of keys with data, or with messages.
-  void scan(ScanRequest& request) {
-    const std::size_t most = request.most != 0 ? request.most : 1;
-    request.keys.clear();
-    Query q(scan_);
-    q << request.store.index << std::string_view(request.after) << std::uint64_t{most}
-      << std::uint64_t{request.of_inboxes ? 1U : 0U};
-    while (q.row())
-      request.keys.emplace_back(q.text());
-    request.next = request.keys.empty() ? request.after : request.keys.back();
-    request.done = request.keys.size() < most;
-  }
-
- private:
-  [[nodiscard]] static Owner owner(Query& q) {
-    const ServerId server(q.text());
-    const std::uint64_t nonce = q.number();
-    return {server, nonce, q.number()};
-  }
-  void read(Query& q, Record& r) {
-    Head& h = r.head;
-    r.id = q.integer();
-    h.fence.epoch = q.number();
-    h.fence.owner = owner(q);
-    h.fence.write = q.number();
-    h.version = q.number();
-    h.load_count = q.number();
-    h.renewals = q.number();
-    h.lease = q.duration();
-    h.renewed = TimePoint(q.duration());
-    h.created = q.time();
-    h.updated = q.time();
-    h.asker = owner(q);
-    if (!decode_past(q.bytes(), h.past)) connection_.damaged("the last epochs of " + r.key);
-    r.has_data = !q.next_is_null();
-    r.data_bytes = q.number();
-    r.receipts = q.number();
-    r.receipts_forgotten = q.small<std::uint32_t>();
-    r.inbox_messages = q.number();
-    r.inbox_bytes = q.number();
-    r.last_position = q.number();
-    r.ids_forgotten = q.time();
-    r.outbox_messages = q.number();
-  }
-
-  Connection& connection_;
-  Statement find_{connection_,
-                  "SELECT id, epoch, owner, owner_nonce, owner_session, write_number, version, "
-                  "load_count, renewals, lease_ns, renewed_ns, created_ms, updated_ms, asker, "
-                  "asker_nonce, asker_session, past, data_bytes, receipts, receipts_forgotten, "
-                  "inbox_messages, inbox_bytes, last_position, ids_forgotten_ms, outbox_messages "
-                  "FROM persist_record WHERE store = ?1 AND key = ?2"};
-  Statement insert_{connection_, "INSERT INTO persist_record (store, key) VALUES (?1, ?2)"};
-  Statement write_{connection_,
-                   "UPDATE persist_record SET epoch = ?2, owner = ?3, owner_nonce = ?4, "
-                   "owner_session = ?5, write_number = ?6, version = ?7, load_count = ?8, "
-                   "renewals = ?9, lease_ns = ?10, renewed_ns = ?11, created_ms = ?12, "
-                   "updated_ms = ?13, asker = ?14, asker_nonce = ?15, asker_session = ?16, "
-                   "past = ?17, data_bytes = ?18, receipts = ?19, receipts_forgotten = ?20, "
-                   "inbox_messages = ?21, inbox_bytes = ?22, last_position = ?23, "
-                   "ids_forgotten_ms = ?24, outbox_messages = ?25 WHERE id = ?1"};
-  Statement set_users_{connection_, "UPDATE persist_record SET user_ids = ?2 WHERE id = ?1"};
-  Statement set_metadata_{connection_, "UPDATE persist_record SET metadata = ?2 WHERE id = ?1"};
-  Statement set_data_{connection_,
-                      "INSERT INTO persist_data VALUES (?1, ?2) "
-                      "ON CONFLICT (record) DO UPDATE SET data = excluded.data"};
-  Statement remove_data_{connection_, "DELETE FROM persist_data WHERE record = ?1"};
-  Statement remove_{connection_, "DELETE FROM persist_record WHERE id = ?1"};
-  Statement beside_{connection_, "SELECT user_ids, metadata FROM persist_record WHERE id = ?1"};
-  Statement data_{connection_, "SELECT data FROM persist_data WHERE record = ?1"};
-  Statement scan_{connection_,
-                  "SELECT key FROM persist_record WHERE store = ?1 AND key > ?2 "
-                  "AND CASE ?4 WHEN 0 THEN data_bytes IS NOT NULL ELSE inbox_messages > 0 END "
-                  "ORDER BY key LIMIT ?3"};
-};
-
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
-
-// What lies beside a record's row: receipts, older states of its data, what an erased one left; and
-// the schemas of a store.
-
-namespace persist::inline PERSIST_ABI::backend::sqlite {
-
-class Receipts {
- public:
-  explicit Receipts(Connection& connection) : connection_(connection) {}
-
-  void read(const Record& record, std::vector<Receipt>& to) {
-    to.clear();
-    if (record.receipts == 0) return;
-    Query q(all_);
-    q << record.id;
-    while (q.row()) {
-      const Hash128 id = q.hash();
-      to.push_back({id, q.small<std::uint32_t>()});
-    }
-  }
-  void forget(Record& record, std::uint32_t day) {
-    record.receipts_forgotten = (std::max)(record.receipts_forgotten, day);
-    record.changed = true;
-    if (record.receipts == 0) return;
-    Query q(forget_);
-    (q << record.id << day).run();
-    if (!connection_.good()) return;
-    const auto gone = static_cast<std::uint64_t>(sqlite3_changes(connection_.get()));
-    record.receipts -= (std::min)(record.receipts, gone);
-  }
-  void add(Record& record, std::span<const Receipt> receipts) {
-    for (const Receipt& receipt : receipts) {
-      Query q(add_);
-      (q << record.id << receipt.id << receipt.day).run();
-    }
-    record.receipts += receipts.size();
-    record.changed = record.changed || !receipts.empty();
-  }
-  void remove(const Record& record) {
-    Query q(remove_);
-    (q << record.id).run();
-  }
-
- private:
-  Connection& connection_;
-  Statement all_{connection_, "SELECT id, day FROM persist_receipt WHERE record = ?1 ORDER BY n"};
-  Statement forget_{connection_, "DELETE FROM persist_receipt WHERE record = ?1 AND day <= ?2"};
-  Statement add_{connection_,
-                 "INSERT INTO persist_receipt SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3 "
-                 "FROM persist_receipt WHERE record = ?1"};
-  Statement remove_{connection_, "DELETE FROM persist_receipt WHERE record = ?1"};
-};
-
-class History {
- public:
-  explicit History(Connection& connection) : connection_(connection) {}
-
-  /// Oldest first.
-  [[nodiscard]] std::vector<KeptVersion> kept(const Record& record) {
-    std::vector<KeptVersion> all;
-    Query q(kept_);
-    q << record.id;
-    while (q.row()) {
-      KeptVersion each;
-      each.version = q.number();
-      each.at = q.time();
-      each.until = q.time();
-      each.bytes = q.number();
-      all.push_back(each);
-    }
-    return all;
-  }
-  /// Keeps the data of a record that is to be written or removed, as its rule has it.
-  void keep_older(const Record& record, const HistoryRule& rule, WallTime now) {
-    if (!record.has_data) return;
-    const std::vector<KeptVersion> before = kept(record);
-    std::vector<KeptVersion> after = before;
-    after.push_back({record.head.version, record.head.updated, now, record.data_bytes});
-    retain(after, rule, now);
-    if (!after.empty() && after.back().version == record.head.version) {
-      Query q(keep_);
-      (q << record.id << record.head.version << record.head.updated << now).run();
-    }
-    for (const KeptVersion& each : before) {
-      const auto stays = [&](const KeptVersion& other) { return other.version == each.version; };
-      if (std::any_of(after.begin(), after.end(), stays)) continue;
-      Query q(drop_);
-      (q << record.id << each.version).run();
-    }
-  }
-  /// Answers what a read asks of older states.
-  void read(const Record& record, ReadRequest& request) {
-    const std::vector<KeptVersion> all = kept(record);
-    if (request.wants_versions) request.versions.assign(all.rbegin(), all.rend());
-    const std::uint64_t now = record.has_data ? record.head.version : 0;
-    if (request.version == 0 || request.version == now) return;
-    const auto older = std::find_if(all.begin(), all.end(), [&](const KeptVersion& each) {
-      return each.version == request.version;
-    });
-    if (older == all.end()) {
-      request.error = not_kept(request.version, now, all);
-      return;
-    }
-    request.record.version = older->version;
-    request.record.updated = older->at;
-    request.record.has_data = true;
-    if (!request.wants_data) return;
-    Query q(data_);
-    q << record.id << older->version;
-    request.record.data.clear();
-    if (q.row()) request.record.data.append(q.bytes());
-  }
-  void remove(const Record& record) {
-    Query q(remove_);
-    (q << record.id).run();
-  }
-
- private:
-  Connection& connection_;
-  Statement kept_{connection_,
-                  "SELECT version, at_ms, until_ms, length(data) FROM persist_history "
-                  "WHERE record = ?1 ORDER BY version"};
-  Statement keep_{connection_,
-                  "INSERT INTO persist_history (record, version, at_ms, until_ms, data) "
-                  "SELECT ?1, ?2, ?3, ?4, data FROM persist_data WHERE record = ?1"};
-  Statement drop_{connection_, "DELETE FROM persist_history WHERE record = ?1 AND version = ?2"};
-  Statement data_{connection_,
-                  "SELECT data FROM persist_history WHERE record = ?1 AND version = ?2"};
-  Statement remove_{connection_, "DELETE FROM persist_history WHERE record = ?1"};
-};
-
-/// What an erased record left: not its key, only what keeps epochs and versions from going back.
-class Erased {
- public:
-  explicit Erased(Connection& connection) : connection_(connection) {}
-
-  /// What stands for a record that is not there.
-  [[nodiscard]] Head absent(StoreId store, const Hash128& hash) {
-    Head head;
-    Query q(find_);
-    q << store.index << hash;
-    if (q.row()) {
-      head.fence.epoch = q.number();
-      head.version = q.number();
-    }
-    return head;
-  }
-  void leave(StoreId store, const Hash128& hash, std::uint64_t epoch, std::uint64_t version) {
-    Query q(leave_);
-    (q << store.index << hash << epoch << version).run();
-  }
-
- private:
-  Connection& connection_;
-  Statement find_{connection_,
-                  "SELECT epoch, version FROM persist_erased WHERE store = ?1 AND hash = ?2"};
-  Statement leave_{connection_, "INSERT OR REPLACE INTO persist_erased VALUES (?1, ?2, ?3, ?4)"};
-};
-
-/// The schemas that records of a store need (record/schema.hpp).
-class Schemas {
- public:
-  explicit Schemas(Connection& connection) : connection_(connection) {}
-
-  /// Why the data of a change could not be read later, or `Errc{}`.
-  [[nodiscard]] Error refusal_of(const Change& change) {
-    if (!change.sends_schema) {
-      Query q(find_);
-      q << change.store.index << change.schema->id;
-      if (q.row()) return Errc{};
-    }
-    return refusal_of_schema(change);
-  }
-  void keep(const Change& change) {
-    Query q(keep_);
-    (q << change.store.index << change.schema->id << change.schema->bytes).run();
-  }
-  void read(SchemaRequest& request) {
-    request.bytes.clear();
-    Query q(find_);
-    q << request.store.index << request.id;
-    if (q.row())
-      request.bytes.append(q.bytes());
-    else
-      request.error = unknown_schema(request.id);
-  }
-
- private:
-  Connection& connection_;
-  Statement find_{connection_, "SELECT bytes FROM persist_schema WHERE store = ?1 AND id = ?2"};
-  Statement keep_{connection_, "INSERT OR IGNORE INTO persist_schema VALUES (?1, ?2, ?3)"};
-};
-
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
-
-// The table of indexes. SQLite finds an entry and a page of them in the logarithm of their number;
-// a place and a size it counts, entry by entry.
-
-namespace persist::inline PERSIST_ABI::backend::sqlite {
-
-class Indexes {
- public:
-  explicit Indexes(Connection& connection) : connection_(connection) {}
-
-  /// What a change does to the record's entries.
-  void change(const Record& record, const Change& change) {
-    std::vector<Entry> next;
-    if (change.user_ids != nullptr) {
-      for (const std::uint64_t user : *change.user_ids)
-        next.emplace_back(std::string(), user_value(user));
-      replace(record, std::move(next), true);
-    }
-    next.clear();
-    const bool empties = change.data == nullptr && change.removes_data;
-    if (change.indexed == nullptr && !empties) return;
-    if (change.indexed != nullptr &&
-        !each_index_entry(*change.indexed, [&](std::string_view name, std::int64_t value) {
-          next.emplace_back(std::string(name), value);
-        }))
-      return;
-    replace(record, std::move(next), false);
-  }
-  void remove(const Record& record) {
-    replace(record, {}, true);
-    replace(record, {}, false);
-  }
-
-  /// Answers all of a request but its `error`.
-  void query(IndexRequest& request) {
-    request.rows.clear();
-    request.found = false;
-    request.size = count(size_, request, {});
-    if (!request.key.empty()) find(request);
-    if (!request.around)
-      page(request);
-    else if (request.found)
-      page_around(request);
-  }
-
- private:
-  using Entry = std::pair<std::string, std::int64_t>;
-  static constexpr auto lowest = (std::numeric_limits<std::int64_t>::min)();
-  static constexpr auto highest = (std::numeric_limits<std::int64_t>::max)();
-
-  /// Makes these the record's entries, of users or of boards, touching what is another.
-  void replace(const Record& record, std::vector<Entry> next, bool are_users) {
-    std::vector<Entry> before;
-    {
-      Query q(of_);
-      q << record.store.index << std::string_view(record.key);
-      while (q.row()) {
-        const std::string_view name = q.text();
-        if (name.empty() == are_users) before.emplace_back(std::string(name), q.integer());
-      }
-    }
-    std::sort(before.begin(), before.end());
-    std::sort(next.begin(), next.end());
-    next.erase(std::unique(next.begin(), next.end()), next.end());
-    for (const Entry& entry : before)
-      if (!std::binary_search(next.begin(), next.end(), entry)) run(drop_, record, entry);
-    for (const Entry& entry : next)
-      if (!std::binary_search(before.begin(), before.end(), entry)) run(add_, record, entry);
-  }
-  static void run(Statement& statement, const Record& record, const Entry& entry) {
-    Query q(statement);
-    (q << record.store.index << std::string_view(entry.first) << entry.second
-       << std::string_view(record.key))
-        .run();
-  }
-
-  /// How many entries a statement counts; `at` where it compares.
-  [[nodiscard]] std::uint64_t count(Statement& statement, const IndexRequest& request,
-                                    const IndexPosition& at) {
-    Query q(statement);
-    q << request.store.index << request.index;
-    if (&statement != &size_) q << at.value << std::string_view(at.key);
-    return q.row() ? q.number() : 0;
-  }
-  [[nodiscard]] std::uint64_t place(const IndexRequest& request, const IndexPosition& at) {
-    return count(lower_, request, at) + count(equal_, request, at);
-  }
-  void find(IndexRequest& request) {
-    Query q(find_);
-    q << request.store.index << request.key << request.index;
-    if (!q.row() || q.next_is_null()) return;
-    request.found = true;
-    request.row.key = request.key;
-    request.row.value = q.integer();
-    request.row.place = place(request, {request.row.value, request.row.key});
-  }
-  /// Rows behind `after`, or before it where the page falls; their places go on from `first`.
-  void rows(IndexRequest& request, bool falls, std::int64_t low, std::int64_t high,
-            const IndexPosition& after) {
-    if (request.most == 0) return;
-    const std::size_t begin = request.rows.size();
-    {
-      Query q(falls ? falling_ : rising_);
-      q << request.store.index << request.index << low << high << after.value
-        << std::string_view(after.key) << std::uint64_t{request.most};
-      while (q.row()) {
-        const std::string_view key = q.text();
-        request.rows.push_back({std::string(key), q.integer(), 0});
-      }
-    }
-    if (request.rows.size() == begin) return;
-    const IndexRow& first = request.rows[begin];
-    std::uint64_t at = place(request, {first.value, first.key});
-    for (std::size_t i = begin; i < request.rows.size(); ++i)
-      request.rows[i].place = falls ? at-- : at++;
-  }
-  void page(IndexRequest& request) {
-    std::int64_t low = request.only.value_or(lowest), high = request.only.value_or(highest);
-    if (!request.after) {
-      // Behind everything: no key is greater than this, and none is empty.
-      const IndexPosition end{highest, std::string(256, '\xff')}, begin{lowest, {}};
-      return rows(request, request.falls, low, high, request.falls ? end : begin);
-    }
-    request.falls ? high = (std::min)(high, request.after->value)
-                  : low = (std::max)(low, request.after->value);
-    rows(request, request.falls, low, high, *request.after);
-  }
-  void page_around(IndexRequest& request) {
-    const IndexPosition at{request.row.value, request.row.key};
-    rows(request, !request.falls, request.falls ? at.value : lowest,
-         request.falls ? highest : at.value, at);
-    std::reverse(request.rows.begin(), request.rows.end());
-    request.rows.push_back(request.row);
-    rows(request, request.falls, request.falls ? lowest : at.value,
-         request.falls ? at.value : highest, at);
-  }
-
-  Connection& connection_;
-  Statement of_{connection_, "SELECT name, value FROM persist_index WHERE store = ?1 AND key = ?2"};
-  Statement drop_{connection_,
-                  "DELETE FROM persist_index WHERE store = ?1 AND name = ?2 AND value = ?3 "
-                  "AND key = ?4"};
-  Statement add_{connection_, "INSERT INTO persist_index VALUES (?1, ?2, ?3, ?4)"};
-  Statement size_{connection_, "SELECT count(*) FROM persist_index WHERE store = ?1 AND name = ?2"};
-  Statement lower_{connection_,
-                   "SELECT count(*) FROM persist_index WHERE store = ?1 AND name = ?2 "
-                   "AND value < ?3 AND ?4 IS NOT NULL"};
-  Statement equal_{connection_,
-                   "SELECT count(*) FROM persist_index WHERE store = ?1 AND name = ?2 "
-                   "AND value = ?3 AND key < ?4"};
-  Statement find_{connection_,
-                  "SELECT min(value) FROM persist_index WHERE store = ?1 AND key = ?2 "
-                  "AND name = ?3"};
-  Statement rising_{connection_,
-                    "SELECT key, value FROM persist_index WHERE store = ?1 AND name = ?2 "
-                    "AND value >= ?3 AND value <= ?4 AND (value, key) > (?5, ?6) "
-                    "ORDER BY value, key LIMIT ?7"};
-  Statement falling_{connection_,
-                     "SELECT key, value FROM persist_index WHERE store = ?1 AND name = ?2 "
-                     "AND value >= ?3 AND value <= ?4 AND (value, key) < (?5, ?6) "
-                     "ORDER BY value DESC, key DESC LIMIT ?7"};
-};
-
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
-
-// The tables of messages. What may come in is judged by record/mailbox.hpp, of an inbox that holds
-// what the judgement needs and no message: those stay where they are until somebody wants them.
-
-namespace persist::inline PERSIST_ABI::backend::sqlite {
-
-class Mail {
- public:
-  explicit Mail(Connection& connection) : connection_(connection) {}
-
-  /// What `admit` needs to know of a record's inbox to judge a message from there.
-  [[nodiscard]] Inbox inbox_for(const Record& record, const MessageOrigin& origin) {
-    Inbox inbox;
-    inbox.last_position = record.last_position;
-    inbox.bytes = static_cast<std::size_t>(record.inbox_bytes);
-    inbox.forgotten = record.ids_forgotten;
-    if (!record.exists() || inbox.never_used()) return inbox;
-    if (origin.is_numbered()) {
-      Query q(sender_);
-      q << record.id << origin.source;
-      if (q.row()) {
-        const std::uint64_t epoch = q.number();
-        inbox.senders.push_back({origin.source, epoch, q.number()});
-      }
-      return inbox;
-    }
-    Query q(known_);
-    q << record.id;
-    while (q.row()) {
-      const std::uint64_t position = q.number();
-      const Hash128 id = q.hash();
-      inbox.known.push_back({id, q.time(), position});
-    }
-    return inbox;
-  }
-  /// Puts in what was admitted.
-  void put(Record& record, const Inbox& inbox, const MessageOrigin& origin,
-           const MessageView& message, WallTime now) {
-    record.last_position = inbox.last_position;
-    record.inbox_bytes = inbox.bytes;
-    record.ids_forgotten = inbox.forgotten;
-    ++record.inbox_messages;
-    record.changed = true;
-    if (origin.is_numbered()) {
-      Query q(know_sender_);
-      (q << record.id << origin.source << origin.epoch << origin.number).run();
-    } else {
-      remember(record, inbox);
-    }
-    Query q(put_);
-    q << record.id << inbox.last_position << origin.source << origin.epoch << origin.number
-      << origin.first_tried << message.type << std::uint32_t{message.codec}
-      << std::uint32_t{message.priority} << now << message.expires << message.payload;
-    q.run();
-  }
-  [[nodiscard]] std::vector<Message> newer_than(const Record& record, std::uint64_t seen) {
-    std::vector<Message> all;
-    if (record.inbox_messages == 0) return all;
-    Query q(newer_);
-    q << record.id << seen;
-    while (q.row())
-      all.push_back(message(q));
-    return all;
-  }
-  void acknowledge(Record& record, std::span<const std::uint64_t> positions) {
-    for (const std::uint64_t position : positions) {
-      if (record.inbox_messages == 0) return;
-      std::size_t cost = 0;
-      {
-        Query q(look_);
-        q << record.id << position;
-        if (!q.row()) continue;
-        const std::string_view type = q.text();
-        cost = inbox_cost({type, 0, 0, {}, q.bytes()});
-      }
-      Query q(take_);
-      (q << record.id << position).run();
-      --record.inbox_messages;
-      record.inbox_bytes -= (std::min)(record.inbox_bytes, std::uint64_t{cost});
-      record.changed = true;
-    }
-  }
-
-  /// Whether an earlier message to that receiver still waits.
-  [[nodiscard]] bool waits_for(const Record& sender, StoreId store, std::string_view key) {
-    if (sender.outbox_messages == 0) return false;
-    Query q(waits_for_);
-    q << sender.store.index << std::string_view(sender.key) << store.index << key;
-    return q.row();
-  }
-  [[nodiscard]] bool holds(const Record& sender, std::uint64_t epoch, std::uint64_t number) {
-    if (sender.outbox_messages == 0) return false;
-    Query q(holds_);
-    q << sender.store.index << std::string_view(sender.key) << epoch << number;
-    return q.row();
-  }
-  void keep(Record& sender, std::uint64_t epoch, const Send& send) {
-    const MessageView& m = send.message;
-    Query q(keep_);
-    q << sender.store.index << std::string_view(sender.key) << send.store.index << send.key << epoch
-      << send.number << m.type << std::uint32_t{m.codec} << std::uint32_t{m.priority} << m.expires
-      << m.payload;
-    q.run();
-    ++sender.outbox_messages;
-    sender.changed = true;
-  }
-  [[nodiscard]] std::vector<OutgoingMessage> waiting(StoreId store, std::string_view key) {
-    std::vector<OutgoingMessage> all;
-    Query q(waiting_);
-    q << store.index << key;
-    while (q.row()) {
-      OutgoingMessage m;
-      m.store = {q.small<std::uint32_t>()};
-      m.key = q.text();
-      m.epoch = q.number();
-      m.number = q.number();
-      m.type = q.text();
-      m.codec = q.small<std::uint16_t>();
-      m.priority = q.small<std::uint8_t>();
-      m.expires = q.time();
-      m.payload.append(q.bytes());
-      all.push_back(std::move(m));
-    }
-    return all;
-  }
-  void numbers(const Record& sender, std::vector<std::uint64_t>& to) {
-    to.clear();
-    if (sender.outbox_messages == 0) return;
-    Query q(numbers_);
-    q << sender.store.index << std::string_view(sender.key);
-    while (q.row())
-      to.push_back(q.number());
-  }
-  void take_out(Record& sender, std::uint64_t epoch, std::uint64_t number) {
-    Query q(take_out_);
-    (q << sender.store.index << std::string_view(sender.key) << epoch << number).run();
-    if (!connection_.good()) return;
-    const auto gone = static_cast<std::uint64_t>(sqlite3_changes(connection_.get()));
-    if (gone == 0) return;
-    sender.outbox_messages -= (std::min)(sender.outbox_messages, gone);
-    sender.changed = true;
-  }
-  /// Keys of records whose outbox waits, by rising key.
-  [[nodiscard]] std::vector<std::string> senders_after(StoreId store, std::string_view after,
-                                                       std::size_t most) {
-    std::vector<std::string> keys;
-    Query q(senders_after_);
-    q << store.index << after << std::uint64_t{most};
-    while (q.row())
-      keys.emplace_back(q.text());
-    return keys;
-  }
-  /// All that came to a record, and what waits there.
-  void remove(const Record& record) {
-    for (Statement* each : {&no_inbox_, &no_senders_, &no_known_}) {
-      Query q(*each);
-      (q << record.id).run();
-    }
-    Query q(no_outbox_);
-    (q << record.store.index << std::string_view(record.key)).run();
-  }
-
- private:
-  /// Of the ids that are known the last is new, and older ones may have been forgotten.
-  void remember(const Record& record, const Inbox& inbox) {
-    const Inbox::Known& last = inbox.known.back();
-    Query in(know_);
-    (in << record.id << last.position << last.id << last.first_tried).run();
-    std::vector<std::uint64_t> gone;
-    {
-      Query q(known_);
-      q << record.id;
-      auto kept = inbox.known.begin();  // both by rising position
-      while (q.row()) {
-        const std::uint64_t position = q.number();
-        if (kept != inbox.known.end() && kept->position == position)
-          ++kept;
-        else
-          gone.push_back(position);
-      }
-    }
-    for (const std::uint64_t position : gone) {
-      Query q(forget_);
-      (q << record.id << position).run();
-    }
-  }
-  [[nodiscard]] static Message message(Query& q) {
-    Message m;
-    m.position = q.number();
-    m.origin.source = q.hash();
-    m.origin.epoch = q.number();
-    m.origin.number = q.number();
-    m.origin.first_tried = q.time();
-    m.type = q.text();
-    m.codec = q.small<std::uint16_t>();
-    m.priority = q.small<std::uint8_t>();
-    m.posted = q.time();
-    m.expires = q.time();
-    m.payload.append(q.bytes());
-    return m;
-  }
-
-  Connection& connection_;
-  Statement sender_{connection_,
-                    "SELECT epoch, number FROM persist_sender WHERE record = ?1 AND source = ?2"};
-  Statement know_sender_{connection_, "INSERT OR REPLACE INTO persist_sender VALUES (?1,?2,?3,?4)"};
-  Statement known_{connection_,
-                   "SELECT position, id, first_tried_ms FROM persist_known WHERE record = ?1 "
-                   "ORDER BY position"};
-  Statement know_{connection_, "INSERT INTO persist_known VALUES (?1, ?2, ?3, ?4)"};
-  Statement forget_{connection_, "DELETE FROM persist_known WHERE record = ?1 AND position = ?2"};
-  Statement put_{connection_,
-                 "INSERT INTO persist_inbox (record, position, source, epoch, number, "
-                 "first_tried_ms, type, codec, priority, posted_ms, expires_ms, payload) "
-                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"};
-  Statement newer_{connection_,
-                   "SELECT position, source, epoch, number, first_tried_ms, type, codec, priority, "
-                   "posted_ms, expires_ms, payload FROM persist_inbox "
-                   "WHERE record = ?1 AND position > ?2 ORDER BY position"};
-  Statement look_{connection_,
-                  "SELECT type, payload FROM persist_inbox WHERE record = ?1 AND position = ?2"};
-  Statement take_{connection_, "DELETE FROM persist_inbox WHERE record = ?1 AND position = ?2"};
-  Statement waits_for_{connection_,
-                       "SELECT 1 FROM persist_outbox WHERE store = ?1 AND key = ?2 "
-                       "AND to_store = ?3 AND to_key = ?4 LIMIT 1"};
-  Statement holds_{connection_,
-                   "SELECT 1 FROM persist_outbox WHERE store = ?1 AND key = ?2 "
-                   "AND epoch = ?3 AND number = ?4 LIMIT 1"};
-  Statement keep_{connection_,
-                  "INSERT INTO persist_outbox (store, key, to_store, to_key, epoch, number, type, "
-                  "codec, priority, expires_ms, payload) "
-                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"};
-  Statement waiting_{connection_,
-                     "SELECT to_store, to_key, epoch, number, type, codec, priority, expires_ms, "
-                     "payload FROM persist_outbox WHERE store = ?1 AND key = ?2 ORDER BY id"};
-  Statement numbers_{connection_,
-                     "SELECT number FROM persist_outbox WHERE store = ?1 AND key = ?2 ORDER BY id"};
-  Statement take_out_{connection_,
-                      "DELETE FROM persist_outbox WHERE store = ?1 AND key = ?2 AND epoch = ?3 "
-                      "AND number = ?4"};
-  Statement senders_after_{connection_,
-                           "SELECT DISTINCT key FROM persist_outbox WHERE store = ?1 AND key > ?2 "
-                           "ORDER BY key LIMIT ?3"};
-  Statement no_inbox_{connection_, "DELETE FROM persist_inbox WHERE record = ?1"};
-  Statement no_senders_{connection_, "DELETE FROM persist_sender WHERE record = ?1"};
-  Statement no_known_{connection_, "DELETE FROM persist_known WHERE record = ?1"};
-  Statement no_outbox_{connection_, "DELETE FROM persist_outbox WHERE store = ?1 AND key = ?2"};
-};
-
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
-
-namespace persist::inline PERSIST_ABI::backend::sqlite {
-
-/// Who of the owners is still there. Each open database locks one byte of a file beside it, at the
-/// place that its owners' random number names; the machine gives the lock back however the process
-/// ends, and no lock outlives a boot. So the lease of whoever's byte is free is over, and of one
-/// whose byte is locked the boot clock is this one's.
-class Presence {
- public:
-  Presence() = default;
-
-  /// `path` must be the database's one true path, so that all who open it meet.
-  [[nodiscard]] static Result<Presence> announce(const std::string& path) {
-    const detail::os::Files files;
-    auto file = files.open(path + "-persist-open", detail::os::Access::share);
-    if (!file) return file.error();
-    for (;;) {
-      Presence here;
-      here.nonce_ = detail::os::random_bits() | 1;
-      const auto locked = files.lock_byte(*file, place_of(here.nonce_));
-      if (!locked) return locked.error();
-      if (!*locked) continue;  // another's, and the next is not
-      here.file_ = std::move(*file);
-      return here;
-    }
-  }
-
-  [[nodiscard]] std::uint64_t nonce() const noexcept { return nonce_; }
-  /// Where that cannot be found out a lease is left to its clock.
-  [[nodiscard]] bool is_there(std::uint64_t nonce) const {
-    if (nonce == nonce_) return true;
-    const auto locked = detail::os::Files{}.is_byte_locked(file_, place_of(nonce));
-    return !locked || *locked;
-  }
-  /// Ends the lease of an owner that is gone. Expired, not cleared: it is still the owner.
-  void judge(Head& head, TimePoint now) const {
-    if (head.leased_at(now) && !is_there(head.fence.owner.nonce)) head.renewed = now - head.lease;
-  }
-
- private:
-  [[nodiscard]] static std::uint64_t place_of(std::uint64_t nonce) noexcept { return nonce >> 2; }
-
-  detail::os::FileHandle file_;
-  std::uint64_t nonce_ = 0;
-};
-
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
-
-// The table of stores. A store's id within the open database is its row's.
-
-namespace persist::inline PERSIST_ABI::backend::sqlite {
-
-class Stores {
- public:
-  explicit Stores(Connection& connection) : connection_(connection) {}
-
-  /// Finds the store or makes it.
-  void open(OpenStoreRequest& request, WallTime now) {
-    if (request.name.empty() || request.name.size() > 255) {
-      request.error = Error(Errc::invalid, "the name of a store has 1 to 255 bytes");
-      return;
-    }
-    std::optional<StoreInfo> found = find(request);
-    if (!found && request.expected_birth) {
-      request.error = Error(Errc::refused, "there is no store \"" + std::string(request.name) +
-                                               "\" in " + connection_.path() +
-                                               " where this connection knew one: its database was "
-                                               "replaced");
-      return;
-    }
-    if (!found) found = make(request);
-    if (found->lock != request.lock) {
-      request.error =
-          Error(Errc::invalid,
-                "store \"" + found->name +
-                    "\" was made with another lock policy; open it with that one, or move its "
-                    "records to a store of another name");
-    } else if (request.expected_birth && *request.expected_birth != found->birth) {
-      request.error = Error(
-          Errc::refused, "store \"" + found->name +
-                             "\" is not the one this connection knew: its database was replaced");
-    }
-    request.birth = found->birth;
-    request.now = now;
-  }
-  [[nodiscard]] std::vector<StoreInfo> all() {
-    std::vector<StoreInfo> stores;
-    Query q(all_);
-    while (q.row())
-      stores.push_back(info(q));
-    return stores;
-  }
-  /// What stands for a key of the store where it must not be spelled. Refuses a store that is not
-  /// there.
-  [[nodiscard]] Hash128 hash(StoreId store, std::string_view key) {
-    auto known = births_.find(store.index);
-    if (known == births_.end()) {
-      Query q(birth_);
-      q << store.index;
-      if (!q.row()) {
-        connection_.refuse({Errc::invalid, connection_.path() + " has no such store"});
-        return {};
-      }
-      known = births_.emplace(store.index, q.hash()).first;
-    }
-    return key_hash(known->second, key);
-  }
-
- private:
-  [[nodiscard]] static StoreInfo info(Query& q) {
-    StoreInfo store;
-    store.name = q.text();
-    store.lock = static_cast<LockKind>(q.integer());
-    store.birth = q.hash();
-    return store;
-  }
-  /// Also says its id.
-  [[nodiscard]] std::optional<StoreInfo> find(OpenStoreRequest& request) {
-    Query q(find_);
-    q << request.name;
-    if (!q.row()) return std::nullopt;
-    StoreInfo store = info(q);
-    request.store = {q.small<std::uint32_t>()};
-    const auto format = q.number();
-    if (format > record_format)
-      connection_.refuse({Errc::too_new, "store \"" + store.name + "\" of " + connection_.path() +
-                                             " has records of format " + std::to_string(format) +
-                                             "; open it with the newer build"});
-    return store;
-  }
-  [[nodiscard]] StoreInfo make(OpenStoreRequest& request) {
-    StoreInfo store{std::string(request.name),
-                    request.lock,
-                    {detail::os::random_bits(), detail::os::random_bits()}};
-    Query q(make_);
-    q << request.name << static_cast<std::int64_t>(store.lock) << store.birth << record_format;
-    q.run();
-    request.store = {static_cast<std::uint32_t>(sqlite3_last_insert_rowid(connection_.get()))};
-    return store;
-  }
-
-  Connection& connection_;
-  std::unordered_map<std::uint32_t, Hash128> births_;
-  Statement find_{connection_,
-                  "SELECT name, lock, birth, id, format FROM persist_store WHERE name = ?1"};
-  Statement make_{connection_,
-                  "INSERT INTO persist_store (name, lock, birth, format) VALUES (?1, ?2, ?3, ?4)"};
-  Statement all_{connection_, "SELECT name, lock, birth FROM persist_store ORDER BY id"};
-  Statement birth_{connection_, "SELECT birth FROM persist_store WHERE id = ?1"};
-};
-
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
-
-// How processes of one machine wake each other: calls to the operating system, like detail/os.hpp.
-
-namespace persist::inline PERSIST_ABI::detail::os {
-
-/// A name that other processes of this machine can send short messages to. It leaves nothing behind
-/// however the process ends. Whoever knows the name can send: what comes is to be doubted.
-///
-/// Where the system has no names without files (all but Linux) opening is `unsupported`.
-class Bell {
- public:
-  static constexpr std::size_t longest_name = 64;
-
-  Bell() noexcept = default;
-  /// Without a name it can ring others and is rung by none.
-  [[nodiscard]] static Result<Bell> open([[maybe_unused]] std::string_view name = {}) {
-#if defined(__linux__)
-    Bell made;
-    made.socket_ = FileHandle(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), std::string(name));
-    const auto [address, size] = address_of(name);
-    if (made.socket_.descriptor() < 0 ||
-        (!name.empty() &&
-         ::bind(made.socket_.descriptor(), reinterpret_cast<const sockaddr*>(&address), size) != 0))
-      return io_error("listen as", name, errno);
-    return made;
-#else
-    return Error(Errc::unsupported, "no process can wake another here: " + std::string(name));
-#endif
-  }
-  /// Sends without waiting; false where nobody listens or has no room. Any thread may call.
-  bool ring([[maybe_unused]] std::string_view name, [[maybe_unused]] ByteView message) const {
-#if defined(__linux__)
-    const auto [address, size] = address_of(name);
-    return socket_.descriptor() >= 0 &&
-           ::sendto(socket_.descriptor(), message.data(), message.size(),
-                    MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
-                    size) >= 0;
-#else
-    return false;
-#endif
-  }
-  /// Waits for a message and cuts it to what there is room for; how long it is. 0 for one without
-  /// bytes, or when it was stopped; nothing where it cannot hear any more.
-  [[nodiscard]] std::optional<std::size_t> wait(std::span<std::byte> to) const {
-    for (;;) {
-      const ssize_t got = ::recv(socket_.descriptor(), to.data(), to.size(), 0);
-      if (got >= 0) return static_cast<std::size_t>(got);
-      if (errno != EINTR) return std::nullopt;
-    }
-  }
-  /// Ends what waits now and all that will wait. Any thread may call.
-  void stop() const { (void)::shutdown(socket_.descriptor(), SHUT_RDWR); }
-
- private:
-#if defined(__linux__)
-  static std::pair<sockaddr_un, socklen_t> address_of(std::string_view name) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;  // behind a first byte of zero it is a name and no path
-    const std::string_view fits = name.substr(0, longest_name);
-    std::copy(fits.begin(), fits.end(), address.sun_path + 1);
-    return {address, static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + fits.size())};
-  }
-#endif
-  FileHandle socket_;
-};
-
-/// A thread on which no signal handler of the program runs.
-template <class F>
-[[nodiscard]] std::thread quiet_thread(F body) {
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread made(std::move(body));
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return made;
-}
-
-}  // namespace persist::inline PERSIST_ABI::detail::os
-
-// Hints to other processes. A record's row says whom a hint is for: its owner or its asker, by the
-// random number of the database that they opened. So a hint goes to that one process, under a name
-// made of the number.
-
-namespace persist::inline PERSIST_ABI::backend::sqlite {
-
-/// A hint, and for whom.
-struct Hinted {
-  std::uint64_t nonce = 0;
-  StoreId store{};
-  std::string key;
-  Hint why = Hint::freed;
-};
-
-/// As it is sent. Whoever sends need not be one of ours.
-[[nodiscard]] inline Buffer encode_hint(const Hinted& hint) {
-  Buffer bytes(as_bytes("psth"));
-  append_little(bytes, static_cast<std::uint8_t>(hint.why));
-  append_little(bytes, hint.store.index);
-  bytes.append(std::string_view(hint.key));
-  return bytes;
-}
-[[nodiscard]] inline std::optional<Hinted> decode_hint(ByteView bytes) {
-  persist::detail::Reader from(bytes);
-  const bool is_ours = as_text(from.bytes(4)) == "psth";
-  const auto why = from.number<std::uint8_t>();
-  const auto store = from.number<std::uint32_t>();
-  const std::string_view key = as_text(from.bytes(from.left()));
-  if (!is_ours || !from.good() || why > static_cast<std::uint8_t>(Hint::message)) return {};
-  if (key.empty() || key.size() > 255) return {};
-  return Hinted{0, {store}, std::string(key), static_cast<Hint>(why)};
-}
-[[nodiscard]] inline std::string bell_of(std::uint64_t nonce) {
-  char digits[16];
-  const auto end = std::to_chars(digits, digits + sizeof digits, nonce, 16).ptr;
-  return "persist-" + std::string(digits, end);
-}
-
-/// The stores of this process that want to be woken, and one thread that hears of other processes
-/// from the first on. Where a hint cannot be heard or sent it is not: what waits looks again by
-/// itself. Any thread may call.
-class Wakes {
- public:
-  Wakes() = default;
-  Wakes(const Wakes&) = delete;
-  Wakes& operator=(const Wakes&) = delete;
-  ~Wakes() {
-    if (!listener_.joinable()) return;
-    ends_ = true;
-    bell_.stop();
-    listener_.join();
-  }
-
-  void watch(std::uint64_t nonce, StoreId store, std::weak_ptr<WakeQueue> queue) {
-    const std::lock_guard hold(mutex_);
-    watchers_[store.index].push_back(std::move(queue));
-    if (listener_.joinable()) return;
-    auto bell = persist::detail::os::Bell::open(bell_of(nonce));
-    if (!bell) return;
-    bell_ = std::move(*bell);
-    listener_ = persist::detail::os::quiet_thread([this] { listen(); });
-  }
-  /// `mine` is this process's own number, whose stores need no message.
-  void send(std::uint64_t mine, const std::vector<Hinted>& hints) {
-    if (hints.empty()) return;
-    const std::lock_guard hold(mutex_);
-    for (const Hinted& hint : hints) {
-      if (hint.nonce == mine) {
-        push(hint);
-        continue;
-      }
-      sender_.ring(bell_of(hint.nonce), encode_hint(hint));
-    }
-  }
-
- private:
-  void listen() {
-    std::byte bytes[512];
-    while (const auto size = bell_.wait(bytes)) {
-      if (ends_) return;
-      const auto hint = decode_hint(ByteView(bytes, *size));
-      if (!hint) continue;
-      const std::lock_guard hold(mutex_);
-      push(*hint);
-    }
-  }
-  void push(const Hinted& hint) {
-    const auto found = watchers_.find(hint.store.index);
-    if (found == watchers_.end()) return;
-    std::erase_if(found->second, [&](const std::weak_ptr<WakeQueue>& watcher) {
-      const auto queue = watcher.lock();
-      if (queue) queue->push(hint.key, hint.why);
-      return queue == nullptr;
-    });
-  }
-
-  std::mutex mutex_;
-  std::map<std::uint32_t, std::vector<std::weak_ptr<WakeQueue>>> watchers_;
-  persist::detail::os::Bell bell_;
-  persist::detail::os::Bell sender_ =
-      persist::detail::os::Bell::open().value_or(persist::detail::os::Bell());
-  std::atomic<bool> ends_{false};
-  std::thread listener_;
-};
-
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
-
-// What each operation does to the tables, inside a transaction that somebody else begins and ends.
-// What was judged is written before the next request is looked at; what fails is remembered by the
-// connection, and then nothing of the transaction stays.
-
-namespace persist::inline PERSIST_ABI::backend::sqlite {
-
-/// The tables over one connection. Not synchronised.
-class Engine {
- public:
-  Engine(Clock& clock, const Presence& presence) : clock_(clock), presence_(presence) {}
-
-  Connection connection;
-
-  void perform(OpenStoreRequest& request) { stores_.open(request, clock_.wall()); }
-  void perform(AcquireRequest& request);
-  void perform(CommitRequest& request);
-  void perform(PostRequest& request);
-  void perform(RelayRequest& request);
-  void perform(EraseRequest& request);
-  void perform(ReadRequest& request);
-  void perform(ScanRequest& request) { records_.scan(request); }
-  void perform(SchemaRequest& request) { schemas_.read(request); }
-  void perform(IndexRequest& request) { indexes_.query(request); }
-  [[nodiscard]] std::vector<StoreInfo> stores() { return stores_.all(); }
-  /// Whom to wake once the transaction is there for them to see.
-  std::vector<Hinted> hints;
-
- private:
-  static constexpr RecordLimits usual{};
-  struct Moment {
-    TimePoint now;
-    WallTime wall;
-  };
-
-  [[nodiscard]] static bool valid(std::string_view key, Error& error) {
-    if (!key.empty() && key.size() <= 255) return true;
-    return error = Error(Errc::invalid,
-                         "a key has 1 to 255 bytes, this one " + std::to_string(key.size())),
-           false;
-  }
-  [[nodiscard]] static std::uint64_t next_epoch(const Head& head, std::uint64_t least = 0) {
-    return (std::max)(head.fence.epoch + 1, least);
-  }
-
-  /// Begins a request: what it touches is read once, and written once at its end.
-  [[nodiscard]] Moment begin() {
-    touched_.clear();
-    return moment_ = {clock_.now(), clock_.wall()};
-  }
-  void end() {
-    for (Record& record : touched_)
-      if (record.changed && connection.good()) records_.write(record);
-    touched_.clear();
-  }
-  [[nodiscard]] Record& at(StoreId store, std::string_view key) {
-    for (Record& record : touched_)
-      if (record.store == store && record.key == key) return record;
-    Record& record = touched_.emplace_back(records_.find(store, key));
-    if (!record.exists())
-      record.head = erased_.absent(store, stores_.hash(store, key));
-    else
-      presence_.judge(record.head, moment_.now);
-    return record;
-  }
-  void wake(const Record& record, const Owner& whom, Hint why) {
-    if (!whom.nobody()) hints.push_back({whom.nonce, record.store, record.key, why});
-  }
-  void make(Record& record) {
-    if (record.exists() || !connection.good()) return;
-    records_.insert(record);
-    record.changed = true;
-  }
-
-  [[nodiscard]] bool judge_all(CommitRequest& request, std::vector<Record*>& found,
-                               std::vector<bool>& fresh);
-  [[nodiscard]] bool can_be_read(CommitRequest& request, const std::vector<bool>& fresh);
-  void apply(Record& record, Change& change);
-  void deliver(Record& sender, Change& change);
-  void answer(const Record& record, Change& change);
-  [[nodiscard]] Reception receive_at(StoreId store, std::string_view key,
-                                     const MessageOrigin& origin, const MessageView& message,
-                                     const RecordLimits& limits);
-
-  Clock& clock_;
-  const Presence& presence_;
-  Stores stores_{connection};
-  Records records_{connection};
-  Mail mail_{connection};
-  Receipts receipts_{connection};
-  History history_{connection};
-  Erased erased_{connection};
-  Schemas schemas_{connection};
-  Indexes indexes_{connection};
-  std::deque<Record> touched_;  ///< by the request at hand
-  Moment moment_{};
-};
-
-inline void Engine::perform(AcquireRequest& request) {
-  if (!valid(request.key, request.error))
-    return (void)(request.outcome = AcquireRequest::Outcome::failed);
-  const Moment moment = begin();
-  Record& record = at(request.store, request.key);
-  request.record.now = moment.wall;
-  if (const bool looks = request.intent == Intent::look;
-      (looks || request.intent == Intent::withdraw) && !record.exists()) {
-    request.outcome = looks ? AcquireRequest::Outcome::taken : AcquireRequest::Outcome::held;
-    request.record.fence.epoch = record.head.fence.epoch;
-    request.record.version = record.head.version;
-    return;
-  }
-  make(record);
-  const Claim claimed = claim(record.head, request, moment.now);
-  if (claimed == Claim::held) {
-    const Owner before = record.head.asker;
-    if (ask(record.head, request)) wake(record, record.head.fence.owner, Hint::asked);
-    record.changed = record.changed || record.head.asker != before;
-    request.outcome = AcquireRequest::Outcome::held;
-    request.holder = held_by(record.head, moment.now);
-    return end();
-  }
-  if (claimed == Claim::fresh) {
-    const std::uint64_t epoch = request.claim_epoch != 0
-                                    ? request.claim_epoch
-                                    : next_epoch(record.head, request.least_epoch);
-    take(record.head, request.owner, request.lease, epoch, moment.now);
-    record.changed = true;
-  }
-  request.outcome = AcquireRequest::Outcome::taken;
-  records_.fill(request.record, record, true);
-  mail_.numbers(record, request.record.outbox);
-  receipts_.read(record, request.record.receipts);
-  request.record.receipts_forgotten = record.receipts_forgotten;
-  request.record.inbox = mail_.newer_than(record, 0);
-  end();
-}
-
-/// Whether anything is to be applied; marks what is.
-inline bool Engine::judge_all(CommitRequest& request, std::vector<Record*>& found,
-                              std::vector<bool>& fresh) {
-  request.outcome = CommitRequest::Outcome::repeated;
-  for (std::size_t i = 0; i < request.changes.size(); ++i) {
-    Change& change = request.changes[i];
-    const Record& record = *found[i];
-    const Verdict verdict = judge(record.head, change, moment_.now, 0);
-    if (record.exists()) change.version = record.head.version;
-    fresh.push_back(verdict == Verdict::apply);
-    if (verdict == Verdict::apply || verdict == Verdict::repeated) continue;
-    request.outcome = verdict == Verdict::fenced ? CommitRequest::Outcome::fenced
-                                                 : CommitRequest::Outcome::superseded;
-    request.culprit = i;
-    if (record.exists()) {
-      change.landed = landed(record.head, change);
-      change.holder = held_by(record.head, moment_.now);
-    }
-    const Hash128 self = stores_.hash(change.store, change.key);
-    change.erased = erased_.absent(change.store, self).fence.epoch > change.fence.epoch;
-    return false;
-  }
-  return true;
-}
-
-/// Whether the store holds, or is sent, the schemas that the new data needs.
-inline bool Engine::can_be_read(CommitRequest& request, const std::vector<bool>& fresh) {
-  for (std::size_t i = 0; i < fresh.size(); ++i) {
-    const Change& change = request.changes[i];
-    if (!fresh[i] || change.schema == nullptr) continue;
-    request.error = schemas_.refusal_of(change);
-    if (!failed(request.error)) continue;
-    request.outcome = CommitRequest::Outcome::failed;
-    request.culprit = i;
-    return false;
-  }
-  return true;
-}
-
-inline void Engine::perform(CommitRequest& request) {
-  for (std::size_t i = 0; i < request.changes.size(); ++i) {
-    if (valid(request.changes[i].key, request.error)) continue;
-    request.culprit = i;
-    return (void)(request.outcome = CommitRequest::Outcome::failed);
-  }
-  (void)begin();
-  std::vector<Record*> found;
-  std::vector<bool> fresh;
-  for (const Change& change : request.changes)
-    found.push_back(&at(change.store, change.key));
-  if (!judge_all(request, found, fresh) || !can_be_read(request, fresh)) return;
-  for (std::size_t i = 0; i < found.size(); ++i)
-    if (fresh[i]) apply(*found[i], request.changes[i]);
-  for (std::size_t i = 0; i < found.size(); ++i)
-    if (fresh[i]) deliver(*found[i], request.changes[i]);
-  for (std::size_t i = 0; i < found.size(); ++i)
-    answer(*found[i], request.changes[i]);
-  if (std::find(fresh.begin(), fresh.end(), true) != fresh.end())
-    request.outcome = CommitRequest::Outcome::applied;
-  end();
-}
-
-/// What a commit learns, whether it was applied now or before.
-inline void Engine::answer(const Record& record, Change& change) {
-  change.version = record.head.version;
-  change.epoch = record.head.fence.epoch;
-  change.release_requested = record.head.asked();
-  change.messages.clear();
-  if (record.last_position > change.seen_position)
-    change.messages = mail_.newer_than(record, change.seen_position);
-  change.now = moment_.wall;
-  for (Send& send : change.sends)
-    send.delivered = !mail_.holds(record, record.head.fence.epoch, send.number);
-}
-
-inline void Engine::apply(Record& record, Change& change) {
-  make(record);  // only a change that claims is new to a record that is not
-  record.changed = true;
-  if (takes_first(record.head, change))
-    take(record.head, change.fence.owner, Duration::zero(), next_epoch(record.head), moment_.now);
-  if (change.schema != nullptr && change.sends_schema) schemas_.keep(change);
-  if (change.history != nullptr && change.writes_data())
-    history_.keep_older(record, *change.history, moment_.wall);
-  if (change.data != nullptr) {
-    records_.set_data(record, *change.data);
-    record.has_data = true;
-    record.data_bytes = change.data->size();
-  } else if (change.removes_data) {
-    records_.remove_data(record);
-    record.has_data = false;
-  }
-  if (change.user_ids != nullptr) records_.set_users(record, *change.user_ids);
-  if (change.user_ids != nullptr || change.indexed != nullptr || change.removes_data)
-    indexes_.change(record, change);
-  if (change.metadata != nullptr) records_.set_metadata(record, *change.metadata);
-  mail_.acknowledge(record, change.acknowledged);
-  if (change.forget_receipts != 0) receipts_.forget(record, change.forget_receipts);
-  receipts_.add(record, change.receipts);
-  if (change.lease == LeaseChange::release) wake(record, record.head.asker, Hint::freed);
-  advance(record.head, change, change.writes_data(), moment_.now, moment_.wall);
-}
-
-inline Reception Engine::receive_at(StoreId store, std::string_view key,
-                                    const MessageOrigin& origin, const MessageView& message,
-                                    const RecordLimits& limits) {
-  Record& receiver = at(store, key);
-  Inbox inbox = mail_.inbox_for(receiver, origin);
-  const auto waiting = static_cast<std::size_t>(receiver.inbox_messages);
-  const Reception got = admit(inbox, waiting, origin, message, limits, moment_.wall);
-  if (got.outcome != Reception::Outcome::accepted) return got;
-  make(receiver);  // what is refused makes no record
-  mail_.put(receiver, inbox, origin, message, moment_.wall);
-  wake(receiver, receiver.head.fence.owner, Hint::message);
-  return got;
-}
-
-inline void Engine::deliver(Record& sender, Change& change) {
-  const RecordLimits& limits = change.limits != nullptr ? *change.limits : usual;
-  const std::uint64_t epoch = sender.head.fence.epoch;
-  for (const Send& send : change.sends) {
-    const MessageOrigin origin{stores_.hash(change.store, change.key), epoch, send.number, {}};
-    if (mail_.holds(sender, epoch, send.number)) continue;  // a reply was lost
-    if (!mail_.waits_for(sender, send.store, send.key) &&
-        receive_at(send.store, send.key, origin, send.message, limits).outcome !=
-            Reception::Outcome::full)
-      continue;
-    mail_.keep(sender, epoch, send);
-  }
-}
-
-inline void Engine::perform(ReadRequest& request) {
-  if (!valid(request.key, request.error)) return;
-  const Moment moment = begin();
-  const Record& record = at(request.store, request.key);
-  request.record.now = moment.wall;
-  request.found = record.exists();
-  if (!record.exists()) return;
-  request.held = record.head.leased_at(moment.now);
-  request.holder = held_by(record.head, moment.now);
-  request.inbox_messages = static_cast<std::size_t>(record.inbox_messages);
-  request.inbox_bytes = static_cast<std::size_t>(record.inbox_bytes);
-  request.outbox_messages = static_cast<std::size_t>(record.outbox_messages);
-  const bool is_older = request.version != 0 && request.version != record.head.version;
-  records_.fill(request.record, record, request.wants_data && !is_older);
-  mail_.numbers(record, request.record.outbox);
-  request.record.inbox.clear();
-  if (request.wants_inbox) request.record.inbox = mail_.newer_than(record, 0);
-  if (request.version != 0 || request.wants_versions) history_.read(record, request);
-}
-
-inline void Engine::perform(PostRequest& request) {
-  if (!valid(request.key, request.error)) return;
-  (void)begin();
-  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
-  answer_post(request,
-              receive_at(request.store, request.key, request.origin, request.message, limits));
-  end();
-}
-
-/// Lists what waits, or takes messages out of one record.
-inline void Engine::perform(RelayRequest& request) {
-  request.now = begin().wall;
-  if (request.take_from.empty()) {
-    request.waiting.clear();
-    for (std::string& key : mail_.senders_after(request.store, request.after, request.most)) {
-      std::vector<OutgoingMessage> messages = mail_.waiting(request.store, key);
-      request.waiting.push_back({std::move(key), std::move(messages)});
-    }
-    return;
-  }
-  Record& record = at(request.store, request.take_from);
-  if (!record.exists()) return;
-  for (const OutgoingMessage& message : request.take)
-    mail_.take_out(record, message.epoch, message.number);
-  end();
-}
-
-inline void Engine::perform(EraseRequest& request) {
-  if (!valid(request.key, request.error)) return;
-  (void)begin();
-  const RecordLimits& limits = request.limits != nullptr ? *request.limits : usual;
-  Record& record = at(request.store, request.key);
-  request.sent = request.dropped = 0;
-  request.found = record.exists();
-  if (!record.exists()) return;
-  const Hash128 self = stores_.hash(request.store, request.key);
-  for (const OutgoingMessage& message : mail_.waiting(request.store, request.key)) {
-    const Reception got =
-        receive_at(message.store, message.key, {self, message.epoch, message.number, {}},
-                   message.view(), limits);
-    const bool sent = got.outcome != Reception::Outcome::full;
-    if (!sent && !request.drop_outbox) {
-      request.error =
-          Error(Errc::full, "a message in the outbox has no room at " + message.key +
-                                "; nothing was erased: try later, or erase with drop_outbox");
-      return end();
-    }
-    ++(sent ? request.sent : request.dropped);
-    mail_.take_out(record, message.epoch, message.number);
-  }
-  request.epoch = next_epoch(record.head);
-  erased_.leave(request.store, self, request.epoch, record.head.version);
-  mail_.remove(record);
-  receipts_.remove(record);
-  history_.remove(record);
-  indexes_.remove(record);
-  records_.remove(record);
-  record.changed = false;
-  wake(record, record.head.asker, Hint::freed);
-  end();
-}
-
-}  // namespace persist::inline PERSIST_ABI::backend::sqlite
-
 namespace persist::inline PERSIST_ABI::backend {
 
 struct SqliteOptions {
@@ -1829,6 +328,8 @@ struct SqliteOptions {
   /// newest saves since the last checkpoint, whole transactions at a time. Each process chooses for
   /// what it writes itself.
   Durability durability = Durability::full;
+  /// Makes the file where there is none; without it `not_found`, for tools.
+  bool creates = true;
   /// How long an operation waits while others write to the database; then it answers `timeout`.
   Duration patience = std::chrono::seconds(5);
   /// Judges leases; null: the system's. Must outlive every handle. All processes of one database
@@ -2049,6 +550,239 @@ inline void enter_wal(Connection& connection) {
 
 namespace persist::inline PERSIST_ABI::backend::sqlite {
 
+/// Who of the owners is still there. Each open database locks one byte of a file beside it, at the
+/// place that its owners' random number names; the machine gives the lock back however the process
+/// ends, and no lock outlives a boot. So the lease of whoever's byte is free is over, and of one
+/// whose byte is locked the boot clock is this one's.
+class Presence {
+ public:
+  Presence() = default;
+
+  /// `path` must be the database's one true path, so that all who open it meet.
+  [[nodiscard]] static Result<Presence> announce(const std::string& path) {
+    const detail::os::Files files;
+    auto file = files.open(path + "-persist-open", detail::os::Access::share);
+    if (!file) return file.error();
+    for (;;) {
+      Presence here;
+      here.nonce_ = detail::os::random_bits() | 1;
+      const auto locked = files.lock_byte(*file, place_of(here.nonce_));
+      if (!locked) return locked.error();
+      if (!*locked) continue;  // another's, and the next is not
+      here.file_ = std::move(*file);
+      return here;
+    }
+  }
+
+  [[nodiscard]] std::uint64_t nonce() const noexcept { return nonce_; }
+  /// Where that cannot be found out a lease is left to its clock.
+  [[nodiscard]] bool is_there(std::uint64_t nonce) const {
+    if (nonce == nonce_) return true;
+    const auto locked = detail::os::Files{}.is_byte_locked(file_, place_of(nonce));
+    return !locked || *locked;
+  }
+  /// Ends the lease of an owner that is gone. Expired, not cleared: it is still the owner.
+  void judge(Head& head, TimePoint now) const {
+    if (head.leased_at(now) && !is_there(head.fence.owner.nonce)) head.renewed = now - head.lease;
+  }
+
+ private:
+  [[nodiscard]] static std::uint64_t place_of(std::uint64_t nonce) noexcept { return nonce >> 2; }
+
+  detail::os::FileHandle file_;
+  std::uint64_t nonce_ = 0;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::sqlite
+
+namespace persist::inline PERSIST_ABI::backend::sqlite {
+
+/// SQLite as backend/rows.hpp wants a database.
+struct Sql {
+  using Connection = sqlite::Connection;
+  using Statement = sqlite::Statement;
+  using Query = sqlite::Query;
+
+  struct Time {
+    Clock& clock;
+    const Presence& presence;
+
+    [[nodiscard]] TimePoint now() const { return clock.now(); }
+    [[nodiscard]] WallTime wall() const { return clock.wall(); }
+    void judge(Head& head, TimePoint at) const { presence.judge(head, at); }
+  };
+  static constexpr const char* for_update = "";  // who writes has the whole file
+  static constexpr bool remembers_rows = false;
+  static constexpr bool others_post = false;
+};
+
+using Engine = rows::Engine<Sql>;
+
+}  // namespace persist::inline PERSIST_ABI::backend::sqlite
+
+// How processes of one machine wake each other: calls to the operating system, like detail/os.hpp.
+
+namespace persist::inline PERSIST_ABI::detail::os {
+
+/// A name that other processes of this machine can send short messages to. It leaves nothing behind
+/// however the process ends. Whoever knows the name can send: what comes is to be doubted.
+///
+/// Where the system has no names without files (all but Linux) opening is `unsupported`.
+class Bell {
+ public:
+  static constexpr std::size_t longest_name = 64;
+
+  Bell() noexcept = default;
+  /// Without a name it can ring others and is rung by none.
+  [[nodiscard]] static Result<Bell> open([[maybe_unused]] std::string_view name = {}) {
+#if defined(__linux__)
+    Bell made;
+    made.socket_ = FileHandle(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), std::string(name));
+    const auto [address, size] = address_of(name);
+    if (made.socket_.descriptor() < 0 ||
+        (!name.empty() &&
+         ::bind(made.socket_.descriptor(), reinterpret_cast<const sockaddr*>(&address), size) != 0))
+      return io_error("listen as", name, errno);
+    return made;
+#else
+    return Error(Errc::unsupported, "no process can wake another here: " + std::string(name));
+#endif
+  }
+  /// Sends without waiting; false where nobody listens or has no room. Any thread may call.
+  bool ring([[maybe_unused]] std::string_view name, [[maybe_unused]] ByteView message) const {
+#if defined(__linux__)
+    const auto [address, size] = address_of(name);
+    return socket_.descriptor() >= 0 &&
+           ::sendto(socket_.descriptor(), message.data(), message.size(),
+                    MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+                    size) >= 0;
+#else
+    return false;
+#endif
+  }
+  /// Waits for a message and cuts it to what there is room for; how long it is. 0 for one without
+  /// bytes, or when it was stopped; nothing where it cannot hear any more.
+  [[nodiscard]] std::optional<std::size_t> wait(std::span<std::byte> to) const {
+    for (;;) {
+      const ssize_t got = ::recv(socket_.descriptor(), to.data(), to.size(), 0);
+      if (got >= 0) return static_cast<std::size_t>(got);
+      if (errno != EINTR) return std::nullopt;
+    }
+  }
+  /// Ends what waits now and all that will wait. Any thread may call.
+  void stop() const { (void)::shutdown(socket_.descriptor(), SHUT_RDWR); }
+
+ private:
+#if defined(__linux__)
+  static std::pair<sockaddr_un, socklen_t> address_of(std::string_view name) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;  // behind a first byte of zero it is a name and no path
+    const std::string_view fits = name.substr(0, longest_name);
+    std::copy(fits.begin(), fits.end(), address.sun_path + 1);
+    return {address, static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + fits.size())};
+  }
+#endif
+  FileHandle socket_;
+};
+
+/// A thread on which no signal handler of the program runs.
+template <class F>
+[[nodiscard]] std::thread quiet_thread(F body) {
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread made(std::move(body));
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return made;
+}
+
+}  // namespace persist::inline PERSIST_ABI::detail::os
+
+// Hints to other processes. A record's row says whom a hint is for: its owner or its asker, by the
+// random number of the database that they opened. So a hint goes to that one process, under a name
+// made of the number.
+
+namespace persist::inline PERSIST_ABI::backend::sqlite {
+
+using rows::Hinted;
+
+[[nodiscard]] inline std::string bell_of(std::uint64_t nonce) {
+  char digits[16];
+  const auto end = std::to_chars(digits, digits + sizeof digits, nonce, 16).ptr;
+  return "persist-" + std::string(digits, end);
+}
+
+/// The stores of this process that want to be woken, and one thread that hears of other processes
+/// from the first on. Where a hint cannot be heard or sent it is not: what waits looks again by
+/// itself. Any thread may call.
+class Wakes {
+ public:
+  Wakes() = default;
+  Wakes(const Wakes&) = delete;
+  Wakes& operator=(const Wakes&) = delete;
+  ~Wakes() {
+    if (!listener_.joinable()) return;
+    ends_ = true;
+    bell_.stop();
+    listener_.join();
+  }
+
+  void watch(std::uint64_t nonce, StoreId store, std::weak_ptr<WakeQueue> queue) {
+    const std::lock_guard hold(mutex_);
+    watchers_[store.index].push_back(std::move(queue));
+    if (listener_.joinable()) return;
+    auto bell = persist::detail::os::Bell::open(bell_of(nonce));
+    if (!bell) return;
+    bell_ = std::move(*bell);
+    listener_ = persist::detail::os::quiet_thread([this] { listen(); });
+  }
+  /// `mine` is this process's own number, whose stores need no message.
+  void send(std::uint64_t mine, const std::vector<Hinted>& hints) {
+    if (hints.empty()) return;
+    const std::lock_guard hold(mutex_);
+    for (const Hinted& hint : hints) {
+      if (hint.nonce == mine) {
+        push(hint);
+        continue;
+      }
+      sender_.ring(bell_of(hint.nonce), rows::encode_hint(hint));
+    }
+  }
+
+ private:
+  void listen() {
+    std::byte bytes[512];
+    while (const auto size = bell_.wait(bytes)) {
+      if (ends_) return;
+      const auto hint = rows::decode_hint(ByteView(bytes, *size));
+      if (!hint) continue;
+      const std::lock_guard hold(mutex_);
+      push(*hint);
+    }
+  }
+  void push(const Hinted& hint) {
+    const auto found = watchers_.find(hint.store.index);
+    if (found == watchers_.end()) return;
+    std::erase_if(found->second, [&](const std::weak_ptr<WakeQueue>& watcher) {
+      const auto queue = watcher.lock();
+      if (queue) queue->push(hint.key, hint.why);
+      return queue == nullptr;
+    });
+  }
+
+  std::mutex mutex_;
+  std::map<std::uint32_t, std::vector<std::weak_ptr<WakeQueue>>> watchers_;
+  persist::detail::os::Bell bell_;
+  persist::detail::os::Bell sender_ =
+      persist::detail::os::Bell::open().value_or(persist::detail::os::Bell());
+  std::atomic<bool> ends_{false};
+  std::thread listener_;
+};
+
+}  // namespace persist::inline PERSIST_ABI::backend::sqlite
+
+namespace persist::inline PERSIST_ABI::backend::sqlite {
+
 /// One open database file: a connection that writes and one that reads, which does not wait for the
 /// other. Any thread may call.
 class Database {
@@ -2057,8 +791,8 @@ class Database {
       : path_(std::move(path)),
         options_(options),
         clock_(options.clock != nullptr ? *options.clock : SystemClock::instance()),
-        writer_(clock_, presence_),
-        reader_(clock_, presence_) {}
+        writer_(time_),
+        reader_(time_) {}
 
   /// Opens, and makes where there is none; once, before anything else.
   [[nodiscard]] Result<void> open() {
@@ -2129,6 +863,11 @@ class Database {
   /// Nobody but this user reads players' data. One that is there is left alone, because to close it
   /// would drop the locks that this process has on it.
   [[nodiscard]] Result<void> make_file() const {
+    if (!options_.creates) {
+      std::error_code unknown;
+      if (std::filesystem::exists(path_, unknown) || unknown) return success;
+      return Error(Errc::not_found, "there is no database " + path_);
+    }
     const auto made = detail::os::Files{}.open(path_, detail::os::Access::create);
     if (made || made.error().os_error() == EEXIST) return success;
     return made.error();
@@ -2253,6 +992,7 @@ class Database {
   SqliteOptions options_;
   Clock& clock_;
   Presence presence_;
+  Sql::Time time_{clock_, presence_};
   std::atomic<std::uint64_t> sessions_{0};
   std::size_t limit_ = 0;
   Wakes wakes_;
@@ -2369,6 +1109,28 @@ class Sqlite {
 
   std::shared_ptr<sqlite::Database> db_;
   Error error_{Errc{}};
+};
+
+/// `sqlite:FILE`, with `durability=full|relaxed`, `creates=no` and `patience=TIME`.
+template <>
+struct UriOpener<Sqlite> {
+  static constexpr std::string_view schemes[] = {"sqlite"};
+  static Result<Sqlite> open(Uri& uri, Clock* clock) {
+    SqliteOptions options;
+    options.clock = clock;
+    const auto durability = uri.take_durability();
+    if (!durability) return durability.error();
+    options.durability = *durability;
+    const auto creates = uri.take_flag("creates", options.creates);
+    if (!creates) return creates.error();
+    options.creates = *creates;
+    const auto patience = uri.take_duration("patience", options.patience);
+    if (!patience) return patience.error();
+    options.patience = *patience;
+    if (const auto all = uri.finish("durability, creates, patience"); !all) return all.error();
+    auto path = uri.path();
+    return path ? Sqlite::open(*std::move(path), options) : path.error();
+  }
 };
 
 }  // namespace persist::inline PERSIST_ABI::backend
