@@ -263,8 +263,8 @@ TEST_F(HostWalkTest, a_shutdown_ends_it_behind_the_page_that_is_out) {
 }
 
 TEST_F(HostWalkTest, two_at_once_change_each_record_twice) {
-  Answer one = host.for_each(players, doubles, {.page = 7, .held = Conflict::wait});
-  Answer other = host.for_each(players, doubles, {.page = 5, .held = Conflict::wait});
+  Answer one = host.for_each(players, doubles, {.held = Conflict::wait, .page = 7});
+  Answer other = host.for_each(players, doubles, {.held = Conflict::wait, .page = 5});
   settle();
   for (int i = 0; i < 20 && !(one.ready() && other.ready()); ++i)
     clock.advance(1s), settle();
