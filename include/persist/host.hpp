@@ -148,7 +148,7 @@ class Host : public HostWalkCalls {
           auto loading = std::make_shared<persist::Loading<Stack>>(
               StoreCalls<Stack>(core).begin(key, options));
           state->take_back = [loading] { loading->cancel(); };
-          loading->when_ready([state, loading] { state->answer(loading->take()); });
+          when_ready(core, *loading, [state, loading] { state->answer(loading->take()); });
         });
   }
   /// Joins a save that waits, and goes behind one that is out. While the session is being edited it

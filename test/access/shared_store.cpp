@@ -541,6 +541,231 @@ TEST_F(SharedStore, a_release_waits_for_no_reader_and_leaves_nothing_behind) {
   EXPECT_EQ(players.peek(1u)->data.coins, 7);
 }
 
+TEST_F(SharedStore, a_save_that_has_begun_takes_no_half_of_a_trade) {
+  Watched players("players", memory, quiet());
+  auto a = *players.load(1u);
+  auto b = *players.load(2u);
+  std::latch is_on_board(1);
+  std::latch is_made(1);
+  std::thread saves;
+  const auto a_save_begins = [&] {
+    WatchedMutex::behind_unlock = [&, boarded = 0]() mutable {
+      if (!a.node().in_flight || ++boarded != 2) return false;  // and has looked for partners
+      is_on_board.count_down();
+      is_made.wait();
+      return true;
+    };
+    (void)a.save({.force = true});
+  };
+  WatchedMutex::behind_unlock = [&, checked = 0]() mutable {
+    if (++checked != 2) return false;  // both partners were found free
+    saves = std::thread(a_save_begins);
+    is_on_board.wait();
+    return true;
+  };
+  const auto done =
+      players.request_transact(a, b, [](Player& from, Player& to) { --from.coins, ++to.coins; });
+  is_made.count_down();
+  saves.join();
+  EXPECT_EQ(players.peek(1u)->data.coins, done ? players.peek(2u) ? 99 : -1 : 100);
+  EXPECT_TRUE(done || done.is(Errc::busy));
+}
+
+TEST_F(SharedStore, a_session_without_handles_may_be_erased_while_it_hears_a_message) {
+  Everybodys players("players", memory, quiet());
+  ASSERT_TRUE(players.load(1u)->release());
+  ASSERT_TRUE(players.post(1u, Gift{1}));
+  std::optional<Everybodys::Session> session(*players.load(1u));
+  session.reset();  // it goes with the next poll
+  bool was_erased = false;
+  WatchedSave::in_validate = [&] {
+    on_another_thread([&] { was_erased = bool(players.erase(1u)); });
+  };
+  players.on_message([](Player& player, const Gift& gift) { player.coins += gift.coins; });
+  EXPECT_TRUE(was_erased);
+  EXPECT_EQ(players.open_sessions(), 0U);
+}
+
+TEST_F(SharedStore, a_session_without_handles_may_be_erased_before_its_listeners_hear_of_a_save) {
+  Watched players("players", memory, quiet());
+  int heard = 0;
+  const auto on_store = players.on_saving([&](Watched::Session&, Player&, Reason) { ++heard; });
+  std::optional<Watched::Session> session(*players.load(1u));
+  ASSERT_TRUE(session->save({.force = true}));
+  heard = 0;
+  auto& node = session->node();
+  const persist::SessionPtr alive(&node);
+  session->touch();
+  session.reset();
+  WatchedMutex::behind_unlock = [&] {
+    if (!node.in_flight) return false;
+    bool is_cut = false;
+    on_another_thread([&] {  // inside the cut the session is locked
+      is_cut = !node.try_lock();
+      if (!is_cut) return node.unlock();
+      (void)players.erase(1u);
+    });
+    return is_cut;
+  };
+  (void)players.poll();
+  EXPECT_EQ(WatchedMutex::behind_unlock, nullptr);
+  WatchedMutex::behind_unlock = nullptr;
+  EXPECT_EQ(node.state, State::lost);
+}
+
+TEST_F(SharedStore, a_purchase_that_the_release_of_another_thread_saved_is_durable) {
+  Watched players("players", memory, quiet());
+  auto session = *players.load(1u);
+  const auto released = [&] {
+    on_another_thread([&] { (void)session.release(); });
+    return persist::ended(session.state());
+  };
+  const auto granted = players.grant_once(1u, {"r"}, [&](Player& player) {
+    player.coins += 7;
+    WatchedMutex::behind_unlock = released;
+  });
+  ASSERT_EQ(session.state(), State::released);
+  EXPECT_EQ(players.peek(1u)->data.coins, 107);
+  ASSERT_TRUE(granted) << granted.error();
+  EXPECT_EQ(*granted, persist::Grant::durable);
+}
+
+TEST_F(SharedStore, an_update_of_a_session_that_is_released_meanwhile_is_one_of_the_record) {
+  Watched players("players", memory, quiet());
+  auto session = *players.load(1u);
+  ASSERT_TRUE(session.save({.force = true}));
+  WatchedMutex::behind_unlock = [&, unlocks = 0]() mutable {
+    on_another_thread([&] {
+      if (!players.core().mutex().try_lock()) return;
+      players.core().mutex().unlock();
+      if (++unlocks == 1) (void)session.release();
+    });
+    return unlocks != 0;
+  };
+  const auto updated = players.update(1u, [](Player& player) { ++player.coins; });
+  EXPECT_TRUE(updated) << updated.error();
+  EXPECT_EQ(players.peek(1u)->data.coins, 101);
+}
+
+TEST_F(SharedStore, one_attempt_may_be_made_by_the_poll_of_another_thread) {
+  WatchedClock watched(clock);
+  auto told = quiet();
+  told.clock = &watched;
+  Watched players("players", memory, told);
+  std::thread polls;
+  std::latch is_out(1);
+  std::latch goes_on(1);
+  const auto poll_once = [&] {
+    WatchedMutex::behind_unlock = [&] {
+      auto* node = players.core().find("1");
+      if (node == nullptr || !node->in_flight) return false;
+      is_out.count_down();
+      goes_on.wait();
+      return true;
+    };
+    (void)players.poll();
+  };
+  WatchedMutex::behind_unlock = [&] {
+    bool is_there = false;
+    on_another_thread([&] {
+      if (!players.core().mutex().try_lock()) return;
+      is_there = players.open_sessions() == 1;
+      players.core().mutex().unlock();
+    });
+    if (!is_there) return false;
+    polls = std::thread(poll_once);
+    is_out.wait();
+    return true;
+  };
+  watched.in_wait = [&] { goes_on.count_down(); };
+  const auto session = players.try_load(1u);
+  EXPECT_TRUE(session) << session.error();
+  if (!goes_on.try_wait()) goes_on.count_down();
+  polls.join();
+}
+
+TEST_F(SharedStore, a_load_waits_no_longer_for_a_session_that_another_thread_has_ended) {
+  auto told = quiet();
+  told.min_gap = 5s;
+  Watched players("players", memory, told);
+  auto first = *players.load(1u);
+  first.edit([](Player& player) { ++player.coins; });
+  ASSERT_TRUE(first.request_release());
+  const auto began = clock.now();
+  WatchedMutex::behind_unlock = [&, free = 0]() mutable {
+    bool is_queued = false;
+    on_another_thread([&] {
+      if (!players.core().mutex().try_lock()) return;
+      is_queued = players.core().find_queued("1") != nullptr;
+      players.core().mutex().unlock();
+    });
+    if (!is_queued || ++free != 3) return false;
+    on_another_thread([&] { (void)players.poll(); });
+    EXPECT_EQ(first.state(), State::released);
+    return true;
+  };
+  EXPECT_TRUE(players.load(1u));
+  EXPECT_EQ(first.state(), State::released);
+  WatchedMutex::behind_unlock = nullptr;
+  EXPECT_LT(clock.now() - began, 1s);
+}
+
+TEST_F(SharedStore, who_comes_while_a_load_is_called_off_gets_the_record_all_the_same) {
+  Everybodys east("players", memory, quiet());
+  Everybodys west("players", memory, quiet("us-1"));
+  auto held = *east.load(1u);
+  {
+    auto loading = west.begin_load(1u);
+    (void)west.poll();
+    EXPECT_FALSE(loading.ready());
+  }
+  auto again = west.begin_load(1u);
+  for (int i = 0; i < 20 && !again.ready(); ++i) {
+    clock.advance(1s);
+    (void)persist::poll(east, west);
+  }
+  const auto session = again.take();
+  EXPECT_TRUE(session) << session.error();
+}
+
+TEST_F(SharedStore, a_thread_looks_at_a_session_that_another_saves) {
+  Everybodys players("players", memory, quiet());
+  for (const auto lock : {persist::LockUse::respect, persist::LockUse::ignore}) {
+    auto session = *players.load(1u, {.lock = lock});
+    std::atomic<bool> is_over{false};
+    std::thread looks([&] {
+      while (!is_over)
+        EXPECT_TRUE(session.epoch() != 0 || !session.is_dirty() || !session.instance_id().empty());
+    });
+    for (int i = 0; i < 50; ++i) {
+      session.edit([](Player& player) { ++player.coins; });
+      (void)session.save();
+    }
+    is_over = true;
+    looks.join();
+    (void)session.release();
+  }
+}
+
+TEST_F(SharedStore, who_listens_for_the_end_hears_of_it_once_whenever_it_comes) {
+  Everybodys players("players", memory, quiet());
+  for (int turn = 0; turn < 1000; ++turn) {
+    auto session = *players.load(1u);
+    std::atomic<int> heard{0};
+    std::latch both(2);
+    std::thread releases([&] {
+      both.arrive_and_wait();
+      (void)session.release();
+    });
+    both.arrive_and_wait();
+    for (int spin = 0; spin < (turn * 37) % 3000; ++spin)
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    const auto connection = session.on_released([&](Reason, bool) { ++heard; });
+    releases.join();
+    ASSERT_EQ(heard, 1);
+  }
+}
+
 TEST(SharedStoreDeathTest, destroying_a_store_in_a_hook_of_its_policy_ends_the_program) {
   persist::testing::ManualClock clock;
   persist::StoreOptions told;

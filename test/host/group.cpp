@@ -4,6 +4,13 @@
 
 #include <support/hosted.hpp>
 
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
 #ifdef __cpp_impl_coroutine
 #include <coroutine>
 #endif
@@ -142,6 +149,75 @@ TEST(HostOfShared, many_threads_load_edit_save_and_release_while_lanes_do_the_wo
   EXPECT_EQ(good, 60);
   EXPECT_EQ(store.peek(101u)->data.coins, 102);
   EXPECT_TRUE(host.shutdown(10s).complete());
+}
+
+/// Lets a test in where this thread lets go of a store's lock, until the test has what it wants.
+struct SeenMutex : std::recursive_mutex {
+  static inline thread_local std::function<bool()> behind_unlock;
+  void unlock() {
+    std::recursive_mutex::unlock();
+    if (auto now = std::exchange(behind_unlock, nullptr); now && !now()) behind_unlock = now;
+  }
+};
+struct SeenLease : persist::lock::Lease<> {
+  struct access : persist::access::Synchronised {
+    using Mutex = SeenMutex;
+    using Lock = std::unique_lock<Mutex>;
+  };
+};
+
+TEST_F(SharedWorld, a_save_is_answered_that_another_thread_made_as_soon_as_it_was_asked_for) {
+  persist::Store<std::uint64_t, Save, persist::backend::Memory, SeenLease> seen("seen", memory,
+                                                                                options());
+  ASSERT_TRUE(host.attach(seen));
+  auto session = *seen.load(1u);
+  session.edit([](Player& player) { player.coins = 7; });
+  auto saved = host.save(session);
+  bool was_saved = false;
+  SeenMutex::behind_unlock = [&] {
+    if (!session.node().save_wanted) return false;
+    std::thread([&] {
+      if (!seen.core().mutex().try_lock()) return;
+      seen.core().mutex().unlock();
+      (void)seen.poll();
+      was_saved = true;
+    }).join();
+    return was_saved;
+  };
+  run();
+  SeenMutex::behind_unlock = nullptr;
+  EXPECT_TRUE(was_saved);
+  ASSERT_TRUE(saved.ready());
+  EXPECT_TRUE(saved.get());
+}
+
+TEST(HostOfShared, walks_and_calls_go_on_while_other_threads_tell_listeners) {
+  SharedPlayers store("shared", persist::backend::Memory());
+  for (std::uint64_t key = 1; key <= 30; ++key)
+    ASSERT_TRUE(store.update(key, [](Player&) {}, {.create = true}));
+  persist::Host host{persist::HostOptions{.lanes = 2}};
+  ASSERT_TRUE(host.attach(store));
+  std::atomic<bool> is_over{false};
+  std::vector<std::thread> saves;
+  for (std::uint64_t key : {1001U, 1002U})
+    saves.emplace_back([&, session = *store.load(key)]() mutable {
+      while (!is_over) {  // and tells whoever waits, of whatever session
+        session.edit([](Player& player) { ++player.coins; });
+        (void)session.save();
+      }
+    });
+  const auto adds = [](Player& player) { ++player.coins; };
+  for (int i = 0; i < 20; ++i) {
+    auto walk = host.for_each(store, adds, {.page = 7});
+    auto update = host.update(store, 2000u, adds, {.create = true});
+    const auto report = walk.get();
+    EXPECT_TRUE(report && report->done);
+    EXPECT_TRUE(update.get());
+  }
+  is_over = true;
+  for (std::thread& each : saves)
+    each.join();
+  EXPECT_GT(store.peek(1u)->data.coins, 100);
 }
 
 TEST(HostOfShared, a_store_is_destroyed_while_lanes_work_for_it) {

@@ -4,6 +4,7 @@
 
 #include <support/hosted.hpp>
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -225,6 +226,52 @@ TEST_F(HostWalkTest, a_function_that_refuses_changes_nothing_there) {
   EXPECT_EQ(report->missed.at(0).key, "7");
   EXPECT_EQ(durable(7), 7);
   EXPECT_FALSE(tool.inspect(7U)->held);
+}
+
+#if PERSIST_HAS_EXCEPTIONS
+TEST_F(HostWalkTest, what_is_called_after_a_page_may_throw_and_ends_it) {
+  Answer answer =
+      host.for_each(players, doubles, {.page = 10, .on_page = [](const ForEachReport&) -> bool {
+                                         throw std::runtime_error("no room");
+                                       }});
+  settle();
+  ASSERT_TRUE(answer.ready());
+  const auto report = answer.get();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->error.code(), Errc::refused);
+  EXPECT_EQ(report->seen, 10U);
+  EXPECT_FALSE(report->done);
+}
+#endif
+
+TEST_F(HostWalkTest, a_shutdown_ends_it_behind_the_page_that_is_out) {
+  int pages = 0;
+  Answer answer = host.for_each(players, doubles,
+                                {.page = 5, .on_page = [&](const auto&) { return ++pages != 0; }});
+  while (pages == 0) {
+    host.poll();
+    host.run_lane();
+  }
+  EXPECT_TRUE(host.shutdown(10s).complete());
+  settle();
+  ASSERT_TRUE(answer.ready());
+  const auto report = answer.get();
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_EQ(report->error.code(), Errc::closed);
+  EXPECT_FALSE(report->done);
+  EXPECT_LE(report->seen + report->failed, 10U);
+}
+
+TEST_F(HostWalkTest, two_at_once_change_each_record_twice) {
+  Answer one = host.for_each(players, doubles, {.held = Conflict::wait, .page = 7});
+  Answer other = host.for_each(players, doubles, {.held = Conflict::wait, .page = 5});
+  settle();
+  for (int i = 0; i < 20 && !(one.ready() && other.ready()); ++i)
+    clock.advance(1s), settle();
+  ASSERT_TRUE(one.ready() && other.ready());
+  EXPECT_EQ(one.get()->changed, 25U);
+  EXPECT_EQ(other.get()->changed, 25U);
+  EXPECT_EQ(sum(), 4 * once);
 }
 
 }  // namespace

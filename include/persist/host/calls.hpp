@@ -105,11 +105,10 @@ class HostCalls {
       return answered<Result<Saved>>(
           Error(Errc::closed, "the session has ended").for_key(session.id()));
     return ask<Result<Saved>>(store->driver(), call, [request, of = session](auto state) mutable {
-      if (const Result<void> asked = request(of); !asked)
-        state->answer(asked.error());
-      else
-        of.node().core().expect_save(of.node(),
-                                     [state](const Result<Saved>& saved) { state->answer(saved); });
+      if (const Result<void> asked = request(of); !asked) return (void)state->answer(asked.error());
+      expect_save(of.node().core(), of,
+                  [state](const Result<Saved>& saved) { state->answer(saved); });
+      (void)request(of);  // another thread may have done it before anybody was to hear of it
     });
   }
 

@@ -57,13 +57,13 @@ class KeyAsk {
     auto here = calls.find(key());
     if (!here) return false;
     Result<void> done = change(*here);
-    if (done) done = here->request_save();
-    if (!done)
-      answer(done.error());
-    else
-      core.expect_save(here->node(), [state = state_](const Result<Saved>& saved) {
+    if (done) {  // first: another thread may have it saved as soon as that was asked for
+      expect_save(core, *here, [state = state_](const Result<Saved>& saved) {
         state->answer(saved ? R(success) : R(saved.error()));
       });
+      done = here->request_save();
+    }
+    if (!done) answer(done.error());
     return true;
   }
   [[nodiscard]] HostGroup& group() const {
@@ -144,15 +144,16 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
     return here.has_value();
   }
   void change_live(Session<S>& session) {
-    if (const Result<void> done = change_->apply(session, true); !done)
-      return ask_.answer(done.error());
+    const Result<void> done = change_->apply(session, true);
+    if (StoreCalls<S>::has_gone(session, done)) return begin_live() ? void() : load();
+    if (!done) return ask_.answer(done.error());
     if (!change_->saves()) return ask_.answer(change_->answer(Saved{}, true));
-    if (const Result<void> asked = session.request_save({.force = Change::forces}); !asked)
-      return ask_.answer(change_->answer(asked.error(), session.is_active()));
-    ask_.core.expect_save(session.node(),
-                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
-                            self->ask_.answer(self->change_->answer(saved, session.is_active()));
-                          });
+    expect_save(ask_.core, session,
+                [self = this->shared_from_this(), session](const Result<Saved>& saved) {
+                  self->ask_.answer(self->change_->answer(saved, session.is_active()));
+                });
+    const Result<void> asked = session.request_save({.force = Change::forces});
+    if (!asked && session.is_active()) ask_.answer(change_->answer(asked.error(), true));
   }
   void load() {
     if (ask_.state()->ready()) return;  // nobody waits any more
@@ -161,7 +162,7 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
     loading_.emplace(
         calls.begin(ask_.key(), value_, change_->load_options(), LoadKind::offline, deadline));
     ask_.state()->take_back = [self = this->shared_from_this()] { self->loading_->cancel(); };
-    loading_->when_ready([self = this->shared_from_this()] { self->change_own(); });
+    when_ready(ask_.core, *loading_, [self = this->shared_from_this()] { self->change_own(); });
   }
   void change_own() {
     ask_.state()->take_back = nullptr;
@@ -173,15 +174,15 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
       return ask_.answer(done.error());
     }
     ask_.core.request_release(session.node(), Reason::asked);
-    ask_.core.expect_save(session.node(),
-                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
-                            // What the caller is told has failed must not happen later: the record
-                            // goes back as it was.
-                            if (!saved && session.is_active() && !saved.is(Errc::unknown_outcome))
-                              self->ask_.core.give_back_soon(session.node());
-                            if (!saved && self->goes_again(saved.error())) return self->load();
-                            self->ask_.answer(self->change_->answer(self->last(saved), false));
-                          });
+    expect_save(ask_.core, session,
+                [self = this->shared_from_this(), session](const Result<Saved>& saved) {
+                  // What the caller is told has failed must not happen later: the record
+                  // goes back as it was.
+                  if (!saved && session.is_active() && !saved.is(Errc::unknown_outcome))
+                    self->ask_.core.give_back_soon(session.node());
+                  if (!saved && self->goes_again(saved.error())) return self->load();
+                  self->ask_.answer(self->change_->answer(self->last(saved), false));
+                });
   }
 
   /// What is said of the last try.

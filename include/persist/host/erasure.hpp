@@ -48,6 +48,8 @@ class HostErasure : public std::enable_shared_from_this<HostErasure<S>> {
   }
   [[nodiscard]] bool goes_on() {
     if (state_->is_over()) return false;
+    if (steps_.goes_on() && group().host().closing)
+      steps_.stop(Error(Errc::closed, "the Host is shutting down; call again for the rest"));
     if (steps_.goes_on() && core_.now() >= until_)
       steps_.stop(Error(Errc::timeout, "the deadline of the call came; call again for the rest"));
     if (steps_.goes_on()) return true;

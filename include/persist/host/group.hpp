@@ -88,6 +88,13 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     }
     wake();
   }
+  /// Makes the call on the stores' thread, here if this is that: listeners, and whoever waits for a
+  /// session, are told on any thread where the stores are everybody's.
+  template <class F>
+  void on_stores_thread(F call) {
+    if (!is_shared_ || HostVisit::is_inside(this)) return call();
+    post(std::move(call));
+  }
   void look_at_calls() final {
     look_ = true;
     wake();

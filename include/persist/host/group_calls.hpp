@@ -1,6 +1,7 @@
 #pragma once
 
 #include <persist/host/group.hpp>
+#include <persist/session/state.hpp>
 
 #include <algorithm>
 #include <functional>
@@ -37,6 +38,24 @@ template <class P, class C>
 std::unique_ptr<LaneTask> HostGroup::make_call(P perform, C complete) {
   return std::make_unique<detail::LaneCall<P, C>>(shared_from_this(), std::move(perform),
                                                   std::move(complete));
+}
+
+/// Inside the poll of the Host that drives that store: has `then()` called on the stores' thread
+/// once the load has come to its end.
+template <class Core, class Loading, class F>
+void when_ready(Core& core, Loading& loading, F then) {
+  auto group = static_cast<HostSeat*>(core.driver())->group.shared_from_this();
+  loading.when_ready(
+      [group = std::move(group), then = std::move(then)] { group->on_stores_thread(then); });
+}
+/// The same with `then(saved)`, once the session's next save has.
+template <class Core, class Session, class F>
+void expect_save(Core& core, const Session& session, F then) {
+  auto group = static_cast<HostSeat*>(core.driver())->group.shared_from_this();
+  core.expect_save(session.node(),
+                   [group = std::move(group), then = std::move(then)](const Result<Saved>& saved) {
+                     group->on_stores_thread([then, saved] { then(saved); });
+                   });
 }
 
 inline void HostGroup::begin_calls() {

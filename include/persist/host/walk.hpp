@@ -50,6 +50,11 @@ class HostWalk : private detail::Kept<F>,
   /// Begins the next page.
   void go_on() {
     if (state_->is_over()) return;
+    if (group().host().closing) {
+      this->report_.error =
+          Error(Errc::closed, "the Host is shutting down; `next` goes on from here");
+      return end();
+    }
     began_ = this->core_.now();
     if (began_ >= until_) {
       this->report_.error =
@@ -71,7 +76,7 @@ class HostWalk : private detail::Kept<F>,
     page_ = this->begin_page(keys_);
     left_ = page_.size() + 1;  // the last is this loop's own
     for (std::size_t i = 0; i < page_.size(); ++i)
-      page_[i].loading.when_ready([self = me(), i] { self->change(self->page_[i]); });
+      when_ready(this->core_, page_[i].loading, [self = me(), i] { self->change(self->page_[i]); });
     one_less();
   }
   void look() {
@@ -91,7 +96,7 @@ class HostWalk : private detail::Kept<F>,
     }
     this->change_loaded(item);
     if (!item.saved) return one_less();
-    this->core_.expect_save(item.session->node(), [self = me(), &item](const Result<Saved>&) {
+    expect_save(this->core_, *item.session, [self = me(), &item](const Result<Saved>&) {
       self->settle(item);
       self->one_less();
     });
@@ -102,7 +107,10 @@ class HostWalk : private detail::Kept<F>,
   void end_page() {
     page_.clear();
     if (state_->is_over()) return;
-    if (!this->goes_on(keys_.size())) return end();
+    const Result<bool> more = detail::caught(
+        "on_page", [this]() -> Result<bool> { return this->goes_on(keys_.size()); }, Errc::refused);
+    if (!more) this->report_.error = more.error();
+    if (!more || !*more) return end();
     const TimePoint next = this->earliest_next(began_, keys_.size());
     group().call_at(*state_, (std::min)(next, until_), [self = me()] { self->go_on(); });
   }

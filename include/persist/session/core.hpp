@@ -113,7 +113,7 @@ class SessionCore {
   }
   void detach() noexcept { host_.store(nullptr, std::memory_order_release); }
   [[nodiscard]] bool dirty() const noexcept {
-    return edited.load(std::memory_order_relaxed) != saved;
+    return edited.load(std::memory_order_relaxed) != saved.load(std::memory_order_relaxed);
   }
   /// Whether autosave is to look at it: data that is captured from the game changes unsaid.
   [[nodiscard]] bool wants_saves() const noexcept { return dirty() || skips_equal; }
@@ -185,7 +185,7 @@ class SessionCore {
   TimePoint due{};         ///< what the due list is ordered by
   std::uint32_t due_index = no_index;
   std::atomic<std::uint32_t> edited{0};  ///< generation of the data
-  std::uint32_t saved = 0;               ///< generation that is durable
+  std::atomic<std::uint32_t> saved{0};   ///< generation that is durable
   std::uint32_t stored_bytes = 0;        ///< of the record in the backend
   std::uint32_t encoded_crc = 0;         ///< of the same as the codec made it
   std::atomic<std::uint32_t> refs{0};

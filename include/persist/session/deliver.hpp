@@ -24,9 +24,10 @@ void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
 
 template <class S>
 void SessionNode<S>::fire_saving(Reason reason) {
-  auto& store = core();
-  if (rare_) call_listeners(store, [&] { rare_.load()->signals.saving.fire(data_, reason); });
-  call_listeners(store, [&] { store.fire_saving(*this, reason); });
+  StoreCore<S>* const store = this->store();
+  if (store == nullptr) return;  // another thread has ended it
+  if (rare_) call_listeners(*store, [&] { rare_.load()->signals.saving.fire(data_, reason); });
+  call_listeners(*store, [&] { store->fire_saving(*this, reason); });
 }
 
 template <class S>
@@ -116,8 +117,10 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
     case Event::Kind::save_refused:
       fire(&Own::save_refused, all.save_refused, event.error);  // and `saved` says it too
       break;
-    case Event::Kind::released:
+    case Event::Kind::released: {
+      const auto hold = core.lock();
       end_was_told = true;
+    }
       fire(&Own::released, all.released, event.reason, event.was_saved);
       if (!heard && !event.was_saved)
         core.log(LogLevel::warning, std::string(key()) + ": the session ended (" +

@@ -164,7 +164,9 @@ class Delivery {
 template <class S>
 void SessionNode<S>::handle_messages(StoreCore<S>& core) {
   const std::unique_lock<SessionLock> reading(lock_);
-  if (in_game == InGame::never || failed(ends())) return;
+  if (in_game == InGame::never) return;
+  const typename S::Handle self(*this);  // or it would lose its store where another thread ends it
+  if (failed(ends())) return;
   if (in_function || edit_guards != 0 || state == State::loading)
     return core.postpone_messages(*this);
   Delivery<S>(*this, core).run();

@@ -63,8 +63,24 @@ struct LoadState {
   std::atomic<std::uint32_t> refs{0};
 
   /// Whether anybody still waits for it. Otherwise the lease is given back.
-  [[nodiscard]] bool has_waiters() const noexcept {
-    return std::any_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return w.waits; });
+  [[nodiscard]] bool has_waiters() const noexcept { return count_waiters() != 0; }
+  [[nodiscard]] std::size_t count_waiters() const noexcept {
+    return static_cast<std::size_t>(
+        std::count_if(waiters.begin(), waiters.end(), [](const Waiter& w) { return w.waits; }));
+  }
+  /// Whether all that is left of it is to take back what it may have left in the record.
+  [[nodiscard]] bool is_called_off() const noexcept {
+    return intent == Intent::withdraw && !has_waiters();
+  }
+  /// Of one that was called off, for who comes before that was done: what stands in the record is
+  /// his, and nothing of what others wanted is left.
+  void begin_anew(TimePoint now) {
+    conflict = Conflict::refuse, ask = nullptr, decided = Decision(), look_at = TimePoint();
+    looks = 0, attempts = 0, steals = 0;
+    once = stands_in = true;
+    intent = has_asked ? Intent::keep_request : Intent::wait;
+    began = next_try = now, deadline = TimePoint::min();
+    error = Error(Errc{});
   }
 };
 

@@ -47,11 +47,11 @@ class Session : public Connects<Session<S>> {
   [[nodiscard]] std::string_view id() const noexcept { return node_->key(); }
   /// Names this one session among all that ever were in this database.
   [[nodiscard]] std::string instance_id() const {
-    return std::to_string(node_->epoch) + "-" + std::to_string(node_->number);
+    return std::to_string(epoch()) + "-" + std::to_string(node_->number);
   }
   [[nodiscard]] State state() const noexcept { return node_->state; }
   [[nodiscard]] bool is_active() const noexcept { return !ended(node_->state); }
-  [[nodiscard]] std::uint64_t epoch() const noexcept { return node_->epoch; }
+  [[nodiscard]] std::uint64_t epoch() const { return read(node_->epoch); }
   /// Of the record, as of the last load or save; grows with each write of the data.
   [[nodiscard]] std::uint64_t version() const { return read(node_->version); }
   [[nodiscard]] WallTime created() const { return read(node_->created); }

@@ -113,7 +113,7 @@ class OverwriteChange : public AnyChange<S> {
     answer_.dropped_unknown = !node.unknown().empty();
     UnknownFields kept = std::exchange(node.unknown(), UnknownFields());
     auto done = node.on_copy([&](Data& copy) -> Result<void> {
-      if constexpr (has_sessions<typename S::LockPolicy>)
+      if constexpr (has_sessions<typename S::LockPolicy> && !S::Access::is_shared)
         copy = std::move(data_);
       else
         copy = data_;  // it may have to be written again

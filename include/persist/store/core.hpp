@@ -115,6 +115,12 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     return static_cast<Node*>(this->registry().find(key));
   }
 
+  /// What the last save of a session that has ended, and was saved, came to.
+  [[nodiscard]] Saved saved_last(const Node& node) {
+    const auto hold = lock();
+    return {false, node.version, node.stored_bytes, node.updated};
+  }
+
   /// Adds the keys of sessions here that hold a record of the user's, saved or not.
   void add_keys_held(std::uint64_t user, std::vector<std::string>& keys) {
     const auto hold = lock();

@@ -286,7 +286,7 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
                     (cut.bytes == session.stored_bytes || cut.wrap != nullptr);
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
   if (same && !must && (!touched || (session.skips_equal && !says_more(session)))) {
-    session.saved = cut.generation;  // what is stored is what there is
+    session.saved.store(cut.generation, std::memory_order_relaxed);  // what is stored is all
     session.save_at = TimePoint{};
     if (session.skips_equal) stamp(session);
     return;

@@ -293,7 +293,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
   waits_for_storage();
   while (!load.done) {
     AcquireRequest request;
-    bool asks = false, is_sent = false;
+    bool asks = false, is_sent = false, is_out = false;
     TimePoint again{};
     TimePoint last{};
     SessionPtr before;
@@ -309,6 +309,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       last = load.deadline;
       asks = before.get() == &session && !session.in_flight;
       is_sent = asks && !waits_for_replay(session);
+      is_out = Access::is_shared && load.once && before.get() == &session && !asks;
       if (is_sent) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
       waits_for_release = before && before.get() != &session && before->state == State::releasing &&
@@ -321,10 +322,14 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
                   request.is_to_be_read() ? decode(backend_, session, request) : success);
     } else if (!asks) {
       again = now() + 100ms;
+      if (is_out) {  // the poll of another thread makes the one attempt
+        sleep_until(again);
+        continue;
+      }
       bool busy = !waits_for_release;
       if (waits_for_release) {
         const auto released = commit_now(*before, aim, reason);
-        if (released) continue;
+        if (released || ended(before->state)) continue;
         busy = released.is(Errc::busy);
         const Lock hold(mutex_);
         again = (std::max)(again, before->not_before);

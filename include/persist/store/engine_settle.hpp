@@ -153,7 +153,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   // Somebody asks for the record, so nothing was renewed: what was refused keeps its pause.
   const bool is_in_vain = cut.aim == Aim::hold && change.release_requested;
   if (cut.has_data) {
-    session.saved = cut.generation;
+    session.saved.store(cut.generation, std::memory_order_relaxed);
     session.save_at = TimePoint{};
     session.not_before = cut.sent + min_gap_of(session);
     if (session.keeps_durable) session.saved_as_encoded();

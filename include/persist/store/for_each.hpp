@@ -255,8 +255,10 @@ class ForEach {
     Node& node = item.session->node();
     if (ended(node.state) && node.was_saved) return count(true);
     const auto& last = *item.saved;
-    // A later try may be out.
-    const bool is_known = last && !*last && !node.in_flight;
+    const bool is_known = [&] {  // a later try may be out
+      const auto hold = core_.lock();
+      return last && !*last && !node.in_flight;
+    }();
     const Error why = is_known ? last->error() : Error(Errc::unknown_outcome);
     if (!ended(node.state) && why != Errc::unknown_outcome) core_.give_back_soon(node);
     miss(item.key, why);

@@ -50,11 +50,14 @@ typename C::Answer StoreCalls<S>::change(const K& key, C& change) {
   };
   if constexpr (C::checks_live)
     if (auto fits = check(); !fits) return fits.error();
-  if (auto here = find(key)) {
-    if (const Result<void> done = change.apply(*here, true); !done) return done.error();
+  while (auto here = find(key)) {
+    const Result<void> done = change.apply(*here, true);
+    if (has_gone(*here, done)) continue;
+    if (!done) return done.error();
     if (!change.saves()) return change.answer(Saved{}, true);
-    const Result<Saved> saved =
+    Result<Saved> saved =
         core_.commit_now(here->node(), C::forces ? Aim::force : Aim::save, Reason::asked);
+    if (!saved && here->node().was_saved) saved = core_.saved_last(here->node());
     return change.answer(saved, !ended(here->state()));
   }
   if constexpr (C::checks && !C::checks_live)

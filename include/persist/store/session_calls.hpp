@@ -225,7 +225,6 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
   if (auto fits = core().fits_inbox(schema::type_name<M>, out.payload); !fits) return fits;
   out.store = core().store();
   out.key = spelled.view();
-  out.epoch = node_->epoch;
   out.type = schema::type_name<M>;
   out.codec = codec::Cbor::id;
   out.priority = options.priority;
@@ -234,7 +233,7 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
     if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)
       return Error(Errc::full, "too many messages of this record wait for their receivers")
           .for_key(id());
-    out.number = ++extras.send_number;
+    out.epoch = node_->epoch, out.number = ++extras.send_number;
     extras.sends.push_back(std::move(out));
     return true;
   });
@@ -296,11 +295,12 @@ Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
 template <class S>
 template <class F>
 Connection Session<S>::on_released(F&& fn) {
-  if (node_->end_was_told) {
-    fn(node_->ending, node_->was_saved);
-    return {};
+  {
+    const auto hold = lock();  // another thread may be about to tell it
+    if (!node_->end_was_told) return node_->signals().released.connect(std::forward<F>(fn));
   }
-  return node_->signals().released.connect(std::forward<F>(fn));
+  fn(node_->ending, node_->was_saved);
+  return {};
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -120,6 +120,15 @@ class StoreCalls {
     return after(core_.now(), options.deadline > Duration::zero() ? options.deadline : usual);
   }
 
+  /// Whether a change of a session that was found came to nothing because another thread releases
+  /// it: then it is one of the record, or of the next session.
+  [[nodiscard]] static bool has_gone([[maybe_unused]] const Handle& session,
+                                     [[maybe_unused]] const Result<void>& changed) {
+    if constexpr (!S::Access::is_shared) return false;
+    return (changed.is(Errc::closed) || changed.is(Errc::busy)) &&
+           session.state() >= State::releasing;
+  }
+
  private:
   template <class K>
   [[nodiscard]] static KeyValue value_of(const K& key) {
@@ -138,7 +147,7 @@ class StoreCalls {
   /// Whether the session is not this caller's alone: it was open, or is being loaded for others.
   [[nodiscard]] bool joins(const Loading<S>& loading) {
     const auto hold = core_.lock();
-    return loading.session() && (!loading.load() || loading.load()->waiters.size() > 1);
+    return loading.session() && (!loading.load() || loading.load()->count_waiters() > 1);
   }
   /// A session for one change of a record that nobody holds; `changes(session)` changes it.
   template <class K, class F>
@@ -178,6 +187,12 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   const auto hold = core_.lock();
   Node* here = hidden ? joined : core_.find(spelled.view());
   if (here != nullptr && (here->state == State::releasing || here->is_offline)) here = nullptr;
+  if (here != nullptr && here->load() != nullptr && here->load()->is_called_off()) {
+    if (here->in_flight)
+      here = nullptr;  // its end comes first
+    else
+      here->load()->begin_anew(core_.now());
+  }
   if (here == nullptr && !hidden) here = static_cast<Node*>(core_.find_queued(spelled.view()));
   if (here != nullptr) {
     if (kind == LoadKind::offline)

@@ -81,6 +81,14 @@ class Transaction {
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
     Running running(*this);
+    // From here on none boards; one that did so since `check` has not seen its partners.
+    Error no{Errc{}};
+    each([&no](auto& node) {
+      const auto hold = node.core().lock();
+      if (node.in_flight && !failed(no))
+        no = Error(Errc::busy, "a save of this session is under way").for_key(node.key());
+    });
+    if (failed(no)) return no;
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> done = caught(
