@@ -758,6 +758,13 @@ class HostGroup : public FutureHome, public std::enable_shared_from_this<HostGro
     }
     wake();
   }
+  /// Makes the call on the stores' thread, here if this is that: listeners, and whoever waits for a
+  /// session, are told on any thread where the stores are everybody's.
+  template <class F>
+  void on_stores_thread(F call) {
+    if (!is_shared_ || HostVisit::is_inside(this)) return call();
+    post(std::move(call));
+  }
   void look_at_calls() final {
     look_ = true;
     wake();
@@ -1073,6 +1080,24 @@ template <class P, class C>
 std::unique_ptr<LaneTask> HostGroup::make_call(P perform, C complete) {
   return std::make_unique<detail::LaneCall<P, C>>(shared_from_this(), std::move(perform),
                                                   std::move(complete));
+}
+
+/// Inside the poll of the Host that drives that store: has `then()` called on the stores' thread
+/// once the load has come to its end.
+template <class Core, class Loading, class F>
+void when_ready(Core& core, Loading& loading, F then) {
+  auto group = static_cast<HostSeat*>(core.driver())->group.shared_from_this();
+  loading.when_ready(
+      [group = std::move(group), then = std::move(then)] { group->on_stores_thread(then); });
+}
+/// The same with `then(saved)`, once the session's next save has.
+template <class Core, class Session, class F>
+void expect_save(Core& core, const Session& session, F then) {
+  auto group = static_cast<HostSeat*>(core.driver())->group.shared_from_this();
+  core.expect_save(session.node(),
+                   [group = std::move(group), then = std::move(then)](const Result<Saved>& saved) {
+                     group->on_stores_thread([then, saved] { then(saved); });
+                   });
 }
 
 inline void HostGroup::begin_calls() {
@@ -1526,13 +1551,13 @@ class KeyAsk {
     auto here = calls.find(key());
     if (!here) return false;
     Result<void> done = change(*here);
-    if (done) done = here->request_save();
-    if (!done)
-      answer(done.error());
-    else
-      core.expect_save(here->node(), [state = state_](const Result<Saved>& saved) {
+    if (done) {  // first: another thread may have it saved as soon as that was asked for
+      expect_save(core, *here, [state = state_](const Result<Saved>& saved) {
         state->answer(saved ? R(success) : R(saved.error()));
       });
+      done = here->request_save();
+    }
+    if (!done) answer(done.error());
     return true;
   }
   [[nodiscard]] HostGroup& group() const {
@@ -1613,15 +1638,16 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
     return here.has_value();
   }
   void change_live(Session<S>& session) {
-    if (const Result<void> done = change_->apply(session, true); !done)
-      return ask_.answer(done.error());
+    const Result<void> done = change_->apply(session, true);
+    if (StoreCalls<S>::has_gone(session, done)) return begin_live() ? void() : load();
+    if (!done) return ask_.answer(done.error());
     if (!change_->saves()) return ask_.answer(change_->answer(Saved{}, true));
-    if (const Result<void> asked = session.request_save({.force = Change::forces}); !asked)
-      return ask_.answer(change_->answer(asked.error(), session.is_active()));
-    ask_.core.expect_save(session.node(),
-                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
-                            self->ask_.answer(self->change_->answer(saved, session.is_active()));
-                          });
+    expect_save(ask_.core, session,
+                [self = this->shared_from_this(), session](const Result<Saved>& saved) {
+                  self->ask_.answer(self->change_->answer(saved, session.is_active()));
+                });
+    const Result<void> asked = session.request_save({.force = Change::forces});
+    if (!asked && session.is_active()) ask_.answer(change_->answer(asked.error(), true));
   }
   void load() {
     if (ask_.state()->ready()) return;  // nobody waits any more
@@ -1630,7 +1656,7 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
     loading_.emplace(
         calls.begin(ask_.key(), value_, change_->load_options(), LoadKind::offline, deadline));
     ask_.state()->take_back = [self = this->shared_from_this()] { self->loading_->cancel(); };
-    loading_->when_ready([self = this->shared_from_this()] { self->change_own(); });
+    when_ready(ask_.core, *loading_, [self = this->shared_from_this()] { self->change_own(); });
   }
   void change_own() {
     ask_.state()->take_back = nullptr;
@@ -1642,15 +1668,15 @@ class HostChange : public std::enable_shared_from_this<HostChange<S, Change>> {
       return ask_.answer(done.error());
     }
     ask_.core.request_release(session.node(), Reason::asked);
-    ask_.core.expect_save(session.node(),
-                          [self = this->shared_from_this(), session](const Result<Saved>& saved) {
-                            // What the caller is told has failed must not happen later: the record
-                            // goes back as it was.
-                            if (!saved && session.is_active() && !saved.is(Errc::unknown_outcome))
-                              self->ask_.core.give_back_soon(session.node());
-                            if (!saved && self->goes_again(saved.error())) return self->load();
-                            self->ask_.answer(self->change_->answer(self->last(saved), false));
-                          });
+    expect_save(ask_.core, session,
+                [self = this->shared_from_this(), session](const Result<Saved>& saved) {
+                  // What the caller is told has failed must not happen later: the record
+                  // goes back as it was.
+                  if (!saved && session.is_active() && !saved.is(Errc::unknown_outcome))
+                    self->ask_.core.give_back_soon(session.node());
+                  if (!saved && self->goes_again(saved.error())) return self->load();
+                  self->ask_.answer(self->change_->answer(self->last(saved), false));
+                });
   }
 
   /// What is said of the last try.
@@ -1711,6 +1737,8 @@ class HostErasure : public std::enable_shared_from_this<HostErasure<S>> {
   }
   [[nodiscard]] bool goes_on() {
     if (state_->is_over()) return false;
+    if (steps_.goes_on() && group().host().closing)
+      steps_.stop(Error(Errc::closed, "the Host is shutting down; call again for the rest"));
     if (steps_.goes_on() && core_.now() >= until_)
       steps_.stop(Error(Errc::timeout, "the deadline of the call came; call again for the rest"));
     if (steps_.goes_on()) return true;
@@ -1860,11 +1888,10 @@ class HostCalls {
       return answered<Result<Saved>>(
           Error(Errc::closed, "the session has ended").for_key(session.id()));
     return ask<Result<Saved>>(store->driver(), call, [request, of = session](auto state) mutable {
-      if (const Result<void> asked = request(of); !asked)
-        state->answer(asked.error());
-      else
-        of.node().core().expect_save(of.node(),
-                                     [state](const Result<Saved>& saved) { state->answer(saved); });
+      if (const Result<void> asked = request(of); !asked) return (void)state->answer(asked.error());
+      expect_save(of.node().core(), of,
+                  [state](const Result<Saved>& saved) { state->answer(saved); });
+      (void)request(of);  // another thread may have done it before anybody was to hear of it
     });
   }
 
@@ -1984,6 +2011,11 @@ class HostWalk : private detail::Kept<F>,
   /// Begins the next page.
   void go_on() {
     if (state_->is_over()) return;
+    if (group().host().closing) {
+      this->report_.error =
+          Error(Errc::closed, "the Host is shutting down; `next` goes on from here");
+      return end();
+    }
     began_ = this->core_.now();
     if (began_ >= until_) {
       this->report_.error =
@@ -2005,7 +2037,7 @@ class HostWalk : private detail::Kept<F>,
     page_ = this->begin_page(keys_);
     left_ = page_.size() + 1;  // the last is this loop's own
     for (std::size_t i = 0; i < page_.size(); ++i)
-      page_[i].loading.when_ready([self = me(), i] { self->change(self->page_[i]); });
+      when_ready(this->core_, page_[i].loading, [self = me(), i] { self->change(self->page_[i]); });
     one_less();
   }
   void look() {
@@ -2025,7 +2057,7 @@ class HostWalk : private detail::Kept<F>,
     }
     this->change_loaded(item);
     if (!item.saved) return one_less();
-    this->core_.expect_save(item.session->node(), [self = me(), &item](const Result<Saved>&) {
+    expect_save(this->core_, *item.session, [self = me(), &item](const Result<Saved>&) {
       self->settle(item);
       self->one_less();
     });
@@ -2036,7 +2068,10 @@ class HostWalk : private detail::Kept<F>,
   void end_page() {
     page_.clear();
     if (state_->is_over()) return;
-    if (!this->goes_on(keys_.size())) return end();
+    const Result<bool> more = detail::caught(
+        "on_page", [this]() -> Result<bool> { return this->goes_on(keys_.size()); }, Errc::refused);
+    if (!more) this->report_.error = more.error();
+    if (!more || !*more) return end();
     const TimePoint next = this->earliest_next(began_, keys_.size());
     group().call_at(*state_, (std::min)(next, until_), [self = me()] { self->go_on(); });
   }
@@ -2259,7 +2294,7 @@ class Host : public HostWalkCalls {
           auto loading = std::make_shared<persist::Loading<Stack>>(
               StoreCalls<Stack>(core).begin(key, options));
           state->take_back = [loading] { loading->cancel(); };
-          loading->when_ready([state, loading] { state->answer(loading->take()); });
+          when_ready(core, *loading, [state, loading] { state->answer(loading->take()); });
         });
   }
   /// Joins a save that waits, and goes behind one that is out. While the session is being edited it

@@ -12028,8 +12028,24 @@ struct LoadState {
   std::atomic<std::uint32_t> refs{0};
 
   /// Whether anybody still waits for it. Otherwise the lease is given back.
-  [[nodiscard]] bool has_waiters() const noexcept {
-    return std::any_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return w.waits; });
+  [[nodiscard]] bool has_waiters() const noexcept { return count_waiters() != 0; }
+  [[nodiscard]] std::size_t count_waiters() const noexcept {
+    return static_cast<std::size_t>(
+        std::count_if(waiters.begin(), waiters.end(), [](const Waiter& w) { return w.waits; }));
+  }
+  /// Whether all that is left of it is to take back what it may have left in the record.
+  [[nodiscard]] bool is_called_off() const noexcept {
+    return intent == Intent::withdraw && !has_waiters();
+  }
+  /// Of one that was called off, for who comes before that was done: what stands in the record is
+  /// his, and nothing of what others wanted is left.
+  void begin_anew(TimePoint now) {
+    conflict = Conflict::refuse, ask = nullptr, decided = Decision(), look_at = TimePoint();
+    looks = 0, attempts = 0, steals = 0;
+    once = stands_in = true;
+    intent = has_asked ? Intent::keep_request : Intent::wait;
+    began = next_try = now, deadline = TimePoint::min();
+    error = Error(Errc{});
   }
 };
 
@@ -12190,7 +12206,7 @@ class SessionCore {
   }
   void detach() noexcept { host_.store(nullptr, std::memory_order_release); }
   [[nodiscard]] bool dirty() const noexcept {
-    return edited.load(std::memory_order_relaxed) != saved;
+    return edited.load(std::memory_order_relaxed) != saved.load(std::memory_order_relaxed);
   }
   /// Whether autosave is to look at it: data that is captured from the game changes unsaid.
   [[nodiscard]] bool wants_saves() const noexcept { return dirty() || skips_equal; }
@@ -12262,7 +12278,7 @@ class SessionCore {
   TimePoint due{};         ///< what the due list is ordered by
   std::uint32_t due_index = no_index;
   std::atomic<std::uint32_t> edited{0};  ///< generation of the data
-  std::uint32_t saved = 0;               ///< generation that is durable
+  std::atomic<std::uint32_t> saved{0};   ///< generation that is durable
   std::uint32_t stored_bytes = 0;        ///< of the record in the backend
   std::uint32_t encoded_crc = 0;         ///< of the same as the codec made it
   std::atomic<std::uint32_t> refs{0};
@@ -14331,9 +14347,10 @@ void SessionNode<S>::call_listeners(StoreCore<S>& core, F&& fire) {
 
 template <class S>
 void SessionNode<S>::fire_saving(Reason reason) {
-  auto& store = core();
-  if (rare_) call_listeners(store, [&] { rare_.load()->signals.saving.fire(data_, reason); });
-  call_listeners(store, [&] { store.fire_saving(*this, reason); });
+  StoreCore<S>* const store = this->store();
+  if (store == nullptr) return;  // another thread has ended it
+  if (rare_) call_listeners(*store, [&] { rare_.load()->signals.saving.fire(data_, reason); });
+  call_listeners(*store, [&] { store->fire_saving(*this, reason); });
 }
 
 template <class S>
@@ -14423,8 +14440,10 @@ void SessionNode<S>::tell(Event& event, StoreCore<S>& core) {
     case Event::Kind::save_refused:
       fire(&Own::save_refused, all.save_refused, event.error);  // and `saved` says it too
       break;
-    case Event::Kind::released:
+    case Event::Kind::released: {
+      const auto hold = core.lock();
       end_was_told = true;
+    }
       fire(&Own::released, all.released, event.reason, event.was_saved);
       if (!heard && !event.was_saved)
         core.log(LogLevel::warning, std::string(key()) + ": the session ended (" +
@@ -14503,11 +14522,11 @@ class Session : public Connects<Session<S>> {
   [[nodiscard]] std::string_view id() const noexcept { return node_->key(); }
   /// Names this one session among all that ever were in this database.
   [[nodiscard]] std::string instance_id() const {
-    return std::to_string(node_->epoch) + "-" + std::to_string(node_->number);
+    return std::to_string(epoch()) + "-" + std::to_string(node_->number);
   }
   [[nodiscard]] State state() const noexcept { return node_->state; }
   [[nodiscard]] bool is_active() const noexcept { return !ended(node_->state); }
-  [[nodiscard]] std::uint64_t epoch() const noexcept { return node_->epoch; }
+  [[nodiscard]] std::uint64_t epoch() const { return read(node_->epoch); }
   /// Of the record, as of the last load or save; grows with each write of the data.
   [[nodiscard]] std::uint64_t version() const { return read(node_->version); }
   [[nodiscard]] WallTime created() const { return read(node_->created); }
@@ -15109,7 +15128,9 @@ class Delivery {
 template <class S>
 void SessionNode<S>::handle_messages(StoreCore<S>& core) {
   const std::unique_lock<SessionLock> reading(lock_);
-  if (in_game == InGame::never || failed(ends())) return;
+  if (in_game == InGame::never) return;
+  const typename S::Handle self(*this);  // or it would lose its store where another thread ends it
+  if (failed(ends())) return;
   if (in_function || edit_guards != 0 || state == State::loading)
     return core.postpone_messages(*this);
   Delivery<S>(*this, core).run();
@@ -17598,8 +17619,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void abandon_load(SessionCore& session, std::size_t place);
 
   // Saving (engine_commit.hpp, engine_settle.hpp).
-  /// One commit of the session, in this call. The session is out from `board` to `settle`;
-  /// meanwhile the lock is free.
+  /// One commit of the session, in this call: out, without the lock, from `board` to `settle`.
   [[nodiscard]] Result<Saved> commit_now(SessionCore& session, Aim aim, Reason reason);
   /// The last commit of the session, in this call; `busy` changes nothing.
   [[nodiscard]] Result<Saved> release_now(SessionCore& session, Reason reason);
@@ -17737,6 +17757,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
   void address(SessionCore& session, const Cut& cut, Change& change);
   void give_back_later(SessionCore& session);
+  void give_back_unwanted(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_pieces(SessionCore& session, Cut& cut, const CommitRequest& request);
   void settle_open(SessionCore& session, Cut& cut, Change& change, const Flight& flight,
@@ -18326,7 +18347,7 @@ void Engine<B, L>::cut_data(SessionCore& session, const Result<void>& ready, Cut
                     (cut.bytes == session.stored_bytes || cut.wrap != nullptr);
   const bool must = cut.aim == Aim::force || (cut.aim == Aim::release && session.skips_equal);
   if (same && !must && (!touched || (session.skips_equal && !says_more(session)))) {
-    session.saved = cut.generation;  // what is stored is what there is
+    session.saved.store(cut.generation, std::memory_order_relaxed);  // what is stored is all
     session.save_at = TimePoint{};
     if (session.skips_equal) stamp(session);
     return;
@@ -18649,7 +18670,7 @@ void Engine<B, L>::settle_applied(SessionCore& session, Cut& cut, Change& change
   // Somebody asks for the record, so nothing was renewed: what was refused keeps its pause.
   const bool is_in_vain = cut.aim == Aim::hold && change.release_requested;
   if (cut.has_data) {
-    session.saved = cut.generation;
+    session.saved.store(cut.generation, std::memory_order_relaxed);
     session.save_at = TimePoint{};
     session.not_before = cut.sent + min_gap_of(session);
     if (session.keeps_durable) session.saved_as_encoded();
@@ -19314,7 +19335,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
   waits_for_storage();
   while (!load.done) {
     AcquireRequest request;
-    bool asks = false, is_sent = false;
+    bool asks = false, is_sent = false, is_out = false;
     TimePoint again{};
     TimePoint last{};
     SessionPtr before;
@@ -19330,6 +19351,7 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
       last = load.deadline;
       asks = before.get() == &session && !session.in_flight;
       is_sent = asks && !waits_for_replay(session);
+      is_out = Access::is_shared && load.once && before.get() == &session && !asks;
       if (is_sent) ask(session, request);
       if (before && before->gives_back) aim = Aim::give_back;
       waits_for_release = before && before.get() != &session && before->state == State::releasing &&
@@ -19342,10 +19364,14 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
                   request.is_to_be_read() ? decode(backend_, session, request) : success);
     } else if (!asks) {
       again = now() + 100ms;
+      if (is_out) {  // the poll of another thread makes the one attempt
+        sleep_until(again);
+        continue;
+      }
       bool busy = !waits_for_release;
       if (waits_for_release) {
         const auto released = commit_now(*before, aim, reason);
-        if (released) continue;
+        if (released || ended(before->state)) continue;
         busy = released.is(Errc::busy);
         const Lock hold(mutex_);
         again = (std::max)(again, before->not_before);
@@ -19360,13 +19386,18 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
     }
     sleep_until((std::min)(again, deadline));
   }
-  bool goes_back = false;
+  give_back_unwanted(session);
+  drain();
+}
+
+/// What was taken for a load that nobody waited for in the end.
+template <class B, class L>
+void Engine<B, L>::give_back_unwanted(SessionCore& session) {
   {
     const Lock hold(mutex_);
-    goes_back = session.gives_back && !ended(session.state);
+    if (!session.gives_back || ended(session.state)) return;
   }
-  if (goes_back) (void)commit_now(session, Aim::give_back, Reason::asked);
-  drain();
+  (void)commit_now(session, Aim::give_back, Reason::asked);
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -20742,6 +20773,12 @@ class StoreCore final : public Engine<typename S::Backend, typename S::LockPolic
     return static_cast<Node*>(this->registry().find(key));
   }
 
+  /// What the last save of a session that has ended, and was saved, came to.
+  [[nodiscard]] Saved saved_last(const Node& node) {
+    const auto hold = lock();
+    return {false, node.version, node.stored_bytes, node.updated};
+  }
+
   /// Adds the keys of sessions here that hold a record of the user's, saved or not.
   void add_keys_held(std::uint64_t user, std::vector<std::string>& keys) {
     const auto hold = lock();
@@ -21119,7 +21156,6 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
   if (auto fits = core().fits_inbox(schema::type_name<M>, out.payload); !fits) return fits;
   out.store = core().store();
   out.key = spelled.view();
-  out.epoch = node_->epoch;
   out.type = schema::type_name<M>;
   out.codec = codec::Cbor::id;
   out.priority = options.priority;
@@ -21128,7 +21164,7 @@ Result<void> Session<S>::send(const K& key, const M& message, PostOptions option
     if (extras.sends.size() + extras.outbox_waiting >= core().options().outbox_limit)
       return Error(Errc::full, "too many messages of this record wait for their receivers")
           .for_key(id());
-    out.number = ++extras.send_number;
+    out.epoch = node_->epoch, out.number = ++extras.send_number;
     extras.sends.push_back(std::move(out));
     return true;
   });
@@ -21190,11 +21226,12 @@ Result<Grant> Session<S>::grant_once(ReceiptId receipt, F&& fn) {
 template <class S>
 template <class F>
 Connection Session<S>::on_released(F&& fn) {
-  if (node_->end_was_told) {
-    fn(node_->ending, node_->was_saved);
-    return {};
+  {
+    const auto hold = lock();  // another thread may be about to tell it
+    if (!node_->end_was_told) return node_->signals().released.connect(std::forward<F>(fn));
   }
-  return node_->signals().released.connect(std::forward<F>(fn));
+  fn(node_->ending, node_->was_saved);
+  return {};
 }
 
 }  // namespace persist::inline PERSIST_ABI
@@ -21305,7 +21342,7 @@ class OverwriteChange : public AnyChange<S> {
     answer_.dropped_unknown = !node.unknown().empty();
     UnknownFields kept = std::exchange(node.unknown(), UnknownFields());
     auto done = node.on_copy([&](Data& copy) -> Result<void> {
-      if constexpr (has_sessions<typename S::LockPolicy>)
+      if constexpr (has_sessions<typename S::LockPolicy> && !S::Access::is_shared)
         copy = std::move(data_);
       else
         copy = data_;  // it may have to be written again
@@ -21631,6 +21668,15 @@ class StoreCalls {
     return after(core_.now(), options.deadline > Duration::zero() ? options.deadline : usual);
   }
 
+  /// Whether a change of a session that was found came to nothing because another thread releases
+  /// it: then it is one of the record, or of the next session.
+  [[nodiscard]] static bool has_gone([[maybe_unused]] const Handle& session,
+                                     [[maybe_unused]] const Result<void>& changed) {
+    if constexpr (!S::Access::is_shared) return false;
+    return (changed.is(Errc::closed) || changed.is(Errc::busy)) &&
+           session.state() >= State::releasing;
+  }
+
  private:
   template <class K>
   [[nodiscard]] static KeyValue value_of(const K& key) {
@@ -21649,7 +21695,7 @@ class StoreCalls {
   /// Whether the session is not this caller's alone: it was open, or is being loaded for others.
   [[nodiscard]] bool joins(const Loading<S>& loading) {
     const auto hold = core_.lock();
-    return loading.session() && (!loading.load() || loading.load()->waiters.size() > 1);
+    return loading.session() && (!loading.load() || loading.load()->count_waiters() > 1);
   }
   /// A session for one change of a record that nobody holds; `changes(session)` changes it.
   template <class K, class F>
@@ -21670,6 +21716,7 @@ class StoreCalls {
   }
   template <class K, class C>
   [[nodiscard]] typename C::Answer change(const K& key, C& change);
+  Loading<S> join(Node& here, LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline);
   /// A record as it is exported.
   Result<Value> facts_of(ReadRequest& record);
   /// Where the key is in a board, with so many rows on each side of it. `not_found`.
@@ -21678,6 +21725,32 @@ class StoreCalls {
 
   Core& core_;
 };
+
+/// Takes part in a session that is open here, or in its load.
+template <class S>
+Loading<S> StoreCalls<S>::join(Node& here, LoadOptionsFor<Data> options, LoadKind kind,
+                               TimePoint deadline) {
+  if (kind == LoadKind::offline)
+    return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here.key()));
+  const LoadPtr under_way = here.loading;
+  const bool holds_nothing =
+      under_way ? under_way->intent == Intent::look : here.tie == Tie::looked;
+  if (holds_nothing && options.lock != LockUse::ignore)
+    return Loading<S>(Error(Errc::busy, "a session that ignores the lock is open here: release it")
+                          .for_key(here.key()));
+  if (!under_way && here.tie == Tie::none && options.if_unavailable != IfUnavailable::ephemeral)
+    return Loading<S>(ephemeral(here.key()));
+  if (!under_way) return Loading<S>(Handle(here), LoadPtr());
+  under_way->stands_in = under_way->stands_in && options.if_unavailable == IfUnavailable::ephemeral;
+  under_way->waiters.push_back({std::move(options.while_)});
+  under_way->deadline = (std::max)(under_way->deadline, deadline);
+  if (kind == LoadKind::waits) {  // the load goes on as long as the one that goes furthest
+    under_way->once = false;
+    under_way->conflict = (std::max)(under_way->conflict, strategy_of(options));
+    if (!under_way->ask) under_way->ask = question_of(options);
+  }
+  return Loading<S>(Handle(here), under_way, under_way->waiters.size() - 1);
+}
 
 template <class S>
 template <class K>
@@ -21689,31 +21762,14 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
   const auto hold = core_.lock();
   Node* here = hidden ? joined : core_.find(spelled.view());
   if (here != nullptr && (here->state == State::releasing || here->is_offline)) here = nullptr;
-  if (here == nullptr && !hidden) here = static_cast<Node*>(core_.find_queued(spelled.view()));
-  if (here != nullptr) {
-    if (kind == LoadKind::offline)
-      return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
-    const LoadPtr under_way = here->loading;
-    const bool holds_nothing =
-        under_way ? under_way->intent == Intent::look : here->tie == Tie::looked;
-    if (holds_nothing && options.lock != LockUse::ignore)
-      return Loading<S>(
-          Error(Errc::busy, "a session that ignores the lock is open here: release it")
-              .for_key(here->key()));
-    if (!under_way && here->tie == Tie::none && options.if_unavailable != IfUnavailable::ephemeral)
-      return Loading<S>(ephemeral(here->key()));
-    if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
-    under_way->stands_in =
-        under_way->stands_in && options.if_unavailable == IfUnavailable::ephemeral;
-    under_way->waiters.push_back({std::move(options.while_)});
-    under_way->deadline = (std::max)(under_way->deadline, deadline);
-    if (kind == LoadKind::waits) {  // the load goes on as long as the one that goes furthest
-      under_way->once = false;
-      under_way->conflict = (std::max)(under_way->conflict, strategy_of(options));
-      if (!under_way->ask) under_way->ask = question_of(options);
-    }
-    return Loading<S>(Handle(*here), under_way, under_way->waiters.size() - 1);
+  if (here != nullptr && here->load() != nullptr && here->load()->is_called_off()) {
+    if (here->in_flight)
+      here = nullptr;  // its end comes first
+    else
+      here->load()->begin_anew(core_.now());
   }
+  if (here == nullptr && !hidden) here = static_cast<Node*>(core_.find_queued(spelled.view()));
+  if (here != nullptr) return join(*here, std::move(options), kind, deadline);
   auto load = LoadPtr(new LoadState);
   load->conflict = strategy_of(options);
   load->ask = question_of(options);
@@ -21866,11 +21922,14 @@ typename C::Answer StoreCalls<S>::change(const K& key, C& change) {
   };
   if constexpr (C::checks_live)
     if (auto fits = check(); !fits) return fits.error();
-  if (auto here = find(key)) {
-    if (const Result<void> done = change.apply(*here, true); !done) return done.error();
+  while (auto here = find(key)) {
+    const Result<void> done = change.apply(*here, true);
+    if (has_gone(*here, done)) continue;
+    if (!done) return done.error();
     if (!change.saves()) return change.answer(Saved{}, true);
-    const Result<Saved> saved =
+    Result<Saved> saved =
         core_.commit_now(here->node(), C::forces ? Aim::force : Aim::save, Reason::asked);
+    if (!saved && here->node().was_saved) saved = core_.saved_last(here->node());
     return change.answer(saved, !ended(here->state()));
   }
   if constexpr (C::checks && !C::checks_live)
@@ -22198,8 +22257,10 @@ class ForEach {
     Node& node = item.session->node();
     if (ended(node.state) && node.was_saved) return count(true);
     const auto& last = *item.saved;
-    // A later try may be out.
-    const bool is_known = last && !*last && !node.in_flight;
+    const bool is_known = [&] {  // a later try may be out
+      const auto hold = core_.lock();
+      return last && !*last && !node.in_flight;
+    }();
     const Error why = is_known ? last->error() : Error(Errc::unknown_outcome);
     if (!ended(node.state) && why != Errc::unknown_outcome) core_.give_back_soon(node);
     miss(item.key, why);
@@ -36106,6 +36167,17 @@ class Transaction {
     return Errc{};
   }
 
+  /// From `begin_copy` on none boards; one that did so since `check` has not seen its partners.
+  [[nodiscard]] Error is_out() {
+    Error no{Errc{}};
+    each([&no](auto& node) {
+      const auto hold = node.core().lock();
+      if (node.in_flight && !failed(no))
+        no = Error(Errc::busy, "a save of this session is under way").for_key(node.key());
+    });
+    return no;
+  }
+
   /// Runs `fn` on copies and moves them in when it and every rule said yes; otherwise nothing has
   /// changed.
   template <class F>
@@ -36119,6 +36191,7 @@ class Transaction {
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
     Running running(*this);
+    if (Error no = is_out(); failed(no)) return no;
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> done = caught(

@@ -92,8 +92,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void abandon_load(SessionCore& session, std::size_t place);
 
   // Saving (engine_commit.hpp, engine_settle.hpp).
-  /// One commit of the session, in this call. The session is out from `board` to `settle`;
-  /// meanwhile the lock is free.
+  /// One commit of the session, in this call: out, without the lock, from `board` to `settle`.
   [[nodiscard]] Result<Saved> commit_now(SessionCore& session, Aim aim, Reason reason);
   /// The last commit of the session, in this call; `busy` changes nothing.
   [[nodiscard]] Result<Saved> release_now(SessionCore& session, Reason reason);
@@ -231,6 +230,7 @@ class Engine : public SessionHost, public RoundPartner<Backend>, public DrivenSt
   void cut_data(SessionCore& session, const Result<void>& ready, Cut& cut, Change& change);
   void address(SessionCore& session, const Cut& cut, Change& change);
   void give_back_later(SessionCore& session);
+  void give_back_unwanted(SessionCore& session);
   void cut_rest(SessionCore& session, Cut& cut, Change& change);
   void settle_pieces(SessionCore& session, Cut& cut, const CommitRequest& request);
   void settle_open(SessionCore& session, Cut& cut, Change& change, const Flight& flight,

@@ -344,13 +344,18 @@ void Engine<B, L>::finish_load(SessionCore& session, const LoadState& load, Time
     }
     sleep_until((std::min)(again, deadline));
   }
-  bool goes_back = false;
+  give_back_unwanted(session);
+  drain();
+}
+
+/// What was taken for a load that nobody waited for in the end.
+template <class B, class L>
+void Engine<B, L>::give_back_unwanted(SessionCore& session) {
   {
     const Lock hold(mutex_);
-    goes_back = session.gives_back && !ended(session.state);
+    if (!session.gives_back || ended(session.state)) return;
   }
-  if (goes_back) (void)commit_now(session, Aim::give_back, Reason::asked);
-  drain();
+  (void)commit_now(session, Aim::give_back, Reason::asked);
 }
 
 }  // namespace persist::inline PERSIST_ABI

@@ -168,6 +168,7 @@ class StoreCalls {
   }
   template <class K, class C>
   [[nodiscard]] typename C::Answer change(const K& key, C& change);
+  Loading<S> join(Node& here, LoadOptionsFor<Data> options, LoadKind kind, TimePoint deadline);
   /// A record as it is exported.
   Result<Value> facts_of(ReadRequest& record);
   /// Where the key is in a board, with so many rows on each side of it. `not_found`.
@@ -176,6 +177,32 @@ class StoreCalls {
 
   Core& core_;
 };
+
+/// Takes part in a session that is open here, or in its load.
+template <class S>
+Loading<S> StoreCalls<S>::join(Node& here, LoadOptionsFor<Data> options, LoadKind kind,
+                               TimePoint deadline) {
+  if (kind == LoadKind::offline)
+    return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here.key()));
+  const LoadPtr under_way = here.loading;
+  const bool holds_nothing =
+      under_way ? under_way->intent == Intent::look : here.tie == Tie::looked;
+  if (holds_nothing && options.lock != LockUse::ignore)
+    return Loading<S>(Error(Errc::busy, "a session that ignores the lock is open here: release it")
+                          .for_key(here.key()));
+  if (!under_way && here.tie == Tie::none && options.if_unavailable != IfUnavailable::ephemeral)
+    return Loading<S>(ephemeral(here.key()));
+  if (!under_way) return Loading<S>(Handle(here), LoadPtr());
+  under_way->stands_in = under_way->stands_in && options.if_unavailable == IfUnavailable::ephemeral;
+  under_way->waiters.push_back({std::move(options.while_)});
+  under_way->deadline = (std::max)(under_way->deadline, deadline);
+  if (kind == LoadKind::waits) {  // the load goes on as long as the one that goes furthest
+    under_way->once = false;
+    under_way->conflict = (std::max)(under_way->conflict, strategy_of(options));
+    if (!under_way->ask) under_way->ask = question_of(options);
+  }
+  return Loading<S>(Handle(here), under_way, under_way->waiters.size() - 1);
+}
 
 template <class S>
 template <class K>
@@ -194,30 +221,7 @@ Loading<S> StoreCalls<S>::begin(const K& key, std::optional<KeyValue> value,
       here->load()->begin_anew(core_.now());
   }
   if (here == nullptr && !hidden) here = static_cast<Node*>(core_.find_queued(spelled.view()));
-  if (here != nullptr) {
-    if (kind == LoadKind::offline)
-      return Loading<S>(Error(Errc::busy, "the record is being loaded here").for_key(here->key()));
-    const LoadPtr under_way = here->loading;
-    const bool holds_nothing =
-        under_way ? under_way->intent == Intent::look : here->tie == Tie::looked;
-    if (holds_nothing && options.lock != LockUse::ignore)
-      return Loading<S>(
-          Error(Errc::busy, "a session that ignores the lock is open here: release it")
-              .for_key(here->key()));
-    if (!under_way && here->tie == Tie::none && options.if_unavailable != IfUnavailable::ephemeral)
-      return Loading<S>(ephemeral(here->key()));
-    if (!under_way) return Loading<S>(Handle(*here), LoadPtr());
-    under_way->stands_in =
-        under_way->stands_in && options.if_unavailable == IfUnavailable::ephemeral;
-    under_way->waiters.push_back({std::move(options.while_)});
-    under_way->deadline = (std::max)(under_way->deadline, deadline);
-    if (kind == LoadKind::waits) {  // the load goes on as long as the one that goes furthest
-      under_way->once = false;
-      under_way->conflict = (std::max)(under_way->conflict, strategy_of(options));
-      if (!under_way->ask) under_way->ask = question_of(options);
-    }
-    return Loading<S>(Handle(*here), under_way, under_way->waiters.size() - 1);
-  }
+  if (here != nullptr) return join(*here, std::move(options), kind, deadline);
   auto load = LoadPtr(new LoadState);
   load->conflict = strategy_of(options);
   load->ask = question_of(options);

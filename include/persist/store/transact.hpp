@@ -68,6 +68,17 @@ class Transaction {
     return Errc{};
   }
 
+  /// From `begin_copy` on none boards; one that did so since `check` has not seen its partners.
+  [[nodiscard]] Error is_out() {
+    Error no{Errc{}};
+    each([&no](auto& node) {
+      const auto hold = node.core().lock();
+      if (node.in_flight && !failed(no))
+        no = Error(Errc::busy, "a save of this session is under way").for_key(node.key());
+    });
+    return no;
+  }
+
   /// Runs `fn` on copies and moves them in when it and every rule said yes; otherwise nothing has
   /// changed.
   template <class F>
@@ -81,14 +92,7 @@ class Transaction {
     auto copies = std::apply([](auto*... node) { return std::tuple(node->data()...); }, nodes_);
     zip(copies, [](auto& node, auto& copy) { node.begin_copy(copy); });
     Running running(*this);
-    // From here on none boards; one that did so since `check` has not seen its partners.
-    Error no{Errc{}};
-    each([&no](auto& node) {
-      const auto hold = node.core().lock();
-      if (node.in_flight && !failed(no))
-        no = Error(Errc::busy, "a save of this session is under way").for_key(node.key());
-    });
-    if (failed(no)) return no;
+    if (Error no = is_out(); failed(no)) return no;
     const auto sent =
         std::apply([](auto*... node) { return std::array{node->last_sent()...}; }, nodes_);
     Result<void> done = caught(
