@@ -90,7 +90,9 @@ void add_fields(std::vector<std::string>& words, Cell& cell, const std::string& 
     for (std::size_t i = 0; i < part_count; ++i) {
       const auto part = static_cast<Part>(i);
       if ((cell.changed & bit_of(part)) == 0) continue;
-      const Buffer bytes = encode_part(record, part, name_of);
+      Buffer made;
+      if (part != Part::data) made = encode_part(record, part, name_of);
+      const ByteView bytes = part != Part::data ? made.view() : record.data.view();
       const bool was_there = cell.seen.sums[i].size != 0;
       cell.seen.sums[i] = bytes.empty() ? Sum{} : Sum::of(bytes);
       if (!bytes.empty())
@@ -104,7 +106,7 @@ void add_fields(std::vector<std::string>& words, Cell& cell, const std::string& 
                 std::to_string(record.head.fence.epoch), std::string(until_field),
                 until_of(record.head), std::string(owner_field), text_of(record.head.fence.owner),
                 std::string(head_field), std::string(as_text(head))});
-    out.emplace_back(taken_field);
+    if (std::exchange(cell.seen.is_taken, false)) out.emplace_back(taken_field);
   }
   words.push_back(std::to_string(put.size()));
   std::move(put.begin(), put.end(), std::back_inserter(words));

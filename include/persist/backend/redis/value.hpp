@@ -86,7 +86,7 @@ template <class NameOf>
   Buffer to;
   switch (part) {
     case Part::data:
-      return record.data;
+      return record.data;  // a copy, which `add_fields` does without
     case Part::metadata:
       return record.metadata;
     case Part::users:
@@ -187,6 +187,7 @@ struct Stored {
   Sums sums{};
   std::uint64_t revision = 0;  ///< the count in the version
   std::string version = "0";
+  bool is_taken = false;  ///< since its head was written
   std::size_t bytes = 0;
 };
 
@@ -246,7 +247,8 @@ template <class StoreOf>
       return kv::damaged(name, "has a part that makes no sense");
     to.bytes += bytes.size();
   }
-  if (!from.taken.empty()) {
+  to.is_taken = !from.taken.empty();
+  if (to.is_taken) {
     const auto opened = kv::open_value(as_bytes(from.taken), name);
     if (!opened) return opened.error();
     if (*revision != ++to.revision || !apply_taking(opened->payload, *epoch, to.record))
