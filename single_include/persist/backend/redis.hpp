@@ -198,7 +198,7 @@ template <class NameOf>
   Buffer to;
   switch (part) {
     case Part::data:
-      return record.data;
+      return record.data;  // a copy, which `add_fields` does without
     case Part::metadata:
       return record.metadata;
     case Part::users:
@@ -299,6 +299,7 @@ struct Stored {
   Sums sums{};
   std::uint64_t revision = 0;  ///< the count in the version
   std::string version = "0";
+  bool is_taken = false;  ///< since its head was written
   std::size_t bytes = 0;
 };
 
@@ -358,7 +359,8 @@ template <class StoreOf>
       return kv::damaged(name, "has a part that makes no sense");
     to.bytes += bytes.size();
   }
-  if (!from.taken.empty()) {
+  to.is_taken = !from.taken.empty();
+  if (to.is_taken) {
     const auto opened = kv::open_value(as_bytes(from.taken), name);
     if (!opened) return opened.error();
     if (*revision != ++to.revision || !apply_taking(opened->payload, *epoch, to.record))
@@ -1086,7 +1088,9 @@ void add_fields(std::vector<std::string>& words, Cell& cell, const std::string& 
     for (std::size_t i = 0; i < part_count; ++i) {
       const auto part = static_cast<Part>(i);
       if ((cell.changed & bit_of(part)) == 0) continue;
-      const Buffer bytes = encode_part(record, part, name_of);
+      Buffer made;
+      if (part != Part::data) made = encode_part(record, part, name_of);
+      const ByteView bytes = part != Part::data ? made.view() : record.data.view();
       const bool was_there = cell.seen.sums[i].size != 0;
       cell.seen.sums[i] = bytes.empty() ? Sum{} : Sum::of(bytes);
       if (!bytes.empty())
@@ -1100,7 +1104,7 @@ void add_fields(std::vector<std::string>& words, Cell& cell, const std::string& 
                 std::to_string(record.head.fence.epoch), std::string(until_field),
                 until_of(record.head), std::string(owner_field), text_of(record.head.fence.owner),
                 std::string(head_field), std::string(as_text(head))});
-    out.emplace_back(taken_field);
+    if (std::exchange(cell.seen.is_taken, false)) out.emplace_back(taken_field);
   }
   words.push_back(std::to_string(put.size()));
   std::move(put.begin(), put.end(), std::back_inserter(words));
