@@ -24,7 +24,11 @@ Result<void> import_profiles(std::istream& from, std::string_view name, Backend&
   if (!store) return store.error();
   persistctl::ImportOptions options;
   options.message_type = persist::schema::type_name<Gift>;
-  return persistctl::Import(database, *std::move(store), options).run(from, name);
+  auto done = persistctl::Import(database, *std::move(store), options).run(from, name);
+  if (done.is(Errc::refused))
+    return Error(Errc::refused,
+                 "a day was played in this database already: name an empty one, or remove it");
+  return done;
 }
 
 /// The player whose profile this is; `invalid` or `schema_mismatch` if it is none of this game.

@@ -63,6 +63,9 @@ TEST_F(AnyBackend, is_chosen_by_a_uri) {
   ASSERT_TRUE(memory && file);
   EXPECT_NE(memory->get<Memory>(), nullptr);
   EXPECT_EQ(memory->get<File>(), nullptr);
+  const Any& same = *memory;
+  EXPECT_NE(same.get<Memory>(), nullptr);
+  EXPECT_EQ(same.get<File>(), nullptr);
   ASSERT_NE(file->get<File>(), nullptr);
   EXPECT_EQ(file->get<File>()->opened_by().process, static_cast<std::uint64_t>(::getpid()));
 }

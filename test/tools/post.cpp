@@ -34,7 +34,7 @@ TEST(PostWords, say_what_is_sent) {
   EXPECT_EQ(message->id, "order-7");
   EXPECT_EQ(message->priority, 9);
   EXPECT_EQ(message->waits, std::chrono::days(3));
-  EXPECT_EQ(typed_message({"--type", "Gift", "--json", "{}"})->waits, std::chrono::days(30));
+  EXPECT_EQ(typed_message({"--type", "Gift", "--json", "{}"})->waits, std::chrono::days(7));
 }
 
 TEST(PostWords, that_make_no_message_are_refused) {

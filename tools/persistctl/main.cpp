@@ -104,7 +104,7 @@ std::vector<Command> record_commands() {
             {"--json", "JSON", "the message"},
             {"--id", "ID", "names this one: sent again under it, it comes once (default: drawn)"},
             {"--priority", "N", "the higher, the sooner it is handled; 0 (the default) to 255"},
-            {"--days", "N", "how long it waits to be handled (default: 30; at most 45)"}}},
+            {"--days", "N", "how long it waits to be handled (default: 7; at most 45)"}}},
           {"holder",
            "KEY",
            "Says which process has the folder, and which server wrote the record last.",

@@ -42,7 +42,10 @@ struct Place {
   if (uri->scheme() != "file") return Place{"", *uri, uri->store()};
   auto path = uri->path();
   if (!path) return path.error();
-  if (const auto all = uri->finish(""); !all) return all.error();
+  // A game's own may be pasted; of its options none matters here.
+  (void)uri->take("durability");
+  (void)uri->take("wait");
+  if (const auto all = uri->finish("durability, wait"); !all) return all.error();
   return Place{*std::move(path), std::nullopt, uri->store()};
 }
 

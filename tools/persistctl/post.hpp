@@ -25,7 +25,7 @@ struct NewMessage {
   std::string json;
   std::string id;  ///< empty: one is drawn
   std::uint8_t priority = 0;
-  std::chrono::days waits{30};
+  std::chrono::days waits{7};
 };
 
 /// What `--type`, `--json`, `--id`, `--priority` and `--days` say. `invalid`.
@@ -49,7 +49,7 @@ struct NewMessage {
   };
   const auto priority = number("--priority", 0, 255, 0);
   if (!priority) return priority.error();
-  const auto days = number("--days", 1, 45, 30);  // longer than that no backend knows an id again
+  const auto days = number("--days", 1, 45, 7);  // longer than that no backend knows an id again
   if (!days) return days.error();
   message.priority = static_cast<std::uint8_t>(*priority);
   message.waits = std::chrono::days(*days);

@@ -44,8 +44,10 @@ template <class Backend>
     names += (names.empty() ? "" : ", ") + store.name;
   if (name.empty() && stores.size() != 1)
     return Error(Errc::not_found,
-                 stores.empty() ? "there is no store yet: name the one to make with --store"
-                                : "there are several stores: choose one with --store: " + names);
+                 stores.empty() ? "there is no store"
+                                : "there are several stores, say which, with --store or behind the "
+                                  "# of a URI: " +
+                                      names);
   persist::OpenStoreRequest request;
   request.name = name.empty() ? std::string_view(stores.front().name) : name;
   const auto found = std::find_if(stores.begin(), stores.end(),

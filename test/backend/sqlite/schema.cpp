@@ -27,6 +27,12 @@ struct SqliteSchema : testing::Test {
   void write(const std::string& text) const {
     std::ofstream(folder.db(), std::ios::binary) << text;
   }
+  [[nodiscard]] std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& each : std::filesystem::directory_iterator(folder.path()))
+      names.push_back(each.path().filename().string());
+    return names;
+  }
   /// Refused so, with those words, and without a byte changed.
   void expect_refused(Errc code, std::string_view words) {
     const std::string before = bytes();
@@ -38,6 +44,17 @@ struct SqliteSchema : testing::Test {
     EXPECT_EQ(bytes(), before);
   }
 };
+
+TEST_F(SqliteSchema, is_not_made_in_a_database_of_anothers_where_none_is_to_be_made) {
+  RawSqlite(folder.db())("CREATE TABLE t (x)");
+  const std::string before = bytes();
+  const auto names = files();
+  EXPECT_TRUE(Sqlite::open(folder.db(), {.creates = false}).is(Errc::not_found));
+  EXPECT_EQ(bytes(), before);
+  EXPECT_EQ(files(), names);
+  EXPECT_TRUE(opened());
+  EXPECT_TRUE(Sqlite::open(folder.db(), {.creates = false, .clock = &clock}));
+}
 
 TEST_F(SqliteSchema, IsMadeOnceAndFoundAgain) {
   ASSERT_TRUE(opened());
