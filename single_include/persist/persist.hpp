@@ -27846,6 +27846,10 @@ class AnyOf {
   [[nodiscard]] B* get() noexcept {
     return db_->tag() == any::tag_of<B>() ? &static_cast<any::Model<B>&>(*db_).of : nullptr;
   }
+  template <record_backend B>
+  [[nodiscard]] const B* get() const noexcept {
+    return db_->tag() == any::tag_of<B>() ? &static_cast<const any::Model<B>&>(*db_).of : nullptr;
+  }
 
  private:
   std::shared_ptr<any::Database> db_;

@@ -879,7 +879,9 @@ class Database {
     // What the file is shows before anything is changed.
     writer.execute("BEGIN");
     check_encoding(writer);
-    (void)check_tables(writer);
+    const bool is_new = check_tables(writer);
+    if (is_new && !options_.creates)
+      writer.refuse({Errc::not_found, path_ + " is a database, and holds nothing of persist's"});
     roll_back(writer);
     enter_wal(writer);
     writer.execute("BEGIN IMMEDIATE");
