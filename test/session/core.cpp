@@ -61,7 +61,7 @@ TEST(SessionCore, an_edit_behind_a_cut_stays_dirty_when_the_cut_is_durable) {
   session->mark_dirty();
   session->saved = cut;
   EXPECT_TRUE(session->dirty());
-  session->saved = session->edited;
+  session->saved = session->edited.load();
   EXPECT_FALSE(session->dirty());
 }
 
