@@ -444,7 +444,7 @@ TEST_F(Pieces, of_a_transaction_are_written_with_all_of_it) {
   EXPECT_EQ(name_of(2), text(3000, 'a'));
 }
 
-TEST_F(Pieces, of_one_save_end_no_transaction_that_was_begun_meanwhile) {
+TEST_F(Pieces, of_one_save_that_has_begun_go_before_a_transaction) {
   auto a = filled(1, text(3000));
   auto b = filled(2, text(3000));
   auto& core = players.core();
@@ -452,25 +452,26 @@ TEST_F(Pieces, of_one_save_end_no_transaction_that_was_begun_meanwhile) {
     from.coins -= 30, to.coins += 30;
     return persist::success;
   };
-  persist::detail::Transaction<Large::Stack, Large::Stack> transaction(a, b);
-  ASSERT_FALSE(failed(transaction.check()));
-  // What another thread does that saves one of the partners between the check and the change.
-  a.edit()->level = 2;
   persist::Flight flight;
-  flight.add(persist::SessionPtr(&a.node()), core);
-  flight.changes.resize(1);
-  ASSERT_FALSE(failed(core.board(a.node(), persist::Aim::save)));
+  {
+    persist::detail::Transaction<Large::Stack, Large::Stack> transaction(a, b);
+    ASSERT_FALSE(failed(transaction.check()));
+    // What another thread does that saves one of the partners between the check and the change.
+    a.edit()->level = 2;
+    flight.add(persist::SessionPtr(&a.node()), core);
+    flight.changes.resize(1);
+    ASSERT_FALSE(failed(core.board(a.node(), persist::Aim::save)));
+    EXPECT_TRUE(transaction.run(trade).is(Errc::busy));
+  }
   core.cut(a.node(), flight.cuts[0], flight.changes[0]);
-  ASSERT_TRUE(transaction.run(trade));
   flight.request.changes = flight.changes;
   persist::perform(core.backend(), flight);
   EXPECT_EQ(flight.request.changes.size(), 3U);
   persist::Result<persist::Saved> result;
   core.settle(a.node(), flight.cuts[0], flight.changes[0], flight, result);
   ASSERT_TRUE(result) << result.error();
-  EXPECT_TRUE(players.transact(a, b, trade).is(Errc::busy)) << "it is pending";
   db.script() = {};
-  ASSERT_TRUE(a.save());
+  EXPECT_EQ(*players.transact(a, b, trade), persist::Transacted::durable);
   EXPECT_EQ(db.script().changes, 6U);
   EXPECT_EQ(players.peek(1u)->data.coins, 70);
   EXPECT_EQ(players.peek(2u)->data.coins, 130);
