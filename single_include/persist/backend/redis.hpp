@@ -1811,9 +1811,10 @@ class Batch {
  private:
   using Mine = Job<Request>;
 
-  /// What requests before are at work on.
+  /// What requests before are at work on. Its own keys: to perform a request changes what named
+  /// them.
   struct Busy {
-    std::set<std::pair<std::uint32_t, std::string_view>> records;
+    std::set<std::pair<std::uint32_t, std::string>> records;
     std::set<std::pair<std::uint32_t, Hash128>> schemas;
   };
   /// Requests for one record go in their order, and those for a schema that is not known to be
@@ -1823,9 +1824,9 @@ class Batch {
     wanted_by(*job.request, job.turn, wanted_);
     bool is_free = true;
     for (const Wanted& each : wanted_)
-      is_free = !busy.records.contains({each.store.index, each.key}) && is_free;
+      is_free = !busy.records.contains({each.store.index, std::string(each.key)}) && is_free;
     for (const Wanted& each : wanted_)
-      busy.records.insert({each.store.index, each.key});
+      busy.records.emplace(each.store.index, each.key);
     if constexpr (std::same_as<Request, CommitRequest>)
       for (const Change& change : job.request->changes)
         if (change.schema != nullptr && !holds(change.store, change.schema->id))
