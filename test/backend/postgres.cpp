@@ -17,7 +17,6 @@ using persist::Errc;
 using persist::backend::Memory;
 using persist::backend::Postgres;
 using persist::testing::ManualClock;
-using persist::testing::Report;
 using persist::testing::laws::Holding;
 using persist::testing::laws::Outcome;
 using persist::testing::laws::Taken;

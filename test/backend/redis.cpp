@@ -19,7 +19,6 @@ using persist::testing::ManualClock;
 using persist::testing::laws::Holding;
 using persist::testing::laws::Outcome;
 using persist::testing::laws::Taken;
-using persist_test::committed;
 using persist_test::OnRedis;
 using persist_test::RedisDriver;
 using persist_test::RedisServer;

@@ -415,11 +415,10 @@ class Wire {
     close();
     const auto says = [&](const char* what) { return words.find(what) != std::string::npos; };
     std::string state = "08001";
-    if (says("authentication failed") || says("no password supplied") || says("pg_hba.conf"))
-      state = "28000";
-    else if (says("database \"") && says("does not exist"))
+    if (says("database \"") && says("does not exist"))
       state = "3D000";
-    else if (says("role \"") && says("does not exist"))
+    else if (says("authentication failed") || says("no password supplied") || says("pg_hba.conf") ||
+             (says("role \"") && says("does not exist")))
       state = "28000";
     return describe(state, words, place_);
   }
@@ -1746,8 +1745,7 @@ class Link {
 inline Error Link::open(bool makes_tables) {
   Connection& c = connection();
   begin_call();
-  const Error error = c.wire.open(uri_, c.deadline);
-  if (failed(error)) return error;
+  if (Error error = c.wire.open(uri_, c.deadline); failed(error)) return error;
   c.opened();
   for (int tries = 0; makes_tables && tries < most_tries; ++tries) {
     Maker(c, options_.creates).look_and_make();
@@ -1817,6 +1815,7 @@ inline void Link::claim(std::vector<Asked>& all) {
   connect_again();
   c.seen.begin();
   std::vector<AcquireRequest*> claims;
+  claims.reserve(all.size());
   for (const Asked& asked : all)
     claims.push_back(&file::renewed(*std::get<AcquireRequest*>(asked)));
   const auto place = [](const AcquireRequest* r) { return Place{r->store, r->key, everything}; };

@@ -353,7 +353,8 @@ template <class StoreOf>
     if (const auto read = read_stored_head(from, name, to); !read) return read.error();
   for (std::size_t i = 0; i < part_count; ++i) {
     const ByteView bytes = as_bytes(from.parts[i]);
-    if (Sum::of(bytes) != to.sums[i] && !(bytes.empty() && to.sums[i].size == 0))
+    const bool is_left_out = bytes.empty() && to.sums[i].size == 0;
+    if (!is_left_out && Sum::of(bytes) != to.sums[i])
       return kv::damaged(name, "lacks a part, or has a damaged one");
     if (!decode_part(to.record, static_cast<Part>(i), bytes, store_of))
       return kv::damaged(name, "has a part that makes no sense");
@@ -844,8 +845,7 @@ class Pool {
                                             "RedisOptions::never_evicts")
                  : info.error();
     if (info)
-      if (const auto kept = keeps_records(Answer(info->get()).text(), line.place()); !kept)
-        return kept;
+      if (auto kept = keeps_records(Answer(info->get()).text(), line.place()); !kept) return kept;
     for (std::size_t i = 0; i < all_scripts.size(); ++i) {
       const auto loaded = line.call({"SCRIPT", "LOAD", all_scripts[i]});
       if (!loaded) return loaded.error();

@@ -150,8 +150,7 @@ class Link {
 inline Error Link::open(bool makes_tables) {
   Connection& c = connection();
   begin_call();
-  const Error error = c.wire.open(uri_, c.deadline);
-  if (failed(error)) return error;
+  if (Error error = c.wire.open(uri_, c.deadline); failed(error)) return error;
   c.opened();
   for (int tries = 0; makes_tables && tries < most_tries; ++tries) {
     Maker(c, options_.creates).look_and_make();
@@ -221,6 +220,7 @@ inline void Link::claim(std::vector<Asked>& all) {
   connect_again();
   c.seen.begin();
   std::vector<AcquireRequest*> claims;
+  claims.reserve(all.size());
   for (const Asked& asked : all)
     claims.push_back(&file::renewed(*std::get<AcquireRequest*>(asked)));
   const auto place = [](const AcquireRequest* r) { return Place{r->store, r->key, everything}; };

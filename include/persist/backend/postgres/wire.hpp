@@ -130,11 +130,10 @@ class Wire {
     close();
     const auto says = [&](const char* what) { return words.find(what) != std::string::npos; };
     std::string state = "08001";
-    if (says("authentication failed") || says("no password supplied") || says("pg_hba.conf"))
-      state = "28000";
-    else if (says("database \"") && says("does not exist"))
+    if (says("database \"") && says("does not exist"))
       state = "3D000";
-    else if (says("role \"") && says("does not exist"))
+    else if (says("authentication failed") || says("no password supplied") || says("pg_hba.conf") ||
+             (says("role \"") && says("does not exist")))
       state = "28000";
     return describe(state, words, place_);
   }

@@ -129,8 +129,7 @@ class Pool {
                                             "RedisOptions::never_evicts")
                  : info.error();
     if (info)
-      if (const auto kept = keeps_records(Answer(info->get()).text(), line.place()); !kept)
-        return kept;
+      if (auto kept = keeps_records(Answer(info->get()).text(), line.place()); !kept) return kept;
     for (std::size_t i = 0; i < all_scripts.size(); ++i) {
       const auto loaded = line.call({"SCRIPT", "LOAD", all_scripts[i]});
       if (!loaded) return loaded.error();
