@@ -10,6 +10,7 @@ under its own name, on top of the first.
 """
 
 import argparse
+import collections
 import pathlib
 import sys
 
@@ -77,28 +78,48 @@ class Amalgamation:
         return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def build(tree):
-    """Text by file name below single_include/persist, and headers by the file that holds them."""
-    core = Amalgamation(tree)
-    core.add(CORE)
-    texts, held_by = {CORE: core.text()}, dict.fromkeys(core.names, CORE)
-    extra = Amalgamation(tree, already=core.names)
-    for name in sorted(tree.text):
-        if name.startswith(TESTING_PARTS) or name == TESTING:
-            extra.add(name)
-    texts[TESTING] = extra.text(first='#include "persist.hpp"')
-    held_by |= dict.fromkeys(extra.names, TESTING)
-    host = Amalgamation(tree, already=core.names)
+def testing_headers(tree):
+    return [name for name in sorted(tree.text)
+            if name.startswith(TESTING_PARTS) or name == TESTING]
+
+
+def beside_the_core(tree):
+    """What each file beside the first is made of, by its name: headers, and on what it stands."""
+    parts = {TESTING: (testing_headers(tree), CORE)}
     if HOST in tree.text:
-        host.add(HOST)
-        texts[HOST] = host.text(first=f'#include "{CORE}"')
-        held_by |= dict.fromkeys(host.names, HOST)
+        parts[HOST] = ([HOST], CORE)
     for name in sorted(tree.adapters & tree.text.keys()):
-        on_host = name.startswith("host/")
-        adapter = Amalgamation(tree, already=core.names + (host.names if on_host else []))
-        adapter.add(name)
-        up = "../" * name.count("/")
-        texts[name] = adapter.text(first=f'#include "{up}{HOST if on_host else CORE}"')
+        parts[name] = ([name], HOST if name.startswith("host/") else CORE)
+    return parts
+
+
+def gather(tree, wanted, already):
+    file = Amalgamation(tree, already=already)
+    for name in wanted:
+        file.add(name)
+    return file
+
+
+def build(tree):
+    """Text by file name below single_include/persist, and headers by the file that holds them. What
+    two files beside the first need is in the first, because both may be included."""
+    core = gather(tree, [CORE], ())
+    parts = beside_the_core(tree)
+
+    def already(below):
+        return core.names + (gather(tree, [HOST], core.names).names if below == HOST else [])
+
+    counts = collections.Counter()
+    for wanted, below in parts.values():
+        counts.update(gather(tree, wanted, already(below)).names)
+    for name in sorted(name for name, count in counts.items() if count > 1):
+        core.add(name)
+    texts, held_by = {CORE: core.text()}, dict.fromkeys(core.names, CORE)
+    for name, (wanted, below) in parts.items():
+        file = gather(tree, wanted, already(below))
+        texts[name] = file.text(first=f'#include "{"../" * name.count("/")}{below}"')
+        if name in (TESTING, HOST):
+            held_by |= dict.fromkeys(file.names, name)
     return texts, held_by
 
 

@@ -90,6 +90,18 @@ class Amalgamate(unittest.TestCase):
                       self.made("backend/redis.hpp"))
         self.assertFalse((self.root / "single_include/persist/backend/redis").exists())
 
+    def test_what_two_adapters_need_is_in_the_core_because_both_may_be_included(self):
+        for name in ("redis", "postgres"):
+            self.write(f"backend/{name}.hpp",
+                       f"#pragma once\n\n#include <persist/shared.hpp>\n\nint {name};\n")
+        self.write("shared.hpp", "#pragma once\n\nint shared;\n")
+        (self.root / "tools").mkdir()
+        (self.root / "tools/adapters.txt").write_text("backend/redis.hpp\nbackend/postgres.hpp\n")
+        self.run_it()
+        self.assertEqual(self.made("persist.hpp").count("int shared;"), 1)
+        for name in ("redis", "postgres"):
+            self.assertNotIn("int shared;", self.made(f"backend/{name}.hpp"))
+
     def test_it_writes_the_same_again(self):
         self.run_it()
         once = self.made("persist.hpp"), self.made("testing.hpp")
