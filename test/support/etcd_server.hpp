@@ -14,6 +14,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 namespace persist_test {
 
@@ -85,6 +88,9 @@ class EtcdServer {
     return ntohs(here.sin_port);
   }
   [[noreturn]] void run() const {
+#ifdef __linux__
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it ends with its program, however that ends
+#endif
     const int nowhere = ::open("/dev/null", O_RDWR);
     const int log = ::open((folder_ + "/log").c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
     ::dup2(nowhere, 0), ::dup2(log, 1), ::dup2(log, 2);

@@ -13,6 +13,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 namespace persist_test {
 
@@ -96,6 +99,9 @@ class RedisServer {
     return all;
   }
   [[noreturn]] void run() const {
+#ifdef __linux__
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it ends with its program, however that ends
+#endif
     const int nowhere = ::open("/dev/null", O_RDWR);
     ::dup2(nowhere, 0), ::dup2(nowhere, 1), ::dup2(nowhere, 2);
     if (::chdir(folder_.c_str()) != 0) ::_exit(1);
