@@ -106,6 +106,21 @@ TEST_F(HostErasureTest, a_deadline_ends_it_and_another_call_goes_on) {
   EXPECT_TRUE(answer.get()->done());
 }
 
+TEST_F(HostErasureTest, a_shutdown_ends_it_and_says_so) {
+  for (std::uint64_t key = 1; key <= 12; ++key)
+    save(key, 7);
+  auto answer = erase();
+  host.poll();
+  (void)host.run_lane();
+  EXPECT_TRUE(host.shutdown(10s).complete());
+  settle();
+  ASSERT_TRUE(answer.ready());
+  const auto report = answer.get();
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_FALSE(report->done());
+  EXPECT_EQ(report->error.code(), Errc::closed);
+}
+
 TEST_F(HostErasureTest, called_off_it_goes_no_further) {
   save(1, 7);
   save(2, 7);
