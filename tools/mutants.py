@@ -20,6 +20,7 @@ import tomllib
 from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+CLIENTS = {"sqlite": "-lsqlite3", "postgres": "-lpq", "redis": "-lhiredis", "etcd": "-lcurl"}
 LIST = "tools/mutants.toml"
 KEYS = {"promise", "file", "find", "put", "red"}
 LONGEST_RUN = 120  # seconds; what hangs is red too
@@ -124,6 +125,7 @@ class Bench:
                 return None, refused[0]
             raise Wrong(f"{source} does not compile:\n" + compiled.stderr[:2000])
         libraries = [] if simulates else ["-lgtest", "-lgtest_main"]
+        libraries += [library for name, library in CLIENTS.items() if name in target]
         subprocess.run([self.compiler, f"{program}.o", "-o", program, *libraries, "-lpthread"],
                        check=True)
         return program, ""
